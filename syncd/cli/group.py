@@ -1,0 +1,98 @@
+"""`syncd` itself: its commands, each imported only when it is called, and the exit codes.
+
+0 done; 1 something failed or is still undelivered; 2 bad usage or configuration, one clear line a fault.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+
+from syncd import __version__
+from syncd.errors import SettingsError, SyncdError
+
+
+class Entry(NamedTuple):
+    """Where a command is, and its line in `syncd --help`, which must not cost the import of all the rooms."""
+
+    module: str
+    line: str
+
+
+COMMANDS = {
+    "run": Entry("run", "Run the daemon: poll, push, serve metrics, until SIGTERM."),
+    "once": Entry("work", "Poll once, deliver what is due, and end."),
+    "reconcile": Entry("work", "Compare every order once, deliver what is due, and end."),
+    "check": Entry("check", "Try everything without changing or pushing anything, and say what to mend."),
+    "status": Entry("look", "Say how polling and delivery are doing."),
+    "explain": Entry("look", "Tell one order's story: what was seen, what was pushed, what IMSHOP answered."),
+    "changes": Entry("look", "List changes and what became of them."),
+    "retry": Entry("operate", "Push dead or refused changes again."),
+    "discard": Entry("operate", "Give up changes that wait: they are never pushed."),
+    "release": Entry("operate", "Let the changes go that the guard holds."),
+    "resync": Entry("operate", "Push the present status of the named orders again."),
+    "config": Entry("look", "Show the settings in force and where each came from, secrets masked."),
+    "sandbox": Entry("sandbox", "Run a local stand-in for IMSHOP that prints what it gets."),
+    "demo": Entry("demo", "Show it all at work: a small shop, the sandbox and the daemon."),
+}
+
+
+class Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        command: click.Command = getattr(import_module(f"syncd.cli.{entry.module}"), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.line) for name, entry in COMMANDS.items()])
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option(
+    "--env-file",
+    type=click.Path(path_type=Path),
+    help="Settings as NAME=value lines. Default: $SYNCD_ENV_FILE, else ./.env, else /etc/syncd/syncd.env.",
+)
+@click.version_option(__version__)
+@click.pass_context
+def syncd(ctx: click.Context, env_file: Path | None) -> None:
+    """Brings an order's status from the shop's database to the buyer's IMSHOP app.
+
+    Settings are environment variables that begin with SYNCD_; config.example.env explains each. A new installation
+    starts with `syncd check`; to see it all at work on nothing but this package, run `syncd demo`.
+    """
+    ctx.obj = env_file
+
+
+def main() -> None:
+    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # a terminal that knows no Cyrillic
+    try:
+        sys.exit(syncd(standalone_mode=False, prog_name="syncd"))  # what a command gave to ctx.exit, or None
+    except SettingsError as error:
+        _complain("\n".join(error.faults), 2)
+    except SyncdError as error:
+        _complain(str(error), 1)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        _complain("stopped", 1)
+    except BrokenPipeError:  # `syncd changes | head`
+        sys.stderr.close()
+        sys.exit(1)
+
+
+def _complain(text: str, code: int) -> None:
+    for line in text.splitlines():
+        click.echo(f"syncd: {line}", err=True)
+    sys.exit(code)

@@ -1,0 +1,80 @@
+"""How commands print: aligned, coloured on a terminal only, or one JSON document."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from syncd.settings.values import duration
+
+WIDE = 10_000  # columns where nobody looks: lines that are piped are not cut
+COLOURS = {
+    "delivered": "green",
+    "flowing": "green",
+    "pending": "yellow",
+    "held": "magenta",
+    "refused": "red",
+    "dead": "red",
+    "paused": "red",
+    "superseded": "bright_black",
+    "discarded": "bright_black",
+}
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+json_option = click.option("--json", is_flag=True, help="Print one JSON document and nothing else.")
+
+
+def seconds_option(name: str, **options: Any) -> Callable[[Command], Command]:
+    """A duration as the settings write it; the command gets seconds."""
+    return click.option(name, metavar="DURATION", callback=_seconds, show_default=True, **options)
+
+
+def _seconds(_ctx: click.Context, _param: click.Parameter, value: str) -> float:
+    try:
+        return duration(value).total_seconds()
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def console() -> Console:
+    out = Console(highlight=False)
+    return out if out.is_terminal else Console(highlight=False, width=WIDE)
+
+
+def print_json(document: object) -> None:
+    click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+
+
+def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    table = Table(*headings, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*(coloured(cell) for cell in row))
+    console().print(table)
+
+
+def print_pairs(pairs: Iterable[tuple[str, object]]) -> None:
+    """Names on the left, values on the right."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in pairs:
+        table.add_row(name, coloured(value))
+    console().print(table)
+
+
+def coloured(value: object) -> Text:
+    """A cell. A word that is a state has its colour; what the shop wrote is shown, never interpreted."""
+    shown = local(value) if isinstance(value, datetime) else "-" if value is None else str(value)
+    return Text("".join(letter if letter.isprintable() else "\ufffd" for letter in shown), style=COLOURS.get(shown, ""))
+
+
+def local(at: datetime) -> str:
+    """A moment as the machine's own clock shows it."""
+    return f"{at.astimezone():%Y-%m-%d %H:%M:%S}"

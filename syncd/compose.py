@@ -1,0 +1,103 @@
+"""From Settings to the parts: the only place that knows both. `daemon`, `cli` and `demo` put them to work."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from random import SystemRandom
+
+from syncd.deliver import Clocks, Deliverer, Limits, Outbox
+from syncd.imshop import Imshop
+from syncd.model import Outcome
+from syncd.poll import Poller
+from syncd.redact import Redactor
+from syncd.settings import Settings
+from syncd.sources.database import DatabaseSource
+from syncd.state import State, open_state
+from syncd.statuses import StatusesFile
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def redactor(settings: Settings) -> Redactor:
+    return Redactor(settings.secrets())
+
+
+def clocks() -> Clocks:
+    return Clocks(now, time.monotonic, SystemRandom())
+
+
+def source(settings: Settings) -> DatabaseSource:
+    """The shop. Nothing is connected yet."""
+    shop = settings.source
+    return DatabaseSource(
+        url=shop.url.get_secret_value(),
+        query=shop.sql,
+        timezone=shop.timezone,
+        lookback=shop.lookback,
+        batch=shop.batch,
+        tracking_template=shop.tracking_template,
+        message_is_change=shop.message_is_change,
+        init_sql=shop.init_sql,
+        redact=redactor(settings),
+    )
+
+
+def source_kind(settings: Settings) -> str:
+    """The shop's database in one word: `sqlite`, `mysql`, `postgresql`…"""
+    return settings.source.url.get_secret_value().split(":", 1)[0].split("+", 1)[0]
+
+
+def state_is_shared(settings: Settings) -> bool:
+    """Whether daemons on several hosts can work on the state: a file is on one."""
+    return not settings.state.url.get_secret_value().startswith("sqlite")
+
+
+def state(settings: Settings, *, create: bool) -> State:
+    """The state, brought up to this version. StateError."""
+    return open_state(settings.state.url.get_secret_value(), redact=redactor(settings), create=create)
+
+
+def imshop(settings: Settings) -> Imshop:
+    """IMSHOP's endpoint. SettingsError if it cannot be used as configured."""
+    to = settings.imshop
+    return Imshop(
+        url=to.url.get_secret_value(),
+        api_key=to.api_key.get_secret_value() if to.api_key else None,
+        auth=to.auth,
+        send_id_as=to.id,
+        timeout_seconds=to.timeout.total_seconds(),
+        connections=to.concurrency,
+        clock=now,
+        redact=redactor(settings),
+    )
+
+
+def poller(
+    settings: Settings, shop: DatabaseSource, memory: State, statuses: StatusesFile, progress: Callable[[int], None]
+) -> Poller:
+    return Poller(
+        source=shop,
+        state=memory,
+        verdict=statuses.verdict,
+        max_changes=settings.guard.max_changes,
+        lookback=settings.source.lookback,
+        push_first=settings.first_run == "push",
+        progress=progress,
+    )
+
+
+def deliverer(
+    settings: Settings,
+    outbox: Outbox,
+    endpoint: Imshop,
+    statuses: StatusesFile,
+    observe: Callable[[Outcome], None],
+    beat: Callable[[], None] = lambda: None,
+) -> Deliverer:
+    to = settings.imshop
+    limits = Limits(to.concurrency, to.rate, to.give_up_after)
+    return Deliverer(outbox, endpoint, lambda: statuses.now, limits, clocks(), observe=observe, beat=beat)

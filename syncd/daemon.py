@@ -1,0 +1,246 @@
+"""`syncd run`: polls on a schedule, delivers all the time, answers over HTTP, and ends in order.
+
+scheduler (APScheduler) ──► jobs: poll, reconcile, housekeeping ──► wakes ──► delivery thread ──► its workers
+main thread: signals, the lease                                     HTTP: metrics, health, readiness, status
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import timedelta
+from threading import Event, Thread
+from types import FrameType
+
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.cron import CronTrigger
+
+from syncd import __version__, compose
+from syncd.deliver import Deliverer
+from syncd.errors import StateError
+from syncd.health import ClockWatch, Pulses
+from syncd.jobs import QUIET_SECONDS, Jobs, StopError
+from syncd.leased import LeasedOutbox
+from syncd.logs import fields
+from syncd.metrics import Metrics, StateCollector, standard_registry
+from syncd.observe import Observer
+from syncd.settings import Settings
+from syncd.settings.shape import Poll
+from syncd.state import Lease, State
+from syncd.status import as_json, not_ready
+from syncd.statuses import StatusesFile
+from syncd.web import HttpServer, Views, create_app
+
+log = logging.getLogger("syncd")
+
+CLOSING_SECONDS = 12.0  # for pushes in flight; SIGTERM promises an end within 15 s
+QUIET_DELIVERY_SECONDS = 60.0
+WATCH_SECONDS = 1.0
+HOUSEKEEPING_EVERY = timedelta(hours=1)
+
+
+class Daemon:
+    """One shop's daemon. `run` returns after SIGTERM or SIGINT, or `stop`; SyncdError if it cannot start."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._stop = Event()
+        self._pulses = Pulses(time.monotonic)
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    def run(self) -> None:
+        settings = self._settings
+        with ExitStack() as stack:
+            statuses = StatusesFile(settings.statuses.file)
+            endpoint = compose.imshop(settings)
+            stack.callback(endpoint.close)
+            shop = compose.source(settings)
+            stack.callback(shop.close)
+            state = compose.state(settings, create=True)
+            stack.callback(state.close)
+            lease = state.lease()
+            stack.callback(lease.release)
+            metrics = Metrics(standard_registry())
+            observer = Observer(metrics, lambda: statuses.now)
+            stack.enter_context(self._http(metrics, observer, state, lease))
+            if not self._lead(lease):
+                return
+            in_doubt = state.recover(compose.now())
+            log.info("started", extra=fields(version=__version__, in_doubt=in_doubt or None))
+            outbox = LeasedOutbox(state, lease.held, observer, settings.imshop.timeout, time.monotonic)
+            deliverer = compose.deliverer(
+                settings,
+                outbox,
+                endpoint,
+                statuses,
+                observer.pushed,
+                self._delivery_beats,
+            )
+            jobs = Jobs(
+                poller=compose.poller(settings, shop, state, statuses, self._progress),
+                state=state,
+                statuses=statuses,
+                observer=observer,
+                metrics=metrics,
+                pulses=self._pulses,
+                interval=settings.poll.interval,
+                retention=settings.state.retention,
+                clock=compose.now,
+                leading=lease.held,
+                staged=deliverer.wake,
+            )
+            with self._delivering(deliverer), self._scheduled(jobs) as scheduler:
+                clock = ClockWatch(compose.now, time.monotonic)
+                while not self._stop.wait(WATCH_SECONDS):
+                    self._keep(lease, outbox)
+                    if clock.was_set_back():
+                        log.warning(
+                            "clock_set_back", extra=fields(do="nothing: all that was to come is scheduled anew")
+                        )
+                        _schedule(scheduler, jobs, settings.poll)
+                        jobs.hasten()
+                        deliverer.wake()
+        log.info("stopped")
+
+    def _lead(self, lease: Lease) -> bool:
+        """Take the lease. On a state that several hosts can share, stand by until it is free; False: stopped before."""
+        if lease.acquire():
+            return True
+        if not compose.state_is_shared(self._settings):
+            raise StateError(
+                f"another syncd ({lease.holder() or 'unknown'}) runs on this state. Two would push everything twice; "
+                "stop that one, or give this one a state of its own with SYNCD_STATE__URL"
+            )
+        log.info("standing_by", extra=fields(holder=lease.holder()))
+        while not self._stop.wait(WATCH_SECONDS):
+            if _take(lease):
+                # The one that led may still have pushes in flight.
+                return not self._stop.wait(self._settings.imshop.timeout.total_seconds())
+        return False
+
+    def _keep(self, lease: Lease, outbox: LeasedOutbox) -> None:
+        """A lease that was lost, since the state's server was away, is taken again before any work goes on."""
+        if lease.held():
+            return
+        log.warning("lease_lost")
+        outbox.lost()
+        if _take(lease):
+            log.info("lease_regained")
+
+    def _progress(self, _rows: int) -> None:
+        if self._stop.is_set():
+            raise StopError
+        self._pulses.beat("poll", QUIET_SECONDS)
+
+    def _delivery_beats(self) -> None:
+        self._pulses.beat("delivery", QUIET_DELIVERY_SECONDS)
+
+    @contextmanager
+    def _http(self, metrics: Metrics, observer: Observer, state: State, lease: Lease) -> Iterator[None]:
+        bind = self._settings.http.bind
+        if bind is None:
+            yield
+            return
+        metrics.registry.register(StateCollector(state.summary, lease.held, __version__))
+        kind = compose.source_kind(self._settings)
+        views = Views(
+            registry=metrics.registry,
+            stuck=self._pulses.stuck,
+            not_ready=lambda: [*_standing_by(lease), *observer.state_faults(), *not_ready(state.summary())],
+            status=lambda: as_json(state.summary(), source_kind=kind, leader=lease.held(), now=compose.now()),
+        )
+        server = HttpServer(create_app(views), bind.host, bind.port)
+        server.start()
+        log.info("listening", extra=fields(address=str(bind)))
+        try:
+            yield
+        finally:
+            server.close()
+
+    @contextmanager
+    def _delivering(self, deliverer: Deliverer) -> Iterator[None]:
+        thread = Thread(target=self._deliver, args=[deliverer], name="delivery", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._stop.set()
+            deliverer.wake()
+            thread.join(CLOSING_SECONDS + 1)
+
+    def _deliver(self, deliverer: Deliverer) -> None:
+        """The delivery thread. It must not end before the daemon does: an unforeseen error is told, and it goes on."""
+        while not self._stop.is_set():
+            try:
+                deliverer.run(self._stop.is_set)
+            except Exception:  # the boundary of the thread
+                log.exception("delivery_crashed")
+                self._stop.wait(WATCH_SECONDS)
+        try:
+            deliverer.close(CLOSING_SECONDS)
+        except StateError as error:
+            log.error("outcomes_not_written", extra=fields(error=str(error), do="nothing: they are pushed again"))
+
+    @contextmanager
+    def _scheduled(self, jobs: Jobs) -> Iterator[BackgroundScheduler]:
+        """One worker: one job at a time. A late run is coalesced and never dropped: without a grace time of None,
+        APScheduler forgets a run that starts more than a second late."""
+        scheduler = BackgroundScheduler(
+            executors={"default": ThreadPoolExecutor(1)},
+            job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 2},
+        )
+        _schedule(scheduler, jobs, self._settings.poll)
+        scheduler.start()
+        try:
+            yield scheduler
+        finally:
+            self._stop.set()
+            scheduler.shutdown(wait=False)
+
+
+def _schedule(scheduler: BackgroundScheduler, jobs: Jobs, poll: Poll) -> None:
+    """Give every job its next time by the clock as it is now."""
+    now, hourly = compose.now(), HOUSEKEEPING_EVERY
+    times = {"replace_existing": True}
+    every = poll.interval.total_seconds()
+    scheduler.add_job(jobs.poll, "interval", id="poll", seconds=every, next_run_time=now, **times)
+    if poll.reconcile:
+        scheduler.add_job(jobs.reconcile, CronTrigger.from_crontab(poll.reconcile), id="reconcile", **times)
+    every = hourly.total_seconds()
+    scheduler.add_job(
+        jobs.housekeep, "interval", id="housekeeping", seconds=every, next_run_time=now + hourly / 60, **times
+    )
+
+
+def _take(lease: Lease) -> bool:
+    """Take the lease if it is to be had. A state's server that is away now does not end a daemon that waits for it."""
+    try:
+        return lease.acquire()
+    except StateError as error:
+        log.warning("lease_unknown", extra=fields(error=str(error)))
+        return False
+
+
+def _standing_by(lease: Lease) -> list[str]:
+    return [] if lease.held() else ["leader: another daemon polls and pushes; this one stands by"]
+
+
+@contextmanager
+def signals_stop(daemon: Daemon) -> Iterator[None]:
+    """SIGTERM and SIGINT end the daemon in order."""
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        daemon.stop()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

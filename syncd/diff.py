@@ -1,0 +1,120 @@
+"""What must be done about the orders that a source shows, given what was seen of them before.
+
+Pure: no clock, no database, no settings. Data in, data out.
+
+    Order + Seen ──► Decision: what is seen now, a Change to tell or none, whether a waiting change is void
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal, TypeAlias
+
+from syncd.model import Change, Content, Decision, FoundBy, Order, Seen
+from syncd.news import is_news, is_payment_news, payment_of
+
+Verdict: TypeAlias = Literal["push", "skip", "hold"]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How differences are judged.
+
+    `verdict` says of a status code whether it is pushed, skipped or held. `adopt_all`: the baseline is being taken, so
+    an order never seen before is recorded and told to nobody. `history_before`: so is one whose `updated_at` is
+    earlier than this; it was there before the baseline, and only shows now (a widened query, a view that was empty).
+    """
+
+    verdict: Callable[[str], Verdict]
+    adopt_all: bool = False
+    history_before: datetime | None = None
+
+
+def diff(
+    orders: Iterable[Order], seen: Mapping[str, Seen], policy: Policy, found_by: FoundBy | None = None
+) -> list[Decision]:
+    """Decide for each order that is not exactly as it was last seen; the others are left out.
+
+    `found_by`: which net found them; None: each order says so itself, as an incremental poll's orders do.
+    """
+    decisions = (_decide(order, seen.get(order.order_id), policy, found_by or _net(order)) for order in orders)
+    return [decision for decision in decisions if decision is not None]
+
+
+def _decide(order: Order, seen: Seen | None, policy: Policy, found_by: FoundBy) -> Decision | None:
+    if seen is None:
+        return _first_sight(order, policy, found_by)
+    if order.content == seen.content:
+        if order.imshop_uuid == seen.imshop_uuid and not seen.missing:
+            return None
+        return Decision(replace(seen, imshop_uuid=order.imshop_uuid, missing=False))
+    return _difference(order, seen, policy, found_by)
+
+
+def _first_sight(order: Order, policy: Policy, found_by: FoundBy) -> Decision:
+    adopted = Seen(order.order_id, order.content, told=order.content, imshop_uuid=order.imshop_uuid)
+    if policy.adopt_all or _is_history(order, policy.history_before):
+        return Decision(adopted)
+    untold = replace(adopted, told=None)
+    if policy.verdict(order.status) == "skip":
+        return Decision(untold)
+    return Decision(untold, _change(order, untold, None, policy, found_by))
+
+
+def _difference(order: Order, seen: Seen, policy: Policy, found_by: FoundBy) -> Decision:
+    told = None if seen.told is None else _adopt_columns(seen.told, order.content)
+    now = replace(seen, content=order.content, told=told, imshop_uuid=order.imshop_uuid, missing=False)
+    if not is_news(order.content, _adopt_columns(seen.content, order.content)):
+        return Decision(now)
+    now = replace(now, revision=seen.revision + 1)
+    if policy.verdict(order.status) == "skip":
+        return Decision(now)
+    if told is not None and not is_news(order.content, told):
+        return Decision(now, void=True)
+    return Decision(now, _change(order, now, seen, policy, found_by))
+
+
+def _change(order: Order, now: Seen, before: Seen | None, policy: Policy, found_by: FoundBy) -> Change:
+    return Change(
+        order_id=order.order_id,
+        revision=now.revision,
+        content=order.content,
+        previous_status=None if before is None else str(before.content["status"]),
+        message=order.message,
+        tracking_url=order.tracking_url,
+        user_id=order.user_id,
+        imshop_uuid=order.imshop_uuid,
+        with_payment=_carries_payment(order.content, now, before),
+        source_updated_at=order.updated_at,
+        found_by=found_by,
+        hold="status" if policy.verdict(order.status) == "hold" else None,
+    )
+
+
+def _carries_payment(content: Content, now: Seen, before: Seen | None) -> bool:
+    """Whether a change tells the payment too: what differs from the one told, or, where that is in doubt, from any
+    that may have been told."""
+    if now.told is not None or before is None:
+        return is_payment_news(content, now.told)
+    in_doubt = before.payment_waiting or before.content.get("paid") is True
+    return payment_of(content) is not None and (in_doubt or content.get("paid") is True)
+
+
+def _adopt_columns(old: Content, new: Content) -> Content:
+    """`old` seen through the columns of `new`: a column that the source did not have then counts as unchanged.
+
+    Without this, a `paid` added to the merchant's query would notify every buyer who ever paid.
+    """
+    if old.keys() == new.keys():
+        return old
+    return {column: old.get(column, value) if column in old else value for column, value in new.items()}
+
+
+def _is_history(order: Order, history_before: datetime | None) -> bool:
+    return history_before is not None and order.updated_at is not None and order.updated_at < history_before
+
+
+def _net(order: Order) -> FoundBy:
+    return "cursor" if order.beyond_cursor else "lookback"

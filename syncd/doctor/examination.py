@@ -1,0 +1,82 @@
+"""The whole examination: which checks there are, in which order. One that fails does not keep the others from being
+made, except that a shop that cannot be read is asked nothing more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import datetime
+
+from syncd import compose
+from syncd.doctor.address import examine_address
+from syncd.doctor.bounded import Check, bounded
+from syncd.doctor.configuration import examine_settings
+from syncd.doctor.endpoint import examine_endpoint
+from syncd.doctor.finding import Finding, fault
+from syncd.doctor.memory import daemon_runs, examine_file, examine_state
+from syncd.doctor.shop import ShopExamination
+from syncd.errors import SourceError
+from syncd.imshop import Imshop
+from syncd.settings import Loaded, Settings
+from syncd.statuses import Statuses, StatusesFile
+
+CHECK_SECONDS = 10.0
+
+
+def examine(
+    loaded: Loaded, now: Callable[[], datetime] = compose.now, seconds: float = CHECK_SECONDS
+) -> Iterator[Finding]:
+    """Try everything; each check takes `seconds` at most. Nothing is changed, made or pushed.
+
+    Raises SettingsError at once, before the first finding, if the configuration cannot be used.
+    """
+    statuses = StatusesFile(loaded.settings.statuses.file).now
+    endpoint = compose.imshop(loaded.settings)
+    return _findings(loaded, statuses, endpoint, now, seconds)
+
+
+def _findings(
+    loaded: Loaded, statuses: Statuses, endpoint: Imshop, now: Callable[[], datetime], seconds: float
+) -> Iterator[Finding]:
+    settings = loaded.settings
+    with ExitStack() as stack:
+        stack.callback(endpoint.close)
+        check = Check("settings", "Where do the settings come from?", lambda: examine_settings(loaded, statuses))
+        yield from bounded(check, seconds)
+        try:
+            shop = ShopExamination(compose.source(settings), statuses, endpoint.body, now)
+        except SourceError as error:  # the driver is not installed
+            yield fault("source", str(error))
+        else:
+            stack.callback(shop.close)
+            yield from _shop(shop, seconds)
+        for check in _others(settings, endpoint, now):
+            yield from bounded(check, seconds)
+
+
+def _shop(shop: ShopExamination, seconds: float) -> Iterator[Finding]:
+    readable = True
+    for finding in bounded(Check("source", "Does the query run?", shop.columns), seconds):
+        readable = readable and finding.level != "fault"
+        yield finding
+    if not readable:
+        return
+    for check in (
+        Check("source", "Can its rows be read?", shop.rows),
+        Check("source", "Which orders changed last?", shop.samples),
+        Check("source", "What time is it there?", shop.clock),
+        Check("source", "Do polls go by an index?", shop.index),
+        Check("source", "May the login write?", shop.login),
+    ):
+        yield from bounded(check, seconds)
+
+
+def _others(settings: Settings, endpoint: Imshop, now: Callable[[], datetime]) -> Iterator[Check]:
+    redact = compose.redactor(settings)
+    state, imshop = settings.state.url.get_secret_value(), settings.imshop.url.get_secret_value()
+    yield Check("state", "Can the state be used?", lambda: examine_state(state, redact))
+    yield Check("state", "Is the state sound?", lambda: examine_file(state, redact))
+    yield Check("imshop", "Can IMSHOP be reached?", lambda: examine_endpoint(imshop, endpoint, now()))
+    yield Check(
+        "http", "Is the address free?", lambda: examine_address(settings.http.bind, lambda: daemon_runs(state, redact))
+    )

@@ -1,0 +1,130 @@
+"""The shop's database: whether polls work, how well, and what they would make of its orders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from difflib import get_close_matches
+
+from syncd.doctor.finding import Finding, ok, warning
+from syncd.doctor.samples import shown
+from syncd.doctor.timing import off, precision, zone_smells
+from syncd.model import Push
+from syncd.sources import DatabaseSource
+from syncd.sources.columns import KNOWN
+from syncd.sources.inspection import Look
+from syncd.statuses import Statuses
+
+SAMPLES = 3
+EXAMPLES = 3
+
+
+class ShopExamination:
+    """Each method is a check of its own and may raise SourceError. `body` writes the body of a push; `now` is this
+    machine's clock."""
+
+    def __init__(
+        self, shop: DatabaseSource, statuses: Statuses, body: Callable[[Push], bytes], now: Callable[[], datetime]
+    ) -> None:
+        self._shop = shop
+        self._statuses = statuses
+        self._body = body
+        self._now = now
+
+    def columns(self) -> Iterator[Finding]:
+        """Does the query run, and which of its columns are used?"""
+        columns = self._shop.columns()
+        yield ok("source", f"{self._shop.inspection().database}: the query gives {', '.join(columns.used)}")
+        unused = [name for name in KNOWN if name not in (*columns.used, *columns.ignored)]
+        if unused:
+            yield ok("source", f"what it might give too: {', '.join(unused)}")
+        yield from map(_ignored, columns.ignored)
+        if "paid" in columns.used and "payment_id" not in columns.used:
+            advice = "Give the query a column payment_id: paid without one is not sent"
+            yield warning("source", "payments cannot be told: there is a column paid, but no payment_id", advice)
+        if "updated_at" not in columns.used:
+            advice = "If the shop keeps the time of an order's last change, have the query give it as updated_at"
+            yield warning("source", "without a column updated_at every poll reads and compares all orders", advice)
+
+    def samples(self) -> Iterator[Finding]:
+        """Which orders changed last, and how would they be pushed?"""
+        newest = self._shop.inspection().newest()
+        for row in newest.rows[:SAMPLES]:
+            yield shown(row, self._statuses, self._body, self._now())
+        if newest.times:
+            yield precision(newest)
+            yield from zone_smells(newest, self._shop.now(), self._shop.timezone)
+
+    def rows(self) -> Iterator[Finding]:
+        """Can its rows be read?"""
+        look = self._shop.inspection().look()
+        if not look.rows:
+            advice = "See that the query names the right tables and conditions; then this is right for an empty shop"
+            yield warning("source", "the query gives no rows", advice)
+            return
+        faults = [*_faults(look)]
+        yield from faults
+        if not faults:
+            yield ok("source", f"all of the {look.rows} rows looked at can be read")
+
+    def clock(self) -> Iterator[Finding]:
+        """What time is it there?"""
+        before = self._now()
+        there = self._shop.now()
+        yield off(there - (before + (self._now() - before) / 2))
+
+    def index(self) -> Iterator[Finding]:
+        """Do polls go by an index?"""
+        if not self._shop.has_cursor():
+            return
+        plan = self._shop.inspection().plan()
+        if plan is None:
+            yield ok("source", "cannot tell on this kind of database whether there is an index for updated_at")
+        elif plan.by_index:
+            yield ok("source", "polls find what changed by an index on the column behind updated_at")
+        else:
+            whole = "; ".join(plan.reads_whole[:EXAMPLES]) or "a sort of everything"
+            advice = "Have an index made on the column behind updated_at, and give that column bare, in no expression"
+            yield warning("source", f"every poll reads whole tables: {whole}", advice)
+
+    def login(self) -> Iterator[Finding]:
+        """May the login write?"""
+        may = self._shop.inspection().may_write()
+        if may is None:
+            yield ok("source", "cannot tell on this kind of database whether the login may write; syncd never does")
+        elif may:
+            advice = "syncd never writes there; to be safe from mistakes, give it a login that may only read"
+            yield warning("source", f"the login may {_few(may)}", advice)
+        else:
+            yield ok("source", "the login may only read, as far as can be told")
+
+    def close(self) -> None:
+        self._shop.close()
+
+
+def _ignored(name: str) -> Finding:
+    if name == "tracking_number":
+        advice = "Set SYNCD_SOURCE__TRACKING_TEMPLATE, or give the whole URL as tracking_url"
+        return warning("source", "the column tracking_number is not used: nothing says how to make a URL of it", advice)
+    near = get_close_matches(name, KNOWN, 1, cutoff=0.75)
+    if near:
+        return warning("source", f"the column {name} is ignored", f"If it is meant to be {near[0]}, name it so")
+    return ok("source", f"the column {name} is ignored")
+
+
+def _faults(look: Look) -> Iterator[Finding]:
+    """What is wrong with some of the rows."""
+    among = f"of {look.rows} rows looked at,"
+    if look.skipped:
+        text = f"{among} {len(look.skipped)} cannot be read: {_few([row.detail for row in look.skipped])}"
+        yield warning("source", text, "Polls skip them; mend them, or leave them out of the query")
+    advice = "Have the shop set it; until then only the full compare (SYNCD_POLL__RECONCILE) finds what changes there"
+    if look.without_time:
+        yield warning("source", f"{among} {look.without_time} have NULL as updated_at", advice)
+    if bad := look.unreadable_times:
+        text = f"{among} {len(bad)} have an updated_at that cannot be read: {_few(bad)}"
+        yield warning("source", text, advice)
+
+
+def _few(texts: Sequence[str]) -> str:
+    return "; ".join(texts[:EXAMPLES]) + ("; …" if len(texts) > EXAMPLES else "")

@@ -1,0 +1,146 @@
+"""The connections that pushes go over: bounded in time and size, and their failures told apart.
+
+They are urllib3's own, made to count a time-out once from the start, to stop an answer that does not end, and to raise
+PushError for whatever fails before anything is sent.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import socket
+import ssl
+from datetime import UTC, datetime
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from requests.adapters import HTTPAdapter
+from requests.exceptions import InvalidProxyURL
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, ProxyManager
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import HTTPError, SSLError
+
+from syncd.imshop.answers import TLS, UNREACHABLE, printable
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+WIRE_LIMIT = 256 * 1024  # status line, headers and chunk sizes too
+
+
+def certificate_ends(sock: object) -> datetime | None:
+    """When the certificate at the other end of a socket ends; None: the socket has no TLS."""
+    certificate: dict[str, str] = getattr(sock, "getpeercert", dict)()
+    return datetime.fromtimestamp(ssl.cert_time_to_seconds(certificate["notAfter"]), UTC) if certificate else None
+
+
+def root_cause(error: BaseException) -> str:
+    """The words of the error that lies under those of urllib3 and requests, which quote the URL."""
+    while inner := error.__cause__ or error.__context__:
+        error = inner
+    return printable(str(getattr(error, "strerror", None) or error) or type(error).__name__)
+
+
+class BoundedReader(io.RawIOBase):
+    """Reads a socket until its time-out, counted once from here on and not anew with each byte that drips in, and no
+    further than WIRE_LIMIT, whatever headers and chunk sizes promise."""
+
+    def __init__(self, sock: socket.socket, raw: io.RawIOBase) -> None:
+        self._sock = sock
+        self._raw = raw
+        self._ends_at = monotonic() + (sock.gettimeout() or 0)
+        self._allowance = WIRE_LIMIT
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int | None:
+        left = self._ends_at - monotonic()
+        if left <= 0:
+            raise TimeoutError("timed out")
+        self._sock.settimeout(left)
+        count = self._raw.readinto(buffer)
+        self._allowance -= count or 0
+        if self._allowance < 0:
+            raise OSError("the answer does not end")
+        return count
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Response(http.client.HTTPResponse):
+    """Status line, headers and body, or a proxy's answer to CONNECT, within the bounds above."""
+
+    def __init__(
+        self, sock: socket.socket, debuglevel: int = 0, method: str | None = None, url: str | None = None
+    ) -> None:
+        super().__init__(sock, debuglevel, method, url)
+        self.fp = io.BufferedReader(BoundedReader(sock, self.fp.detach()))
+
+
+class _Connection(HTTPConnection):
+    """Tells what fails before anything is sent, and so cannot have been applied, from what fails later.
+
+    PushError is neither an OSError nor urllib3's, so it comes through urllib3 and requests as it is.
+    """
+
+    response_class = _Response
+
+    def connect(self) -> None:
+        try:
+            super().connect()
+        except (ssl.SSLError, SSLError) as error:
+            raise TLS.error(host=self._tunnel_host or self.host, why=root_cause(error)) from None
+        except (OSError, HTTPError, http.client.HTTPException) as error:
+            raise UNREACHABLE.error(host=self.host, why=root_cause(error)) from None
+
+
+class _TlsConnection(_Connection, HTTPSConnection):
+    pass
+
+
+class Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+    def opened(self, seconds: float) -> HTTPConnection:
+        """A connection that is not the pool's, to the server or to the proxy before it. PushError."""
+        connection = self._new_conn()
+        assert isinstance(connection, _Connection)
+        connection.timeout = seconds
+        connection.connect()
+        return connection
+
+
+class TlsPool(HTTPSConnectionPool):
+    ConnectionCls = _TlsConnection
+
+    def opened(self, seconds: float) -> HTTPSConnection:
+        """A connection that is not the pool's, through the proxy's tunnel if there is one. PushError."""
+        connection = self._new_conn()
+        assert isinstance(connection, _TlsConnection)
+        connection.timeout = seconds
+        if self.proxy:
+            self._prepare_proxy(connection)
+        else:
+            connection.connect()
+        return connection
+
+
+_POOLS = {"http": Pool, "https": TlsPool}
+
+
+class Adapter(HTTPAdapter):
+    """requests' adapter for one endpoint, with the connections above."""
+
+    def __init__(self, connections: int) -> None:
+        super().__init__(pool_connections=1, pool_maxsize=connections, max_retries=0, pool_block=True)
+        self.poolmanager.pool_classes_by_scheme = _POOLS
+
+    def proxy_manager_for(self, proxy: str, **proxy_kwargs: object) -> ProxyManager:
+        if proxy.lower().startswith("socks"):  # its connections are of another kind, without the bounds above
+            raise InvalidProxyURL
+        manager: ProxyManager = super().proxy_manager_for(proxy, **proxy_kwargs)
+        manager.pool_classes_by_scheme = _POOLS
+        return manager

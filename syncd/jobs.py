@@ -1,0 +1,104 @@
+"""What the daemon does on a schedule, each job within a boundary: a fault is told, counted, and the next tick runs."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from syncd.errors import SettingsError, SourceError, StateError, SyncdError
+from syncd.health import Pulses
+from syncd.logs import fields
+from syncd.metrics import Metrics
+from syncd.observe import Observer
+from syncd.poll import Poller
+from syncd.staging import PollKind, PollResult
+from syncd.state import State
+from syncd.statuses import StatusesFile
+
+log = logging.getLogger("syncd")
+
+QUIET_SECONDS = 360.0
+"""A poll from which nothing is heard for longer is stuck: no statement of a source may take more than 300 s."""
+
+
+class StopError(SyncdError):
+    """The daemon ends, so the poll under way is abandoned; what it has not staged is found again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Jobs:
+    """`leading`: whether this daemon may work; `staged`: called when changes may wait to be pushed."""
+
+    poller: Poller
+    state: State
+    statuses: StatusesFile
+    observer: Observer
+    metrics: Metrics
+    pulses: Pulses
+    interval: timedelta
+    retention: timedelta
+    clock: Callable[[], datetime]
+    leading: Callable[[], bool]
+    staged: Callable[[], None]
+
+    def poll(self) -> None:
+        """Ends with a promise of the next poll, so that a scheduler that runs no more shows as a stuck thread."""
+        self._poll("poll", "incremental", self.poller.poll)
+        self.pulses.beat("poll", self.interval.total_seconds() + QUIET_SECONDS)
+
+    def reconcile(self) -> None:
+        self._poll("reconcile", "full", self.poller.reconcile)
+
+    def housekeep(self) -> None:
+        with self._boundary("housekeeping"):
+            if self.leading():
+                pruned = self.state.prune(self.clock(), self.retention)
+                log.debug("pruned", extra=fields(changes=pruned.changes, orders=pruned.orders))
+
+    def hasten(self) -> None:
+        """What waits for its time is tried now: the clock that the time was set by is no more."""
+        with self._boundary("hastening"):
+            self.state.hasten(self.clock())
+
+    def _poll(self, job: str, kind: PollKind, poll: Callable[[datetime], PollResult]) -> None:
+        with self._boundary(job):
+            if not self.leading():
+                return
+            self._refresh_statuses()
+            started = time.monotonic()
+            try:
+                with self.observer.writing():
+                    result = poll(self.clock())
+            except (SourceError, StateError) as error:
+                self.metrics.poll_failed(kind, time.monotonic() - started)
+                self.observer.poll_failed(kind, str(error))
+            else:
+                self.observer.polled(result, time.monotonic() - started)
+            self.staged()
+
+    def _refresh_statuses(self) -> None:
+        try:
+            self.statuses.refresh()
+        except SettingsError as error:
+            log.error(
+                "statuses_file_unusable", extra=fields(error=str(error), do="mend it; the last good one is in force")
+            )
+
+    @contextmanager
+    def _boundary(self, job: str) -> Iterator[None]:
+        self.pulses.beat(job, QUIET_SECONDS)
+        try:
+            yield
+        except StopError:
+            log.info("job_abandoned", extra=fields(job=job))
+        except StateError as error:
+            log.error("state_failed", extra=fields(job=job, error=str(error)))
+        except Exception:  # the boundary of the job: told once, counted, and the next tick runs
+            log.exception("job_crashed", extra=fields(job=job))
+            self.metrics.crashed(job)
+        finally:
+            self.pulses.end(job)

@@ -1,0 +1,217 @@
+"""What travels through the pipe: one frozen type a moment.
+
+    source ──► Order ──► diff ──► Seen + Change ──► outbox ──► Push ──► IMSHOP ──► Answer ──► Outcome
+
+All datetimes are aware and in UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, TypeAlias
+
+Content: TypeAlias = Mapping[str, str | bool | None]
+"""The compared part of an order: a value for each of COMPARED that the source gives.
+
+A key that is missing means that the source has no such column. That is not the same as None: a column that the
+source did not have before is adopted and told to nobody. `tracking` is the tracking URL, or the bare tracking
+number where the URL is built from a template, so that editing the template changes no order.
+"""
+
+COMPARED = ("status", "tracking", "paid", "payment_id", "message")
+
+FoundBy: TypeAlias = Literal["cursor", "lookback", "full"]
+Hold: TypeAlias = Literal["counting", "guard", "status"]
+"""Why a change is held: its poll is not over and the guard has not counted all of it; the guard tripped; its status
+is not in the statuses file."""
+ChangeState: TypeAlias = Literal["pending", "held", "delivered", "superseded", "refused", "dead", "discarded"]
+CHANGE_STATES: tuple[ChangeState, ...] = (
+    "pending",
+    "held",
+    "delivered",
+    "superseded",
+    "refused",
+    "dead",
+    "discarded",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What the source says about an order now."""
+
+    order_id: str
+    content: Content
+    updated_at: datetime | None = None
+    message: str | None = None
+    tracking_url: str | None = None
+    user_id: str | None = None
+    imshop_uuid: str | None = None
+    beyond_cursor: bool = True
+    """False: found only because the poll reads again what lies behind its cursor."""
+
+    @property
+    def status(self) -> str:
+        return str(self.content["status"])
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A row that cannot be read as an order. `reason` is one of `no_id`, `no_status`, `bad_timestamp`, `bad_value`."""
+
+    reason: str
+    order_id: str | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some rows of the source. `cursor` is where the next poll is to start once they are on disk."""
+
+    orders: Sequence[Order]
+    skipped: Sequence[Skipped] = ()
+    cursor: str | None = None
+    last: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was known of an order when it was last seen.
+
+    `content` is what was observed; `told` is what IMSHOP is taken to know: what it acknowledged, or what was there
+    at the baseline. None: not known, since it was never told or an attempt's outcome is in doubt. `revision` counts the
+    differences that were observed.
+    """
+
+    order_id: str
+    content: Content
+    told: Content | None
+    imshop_uuid: str | None = None
+    revision: int = 0
+    missing: bool = False
+    """The last full compare did not find it in the source."""
+    payment_waiting: bool = False
+    """A change that waits to be told carries a payment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A difference that IMSHOP must be told, as `diff` found it."""
+
+    order_id: str
+    revision: int
+    content: Content
+    previous_status: str | None
+    message: str | None
+    tracking_url: str | None
+    user_id: str | None
+    imshop_uuid: str | None
+    with_payment: bool
+    source_updated_at: datetime | None
+    found_by: FoundBy
+    hold: Hold | None = None
+
+    @property
+    def status(self) -> str:
+        return str(self.content["status"])
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is to be stored for one order: what is seen of it from now on, and a change to be told or none.
+
+    `void`: IMSHOP already knows what the order has gone back to, so whatever still waits to be told of it is dropped.
+    """
+
+    seen: Seen
+    change: Change | None = None
+    void: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """When the first full compare was done, and the newest `updated_at` it read, if there was any."""
+
+    taken_at: datetime
+    newest: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """Goes out whole or not at all (PROTOCOL section 1): a payment id if paid, else None."""
+
+    paid: bool
+    payment_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """A change taken from the outbox, to be sent once. `code` and `message` are as IMSHOP is to hear them."""
+
+    change_id: int
+    order_id: str
+    revision: int
+    status: str
+    code: str
+    message: str | None
+    tracking_url: str | None
+    user_id: str | None
+    imshop_uuid: str | None
+    uuid_is_shared: bool
+    """Several orders carry this IMSHOP UUID: one app order was split in the shop."""
+    payment: Payment | None
+    detected_at: datetime
+    source_updated_at: datetime | None
+    attempts: int
+    refusals: int
+    failing_since: datetime | None
+    in_doubt: bool
+    """An earlier attempt may have been applied."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """IMSHOP took the change."""
+
+    http_status: int
+    internal_id: str | None
+    uuid: str | None
+    new_status: str | None
+    imshop_status: str | None
+    message: str | None
+
+
+Result: TypeAlias = Literal["delivered", "retry", "refused", "dead", "paused", "unsent"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one push, as the outbox records it.
+
+    `result` is what happened, `state` what the change is from now on. `paused` and `unsent` use up no attempt, and
+    `unsent` leaves the change as if it had not been taken. `error` is a person's text; `refused`: IMSHOP's own no.
+    """
+
+    push: Push
+    result: Result
+    state: ChangeState
+    started_at: datetime
+    ended_at: datetime
+    seconds: float = 0.0
+    next_attempt_at: datetime | None = None
+    in_doubt: bool = False
+    answer: Answer | None = None
+    error: str | None = None
+    refused: bool = False
+    http_status: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Delivery as a whole waits, because no push can succeed now; one probe at a time finds out when it can."""
+
+    reason: str
+    since: datetime
+    detail: str

@@ -1,0 +1,142 @@
+"""START HERE. A poll: what the shop shows now is compared with what was seen last, and put on disk.
+
+    merchant's orders ──► source.changed ──► diff ──► staging ──► outbox ┄┄► deliver.py
+      (DB or API)          Pages of Orders   pure     seen + changes + cursor
+                                                      in one transaction
+
+An incremental poll reads what changed since the cursor, and a little before it. A full compare (reconcile.py) reads
+everything, and finds what no cursor can: a row whose timestamp did not move, an order that vanished. Nothing is
+pushed from here, and no transaction of the state is open while the source is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from syncd.diff import Policy, Verdict
+from syncd.errors import SourceError
+from syncd.model import Baseline, Page
+from syncd.reconcile import FullCompare, ScannedSource, ScannedState
+from syncd.staging import PollKind, PollResult, Stager
+
+HISTORY_MARGIN = timedelta(days=1)
+"""A shop that was empty at the baseline has no newest order to tell history by, only the baseline's own time; the
+shop's time zone may be set wrong by up to 14 hours."""
+
+
+class Source(ScannedSource, Protocol):
+    """The little that a poll needs of a shop."""
+
+    def has_cursor(self) -> bool:
+        """Whether orders carry something to poll by; without it every poll is a full compare. May raise SourceError."""
+
+    def changed(self, cursor: str) -> Iterator[Page]:
+        """Orders changed since `cursor` less the lookback, oldest first; of one order's rows the last counts.
+
+        May raise SourceError, also between pages.
+        """
+
+
+class PollState(ScannedState, Protocol):
+    """The little that a poll needs of the state. Every method may raise StateError."""
+
+    def baseline(self) -> Baseline | None: ...
+
+    def take_baseline(self, baseline: Baseline) -> None: ...
+
+    def set_cursor(self, cursor: str) -> None: ...
+
+    def let_listed_go(self, verdict: Callable[[str], Verdict], max_changes: int, now: datetime) -> None:
+        """Changes held because their status was not listed: let go those that are to be pushed now (if they are more
+        than `max_changes`, the guard holds them), discard those that are to be skipped."""
+
+    def poll_ended(self, now: datetime, error: str | None) -> None:
+        """Note for `syncd status` how the last poll went."""
+
+
+@dataclass(frozen=True, slots=True)
+class Poller:
+    """Polls one shop. One poll at a time; the caller sees to that.
+
+    `verdict`: what the statuses file says of a code. `max_changes`: more than that in one poll are held; 0: never.
+    `lookback`: how far before the newest order of the baseline an order still is news and not history.
+    `push_first`: orders that are there at the first poll are told too. `progress` is called with the number of rows
+    read so far, and may raise to abandon the poll: what was staged stays, what was not is found again.
+    """
+
+    source: Source
+    state: PollState
+    verdict: Callable[[str], Verdict]
+    max_changes: int
+    lookback: timedelta
+    push_first: bool = False
+    progress: Callable[[int], None] = lambda _rows: None
+
+    def poll(self, now: datetime) -> PollResult:
+        """Find and stage what changed since the last poll. SourceError, StateError: as much as was found is staged."""
+        with self._noted(now):
+            cursor = self.state.cursor()
+            if cursor is None or self.state.baseline() is None or not self.source.has_cursor():
+                return self._compare_all(now)
+            return self._follow(cursor, now)
+
+    def reconcile(self, now: datetime) -> PollResult:
+        """Compare everything. SourceError, StateError: as much as was found is staged."""
+        with self._noted(now):
+            return self._compare_all(now)
+
+    def _follow(self, cursor: str, now: datetime) -> PollResult:
+        stager = self._stager("incremental", self.state.baseline(), now)
+        for page in self.source.changed(cursor):
+            stager.result.rows += len(page.orders) + len(page.skipped)
+            stager.result.note_skipped(page.skipped)
+            stager.stage(page)
+            self.progress(stager.result.rows)
+        stager.finish()
+        return stager.result
+
+    def _compare_all(self, now: datetime) -> PollResult:
+        baseline = self.state.baseline()
+        follows = self.source.has_cursor()
+        whole = baseline is None or (follows and self.state.cursor() is None)
+        stager = self._stager("full", baseline, now)
+        compare = FullCompare(self.source, self.state, stager, self.progress, whole=whole)
+        if not compare.run():
+            stager.result.rows = 0
+            compare = FullCompare(self.source, self.state, stager, self.progress, whole=True)
+            compare.run()
+        newest = compare.newest()
+        if newest and self.state.cursor() is None:
+            self.state.set_cursor(newest[0])
+        if baseline is None and (follows or stager.result.rows):
+            self.state.take_baseline(Baseline(now, newest[1] if newest else None))
+            stager.result.baseline = True
+        stager.finish()
+        return stager.result
+
+    def _stager(self, kind: PollKind, baseline: Baseline | None, now: datetime) -> Stager:
+        self.state.let_listed_go(self.verdict, self.max_changes, now)
+        policy = Policy(
+            self.verdict,
+            adopt_all=baseline is None and not self.push_first,
+            history_before=self._history_before(baseline),
+        )
+        return Stager(self.state, policy, self.max_changes, now, PollResult(kind))
+
+    def _history_before(self, baseline: Baseline | None) -> datetime | None:
+        if baseline is None:
+            return None
+        return baseline.newest - self.lookback if baseline.newest else baseline.taken_at - HISTORY_MARGIN
+
+    @contextmanager
+    def _noted(self, now: datetime) -> Iterator[None]:
+        try:
+            yield
+        except SourceError as error:
+            self.state.poll_ended(now, str(error))
+            raise
+        self.state.poll_ended(now, None)

@@ -1,0 +1,208 @@
+"""A full compare: everything the shop shows against everything that was seen, in flat memory.
+
+    source.scan ──► segments ──► digest as last time? ──► yes: nothing more to do
+     compared columns                └► no: row by row ──► differs ──► source.look_up ──► staging.py
+
+The digests only save work. What differs is found by comparing with what was seen, so a lost digest costs time, and
+none can hide a change: whoever writes what is seen of an order drops the digest of the segment it is in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from itertools import islice
+from typing import Any, Protocol
+
+from syncd.errors import SourceError
+from syncd.model import Content, Page, Seen, Skipped
+from syncd.segments import Row, Segment, segments
+from syncd.staging import Stager, StagingState
+
+SEGMENTS_AT_ONCE = 32
+"""Looked up together: at 16, the look-ups of a million orders took a sixth of the time of reading them, at 32 half of
+that. To hold more rows costs as much as it saves."""
+CONFIRMED_AT_ONCE = 1000
+"""One transaction, that is one fsync, for about 250,000 unchanged orders."""
+LOOKED_UP_AT_ONCE = 500
+LOOKED_UP_AT_MOST = 5000
+"""If more orders differ, everything is read again, whole, instead: where the shop's id is an expression, each look-up
+costs it a scan of its table."""
+
+
+class Scan(Protocol):
+    """One pass over all orders. Every method may raise SourceError."""
+
+    @property
+    def width(self) -> int:
+        """How many columns of a row are compared; the first of them is the id."""
+
+    def blocks(self) -> Iterator[Sequence[Row]]:
+        """All rows, in an order that is the same in each scan; of one order's rows the last counts."""
+
+    def content(self, row: Row) -> tuple[str, Content, str | None] | Skipped:
+        """The order's id, compared content and IMSHOP UUID."""
+
+    def read(self, rows: Sequence[Row]) -> Page:
+        """The orders in these rows. Only for a scan that is whole."""
+
+    def newest(self) -> tuple[str, datetime] | None:
+        """After a whole scan: where a poll is to start, and that row's `updated_at`. None: no row had one that lies
+        before the source's present."""
+
+
+class ScannedSource(Protocol):
+    """The little that a full compare needs of a shop."""
+
+    def scan(self, *, whole: bool) -> Scan:
+        """`whole`: all columns are read, not just those that are compared."""
+
+    def look_up(self, ids: Sequence[Any]) -> Page:
+        """The orders with these ids, given as a scan gave them. May raise SourceError."""
+
+
+class ScannedState(StagingState, Protocol):
+    """The little that a full compare needs of the state. Every method may raise StateError."""
+
+    def tracked(self) -> int:
+        """How many orders are tracked and not missing."""
+
+    def start_compare(self) -> int:
+        """A number for this compare, higher than those of all before."""
+
+    def digests(self, keys: Sequence[int]) -> Mapping[int, tuple[bytes, int]]:
+        """The digests that still hold of these segments, and how many tracked orders each covers."""
+
+    def confirm(self, keys: Sequence[int], compare: int) -> None:
+        """These segments are as they were, so this compare has seen all their orders."""
+
+    def resegment(self, key: int, order_ids: Sequence[str], digest: bytes | None, compare: int) -> None:
+        """This compare has seen these tracked orders, and they make up the segment. The digests of segments that they
+        were in before are dropped. `digest` None: the segment is to be looked at row by row next time too."""
+
+    def miss(self, compare: int, now: datetime) -> int | None:
+        """Mark the tracked orders that this compare did not see as missing, and return how many they are.
+
+        None, and nothing is marked: they are more than a tenth of all, and no operator has accepted that.
+        """
+
+
+class FullCompare:
+    """One full compare. `progress` is called with the number of rows read so far, and may raise to abandon it."""
+
+    def __init__(
+        self,
+        source: ScannedSource,
+        state: ScannedState,
+        stager: Stager,
+        progress: Callable[[int], None],
+        *,
+        whole: bool,
+    ) -> None:
+        self._source = source
+        self._state = state
+        self._stager = stager
+        self._progress = progress
+        self._whole = whole
+        self._scan = source.scan(whole=whole)
+        self._compare = state.start_compare()
+        self._present = 0
+        self._same: list[int] = []
+        self._differing: list[Any] = []
+        self._looked_up = 0
+
+    def run(self) -> bool:
+        """Compare everything. False: too much differs to look it all up; a whole compare must take over."""
+        for segment in self._changed_segments():
+            self._examine(segment)
+            if len(self._differing) >= LOOKED_UP_AT_ONCE:
+                self._look_up()
+            if self._looked_up > LOOKED_UP_AT_MOST:
+                return False
+        self._look_up()
+        self._miss()
+        return True
+
+    def newest(self) -> tuple[str, datetime] | None:
+        return self._scan.newest()
+
+    def _blocks(self) -> Iterator[Sequence[Row]]:
+        for block in self._scan.blocks():
+            self._stager.result.rows += len(block)
+            self._progress(self._stager.result.rows)
+            yield block
+
+    def _changed_segments(self) -> Iterator[Segment]:
+        cut = segments(self._blocks(), self._scan.width)
+        while group := list(islice(cut, SEGMENTS_AT_ONCE)):
+            known = self._state.digests([segment.key for segment in group])
+            for segment in group:
+                digest, orders = known.get(segment.key, (b"", 0))
+                if segment.digest != digest:
+                    yield segment
+                    continue
+                self._present += orders
+                self._same.append(segment.key)
+            if len(self._same) >= CONFIRMED_AT_ONCE:
+                self._confirm()
+
+    def _confirm(self) -> None:
+        self._state.confirm(self._same, self._compare)
+        self._same.clear()
+
+    def _examine(self, segment: Segment) -> None:
+        """Compare a segment row by row. Its digest is kept only if each row is a tracked order just as it was seen."""
+        rows: dict[str, Row] = {}
+        contents: dict[str, tuple[Content, str | None]] = {}
+        skipped: list[Skipped] = []
+        repeated: set[str] = set()
+        for row in segment.rows:
+            read = self._scan.content(row)
+            if isinstance(read, Skipped):
+                skipped.append(read)
+                continue
+            if read[0] in rows:
+                repeated.add(read[0])
+            rows[read[0]], contents[read[0]] = row, read[1:]
+        self._stager.result.note_skipped(skipped)
+        seen = self._state.load([*contents, *(row.order_id for row in skipped if row.order_id)])
+        self._present += len(seen)
+        # Of several rows of one order only a look-up knows which is the last: a scan is not ordered by their time.
+        same = {order_id for order_id in contents if _same(contents[order_id], seen.get(order_id))} - repeated
+        differing = [row for order_id, row in rows.items() if order_id not in same]
+        if self._whole:
+            self._stage(self._scan.read(differing))
+        else:
+            self._differing += [row[0] for row in differing]
+        as_seen = len(contents) == len(segment.rows) and (self._whole or not differing)
+        present = [*seen, *(contents.keys() - seen.keys() if self._whole else ())]
+        self._state.resegment(segment.key, present, segment.digest if as_seen else None, self._compare)
+
+    def _look_up(self) -> None:
+        for start in range(0, len(self._differing), LOOKED_UP_AT_ONCE):
+            self._stage(self._source.look_up(self._differing[start : start + LOOKED_UP_AT_ONCE]))
+        self._looked_up += len(self._differing)
+        self._differing.clear()
+
+    def _stage(self, page: Page) -> None:
+        """Never as the last page: there may be more to come, and the guard counts all of it."""
+        self._present += len(self._stager.stage(replace(page, last=False), "full"))
+
+    def _miss(self) -> None:
+        """Law: forgetting an order needs a complete full compare, and a source that shows far less is a fault."""
+        tracked = self._state.tracked()
+        if self._present >= tracked:
+            return
+        self._confirm()
+        missing = self._state.miss(self._compare, self._stager.now)
+        if missing is None:
+            raise SourceError(
+                f"the shop shows only {self._present} of the {tracked} orders that it showed before. That looks like a "
+                "fault of the shop or of the query, so none of them is forgotten. If it is right, run: syncd release"
+            )
+        self._stager.result.missing = missing
+
+
+def _same(found: tuple[Content, str | None], seen: Seen | None) -> bool:
+    return seen is not None and found == (seen.content, seen.imshop_uuid) and not seen.missing

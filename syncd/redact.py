@@ -1,0 +1,40 @@
+"""Secrets out of texts that people read: the last net under everything that is logged or shown.
+
+A driver's exception may carry a URL or a password in any spelling; nobody can know all the places it passes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import quote, quote_plus, unquote
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+MASK = "***"
+_SHORTEST = 4
+"""A shorter secret would be masked inside every other word, and give itself away by that."""
+_PASSWORD_IN_URL = re.compile(r"""([A-Za-z][A-Za-z0-9+.-]*://[^\s/:@"]*:)[^\s/?#"]*@""")
+
+
+class Redactor:
+    """Replaces each of `secrets`, and the password of anything that looks like a URL, by `***`. Thread-safe."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        spellings = {spelling for secret in secrets for spelling in _spellings(secret) if len(spelling) >= _SHORTEST}
+        longest_first = sorted(spellings, key=lambda spelling: (-len(spelling), spelling))
+        self._secrets = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
+
+    def __call__(self, text: str) -> str:
+        if self._secrets:
+            text = self._secrets.sub(MASK, text)
+        return _PASSWORD_IN_URL.sub(rf"\1{MASK}@", text) if "://" in text else text
+
+
+def _spellings(secret: str) -> Iterator[str]:
+    """As it is, percent-encoded, percent-decoded, and as JSON, a form or Python's repr would write it."""
+    for spelling in (secret, unquote(secret)):
+        yield from (spelling, quote(spelling, safe=""), quote(spelling), quote_plus(spelling))
+        yield from (json.dumps(spelling)[1:-1], json.dumps(spelling, ensure_ascii=False)[1:-1], repr(spelling)[1:-1])

@@ -1,0 +1,75 @@
+"""A stream of rows cut into segments that can each be compared whole, by one digest.
+
+Pure. A million unchanged orders are compared for little more than it costs to read them, because only a segment
+whose digest differs is looked at row by row. The cuts are made at keys whose own hash says so, never by position: an
+order that is placed or vanishes changes the segment it is in and no other. The order of the stream need only be the
+same each time; whose collation made it does not matter.
+"""
+
+from __future__ import annotations
+
+import marshal
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+from zlib import crc32
+
+Row = tuple[Any, ...]
+"""Column values as the driver gives them; the first is the order's id."""
+
+CUT_EVERY = 251
+"""One key in so many ends a segment: measured, with few changes, within 5 % of the best from 64 to 4,096. A prime, so
+that ids which grow in steps are cut too."""
+LONGEST = 4096  # rows, if the keys' hashes will not cut
+TAIL = 0  # the key of the segment that the stream's end cuts off
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Consecutive rows. `key` names the segment from one compare to the next and fits a signed 64-bit integer."""
+
+    key: int
+    rows: Sequence[Row]
+    digest: bytes
+
+
+def segments(blocks: Iterable[Sequence[Row]], width: int) -> Iterator[Segment]:
+    """Cut the stream into segments; digests cover the first `width` columns of each row."""
+    waiting: list[Row] = []
+    for block in blocks:
+        start = 0
+        for end in _cuts(block):
+            waiting.extend(block[start:end])
+            yield _segment(waiting, width)
+            waiting, start = [], end
+        waiting.extend(block[start:])
+        if len(waiting) >= LONGEST:
+            yield _segment(waiting, width)
+            waiting = []
+    if waiting:
+        yield _segment(waiting, width, TAIL)
+
+
+def _cuts(block: Sequence[Row]) -> list[int]:
+    """The positions right behind each row that ends a segment."""
+    keys = [row[0] for row in block]
+    # An integer is its own hash: that saves a sixth of the time that a compare of unchanged orders takes.
+    hashes = keys if set(map(type, keys)) == {int} else map(crc32, map(str.encode, map(str, keys)))
+    return [end for end, key_hash in enumerate(hashes, 1) if not key_hash % CUT_EVERY]
+
+
+def _segment(rows: list[Row], width: int, key: int | None = None) -> Segment:
+    if key is None:
+        last = str(rows[-1][0]).encode()
+        key = int.from_bytes(blake2b(last, digest_size=8).digest(), signed=True)
+    return Segment(key, rows, _digest(rows if len(rows[0]) == width else [row[:width] for row in rows]))
+
+
+def _digest(rows: list[Row]) -> bytes:
+    """The same rows give the same digest in every process, which `hash` does not."""
+    try:
+        encoded = marshal.dumps(rows, 2)  # version 2: later ones encode which values are shared, which varies
+    except ValueError:  # a value that marshal does not know, a Decimal or a UUID, say
+        encoded = repr(rows).encode(errors="surrogatepass")
+    return blake2b(encoded, digest_size=16).digest()

@@ -1,0 +1,201 @@
+"""Places -> Settings, or every fault at once; and Settings -> what `syncd config` shows."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import timedelta
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pydantic import BaseModel, SecretStr, ValidationError
+
+from syncd.errors import SettingsError
+from syncd.settings import places, values
+from syncd.settings.group import EmptyMeansOff, Masked
+from syncd.settings.places import Found, Place
+from syncd.settings.shape import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from pydantic.fields import FieldInfo
+    from pydantic_core import ErrorDetails
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A setting: its path in Settings and how it is declared there."""
+
+    path: tuple[str, ...]
+    field: FieldInfo
+
+    @property
+    def may_be_empty(self) -> bool:
+        return any(isinstance(mark, EmptyMeansOff) for mark in self.field.metadata)
+
+    def value(self, settings: BaseModel) -> object:
+        found: object = settings
+        for step in self.path:
+            found = getattr(found, step)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The settings in force, and for each variable that was set the text and the place it came from."""
+
+    settings: Settings
+    found: Mapping[str, Found]
+
+    @property
+    def origins(self) -> dict[str, str]:
+        """Variable -> `environment`, `credential FILE`, the env file's path, or `default`, for every variable."""
+        return {name: self.found[name].origin if name in self.found else "default" for name in VARIABLES}
+
+
+class Shown(NamedTuple):
+    variable: str
+    value: str
+    origin: str
+
+
+def load(
+    environ: Mapping[str, str],
+    env_file: Path | None = None,
+    usual_env_files: Sequence[Path] = places.USUAL_ENV_FILES,
+) -> Loaded:
+    """Settings from `environ`, the directories of secrets that it names, and an env file (CONTRACT section 1).
+
+    Reads nothing but these and the files that settings name; relative paths start at the working directory.
+    SettingsError holds one line for every fault there is, each beginning with its variable.
+    """
+    faults: list[str] = []
+    found: dict[str, Found] = {}
+    for place in places.read(environ, env_file, usual_env_files, faults):
+        found |= _known(_spelled_out(place, faults), faults)
+    settings = _validated(found, faults)
+    if faults or settings is None:
+        raise SettingsError(faults)
+    return Loaded(settings, found)
+
+
+def masked(loaded: Loaded) -> list[Shown]:
+    """Every setting as it was written, or its default, with secrets masked."""
+    origins = loaded.origins
+    return [Shown(name, _shown(variable, loaded), origins[name]) for name, variable in VARIABLES.items()]
+
+
+def _name(path: Sequence[str | int]) -> str:
+    delimiter = Settings.model_config["env_nested_delimiter"] or ""
+    return places.PREFIX + delimiter.join(str(step) for step in path).upper()
+
+
+def _variables(model: type[BaseModel], path: tuple[str, ...] = ()) -> Iterator[Variable]:
+    for name, field in model.model_fields.items():
+        group = field.annotation
+        if isinstance(group, type) and issubclass(group, BaseModel):
+            yield from _variables(group, (*path, name))
+        else:
+            yield Variable((*path, name), field)
+
+
+VARIABLES = {_name(variable.path): variable for variable in _variables(Settings)}
+GROUPS = {_name(variable.path[:depth]) for variable in VARIABLES.values() for depth in range(1, len(variable.path))}
+
+
+def _spelled_out(place: Place, faults: list[str]) -> dict[str, Found]:
+    """The place with each group that is given whole, as JSON, written as its variables. Those given singly win."""
+    whole: dict[str, Found] = {}
+    for name in sorted(name for name in GROUPS & place.keys() if place[name].text):
+        group = _json_object(place[name].text)
+        if group is None:
+            faults.append(f'{name}: is a group, so it must be a JSON object, e.g. {{"name": "value"}}')
+        else:
+            whole |= _flat(name, group, place[name].origin, faults)
+    return {**whole, **{name: found for name, found in place.items() if name not in GROUPS}}
+
+
+def _json_object(text: str) -> dict[str, Any] | None:
+    try:
+        group = json.loads(text)
+    except ValueError:
+        return None
+    return group if isinstance(group, dict) else None
+
+
+def _flat(name: str, group: dict[str, Any], origin: str, faults: list[str]) -> dict[str, Found]:
+    """As a variable would have it: text is text, anything else as JSON writes it; null is unset."""
+    found = {}
+    for key, value in group.items():
+        variable = f"{name}__{key.upper()}"
+        if isinstance(value, dict | list):
+            faults.append(f"{variable}: is a JSON {'list' if isinstance(value, list) else 'object'}; write one value")
+        elif value is not None:
+            found[variable] = Found(value if isinstance(value, str) else json.dumps(value), origin)
+    return found
+
+
+def _known(place: Place, faults: list[str]) -> dict[str, Found]:
+    """What is set there; a name that is no setting is a fault."""
+    known = (*VARIABLES, *sorted(GROUPS), *places.CONTROLS)
+    for name in sorted(place.keys() - set(known)):
+        nearest = get_close_matches(name.upper(), known, n=1, cutoff=0.0)[0]
+        faults.append(f"{name}: is not a setting of syncd; did you mean {nearest}? ({place[name].origin})")
+    return {
+        name: found
+        for name, found in place.items()
+        if name in VARIABLES and (found.text or VARIABLES[name].may_be_empty)
+    }
+
+
+def _validated(found: Place, faults: list[str]) -> Settings | None:
+    tree: dict[str, Any] = {variable.path[0]: {} for variable in VARIABLES.values() if len(variable.path) > 1}
+    for name, variable in VARIABLES.items():
+        if name in found:
+            *group, field = variable.path
+            (tree[group[0]] if group else tree)[field] = found[name].text
+    try:
+        return Settings.model_validate(tree)
+    except ValidationError as error:
+        faults += [f"{_name(fault['loc'])}: {_meaning(fault)}" for fault in error.errors()]
+        return None
+
+
+def _meaning(fault: ErrorDetails) -> str:
+    """A fault in a person's words. Only the kinds that no secret can have repeat what was written."""
+    match fault["type"]:
+        case "value_error":
+            return str(fault["ctx"]["error"])
+        case "missing":
+            return "required, but set nowhere"
+        case "bool_parsing":
+            return f"{values.quoted(fault['input'])} is neither true nor false"
+        case "literal_error":
+            return f"{values.quoted(fault['input'])} is none of {fault['ctx']['expected']}"
+        case _:
+            return fault["msg"]
+
+
+def _shown(variable: Variable, loaded: Loaded) -> str:
+    value = variable.value(loaded.settings)
+    if isinstance(value, SecretStr):
+        marks = [mark for mark in variable.field.metadata if isinstance(mark, Masked)]
+        return marks[0].mask(value.get_secret_value()) if marks else "***"
+    found = loaded.found.get(_name(variable.path))
+    return found.text if found else _default_text(value)
+
+
+def _default_text(value: object) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return str(value).lower()
+        case timedelta():
+            return values.duration_text(value)
+        case float():
+            return f"{value:g}"
+        case _:
+            return str(value)

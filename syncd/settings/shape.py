@@ -1,0 +1,112 @@
+"""The settings' shape: everything that can be set, its bounds and its default."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, PlainValidator, SecretStr
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from syncd.settings import urls, values
+from syncd.settings.group import EmptyMeansOff, Group, Lower, Masked
+from syncd.settings.imshop import Imshop
+from syncd.settings.source import Source
+from syncd.settings.values import duration, whole_number, within
+
+
+class Poll(Group):
+    interval: Annotated[timedelta, within(duration, "100ms", "24h")] = Field(
+        default=timedelta(seconds=30),
+        description="from one poll to the next (100ms to 24h)",
+    )
+    reconcile: Annotated[str | None, PlainValidator(values.cron_line), EmptyMeansOff()] = Field(
+        default="0 4 * * *",
+        description="when every order is compared: a cron line, in the machine's time zone; empty: never",
+    )
+
+
+class Guard(Group):
+    max_changes: Annotated[int, within(whole_number, "0", "10000000")] = Field(
+        default=5000,
+        description="a poll that finds more changes holds them all until they are released; 0: never (0 to 10000000)",
+    )
+
+
+class Statuses(Group):
+    file: Annotated[Path | None, PlainValidator(values.readable_file)] = Field(
+        default=None,
+        description="TOML file: which status codes are pushed, and in which words",
+    )
+
+
+class State(Group):
+    url: Annotated[SecretStr, BeforeValidator(urls.state_url), Masked(urls.mask_database_url)] = Field(
+        default=SecretStr("sqlite:///syncd.db"),
+        description="where syncd keeps what it saw and what it must push: a SQLite file, or PostgreSQL",
+    )
+    retention: Annotated[timedelta, within(duration, "1h", "3650d")] = Field(
+        default=timedelta(days=90),
+        description="how long finished changes, and orders that the source no longer shows, are kept (1h to 3650d)",
+    )
+
+
+class Http(Group):
+    bind: Annotated[values.Address | None, PlainValidator(values.address), EmptyMeansOff()] = Field(
+        default=values.Address("127.0.0.1", 9469),
+        description="where metrics and health are served: host:port, [::1]:9469, :9469 (every address); empty: no HTTP",
+    )
+
+
+class Log(Group):
+    format: Annotated[Literal["console", "json"] | None, Lower] = Field(
+        default=None,
+        description="console or json; unset: console on a terminal, else json",
+    )
+    level: Annotated[Literal["debug", "info", "warning", "error"], Lower] = Field(
+        default="info",
+        description="the least that is logged: debug, info, warning, error",
+    )
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. Immutable; made by `syncd.settings.load`, which knows where values come from."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="SYNCD_", env_nested_delimiter="__", frozen=True, extra="forbid", hide_input_in_errors=True
+    )
+
+    imshop: Imshop
+    source: Source
+    poll: Poll = Poll()
+    first_run: Annotated[Literal["baseline", "push"], Lower] = Field(
+        default="baseline",
+        description="baseline: the first poll notes what is there and pushes nothing; push: it pushes every order",
+    )
+    guard: Guard = Guard()
+    statuses: Statuses = Statuses()
+    state: State = State()
+    http: Http = Http()
+    log: Log = Log()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what `load` hands in: it also knows where each value came from, and which names are unknown."""
+        return (init_settings,)
+
+    def secrets(self) -> list[str]:
+        """Every text that no log, message or page may show, for the redactor."""
+        key = self.imshop.api_key
+        found = [
+            key.get_secret_value() if key else "",
+            *urls.imshop_secrets(self.imshop.url.get_secret_value()),
+            *urls.database_secrets(self.source.url.get_secret_value()),
+            *urls.database_secrets(self.state.url.get_secret_value()),
+        ]
+        return [secret for secret in dict.fromkeys(found) if secret]

@@ -1,0 +1,64 @@
+"""SYNCD_SOURCE__…: the shop's orders, and how they are read."""
+
+from datetime import UTC, timedelta, tzinfo
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field, PlainValidator, SecretStr, ValidationInfo, field_validator
+
+from syncd.settings import urls, values
+from syncd.settings.group import Group, Masked
+from syncd.settings.values import duration, whole_number, within
+
+
+class Source(Group):
+    url: Annotated[SecretStr, BeforeValidator(urls.source_url), Masked(urls.mask_database_url)] = Field(
+        description="the shop's database (sqlite, mysql, mariadb, postgresql, mssql, oracle); a login that only reads",
+    )
+    query_file: Annotated[values.SqlFile | None, PlainValidator(values.sql_file)] = Field(
+        default=None,
+        description="or the file that holds the SELECT; read once, at the start",
+    )
+    query: str | None = Field(
+        default=None,
+        validate_default=True,
+        description="the SELECT that lists the orders, its columns named as syncd knows them; it may use :since itself",
+    )
+    init_sql: str | None = Field(
+        default=None,
+        description="run on every new connection, e.g. SET time_zone='+00:00'",
+    )
+    timezone: Annotated[tzinfo, PlainValidator(values.time_zone)] = Field(
+        default=UTC,
+        description="of timestamps that have no offset: an IANA name such as Europe/Moscow, or an offset (+03:00)",
+    )
+    lookback: Annotated[timedelta, within(duration, "0s", "30d")] = Field(
+        default=timedelta(minutes=5),
+        description="each poll rereads this far behind its cursor: late commits, clocks that disagree (0s to 30d)",
+    )
+    batch: Annotated[int, within(whole_number, "1", "100000")] = Field(
+        default=1000,
+        description="rows a page (1 to 100000)",
+    )
+    message_is_change: bool = Field(
+        default=False,
+        description="true: a message that alone is new is pushed too; renaming a status then notifies every buyer",
+    )
+    tracking_template: Annotated[str | None, PlainValidator(values.tracking_template)] = Field(
+        default=None,
+        description="the tracking URL with {tracking_number} where the column of that name goes",
+    )
+
+    @field_validator("query")
+    @classmethod
+    def _one_select(cls, query: str | None, info: ValidationInfo) -> str | None:
+        other = info.data.get("query_file", "at fault")
+        if query is None and other is None:
+            raise ValueError("required, but set nowhere (nor is SYNCD_SOURCE__QUERY_FILE)")
+        if query is not None and other is not None:
+            raise ValueError("is set, and so is SYNCD_SOURCE__QUERY_FILE; leave one of them out")
+        return query and values.select(query)
+
+    @property
+    def sql(self) -> str:
+        """The SELECT, from wherever it was given, without a semicolon at its end."""
+        return self.query_file.sql if self.query_file else str(self.query)

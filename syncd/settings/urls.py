@@ -1,0 +1,146 @@
+"""URLs that hold secrets: checked without being repeated, masked for people, and taken apart for the redactor.
+
+The ValueErrors here never repeat any part of what was written: one cannot tell where its secret begins.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy.engine import URL
+
+_DRIVERS = {
+    "sqlite": "sqlite",
+    "mysql": "mysql+pymysql",
+    "mariadb": "mariadb+pymysql",
+    "postgresql": "postgresql+psycopg",
+    "postgres": "postgresql+psycopg",
+    "mssql": "mssql+pymssql",
+    "oracle": "oracle+oracledb",
+}
+_LONG = 12
+"""A part of a URL that long is a token rather than a word such as "statuses", which no log could do without."""
+
+
+def no_placeholder(text: str) -> str:
+    if re.search(r"<[\w .-]+>", text):
+        raise ValueError("still holds a placeholder in <angle brackets>; write the real value in its place")
+    return text
+
+
+def imshop_url(text: str) -> str:
+    """An http(s) URL with a host. Whether plain http is allowed there is for `is_plain_http_abroad` to say."""
+    no_placeholder(text)
+    if re.search(r"[\s\x00-\x1f]", text):
+        raise ValueError("holds white space; write the URL on one line, as IMSHOP's manager gave it")
+    if not re.match(r"https?://", text, re.IGNORECASE) or not _host(text):
+        raise ValueError("is not a URL of the form https://host/path; write it as IMSHOP's manager gave it")
+    return text
+
+
+def is_plain_http_abroad(url: str) -> bool:
+    """The key and the orders would cross a network unencrypted."""
+    return urlsplit(url).scheme == "http" and not _is_loopback(_host(url) or "")
+
+
+def _host(url: str) -> str | None:
+    with suppress(ValueError):  # a port that is no number, a bracket that is not closed
+        parts = urlsplit(url)
+        return parts.hostname if parts.port != 0 else None
+    return None
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def api_key(text: str) -> str:
+    """What an HTTP header can carry."""
+    if not re.fullmatch(r"[!-~]+", no_placeholder(text)):
+        raise ValueError("holds a space or a character that no header can carry; write the bare key, without 'Bearer'")
+    return text
+
+
+def source_url(text: str) -> str:
+    """A SQLAlchemy URL with the driver spelled out."""
+    if re.match(r"https?://", text, re.IGNORECASE):
+        raise ValueError(
+            "is the URL of an API, but only databases can be read; write e.g. mysql://user:password@host/shop"
+        )
+    return _database_url(text, _DRIVERS)
+
+
+def state_url(text: str) -> str:
+    """A SQLAlchemy URL of a SQLite file or of PostgreSQL, with the driver spelled out."""
+    return _database_url(text, {scheme: _DRIVERS[scheme] for scheme in ("sqlite", "postgresql", "postgres")})
+
+
+def _database_url(text: str, drivers: dict[str, str]) -> str:
+    scheme, separator, rest = no_placeholder(text).partition("://")
+    driver = {**drivers, **{name: name for name in drivers.values()}}.get(scheme.lower())
+    if driver is None or not separator:
+        raise ValueError(f"does not start with {', '.join(f'{name}://' for name in drivers)}")
+    url = _parsed(f"{driver}://{rest}")
+    if driver == "sqlite" and _is_in_memory(url):
+        raise ValueError(
+            "is in memory, where nothing outlives a restart; name a file, e.g. sqlite:////var/lib/syncd/syncd.db"
+        )
+    return f"{driver}://{rest}"
+
+
+def _parsed(url: str) -> URL:
+    from sqlalchemy.engine.url import make_url  # noqa: PLC0415 - 0.2 s that `syncd --help` need not spend
+    from sqlalchemy.exc import ArgumentError  # noqa: PLC0415 - as above
+
+    try:
+        return make_url(url)
+    except (ArgumentError, ValueError):
+        hint = "a password's @ : / ? # are written %40 %3A %2F %3F %23"
+        raise ValueError(f"is not of the form scheme://user:password@host:port/database ({hint})") from None
+
+
+def _is_in_memory(url: URL) -> bool:
+    name = url.database or ":memory:"
+    return name in ("", "file:") or ":memory:" in name or url.query.get("mode") == "memory"
+
+
+def mask_imshop_url(url: str) -> str:
+    """Scheme, host and port alone: the path ends in a token."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/***"
+
+
+def mask_database_url(url: str) -> str:
+    """Without password and query string. It may be written as `source_url` and `state_url` read it."""
+    parsed = _parsed(url)
+    return parsed.set(query={}).render_as_string(hide_password=True) + ("?***" if parsed.query else "")
+
+
+def imshop_secrets(url: str) -> Iterator[str]:
+    """The URL, its path and query as a driver's error shows them, and each part that may be a token."""
+    yield url
+    path = url[len(url.partition("://")[0]) + 3 :].partition("/")[2].partition("#")[0]
+    yield f"/{path}"
+    yield from (part for part in re.split(r"[/?&=;]", path) if len(part) >= _LONG)
+    yield urlsplit(url).password or ""
+
+
+def database_secrets(url: str) -> Iterator[str]:
+    """The passwords in it, as written and as decoded."""
+    parsed = _parsed(url)
+    yield str(parsed.password or "")
+    written = re.match(r"[^:]*://[^:/]*:([^@]*)@", url)
+    yield written[1] if written else ""
+    for name, value in parsed.query.items():
+        if re.search(r"pass|pwd|secret|token", name, re.IGNORECASE):
+            yield from [value] if isinstance(value, str) else value

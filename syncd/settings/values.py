@@ -1,0 +1,176 @@
+"""Text that a person wrote -> a value, or a ValueError whose text tells that person what to write instead.
+
+Pure but for `sql_file` and `readable_file`. None of these is for secrets: the messages repeat what was written.
+"""
+
+from __future__ import annotations
+
+import re
+import string
+from datetime import UTC, timedelta, timezone, tzinfo
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import PlainValidator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T", timedelta, int, float)
+
+_UNITS = {
+    "d": timedelta(days=1),
+    "h": timedelta(hours=1),
+    "m": timedelta(minutes=1),
+    "s": timedelta(seconds=1),
+    "ms": timedelta(milliseconds=1),
+}
+_BEFORE_THE_STATEMENT = re.compile(r"(?:\s|\(|--[^\n]*|#[^\n]*|/\*.*?\*/)*", re.DOTALL)
+_WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+class Address(NamedTuple):
+    """Where the HTTP server listens. Port 0: any free one."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class SqlFile(NamedTuple):
+    """A query's file and what it held when the settings were loaded."""
+
+    path: Path
+    sql: str
+
+
+def quoted(text: object) -> str:
+    """As a fault repeats it: in quotes, on one line, and no longer than a line."""
+    written = str(text)
+    return repr(written if len(written) <= 60 else written[:57] + "...")
+
+
+def within(parse: Callable[[str], T], low: str, high: str) -> PlainValidator:
+    """Checks that `parse` gives something from `low` to `high`, both as a person would write them."""
+    lowest, highest = parse(low), parse(high)
+
+    def bounded(text: str) -> T:
+        value = parse(text)
+        if not lowest <= value <= highest:
+            raise ValueError(f"{quoted(text)} is out of bounds; write {low} to {high}")
+        return value
+
+    return PlainValidator(bounded)
+
+
+def duration(text: str) -> timedelta:
+    match = re.fullmatch(r"([0-9]{1,9})(ms|s|m|h|d)", text)
+    if match is None:
+        raise ValueError(f"{quoted(text)} is not a duration; write e.g. 500ms, 30s, 10m, 24h, 90d")
+    return int(match[1]) * _UNITS[match[2]]
+
+
+def duration_text(value: timedelta) -> str:
+    """The shortest that `duration` reads as `value`; one day is written 24h."""
+    fitting = (unit for unit, length in _UNITS.items() if not value % length and (unit != "d" or value > length))
+    unit = next(fitting) if value else "s"
+    return f"{value // _UNITS[unit]}{unit}"
+
+
+def whole_number(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,9}", text):
+        raise ValueError(f"{quoted(text)} is not a whole number; write e.g. 10")
+    return int(text)
+
+
+def number(text: str) -> float:
+    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text):
+        raise ValueError(f"{quoted(text)} is not a number; write e.g. 10 or 0.5")
+    return float(text)
+
+
+def time_zone(text: str) -> tzinfo:
+    """An IANA name, or a fixed offset from -23:59 to +23:59."""
+    offset = re.fullmatch(r"([+-])([01][0-9]|2[0-3]):([0-5][0-9])", text)
+    if offset:
+        east = timedelta(hours=int(offset[2]), minutes=int(offset[3]))
+        return timezone(east if offset[1] == "+" else -east)
+    try:
+        return UTC if text == "UTC" else ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: a folder of the zone database, such as "America"
+        meant = "write an IANA name such as Europe/Moscow, or an offset such as +03:00"
+        raise ValueError(f"{quoted(text)} is not a time zone; {meant}") from None
+
+
+def cron_line(text: str) -> str | None:
+    """A cron line of five fields, its weekdays by name; empty: None.
+
+    APScheduler counts weekdays from Monday = 0, cron from Sunday = 0 (and 7). Names mean the same to both.
+    """
+    from apscheduler.triggers.cron import CronTrigger  # noqa: PLC0415 - 30 ms that most commands need not spend
+
+    if not text.strip():
+        return None
+    *others, weekday = text.split()
+    by_name = re.sub(r"(?<![/0-9a-z])[0-7](?![0-9])", lambda digit: _WEEKDAYS[int(digit[0])], weekday)
+    line = " ".join((*others, by_name))
+    try:
+        CronTrigger.from_crontab(line, timezone=UTC)
+    except ValueError as error:
+        raise ValueError(f"{quoted(text)} is not a cron line; write e.g. '0 4 * * *' ({error})") from None
+    return line
+
+
+def address(text: str) -> Address | None:
+    """`host:port`, `[::1]:9469`, or `:9469` for all of the machine's IPv4 addresses; empty: None."""
+    if not text:
+        return None
+    match = re.fullmatch(r"(?:\[([0-9a-fA-F:.%a-z]+)\]|([^\s:/\[\]]*)):([0-9]{1,5})", text)
+    if match is None or int(match[3]) > 65535:
+        raise ValueError(f"{quoted(text)} is not host:port; write e.g. 127.0.0.1:9469, or nothing for no HTTP")
+    everywhere = "0.0.0.0"  # noqa: S104 - what ":9469" asks for
+    return Address(match[1] or match[2] or everywhere, int(match[3]))
+
+
+def tracking_template(text: str) -> str:
+    """An http(s) URL for `str.format`, with `{tracking_number}` as its only field."""
+    try:
+        fields = [field[1:] for field in string.Formatter().parse(text) if field[1] is not None]
+    except ValueError as error:
+        raise ValueError(f"{quoted(text)} has unbalanced braces ({error})") from None
+    if {*fields} != {("tracking_number", "", None)}:
+        raise ValueError(f"{quoted(text)} must hold {{tracking_number}}, and nothing else in braces")
+    if not re.match(r"https?://[^\s/{]", text):
+        raise ValueError(f"{quoted(text)} is not a URL; it starts with https:// and a host")
+    return text
+
+
+def select(text: str) -> str:
+    """One SELECT (or WITH … SELECT), without the semicolon at its end. A query that writes is refused."""
+    start = _BEFORE_THE_STATEMENT.match(text)
+    statement = text[start.end() if start else 0 :]
+    if not re.match(r"(?:SELECT|WITH)\b", statement, re.IGNORECASE):
+        raise ValueError(f"{quoted(statement)} is not a SELECT; write a query that only reads")
+    return text.strip().rstrip("; \t\r\n")
+
+
+def sql_file(text: str) -> SqlFile:
+    return SqlFile(Path(text), select(readable(Path(text))))
+
+
+def readable_file(text: str) -> Path:
+    readable(Path(text))
+    return Path(text)
+
+
+def readable(path: Path) -> str:
+    """What the file holds, as UTF-8 with or without a byte order mark. ValueError says why it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is not UTF-8; save it as UTF-8") from None

@@ -1,0 +1,5 @@
+"""Where orders come from. Each source gives `syncd.model.Page`s and knows nothing of what was seen before."""
+
+from syncd.sources.database import DatabaseSource
+
+__all__ = ["DatabaseSource"]

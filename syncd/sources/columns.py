@@ -1,0 +1,182 @@
+"""What the columns of the merchant's query mean, and how a row of them becomes an Order.
+
+Pure. Each column has a meaning by its name; others are ignored. A row that cannot be read is Skipped, never an error:
+one bad row must not stop the polling of the rest.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import tzinfo
+from decimal import Decimal
+from math import isfinite
+from typing import Any
+from urllib.parse import quote
+
+from syncd.model import Content, Order, Page, Skipped
+from syncd.sources.timestamps import instant, moment
+
+REQUIRED = ("order_id", "status")
+KNOWN = (
+    *REQUIRED,
+    "updated_at",
+    "message",
+    "tracking_url",
+    "tracking_number",
+    "user_id",
+    "phone",
+    "imshop_uuid",
+    "paid",
+    "payment_id",
+)
+
+_YES = frozenset({"1", "y", "yes", "t", "true"})
+_NO = frozenset({"0", "n", "no", "f", "false"})
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """How the source's columns are to be taken.
+
+    `zone` is that of timestamps without an offset. `tracking_template` makes a URL of a `{tracking_number}`.
+    `message_is_change`: a different message alone is a change.
+    """
+
+    zone: tzinfo
+    tracking_template: str | None = None
+    message_is_change: bool = False
+
+
+class Layout:
+    """The known columns that a query has, in the order in which they are read: those compared come first."""
+
+    def __init__(self, available: Sequence[str], meaning: Meaning) -> None:
+        self.meaning = meaning
+        self.compared = tuple(name for name in self._comparable() if name in available)
+        others = [name for name in KNOWN if name in available and name not in self.compared]
+        if "tracking_number" in others:
+            others.remove("tracking_number")
+        self.names = (*self.compared, *others)
+        self._at = {name: position for position, name in enumerate(self.names)}
+        self._tracks = "tracking_url" in self._at or "tracking_number" in self._at
+
+    @property
+    def width(self) -> int:
+        """How many columns, from the first, suffice for `content`."""
+        return len(self.compared)
+
+    def value(self, row: Sequence[Any], name: str) -> Any:
+        """The raw value of a column; None also where the query has no such column."""
+        position = self._at.get(name)
+        return None if position is None else row[position]
+
+    def content(self, row: Sequence[Any]) -> tuple[str, Content, str | None] | Skipped:
+        """The order's id, what is compared of it, and its IMSHOP UUID. The first `width` values of the row suffice."""
+        order_id = text_of(self.value(row, "order_id"))
+        if order_id is None:
+            return Skipped("no_id", None, "a row has no order_id")
+        status = text_of(self.value(row, "status"))
+        if status is None:
+            return Skipped("no_status", order_id, f"order {order_id} has no status")
+        try:
+            return order_id, self._content(row, status), self._text(row, "imshop_uuid")
+        except ValueError as error:
+            return Skipped("bad_value", order_id, f"order {order_id}: {error}")
+
+    def order(self, row: Sequence[Any], *, beyond_cursor: bool = True) -> Order | Skipped:
+        """A whole row as an order; a timestamp that cannot be read counts as none."""
+        found = self.content(row)
+        if isinstance(found, Skipped):
+            return found
+        order_id, content, imshop_uuid = found
+        try:
+            updated_at = instant(moment(self.value(row, "updated_at")), self.meaning.zone)
+        except ValueError:
+            updated_at = None
+        return Order(
+            order_id,
+            content,
+            updated_at,
+            self._text(row, "message"),
+            self._tracking_url(row),
+            self._text(row, "user_id") or _digits(self._text(row, "phone")),
+            imshop_uuid,
+            beyond_cursor,
+        )
+
+    def page(self, rows: Sequence[Sequence[Any]]) -> Page:
+        """The orders in whole rows."""
+        read = [self.order(row) for row in rows]
+        return Page(
+            [order for order in read if isinstance(order, Order)], [row for row in read if isinstance(row, Skipped)]
+        )
+
+    def _comparable(self) -> Sequence[str]:
+        tracking = ("tracking_url", "tracking_number") if self.meaning.tracking_template else ("tracking_url",)
+        message = ("message",) if self.meaning.message_is_change else ()
+        return *REQUIRED, *tracking, "paid", "payment_id", *message, "imshop_uuid"
+
+    def _content(self, row: Sequence[Any], status: str) -> Content:
+        content: dict[str, str | bool | None] = {"status": status}
+        if self._tracks:
+            content["tracking"] = self._text(row, "tracking_url") or self._text(row, "tracking_number")
+        if "paid" in self._at:
+            content["paid"] = flag_of(self.value(row, "paid"))
+        if "payment_id" in self._at:
+            content["payment_id"] = self._text(row, "payment_id")
+        if "message" in self.compared:
+            content["message"] = self._text(row, "message")
+        return content
+
+    def _text(self, row: Sequence[Any], name: str) -> str | None:
+        return text_of(self.value(row, name))
+
+    def _tracking_url(self, row: Sequence[Any]) -> str | None:
+        url, number = self._text(row, "tracking_url"), self._text(row, "tracking_number")
+        if url or not number or not self.meaning.tracking_template:
+            return url
+        return self.meaning.tracking_template.replace("{tracking_number}", quote(number, safe=""))
+
+
+def text_of(value: object) -> str | None:
+    """A value as text, as a person would write it: 5 for 5.00 and for 5.0, text as it is. None: NULL or blank."""
+    match value:
+        case None:
+            return None
+        case bool():
+            text = str(int(value))
+        case float() | Decimal() if isfinite(value) and value == int(value):
+            text = str(int(value))
+        case Decimal():
+            text = format(value, "f")
+        case bytes():
+            text = _decoded(value)
+        case _:
+            text = str(value)
+    text = text.replace("\x00", "")  # PostgreSQL, where the state may be kept, takes no NUL in text
+    return text if text.strip() else None
+
+
+def flag_of(value: object) -> bool | None:
+    """Yes or no, in the ways shops write it. None: NULL or blank. ValueError: none of them."""
+    if isinstance(value, bytes) and value in {b"\x00", b"\x01"}:  # MariaDB's BIT
+        return value == b"\x01"
+    text = (text_of(value) or "").strip().lower()
+    if text in _YES:
+        return True
+    if text in _NO or not text:
+        return False if text else None
+    raise ValueError(f"paid is {text[:40]!r}, which is neither yes nor no")
+
+
+def _decoded(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.hex()  # a UUID in BINARY(16), say
+
+
+def _digits(phone: str | None) -> str | None:
+    return re.sub(r"[^0-9]", "", phone) or None if phone else None

@@ -1,0 +1,195 @@
+"""Orders from a shop's database, by the merchant's own SELECT.
+
+    query ──► columns learnt once ──► changed: updated_at >= cursor less the lookback, streamed, in pages
+                                  └─► scan: everything, only the compared columns, streamed as bare tuples
+
+An incremental poll is one statement whose rows are cut into pages here. Pages that were each a statement of their own
+would have to find the place again where the last one ended, which a tie, a NULL id, a collation or a timestamp finer
+than the driver's can each make ambiguous: an order would be lost there, or a page come again for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import InitVar, dataclass, field
+from datetime import datetime, timedelta, tzinfo
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from syncd.errors import SourceError
+from syncd.model import Order, Page, Skipped
+from syncd.sources.columns import Layout, Meaning, text_of
+from syncd.sources.connection import Database
+from syncd.sources.dialects import Rows
+from syncd.sources.following import Following
+from syncd.sources.inspection import Inspection
+from syncd.sources.learning import Columns, Learnt, learn
+from syncd.sources.query import Statement
+from syncd.sources.scanning import DatabaseScan
+from syncd.sources.timestamps import moment
+
+_BLOCK = 2000
+_LOOK_UP = 500
+"""Ids in one statement: Oracle takes 1,000, MSSQL 2,100."""
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class DatabaseSource:
+    """Satisfies `syncd.poll.Source` and `syncd.reconcile.ScannedSource`. Every method may raise SourceError.
+
+    url, init_sql        as SYNCD_SOURCE__URL and SYNCD_SOURCE__INIT_SQL
+    query                a SELECT; the names of its columns say what they mean
+    timezone             of timestamps without an offset
+    lookback             how far behind its cursor each poll reads again
+    batch                rows a page
+    tracking_template    a URL with `{tracking_number}` in it
+    message_is_change    whether a different message alone is a change
+    redact               masks secrets in texts for people
+    clock                the source's present; None: the database's own clock
+    """
+
+    url: InitVar[str]
+    query: str
+    timezone: tzinfo
+    lookback: timedelta
+    batch: int = 1000
+    tracking_template: InitVar[str | None] = None
+    message_is_change: InitVar[bool] = False
+    init_sql: InitVar[str | None] = None
+    redact: InitVar[Callable[[str], str]] = str
+    clock: Callable[[], datetime] | None = None
+    _learnt: Learnt | None = field(default=None, init=False)
+
+    def __post_init__(
+        self,
+        url: str,
+        tracking_template: str | None,
+        message_is_change: bool,
+        init_sql: str | None,
+        redact: Callable[[str], str],
+    ) -> None:
+        self._database = Database(url, init_sql, redact)
+        self._meaning = Meaning(self.timezone, tracking_template, message_is_change)
+
+    def now(self) -> datetime:
+        """The source's present, in UTC."""
+        return self.clock() if self.clock else self._database.now()
+
+    def columns(self) -> Columns:
+        return self._look().columns
+
+    def has_cursor(self) -> bool:
+        return self._look().has_cursor
+
+    def changed(self, cursor: str) -> Iterator[Page]:
+        """Orders changed since `cursor` less the lookback, oldest first; of one order's rows the last counts.
+
+        Rows dated in the future are among them each time, but the cursor never passes the source's present.
+        """
+        learnt = self._look()
+        follow = Following(cursor, self.now(), self.timezone, learnt.updated_at)
+        blocks = self._blocks(learnt.changed(follow.since(self.lookback)), self.batch)
+        for rows, last in _and_whether_last(blocks):
+            yield _page(rows, learnt.layout, follow, last=last)
+
+    def scan(self, *, whole: bool) -> DatabaseScan:
+        """All orders, the compared columns alone or `whole`."""
+        learnt = self._look()
+        follow = Following(None, self.now(), self.timezone) if whole and learnt.has_cursor else None
+        return DatabaseScan(self._blocks(learnt.everything(whole=whole), _BLOCK), learnt.layout, follow)
+
+    def look_up(self, ids: Sequence[Any]) -> Page:
+        """The orders with these ids, given as a scan gave them; of one order's rows the last counts."""
+        learnt = self._look()
+        groups = [ids[start : start + _LOOK_UP] for start in range(0, len(ids), _LOOK_UP)]
+        return learnt.layout.page([row for group in groups for row in self._rows(learnt.among(group))])
+
+    def find(self, order_ids: Sequence[str]) -> Page:
+        """The orders with these ids, as a person types them; those that there are not are left out."""
+        some_id = self._rows(self._look().some_id())
+        raw_ids = [_as_raw(order_id, some_id[0][0]) for order_id in order_ids] if some_id else []
+        page = self.look_up([raw_id for raw_id in raw_ids if raw_id is not None])
+        return Page(
+            [order for order in page.orders if order.order_id in order_ids],
+            [row for row in page.skipped if row.order_id in order_ids],
+        )
+
+    def sample(self, limit: int) -> Page:
+        """A few orders, those that changed last where that is known."""
+        learnt = self._look()
+        return learnt.layout.page(self._rows(learnt.newest(limit)))
+
+    def inspection(self) -> Inspection:
+        """For questions that no poll asks."""
+        return Inspection(self._database, self._look(), self.timezone)
+
+    def close(self) -> None:
+        """Close all connections. The source may be used again."""
+        self._database.close()
+
+    def _look(self) -> Learnt:
+        if self._learnt is None:
+            self._learnt = learn(self._database, self.query, self._meaning)
+        return self._learnt
+
+    def _rows(self, statement: Statement) -> list[tuple[Any, ...]]:
+        return [row for block in self._blocks(statement, _BLOCK) for row in block]
+
+    def _blocks(self, statement: Statement, size: int) -> Iterator[Rows]:
+        try:
+            yield from self._database.blocks(statement, size)
+        except SourceError:
+            self._learnt = None  # the table may have been altered
+            raise
+
+
+def _and_whether_last(blocks: Iterator[Rows]) -> Iterator[tuple[Rows, bool]]:
+    """One block at least. The last is given when the statement is over, so that it holds no lock in the shop."""
+    waiting: Rows | None = None
+    for block in blocks:
+        if waiting is not None:
+            yield waiting, False
+        waiting = block
+    yield waiting or (), True
+
+
+def _page(rows: Rows, layout: Layout, follow: Following, *, last: bool) -> Page:
+    orders: list[Order] = []
+    skipped: list[Skipped] = []
+    for row in rows:
+        read = _followed(row, layout, follow)
+        if isinstance(read, Order):
+            orders.append(read)
+        else:
+            skipped.append(read)
+    return Page(orders, skipped, follow.cursor(last=last), last)
+
+
+def _followed(row: Sequence[Any], layout: Layout, follow: Following) -> Order | Skipped:
+    """A row as an order, noted by the cursor. Without a timestamp it is left to the full compare."""
+    raw = layout.value(row, "updated_at")
+    try:
+        when = moment(raw)
+    except ValueError as error:
+        order_id = text_of(layout.value(row, "order_id"))
+        return Skipped("bad_timestamp", order_id, f"order {order_id or 'without an id'}: updated_at {error}")
+    follow.note(raw, when)
+    return layout.order(row, beyond_cursor=follow.is_news(when))
+
+
+def _as_raw(order_id: str, like: object) -> object:
+    """The id as the column's type has it; None: no value of that type."""
+    try:
+        match like:
+            case int():
+                return number if (number := int(order_id)).bit_length() < 64 else None
+            case float() | Decimal():
+                return Decimal(order_id)
+            case UUID():
+                return UUID(order_id)
+            case bytes():
+                return order_id.encode()
+    except (ValueError, ArithmeticError):
+        return None
+    return order_id

@@ -1,0 +1,222 @@
+"""What differs between databases: how a session is opened, how rows stream, what time it is.
+
+Every wait has an end: 10 s to connect, 5 minutes for a statement. Sessions are read-only where the database can.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from itertools import islice
+from typing import Any, ClassVar
+from urllib.parse import quote
+
+from sqlalchemy import URL
+
+CONNECT_SECONDS = 10
+STATEMENT_SECONDS = 300
+
+Rows = Sequence[tuple[Any, ...]]
+Driver = Any
+"""A driver's module or connection: they have no common type."""
+
+_LENIENT_TEXT = partial(str, encoding="utf-8", errors="replace")
+
+
+class Dialect:
+    """A database that is read through SQLAlchemy alone."""
+
+    connect_args: ClassVar[Mapping[str, Any]] = {}
+    session: ClassVar[Sequence[str]] = ()
+    """Statements for every new connection."""
+    present = "SELECT CURRENT_TIMESTAMP"
+    """The database's own clock: aware, or in UTC."""
+    before_all: object = "1970-01-02 00:00:00"
+    """Before every `updated_at`, whatever its type."""
+    streams = False
+    """Whether `blocks` is to be used."""
+
+    def __init__(self, driver: Driver) -> None:
+        self.driver = driver
+
+    @classmethod
+    def adapted(cls, url: URL) -> URL:
+        """The URL as the driver needs it."""
+        return url
+
+    def prepare(self, connection: Driver) -> None:
+        """Make a session of a driver's new connection."""
+        for statement in self.session:
+            self.execute(connection, statement)
+        connection.commit()
+
+    def execute(self, connection: Driver, sql: str) -> None:
+        """Run statements that give no rows."""
+        cursor = connection.cursor()
+        cursor.execute(sql)
+        cursor.close()
+
+    def before_all_of(self, _type_code: object) -> object:
+        """A value before every `updated_at` of the type that the driver's cursor describes so."""
+        return self.before_all
+
+    def blocks(self, connection: Driver, sql: str, values: Any, size: int) -> Iterator[Rows]:
+        """The rows as they arrive; memory holds `size` of them."""
+        raise NotImplementedError
+
+
+class SQLite(Dialect):
+    connect_args: ClassVar = {"timeout": CONNECT_SECONDS}
+    session: ClassVar = ["PRAGMA query_only = ON"]
+    present = "SELECT strftime('%Y-%m-%d %H:%M:%f', 'now')"
+    before_all = 0  # sorts before all text, and before all numbers that can be a time
+    streams = True
+
+    @classmethod
+    def adapted(cls, url: URL) -> URL:
+        """A file that is not there is a fault, not a new shop. Not `mode=ro`: in WAL mode readers write too."""
+        path = url.database or ""
+        if not path or path == ":memory:" or path.startswith("file:"):
+            return url
+        return url.set(database=f"file:{quote(path)}", query={**url.query, "mode": "rw", "uri": "true"})
+
+    def execute(self, connection: Driver, sql: str) -> None:
+        connection.executescript(sql)
+
+    def blocks(self, connection: Driver, sql: str, values: Any, size: int) -> Iterator[Rows]:
+        """Text that is not UTF-8 fails a whole block: then the rest is read again, leniently, from the same snapshot.
+
+        Lenient from the start would take a third longer.
+        """
+        connection.execute("BEGIN")
+        cursor, read = connection.execute(sql, values), 0
+        while True:
+            try:
+                block = cursor.fetchmany(size)
+            except self.driver.OperationalError as error:
+                if connection.text_factory is _LENIENT_TEXT or "decode" not in str(error):
+                    raise
+                connection.text_factory = _LENIENT_TEXT
+                cursor = connection.execute(sql, values)
+                block = list(islice(cursor, read, read + size))
+            if not block:
+                return
+            read += len(block)
+            yield block
+
+
+class MariaDB(Dialect):
+    """MariaDB and MySQL."""
+
+    connect_args: ClassVar = {
+        "connect_timeout": CONNECT_SECONDS,
+        "read_timeout": STATEMENT_SECONDS + 10,
+        "write_timeout": STATEMENT_SECONDS,
+        "client_flag": 1 << 16,  # several statements at once, for SYNCD_SOURCE__INIT_SQL
+    }
+    session: ClassVar = (
+        "SET SESSION TRANSACTION READ ONLY",
+        # How long the server waits while we store what it sent; and the limit, as MariaDB and as MySQL call it.
+        (
+            f"SET net_write_timeout = {STATEMENT_SECONDS} /*M! , max_statement_time = {STATEMENT_SECONDS} */"
+            f" /*!50708 , max_execution_time = {STATEMENT_SECONDS}000 */"
+        ),
+    )
+    present = "SELECT UTC_TIMESTAMP(6)"
+    streams = True
+
+    def execute(self, connection: Driver, sql: str) -> None:
+        cursor = connection.cursor()
+        cursor.execute(sql)
+        while cursor.nextset():  # a later statement's error shows only here
+            pass
+
+    def blocks(self, connection: Driver, sql: str, values: Any, size: int) -> Iterator[Rows]:
+        cursor = connection.cursor(self.driver.cursors.SSCursor)
+        try:
+            cursor.execute(sql, values)
+            while block := cursor.fetchmany(size):
+                yield block
+        finally:
+            if result := cursor._result:  # noqa: SLF001 - there is no other way to abandon a result: it reads on to its end
+                result.unbuffered_active = False
+            cursor.close()
+
+
+class PostgreSQL(Dialect):
+    connect_args: ClassVar = {
+        "connect_timeout": CONNECT_SECONDS,
+        "fallback_application_name": "syncd",
+        "keepalives_idle": 30,
+        "keepalives_interval": 10,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 60_000,
+        "prepare_threshold": None,  # a pooler in between may not keep prepared statements
+    }
+    session: ClassVar = [
+        "SET default_transaction_read_only = on",
+        f"SET statement_timeout = '{STATEMENT_SECONDS}s'",
+        "SET datestyle = 'ISO'",
+    ]
+    streams = True
+    _NUMBERS = frozenset({20, 21, 23, 700, 701, 1700})
+    _TIMES = ("timestamp", "timestamptz", "date")
+
+    def prepare(self, connection: Driver) -> None:
+        for name in self._TIMES:
+            oid = connection.adapters.types[name].oid
+            loader = connection.adapters.get_loader(oid, 0)
+            connection.adapters.register_loader(oid, _else_text(loader, self.driver.DataError))
+        super().prepare(connection)
+
+    def before_all_of(self, type_code: object) -> object:
+        return "0" if type_code in self._NUMBERS else self.before_all
+
+    def blocks(self, connection: Driver, sql: str, values: Any, size: int) -> Iterator[Rows]:
+        with connection.cursor("syncd") as cursor:
+            cursor.execute(sql, values)
+            while block := cursor.fetchmany(size):
+                yield block
+
+
+class MSSQL(Dialect):
+    connect_args: ClassVar = {"login_timeout": CONNECT_SECONDS, "timeout": STATEMENT_SECONDS}
+    present = "SELECT SYSUTCDATETIME()"
+
+
+class Oracle(Dialect):
+    connect_args: ClassVar = {"tcp_connect_timeout": CONNECT_SECONDS}
+    present = "SELECT SYS_EXTRACT_UTC(SYSTIMESTAMP) FROM dual"
+
+    def prepare(self, connection: Driver) -> None:
+        connection.call_timeout = STATEMENT_SECONDS * 1000
+        super().prepare(connection)
+
+
+DIALECTS: Mapping[str, type[Dialect]] = {
+    "sqlite": SQLite,
+    "mysql": MariaDB,
+    "mariadb": MariaDB,
+    "postgresql": PostgreSQL,
+    "mssql": MSSQL,
+    "oracle": Oracle,
+}
+
+
+def _else_text(loader: Driver, fault: type[Exception]) -> type:
+    """psycopg raises on 'infinity' and on years that Python does not have, and so loses the whole page: give the text
+    instead."""
+
+    class ElseText:
+        format = loader.format
+
+        def __init__(self, oid: int, context: Driver = None) -> None:
+            self._load = loader(oid, context).load
+
+        def load(self, value: Any) -> Any:
+            try:
+                return self._load(value)
+            except fault:
+                return bytes(value).decode()
+
+    return ElseText

@@ -1,0 +1,104 @@
+"""Questions about a shop's database that no poll asks, for the doctor: each reads little and changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from typing import Any
+
+from syncd.model import Order, Skipped
+from syncd.sources.connection import Database
+from syncd.sources.learning import Learnt
+from syncd.sources.login import may_write
+from syncd.sources.planner import Plan, plan
+from syncd.sources.timestamps import instant, moment
+
+LOOKED_AT = 1000
+NEWEST = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Some rows, in no particular order: how many, those that are no orders, how many have no `updated_at`, and what
+    is written there where it cannot be read."""
+
+    rows: int
+    skipped: Sequence[Skipped]
+    without_time: int
+    unreadable_times: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """The rows that changed last, newest first, or some rows if that is not known, and those of their `updated_at` that
+    can be read, in UTC. `wall_clock`: these are written without an offset, so that the source's time zone decides what
+    they mean. `whole_seconds`: none of them has a fraction."""
+
+    rows: Sequence[Order | Skipped]
+    times: Sequence[datetime]
+    wall_clock: bool
+    whole_seconds: bool
+
+
+class Inspection:
+    """Each method reads a bounded number of rows, though finding them may take a while, and may raise SourceError."""
+
+    def __init__(self, database: Database, learnt: Learnt, zone: tzinfo) -> None:
+        self._database = database
+        self._learnt = learnt
+        self._zone = zone
+
+    @property
+    def database(self) -> str:
+        """The database for a person, without user or password."""
+        return self._database.name
+
+    def look(self) -> Look:
+        rows = self._database.rows(self._learnt.everything(whole=True).order_by(None).limit(LOOKED_AT))
+        times = [self._updated_at(row) for row in rows] if self._learnt.has_cursor else []
+        return Look(
+            rows=len(rows),
+            skipped=self._learnt.layout.page(rows).skipped,
+            without_time=times.count(None),
+            unreadable_times=[str(time)[:40] for time in times if time is not None and _moment(time) is None],
+        )
+
+    def newest(self) -> Newest:
+        rows = self._newest_rows(NEWEST)
+        moments = [when for row in rows if (when := _moment(self._updated_at(row)))]
+        return Newest(
+            rows=[self._learnt.layout.order(row) for row in rows],
+            times=sorted((instant(when, self._zone) for when in moments), reverse=True),
+            wall_clock=any(when.tzinfo is None for when in moments),
+            whole_seconds=not any(when.microsecond for when in moments),
+        )
+
+    def plan(self) -> Plan | None:
+        """How the database would run a poll that finds little. None: it is not known how to ask this database."""
+        newest = [*map(self._updated_at, self._newest_rows(1)), self._learnt.before_all]
+        return plan(self._database, self._learnt.changed(newest[0]))
+
+    def may_write(self) -> Sequence[str] | None:
+        """What the login may do besides reading, a few examples. None: it is not known how to ask this database."""
+        return may_write(self._database)
+
+    def _newest_rows(self, limit: int) -> Sequence[Sequence[Any]]:
+        """Those that changed last and say when. In a descending order PostgreSQL would give NULL first."""
+        statement = self._learnt.newest(limit)
+        if self._learnt.has_cursor:
+            updated_at = [*statement.selected_columns][self._learnt.layout.names.index("updated_at")]
+            statement = statement.where(updated_at.is_not(None))
+        return self._database.rows(statement)
+
+    def _updated_at(self, row: Sequence[Any]) -> Any:
+        return self._learnt.layout.value(row, "updated_at")
+
+
+def _moment(raw: object) -> datetime | None:
+    try:
+        when = moment(raw)
+        instant(when, UTC)  # a wall clock at the ends of the calendar has none
+    except ValueError:
+        return None
+    return when

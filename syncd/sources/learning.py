@@ -1,0 +1,106 @@
+"""What a look at the merchant's query tells: its columns, and how the shop writes a timestamp."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, cast
+
+from syncd.errors import SourceError
+from syncd.sources.columns import KNOWN, REQUIRED, Layout, Meaning
+from syncd.sources.connection import Database
+from syncd.sources.query import OrdersQuery, Statement
+from syncd.sources.timestamps import Raw, moment
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """What the query gives: the columns that are used, those of them that are compared, and those ignored."""
+
+    used: Sequence[str]
+    compared: Sequence[str]
+    ignored: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """What was learnt. `before_all` is a value for `:since` that lies before every order, `updated_at` the newest raw
+    value, None where there is none or it cannot be read."""
+
+    query: OrdersQuery
+    layout: Layout
+    columns: Columns
+    before_all: object
+    updated_at: Raw | None
+
+    @property
+    def has_cursor(self) -> bool:
+        return "updated_at" in self.columns.used
+
+    def everything(self, *, whole: bool) -> Statement:
+        """All orders, whole or only what is compared, by id."""
+        names = self.layout.names if whole else self.layout.compared
+        order_by = tuple(dict.fromkeys(("order_id", *self._last_counts))) if whole else ("order_id",)
+        return self.query.everything(names, order_by, self.before_all)
+
+    def among(self, ids: Sequence[Any]) -> Statement:
+        """The orders with these raw ids, whole."""
+        return self.query.among(self.layout.names, self._last_counts, ids, self.before_all)
+
+    def changed(self, since: object) -> Statement:
+        """The orders since then, whole, oldest first. None: all that have a timestamp."""
+        start = self.before_all if since is None else since
+        return self.query.changed(self.layout.names, self._last_counts, start, bounded=since is not None)
+
+    def newest(self, limit: int) -> Statement:
+        """A few orders, whole, those that changed last where that is known."""
+        by = "updated_at" if self.has_cursor else "order_id"
+        return self.query.newest(self.layout.names, by, limit, self.before_all)
+
+    def some_id(self) -> Statement:
+        """The id of some order."""
+        return self.query.newest(["order_id"], "order_id", 1, self.before_all)
+
+    @property
+    def _last_counts(self) -> Sequence[str]:
+        """An order in which, of one order's rows, the last counts: always the same one, else its status would flap."""
+        return *(("updated_at",) if self.has_cursor else ()), *self.layout.compared
+
+
+def learn(database: Database, query: str, meaning: Meaning) -> Learnt:
+    """Look at the query. SourceError: it does not run, or has no `order_id` or no `status`."""
+    described = database.describe(OrdersQuery(query).no_rows())
+    types = {name.lower(): code for name, code in described}
+    _require(REQUIRED, [name for name, _ in described])
+    layout = Layout(tuple(types), meaning)
+    orders = OrdersQuery(query, {name.lower(): name for name, _ in described if name.lower() in KNOWN})
+    before_all = database.dialect.before_all_of(types.get("updated_at"))
+    return Learnt(
+        orders, layout, _columns(types, layout), before_all, _newest_time(database, orders, types, before_all)
+    )
+
+
+def _require(names: Sequence[str], there: Sequence[str]) -> None:
+    missing = [name for name in names if name not in map(str.lower, there)]
+    if missing:
+        raise SourceError(
+            f"the query gives no column named {' and none named '.join(missing)}, only {', '.join(there)}. "
+            "Name its columns in SYNCD_SOURCE__QUERY, e.g.: SELECT number AS order_id, state AS status, …"
+        )
+
+
+def _columns(names: Mapping[str, object], layout: Layout) -> Columns:
+    return Columns(layout.names, layout.compared, [name for name in names if name not in layout.names])
+
+
+def _newest_time(
+    database: Database, orders: OrdersQuery, names: Mapping[str, object], before_all: object
+) -> Raw | None:
+    if "updated_at" not in names:
+        return None
+    found = database.rows(orders.newest(["updated_at"], "updated_at", 1, before_all))
+    with suppress(ValueError):  # an 'infinity' tells nothing
+        moment(found[0][0] if found else None)
+        return cast("Raw", found[0][0])
+    return None

@@ -1,0 +1,82 @@
+"""The statements that are built around the merchant's query, which stays as it is, as a derived table.
+
+Built with SQLAlchemy Core, so that each database gets its own way to write them. Values are bound untyped: a cast would
+make PostgreSQL refuse to compare them, or not use the index.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import BindParameter, ColumnElement, Select, Subquery, bindparam, column, false, literal_column, select
+from sqlalchemy import text as sql_text
+from sqlalchemy.types import NullType
+
+_TOKEN = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"|`[^`]*`|--[^\n]*|/\*.*?\*/|\s+|.", re.DOTALL)
+_NOT_OURS = re.compile(r"(?<![:\w\\]):(?!since\b)(?=\w)")
+_SINCE = re.compile(r"(?<![:\w\\]):since\b")
+
+Statement = Select[tuple[Any, ...]]
+
+
+class OrdersQuery:
+    """The merchant's SELECT; `names` maps the known columns that it has to their spelling in the database."""
+
+    def __init__(self, query: str, names: Mapping[str, str] | None = None) -> None:
+        self._names = names or {}
+        self._query = _NOT_OURS.sub(r"\\:", without_end(query)) + "\n"  # the end of a comment the database knows
+        self._uses_since = _SINCE.search(self._query) is not None
+
+    def no_rows(self) -> Statement:
+        """All columns and no rows."""
+        return select(literal_column("*")).select_from(self._orders(None)).where(false())
+
+    def changed(self, names: Sequence[str], order_by: Sequence[str], since: object, *, bounded: bool) -> Statement:
+        """The orders whose `updated_at` is not before `since`."""
+        orders = self._orders(since)
+        (updated_at,) = self._columns(orders, ["updated_at"])
+        start = updated_at >= _value(None, since) if bounded else updated_at.is_not(None)
+        return self._select(orders, names, order_by).where(start)
+
+    def everything(self, names: Sequence[str], order_by: Sequence[str], since: object) -> Statement:
+        """All orders. Here and below, `since` is for a query that asks for it: a value before all of them."""
+        return self._select(self._orders(since), names, order_by)
+
+    def among(self, names: Sequence[str], order_by: Sequence[str], ids: Sequence[Any], since: object) -> Statement:
+        """The orders with these ids."""
+        orders = self._orders(since)
+        (order_id,) = self._columns(orders, ["order_id"])
+        these = bindparam("ids", ids, type_=NullType(), expanding=True)
+        return self._select(orders, names, order_by).where(order_id.in_(these))
+
+    def newest(self, names: Sequence[str], by: str, limit: int, since: object) -> Statement:
+        """The last few orders by that column, of those that have it."""
+        orders = self._orders(since)
+        (last,) = self._columns(orders, [by])
+        return select(*self._columns(orders, names)).where(last.is_not(None)).order_by(last.desc()).limit(limit)
+
+    def _select(self, orders: Subquery, names: Sequence[str], order_by: Sequence[str]) -> Statement:
+        return select(*self._columns(orders, names)).order_by(*self._columns(orders, order_by))
+
+    def _orders(self, since: object) -> Subquery:
+        query = sql_text(self._query)
+        if self._uses_since:
+            query = query.bindparams(_value("since", since))
+        return query.columns(*map(column, self._names.values())).subquery("orders_")
+
+    def _columns(self, orders: Subquery, names: Iterable[str]) -> list[ColumnElement[Any]]:
+        return [orders.c[self._names[name]] for name in names]
+
+
+def without_end(query: str) -> str:
+    """The query without the semicolons, comments and blanks at its end, so that it can stand in brackets."""
+    tokens = _TOKEN.findall(query)
+    while tokens and (tokens[-1] == ";" or tokens[-1].isspace() or tokens[-1].startswith(("--", "/*"))):
+        tokens.pop()
+    return "".join(tokens)
+
+
+def _value(name: str | None, value: object) -> BindParameter[Any]:
+    return bindparam(name, value, type_=NullType(), unique=name is None)

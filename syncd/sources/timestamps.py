@@ -1,0 +1,159 @@
+"""Timestamps as shops keep them: read, and written back in the shop's own representation.
+
+Pure. A raw timestamp is a driver's datetime or date, ISO text, or unix seconds or milliseconds as a number or digits.
+What it says is a moment: an aware UTC datetime where the raw value is bound to an instant, else a naive one, the wall
+clock of the shop. The two are kept apart, for a wall clock runs back an hour each autumn.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from decimal import Decimal, InvalidOperation
+from typing import TypeAlias
+
+Raw: TypeAlias = str | int | float | Decimal | datetime | date
+
+_MILLISECONDS = 100_000_000_000
+"""A larger number counts milliseconds: as seconds it would be later than the year 5138."""
+_HOUR = timedelta(hours=1)
+_EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)
+_DIGITS = re.compile(r"\d+(\.\d+)?", re.ASCII)
+_ISO = re.compile(
+    r"(?P<wall>\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d(?::\d\d)?)?)(?P<fraction>[.,]\d+)?"
+    r"\s*(?P<offset>Z|UTC|[+-]\d\d(?::?\d\d)?)?",
+    re.ASCII | re.IGNORECASE,
+)
+
+
+def moment(raw: object) -> datetime:
+    """What a raw timestamp says: aware and in UTC, or naive. ValueError: it cannot be read."""
+    match raw:
+        case bool():
+            raise _unreadable(raw)
+        case int() | float() | Decimal():
+            return _unix(raw)
+        case datetime():
+            return raw if raw.tzinfo is None else _in_utc(raw)
+        case date():
+            return datetime.combine(raw, time())
+        case str() if _DIGITS.fullmatch(raw.strip()):
+            return _unix(Decimal(raw.strip()))
+        case str():
+            return _iso(raw)
+    raise _unreadable(raw)
+
+
+def instant(when: datetime, zone: tzinfo) -> datetime:
+    """The instant in UTC; a wall clock is that of `zone`. ValueError: there is none, at the ends of the calendar."""
+    return _in_utc(when if when.tzinfo else when.replace(tzinfo=zone))
+
+
+def is_after(one: datetime, other: datetime, zone: tzinfo) -> bool:
+    """Whether moment `one` is later: by the wall clock if one of them is a wall clock's, of `zone`."""
+    if one.tzinfo and other.tzinfo:
+        return one > other
+    return _wall(one, zone) > _wall(other, zone)
+
+
+def like(sample: Raw, when: datetime, zone: tzinfo) -> Raw:
+    """A moment, down to the whole second, as the shop would write it: in the representation of `sample`."""
+    second = when.replace(microsecond=0)
+    match sample:
+        case datetime():
+            return _wall(second, zone) if sample.tzinfo is None else instant(second, zone)
+        case date():
+            return _wall(second, zone).date()
+        case str() if not _DIGITS.fullmatch(sample.strip()):
+            return _iso_like(sample, second, zone)
+    seconds = int(instant(second, zone).timestamp())
+    return type(sample)(seconds * 1000 if Decimal(sample) > _MILLISECONDS else seconds)
+
+
+def bound(raw: Raw, back: timedelta, present: datetime, zone: tzinfo, sample: Raw) -> Raw:
+    """Where to read from so that nothing is missed that lies up to `back` behind `raw`, or behind the present: local
+    time that runs back an hour leaves `raw` in the future.
+
+    It is in the representation of `sample` and never earlier than 1970. Text is without a fraction and an offset, so
+    that it sorts before all text of the same second. ValueError: `raw` or `sample` cannot be read.
+    """
+    reached = moment(raw)
+    start = present if is_after(reached, present, zone) else reached
+    if moment(sample).tzinfo is None:
+        start = _wall(start, zone)
+    if is_after(start, _EARLIEST + back + _HOUR, zone):
+        start -= back + _margin(sample, start - back, zone)
+    else:
+        start = _EARLIEST
+    least = like(sample, start, zone)
+    found = _ISO.fullmatch(least) if isinstance(least, str) else None
+    return found["wall"] if found else least
+
+
+def _margin(sample: Raw, start: datetime, zone: tzinfo) -> timedelta:
+    """An hour where the order of the raw values is not the order of the moments: text with an offset sorts by a wall
+    clock that may run back, and a database that keeps instants may take an hour that occurs twice for the later one."""
+    if isinstance(sample, str) and (offset := _offset(sample)) is not None:
+        return _HOUR if offset.utcoffset(None) else timedelta()
+    if start.tzinfo is None:
+        first, second = (start.replace(tzinfo=zone, fold=fold).utcoffset() for fold in (0, 1))
+        return timedelta() if first == second else _HOUR
+    return timedelta()
+
+
+def _unix(number: float | Decimal) -> datetime:
+    try:
+        seconds = Decimal(number) / (1000 if number > _MILLISECONDS else 1)
+        return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=int(seconds * 1_000_000))
+    except (OverflowError, ValueError, InvalidOperation) as error:
+        raise _unreadable(number) from error
+
+
+def _iso(text: str) -> datetime:
+    found = _ISO.fullmatch(text.strip())
+    if found is None:
+        raise _unreadable(text)
+    try:
+        wall = datetime.fromisoformat(found["wall"] + (found["fraction"] or "").replace(",", "."))
+        offset = _offset(text)
+    except ValueError as error:
+        raise _unreadable(text) from error
+    return wall if offset is None else _in_utc(wall.replace(tzinfo=offset))
+
+
+def _offset(text: str) -> tzinfo | None:
+    found = _ISO.fullmatch(text.strip())
+    if found is None or not found["offset"]:
+        return None
+    if found["offset"].upper() in {"Z", "UTC"}:
+        return UTC
+    return datetime.fromisoformat("1970-01-01T00:00:00" + found["offset"]).tzinfo
+
+
+def _iso_like(sample: str, second: datetime, zone: tzinfo) -> str:
+    found = _ISO.fullmatch(sample.strip())
+    assert found is not None
+    offset = _offset(sample)
+    wall = _wall(instant(second, zone), offset) if offset else _wall(second, zone)
+    suffix = wall.replace(tzinfo=offset).isoformat()[len(wall.isoformat()) :]
+    return wall.isoformat("T" if "T" in found["wall"] else " ")[: len(found["wall"])] + suffix
+
+
+def _wall(when: datetime, zone: tzinfo) -> datetime:
+    if when.tzinfo is None:
+        return when
+    try:
+        return when.astimezone(zone).replace(tzinfo=None, fold=0)
+    except OverflowError:  # within a day of the calendar's end, where a zone makes no difference
+        return when.replace(tzinfo=None)
+
+
+def _in_utc(aware: datetime) -> datetime:
+    try:
+        return aware.astimezone(UTC)
+    except OverflowError as error:
+        raise _unreadable(aware) from error
+
+
+def _unreadable(raw: object) -> ValueError:
+    return ValueError(f"{str(raw)[:40]!r} cannot be read as a time")

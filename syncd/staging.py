@@ -1,0 +1,136 @@
+"""The second half of a poll: differences put on disk, and the guard against telling too many buyers at once.
+
+Page of Orders ──► diff ──► one transaction: seen + changes + cursor ──► (poll over) ──► settle: let go, or hold all
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import ClassVar, Literal, Protocol, TypeAlias
+
+from syncd.diff import Policy, diff
+from syncd.model import Decision, FoundBy, Page, Seen, Skipped
+
+PollKind: TypeAlias = Literal["incremental", "full"]
+
+
+class Staging(Protocol):
+    """One transaction of the state. No other transaction stages at the same time, in this process or another."""
+
+    def load(self, order_ids: Iterable[str]) -> Mapping[str, Seen]:
+        """What was seen of those of the orders that are tracked."""
+
+    def store(self, decisions: Sequence[Decision], now: datetime, *, counting: bool) -> None:
+        """Save what is seen now and the changes: pending, or held as their `hold` says, or as `counting` if set.
+
+        A change that is pending supersedes every older one of its order that is not being sent; one that is held
+        supersedes only those that are held. A void decision supersedes both and adds nothing.
+        """
+
+    def move_cursor(self, cursor: str) -> None: ...
+
+
+class StagingState(Protocol):
+    """The little that staging needs of the state. Every method may raise StateError."""
+
+    def cursor(self) -> str | None: ...
+
+    def load(self, order_ids: Iterable[str]) -> Mapping[str, Seen]: ...
+
+    def staging(self) -> AbstractContextManager[Staging]: ...
+
+    def is_counting(self) -> bool:
+        """Whether changes wait for the end of a poll: an earlier one was interrupted."""
+
+    def settle(self, max_changes: int, now: datetime) -> int:
+        """Let the changes held as `counting` go, or if there are more than `max_changes`, hold them all for the guard.
+
+        Those of an earlier poll that was interrupted count too. Returns how many the guard holds because of this.
+        """
+
+
+@dataclass(slots=True)
+class PollResult:
+    """What a poll did.
+
+    rows       that were read
+    found      changes, by the net that caught them
+    adopted    orders seen for the first time and told to nobody
+    baseline   all orders were, for there was no state yet
+    held       changes that the guard stopped
+    missing    orders that are not in the source any more
+    """
+
+    kind: PollKind
+    rows: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)
+    skipped_rows: list[Skipped] = field(default_factory=list)
+    found: Counter[FoundBy] = field(default_factory=Counter)
+    adopted: int = 0
+    baseline: bool = False
+    held: int = 0
+    missing: int = 0
+
+    SKIPPED_ROWS_KEPT: ClassVar = 20
+
+    def note_skipped(self, skipped: Sequence[Skipped]) -> None:
+        self.skipped.update(row.reason for row in skipped)
+        self.skipped_rows += skipped[: self.SKIPPED_ROWS_KEPT - len(self.skipped_rows)]
+
+
+@dataclass(slots=True)
+class Stager:
+    """Stages one poll's pages. `max_changes` 0: the guard is off."""
+
+    state: StagingState
+    policy: Policy
+    max_changes: int
+    now: datetime
+    result: PollResult
+    counting: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.counting = self.state.is_counting()
+
+    def stage(self, page: Page, found_by: FoundBy | None = None) -> set[str]:
+        """Put what differs on disk, with the page's cursor; returns the ids of the orders first seen here.
+
+        Most polls find nothing, so the differences are looked for before the transaction that locks out others, and
+        again within it.
+        """
+        latest = {order.order_id: order for order in page.orders}
+        differing = diff(latest.values(), self.state.load(latest), self.policy, found_by)
+        cursor_moves = page.cursor is not None and page.cursor != self.state.cursor()
+        if not differing and not cursor_moves:
+            return set()
+        with self.state.staging() as staging:
+            suspects = [latest[decision.seen.order_id] for decision in differing]
+            seen = staging.load(order.order_id for order in suspects)
+            decisions = diff(suspects, seen, self.policy, found_by)
+            staging.store(decisions, self.now, counting=self._counts(decisions, last=page.last))
+            if page.cursor is not None:
+                staging.move_cursor(page.cursor)
+        return self._note(decisions, seen)
+
+    def finish(self) -> None:
+        """The poll is complete: let its changes go, or hold them all."""
+        self.result.held = self.state.settle(self.max_changes, self.now)
+
+    def _counts(self, decisions: Sequence[Decision], *, last: bool) -> bool:
+        """Whether these changes must wait for the end of the poll, since more of it is to come or they are too many."""
+        changes = sum(decision.change is not None for decision in decisions)
+        if self.max_changes and changes and not (last and not self.counting and changes <= self.max_changes):
+            self.counting = True
+            return True
+        return False
+
+    def _note(self, decisions: Sequence[Decision], seen: Mapping[str, Seen]) -> set[str]:
+        new = {decision.seen.order_id for decision in decisions} - seen.keys()
+        changes = [decision.change for decision in decisions if decision.change is not None]
+        self.result.found.update(change.found_by for change in changes)
+        self.result.adopted += len(new) - len(new & {change.order_id for change in changes})
+        return new

@@ -1,0 +1,78 @@
+"""The state: what was seen, what must be told, and what became of it. One code for SQLite and PostgreSQL.
+
+    tables, migrate, look    the schema            polls, facts       where polling stands
+    engine, store, faults    transactions          seen, compare      what was observed
+    lease                    one daemon a state    waiting, holds     changes that wait
+    reports, views           for people            outbox, outcomes   what is sent, and what became of it
+    retention                what is forgotten     remedies           what an operator does
+
+A transaction is whole or nothing, and never open while something else is waited for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from syncd.state.compare import ComparePart
+from syncd.state.engine import WAIT_SECONDS, connect, place
+from syncd.state.holds import HoldsPart
+from syncd.state.lease import Lease, lease_on
+from syncd.state.migrate import bring_up_to_date
+from syncd.state.outbox import OutboxPart
+from syncd.state.polls import PollsPart
+from syncd.state.remedies import RemediesPart
+from syncd.state.reports import ReportsPart
+from syncd.state.retention import RetentionPart
+from syncd.state.seen import SeenPart
+from syncd.state.views import (
+    AttemptView,
+    ChangeView,
+    OperatorResult,
+    Pruned,
+    Released,
+    SeenView,
+    SourceStatus,
+    Story,
+    Summary,
+)
+
+__all__ = [
+    "AttemptView",
+    "ChangeView",
+    "Lease",
+    "OperatorResult",
+    "Pruned",
+    "Released",
+    "SeenView",
+    "SourceStatus",
+    "State",
+    "Story",
+    "Summary",
+    "open_state",
+]
+
+
+class State(PollsPart, ComparePart, HoldsPart, RemediesPart, SeenPart, OutboxPart, RetentionPart, ReportsPart):
+    """All of the state. Thread-safe. Every method may raise StateError; then nothing was written."""
+
+    def lease(self) -> Lease:
+        """The right to deliver from this state: one daemon at a time."""
+        return lease_on(self)
+
+
+def open_state(
+    url: str, *, redact: Callable[[str], str], create: bool = True, wait_seconds: float = WAIT_SECONDS
+) -> State:
+    """Open the state that a SQLAlchemy URL of SQLite or PostgreSQL names, and bring its schema up to date.
+
+    `redact` takes secrets out of messages. `create` False: the state must be there already. `wait_seconds` bounds
+    each wait for a lock or a connection. StateError says what is wrong and what to do: no directory, no rights,
+    locked, damaged, written by a newer version, not reachable.
+    """
+    state = State(connect(url, create=create, wait_seconds=wait_seconds), place(url), redact, wait_seconds)
+    try:
+        bring_up_to_date(state, create=create)
+    except BaseException:
+        state.close()
+        raise
+    return state

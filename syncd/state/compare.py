@@ -1,0 +1,90 @@
+"""What a full compare keeps from one time to the next: digests of segments, and which compare saw which order.
+
+An order belongs to the segment it is marked with only if both carry the number of the same compare. So whoever leaves
+a segment, or vanishes from it, needs no mark of its own. A segment that lost its digest stays until the next compare
+starts: this one may have confirmed it, and its other orders are not missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, insert, select, update
+
+from syncd.state.facts import add_to_fact, get_fact, put_fact
+from syncd.state.store import Store, in_chunks
+from syncd.state.tables import seen, segments
+
+MISSING_AT_MOST = 10
+"""One in so many tracked orders may go missing in one compare."""
+
+
+class ComparePart(Store):
+    """See `syncd.reconcile.ScannedState`."""
+
+    def tracked(self) -> int:
+        with self.read() as connection:
+            return get_fact(connection, "tracked") or 0
+
+    def start_compare(self) -> int:
+        with self.write() as connection:
+            connection.execute(delete(segments).where(segments.c.digest.is_(None)))
+            return add_to_fact(connection, "compare", 1)
+
+    def digests(self, keys: Sequence[int]) -> Mapping[int, tuple[bytes, int]]:
+        asked = (segments.c.segment.in_(keys), segments.c.digest.is_not(None))
+        known = select(segments.c.segment, segments.c.digest, segments.c.orders).where(*asked)
+        with self.read() as connection:
+            return {key: (digest, orders) for key, digest, orders in connection.execute(known)}
+
+    def confirm(self, keys: Sequence[int], compare: int) -> None:
+        with self.write() as connection:
+            confirmed = update(segments).where(segments.c.segment.in_(keys)).values(confirmed_in=compare)
+            connection.execute(confirmed)
+
+    def resegment(self, key: int, order_ids: Sequence[str], digest: bytes | None, compare: int) -> None:
+        with self.write() as connection:
+            orders = 0
+            for ids in in_chunks(order_ids):
+                left = select(seen.c.segment).where(seen.c.order_id.in_(ids), seen.c.segment.is_not(None))
+                connection.execute(update(segments).where(segments.c.segment.in_(left)).values(digest=None))
+                joined = update(seen).where(seen.c.order_id.in_(ids)).values(segment=key, compared_in=compare)
+                orders += connection.execute(joined).rowcount
+            connection.execute(delete(segments).where(segments.c.segment == key))
+            formed = {"segment": key, "digest": digest, "orders": orders}
+            connection.execute(insert(segments), {**formed, "formed_in": compare, "confirmed_in": compare})
+
+    def miss(self, compare: int, now: datetime) -> int | None:
+        with self.write() as connection:
+            unseen = _unseen(compare)
+            missing = connection.execute(select(func.count()).select_from(seen).where(unseen)).scalar_one()
+            tracked, accepted = (get_fact(connection, name) or 0 for name in ("tracked", "accepted_missing"))
+            if missing > tracked / MISSING_AT_MOST + accepted:
+                put_fact(connection, "refused_missing", {"compare": compare, "orders": missing})
+                return None
+            put_fact(connection, "accepted_missing", 0)
+            connection.execute(update(seen).where(unseen).values(missing_since=now))
+            unmet = (segments.c.formed_in != compare) & (segments.c.confirmed_in != compare)
+            connection.execute(delete(segments).where(unmet))
+            add_to_fact(connection, "tracked", -missing)
+            return missing
+
+
+def accept_missing(connection: Connection) -> int:
+    """Let the next compare forget as many orders as the last one refused to forget; returns how many that are."""
+    refused = get_fact(connection, "refused_missing")
+    if refused is None or refused["compare"] != get_fact(connection, "compare"):
+        return 0
+    put_fact(connection, "accepted_missing", refused["orders"])
+    return int(refused["orders"])
+
+
+def _unseen(compare: int) -> ColumnElement[bool]:
+    """The tracked orders that neither this compare saw itself nor any segment that it confirmed covers."""
+    covered = exists().where(
+        segments.c.segment == seen.c.segment,
+        segments.c.formed_in == seen.c.compared_in,
+        segments.c.confirmed_in == compare,
+    )
+    return and_(seen.c.missing_since.is_(None), seen.c.compared_in != compare, ~covered)

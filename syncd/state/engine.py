@@ -1,0 +1,110 @@
+"""The way to the state's database: a file that only its owner reads, durable writes, and a limit on every wait."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from syncd.errors import StateError
+
+WAIT_SECONDS = 10.0
+STATEMENT_SECONDS = 60
+
+
+def place(url: str) -> str:
+    """The state's name in messages, without any secret."""
+    parsed = make_url(url)
+    return str(sqlite_file(parsed) or parsed.set(query={}).render_as_string(hide_password=True))
+
+
+def sqlite_file(url: URL) -> Path | None:
+    """The file that a SQLite URL names, also one of the form file:..., or None where it is PostgreSQL."""
+    if url.get_backend_name() != "sqlite":
+        return None
+    name = url.database or ""
+    return Path(unquote(urlsplit(name).path) if name.startswith("file:") else name)
+
+
+def connect(url: str, *, create: bool, wait_seconds: float = WAIT_SECONDS) -> Engine:
+    """An engine for the state. `wait_seconds` bounds each wait: for a lock, a connection, a network that does not
+    answer. StateError: there is no file and it may not, or cannot, be made."""
+    parsed = make_url(url)
+    file = sqlite_file(parsed)
+    if file is None:
+        return _postgresql(parsed, wait_seconds)
+    if create:
+        _make_file(file)
+    elif not file.exists():
+        raise no_state_yet(str(file))
+    return _sqlite(parsed, wait_seconds)
+
+
+def no_state_yet(name: str) -> StateError:
+    return StateError(f"there is no state yet at {name}; start the daemon or run syncd once first")
+
+
+def _make_file(file: Path) -> None:
+    """Before SQLite does: it would make a file that everybody reads, and gives its -wal and -shm the same mode."""
+    try:
+        os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except FileExistsError:
+        return
+    except FileNotFoundError:
+        raise StateError(f"the state {file} cannot be made: its directory does not exist; make it first") from None
+    except OSError as error:
+        raise StateError(
+            f"the state {file} cannot be made: {error.strerror}; let syncd's user write its directory, "
+            "or name another file in SYNCD_STATE__URL"
+        ) from None
+
+
+def _sqlite(url: URL, wait_seconds: float) -> Engine:
+    # isolation_level None: the driver must not begin transactions by itself, since it begins them too late
+    engine = create_engine(
+        url,
+        hide_parameters=True,
+        pool_timeout=wait_seconds,
+        connect_args={"timeout": wait_seconds, "isolation_level": None},
+    )
+    event.listen(engine, "connect", _make_durable)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _make_durable(connection: DBAPIConnection, _pool_entry: ConnectionPoolEntry) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _postgresql(url: URL, wait_seconds: float) -> Engine:
+    limits = {
+        "lock_timeout": f"{int(wait_seconds * 1000)}ms",
+        "statement_timeout": f"{STATEMENT_SECONDS}s",
+        "idle_in_transaction_session_timeout": f"{STATEMENT_SECONDS}s",
+    }
+    options = [str(url.query.get("options", "")), *(f"-c {name}={limit}" for name, limit in limits.items())]
+    return create_engine(
+        url,
+        hide_parameters=True,
+        pool_pre_ping=True,
+        pool_timeout=wait_seconds,
+        connect_args={
+            "connect_timeout": max(2, int(wait_seconds)),
+            "tcp_user_timeout": STATEMENT_SECONDS * 1000,
+            "application_name": f"syncd process {os.getpid()} on {socket.gethostname()}"[:63],
+            "options": " ".join(options).strip(),
+        },
+    )

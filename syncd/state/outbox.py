@@ -1,0 +1,135 @@
+"""The outbox: which changes are sent next, and what became of those that were."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row, bindparam, func, literal_column, or_, select, update
+
+from syncd.model import Outcome, Pause, Push
+from syncd.news import payment_of
+from syncd.state.facts import get_fact, pause_fact, put_fact
+from syncd.state.outcomes import write_outcomes
+from syncd.state.store import Store
+from syncd.state.tables import CLAIMED, DUE_SOMETIME, changes, seen
+from syncd.state.waiting import NEWER_WAITS, end
+
+_SENT = {
+    "id",
+    *("order_id", "revision", "status", "message", "tracking_url", "user_id", "imshop_uuid"),
+    *("content", "with_payment", "detected_at", "source_updated_at"),
+    *("attempts", "refusals", "failing_since", "in_doubt"),
+}
+_other = changes.alias("other")
+_FIRST_OF_ITS_ORDER = ~(
+    select(_other.c.id)
+    .where(
+        _other.c.order_id == changes.c.order_id,
+        _other.c.ended_at.is_(None),
+        _other.c.state == literal_column("'pending'"),
+        or_(_other.c.claimed_at.is_not(None), _other.c.id > changes.c.id),
+    )
+    .exists()
+)
+"""No other change of the order is being sent, and none is newer."""
+_DUE = (DUE_SOMETIME, changes.c.next_attempt_at <= bindparam("now"))
+_ANY_DUE = select(changes.c.id).where(*_DUE).limit(1)
+_NEXT = (
+    select(*(column for column in changes.columns if column.key in _SENT))
+    .where(*_DUE, _FIRST_OF_ITS_ORDER)
+    .order_by(changes.c.next_attempt_at, changes.c.id)
+    .limit(bindparam("most"))
+)
+_CLAIM = update(changes).where(changes.c.id.in_(bindparam("ids", expanding=True))).values(claimed_at=bindparam("now"))
+_SHARED = (
+    select(seen.c.imshop_uuid)
+    .where(seen.c.imshop_uuid.in_(bindparam("uuids", expanding=True)))
+    .group_by(seen.c.imshop_uuid)
+    .having(func.count() > 1)
+)
+
+
+class OutboxPart(Store):
+    """See `syncd.deliver.Outbox`. One delivery loop uses it."""
+
+    def __init__(self, engine: Engine, place: str, redact: Callable[[str], str], wait_seconds: float) -> None:
+        super().__init__(engine, place, redact, wait_seconds)
+        self._handed: set[int] = set()
+        self._unsure: list[datetime] = []
+
+    def recover(self, now: datetime) -> int:
+        self._handed.clear()
+        with self.write() as connection:
+            connection.execute(update(changes).where(CLAIMED).values(in_doubt=True))
+            superseded = end(connection, "superseded", now, CLAIMED, NEWER_WAITS)
+            again = update(changes).where(CLAIMED).values(claimed_at=None, next_attempt_at=now)
+            return superseded + connection.execute(again).rowcount
+
+    def turn(self, outcomes: Sequence[Outcome], limit: int, pause: Pause | None, now: datetime) -> list[Push]:
+        if not (outcomes or self._unsure or self._is_work(limit, pause, now)):
+            return []
+        done = {outcome.push.change_id for outcome in outcomes}
+        self._unsure.append(now)
+        with self.write() as connection:
+            self._give_back(connection, self._unsure[:-1])
+            write_outcomes(connection, outcomes)
+            if get_fact(connection, "pause") != pause_fact(pause):
+                put_fact(connection, "pause", pause_fact(pause))
+            pushes = _take(connection, limit, now) if limit else []
+        self._handed = self._handed - done | {push.change_id for push in pushes}
+        self._unsure.clear()
+        return pushes
+
+    def hasten(self, now: datetime) -> int:
+        """Have every change that waits for its time tried now: it was set by a clock that has been set back since."""
+        waiting = (DUE_SOMETIME, changes.c.next_attempt_at > now)
+        with self.write() as connection:
+            return connection.execute(update(changes).where(*waiting).values(next_attempt_at=now)).rowcount
+
+    def _is_work(self, limit: int, pause: Pause | None, now: datetime) -> bool:
+        """Looked at before the transaction that locks out others: most turns of a quiet day find nothing."""
+        with self.read() as connection:
+            if get_fact(connection, "pause") != pause_fact(pause):
+                return True
+            return limit > 0 and connection.execute(_ANY_DUE, {"now": now}).first() is not None
+
+    def _give_back(self, connection: Connection, failed_at: Sequence[datetime]) -> None:
+        """Turns that failed may have been written all the same: a connection can be cut right at the commit. What they
+        took was never handed out, so nobody would ever send it. What another daemon took meanwhile is its own."""
+        if failed_at:
+            lost = (CLAIMED, changes.c.claimed_at.in_(failed_at), changes.c.id.not_in(self._handed))
+            connection.execute(update(changes).where(*lost).values(claimed_at=None))
+
+
+def _take(connection: Connection, limit: int, now: datetime) -> list[Push]:
+    due = connection.execute(_NEXT, {"now": now, "most": limit}).all()
+    if not due:
+        return []
+    connection.execute(_CLAIM, {"now": now, "ids": [row.id for row in due]})
+    uuids = [row.imshop_uuid for row in due if row.imshop_uuid is not None]
+    shared = set(connection.execute(_SHARED, {"uuids": uuids}).scalars()) if uuids else set()
+    return [_push(row, uuid_is_shared=row.imshop_uuid in shared) for row in due]
+
+
+def _push(row: Row[Any], *, uuid_is_shared: bool) -> Push:
+    return Push(
+        change_id=row.id,
+        order_id=row.order_id,
+        revision=row.revision,
+        status=row.status,
+        code=row.status,
+        message=row.message,
+        tracking_url=row.tracking_url,
+        user_id=row.user_id,
+        imshop_uuid=row.imshop_uuid,
+        uuid_is_shared=uuid_is_shared,
+        payment=payment_of(row.content) if row.with_payment else None,
+        detected_at=row.detected_at,
+        source_updated_at=row.source_updated_at,
+        attempts=row.attempts,
+        refusals=row.refusals,
+        failing_since=row.failing_since,
+        in_doubt=row.in_doubt,
+    )

@@ -1,0 +1,226 @@
+"""What became of pushes, written down: a few statements for a whole group of them.
+
+Two facts are kept apart: what the change came to, and what IMSHOP knows of the order from then on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    Connection,
+    Row,
+    bindparam,
+    delete,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
+
+from syncd.model import Answer, ChangeState, Outcome
+from syncd.news import is_news, known_after
+from syncd.state.facts import put_fact
+from syncd.state.seen import told_of
+from syncd.state.tables import DUE_SOMETIME, UNKNOWN, WAITING, attempts, canonical, changes, in_state, seen
+from syncd.state.waiting import NEWER_WAITS, end
+
+ATTEMPTS_KEPT = 20
+"""Of one change, the newest."""
+DETAIL_LENGTH = 500
+
+_STANDING = (
+    select(
+        changes.c.id,
+        changes.c.state,
+        changes.c.ended_at,
+        NEWER_WAITS.label("newer_waits"),
+        changes.c.content,
+        seen.c.content.label("seen_content"),
+        seen.c.told,
+    )
+    .outerjoin(seen, seen.c.order_id == changes.c.order_id)
+    .where(changes.c.id.in_(bindparam("ids", expanding=True)))
+)
+_NOTE = (
+    update(changes)
+    .where(changes.c.id == bindparam("change"))
+    .values(
+        state=bindparam("result_state"),
+        attempts=bindparam("tried"),
+        refusals=bindparam("noes"),
+        failing_since=bindparam("since"),
+        in_doubt=bindparam("doubt"),
+        claimed_at=None,
+        next_attempt_at=func.coalesce(
+            bindparam("next", type_=changes.c.next_attempt_at.type), changes.c.next_attempt_at
+        ),
+        ended_at=bindparam("end"),
+        last_error=func.coalesce(bindparam("error", type_=changes.c.last_error.type), changes.c.last_error),
+        answered_uuid=bindparam("uuid"),
+        imshop_status=bindparam("imshop"),
+    )
+)
+_ACKNOWLEDGE = (
+    update(seen)
+    .where(seen.c.order_id == bindparam("order"))
+    .values(
+        acknowledged_status=bindparam("status"),
+        acknowledged_at=bindparam("at"),
+        acknowledged_uuid=bindparam("uuid"),
+        told=bindparam("known"),
+    )
+)
+_DOUBT = update(seen).where(seen.c.order_id.in_(bindparam("orders", expanding=True))).values(told=UNKNOWN)
+_NEWEST_WAITING = (
+    select(changes.c.order_id, changes.c.content, seen.c.content, seen.c.told)
+    .join(seen, seen.c.order_id == changes.c.order_id)
+    .where(WAITING, ~NEWER_WAITS, changes.c.order_id.in_(bindparam("orders", expanding=True)))
+)
+_OLDEST_KEPT = (
+    select(attempts.c.id)
+    .where(attempts.c.change_id == bindparam("change"))
+    .order_by(attempts.c.id.desc())
+    .limit(1)
+    .offset(literal(ATTEMPTS_KEPT - 1))
+    .scalar_subquery()
+)
+_TRIM = delete(attempts).where(attempts.c.change_id == bindparam("change"), attempts.c.id < _OLDEST_KEPT)
+
+
+def write_outcomes(connection: Connection, outcomes: Sequence[Outcome]) -> None:
+    """At most one outcome a change. A change that is gone is passed over."""
+    if not outcomes:
+        return
+    ids = [outcome.push.change_id for outcome in outcomes]
+    standing = {row.id: row for row in connection.execute(_STANDING, {"ids": ids})}
+    states = {
+        outcome.push.change_id: _state(outcome, standing[outcome.push.change_id])
+        for outcome in outcomes
+        if outcome.push.change_id in standing
+    }
+    known = [outcome for outcome in outcomes if outcome.push.change_id in states]
+    if known:
+        connection.execute(_NOTE, [_noted(outcome, states, standing[outcome.push.change_id]) for outcome in known])
+        _note_told(connection, known, states, standing)
+        _drop_void(connection, [outcome for outcome in known if standing[outcome.push.change_id].newer_waits])
+        _note_attempts(connection, [outcome for outcome in known if outcome.result != "unsent"])
+
+
+def _state(outcome: Outcome, row: Row[Any]) -> ChangeState:
+    """What the change is from now on: a delivery is a fact, an operator's decision stands, a newer change goes."""
+    standing: ChangeState = row.state
+    if outcome.state == "delivered":
+        return "delivered"
+    if standing != "pending":
+        return standing
+    return "superseded" if outcome.state == "pending" and row.newer_waits else outcome.state
+
+
+def _noted(outcome: Outcome, states: Mapping[int, ChangeState], row: Row[Any]) -> dict[str, object]:
+    push, answer = outcome.push, outcome.answer
+    state = states[push.change_id]
+    stands = state == row.state
+    failed = outcome.result in ("retry", "refused", "dead")
+    return {
+        "change": push.change_id,
+        "result_state": state,
+        "tried": push.attempts + (failed or outcome.result == "delivered"),
+        "noes": push.refusals + outcome.refused,
+        "since": push.failing_since or (outcome.ended_at if failed else None),
+        "doubt": outcome.in_doubt,
+        "next": outcome.next_attempt_at,
+        "end": row.ended_at if stands else outcome.ended_at,
+        "error": outcome.error and outcome.error[:DETAIL_LENGTH],
+        "uuid": answer and answer.uuid,
+        "imshop": answer and answer.imshop_status,
+    }
+
+
+def _note_told(
+    connection: Connection,
+    outcomes: Sequence[Outcome],
+    states: Mapping[int, ChangeState],
+    standing: Mapping[int, Row[Any]],
+) -> None:
+    delivered = [outcome for outcome in outcomes if outcome.state == "delivered"]
+    if delivered:
+        connection.execute(
+            _ACKNOWLEDGE, [_acknowledged(outcome, standing[outcome.push.change_id]) for outcome in delivered]
+        )
+        put_fact(connection, "last_delivered_at", max(outcome.ended_at for outcome in delivered).isoformat())
+    doubtful = [outcome.push.order_id for outcome in outcomes if _leaves_doubt(outcome, states)]
+    if doubtful:
+        connection.execute(_DOUBT, {"orders": doubtful})
+
+
+def _drop_void(connection: Connection, outcomes: Sequence[Outcome]) -> None:
+    """Orders that went back to what IMSHOP knows while a push of theirs was under way: what waits says nothing new."""
+    if not outcomes:
+        return
+    rows = connection.execute(_NEWEST_WAITING, {"orders": [outcome.push.order_id for outcome in outcomes]})
+    void = [order for order, to_tell, *known in rows if (told := told_of(*known)) and not is_news(to_tell, told)]
+    waiting = (or_(DUE_SOMETIME, in_state("held")), changes.c.order_id.in_(void))
+    end(connection, "superseded", max(outcome.ended_at for outcome in outcomes), *waiting)
+
+
+def _acknowledged(outcome: Outcome, row: Row[Any]) -> dict[str, object]:
+    push, answer = outcome.push, outcome.answer
+    return {
+        "order": push.order_id,
+        "status": push.status,
+        "at": outcome.ended_at,
+        "uuid": answer and answer.uuid,
+        "known": _known(row) if row.seen_content else None,
+    }
+
+
+def _known(row: Row[Any]) -> str | None:
+    """What is kept in `told` of an order once this change of it is delivered."""
+    known = known_after(row.content, told_of(row.seen_content, row.told))
+    return None if known == row.seen_content else canonical(known)
+
+
+def _leaves_doubt(outcome: Outcome, states: Mapping[int, ChangeState]) -> bool:
+    """Whether nobody can know from now on what IMSHOP knows of the order."""
+    state = states[outcome.push.change_id]
+    return state == "dead" or (state != "delivered" and outcome.in_doubt)
+
+
+def _note_attempts(connection: Connection, outcomes: Sequence[Outcome]) -> None:
+    if not outcomes:
+        return
+    connection.execute(insert(attempts), [_attempt(outcome) for outcome in outcomes])
+    often = [
+        {"change": outcome.push.change_id}
+        for outcome in outcomes
+        if outcome.push.attempts >= ATTEMPTS_KEPT or outcome.result == "paused"
+    ]
+    if often:
+        connection.execute(_TRIM, often)
+
+
+def _attempt(outcome: Outcome) -> dict[str, object]:
+    detail = outcome.error if outcome.answer is None else _said(outcome.answer)
+    return {
+        "change_id": outcome.push.change_id,
+        "started_at": outcome.started_at,
+        "ended_at": outcome.ended_at,
+        "result": outcome.result,
+        "http_status": outcome.http_status if outcome.answer is None else outcome.answer.http_status,
+        "detail": detail and detail[:DETAIL_LENGTH],
+    }
+
+
+def _said(answer: Answer) -> str:
+    """What IMSHOP answered, in one line."""
+    said = {
+        "newStatus": answer.new_status,
+        "imshopStatus": answer.imshop_status,
+        "uuid": answer.uuid,
+        "message": answer.message,
+    }
+    return ", ".join(f"{name} {value}" for name, value in said.items() if value is not None)

@@ -1,0 +1,46 @@
+"""What the state forgets, so that its size stays bounded."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, delete, exists, select
+
+from syncd.state.store import Store
+from syncd.state.tables import WAITING, attempts, changes, in_state, seen
+from syncd.state.views import Pruned
+
+FORGOTTEN_AT_ONCE = 500
+_FINAL = in_state("delivered", "superseded", "refused", "dead", "discarded")
+_WAITS = exists().where(changes.c.order_id == seen.c.order_id, WAITING)
+
+
+class RetentionPart(Store):
+    def prune(self, now: datetime, retention: timedelta) -> Pruned:
+        """Forget changes that ended, and orders that went missing, more than `retention` ago.
+
+        It goes in small transactions, so that nobody waits long. An order that still has a change waiting is kept.
+        """
+        before, pruned = now - retention, Pruned(0, 0)
+        while True:
+            with self.write() as connection:
+                some = Pruned(_forget_changes(connection, before), _forget_orders(connection, before))
+            pruned = Pruned(pruned.changes + some.changes, pruned.orders + some.orders)
+            if max(some.changes, some.orders) < FORGOTTEN_AT_ONCE:
+                return pruned
+
+
+def _forget_changes(connection: Connection, before: datetime) -> int:
+    old = select(changes.c.id).where(_FINAL, changes.c.ended_at < before).limit(FORGOTTEN_AT_ONCE)
+    ids = connection.execute(old).scalars().all()
+    connection.execute(delete(attempts).where(attempts.c.change_id.in_(ids)))
+    connection.execute(delete(changes).where(changes.c.id.in_(ids)))
+    return len(ids)
+
+
+def _forget_orders(connection: Connection, before: datetime) -> int:
+    """Missing orders are counted neither as tracked nor in any segment, so nothing else changes with them."""
+    gone = select(seen.c.order_id).where(seen.c.missing_since < before, ~_WAITS).limit(FORGOTTEN_AT_ONCE)
+    ids = connection.execute(gone).scalars().all()
+    connection.execute(delete(seen).where(seen.c.order_id.in_(ids)))
+    return len(ids)

@@ -1,0 +1,72 @@
+"""Transactions on the state: any number that read, one at a time that writes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from threading import Lock
+from typing import TypeVar
+
+from sqlalchemy import Connection, Engine, text
+
+from syncd.errors import StateError
+from syncd.state.faults import EXPECTED, state_error
+
+IDS_AT_ONCE = 500
+LOCK_CLASS = 0x53594E43
+"""Marks syncd's advisory locks in PostgreSQL. The schema is their second half, so that two schemas do not block each
+other."""
+WRITER_LOCK = text(f"SELECT pg_advisory_xact_lock({LOCK_CLASS}, hashtext(current_schema()))")
+
+T = TypeVar("T")
+
+
+class Store:
+    """One state's database. Thread-safe. Whatever SQLAlchemy raises leaves as a StateError that people can read."""
+
+    def __init__(self, engine: Engine, place: str, redact: Callable[[str], str], wait_seconds: float) -> None:
+        self.engine = engine
+        self.place = place
+        self.redact = redact
+        self._wait_seconds = wait_seconds
+        self._writes = engine.execution_options(writes=True)
+        self._one_writer = Lock()
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that reads. It waits for no writer."""
+        with self._explained(), self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that writes: it is the only one, in this process and in others, and it is whole or nothing.
+
+        The threads of one process queue for a lock of their own: SQLite's makes them sleep and try again.
+        """
+        if not self._one_writer.acquire(timeout=self._wait_seconds):
+            raise StateError(f"the state {self.place} is locked by another task of this process; it is tried again")
+        try:
+            with self._explained(), self._writes.begin() as connection:
+                if connection.dialect.name == "postgresql":
+                    connection.execute(WRITER_LOCK)
+                yield connection
+        finally:
+            self._one_writer.release()
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except EXPECTED as error:
+            raise state_error(error, self.place, self.redact) from None
+
+
+def in_chunks(values: Iterable[T], size: int = IDS_AT_ONCE) -> Iterator[Sequence[T]]:
+    """Distinct values, few enough for one statement."""
+    distinct = list(dict.fromkeys(values))
+    for start in range(0, len(distinct), size):
+        yield distinct[start : start + size]

@@ -1,0 +1,211 @@
+"""The state's tables, one definition for SQLite and PostgreSQL.
+
+seen ─── segments      what was observed of each order, and digests that save a full compare its work
+changes ─── attempts   what IMSHOP must be told, and each time that was tried
+facts                  the few single values: cursor, baseline, pause, ...
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ColumnElement,
+    Dialect,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+    literal_column,
+)
+from typing_extensions import override
+
+from syncd.model import ChangeState, Content, Hold
+
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+UNKNOWN = "null"
+"""In `seen.told`: nobody knows what IMSHOP knows. SQL's NULL there says that it knows what was seen."""
+
+
+def clean(text: str) -> str:
+    """The text as both databases can hold it: PostgreSQL takes no NUL, and neither takes half a surrogate pair."""
+    if text.isascii() and "\0" not in text:
+        return text
+    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+
+
+def canonical(content: Content) -> str:
+    """Content as JSON: equal content is equal text. Escapes keep every character that a shop can come up with."""
+    return _encode(dict(content))
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware datetime, kept as microseconds since 1970 in UTC: the same in both databases, exact, and sortable."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    @override
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        return None if value is None else (value - EPOCH) // MICROSECOND
+
+    @override
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else EPOCH + timedelta(microseconds=value)
+
+
+class CleanText(TypeDecorator[str]):
+    """Text that came from a shop or from IMSHOP."""
+
+    impl = Text
+    cache_ok = True
+
+    @override
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return None if value is None else clean(value)
+
+
+class CanonicalJson(TypeDecorator[Content]):
+    """Content, as `canonical` writes it."""
+
+    impl = Text
+    cache_ok = True
+
+    @override
+    def process_bind_param(self, value: Content | None, dialect: Dialect) -> str | None:
+        return None if value is None else canonical(value)
+
+    @override
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Content | None:
+        content: Content | None = None if value is None else json.loads(value)
+        return content
+
+
+metadata = MetaData()
+_Id = BigInteger().with_variant(Integer, "sqlite")
+
+seen = Table(
+    "seen",
+    metadata,
+    Column("order_id", CleanText, primary_key=True),
+    Column("content", CanonicalJson, nullable=False),
+    Column("told", Text),
+    Column("imshop_uuid", CleanText),
+    Column("revision", Integer, nullable=False),
+    Column("first_seen_at", Instant, nullable=False),
+    Column("changed_at", Instant, nullable=False),
+    Column("missing_since", Instant),
+    Column("segment", BigInteger),
+    Column("compared_in", Integer, nullable=False),
+    Column("acknowledged_status", CleanText),
+    Column("acknowledged_at", Instant),
+    Column("acknowledged_uuid", CleanText),
+    sqlite_with_rowid=False,
+)
+
+segments = Table(
+    "segments",
+    metadata,
+    Column("segment", _Id, primary_key=True, autoincrement=False),
+    Column("digest", LargeBinary),
+    Column("orders", Integer, nullable=False),
+    Column("formed_in", Integer, nullable=False),
+    Column("confirmed_in", Integer, nullable=False),
+)
+
+changes = Table(
+    "changes",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("order_id", CleanText, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("status", CleanText, nullable=False),
+    Column("previous_status", CleanText),
+    Column("content", CanonicalJson, nullable=False),
+    Column("message", CleanText),
+    Column("tracking_url", CleanText),
+    Column("user_id", CleanText),
+    Column("imshop_uuid", CleanText),
+    Column("with_payment", Boolean, nullable=False),
+    Column("source_updated_at", Instant),
+    Column("detected_at", Instant, nullable=False),
+    Column("found_by", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("hold", Text),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("refusals", Integer, nullable=False, server_default="0"),
+    Column("failing_since", Instant),
+    Column("in_doubt", Boolean, nullable=False, server_default=literal_column("false")),
+    Column("claimed_at", Instant),
+    Column("next_attempt_at", Instant),
+    Column("ended_at", Instant),
+    Column("last_error", CleanText),
+    Column("answered_uuid", CleanText),
+    Column("imshop_status", CleanText),
+    CheckConstraint("(state IN ('pending', 'held')) = (ended_at IS NULL)", name="changes_wait_or_ended"),
+    sqlite_autoincrement=True,
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("change_id", BigInteger, nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("ended_at", Instant, nullable=False),
+    Column("result", Text, nullable=False),
+    Column("http_status", Integer),
+    Column("detail", CleanText),
+    Index("attempts_by_change", "change_id", "id"),
+)
+
+facts = Table(
+    "facts",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+
+def in_state(*states: ChangeState) -> ColumnElement[bool]:
+    """Written out and not bound: SQLite uses a partial index only where the condition is that of the index."""
+    if len(states) == 1:
+        return changes.c.state == literal_column(f"'{states[0]}'")
+    return changes.c.state.in_([literal_column(f"'{state}'") for state in states])
+
+
+def held_as(hold: Hold) -> ColumnElement[bool]:
+    return in_state("held") & (changes.c.hold == hold)
+
+
+WAITING = changes.c.ended_at.is_(None)
+"""Pending or held: every other state is final."""
+DUE_SOMETIME = in_state("pending") & changes.c.claimed_at.is_(None)
+CLAIMED = in_state("pending") & changes.c.claimed_at.is_not(None)
+"""Being sent."""
+
+
+def _partial(name: str, condition: ColumnElement[bool], *columns: Column[Any]) -> Index:
+    return Index(name, *columns, sqlite_where=condition, postgresql_where=condition)
+
+
+Index("changes_by_order", changes.c.order_id)
+_partial("seen_by_uuid", seen.c.imshop_uuid.is_not(None), seen.c.imshop_uuid)
+_partial("seen_missing", seen.c.missing_since.is_not(None), seen.c.missing_since)
+_partial("changes_due", DUE_SOMETIME, changes.c.next_attempt_at, changes.c.id)
+_partial("changes_waiting", WAITING, changes.c.order_id)
+_partial("changes_pending", in_state("pending"), changes.c.detected_at)
+_partial("changes_ended", changes.c.ended_at.is_not(None), changes.c.state, changes.c.ended_at)
+_partial("changes_held", in_state("held"), changes.c.hold, changes.c.status)

@@ -1,0 +1,122 @@
+"""What the state tells people and scripts: frozen, and complete without another look at the database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from syncd.model import ChangeState, Content, FoundBy, Hold, Pause, Result
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStatus:
+    """How polling goes. `last_error` None: the last poll went well."""
+
+    last_poll_at: datetime | None
+    last_success_at: datetime | None
+    last_error: str | None
+    consecutive_failures: int
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The state in figures. `changes` has a count for each of CHANGE_STATES, `held` one for each reason that holds any.
+
+    `missing_refused`: so many orders the last full compare refused to forget; an operator may `release` that.
+    """
+
+    tracked: int
+    changes: Mapping[ChangeState, int]
+    held: Mapping[Hold, int]
+    oldest_pending_at: datetime | None
+    next_due_at: datetime | None
+    source: SourceStatus
+    pause: Pause | None
+    last_delivered_at: datetime | None
+    missing_refused: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeView:
+    """A change with its history: the fields of CONTRACT section 5, and a few more.
+
+    `imshop_uuid` is IMSHOP's own answer, else the source's. `next_attempt_at` only while it is pending.
+    """
+
+    id: int
+    order_id: str
+    status: str
+    previous_status: str | None
+    state: ChangeState
+    detected_at: datetime
+    source_updated_at: datetime | None
+    attempts: int
+    next_attempt_at: datetime | None
+    delivered_at: datetime | None
+    last_error: str | None
+    imshop_uuid: str | None
+    imshop_status: str | None
+    found_by: FoundBy
+    hold: Hold | None
+    message: str | None
+    tracking_url: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptView:
+    """One push of a change: what came of it, and IMSHOP's answer or the error in one line."""
+
+    change_id: int
+    started_at: datetime
+    ended_at: datetime
+    result: Result
+    http_status: int | None
+    detail: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SeenView:
+    """What is known of an order. `told` None: nobody knows what IMSHOP knows of it."""
+
+    content: Content
+    told: Content | None
+    imshop_uuid: str | None
+    first_seen_at: datetime
+    changed_at: datetime
+    missing_since: datetime | None
+    acknowledged_status: str | None
+    acknowledged_at: datetime | None
+    acknowledged_uuid: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """Everything about one order. `seen` None: it is not tracked. Changes newest first, attempts oldest first."""
+
+    order_id: str
+    seen: SeenView | None
+    changes: Sequence[ChangeView]
+    attempts: Sequence[AttemptView]
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """What an operator let go: `changes` of the guard, and so many `missing` orders may be forgotten."""
+
+    changes: int
+    missing: int
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorResult:
+    """What an operator's action did: the changes it was done to, and why it left each of the others as it was."""
+
+    done: Sequence[int]
+    left: Mapping[int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    changes: int
+    orders: int

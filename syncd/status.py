@@ -1,0 +1,57 @@
+"""What `/api/status` and `syncd status --json` say, CONTRACT section 5, and why the daemon is not ready. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from syncd import __version__
+from syncd.state import Summary
+
+
+def as_json(summary: Summary, *, source_kind: str, leader: bool, now: datetime) -> dict[str, Any]:
+    """The state as a JSON object. Times are ISO 8601 in UTC."""
+    pause = summary.pause
+    oldest = summary.oldest_pending_at
+    return {
+        "version": __version__,
+        "source": {
+            "kind": source_kind,
+            "last_poll_at": _iso(summary.source.last_poll_at),
+            "last_success_at": _iso(summary.source.last_success_at),
+            "last_error": summary.source.last_error,
+            "consecutive_failures": summary.source.consecutive_failures,
+        },
+        "orders": {"tracked": summary.tracked},
+        "changes": dict(summary.changes),
+        "held": dict(summary.held),
+        "oldest_pending_seconds": max(0.0, (now - oldest).total_seconds()) if oldest else 0.0,
+        "delivery": {
+            "state": "paused" if pause else "flowing",
+            "reason": pause.reason if pause else None,
+            "detail": pause.detail if pause else None,
+            "since": _iso(pause.since) if pause else None,
+        },
+        "last_delivered_at": _iso(summary.last_delivered_at),
+        "leader": leader,
+    }
+
+
+def not_ready(summary: Summary) -> list[str]:
+    """Why statuses are not all on their way to buyers, a line each; empty: they are."""
+    reasons = []
+    source = summary.source
+    if source.consecutive_failures:
+        reasons.append(f"source: polls that failed in a row: {source.consecutive_failures}; {source.last_error}")
+    elif source.last_success_at is None:
+        reasons.append("source: no poll has succeeded yet")
+    if summary.pause:
+        reasons.append(f"delivery: paused ({summary.pause.reason}): {summary.pause.detail}")
+    if held := summary.changes["held"]:
+        why = ", ".join(f"{count} by {reason}" for reason, count in summary.held.items())
+        reasons.append(f"held: {held} changes wait ({why}); see: syncd changes --state held")
+    return reasons
+
+
+def _iso(at: datetime | None) -> str | None:
+    return at.isoformat() if at else None

@@ -1,0 +1,63 @@
+"""The WSGI application."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Flask, Response, jsonify
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from syncd.errors import StateError
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """What the application shows. `stuck`: overdue threads and for how many seconds; `not_ready`: the reasons. `status`
+    and `not_ready` may raise StateError."""
+
+    registry: CollectorRegistry
+    stuck: Callable[[], Mapping[str, float]]
+    not_ready: Callable[[], list[str]]
+    status: Callable[[], Mapping[str, Any]]
+
+
+def create_app(views: Views) -> Flask:
+    app = Flask("syncd.web", static_folder=None)
+    app.json.ensure_ascii = False  # type: ignore[attr-defined]  # the default provider has it; its base does not
+
+    @app.get("/metrics")
+    def metrics() -> Response:
+        return Response(generate_latest(views.registry), content_type=CONTENT_TYPE_LATEST)
+
+    @app.get("/healthz")
+    def healthz() -> tuple[str, int]:
+        stuck = views.stuck()
+        if not stuck:
+            return "ok\n", 200
+        return "".join(f"stuck: {thread}, overdue by {late:.0f} s\n" for thread, late in stuck.items()), 503
+
+    @app.get("/readyz")
+    def readyz() -> tuple[str, int]:
+        reasons = views.not_ready()
+        return ("".join(f"{reason}\n" for reason in reasons), 503) if reasons else ("ready\n", 200)
+
+    @app.get("/api/status")
+    def status() -> Response:
+        return jsonify(views.status())
+
+    @app.errorhandler(StateError)
+    def state_fails(error: StateError) -> tuple[str, int]:
+        return f"state: {error}\n", 503
+
+    @app.after_request
+    def not_for_browsers_to_guess(response: Response) -> Response:
+        response.headers["Cache-Control"] = "no-store"
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        if response.mimetype == "text/html":  # Flask's default for the plain words above
+            response.content_type = "text/plain; charset=utf-8"
+        return response
+
+    return app

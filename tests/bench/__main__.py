@@ -1,0 +1,45 @@
+"""`python -m tests.bench`: one line a figure; exit status 1 where one is missed. About 25 minutes; `--orders 100000`
+for a quick look."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import click
+import pytest
+
+from tests.bench import daemon, polls, pushes
+from tests.bench.figures import Figure
+from tests.bench.shops import DATABASES
+
+
+@click.command()
+@click.option(
+    "--orders", type=click.IntRange(min=20_000), default=1_000_000, show_default=True, help="In a large shop."
+)
+@click.argument("benches", nargs=-1, type=click.Choice([*DATABASES, "pushes", "daemon"]))
+def main(orders: int, benches: tuple[str, ...]) -> None:
+    """Measure. BENCHES: only these; default: all."""
+    known: Mapping[str, Callable[[Path], Iterator[Figure]]] = {
+        **{name: partial(polls.figures, name, orders) for name in DATABASES},
+        "pushes": pushes.figures,
+        "daemon": daemon.figures,
+    }
+    missed = False
+    with TemporaryDirectory(prefix="syncd-bench-") as home:
+        for name in benches or known:
+            try:
+                for figure in known[name](Path(home)):
+                    click.echo(figure)
+                    missed |= figure.missed
+            except pytest.skip.Exception as missing:
+                click.echo(f"{name} is left out: {missing}")
+    sys.exit(1 if missed else 0)
+
+
+if __name__ == "__main__":
+    main()

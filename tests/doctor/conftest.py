@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.doctor.patient import Patient
+from tests.e2e.conftest import world
+from tests.imshop.conftest import _no_proxy, certificate, stub, tls_stub
+from tests.servers import mariadb_database, postgresql_database
+
+__all__ = ["_no_proxy", "certificate", "mariadb_database", "postgresql_database", "stub", "tls_stub", "world"]
+
+DATABASES = ("sqlite", "mariadb", "postgresql")
+
+
+@pytest.fixture
+def patient(tmp_path: Path) -> Patient:
+    """A shop in SQLite."""
+    return Patient(tmp_path)
+
+
+@pytest.fixture(params=DATABASES)
+def anywhere(request: pytest.FixtureRequest, tmp_path: Path) -> Patient:
+    """A shop in each of the databases."""
+    if request.param == "sqlite":
+        return Patient(tmp_path)
+    return Patient(tmp_path, {"SYNCD_SOURCE__URL": request.getfixturevalue(f"{request.param}_database")})

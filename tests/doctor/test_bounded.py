@@ -1,0 +1,60 @@
+"""A check ends, whatever it meets."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from threading import Event
+
+import pytest
+
+from syncd.doctor.bounded import Check, bounded
+from syncd.doctor.finding import Finding, ok
+from syncd.errors import SourceError
+
+BOUND = 20.0
+
+
+def test_findings_come_as_they_are_made() -> None:
+    may_go_on = Event()
+
+    def findings() -> Iterator[Finding]:
+        yield ok("source", "first")
+        assert may_go_on.wait(BOUND)
+        yield ok("source", "second")
+
+    found = bounded(Check("source", "Well?", findings), BOUND)
+    assert next(found).text == "first"
+    may_go_on.set()
+    assert [finding.text for finding in found] == ["second"]
+
+
+def test_a_check_that_hangs_is_given_up_and_what_it_found_stays() -> None:
+    over = Event()
+
+    def findings() -> Iterator[Finding]:
+        yield ok("source", "first")
+        over.wait(BOUND)
+
+    first, last = bounded(Check("source", "Does it answer?", findings), 0.05)
+    over.set()
+    assert first.text == "first"
+    assert (last.level, last.text) == ("fault", "Does it answer? No answer within 0.05 s")
+
+
+def test_an_expected_error_is_a_finding_in_its_own_words() -> None:
+    def findings() -> Iterator[Finding]:
+        raise SourceError("the shop is gone; bring it back")
+
+    (finding,) = bounded(Check("source", "Well?", findings), BOUND)
+    assert finding == Finding("source", "fault", "the shop is gone; bring it back")
+
+
+def test_an_unforeseen_error_is_a_finding_and_its_traceback_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    def findings() -> Iterator[Finding]:
+        raise ZeroDivisionError("a secret")
+
+    with caplog.at_level(logging.ERROR):
+        (finding,) = bounded(Check("state", "Sound?", findings), BOUND)
+    assert finding.text == "Sound? That failed in a way nobody foresaw (ZeroDivisionError)"
+    assert [entry.message for entry in caplog.records] == ["check_crashed"]

@@ -1,0 +1,111 @@
+"""`syncd check` as a process, and what it says of the settings."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from syncd.doctor import examine
+from syncd.errors import SettingsError
+from syncd.settings import load
+from tests.doctor.patient import Patient, areas
+from tests.e2e.world import World, end
+
+
+def test_a_well_installation_exits_0_and_has_one_line_a_finding(world: World) -> None:
+    world.shop.put("0042", "packed")
+    lines = world.done("check").splitlines()
+    assert {line.split()[0] for line in lines} <= {"ok", "warning"}
+    assert {line[9:17].strip() for line in lines} == {"settings", "source", "state", "imshop", "http"}
+    assert any('order 0042 would be pushed as {"id": "0042", "code": "packed"}' in line for line in lines)
+    assert world.sandbox.requests == 0
+    assert not (world.home / "state.db").exists()
+
+
+def test_json_is_one_document(world: World) -> None:
+    document = world.json("check")
+    assert document["ok"] is True
+    assert set(document["findings"][0]) == {"area", "level", "text", "advice"}
+
+
+def test_a_fault_exits_1_and_the_other_checks_are_made(world: World) -> None:
+    ran = world.syncd("check", SYNCD_SOURCE__URL=f"sqlite:///{world.home}/gone.db", SYNCD_IMSHOP__URL="http://[::1]:1/")
+    assert ran.returncode == 1
+    assert "Traceback" not in ran.stdout + ran.stderr
+    faults = [line.split()[1] for line in ran.stdout.splitlines() if line.startswith("fault")]
+    assert faults == ["source", "imshop"]
+    assert not (world.home / "gone.db").exists()
+
+
+def test_a_fault_of_the_configuration_exits_2_before_anything_is_tried(world: World) -> None:
+    ran = world.syncd("check", SYNCD_POLL__INTERVAL="soon")
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert "SYNCD_POLL__INTERVAL" in ran.stderr
+
+
+def test_no_secret_is_shown(world: World) -> None:
+    ran = world.syncd(
+        "check",
+        SYNCD_SOURCE__URL="postgresql://reader:p4ssw0rd@127.0.0.1:1/shop",
+        SYNCD_IMSHOP__URL="http://127.0.0.1:1/T0KEN-T0KEN-T0KEN",
+    )
+    assert ran.returncode == 1
+    for secret in ("p4ssw0rd", "T0KEN", "test-key"):
+        assert secret not in ran.stdout + ran.stderr
+
+
+def test_a_running_daemon_is_seen_and_undisturbed(world: World) -> None:
+    world.shop.put("0042", "packed")
+    daemon = world.started()
+    found = world.done("check")
+    assert "a daemon works with it (process " in found
+    assert f"a daemon answers at 127.0.0.1:{world.port}, and is well" in found
+    assert end(daemon) == 0
+
+
+def test_a_shop_that_never_answers_does_not_keep_the_other_checks_from_being_made(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql://reader@127.0.0.1:{silent.getsockname()[1]}/shop"
+        findings = Patient(tmp_path, seconds=0.3).examined(SYNCD_SOURCE__URL=url)
+    assert "Does the query run? No answer within 0.3 s" in [finding.text for finding in findings]
+    assert areas(findings) == {"settings", "source", "state", "imshop", "http"}
+
+
+def test_where_the_settings_come_from_is_told(tmp_path: Path) -> None:
+    patient = Patient(tmp_path)
+    file = tmp_path / "syncd.env"
+    file.write_text("".join(f"{name}={text!r}\n" for name, text in patient.env.items()))
+    file.chmod(0o600)
+    findings = [*examine(load({"SYNCD_FIRST_RUN": "push"}, file))]
+    assert (
+        findings[0].text == f"can be used: {len(patient.env)} from {file}, 1 from environment; the others are defaults"
+    )
+    assert areas(findings) == {"settings", "source", "state", "imshop", "http"}
+
+
+def test_a_file_of_secrets_that_everybody_may_read_is_a_warning(tmp_path: Path) -> None:
+    secrets = tmp_path / "secrets"
+    secrets.mkdir()
+    key = secrets / "SYNCD_IMSHOP__API_KEY"
+    key.write_text("K3Y-K3Y")
+    key.chmod(0o644)
+    patient = Patient(tmp_path)
+    del patient.env["SYNCD_IMSHOP__API_KEY"]
+    found = patient.found("settings", "warning", SYNCD_SECRETS_DIR=str(secrets))
+    assert f"every user of this machine may read {key}, secrets and all Run: chmod o-r {key}" in found
+
+
+def test_the_statuses_file_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "statuses.toml"
+    file.write_text('unknown = "hold"\n[new]\n[packed]\n')
+    found = Patient(tmp_path).found("settings", SYNCD_STATUSES__FILE=str(file))
+    assert f"ok: statuses file {file}: 2 codes; others: hold" in found
+
+
+def test_a_statuses_file_that_cannot_be_used_is_told_before_anything_is_tried(tmp_path: Path) -> None:
+    file = tmp_path / "statuses.toml"
+    file.write_text("unknown = 1\n")
+    with pytest.raises(SettingsError):
+        examine(load({**Patient(tmp_path).env, "SYNCD_STATUSES__FILE": str(file)}, usual_env_files=()))

@@ -1,0 +1,94 @@
+"""What the doctor says of the shop's login, and of databases that it cannot ask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import cast
+from uuid import uuid4
+
+from sqlalchemy import make_url, select
+
+from syncd.doctor.shop import ShopExamination
+from syncd.sources import DatabaseSource
+from syncd.sources.connection import Database
+from syncd.sources.dialects import MSSQL
+from syncd.sources.login import may_write
+from syncd.sources.planner import Plan, plan
+from syncd.statuses import Statuses
+from tests.doctor.patient import OLD, Patient
+from tests.made import NOON
+from tests.servers import execute, mariadb_url
+
+
+@contextmanager
+def reader(server: str, *, create: str, drop: str) -> Iterator[str]:
+    """A login of its own; `{}` is its name."""
+    name = f"syncd_reader_{uuid4().hex[:8]}"
+    execute(server, create.format(name))
+    try:
+        yield name
+    finally:
+        execute(server, *drop.format(name).split(";"))
+
+
+def test_a_login_that_may_write_is_told(anywhere: Patient) -> None:
+    anywhere.has_orders(OLD)
+    assert "warning: the login may " in anywhere.found("source")
+
+
+def test_a_mariadb_login_that_only_reads_is_well(mariadb_database: str, tmp_path: Path) -> None:
+    patient = Patient(tmp_path, {"SYNCD_SOURCE__URL": mariadb_database})
+    patient.has_orders(OLD)
+    with reader(mariadb_url(), create="CREATE USER {}@'%'", drop="DROP USER {}@'%'") as name:
+        database = make_url(mariadb_database).database
+        execute(mariadb_url(), f"GRANT SELECT, SHOW VIEW ON {database}.* TO {name}@'%'")
+        mine = make_url(mariadb_database).set(username=name, password=None).render_as_string(hide_password=False)
+        assert "ok: the login may only read" in patient.found("source", SYNCD_SOURCE__URL=mine)
+        execute(mariadb_url(), f"GRANT SELECT, UPDATE (state) ON {database}.orders TO {name}@'%'")
+        assert f"may UPDATE on `{database}`.`orders`" in patient.found("source", SYNCD_SOURCE__URL=mine)
+
+
+def test_a_postgresql_login_that_only_reads_is_well(postgresql_database: str, tmp_path: Path) -> None:
+    patient = Patient(tmp_path, {"SYNCD_SOURCE__URL": postgresql_database})
+    patient.has_orders(OLD)
+    with reader(postgresql_database, create="CREATE ROLE {} LOGIN", drop="DROP OWNED BY {0};DROP ROLE {0}") as name:
+        execute(postgresql_database, f"GRANT SELECT ON orders TO {name}")
+        mine = make_url(postgresql_database).set(username=name).render_as_string(hide_password=False)
+        assert "ok: the login may only read" in patient.found("source", SYNCD_SOURCE__URL=mine)
+        execute(postgresql_database, f"GRANT DELETE ON orders TO {name}")
+        assert "warning: the login may write orders syncd never writes there" in patient.found(
+            "source", SYNCD_SOURCE__URL=mine
+        )
+
+
+def test_a_sqlite_shop_in_wal_mode_must_be_writable_so_nothing_is_said(patient: Patient) -> None:
+    patient.has_orders(OLD)
+    execute(patient.shop, "PRAGMA journal_mode = WAL")
+    assert "ok: the login may only read" in patient.found("source")
+
+
+class OtherSource:
+    """A shop on a kind of database that there is no way to ask."""
+
+    dialect = MSSQL(None)
+
+    def inspection(self) -> OtherSource:
+        return self
+
+    def has_cursor(self) -> bool:
+        return True
+
+    def plan(self) -> Plan | None:
+        return plan(cast("Database", self), select())
+
+    def may_write(self) -> Sequence[str] | None:
+        return may_write(cast("Database", self))
+
+
+def test_what_cannot_be_asked_on_other_databases_is_said() -> None:
+    shop = ShopExamination(cast("DatabaseSource", OtherSource()), Statuses(), lambda _push: b"{}", lambda: NOON)
+    for finding in (*shop.index(), *shop.login()):
+        assert finding.level == "ok"
+        assert finding.text.startswith("cannot tell on this kind of database whether ")

@@ -1,0 +1,191 @@
+"""What the doctor says of a shop's database: SQLite, MariaDB, PostgreSQL."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from sqlalchemy import make_url
+
+from tests.doctor.patient import OLD, QUERY, Patient
+from tests.servers import execute
+
+NEWER = "'2', 'packed', '2024-05-01 10:17:31'"
+
+
+def test_a_well_shop_has_no_fault(anywhere: Patient) -> None:
+    anywhere.has_orders(OLD, NEWER)
+    assert anywhere.found("source", "fault") == ""
+
+
+def test_the_columns_that_are_used_and_those_that_might_be_are_told(anywhere: Patient) -> None:
+    anywhere.has_orders(OLD)
+    found = anywhere.found("source")
+    assert "the query gives order_id, status, updated_at" in found
+    assert "might give too: message, tracking_url" in found
+
+
+def test_an_indexed_cursor_column_is_well(anywhere: Patient) -> None:
+    anywhere.has_orders(OLD, NEWER)
+    assert "ok: polls find what changed by an index" in anywhere.found("source")
+
+
+def test_an_index_is_found_behind_a_join_and_a_since_of_the_querys_own(anywhere: Patient) -> None:
+    anywhere.has_orders(OLD, NEWER)
+    execute(anywhere.shop, "CREATE TABLE names (state VARCHAR(20), name VARCHAR(20))")
+    query = QUERY.replace("FROM orders", ", name AS message FROM orders o LEFT JOIN names n ON n.state = o.state")
+    query = query.replace("state AS status", "o.state AS status") + " WHERE o.changed >= :since AND number LIKE '%'"
+    assert "ok: polls find what changed by an index" in anywhere.found("source", SYNCD_SOURCE__QUERY=query)
+
+
+def test_a_cursor_column_without_an_index_is_told_with_what_is_read_whole(anywhere: Patient) -> None:
+    anywhere.has_orders(OLD, NEWER, index=False)
+    found = anywhere.found("source", "warning")
+    assert "every poll reads whole tables: " in found
+    assert "orders" in found.partition("whole tables: ")[2].partition(" Have an index")[0]
+
+
+def test_a_cursor_that_is_an_expression_cannot_go_by_the_index(patient: Patient) -> None:
+    patient.has_orders(OLD)
+    query = QUERY.replace("changed AS", "COALESCE(changed, '2024-01-01') AS")
+    assert "every poll reads whole tables: SCAN orders" in patient.found("source", SYNCD_SOURCE__QUERY=query)
+
+
+def test_a_query_without_updated_at_makes_every_poll_a_full_compare(anywhere: Patient) -> None:
+    anywhere.has_orders(OLD)
+    query = "SELECT number AS order_id, state AS status FROM orders"
+    found = anywhere.found("source", SYNCD_SOURCE__QUERY=query)
+    assert "warning: without a column updated_at every poll reads and compares all orders" in found
+    assert 'order 1 would be pushed as {"id": "1", "code": "new"}' in found
+    assert "index" not in found
+
+
+def test_the_newest_three_orders_are_shown_as_they_would_be_pushed(anywhere: Patient) -> None:
+    anywhere.has_orders(
+        OLD, NEWER, "'007', 'Выдан', '2024-05-02 10:00:00'", "'4', 'x', '2024-05-01 11:00:00'", "'5', 'y', NULL"
+    )
+    shown = [line for line in anywhere.found("source").splitlines() if "would be pushed" in line]
+    assert shown == [
+        'ok: order 007 would be pushed as {"id": "007", "code": "Выдан"}',
+        'ok: order 4 would be pushed as {"id": "4", "code": "x"}',
+        'ok: order 2 would be pushed as {"id": "2", "code": "packed"}',
+    ]
+
+
+def test_rows_that_cannot_be_read_are_told_with_the_reason(anywhere: Patient) -> None:
+    anywhere.has_orders(OLD, "'2', NULL, '2024-05-01 10:00:00'")
+    found = anywhere.found("source", "warning")
+    assert "of 2 rows looked at, 1 cannot be read: order 2 has no status" in found
+
+
+def test_a_timestamp_that_is_null_is_told(anywhere: Patient) -> None:
+    anywhere.has_orders(OLD, "'2', 'new', NULL")
+    assert "of 2 rows looked at, 1 have NULL as updated_at" in anywhere.found("source", "warning")
+
+
+@pytest.mark.parametrize(
+    ("database", "value"),
+    [("sqlite", "'soon'"), ("mariadb", "'0000-00-00 00:00:00'"), ("postgresql", "'infinity'")],
+)
+def test_a_timestamp_that_cannot_be_read_is_told_as_it_is_written(
+    database: str, value: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    url = f"sqlite:///{tmp_path}/shop.db" if database == "sqlite" else request.getfixturevalue(f"{database}_database")
+    patient = Patient(tmp_path, {"SYNCD_SOURCE__URL": url})
+    patient.has_orders(OLD, column="DATETIME" if database == "mariadb" else "TIMESTAMP")
+    lenient = ["SET sql_mode = ''"] if database == "mariadb" else []
+    execute(url, *lenient, f"INSERT INTO orders VALUES ('2', 'new', {value})")
+    found = patient.found("source", "warning")
+    assert f"of 2 rows looked at, 1 have an updated_at that cannot be read: {value.strip(chr(39))}" in found
+
+
+def test_a_query_that_gives_nothing_is_told(anywhere: Patient) -> None:
+    anywhere.has_orders()
+    assert "warning: the query gives no rows" in anywhere.found("source")
+
+
+def test_a_query_that_fails_is_a_fault_and_the_shop_is_asked_nothing_more(anywhere: Patient) -> None:
+    anywhere.has_orders(OLD)
+    found = anywhere.found("source", SYNCD_SOURCE__QUERY=QUERY.replace("FROM orders", "FROM order_s"))
+    assert found.startswith("fault: ")
+    assert "order_s" in found
+    assert len(found.splitlines()) == 1
+
+
+def test_a_column_that_looks_misspelt_is_told(patient: Patient) -> None:
+    patient.has_orders(OLD)
+    query = QUERY.replace("FROM", ", 'x' AS mesage, 1 AS total FROM")
+    found = patient.found("source", SYNCD_SOURCE__QUERY=query)
+    assert "warning: the column mesage is ignored If it is meant to be message, name it so" in found
+    assert "ok: the column total is ignored" in found
+
+
+def test_a_tracking_number_needs_a_template(patient: Patient) -> None:
+    patient.has_orders(OLD)
+    patient.env["SYNCD_SOURCE__QUERY"] = QUERY.replace("FROM", ", 'T 1' AS tracking_number FROM")
+    assert "Set SYNCD_SOURCE__TRACKING_TEMPLATE" in patient.found("source", "warning")
+    found = patient.found("source", SYNCD_SOURCE__TRACKING_TEMPLATE="https://post.example/{tracking_number}")
+    assert '"trackingUrl": "https://post.example/T%201"' in found
+
+
+def test_paid_alone_is_told(patient: Patient) -> None:
+    patient.has_orders(OLD)
+    found = patient.found("source", "warning", SYNCD_SOURCE__QUERY=QUERY.replace("FROM", ", 1 AS paid FROM"))
+    assert "payments cannot be told: there is a column paid, but no payment_id" in found
+
+
+def test_a_phone_and_a_key_are_masked_and_the_payment_is_whole(patient: Patient) -> None:
+    patient.has_orders(OLD)
+    query = QUERY.replace("FROM", ", '+7 916 123-45-67' AS phone, 1 AS paid, 'pid-1' AS payment_id FROM")
+    found = patient.found("source", SYNCD_SOURCE__QUERY=query, SYNCD_IMSHOP__AUTH="body", SYNCD_IMSHOP__API_KEY="abc")
+    assert '"userId": "*********67", "payment": {"paid": true, "paymentId": "pid-1"}, "key": "***"}' in found
+
+
+def test_the_statuses_file_has_its_say(patient: Patient) -> None:
+    patient.has_orders(OLD, NEWER, "'3', 'odd', '2024-05-02 10:00:00'")
+    file = patient.home / "statuses.toml"
+    file.write_text('unknown = "hold"\n[new]\ncode = "fresh"\nmessage = "Принят"\n[packed]\nskip = true\n')
+    found = patient.found("source", SYNCD_STATUSES__FILE=str(file))
+    assert 'order 1 would be pushed as {"id": "1", "code": "fresh", "message": "Принят"}' in found
+    assert "order 2 would never be pushed: so the statuses file says of 'packed'" in found
+    assert "order 3 would be held: so the statuses file says of 'odd'" in found
+
+
+def test_local_time_is_told_from_an_instant(postgresql_database: str, tmp_path: Path) -> None:
+    patient = Patient(tmp_path, {"SYNCD_SOURCE__URL": postgresql_database})
+    patient.has_orders("'1', 'new', '2024-05-01 10:00:00.25+03'", column="TIMESTAMPTZ")
+    expected = "counts in fractions of a second and says an instant; the newest is 2024-05-01 07:00:00 UTC"
+    assert expected in patient.found("source")
+
+
+def test_orders_in_the_future_smell_of_a_wrong_time_zone(anywhere: Patient) -> None:
+    there = {
+        "sqlite": "datetime('now', '+178 minutes')",
+        "mysql+pymysql": "UTC_TIMESTAMP() + INTERVAL 178 MINUTE",
+        "postgresql+psycopg": "(now() AT TIME ZONE 'UTC') + INTERVAL '178 minutes'",
+    }[make_url(anywhere.shop).drivername]
+    anywhere.has_orders(OLD, f"'2', 'new', {there}", column="DATETIME" if "mysql" in anywhere.shop else "TIMESTAMP")
+    found = anywhere.found("source", "warning")
+    assert "orders are dated up to 3.0 h in the future: SYNCD_SOURCE__TIMEZONE (+00:00 now) may be wrong" in found
+    assert "its local time is +03:00" in found
+    assert "in the future" not in anywhere.found("source", "warning", SYNCD_SOURCE__TIMEZONE="Europe/Moscow")
+
+
+def test_the_shops_clock_is_compared_with_this_machines(anywhere: Patient) -> None:
+    anywhere.has_orders(OLD)
+    assert "ok: its clock is 0." in anywhere.found("source")
+
+
+@pytest.mark.skipif(find_spec("pymssql") is not None, reason="the driver is installed")
+def test_a_driver_that_is_not_installed_is_a_fault(patient: Patient) -> None:
+    found = patient.found("source", SYNCD_SOURCE__URL="mssql+pymssql://u:passw0rd@db.example/shop")
+    assert "fault: the driver pymssql for the shop's database is not installed" in found
+
+
+def test_nothing_is_written_to_the_shop(patient: Patient) -> None:
+    patient.has_orders(OLD)
+    before = (patient.home / "shop.db").read_bytes()
+    patient.examined()
+    assert (patient.home / "shop.db").read_bytes() == before
+    assert [path.name for path in patient.home.iterdir()] == ["shop.db"]

@@ -1,0 +1,203 @@
+"""What the doctor says of the state."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+
+import pytest
+from sqlalchemy import make_url
+
+from syncd.errors import StateError
+from syncd.model import Change, Content, Decision, Outcome, Pause, Seen
+from syncd.state import State, open_state
+from syncd.state.look import damage
+from tests.doctor.patient import Patient
+from tests.made import NOON
+from tests.servers import execute
+
+CONTENT: Content = {"status": "packed"}
+BOUND = 20.0
+
+
+def a_state(patient: Patient) -> State:
+    return open_state(patient.env["SYNCD_STATE__URL"], redact=str)
+
+
+def filled_state(patient: Patient) -> None:
+    """A state that takes more than an instant to read."""
+    a_state(patient).close()
+    numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50000)"
+    execute(patient.env["SYNCD_STATE__URL"], f"INSERT INTO facts {numbers} SELECT 'fact ' || i, '1' FROM n")
+
+
+def a_change(order_id: str) -> Decision:
+    change = Change(
+        order_id=order_id,
+        revision=0,
+        content=CONTENT,
+        previous_status="new",
+        message=None,
+        tracking_url=None,
+        user_id=None,
+        imshop_uuid=None,
+        with_payment=False,
+        source_updated_at=None,
+        found_by="cursor",
+    )
+    return Decision(Seen(order_id, CONTENT, None), change)
+
+
+def test_a_state_that_is_not_there_is_well_and_is_not_made(patient: Patient) -> None:
+    found = patient.found("state")
+    assert found == f"ok: {patient.home}/state.db is not there yet; the first start makes it"
+    assert [*patient.home.iterdir()] == []
+
+
+def test_a_directory_that_is_not_there_is_a_fault(patient: Patient) -> None:
+    found = patient.found("state", "fault", SYNCD_STATE__URL=f"sqlite:///{patient.home}/lib/state.db")
+    assert f"there is no directory {patient.home}/lib Make it" in found
+
+
+def test_a_state_of_this_version_is_well(patient: Patient) -> None:
+    a_state(patient).close()
+    found = patient.found("state").splitlines()
+    assert found == [
+        f"ok: {patient.home}/state.db is there, and of this version",
+        "ok: no daemon works with it now",
+        "ok: 0 orders are tracked, 0 changes wait to be pushed",
+        f"ok: {patient.home}/state.db is not damaged",
+    ]
+
+
+def test_a_state_is_left_as_it_is(patient: Patient) -> None:
+    a_state(patient).close()
+    before = {path.name: path.read_bytes() for path in patient.home.iterdir()}
+    patient.examined()
+    assert {path.name: path.read_bytes() for path in patient.home.iterdir()} == before
+
+
+def test_a_state_in_postgresql_is_well(postgresql_database: str, patient: Patient) -> None:
+    patient.env["SYNCD_STATE__URL"] = postgresql_database
+    assert "is not there yet; the first start makes it" in patient.found("state")
+    a_state(patient).close()
+    assert "is there, and of this version" in patient.found("state")
+    assert patient.found("state", "fault") == ""
+
+
+def test_a_login_that_may_not_make_tables_is_a_fault(postgresql_database: str, patient: Patient) -> None:
+    execute(postgresql_database, "CREATE ROLE syncd_test_no_tables LOGIN")
+    try:
+        mine = make_url(postgresql_database).set(username="syncd_test_no_tables").render_as_string()
+        assert "the login may not make tables in" in patient.found("state", "fault", SYNCD_STATE__URL=mine)
+    finally:
+        execute(postgresql_database, "DROP ROLE syncd_test_no_tables")
+
+
+def test_a_daemon_that_works_with_the_state_is_told(patient: Patient) -> None:
+    with closing(a_state(patient)) as state:
+        lease = state.lease()
+        assert lease.acquire()
+        assert "ok: a daemon works with it (process " in patient.found("state")
+        lease.release()
+
+
+def test_another_programs_file_is_told_and_left_as_it_is(patient: Patient) -> None:
+    file = patient.home / "state.db"
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("CREATE TABLE goods (id INTEGER)")
+    before = file.read_bytes()
+    assert "holds the tables of another program" in patient.found("state", "warning")
+    assert file.read_bytes() == before
+
+
+def test_a_state_of_a_newer_version_is_a_fault(patient: Patient) -> None:
+    a_state(patient).close()
+    execute(patient.env["SYNCD_STATE__URL"], "UPDATE alembic_version SET version_num = '9999'")
+    assert "was written by a newer syncd" in patient.found("state", "fault")
+
+
+def test_a_state_of_an_older_version_is_not_upgraded(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
+    a_state(patient).close()
+    monkeypatch.setattr("syncd.state.look.REVISIONS", ("0001", "0002"))
+    assert "ok: " + str(patient.home / "state.db") + " is there; the next start brings it up" in patient.found("state")
+
+
+def test_a_file_that_is_no_database_is_a_fault(patient: Patient) -> None:
+    (patient.home / "state.db").write_text("not a database, but long enough to be taken for one" * 100)
+    assert "is not a SQLite database" in patient.found("state", "fault")
+
+
+def test_damage_is_a_fault(patient: Patient) -> None:
+    a_state(patient).close()
+    file = patient.home / "state.db"
+    whole = bytearray(file.read_bytes())
+    whole[-4096:] = b"\xff" * 4096
+    file.write_bytes(whole)
+    assert "damaged" in patient.found("state", "fault")
+
+
+def test_a_file_that_is_too_large_to_be_checked_is_no_fault(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("syncd.doctor.memory.QUICK_CHECK_SECONDS", -1)
+    filled_state(patient)
+    assert "is too large to be checked for damage within" in patient.found("state", "ok")
+
+
+def test_a_file_that_is_locked_is_not_called_damaged(patient: Patient) -> None:
+    a_state(patient).close()
+    url = patient.env["SYNCD_STATE__URL"]
+    with closing(sqlite3.connect(patient.home / "state.db", isolation_level=None)) as other:
+        other.execute("PRAGMA journal_mode = DELETE")
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(StateError, match="locked by another process"):
+            damage(url, str, BOUND, wait_seconds=0)
+
+
+def test_a_state_that_others_may_read_is_told(patient: Patient) -> None:
+    a_state(patient).close()
+    file = patient.home / "state.db"
+    file.chmod(0o644)
+    assert f"other users may read {file}, and it holds orders Run: chmod 600 {file}" in patient.found(
+        "state", "warning"
+    )
+
+
+def test_a_directory_that_may_not_be_written_is_a_fault(patient: Patient) -> None:
+    if os.geteuid() == 0:
+        pytest.skip("root may write everywhere")
+    patient.home.chmod(0o500)
+    assert f"this user may not write in {patient.home}" in patient.found("state", "fault")
+
+
+def test_changes_that_need_a_hand_are_told(patient: Patient) -> None:
+    with closing(a_state(patient)) as state:
+        with state.staging() as staging:
+            staging.store([a_change("1")], NOON, counting=False)
+        (push,) = state.turn([], 1, None, NOON)
+        state.turn([Outcome(push, "dead", "dead", NOON, NOON)], 0, None, NOON)
+        with state.staging() as staging:
+            staging.store([a_change("2"), a_change("3")], NOON, counting=True)
+        state.settle(1, NOON)
+    found = patient.found("state", "warning")
+    assert "2 changes are held (2 by guard) Look: syncd changes --state held" in found
+    assert "1 changes are dead: IMSHOP was never told Look: syncd changes --state dead" in found
+
+
+def test_polls_and_deliveries_that_fail_are_told(patient: Patient) -> None:
+    with closing(a_state(patient)) as state:
+        state.turn([], 0, Pause("unreachable", NOON, "no route"), NOON)
+        state.poll_ended(NOON, "the shop is gone")
+    found = patient.found("state", "warning")
+    assert "the last 1 polls failed: the shop is gone" in found
+    assert "delivery is paused (unreachable): no route" in found
+
+
+def test_orders_that_a_full_compare_missed_are_told(patient: Patient) -> None:
+    with closing(a_state(patient)) as state:
+        with state.staging() as staging:
+            staging.store([Decision(Seen(str(number), CONTENT, CONTENT)) for number in range(4)], NOON, counting=False)
+        assert state.miss(state.start_compare(), NOON) is None
+    found = patient.found("state", "warning")
+    assert "the last full compare missed 4 orders" in found
+    assert "run: syncd release" in found

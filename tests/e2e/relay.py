@@ -1,0 +1,53 @@
+"""A way to a server that can be cut and mended: a server that is restarted, or a network that is down for a while."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from threading import Thread
+
+from sqlalchemy import make_url
+
+
+class Relay:
+    """Listens on loopback and passes everything on to where `url` leads; `url` then leads through it."""
+
+    def __init__(self, url: str) -> None:
+        target = make_url(url)
+        self._target = (target.host or "127.0.0.1", target.port or 0)
+        self._port = 0
+        self._sockets: list[socket.socket] = []
+        self.mend()
+        self.url = target.set(host="127.0.0.1", port=self._port).render_as_string(hide_password=False)
+
+    def cut(self) -> None:
+        """End every connection and refuse new ones."""
+        for sock in self._sockets:
+            with contextlib.suppress(OSError):  # it has ended already
+                sock.shutdown(socket.SHUT_RDWR)
+            sock.close()
+        self._sockets.clear()
+
+    def mend(self) -> None:
+        listener = socket.create_server(("127.0.0.1", self._port))
+        self._port = listener.getsockname()[1]
+        self._sockets.append(listener)
+        Thread(target=self._accept, args=[listener], daemon=True).start()
+
+    def _accept(self, listener: socket.socket) -> None:
+        with contextlib.suppress(OSError):  # cut
+            while True:
+                near = listener.accept()[0]
+                far = socket.create_connection(self._target)
+                self._sockets += [near, far]
+                Thread(target=_pump, args=[near, far], daemon=True).start()
+                Thread(target=_pump, args=[far, near], daemon=True).start()
+
+
+def _pump(source: socket.socket, sink: socket.socket) -> None:
+    with contextlib.suppress(OSError):  # cut, or one side has left
+        while block := source.recv(65536):
+            sink.sendall(block)
+    for end in (source, sink):
+        with contextlib.suppress(OSError):  # the other direction was first
+            end.shutdown(socket.SHUT_RDWR)

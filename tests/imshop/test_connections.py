@@ -1,0 +1,207 @@
+"""Connections that cannot be made, TLS, and the environment's proxy and CA bundle."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from threading import Thread
+from time import monotonic
+
+import pytest
+
+from syncd.errors import SettingsError
+from tests.imshop.stub import (
+    BOUND,
+    SENT_WITHOUT_ANSWER,
+    TAKEN,
+    Act,
+    Stub,
+    a_push,
+    an_imshop,
+    cut,
+    drip,
+    failed,
+    failure,
+    free_port,
+    outcome,
+    receive,
+    reply,
+)
+
+UNREACHABLE = (False, "unreachable", False, False)
+NO_TLS = (False, "tls", False, False)
+
+
+def refuse_in_plain_text(listener: socket.socket) -> None:
+    sock, _ = listener.accept()
+    with sock:
+        sock.recv(9999)
+        sock.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+
+def tunnel_to_tls(context: ssl.SSLContext) -> Callable[[socket.socket], None]:
+    """Opens the tunnel that a proxy is asked for, and answers at its other end."""
+
+    def act(sock: socket.socket) -> None:
+        sock.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        with context.wrap_socket(sock, server_side=True) as talk, talk.makefile("rb") as stream:
+            if receive(stream):
+                talk.sendall(TAKEN)
+
+    return act
+
+
+def test_a_refused_connection_pauses_delivery(stub: Stub) -> None:
+    error = failure(f"http://127.0.0.1:{free_port()}/T0KEN")
+    assert outcome(error) == UNREACHABLE
+    assert "Cannot connect to 127.0.0.1: Connection refused" in str(error)
+
+
+def test_an_unknown_host_pauses_delivery() -> None:
+    assert outcome(failure("http://host.invalid/T0KEN")) == UNREACHABLE
+
+
+def test_a_connection_that_is_not_accepted_pauses_delivery() -> None:
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(3):  # fill the queue of connections: Linux then drops what comes
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname())
+        started = monotonic()
+        error = failure(f"http://127.0.0.1:{listener.getsockname()[1]}/T0KEN", timeout=0.6)
+    assert outcome(error) == UNREACHABLE
+    assert monotonic() - started < 1.5
+
+
+def test_an_untrusted_certificate_pauses_delivery_and_nothing_is_sent(tls_stub: Stub) -> None:
+    error = failure(tls_stub.url)
+    assert outcome(error) == NO_TLS
+    assert "Cannot trust 127.0.0.1: " in str(error)
+    assert "certificate verify failed" in str(error)
+    assert tls_stub.received == []
+
+
+def test_a_certificate_of_another_host_pauses_delivery(
+    tls_stub: Stub, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    assert outcome(failure(tls_stub.url.replace("127.0.0.1", "localhost"))) == NO_TLS
+
+
+def test_a_server_without_tls_pauses_delivery() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = Thread(target=refuse_in_plain_text, args=(listener,))
+        thread.start()
+        error = failure(f"https://127.0.0.1:{listener.getsockname()[1]}/T0KEN")
+        thread.join(BOUND)
+    assert outcome(error) == NO_TLS
+
+
+def test_a_server_that_does_not_answer_the_tls_handshake_pauses_delivery() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        error = failure(f"https://127.0.0.1:{listener.getsockname()[1]}/T0KEN", timeout=0.5)
+    assert outcome(error) == UNREACHABLE
+
+
+def test_the_environments_ca_bundle_is_trusted(
+    tls_stub: Stub, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    with closing(an_imshop(tls_stub.url)) as imshop:
+        imshop.push(a_push())
+        imshop.push(a_push())
+    assert len(tls_stub.received) == 2
+    assert len(tls_stub.connections) == 1
+
+
+def test_a_dripping_server_is_bounded_over_tls_too(
+    tls_stub: Stub, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    started = monotonic()
+    error = failed(tls_stub, drip(b"HTTP/1.1 200 OK\r\nX-Slow: ", b"x"), timeout=0.6)
+    assert monotonic() - started < 1.6
+    assert outcome(error) == SENT_WITHOUT_ANSWER
+
+
+def test_a_missing_ca_bundle_is_a_fault_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem")
+    with pytest.raises(SettingsError, match=r"REQUESTS_CA_BUNDLE.*/nowhere/ca\.pem"):
+        an_imshop("https://127.0.0.1/T0KEN")
+
+
+@pytest.mark.parametrize("proxy", ["socks5://user:PASSW0RD@127.0.0.1:1080", "http://user:PASSW0RD@"])
+def test_a_proxy_that_cannot_be_used_is_a_fault_at_the_start(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    with pytest.raises(SettingsError, match="HTTPS_PROXY") as caught:
+        an_imshop("https://imshop.example/T0KEN")
+    assert "PASSW0RD" not in str(caught.value)
+
+
+def test_the_environments_proxy_is_asked(stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", f"http://user:password@{stub.address}")
+    with closing(an_imshop("http://imshop.example/T0KEN")) as imshop:
+        imshop.push(a_push())
+        assert imshop.proxy == stub.address
+        assert imshop.connect(BOUND).certificate_ends is None
+    assert stub.received[0].start == "POST http://imshop.example/T0KEN HTTP/1.1"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_no_proxy_is_asked_for_this_machine(stub: Stub, host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    with closing(an_imshop(stub.url.replace("127.0.0.1", host))) as imshop:
+        assert imshop.push(a_push()).http_status == 200
+        assert imshop.proxy is None
+
+
+def test_the_environments_proxy_makes_a_tunnel_for_tls(
+    stub: Stub, tls_stub: Stub, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", f"http://{stub.address}")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    assert tls_stub.tls is not None
+    stub.acts = [tunnel_to_tls(tls_stub.tls)]
+    with closing(an_imshop("https://imshop.example/T0KEN")) as imshop:
+        assert imshop.push(a_push()).http_status == 200
+        assert imshop.connect(BOUND).certificate_ends is not None
+    assert stub.received[0].start.startswith("CONNECT imshop.example:443 ")
+    assert "authorization" not in stub.received[0].headers
+
+
+def test_a_connection_can_be_tried_without_sending_anything(
+    tls_stub: Stub, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    with closing(an_imshop(tls_stub.url)) as imshop:
+        ends = imshop.connect(BOUND).certificate_ends
+        assert imshop.proxy is None
+    assert ends is not None
+    assert timedelta(days=1) < ends - datetime.now(UTC) < timedelta(days=3)
+    assert tls_stub.received == []
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        reply(407, b"who are you?"),
+        b"not HTTP\r\n\r\n",
+        cut,
+        drip(b"HTTP/1.1 200 OK\r\nX-Slow: ", b"x"),
+    ],
+    ids=["unauthorized", "not HTTP", "cut", "dripping"],
+)
+def test_a_proxy_that_gives_no_tunnel_pauses_delivery(stub: Stub, act: Act, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", f"http://{stub.address}")
+    stub.acts = [act]
+    started = monotonic()
+    error = failure("https://imshop.example/T0KEN", timeout=1)
+    assert outcome(error) == UNREACHABLE
+    assert monotonic() - started < 2.5

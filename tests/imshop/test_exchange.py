@@ -1,0 +1,200 @@
+"""The exchange when the server misbehaves."""
+
+from __future__ import annotations
+
+import gzip
+import logging
+import socket
+import traceback
+from contextlib import closing, suppress
+from threading import Barrier, Thread
+from time import monotonic
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from syncd.errors import PushError
+from syncd.imshop.connections import BoundedReader
+from syncd.model import Answer
+from tests.imshop.stub import (
+    BOUND,
+    SENT_WITHOUT_ANSWER,
+    TAKEN,
+    Act,
+    Stub,
+    a_push,
+    an_imshop,
+    cut,
+    drip,
+    failed,
+    failure,
+    free_port,
+    outcome,
+    reply,
+    wait_for_the_end,
+)
+
+ANSWERED_IN_DOUBT = (False, None, True, True)
+
+
+def test_connections_are_kept_and_used_again(stub: Stub) -> None:
+    stub.acts = [
+        reply(503, b"busy"),
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+        TAKEN,
+    ]
+    with closing(an_imshop(stub.url)) as imshop:
+        for _ in range(2):
+            with pytest.raises(PushError):
+                imshop.push(a_push())
+        imshop.push(a_push())
+    assert len(stub.received) == 3
+    assert len(stub.connections) == 1
+
+
+def test_many_threads_push_at_once(stub: Stub) -> None:
+    together = Barrier(4)
+
+    def answer_when_all_are_here(sock: socket.socket) -> None:
+        together.wait(BOUND)
+        sock.sendall(TAKEN)
+
+    stub.acts = [answer_when_all_are_here]
+    answers: list[Answer] = []
+    with closing(an_imshop(stub.url, connections=4)) as imshop:
+        threads = [Thread(target=lambda: answers.append(imshop.push(a_push()))) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(BOUND)
+    assert len(answers) == 4
+
+
+def test_a_connection_that_the_server_closed_meanwhile_is_replaced(stub: Stub) -> None:
+    stub.acts = [lambda sock: sock.sendall(TAKEN), TAKEN]
+    with closing(an_imshop(stub.url)) as imshop:
+        imshop.push(a_push())
+        stub.wait_for_hang_up()
+        imshop.push(a_push())
+    assert len(stub.connections) == 2
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        cut,
+        b"SSH-2.0-OpenSSH_9.6\r\n\r\n",
+        b"HTTP/1.1 2OO OK\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200 + b"\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5, 6\r\n\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\n" * 20_000,
+    ],
+    ids=[
+        "cut at once",
+        "not HTTP",
+        "garbage status",
+        "too many headers",
+        "two lengths",
+        "no end",
+    ],
+)
+def test_a_request_without_an_answer_in_http_is_in_doubt(stub: Stub, act: Act) -> None:
+    error = failed(stub, act)
+    assert outcome(error) == SENT_WITHOUT_ANSWER
+    assert error.http_status is None
+
+
+def test_a_kept_connection_that_is_cut_before_an_answer_is_in_doubt(stub: Stub) -> None:
+    stub.acts = [TAKEN, cut]
+    with closing(an_imshop(stub.url)) as imshop:
+        imshop.push(a_push())
+        with pytest.raises(PushError) as caught:
+            imshop.push(a_push())
+    assert outcome(caught.value) == SENT_WITHOUT_ANSWER
+    assert len(stub.connections) == 1
+    assert len(stub.received) == 2
+
+
+@pytest.mark.parametrize(
+    ("act", "flaw"),
+    [
+        (lambda sock: sock.sendall(b"HTTP/1.1 200 OK\r\nContent-"), "does not say"),
+        (lambda sock: sock.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"success": true}'), "broke off"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnot hex\r\n", "broke off"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\n" + b"x" * 99, "broke off"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n" + b"x" * 999_999, "broke off"),
+        (reply(200, b'{"success": true}' + b" " * 65_536), "longer than 64 KiB"),
+        (lambda sock: sock.sendall(b"HTTP/1.0 200 OK\r\n\r\n" + b"x" * 999_999), "longer than 64 KiB"),
+        (reply(200, gzip.compress(b"x" * 50_000_000), Content_Encoding="gzip"), "longer than 64 KiB"),
+        (reply(200, b'{"success": true}', Content_Encoding="gzip"), "compressed"),
+        (reply(200, b'{"success": true}', Content_Encoding="br"), "compressed"),
+    ],
+)
+def test_an_answer_that_cannot_be_read_whole_is_in_doubt(stub: Stub, act: Act, flaw: str) -> None:
+    error = failed(stub, act)
+    assert outcome(error) == ANSWERED_IN_DOUBT
+    assert flaw in str(error)
+
+
+def test_a_rejected_key_is_understood_though_the_rest_of_the_answer_is_cut(stub: Stub) -> None:
+    error = failed(stub, lambda sock: sock.sendall(b"HTTP/1.1 401 No\r\nContent-Length: 99\r\n\r\nwho"))
+    assert error.pauses_delivery == "unauthorized"
+
+
+@pytest.mark.parametrize(
+    ("act", "expected"),
+    [
+        (wait_for_the_end, SENT_WITHOUT_ANSWER),
+        (drip(b"HTTP/1.1 200 OK\r\nX-Slow: ", b"x"), SENT_WITHOUT_ANSWER),
+        (drip(b"", b"HTTP/1.1 100 Continue\r\n\r\n"), SENT_WITHOUT_ANSWER),
+        (drip(b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n", b"x"), ANSWERED_IN_DOUBT),
+    ],
+    ids=["silence", "dripping headers", "endless 100 Continue", "dripping body"],
+)
+def test_a_slow_server_cannot_hold_a_push_longer_than_the_time_out(
+    stub: Stub, act: Act, expected: tuple[bool, str | None, bool, bool]
+) -> None:
+    started = monotonic()
+    error = failed(stub, act, timeout=0.5)
+    assert 0.3 < monotonic() - started < 1.5
+    assert outcome(error) == expected
+
+
+def test_a_time_out_that_passes_between_two_reads_ends_the_answer() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs, ours.makefile("rb", buffering=0) as raw:
+        theirs.sendall(b"more and more")
+        ours.settimeout(0)
+        with BoundedReader(ours, raw) as reader, pytest.raises(TimeoutError):
+            reader.read(1)
+
+
+def test_no_secret_is_in_the_error_its_traceback_or_the_log(stub: Stub, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    errors = [
+        failure(f"http://127.0.0.1:{free_port()}/T0KEN"),
+        failed(stub, cut),
+        failed(stub, lambda sock: sock.sendall(b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n")),
+    ]
+    told = caplog.text + "".join(line for error in errors for line in traceback.format_exception(error))
+    assert "T0KEN" not in told
+    assert "K3Y" not in told
+
+
+HTTP_LIKE = st.lists(
+    st.sampled_from(
+        [b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 ", b"503", b"Content-Length: ", b"Transfer-Encoding: chunked\r\n", b"\r\n",
+         b"-1", b"7", b"Content-Encoding: deflate\r\n", b"Retry-After: ", b"Location: //[", b'{"success": true}',
+         b"Set-Cookie: \xff;=;expires=0", b"Content-Type: a;charset=\xff\r\n", b"\n\n", b" ", b"\x00\xff"]
+    )
+    | st.binary(max_size=5)
+).map(b"".join)  # fmt: skip
+
+
+@settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(answer=HTTP_LIKE)
+def test_whatever_a_server_says_a_push_ends_in_an_answer_or_a_push_error(stub: Stub, answer: bytes) -> None:
+    stub.acts = [lambda sock: sock.sendall(answer)]
+    with closing(an_imshop(stub.url)) as imshop, suppress(PushError):
+        assert isinstance(imshop.push(a_push()), Answer)

@@ -1,0 +1,245 @@
+"""The whole pipe on a real state, between a model of the shop and one of IMSHOP, in a process that can die."""
+
+from __future__ import annotations
+
+import atexit
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cache
+from pathlib import Path
+from random import Random
+from shutil import rmtree
+from sqlite3 import OperationalError as DriverError
+from tempfile import TemporaryDirectory, mkdtemp
+from typing import Literal, TypeAlias
+
+from sqlalchemy import Connection, event, select
+from sqlalchemy.exc import OperationalError
+
+from syncd.deliver import Clocks, Deliverer, Limits
+from syncd.diff import Verdict
+from syncd.errors import SourceError, StateError
+from syncd.poll import Poller
+from syncd.staging import PollResult
+from syncd.state import State, open_state
+from syncd.state.tables import CLAIMED, changes
+from tests.machine.imshop import TAKEN, Line, ModelImshop, Reply
+from tests.machine.shop import LOOKBACK, OLD, ModelShop
+from tests.made import NOON
+
+MEMORY = Path("/dev/shm")
+"""Where there is one: these processes die, the machine does not, so that nothing need reach a disk."""
+GIVE_UP_AFTER = timedelta(hours=2)
+RETENTION = timedelta(hours=8)
+SECONDS = 10.0  # for a worker to get somewhere
+STEPS_AT_MOST = 200
+
+Death: TypeAlias = Literal["before", "after"]
+Fault: TypeAlias = Literal["before", "after", "full", "cut"]
+"""What happens to a commit: the process dies right before or right after it, the disk is full, or the connection is
+cut so late that the commit is done."""
+
+
+class Killed(BaseException):
+    """The process is dead from here on."""
+
+
+@dataclass(kw_only=True)
+class World:
+    """`skew`: how far the daemon's clock is off. `verdicts`: of statuses that are not simply pushed.
+
+    `on_commit` is called at each commit of a transaction that writes, and says what happens to it. `old` are the
+    orders that may be adopted untold: they were there before the baseline was complete, or were forgotten.
+    """
+
+    folder: Path
+    follows: bool = True
+    push_first: bool = False
+    max_changes: int = 0
+    concurrency: int = 2
+    page: int = 2
+    at: datetime = NOON
+    skew: timedelta = timedelta()
+    verdicts: dict[str, Verdict] = field(default_factory=lambda: {"draft": "skip", "odd": "hold"})
+    on_commit: Callable[[], Fault | None] = lambda: None
+    old: set[str] = field(default_factory=lambda: set(OLD))
+    adopted: set[str] = field(default_factory=set)
+    unwanted: dict[str, int] = field(default_factory=dict)
+    _discarded: set[int] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.shop = ModelShop(lambda: self.at, self.page, self.follows)
+        for number, order_id in enumerate(OLD):
+            self.shop.place(order_id, timedelta(days=2, minutes=-number))
+        self.imshop = ModelImshop(self.shop, self.verdict)
+        (self.folder / "state.db").write_bytes(_empty_state())
+        self._opened = _opened(self.folder / "state.db")
+        self.restart()
+
+    def now(self) -> datetime:
+        return self.at + self.skew
+
+    def monotonic(self) -> float:
+        return self.at.timestamp()
+
+    def verdict(self, status: str) -> Verdict:
+        return self.verdicts.get(status, "push")
+
+    def start(self) -> None:
+        """What the daemon does when it starts."""
+        self.state = State(self._opened.engine, self._opened.place, str, SECONDS)
+        event.listen(self.state.engine, "commit", self._commit)
+        self.state.recover(self.now())
+        self.poller = Poller(
+            self.shop, self.state, self.verdict, self.max_changes, LOOKBACK, push_first=self.push_first
+        )
+        self.line = Line(self.imshop)
+        self.deliverer = Deliverer(
+            self.state,
+            self.line,
+            lambda: self,
+            Limits(self.concurrency, 0, GIVE_UP_AFTER),
+            Clocks(self.now, self.monotonic, Random(1)),
+        )
+
+    def code(self, status: str) -> str:
+        return status
+
+    def message(self, status: str) -> str | None:
+        raise AssertionError("every order of the shop has a message")
+
+    def die(self, *, applied: bool) -> None:
+        """kill -9. `applied`: the pushes in flight reach IMSHOP all the same."""
+        self.line.dead = True
+        with self.state.read() as connection:
+            claimed = connection.execute(select(changes.c.order_id).where(CLAIMED)).scalars().all()
+        self.imshop.caller_died(claimed, applied=applied)
+        for _ in range(self.concurrency):
+            self.deliverer._queue.put(None)
+        self.shop.meanwhile.clear()
+        self.close()
+
+    def restart(self) -> None:
+        """Start, as often as it takes: a process can die of its start, or find that the state cannot be written."""
+        while True:
+            try:
+                self.start()
+            except (StateError, Killed):
+                self.close()
+            else:
+                self.note_adopted()
+                return
+
+    def stop(self) -> None:
+        """SIGTERM: the pushes in flight are waited for."""
+        self.deliverer._stopping.set()
+        for order_id in list(self.imshop.in_flight):
+            self.imshop.answer(order_id, TAKEN)
+        self.deliverer.close(SECONDS)
+        self.close()
+
+    def close(self) -> None:
+        """Only the connections: no transaction is open, and nothing is written."""
+        event.remove(self.state.engine, "commit", self._commit)
+        self.state.close()
+
+    def place(self, order_id: str) -> None:
+        if self.state.baseline() is None:
+            self.old.add(order_id)
+        self.shop.place(order_id)
+
+    def poll(self, *, full: bool = False) -> PollResult | None:
+        """None: the source or the state failed. What must be noted of orders seen for the first time is noted."""
+        try:
+            return (self.poller.reconcile if full else self.poller.poll)(self.now())
+        except (SourceError, StateError):
+            return None
+
+    def step(self) -> None:
+        """One turn of the delivery loop: `Deliverer.run` without its waiting."""
+        self.deliverer._try_turn()
+        self.settle()
+        self.deliverer._collect(0.0)
+
+    def answer(self, order_id: str, reply: Reply) -> None:
+        self.imshop.answer(order_id, reply)
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait until each worker waits: for IMSHOP, or for work."""
+        ends_at = time.monotonic() + SECONDS
+        while not self._settled():
+            assert time.monotonic() < ends_at, "a worker is lost"
+            time.sleep(0)
+
+    def deliver_all(self) -> None:
+        """Deliver until nothing waits, however long that takes; IMSHOP must be well."""
+        for _ in range(STEPS_AT_MOST):
+            self.step()
+            while self.deliverer._done.qsize():
+                self.deliverer._collect(0.0)
+            if not (self.deliverer._outstanding or self.deliverer._unwritten):
+                if not self.state.summary().changes["pending"]:
+                    return
+                self.at += timedelta(hours=1)
+        raise AssertionError("a change waits for ever")
+
+    def note_adopted(self) -> None:
+        """Take what was adopted at the baseline as what IMSHOP knows; only orders that are old may be."""
+        for order_id, seen in self.state.load(self.old - self.adopted).items():
+            if seen.told is not None:
+                self.imshop.adopt(order_id, seen.told)
+            self.adopted.add(order_id)
+
+    def note_discarded(self) -> None:
+        """Operators do not want these orders told, until they change again."""
+        discarded = {change.id: change.order_id for change in self.state.changes(state="discarded")}
+        new = {order_id for change_id, order_id in discarded.items() if change_id not in self._discarded}
+        self.unwanted |= {order_id: seen.revision for order_id, seen in self.state.load(new).items()}
+        self._discarded |= discarded.keys()
+
+    def forgotten(self, order_id: str) -> None:
+        """The state has forgotten the order, so it may be adopted, or told again, when it comes back."""
+        self.adopted.discard(order_id)
+        self.old.add(order_id)
+        self.imshop.of(order_id).repeatable = True
+
+    def _commit(self, connection: Connection) -> None:
+        if not connection.get_execution_options().get("writes"):
+            return
+        fault = self.on_commit()
+        if fault in ("after", "cut"):
+            connection.exec_driver_sql("COMMIT")
+        if fault in ("before", "after"):
+            raise Killed
+        if fault is not None:
+            raise OperationalError("COMMIT", None, DriverError(f"disk I/O error: {fault}"))
+
+    def _settled(self) -> bool:
+        asked = len(self.imshop.in_flight)
+        return asked == self.concurrency or asked + self.deliverer._done.qsize() == self.deliverer._outstanding
+
+
+@cache
+def one_folder() -> Path:
+    """For all worlds that come one after the other."""
+    folder = Path(mkdtemp(dir=MEMORY if MEMORY.is_dir() else None))
+    atexit.register(rmtree, folder)
+    return folder
+
+
+@cache
+def _empty_state() -> bytes:
+    """Alembic takes a tenth of a second to make one."""
+    with TemporaryDirectory() as folder:
+        open_state(f"sqlite:///{folder}/state.db", redact=str).close()
+        return (Path(folder) / "state.db").read_bytes()
+
+
+@cache
+def _opened(file: Path) -> State:
+    """One engine a file: it keeps the statements that it compiled, which takes half of all time. Without connections it
+    knows no more of the state than that of a new process."""
+    return open_state(f"sqlite:///{file}", redact=str, create=False)

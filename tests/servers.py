@@ -1,0 +1,84 @@
+"""Throw-away databases on the real servers that some tests need.
+
+Where a server is missing, its tests are skipped with the reason; under `CI=true` they fail instead.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import NullPool, create_engine, make_url, text
+from sqlalchemy.exc import SQLAlchemyError
+
+DROP_POSTGRESQL = "DROP DATABASE {} WITH (FORCE)"
+DROP_MARIADB = "SET STATEMENT lock_wait_timeout = 10 FOR DROP DATABASE {}"  # a failed test may hold a lock
+
+
+def postgresql_url() -> str:
+    """The SQLAlchemy URL of a PostgreSQL login that may create databases."""
+    return os.environ.get("TEST_POSTGRESQL_URL", "postgresql+psycopg://postgres@127.0.0.1:5432/test")
+
+
+def mariadb_url() -> str:
+    """The SQLAlchemy URL of a MariaDB login that may create databases."""
+    return os.environ.get("TEST_MARIADB_URL", "mysql+pymysql://root@127.0.0.1:3306/test")
+
+
+@pytest.fixture
+def postgresql_database() -> Iterator[str]:
+    """The SQLAlchemy URL of an empty PostgreSQL database of the test's own."""
+    with throw_away_database(postgresql_url(), drop=DROP_POSTGRESQL) as url:
+        yield url
+
+
+@pytest.fixture
+def mariadb_database() -> Iterator[str]:
+    """The SQLAlchemy URL of an empty MariaDB database of the test's own."""
+    with throw_away_database(mariadb_url(), drop=DROP_MARIADB) as url:
+        yield url
+
+
+@contextmanager
+def throw_away_database(server: str, drop: str) -> Iterator[str]:
+    """A database that lives as long as the context; `drop` is the statement that removes it, `{}` its name."""
+    _require(server)
+    name = f"syncd_test_{uuid4().hex[:12]}"
+    execute(server, f"CREATE DATABASE {name}")
+    try:
+        yield make_url(server).set(database=name).render_as_string(hide_password=False)
+    finally:
+        execute(server, drop.format(name))
+
+
+def execute(url: str, *statements: str) -> None:
+    """Run statements, each in a transaction of its own, on a connection of their own."""
+    engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+    engine.dispose()
+
+
+def _require(server: str) -> None:
+    fault = _fault(server)
+    if fault is None:
+        return
+    reason = f"{make_url(server).render_as_string()} cannot be used: {fault}"
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@cache
+def _fault(server: str) -> str | None:
+    """What is wrong with the server; None: it answers."""
+    try:
+        execute(server, "SELECT 1")
+    except SQLAlchemyError as error:
+        return str(error).splitlines()[0]
+    return None

@@ -1,0 +1,125 @@
+"""What each column of a row means."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from syncd.model import Order, Skipped
+from syncd.sources.columns import Layout, Meaning, flag_of, text_of
+from tests.sources.shop import MOSCOW
+
+TEMPLATE = "https://cdek.example/?order_id={tracking_number}"
+UUID_TEXT = "cfe64e76-dbc4-4f0f-b9d1-7423aeb6f195"
+
+
+def read(meaning: Meaning | None = None, **columns: object) -> Order | Skipped:
+    """A row with these columns, and an id and a status unless they are among them."""
+    row: dict[str, Any] = {"order_id": "1", "status": "new", **columns}
+    layout = Layout(list(row), meaning or Meaning(MOSCOW))
+    return layout.order([row[name] for name in layout.names])
+
+
+def order(meaning: Meaning | None = None, **columns: object) -> Order:
+    found = read(meaning, **columns)
+    assert isinstance(found, Order)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("007", "007"),
+        (" 7 ", " 7 "),
+        (7, "7"),
+        (Decimal("7.00"), "7"),
+        (Decimal("1E+3"), "1000"),
+        (7.0, "7"),
+        (Decimal("7.5"), "7.5"),
+        (UUID(UUID_TEXT), UUID_TEXT),
+        ("Готов".encode(), "Готов"),
+        (b"\xff\x00", "ff00"),
+        (True, "1"),
+        ("a\x00b", "ab"),
+        (Decimal("Infinity"), "Infinity"),
+        (None, None),
+        ("", None),
+        (" \t", None),
+    ],
+)
+def test_a_value_becomes_the_text_a_person_would_write(value: object, text: str | None) -> None:
+    assert text_of(value) == text
+
+
+@pytest.mark.parametrize("value", [True, 1, Decimal(1), "1", "Y", "y", "yes", "true", " TRUE ", "t", b"\x01", b"1"])
+def test_a_yes_is_a_yes(value: object) -> None:
+    assert flag_of(value) is True
+
+
+@pytest.mark.parametrize("value", [False, 0, Decimal("0.00"), "0", "N", "no", "false", "f", b"\x00", b"0"])
+def test_a_no_is_a_no(value: object) -> None:
+    assert flag_of(value) is False
+
+
+@pytest.mark.parametrize("value", [None, "", " "])
+def test_nothing_is_neither_yes_nor_no(value: object) -> None:
+    assert flag_of(value) is None
+
+
+@pytest.mark.parametrize("value", [2, "maybe", b"\x02", Decimal("0.5")])
+def test_a_payment_flag_that_is_neither_skips_the_row(value: object) -> None:
+    found = read(paid=value)
+    assert isinstance(found, Skipped)
+    assert (found.reason, found.order_id) == ("bad_value", "1")
+
+
+def test_only_the_columns_that_the_query_has_are_compared() -> None:
+    assert order().content == {"status": "new"}
+    assert order(tracking_url="", paid=None, payment_id=None).content == {
+        "status": "new",
+        "tracking": None,
+        "paid": None,
+        "payment_id": None,
+    }
+
+
+def test_a_message_is_compared_only_where_it_counts_as_a_change() -> None:
+    assert order(message="Готов").content == {"status": "new"}
+    assert order(message="Готов").message == "Готов"
+    assert order(Meaning(MOSCOW, message_is_change=True), message="Готов").content["message"] == "Готов"
+
+
+def test_the_number_is_compared_and_the_url_made_from_it_goes_out() -> None:
+    found = order(Meaning(MOSCOW, TEMPLATE), tracking_number="10 48/7")
+    assert found.content["tracking"] == "10 48/7"
+    assert found.tracking_url == "https://cdek.example/?order_id=10%2048%2F7"
+
+
+def test_a_tracking_url_goes_before_a_number() -> None:
+    found = order(Meaning(MOSCOW, TEMPLATE), tracking_number="1048", tracking_url="https://t.example/")
+    assert (found.content["tracking"], found.tracking_url) == ("https://t.example/", "https://t.example/")
+
+
+def test_a_tracking_number_without_a_template_is_ignored() -> None:
+    found = order(tracking_number="1048")
+    assert (found.content, found.tracking_url) == ({"status": "new"}, None)
+
+
+def test_the_buyer_is_known_by_user_id_or_else_by_the_digits_of_the_phone() -> None:
+    assert order(user_id=17, phone="+7 (900) 123-45-67").user_id == "17"
+    assert order(user_id="", phone="+7 (900) 123-45-67").user_id == "79001234567"
+    assert order(phone="none").user_id is None
+
+
+def test_an_empty_imshop_uuid_is_none() -> None:
+    assert order(imshop_uuid="").imshop_uuid is None
+    assert order(imshop_uuid=UUID_TEXT).imshop_uuid == UUID_TEXT
+
+
+def test_the_compared_columns_come_first_and_suffice() -> None:
+    layout = Layout(["message", "updated_at", "imshop_uuid", "status", "paid", "order_id", "colour"], Meaning(MOSCOW))
+    assert layout.names[: layout.width] == ("order_id", "status", "paid", "imshop_uuid")
+    assert layout.content(["1", "new", 1, UUID_TEXT]) == ("1", {"status": "new", "paid": True}, UUID_TEXT)

@@ -1,0 +1,345 @@
+"""What a shop's database can have in store for whoever reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+from sqlalchemy import make_url
+from sqlalchemy.dialects import registry
+
+from syncd.errors import SourceError
+from syncd.sources.database import DatabaseSource
+from syncd.sources.dialects import Dialect
+from syncd.sources.query import OrdersQuery
+from tests.sources.conftest import OpenShop
+from tests.sources.shop import DATINGS, MOSCOW, NOON, Dating, Shop, ids, iso, polled, skipped, start, wall
+
+LOCAL = wall("%Y-%m-%d %H:%M:%S")
+MINUTE = timedelta(minutes=1)
+
+
+class SourceOf(Protocol):
+    """Opens a database by its URL."""
+
+    def __call__(self, url: str, query: str = ..., *, init_sql: str | None = None) -> DatabaseSource: ...
+
+
+@pytest.fixture
+def source_of() -> Iterator[SourceOf]:
+    with ExitStack() as opened:
+
+        def source(
+            url: str, query: str = "SELECT 1 AS order_id, 2 AS status", *, init_sql: str | None = None
+        ) -> DatabaseSource:
+            made = DatabaseSource(url=url, query=query, timezone=MOSCOW, lookback=5 * MINUTE, init_sql=init_sql)
+            opened.callback(made.close)
+            return made
+
+        yield source
+
+
+# --- the query
+
+
+@pytest.mark.parametrize(
+    "end",
+    [";", " ; ;\n", " -- all of them", "; -- all; of them\n/* really */ ;", " -- '", "\n/* a; b */"],
+)
+def test_semicolons_and_comments_at_the_end_of_the_query_do_no_harm(any_shop: Shop, end: str) -> None:
+    any_shop.add(("A;--", "new", NOON))
+    source = any_shop.source("SELECT order_id, status, updated_at FROM orders WHERE order_id <> ';--'" + end)
+    assert ids(polled(source, start(source))[0]) == ["A;--"]
+
+
+def test_percent_signs_and_colons_in_the_query_are_its_own(any_shop: Shop) -> None:
+    any_shop.add(("A", "new", NOON), ("B", "old", NOON))
+    source = any_shop.source(
+        "SELECT order_id, status, updated_at, '%s :x 12:30' AS message FROM orders WHERE status LIKE 'n%'"
+    )
+    assert [order.message for order in source.find(["A", "B"]).orders] == ["%s :x 12:30"]
+    assert ids(polled(source, start(source))[0]) == ["A"]
+
+
+def test_a_query_may_use_since_itself(shop: Shop) -> None:
+    shop.add(("A", "new", NOON - 90 * MINUTE), ("B", "new", NOON), ("C", "new", NOON + 30 * MINUTE))
+    source = shop.source("SELECT order_id, status, updated_at FROM orders WHERE updated_at >= :since")
+    cursor = start(source)
+    assert ids(source.find(["A", "B"]).orders) == ["A", "B"]
+    assert ids(polled(source, cursor)[0]) == ["B", "C"]
+
+
+def test_columns_are_known_by_name_however_it_is_spelt(any_shop: Shop) -> None:
+    any_shop.add(("A", "new", NOON))
+    columns = any_shop.source("SELECT order_id AS Order_ID, status AS STATUS, 1 AS colour FROM orders").columns()
+    assert (columns.used, columns.compared, columns.ignored) == (("order_id", "status"),) * 2 + (["colour"],)
+
+
+def test_without_updated_at_there_is_no_cursor(any_shop: Shop) -> None:
+    source = any_shop.source("SELECT order_id, status FROM orders")
+    any_shop.add(("A", "new", NOON))
+    scan = source.scan(whole=True)
+    assert not source.has_cursor()
+    assert ids(scan.read([row for block in scan.blocks() for row in block]).orders) == ["A"]
+    assert scan.newest() is None
+
+
+def test_an_index_on_the_cursor_column_is_used(shop: Shop) -> None:
+    shop.add(*((str(number), "new", NOON - number * MINUTE) for number in range(3000)))
+    shop.execute("ANALYZE TABLE orders" if shop.dating.server == "mariadb" else "ANALYZE")
+    statement = shop.source()._look().changed(shop.raw(NOON))
+    explain = "EXPLAIN QUERY PLAN " if shop.dating.server == "sqlite" else "EXPLAIN "
+    with shop.engine.connect() as connection:
+        compiled = statement.compile(shop.engine)
+        values = compiled.params
+        bound = tuple(values[name] for name in compiled.positiontup or ()) if compiled.positional else values
+        plan = str(connection.exec_driver_sql(explain + str(compiled), bound).all())
+    assert "orders_updated_at" in plan
+
+
+@pytest.mark.parametrize("backend", ["mssql+pymssql", "oracle+oracledb"])
+def test_the_statements_are_right_for_databases_that_are_not_at_hand(backend: str) -> None:
+    dialect = registry.load(backend.replace("+", "."))()
+    query = OrdersQuery("SELECT * FROM o", {name: name for name in ("order_id", "status", "updated_at")})
+    changed = str(query.changed(["order_id"], ["updated_at", "order_id"], NOON, bounded=True).compile(dialect=dialect))
+    newest = str(query.newest(["order_id"], "updated_at", 5, None).compile(dialect=dialect))
+    assert "CAST" not in changed
+    assert "WHERE orders_.updated_at >= " in changed
+    assert "ORDER BY orders_.updated_at, orders_.order_id" in changed
+    assert "TOP" in newest if "mssql" in backend else "FETCH FIRST" in newest or "ROWNUM" in newest
+
+
+# --- rows
+
+
+def test_text_that_is_not_utf_8_costs_no_other_row(open_shop: OpenShop) -> None:
+    shop = open_shop(Dating("sqlite", "TEXT", LOCAL))
+    shop.add(*((f"{number:04}", "new", NOON) for number in range(3000)))
+    shop.execute("UPDATE orders SET status = CAST(x'ff41' AS TEXT) WHERE order_id = '2500'")
+    source = shop.source()
+    rows = [row for block in source.scan(whole=False).blocks() for row in block]
+    assert [row[0] for row in rows] == [f"{number:04}" for number in range(3000)]
+    assert rows[2500][1] == "\ufffdA"
+    assert len(polled(source, start(source))[0]) == 3000
+
+
+def test_timestamps_that_python_does_not_have_skip_their_row_alone(open_shop: OpenShop) -> None:
+    for column in ("timestamp", "timestamptz", "date"):
+        shop = open_shop(Dating("postgresql", column, iso))
+        shop.add(("A", "new", NOON), ("B", "new", NOON), ("C", "new", NOON), ("D", "new", NOON))
+        shop.execute("UPDATE orders SET updated_at = 'infinity' WHERE order_id = 'B'")
+        shop.execute("UPDATE orders SET updated_at = '12345-01-01' WHERE order_id = 'C'")
+        shop.execute("UPDATE orders SET updated_at = '0044-03-15 BC' WHERE order_id = 'D'")
+        source = shop.source()
+        cursor = start(source)
+        assert ids(polled(source, cursor)[0]) == ["A"]
+        assert skipped(source.changed(cursor)) == [("bad_timestamp", "C"), ("bad_timestamp", "B")]
+        assert [order.updated_at for order in source.find(["B", "C", "D"]).orders] == [None] * 3
+
+
+def test_a_zero_date_is_no_timestamp(open_shop: OpenShop) -> None:
+    shop = open_shop(Dating("mariadb", "DATETIME", LOCAL))
+    shop.add(("A", "new", NOON), ("B", "new", NOON))
+    shop.execute("SET STATEMENT sql_mode = '' FOR UPDATE orders SET updated_at = 0 WHERE order_id = 'B'")
+    source = shop.source()
+    assert ids(polled(source, start(source))[0]) == ["A"]
+    assert [order.updated_at for order in source.find(["B"]).orders] == [None]
+
+
+def test_garbage_where_a_timestamp_should_be_is_skipped_and_named(open_shop: OpenShop) -> None:
+    shop = open_shop(Dating("sqlite", "TEXT", LOCAL))
+    shop.add(("A", "new", NOON), ("B", "new", NOON))
+    shop.execute("UPDATE orders SET updated_at = 'yesterday' WHERE order_id = 'B'")
+    source = shop.source()
+    (page,) = source.changed(start(source))
+    assert ids(page.orders) == ["A"]
+    assert "order B: updated_at 'yesterday' cannot be read as a time" in page.skipped[0].detail
+
+
+def test_ids_are_found_as_they_are_typed_and_no_others(any_shop: Shop) -> None:
+    any_shop.add(("007", "new", NOON), ("7", "new", NOON))
+    assert ids(any_shop.source().find(["007", "x' OR '1'='1"]).orders) == ["007"]
+    whole = "INTEGER" if any_shop.dating.server != "mariadb" else "SIGNED"
+    numbers = any_shop.source(f"SELECT CAST(order_id AS {whole}) AS order_id, status FROM orders WHERE order_id = '7'")
+    assert ids(numbers.find(["7"]).orders) == ["7"]
+    assert ids(numbers.find(["007", "seven"]).orders) == []
+
+
+@pytest.mark.parametrize(
+    ("column", "there", "not_there"),
+    [
+        ("bigint", "7", "99999999999999999999"),
+        ("numeric(10, 2)", "7", "seven"),
+        ("uuid", "cfe64e76-dbc4-4f0f-b9d1-7423aeb6f195", "7"),
+        ("bytea", "7", "8"),
+        ("double precision", "7", "x"),
+    ],
+)
+def test_ids_of_any_type_are_found(open_shop: OpenShop, column: str, there: str, not_there: str) -> None:
+    shop = open_shop(Dating("postgresql", "timestamp", LOCAL))
+    shop.add((there, "new", NOON))
+    shop.execute(f"ALTER TABLE orders ALTER COLUMN order_id TYPE {column} USING order_id::{column}")
+    assert ids(shop.source().find([there, not_there]).orders) == [there]
+
+
+def test_an_empty_shop_is_searched_in_vain(any_shop: Shop) -> None:
+    assert any_shop.source().find(["7"]).orders == []
+    assert any_shop.source().sample(5).orders == []
+
+
+def test_a_sample_shows_what_changed_last(shop: Shop) -> None:
+    shop.add(("A", "new", NOON - MINUTE), ("B", "new", NOON), ("C", "new", None))
+    assert ids(shop.source().sample(1).orders) == ["B"]
+
+
+# --- the connection
+
+
+def test_the_session_cannot_write(any_shop: Shop, source_of: SourceOf) -> None:
+    any_shop.add(("A", "new", NOON))
+    source = source_of(any_shop.url, "SELECT order_id, status FROM orders", init_sql="DELETE FROM orders")
+    with pytest.raises(SourceError, match="refused SYNCD_SOURCE__INIT_SQL"):
+        source.columns()
+    assert ids(any_shop.source().find(["A"]).orders) == ["A"]
+
+
+@pytest.mark.parametrize(
+    ("server", "init_sql", "asked"),
+    [
+        ("sqlite", "PRAGMA cache_size = 500; PRAGMA busy_timeout = 77", "(SELECT timeout FROM pragma_busy_timeout)"),
+        ("mariadb", "SET @a = 70; SET @b = 7", "@a + @b"),
+        ("postgresql", "SET work_mem = '70kB'; SET application_name = '77'", "current_setting('application_name')"),
+    ],
+)
+def test_several_statements_may_prepare_a_connection(
+    open_shop: OpenShop, source_of: SourceOf, server: str, init_sql: str, asked: str
+) -> None:
+    shop = open_shop(next(dating for dating in DATINGS if dating.server == server))
+    shop.add(("A", "new", NOON))
+    source = source_of(shop.url, f"SELECT order_id, {asked} AS status FROM orders", init_sql=init_sql)
+    assert [order.status for order in source.find(["A"]).orders] == ["77"]
+
+
+def test_the_present_is_the_databases_own_in_utc(any_shop: Shop, source_of: SourceOf) -> None:
+    now = source_of(any_shop.url).now()
+    assert now.tzinfo is UTC
+    assert abs(now - datetime.now(UTC)) < timedelta(minutes=5)
+
+
+def test_an_abandoned_scan_leaves_the_database_in_peace(any_shop: Shop) -> None:
+    any_shop.add(*((str(number), "new", NOON) for number in range(9000)))
+    source = any_shop.source()
+    for _ in range(5):
+        blocks = source.scan(whole=False).blocks()
+        next(blocks)
+        blocks.close()  # type: ignore[attr-defined]  # it is a generator
+    any_shop.execute("ALTER TABLE orders ADD COLUMN colour INTEGER")
+    assert ids(source.find(["8999"]).orders) == ["8999"]
+
+
+def test_a_poll_that_is_over_holds_no_lock(any_shop: Shop) -> None:
+    any_shop.add(("A", "new", NOON))
+    source = any_shop.source()
+    pages = source.changed(start(source))
+    assert next(pages).last
+    any_shop.execute("ALTER TABLE orders ADD COLUMN colour INTEGER")
+    assert list(pages) == []
+
+
+def test_a_database_whose_driver_has_no_streaming_cursor_is_read_all_the_same(any_shop: Shop) -> None:
+    any_shop.add(*((f"{number:04}", "new", NOON) for number in range(3000)))
+    source = any_shop.source()
+    source._database.dialect = Dialect(source._database.dialect.driver)
+    rows = [row for block in source.scan(whole=False).blocks() for row in block]
+    assert rows == [(f"{number:04}", "new") for number in range(3000)]
+
+
+def test_a_connection_that_was_cut_is_made_anew(open_shop: OpenShop) -> None:
+    shop = open_shop(Dating("postgresql", "timestamp", LOCAL))
+    shop.add(*((str(number), "new", NOON) for number in range(9000)))
+    source = shop.source()
+    blocks = source.scan(whole=False).blocks()
+    next(blocks)
+    others = "datname = current_database() AND pid <> pg_backend_pid()"
+    cut = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}"
+    shop.execute(cut)
+    with pytest.raises(SourceError, match=r"broke the connection: .* The next poll tries again\."):
+        list(blocks)
+    assert len(list(source.changed(start(source)))) > 1
+    shop.execute(cut)
+    assert ids(source.find(["17"]).orders) == ["17"]
+
+
+# --- faults
+
+
+def test_a_missing_table_is_told_with_the_setting_to_mend(any_shop: Shop, source_of: SourceOf) -> None:
+    with pytest.raises(SourceError, match=r"nowhere.*Check SYNCD_SOURCE__QUERY"):
+        source_of(any_shop.url, "SELECT order_id, status FROM nowhere").columns()
+
+
+def test_missing_columns_are_told_with_those_that_there_are(any_shop: Shop, source_of: SourceOf) -> None:
+    with pytest.raises(SourceError, match=r"no column named order_id and none named status, only id, state\."):
+        source_of(any_shop.url, "SELECT order_id AS id, status AS state FROM orders").columns()
+
+
+def test_a_table_that_comes_back_is_learnt_anew(any_shop: Shop) -> None:
+    source = any_shop.source()
+    any_shop.add(("A", "new", NOON))
+    cursor = start(source)
+    any_shop.execute("ALTER TABLE orders RENAME TO gone")
+    with pytest.raises(SourceError):
+        list(source.changed(cursor))
+    any_shop.execute("ALTER TABLE gone RENAME TO orders")
+    assert ids(polled(source, cursor)[0]) == ["A"]
+
+
+def test_a_file_that_is_not_there_is_told_and_not_made(tmp_path: Path, source_of: SourceOf) -> None:
+    file = tmp_path / "shop no 1.db"
+    with pytest.raises(SourceError, match=r"cannot be reached.*Check SYNCD_SOURCE__URL"):
+        source_of(f"sqlite:///{file}").columns()
+    assert not file.exists()
+
+
+@pytest.mark.parametrize("server", ["mariadb", "postgresql"])
+def test_a_wrong_password_is_told_but_not_shown(open_shop: OpenShop, source_of: SourceOf, server: str) -> None:
+    url = make_url(open_shop(next(dating for dating in DATINGS if dating.server == server)).url)
+    wrong = url.set(username="nobody_here", password="s3cret-word").render_as_string(hide_password=False)
+    with pytest.raises(SourceError, match=r"cannot be reached.*nobody_here.*Check SYNCD_SOURCE__URL") as caught:
+        source_of(wrong).columns()
+    assert "s3cret-word" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("backend", ["mysql+pymysql", "postgresql+psycopg"])
+def test_a_host_that_nobody_answers_on_is_told(backend: str, source_of: SourceOf) -> None:
+    with pytest.raises(SourceError, match=r"127\.0\.0\.1:1, shop\) cannot be reached"):
+        source_of(f"{backend}://shop:s3cret-word@127.0.0.1:1/shop").columns()
+
+
+def test_what_a_driver_says_is_masked() -> None:
+    source = DatabaseSource(
+        url="sqlite:////nowhere/shop.db",
+        query="",
+        timezone=UTC,
+        lookback=MINUTE,
+        redact=lambda said: said.replace("unable", "***"),
+    )
+    with pytest.raises(SourceError, match=r"\*\*\* to open"):
+        source.columns()
+
+
+@pytest.mark.parametrize("url", ["access://shop", "no url", "postgresql+psycopg://h:port/x"])
+def test_a_url_of_no_known_database_is_told_without_repeating_it(url: str, source_of: SourceOf) -> None:
+    with pytest.raises(SourceError, match="SYNCD_SOURCE__URL is not the URL of a database") as caught:
+        source_of(url)
+    assert url not in str(caught.value)
+
+
+def test_a_driver_that_is_not_installed_is_told_with_the_command_that_installs_it(source_of: SourceOf) -> None:
+    with pytest.raises(SourceError, match=r"pip install 'syncd\[oracle\]'"):
+        source_of("oracle+oracledb://shop@127.0.0.1/shop")

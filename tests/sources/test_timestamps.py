@@ -1,0 +1,143 @@
+"""Timestamps read and written back in each of the ways in which shops keep them."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from syncd.sources.timestamps import Raw, bound, instant, is_after, like, moment
+from tests.sources.shop import BERLIN, DATINGS, MOSCOW, NOON, Dating
+
+TWO = datetime(2026, 11, 23, 14, 0, 0, 123456, tzinfo=UTC)
+TIMES = st.datetimes(datetime(1990, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - bounds are naive
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "2026-11-23 14:00:00.123456Z",
+        "2026-11-23T14:00:00.123456Z",
+        "2026-11-23T14:00:00,1234567Z",
+        "2026-11-23 14:00:00.123456 UTC",
+        "2026-11-23 17:00:00.123456+03",
+        "2026-11-23T17:00:00.123456+03:00",
+        "2026-11-23 17:00:00.123456 +0300",
+        "1795442400.123456",
+        Decimal("1795442400.123456"),
+        TWO,
+        TWO.astimezone(MOSCOW),
+    ],
+)
+def test_an_instant_is_read_however_it_is_written(raw: Raw) -> None:
+    assert moment(raw) == TWO
+
+
+@pytest.mark.parametrize(
+    "raw", [1795442400, 1795442400.0, 1795442400123, "1795442400", "1795442400123", " 1795442400 "]
+)
+def test_unix_time_is_read_in_seconds_or_milliseconds(raw: Raw) -> None:
+    assert moment(raw).replace(microsecond=0) == TWO.replace(microsecond=0)
+
+
+@pytest.mark.parametrize("raw", ["2026-11-23 14:00:00", "2026-11-23T14:00", datetime(2026, 11, 23, 14)])  # noqa: DTZ001 - naive on purpose
+def test_a_time_without_an_offset_is_the_shops_wall_clock(raw: Raw) -> None:
+    assert instant(moment(raw), MOSCOW) == datetime(2026, 11, 23, 11, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("raw", [date(2026, 11, 23), "2026-11-23"])
+def test_a_date_is_its_midnight_in_the_shop(raw: Raw) -> None:
+    assert instant(moment(raw), MOSCOW) == datetime(2026, 11, 22, 21, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        None,
+        True,
+        "",
+        "soon",
+        "infinity",
+        "0000-00-00 00:00:00",
+        "2026-02-30",
+        "2026-13-01 00:00:00",
+        "10000-01-01 00:00:00",
+        "2026-11-23 25:00:00",
+        "0001-01-01 00:00:00+03:00",
+        float("nan"),
+        float("inf"),
+        Decimal("NaN"),
+        10**20,
+        b"2026-11-23",
+    ],
+)
+def test_what_cannot_be_a_time_is_refused(raw: object) -> None:
+    with pytest.raises(ValueError, match="cannot be read as a time"):
+        moment(raw)
+
+
+def test_a_wall_clock_at_the_end_of_the_calendar_has_no_instant() -> None:
+    with pytest.raises(ValueError, match="cannot be read as a time"):
+        instant(moment("0001-01-01 00:00:00"), MOSCOW)
+
+
+@given(when=TIMES, dating=st.sampled_from(DATINGS))
+def test_a_moment_written_as_the_shop_does_is_read_as_the_same_second(when: datetime, dating: Dating) -> None:
+    written = like(dating.write(NOON, MOSCOW), when, MOSCOW)
+    assert instant(moment(written), MOSCOW) == when.replace(microsecond=0)
+
+
+@given(
+    reached=TIMES,
+    later=st.timedeltas(timedelta(minutes=-5), timedelta(days=400)),
+    dating=st.sampled_from(DATINGS),
+)
+def test_nothing_in_the_lookback_sorts_before_the_bound(reached: datetime, later: timedelta, dating: Dating) -> None:
+    raw, row = (dating.write(when, BERLIN) for when in (reached, reached + later))
+    read, row_read = moment(raw), moment(row)
+    assume(read.tzinfo or row_read >= read - timedelta(minutes=5))  # a wall clock that ran back needs the present
+    least: Any = bound(raw, timedelta(minutes=5), reached + timedelta(days=500), BERLIN, raw)
+    assert least <= row
+
+
+def test_text_is_bounded_by_its_own_form_without_what_follows_the_seconds() -> None:
+    back, present = timedelta(minutes=5), TWO
+    for raw, least in (
+        ("2026-11-23 13:00:00.999", "2026-11-23 12:55:00"),
+        ("2026-11-23T13:00:00Z", "2026-11-23T12:55:00"),
+        ("2026-11-23 16:00:00+03:00", "2026-11-23 14:55:00"),
+        ("2026-11-23 13:00", "2026-11-23 12:55"),
+        ("2026-11-23", "2026-11-22"),
+        ("1795438800", "1795438500"),
+    ):
+        assert bound(raw, back, present, UTC, raw) == least
+
+
+def test_a_cursor_in_the_future_is_bounded_by_the_present() -> None:
+    raw = "2030-01-01 00:00:00"
+    assert bound(raw, timedelta(minutes=5), TWO, UTC, raw) == "2026-11-23 13:55:00"
+
+
+def test_the_end_of_the_calendar_is_later_than_any_wall_clock() -> None:
+    assert is_after(datetime.max.replace(tzinfo=UTC), moment("2026-11-23 14:00:00"), MOSCOW)
+
+
+def test_nothing_before_1970_is_polled_for() -> None:
+    assert bound("0001-01-01 00:00:00", timedelta(days=90), TWO, MOSCOW, "0001-01-01 00:00:00") == "1970-01-02 03:00:00"
+    assert bound(0, timedelta(days=90), TWO, UTC, 0) == 86400
+
+
+def test_an_hour_that_occurs_twice_is_read_from_its_first_time() -> None:
+    cursor = "2026-10-25 02:30:00"
+    present = datetime(2026, 10, 25, 1, 40, tzinfo=UTC)
+    assert bound(cursor, timedelta(minutes=5), present, BERLIN, cursor) == "2026-10-25 01:25:00"
+
+
+def test_a_cursor_is_written_as_the_column_is_now() -> None:
+    reached = datetime(2026, 11, 23, 16, tzinfo=timezone(timedelta(hours=3)))
+    assert bound(reached, timedelta(), TWO, MOSCOW, "2026-11-23 17:00:00") == "2026-11-23 16:00:00"
+    assert bound("2026-11-23 16:00:00", timedelta(), TWO, MOSCOW, 1795442400123) == 1795438800000

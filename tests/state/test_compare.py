@@ -1,0 +1,341 @@
+"""What full compares keep: digests that may save work but hide nothing, and who was not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select
+
+from syncd.diff import Policy
+from syncd.errors import SourceError
+from syncd.model import Content, Order, Page, Skipped
+from syncd.reconcile import FullCompare
+from syncd.segments import Row
+from syncd.staging import PollResult, Stager
+from syncd.state import Released, State, open_state
+from syncd.state.tables import segments
+from tests.made import NOON
+from tests.state.made import MINUTE, adopted, another, decision, stage, the
+
+IDS = [str(number) for number in range(20)]
+
+
+def tracking(state: State, order_ids: Sequence[str] = IDS) -> int:
+    """These orders are tracked, seen by a compare, and one segment; returns the compare's number."""
+    stage(state, *(adopted(order_id) for order_id in order_ids))
+    compare = state.start_compare()
+    state.resegment(1, order_ids, b"digest", compare)
+    return compare
+
+
+def missing(state: State, order_ids: Sequence[str] = IDS) -> list[str]:
+    return [order_id for order_id, order in state.load(order_ids).items() if order.missing]
+
+
+def test_compares_are_numbered(state: State, url: str) -> None:
+    assert [state.start_compare(), state.start_compare()] == [1, 2]
+    with another(url) as other:
+        assert other.start_compare() == 3
+
+
+def test_a_digest_holds_with_the_number_of_its_orders(state: State) -> None:
+    tracking(state)
+    assert state.digests([1, 2]) == {1: (b"digest", 20)}
+
+
+def test_orders_that_are_not_tracked_are_not_counted(state: State) -> None:
+    stage(state, adopted("1"))
+    state.resegment(-5, ["1", "2"], b"digest", state.start_compare())
+    assert state.digests([-5]) == {-5: (b"digest", 1)}
+
+
+def test_a_segment_without_a_digest_is_looked_at_next_time(state: State) -> None:
+    compare = tracking(state)
+    state.resegment(1, IDS, None, compare)
+    assert state.digests([1]) == {}
+
+
+def test_the_digest_of_a_segment_that_an_order_left_is_dropped(state: State) -> None:
+    compare = tracking(state)
+    state.resegment(2, IDS[:3], b"other", compare)
+    assert state.digests([1, 2]) == {2: (b"other", 3)}
+
+
+def test_the_digest_of_a_segment_whose_order_changed_is_dropped(state: State) -> None:
+    compare = tracking(state)
+    state.resegment(2, IDS[:3], b"other", compare)
+    state.resegment(1, IDS[3:], b"digest", compare)
+    stage(state, decision("1"))
+    assert state.digests([1, 2]).keys() == {1}
+
+
+def test_a_segment_of_more_orders_than_one_statement_takes_is_whole(state: State) -> None:
+    ids = [str(number) for number in range(1100)]
+    tracking(state, ids)
+    assert state.digests([1]) == {1: (b"digest", 1100)}
+
+
+def test_orders_of_a_segment_that_is_confirmed_are_not_missing(state: State) -> None:
+    tracking(state)
+    compare = state.start_compare()
+    state.confirm([1], compare)
+    assert state.miss(compare, NOON) == 0
+    assert state.digests([1]).keys() == {1}
+
+
+def test_orders_that_no_compare_saw_are_missing(state: State) -> None:
+    tracking(state)
+    compare = state.start_compare()
+    state.resegment(1, IDS[1:], b"other", compare)
+    assert state.miss(compare, NOON) == 1
+    assert (missing(state), state.tracked()) == ([IDS[0]], 19)
+
+
+def test_an_order_first_seen_during_a_compare_is_not_missing(state: State) -> None:
+    tracking(state)
+    compare = state.start_compare()
+    state.confirm([1], compare)
+    stage(state, adopted("new"))
+    assert state.miss(compare, NOON) == 0
+
+
+def test_a_segment_that_loses_its_digest_after_it_was_confirmed_still_has_its_orders(state: State) -> None:
+    tracking(state)
+    compare = state.start_compare()
+    state.confirm([1], compare)
+    stage(state, decision(IDS[0]))
+    assert (state.digests([1]), state.miss(compare, NOON)) == ({}, 0)
+
+
+def test_segments_without_a_digest_do_not_pile_up(state: State) -> None:
+    tracking(state)
+    stage(state, decision(IDS[0]))
+    state.start_compare()
+    with state.read() as connection:
+        assert connection.execute(select(segments.c.segment)).all() == []
+
+
+def test_an_order_that_returns_elsewhere_leaves_the_segment_that_it_once_was_in_confirmed(state: State) -> None:
+    tracking(state)
+    refused(state, 5)
+    stage(state, adopted("other"))
+    compare = state.start_compare()
+    state.confirm([1], compare)
+    state.resegment(2, [*IDS[:5], "other"], b"another", compare)
+    assert state.miss(compare, NOON) == 0
+
+
+def test_an_order_that_a_poll_saw_during_a_compare_is_not_missing(state: State) -> None:
+    tracking(state)
+    compare = state.start_compare()
+    stage(state, decision(IDS[0]))
+    state.resegment(1, IDS[1:], b"other", compare)
+    assert state.miss(compare, NOON) == 0
+
+
+def test_an_order_that_a_poll_saw_during_a_compare_is_missed_by_the_next_if_it_vanished(state: State) -> None:
+    tracking(state)
+    compare = state.start_compare()
+    stage(state, decision(IDS[0]))
+    state.resegment(1, IDS[1:], b"other", compare)
+    compare = state.start_compare()
+    state.confirm([1], compare)
+    assert state.miss(compare, NOON) == 1
+
+
+def test_an_order_that_changed_since_the_last_compare_is_missed_if_it_vanished(state: State) -> None:
+    tracking(state)
+    stage(state, decision(IDS[0]))
+    compare = state.start_compare()
+    state.resegment(1, IDS[1:], b"other", compare)
+    state.miss(compare, NOON)
+    assert missing(state) == [IDS[0]]
+
+
+def test_an_order_that_left_its_segment_is_missed_though_the_segment_is_confirmed(state: State) -> None:
+    tracking(state)
+    gone = state.start_compare()
+    state.resegment(1, IDS[5:], b"other", gone)
+    assert state.miss(gone, NOON) is None
+    compare = state.start_compare()
+    state.confirm([1], compare)
+    state.release(NOON)
+    assert state.miss(compare, NOON) is None
+    state.release(NOON)
+    compare = state.start_compare()
+    state.confirm([1], compare)
+    assert state.miss(compare, NOON) == 5
+
+
+def test_an_order_that_is_missing_is_missed_once(state: State) -> None:
+    tracking(state)
+    for expected in (1, 0):
+        compare = state.start_compare()
+        state.resegment(1, IDS[1:], b"other", compare)
+        assert state.miss(compare, NOON) == expected
+    assert state.tracked() == 19
+
+
+def test_an_order_that_came_back_is_tracked_again(state: State) -> None:
+    tracking(state)
+    compare = state.start_compare()
+    state.resegment(1, IDS[1:], b"other", compare)
+    state.miss(compare, NOON)
+    stage(state, adopted(IDS[0]))
+    assert (missing(state), state.tracked()) == ([], 20)
+    order = state.story(IDS[0]).seen
+    assert order is not None
+    assert order.missing_since is None
+
+
+def test_a_segment_that_the_compare_did_not_meet_counts_no_more_once_its_orders_are_missing(state: State) -> None:
+    """It could come back just as it was, and its orders would stay missing for good."""
+    stage(state, adopted("alone"))
+    state.resegment(2, ["alone"], b"other", tracking(state))
+    compare = state.start_compare()
+    state.confirm([1], compare)
+    assert state.miss(compare, NOON) == 1
+    assert state.digests([1, 2]).keys() == {1}
+
+
+def test_the_time_that_an_order_went_missing_is_kept(state: State) -> None:
+    tracking(state)
+    compare = state.start_compare()
+    state.resegment(1, IDS[1:], b"other", compare)
+    state.miss(compare, NOON + MINUTE)
+    order = state.story(IDS[0]).seen
+    assert order is not None
+    assert order.missing_since == NOON + MINUTE
+
+
+def refused(state: State, gone: int) -> int | None:
+    """A compare that does not see so many of the orders."""
+    compare = state.start_compare()
+    state.resegment(1, IDS[gone:], b"other", compare)
+    return state.miss(compare, NOON)
+
+
+@pytest.mark.parametrize(("gone", "marked"), [(2, 2), (3, None), (20, None)])
+def test_at_most_a_tenth_goes_missing_at_once(state: State, gone: int, marked: int | None) -> None:
+    tracking(state)
+    assert refused(state, gone) == marked
+    assert len(missing(state)) == (marked or 0)
+    assert state.summary().missing_refused == (0 if marked else gone)
+
+
+def test_an_operator_accepts_what_a_compare_refused_to_forget(state: State) -> None:
+    tracking(state)
+    refused(state, 10)
+    assert state.release(NOON) == Released(changes=0, missing=10)
+    assert refused(state, 10) == 10
+    assert state.tracked() == 10
+    assert state.summary().missing_refused == 0
+
+
+def test_what_an_operator_accepted_is_used_up(state: State) -> None:
+    tracking(state)
+    refused(state, 10)
+    state.release(NOON)
+    refused(state, 10)
+    assert refused(state, 15) is None
+
+
+def test_more_than_the_operator_saw_is_refused_again(state: State) -> None:
+    tracking(state)
+    refused(state, 10)
+    state.release(NOON)
+    assert refused(state, 13) is None
+
+
+def test_there_is_nothing_to_accept_once_a_later_compare_found_no_fault(state: State) -> None:
+    tracking(state)
+    refused(state, 10)
+    state.start_compare()
+    assert state.release(NOON) == Released(changes=0, missing=0)
+
+
+class Shelf:
+    """A shop that is a dict, for whole and narrow scans. `width` covers all that is compared."""
+
+    width = 3
+
+    def __init__(self, orders: Mapping[str, str]) -> None:
+        self.orders = dict(orders)
+
+    def scan(self, *, whole: bool) -> Shelf:
+        return self
+
+    def blocks(self) -> Iterator[Sequence[Row]]:
+        yield [(order_id, status, None) for order_id, status in sorted(self.orders.items())]
+
+    def content(self, row: Row) -> tuple[str, Content, str | None] | Skipped:
+        return row[0], {"status": row[1]}, row[2]
+
+    def read(self, rows: Sequence[Row]) -> Page:
+        return Page([Order(row[0], {"status": row[1]}) for row in rows])
+
+    def newest(self) -> tuple[str, datetime] | None:
+        return None
+
+    def look_up(self, ids: Sequence[Any]) -> Page:
+        return Page([Order(order_id, {"status": self.orders[order_id]}) for order_id in ids])
+
+
+def compare(state: State, shelf: Shelf, *, whole: bool) -> None:
+    stager = Stager(state, Policy(lambda _status: "push"), 0, NOON, PollResult("full"))
+    FullCompare(shelf, state, stager, lambda _rows: None, whole=whole).run()
+
+
+SHELVES = st.lists(
+    st.tuples(
+        st.dictionaries(
+            st.sampled_from([str(number) for number in range(30)]), st.sampled_from(["a", "b"]), min_size=9
+        ),
+        st.booleans(),
+        st.none() | st.tuples(st.sampled_from(["1", "2", "3"]), st.sampled_from(["a", "b", "c"])),
+    ),
+    min_size=2,
+    max_size=4,
+)
+
+
+@settings(
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(shelves=SHELVES)
+def test_whatever_happened_before_a_compare_finds_what_the_shop_shows(
+    shelves: list[tuple[dict[str, str], bool, tuple[str, str] | None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("syncd.segments.CUT_EVERY", 4)
+    with TemporaryDirectory() as directory:
+        state = open_state(f"sqlite:///{Path(directory)}/syncd.db", redact=str)
+        for orders, whole, polled in shelves:
+            if polled:
+                stage(state, decision(*polled))
+            try:
+                compare(state, Shelf(orders), whole=whole)
+            except SourceError:
+                state.release(NOON)
+                compare(state, Shelf(orders), whole=whole)
+            found = state.load([*orders, "1", "2", "3"])
+            shown = {order_id: str(order.content["status"]) for order_id, order in found.items() if not order.missing}
+            assert (shown, state.tracked()) == (orders, len(orders))
+        state.close()
+
+
+def test_a_digest_that_was_lost_hides_nothing(state: State) -> None:
+    shelf = Shelf(dict.fromkeys(IDS, "new"))
+    compare(state, shelf, whole=True)
+    stage(state, decision("1", "sent"))
+    shelf.orders["1"] = "packed"
+    compare(state, shelf, whole=False)
+    assert the(state, "1").content == {"status": "packed"}

@@ -1,0 +1,219 @@
+"""A state is opened, made and upgraded; where it cannot be, a person learns what to do."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import inspect, text
+
+import syncd.state
+from syncd.errors import StateError
+from syncd.state import State, migrate, open_state
+from syncd.state.engine import connect, place
+from syncd.state.migrate import REVISIONS
+from syncd.state.store import Store
+from syncd.state.tables import metadata
+from tests.servers import execute
+from tests.state.made import adopted, another, stage
+
+MIGRATIONS = Path(syncd.state.__file__).parent / "migrations"
+
+
+def refusal(url: str, *, create: bool = True) -> str:
+    with pytest.raises(StateError) as caught:
+        open_state(url, redact=str, create=create, wait_seconds=0.2)
+    return str(caught.value)
+
+
+def test_migrations_make_the_tables_that_a_new_state_has(url: str) -> None:
+    store = Store(connect(url, create=True), place(url), str, 5)
+    with store.write() as connection:
+        migrate.upgrade(connection)
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        checks = {check["name"] for check in inspect(connection).get_check_constraints("changes")}
+    store.close()
+    assert checks == {"changes_wait_or_ended"}
+    with another(url) as state:
+        stage(state, adopted("1"))
+
+
+def test_a_new_state_has_the_tables_that_the_code_uses(state: State) -> None:
+    with state.read() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_a_state_that_another_process_has_just_made_is_left_as_it_is(state: State) -> None:
+    stage(state, adopted("1"))
+    with state.write() as connection:
+        migrate._make(connection)
+    assert state.tracked() == 1
+
+
+def test_all_migrations_are_known() -> None:
+    known = [script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()]
+    assert tuple(reversed(known)) == REVISIONS
+
+
+def test_a_state_is_there_when_it_is_opened_again(state: State, url: str) -> None:
+    stage(state, adopted("1"))
+    with another(url) as again:
+        assert again.tracked() == 1
+
+
+def test_a_state_is_made_and_opened_again_without_alembic(url: str) -> None:
+    look = "import sys; from syncd.state import open_state; open_state(sys.argv[1], redact=str); print(*sys.modules)"
+    for _ in range(2):
+        done = subprocess.run([sys.executable, "-c", look, url], check=True, capture_output=True, text=True)
+        assert "alembic" not in done.stdout.split()
+
+
+def test_a_state_of_a_newer_version_is_refused(state: State, url: str) -> None:
+    with state.write() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    assert refusal(url).endswith("was written by a newer syncd; install that version or restore a backup")
+
+
+def test_where_there_is_no_state_yet_none_is_made_unless_asked_for(url: str) -> None:
+    assert "there is no state yet at " in refusal(url, create=False)
+    assert "start the daemon or run syncd once first" in refusal(url, create=False)
+
+
+def test_a_state_that_is_there_is_opened_by_who_may_not_make_one(state: State, url: str) -> None:
+    with closing(open_state(url, redact=str, create=False)) as again:
+        assert again.tracked() == 0
+
+
+def test_two_processes_make_one_state(url: str) -> None:
+    make = "import sys; from syncd.state import open_state; open_state(sys.argv[1], redact=str).set_cursor('x')"
+    both = [subprocess.Popen([sys.executable, "-c", make, url]) for _ in range(2)]
+    assert [process.wait(timeout=60) for process in both] == [0, 0]
+
+
+def test_the_file_and_its_companions_are_their_owners_alone(sqlite_state: str, tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        with another(sqlite_state) as state:
+            stage(state, adopted("1"))
+            modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    finally:
+        os.umask(before)
+    assert modes == {"syncd.db": 0o600, "syncd.db-wal": 0o600, "syncd.db-shm": 0o600}
+
+
+def test_what_is_committed_survives_a_power_cut(sqlite_state: str) -> None:
+    with another(sqlite_state) as state, state.engine.connect() as connection:
+        assert connection.execute(text("PRAGMA journal_mode")).scalar() == "wal"
+        assert connection.execute(text("PRAGMA synchronous")).scalar() == 2
+
+
+def test_a_file_may_be_named_the_way_sqlite_itself_does(tmp_path: Path) -> None:
+    with another(f"sqlite:///file:{tmp_path}/a%2520state.db?uri=true") as state:
+        stage(state, adopted("1"))
+    assert (tmp_path / "a state.db").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_directory_that_is_missing_is_named(tmp_path: Path) -> None:
+    message = refusal(f"sqlite:///{tmp_path}/nowhere/syncd.db")
+    assert (
+        message == f"the state {tmp_path}/nowhere/syncd.db cannot be made: its directory does not exist; make it first"
+    )
+
+
+def test_a_directory_in_place_of_the_file_is_named(tmp_path: Path) -> None:
+    assert f"the state {tmp_path} cannot be opened" in refusal(f"sqlite:///{tmp_path}")
+
+
+@contextmanager
+def nobody_special() -> Iterator[Path]:
+    """A directory, and a process that may not do everything, as root may."""
+    with TemporaryDirectory() as directory:
+        Path(directory).chmod(0o777)
+        me = os.geteuid()
+        if me == 0:
+            os.seteuid(65534)
+        try:
+            yield Path(directory)
+        finally:
+            os.seteuid(me)
+
+
+def test_a_directory_that_may_not_be_written_is_named() -> None:
+    with nobody_special() as directory:
+        (directory / "inner").mkdir(mode=0o555)
+        message = refusal(f"sqlite:///{directory}/inner/syncd.db")
+    assert "cannot be made: Permission denied; let syncd's user write its directory" in message
+
+
+def test_a_file_that_may_not_be_read_is_named() -> None:
+    with nobody_special() as directory:
+        file = directory / "syncd.db"
+        file.touch(mode=0)
+        assert f"the state {file} cannot be opened; let syncd's user read and write" in refusal(f"sqlite:///{file}")
+
+
+def test_a_file_that_may_not_be_written_is_named() -> None:
+    with nobody_special() as directory:
+        inner = directory / "inner"
+        inner.mkdir()
+        url = f"sqlite:///{inner}/syncd.db"
+        open_state(url, redact=str).close()
+        (inner / "syncd.db").chmod(0o400)
+        inner.chmod(0o555)
+        assert "make the file, its directory and the disk writable" in refusal(url)
+        inner.chmod(0o777)
+
+
+def test_a_file_that_is_no_database_is_named(sqlite_state: str, tmp_path: Path) -> None:
+    (tmp_path / "syncd.db").write_text("order_id;status\n" * 500)
+    assert "is not a SQLite database; name another file in SYNCD_STATE__URL" in refusal(sqlite_state)
+
+
+def test_a_damaged_file_is_named(sqlite_state: str, tmp_path: Path) -> None:
+    with another(sqlite_state) as state:
+        stage(state, *(adopted(str(number)) for number in range(500)))
+    with (tmp_path / "syncd.db").open("r+b") as file:
+        file.seek(100)
+        file.write(b"\xff" * 4000)
+    assert "is damaged; restore a backup, or move the file away" in refusal(sqlite_state)
+
+
+def test_a_file_that_another_process_locks_is_named(sqlite_state: str, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "syncd.db", isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        message = refusal(sqlite_state)
+    assert f"the state {tmp_path}/syncd.db is locked by another process; end that process" in message
+
+
+def test_a_server_that_does_not_answer_is_named_without_its_password() -> None:
+    message = refusal("postgresql+psycopg://syncd:hunter22@127.0.0.1:1/shop")
+    assert (
+        "postgresql+psycopg://syncd:***@127.0.0.1:1/shop cannot be reached; see that the PostgreSQL server" in message
+    )
+    assert "hunter22" not in message
+
+
+def test_a_database_that_does_not_exist_is_named(postgresql: str) -> None:
+    assert "is not there; create the database" in refusal(postgresql + "_not")
+
+
+def test_a_schema_with_tables_of_the_same_names_is_refused(postgresql: str, postgresql_state: str) -> None:
+    schema = postgresql_state.rpartition("%3D")[2]
+    execute(postgresql, f"CREATE TABLE {schema}.changes (id int)")
+    assert "give syncd a database or a schema of its own" in refusal(postgresql_state)
+
+
+def test_secrets_are_taken_out_of_every_message(postgresql: str) -> None:
+    with pytest.raises(StateError) as caught:
+        open_state(postgresql + "_secret", redact=lambda message: message.replace("_secret", "***"))
+    assert "_secret" not in str(caught.value)

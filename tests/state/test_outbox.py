@@ -1,0 +1,235 @@
+"""What is taken to be sent, and in which order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, event, text
+
+from syncd.model import Content, Pause, Payment
+from syncd.state import State
+from tests.made import NOON
+from tests.state.made import MINUTE, another, decision, deliver, outcome, stage, states, take, the, write_down
+
+
+def test_nothing_is_due_in_a_new_state(state: State) -> None:
+    assert take(state) == []
+
+
+def test_a_push_says_all_that_imshop_is_to_hear(state: State) -> None:
+    stage(state, decision("№7", "packed", 3, message="Готов", imshop_uuid="u1"))
+    (push,) = take(state)
+    assert (push.order_id, push.revision, push.status, push.code) == ("№7", 3, "packed", "packed")
+    assert (push.message, push.imshop_uuid, push.payment) == ("Готов", "u1", None)
+    assert (push.detected_at, push.source_updated_at) == (NOON, NOON - MINUTE)
+    assert (push.attempts, push.refusals, push.failing_since, push.in_doubt) == (0, 0, None, False)
+
+
+def test_what_is_due_longest_goes_first(state: State) -> None:
+    stage(state, decision("1"), now=NOON + 2 * MINUTE)
+    stage(state, decision("2"), now=NOON)
+    stage(state, decision("3"), now=NOON + MINUTE)
+    assert [push.order_id for push in take(state, 2, NOON + 2 * MINUTE)] == ["2", "3"]
+
+
+def test_of_what_became_due_at_once_the_oldest_goes_first(state: State) -> None:
+    stage(state, *(decision(order_id) for order_id in "312"))
+    assert [push.order_id for push in take(state)] == ["3", "1", "2"]
+
+
+def test_what_is_not_due_yet_is_not_taken(state: State) -> None:
+    stage(state, decision(), now=NOON + MINUTE)
+    assert take(state, now=NOON) == []
+
+
+def test_no_more_is_taken_than_asked_for(state: State) -> None:
+    stage(state, *(decision(order_id) for order_id in "123"))
+    assert (len(take(state, 2)), len(take(state, 0)), len(take(state, 2))) == (2, 0, 1)
+
+
+def test_what_is_being_sent_is_not_taken_again(state: State) -> None:
+    stage(state, decision())
+    assert (len(take(state)), len(take(state))) == (1, 0)
+
+
+def test_nothing_is_taken_of_an_order_that_is_being_sent(state: State) -> None:
+    stage(state, decision(status="packed"), decision("8"))
+    assert [push.status for push in take(state, 1)] == ["packed"]
+    stage(state, decision(status="sent", revision=2))
+    assert [push.order_id for push in take(state)] == ["8"]
+
+
+def test_should_two_changes_of_an_order_ever_wait_only_the_newest_is_taken(state: State) -> None:
+    stage(state, decision(status="packed"))
+    stage(state, decision(status="sent", revision=2))
+    with state.write() as connection:
+        connection.execute(text("UPDATE changes SET state = 'pending', ended_at = NULL"))
+    assert [push.status for push in take(state)] == ["sent"]
+
+
+def test_an_order_that_is_held_back_leaves_its_place_to_others(state: State) -> None:
+    stage(state, decision("7"))
+    take(state)
+    stage(state, decision("7", revision=2))
+    stage(state, decision("8"), now=NOON + MINUTE)
+    assert [push.order_id for push in take(state, 1, NOON + MINUTE)] == ["8"]
+
+
+def test_a_uuid_that_several_orders_carry_is_shared(state: State) -> None:
+    stage(state, *(decision(order_id, imshop_uuid=uuid) for order_id, uuid in (("1", "u1"), ("2", "u1"), ("3", "u3"))))
+    stage(state, decision("4"))
+    shared = {push.order_id: push.uuid_is_shared for push in take(state)}
+    assert shared == {"1": True, "2": True, "3": False, "4": False}
+
+
+def test_a_uuid_counts_as_shared_with_an_order_that_has_nothing_to_tell(state: State) -> None:
+    stage(state, decision("1", imshop_uuid="u1"))
+    deliver(state)
+    stage(state, decision("2", imshop_uuid="u1"))
+    assert [push.uuid_is_shared for push in take(state)] == [True]
+
+
+@pytest.mark.parametrize(
+    ("content", "payment"),
+    [
+        ({"paid": True, "payment_id": "p1"}, Payment(paid=True, payment_id="p1")),
+        ({"paid": False, "payment_id": "p1"}, Payment(paid=False, payment_id=None)),
+        ({"paid": False}, Payment(paid=False, payment_id=None)),
+        ({"paid": True, "payment_id": None}, None),
+        ({"paid": True, "payment_id": ""}, None),
+        ({"paid": True}, None),
+        ({"paid": None, "payment_id": "p1"}, None),
+        ({}, None),
+    ],
+)
+def test_a_payment_goes_out_whole_or_not_at_all(state: State, content: Content, payment: Payment | None) -> None:
+    stage(state, decision(content={"status": "packed", **content}, with_payment=True))
+    assert [push.payment for push in take(state)] == [payment]
+
+
+def test_a_payment_that_did_not_change_stays_out(state: State) -> None:
+    stage(state, decision(content={"status": "packed", "paid": True, "payment_id": "p1"}))
+    assert [push.payment for push in take(state)] == [None]
+
+
+@pytest.fixture
+def writes(state: State) -> list[str]:
+    """The writing transactions that the state began since."""
+    began: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        if "IMMEDIATE" in statement or "advisory" in statement:
+            began.append(statement)
+
+    event.listen(state.engine, "before_cursor_execute", note)
+    return began
+
+
+def test_a_turn_that_finds_nothing_locks_out_nobody(state: State, writes: list[str]) -> None:
+    stage(state, decision(hold="guard"))
+    writes.clear()
+    take(state)
+    state.turn([], 0, None, NOON)
+    assert writes == []
+
+
+def test_a_turn_that_finds_nothing_works_while_another_process_writes(state: State, url: str) -> None:
+    with another(url) as other, other.staging():
+        assert take(state) == []
+
+
+def test_a_pause_is_written_once(state: State, writes: list[str]) -> None:
+    pause = Pause("unauthorized", NOON, "IMSHOP does not accept the key")
+    for _ in range(3):
+        state.turn([], 0, pause, NOON)
+    assert (state.summary().pause, len(writes)) == (pause, 1)
+
+
+def test_the_end_of_a_pause_is_written(state: State) -> None:
+    state.turn([], 0, Pause("unauthorized", NOON, "IMSHOP does not accept the key"), NOON)
+    state.turn([], 0, None, NOON)
+    assert state.summary().pause is None
+
+
+def test_after_a_crash_what_was_being_sent_is_due_and_in_doubt(state: State, url: str) -> None:
+    stage(state, decision("1"), decision("2"))
+    take(state, 1)
+    with another(url) as after:
+        assert after.recover(NOON + MINUTE) == 1
+        assert [(push.order_id, push.in_doubt) for push in take(after, now=NOON + MINUTE)] == [
+            ("2", False),
+            ("1", True),
+        ]
+        assert after.recover(NOON + MINUTE) == 2
+
+
+def test_after_a_crash_a_newer_change_takes_the_place_of_what_was_being_sent(state: State) -> None:
+    stage(state, decision(status="packed"))
+    take(state)
+    stage(state, decision(status="sent", revision=2))
+    assert state.recover(NOON) == 1
+    assert states(state) == ["superseded", "pending"]
+    assert the(state).told is None
+    assert deliver(state) == ["sent"]
+
+
+def test_after_a_crash_a_newer_change_that_is_held_takes_its_place_too(state: State) -> None:
+    stage(state, decision(status="packed"))
+    take(state)
+    stage(state, decision(status="sent", revision=2, hold="guard"))
+    state.recover(NOON)
+    assert states(state) == ["superseded", "held"]
+
+
+def test_when_nothing_was_being_sent_there_is_nothing_to_recover(state: State) -> None:
+    stage(state, decision())
+    assert state.recover(NOON) == 0
+    assert take(state)[0].in_doubt is False
+
+
+def lose_the_end_of_a_turn(state: State) -> None:
+    """A connection that is cut right at the commit: it is done, but nobody was told."""
+
+    def cut(connection: Connection) -> None:
+        if connection.get_execution_options().get("writes"):
+            event.remove(state.engine, "commit", cut)
+            connection.connection.commit()
+            raise ConnectionResetError
+
+    event.listen(state.engine, "commit", cut)
+    with pytest.raises(ConnectionResetError):
+        state.turn([], 5, None, NOON)
+
+
+def test_what_a_turn_took_when_its_end_was_lost_is_taken_by_the_next(state: State) -> None:
+    stage(state, decision("1"), decision("2"), decision("3"))
+    sent = take(state, 1) + take(state, 1)
+    lose_the_end_of_a_turn(state)
+    assert [(push.order_id, push.in_doubt) for push in take(state)] == [("3", False)]
+    write_down(state, *map(outcome, sent))
+    assert states(state) == ["delivered", "delivered", "pending"]
+
+
+def test_what_a_turn_took_when_its_end_was_lost_is_taken_even_if_it_had_been_sent_once_before(state: State) -> None:
+    stage(state, decision())
+    take(state)
+    state.recover(NOON)
+    lose_the_end_of_a_turn(state)
+    assert [push.order_id for push in take(state)] == ["7"]
+
+
+def test_what_another_daemon_takes_after_a_lost_turn_stays_its_own(state: State, url: str) -> None:
+    stage(state, decision())
+    lose_the_end_of_a_turn(state)
+    with another(url) as leader:
+        leader.recover(NOON + MINUTE)
+        assert [push.order_id for push in take(leader, now=NOON + MINUTE)] == ["7"]
+        stage(leader, decision("8"), now=NOON + MINUTE)
+        assert [push.order_id for push in take(state, now=NOON + MINUTE)] == ["8"]
+
+
+def test_what_waits_for_its_time_can_be_hastened(state: State) -> None:
+    stage(state, decision(), now=NOON + MINUTE)
+    assert (take(state, now=NOON), state.hasten(NOON)) == ([], 1)
+    assert [push.order_id for push in take(state, now=NOON)] == ["7"]

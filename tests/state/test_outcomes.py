@@ -1,0 +1,266 @@
+"""What became of pushes is written down, and what IMSHOP knows from then on."""
+
+from __future__ import annotations
+
+import pytest
+
+from syncd.model import Answer, Decision, Hold, Push, Result
+from syncd.state import State
+from tests.made import NOON
+from tests.state.made import (
+    MINUTE,
+    another,
+    change,
+    decision,
+    deliver,
+    log,
+    outcome,
+    seen,
+    stage,
+    states,
+    take,
+    the,
+    write_down,
+)
+
+LATER = NOON + MINUTE
+
+
+def test_a_delivery_is_written_with_what_imshop_answered(state: State) -> None:
+    stage(state, decision(imshop_uuid="u1"))
+    answer = Answer(200, "7", "u2", "packed", "ready_for_pickup", "Готов")
+    write_down(state, *(outcome(push, now=LATER, answer=answer) for push in take(state)))
+    (change,) = log(state)
+    assert (change.state, change.delivered_at, change.attempts) == ("delivered", LATER, 1)
+    assert (change.imshop_uuid, change.imshop_status) == ("u2", "ready_for_pickup")
+    assert change.next_attempt_at is None
+
+
+def test_a_delivery_is_what_imshop_acknowledged_of_the_order(state: State) -> None:
+    stage(state, decision(imshop_uuid="u1"))
+    answer = Answer(200, "7", "u2", "packed", None, None)
+    write_down(state, *(outcome(push, now=LATER, answer=answer) for push in take(state)))
+    order = state.story("7").seen
+    assert order is not None
+    assert (order.acknowledged_status, order.acknowledged_at, order.acknowledged_uuid) == ("packed", LATER, "u2")
+    assert order.imshop_uuid == "u1"
+
+
+def test_after_a_delivery_imshop_knows_what_was_seen(state: State) -> None:
+    stage(state, decision())
+    deliver(state)
+    assert the(state).told == {"status": "packed"}
+
+
+def test_after_a_delivery_of_what_the_order_was_imshop_knows_that(state: State) -> None:
+    stage(state, decision(status="packed"))
+    pushes = take(state)
+    stage(state, decision(status="sent", revision=2))
+    write_down(state, *map(outcome, pushes))
+    assert (the(state).content, the(state).told) == ({"status": "sent"}, {"status": "packed"})
+
+
+def back_while_it_was_sent(state: State, hold: Hold | None = None) -> Push:
+    """An order that IMSHOP knows as new was packed, and went back to new while that was being sent."""
+    stage(state, decision(status="packed"))
+    (push,) = take(state)
+    assert the(state).told is None
+    stage(state, Decision(seen(content={"status": "new"}, revision=2), change(status="new", revision=2, hold=hold)))
+    return push
+
+
+@pytest.mark.parametrize("hold", [None, "guard"])
+def test_what_waits_is_dropped_once_it_is_certain_that_imshop_knows_it(state: State, hold: Hold | None) -> None:
+    push = back_while_it_was_sent(state, hold)
+    write_down(state, outcome(push, "refused"))
+    assert states(state) == ["refused", "superseded"]
+    assert the(state).told == {"status": "new"}
+
+
+def test_what_waits_goes_out_after_the_delivery_that_it_takes_back(state: State) -> None:
+    write_down(state, outcome(back_while_it_was_sent(state)))
+    assert states(state) == ["delivered", "pending"]
+    assert deliver(state) == ["new"]
+
+
+def test_what_waits_goes_out_where_the_push_that_it_takes_back_is_in_doubt(state: State) -> None:
+    write_down(state, outcome(back_while_it_was_sent(state), "retry", in_doubt=True))
+    assert states(state) == ["superseded", "pending"]
+    assert deliver(state) == ["new"]
+
+
+def test_the_last_delivery_of_all_is_remembered(state: State) -> None:
+    assert state.summary().last_delivered_at is None
+    stage(state, decision("1"), decision("2"))
+    first, second = take(state)
+    write_down(state, outcome(first, now=LATER), outcome(second, now=NOON))
+    assert state.summary().last_delivered_at == LATER
+
+
+def test_a_retry_waits_for_its_time_and_counts(state: State) -> None:
+    stage(state, decision())
+    (push,) = take(state)
+    write_down(state, outcome(push, "retry", next_attempt_at=LATER, error="IMSHOP is busy", http_status=503))
+    assert take(state) == []
+    (again,) = take(state, now=LATER)
+    assert (again.attempts, again.refusals, again.failing_since, again.in_doubt) == (1, 0, NOON, False)
+    assert log(state)[0].last_error == "IMSHOP is busy"
+
+
+def test_failing_counts_from_the_first_failure(state: State) -> None:
+    stage(state, decision())
+    for minute in range(3):
+        now = NOON + minute * MINUTE
+        write_down(state, *(outcome(push, "retry", now=now) for push in take(state, now=now)))
+    assert take(state, now=LATER + MINUTE)[0].failing_since == NOON
+
+
+def test_a_refusal_that_is_tried_again_counts_as_one(state: State) -> None:
+    stage(state, decision())
+    write_down(state, *(outcome(push, "retry", refused=True) for push in take(state)))
+    assert [(push.attempts, push.refusals) for push in take(state)] == [(1, 1)]
+
+
+def test_doubt_stays_with_a_change(state: State) -> None:
+    stage(state, decision())
+    write_down(state, *(outcome(push, "retry", in_doubt=True) for push in take(state)))
+    assert take(state)[0].in_doubt
+
+
+def test_a_pause_uses_up_no_attempt(state: State) -> None:
+    stage(state, decision())
+    paused = [outcome(push, "paused", error="no such host") for push in take(state)]
+    write_down(state, *paused)
+    assert log(state)[0].last_error == "no such host"
+    assert [(push.attempts, push.refusals, push.failing_since) for push in take(state)] == [(0, 0, None)]
+
+
+def test_a_push_that_was_not_sent_is_as_if_it_had_not_been_taken(state: State) -> None:
+    stage(state, decision())
+    before = log(state)
+    write_down(state, *(outcome(push, "unsent") for push in take(state)))
+    assert (log(state), state.story("7").attempts) == (before, [])
+    assert the(state).told == {"status": "new"}
+
+
+@pytest.mark.parametrize("result", ["retry", "paused", "unsent"])
+def test_what_would_be_tried_again_gives_way_to_a_newer_change(state: State, result: Result) -> None:
+    stage(state, decision(status="packed"))
+    pushes = take(state)
+    stage(state, decision(status="sent", revision=2))
+    write_down(state, *(outcome(push, result) for push in pushes))
+    assert states(state) == ["superseded", "pending"]
+    assert the(state).told == {"status": "new"}
+    assert deliver(state) == ["sent"]
+
+
+def test_what_would_be_tried_again_gives_way_to_a_newer_change_that_is_held(state: State) -> None:
+    stage(state, decision(status="packed"))
+    pushes = take(state)
+    stage(state, decision(status="sent", revision=2, hold="guard"))
+    write_down(state, *(outcome(push, "retry") for push in pushes))
+    assert states(state) == ["superseded", "held"]
+
+
+def test_giving_way_in_doubt_leaves_nobody_knowing(state: State) -> None:
+    stage(state, decision(status="packed"))
+    pushes = take(state)
+    stage(state, decision(status="sent", revision=2))
+    write_down(state, *(outcome(push, "retry", in_doubt=True) for push in pushes))
+    assert the(state).told is None
+
+
+def test_a_refused_change_leaves_imshop_with_what_it_knew(state: State) -> None:
+    stage(state, decision())
+    write_down(state, *(outcome(push, "refused", error="no such order", refused=True) for push in take(state)))
+    assert states(state) == ["refused"]
+    assert the(state).told == {"status": "new"}
+
+
+def test_a_refused_change_that_was_in_doubt_leaves_nobody_knowing(state: State) -> None:
+    stage(state, decision())
+    write_down(state, *(outcome(push, "refused", in_doubt=True) for push in take(state)))
+    assert the(state).told is None
+
+
+def test_after_a_dead_change_nobody_knows_what_imshop_knows(state: State) -> None:
+    stage(state, decision())
+    write_down(state, *(outcome(push, "dead") for push in take(state)))
+    assert states(state) == ["dead"]
+    assert the(state).told is None
+
+
+def test_a_group_of_outcomes_is_written_at_once(state: State) -> None:
+    stage(state, *(decision(order_id) for order_id in "1234"))
+    first, second, third, fourth = take(state)
+    pushes = state.turn(
+        [outcome(first), outcome(second, "retry"), outcome(third, "dead"), outcome(fourth, "unsent")], 1, None, NOON
+    )
+    assert states(state) == ["delivered", "pending", "dead", "pending"]
+    assert [push.order_id for push in pushes] == ["2"]
+
+
+def discarded_meanwhile(state: State, url: str) -> None:
+    with another(url) as other:
+        other.recover(NOON)
+        other.discard([1], now=NOON)
+
+
+def test_a_change_that_was_discarded_meanwhile_stays_so(state: State, url: str) -> None:
+    stage(state, decision())
+    (push,) = take(state)
+    discarded_meanwhile(state, url)
+    write_down(state, outcome(push, "retry"))
+    assert states(state) == ["discarded"]
+    assert the(state).told is None
+
+
+def test_a_change_that_was_discarded_meanwhile_but_delivered_is_delivered(state: State, url: str) -> None:
+    stage(state, decision())
+    (push,) = take(state)
+    discarded_meanwhile(state, url)
+    write_down(state, outcome(push))
+    assert states(state) == ["delivered"]
+    assert the(state).told == {"status": "packed"}
+
+
+def test_an_outcome_of_a_change_that_is_gone_is_passed_over(state: State, url: str) -> None:
+    stage(state, decision())
+    (push,) = take(state)
+    discarded_meanwhile(state, url)
+    state.prune(NOON + MINUTE, MINUTE / 2)
+    write_down(state, outcome(push))
+    assert log(state) == []
+
+
+def test_each_attempt_is_in_the_story_with_what_was_said(state: State) -> None:
+    stage(state, decision())
+    write_down(state, *(outcome(push, "retry", error="busy", http_status=503) for push in take(state)))
+    answer = Answer(200, "7", "u2", "packed", "ready_for_pickup", "Готов")
+    write_down(state, *(outcome(push, now=LATER, answer=answer) for push in take(state)))
+    first, second = state.story("7").attempts
+    assert (first.result, first.http_status, first.detail, first.ended_at) == ("retry", 503, "busy", NOON)
+    assert (second.result, second.http_status, second.ended_at) == ("delivered", 200, LATER)
+    assert second.detail == "newStatus packed, imshopStatus ready_for_pickup, uuid u2, message Готов"
+
+
+def test_only_the_newest_attempts_of_a_change_are_kept(state: State) -> None:
+    stage(state, decision(), decision("8"))
+    for number in range(21):
+        tried = [outcome(push, "retry", error=str(number)) for push in take(state)]
+        write_down(state, *tried)
+    assert [attempt.detail for attempt in state.story("7").attempts] == [str(number) for number in range(1, 21)]
+    assert len(state.story("8").attempts) == 20
+
+
+def test_probes_of_a_long_pause_leave_no_more_attempts_than_that(state: State) -> None:
+    stage(state, decision())
+    for _ in range(25):
+        write_down(state, *(outcome(push, "paused", error="no such host") for push in take(state)))
+    assert len(state.story("7").attempts) == 20
+
+
+def test_a_long_error_is_cut(state: State) -> None:
+    stage(state, decision())
+    write_down(state, *(outcome(push, "retry", error="я" * 9000) for push in take(state)))
+    assert (log(state)[0].last_error, state.story("7").attempts[0].detail) == ("я" * 500, "я" * 500)

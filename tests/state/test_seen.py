@@ -1,0 +1,126 @@
+"""What was seen of orders, and what IMSHOP is taken to know of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from syncd.model import Content, Decision
+from syncd.state import State
+from tests.made import NOON
+from tests.state.made import MINUTE, adopted, another, decision, outcome, seen, stage, states, take, the, write_down
+
+PACKED: Content = {"status": "packed", "tracking": None, "paid": True, "payment_id": "p1"}
+NEW: Content = {"status": "new", "tracking": None, "paid": False, "payment_id": None}
+
+
+def test_what_is_stored_is_what_is_loaded(state: State) -> None:
+    known = seen(content=PACKED, told=NEW, imshop_uuid="u1", revision=3)
+    stage(state, Decision(known))
+    assert the(state) == known
+
+
+def test_an_order_that_imshop_knows_as_it_is_seen_stays_so(state: State) -> None:
+    known = seen(content=PACKED, told=dict(PACKED))
+    stage(state, Decision(known))
+    assert the(state) == known
+
+
+def test_what_nobody_knows_stays_unknown(state: State) -> None:
+    stage(state, Decision(seen(content=PACKED, told=None)))
+    assert the(state).told is None
+
+
+def test_storing_an_order_again_replaces_what_was_seen(state: State) -> None:
+    stage(state, Decision(seen(content=NEW, told=NEW, imshop_uuid="u1", revision=0)))
+    known = seen(content=PACKED, told=NEW, imshop_uuid=None, revision=1)
+    stage(state, Decision(known))
+    assert the(state) == known
+
+
+def test_orders_that_are_not_tracked_are_left_out(state: State) -> None:
+    stage(state, adopted("1"))
+    assert state.load(["1", "2"]).keys() == {"1"}
+
+
+def test_any_number_of_orders_is_loaded_at_once(state: State) -> None:
+    stage(state, *(adopted(str(number)) for number in range(1201)))
+    assert len(state.load(map(str, range(1500)))) == 1201
+
+
+def test_storing_no_decision_changes_nothing(state: State) -> None:
+    stage(state)
+    assert state.tracked() == 0
+
+
+def test_a_transaction_sees_what_it_stored(state: State) -> None:
+    with state.staging() as staging:
+        staging.store([adopted("1")], NOON, counting=False)
+        assert staging.load(["1"])["1"].content == {"status": "new"}
+
+
+def test_text_of_every_kind_comes_back_as_it_was(state: State) -> None:
+    content: Content = {"status": "Готов «к» выдаче \U0001f4e6 ' \" \\ %s :x", "payment_id": "\0 \ud800"}
+    stage(state, Decision(seen("№ 7/Ж", content, None)))
+    assert the(state, "№ 7/Ж").content == content
+
+
+def test_an_id_with_a_character_that_no_database_holds_is_found_again(state: State) -> None:
+    stage(state, adopted("7\0"), adopted("8\ud800"))
+    assert the(state, "7\0").order_id == "7\0"
+    assert the(state, "8\ud800").order_id == "8\ud800"
+    stage(state, replace(adopted("7\0"), seen=seen("7\0", PACKED)))
+    assert (the(state, "7\0").content, state.tracked()) == (PACKED, 2)
+
+
+def test_the_story_tells_when_an_order_was_first_seen_and_when_it_last_changed(state: State) -> None:
+    stage(state, Decision(seen(content=NEW)))
+    stage(state, Decision(seen(content=PACKED)), now=NOON + MINUTE)
+    stage(state, Decision(seen(content=PACKED, imshop_uuid="u1")), now=NOON + 2 * MINUTE)
+    story = state.story("7").seen
+    assert story is not None
+    assert (story.first_seen_at, story.changed_at, story.imshop_uuid) == (NOON, NOON + MINUTE, "u1")
+
+
+def test_while_a_change_is_being_sent_nobody_knows_what_imshop_knows(state: State) -> None:
+    stage(state, decision())
+    assert the(state).told == {"status": "new"}
+    take(state)
+    assert the(state).told is None
+
+
+def test_while_one_of_two_changes_is_being_sent_nobody_knows_what_imshop_knows(state: State) -> None:
+    stage(state, decision())
+    take(state)
+    stage(state, decision(status="sent", revision=2))
+    assert the(state).told is None
+
+
+def test_while_a_waiting_change_is_in_doubt_nobody_knows_what_imshop_knows(state: State) -> None:
+    stage(state, decision())
+    write_down(state, *(outcome(push, "retry", in_doubt=True) for push in take(state)))
+    assert states(state) == ["pending"]
+    assert the(state).told is None
+
+
+def test_a_refusal_that_is_not_in_doubt_leaves_imshop_with_what_it_knew(state: State) -> None:
+    stage(state, decision())
+    write_down(state, *(outcome(push, "retry", refused=True) for push in take(state)))
+    assert the(state).told == {"status": "new"}
+
+
+def test_a_payment_that_waits_is_known(state: State) -> None:
+    stage(state, decision("1", with_payment=True), decision("2"), decision("3", with_payment=True, hold="guard"))
+    flags = {order_id: order.payment_waiting for order_id, order in state.load(["1", "2", "3"]).items()}
+    assert flags == {"1": True, "2": False, "3": True}
+
+
+def test_a_payment_that_was_delivered_waits_no_more(state: State) -> None:
+    stage(state, decision(with_payment=True))
+    write_down(state, *(outcome(push) for push in take(state)))
+    assert not the(state).payment_waiting
+
+
+def test_what_one_process_stored_another_loads(state: State, url: str) -> None:
+    stage(state, adopted("1"))
+    with another(url) as other:
+        assert the(other, "1") == the(state, "1")

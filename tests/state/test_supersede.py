@@ -1,0 +1,99 @@
+"""A newer change of an order takes the place of those that wait; one that is being sent goes its way."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from syncd.model import Hold
+from syncd.state import State
+from tests.made import NOON
+from tests.state.made import MINUTE, decision, deliver, log, outcome, stage, states, take, the, write_down
+
+HOLDS: list[Hold] = ["guard", "status", "counting"]
+
+
+def test_a_change_is_pending_and_due_at_once(state: State) -> None:
+    stage(state, decision(message="Готов"))
+    (change,) = log(state)
+    assert (change.state, change.detected_at, change.next_attempt_at) == ("pending", NOON, NOON)
+    assert (change.status, change.previous_status, change.message) == ("packed", "new", "Готов")
+    assert change.source_updated_at == NOON - MINUTE
+
+
+@pytest.mark.parametrize("hold", HOLDS)
+def test_a_held_change_is_not_due(state: State, hold: Hold) -> None:
+    stage(state, decision(hold=hold))
+    assert take(state) == []
+    assert (log(state)[0].state, log(state)[0].hold, log(state)[0].next_attempt_at) == ("held", hold, None)
+
+
+def test_a_newer_change_supersedes_one_that_waits(state: State) -> None:
+    stage(state, decision(status="packed"), decision("8"))
+    stage(state, decision(status="sent", revision=2), now=NOON + MINUTE)
+    assert states(state, "7") == ["superseded", "pending"]
+    assert states(state, "8") == ["pending"]
+
+
+@pytest.mark.parametrize("hold", HOLDS)
+def test_a_newer_change_supersedes_one_that_is_held(state: State, hold: Hold) -> None:
+    stage(state, decision(hold=hold))
+    stage(state, decision(revision=2))
+    assert states(state) == ["superseded", "pending"]
+
+
+def test_a_change_that_is_being_sent_is_not_superseded(state: State) -> None:
+    stage(state, decision(status="packed"))
+    (push,) = take(state)
+    stage(state, decision(status="sent", revision=2))
+    assert states(state) == ["pending", "pending"]
+    write_down(state, outcome(push))
+    assert states(state) == ["delivered", "pending"]
+
+
+def test_a_held_change_leaves_a_pending_one_to_go(state: State) -> None:
+    stage(state, decision(status="packed"))
+    stage(state, decision(status="sent", revision=2, hold="guard"))
+    assert states(state) == ["pending", "held"]
+    assert deliver(state) == ["packed"]
+
+
+def test_a_held_change_supersedes_a_held_one(state: State) -> None:
+    stage(state, decision(status="packed", hold="status"))
+    stage(state, decision(status="sent", revision=2, hold="guard"))
+    assert states(state) == ["superseded", "held"]
+
+
+def test_an_order_that_went_back_to_what_imshop_knows_drops_what_waits(state: State) -> None:
+    stage(state, decision("7"), decision("8", hold="guard"), decision("9"))
+    void = [replace(decision(order_id), change=None, void=True) for order_id in ("7", "8")]
+    stage(state, *void)
+    assert (states(state, "7"), states(state, "8"), states(state, "9")) == (["superseded"], ["superseded"], ["pending"])
+
+
+def test_a_superseded_change_that_was_in_doubt_leaves_nobody_knowing(state: State) -> None:
+    stage(state, decision(status="packed"))
+    write_down(state, *(outcome(push, "retry", in_doubt=True) for push in take(state)))
+    stage(state, decision(status="sent", revision=2))
+    assert states(state) == ["superseded", "pending"]
+    assert the(state).told is None
+
+
+def test_a_superseded_change_that_was_never_sent_leaves_imshop_with_what_it_knew(state: State) -> None:
+    stage(state, decision(status="packed"))
+    stage(state, decision(status="sent", revision=2))
+    assert the(state).told == {"status": "new"}
+
+
+def test_a_superseded_change_ends_when_it_is_superseded(state: State) -> None:
+    stage(state, decision(status="packed"))
+    stage(state, decision(status="sent", revision=2), now=NOON + MINUTE)
+    assert state.summary().oldest_pending_at == NOON + MINUTE
+
+
+def test_changes_of_more_orders_than_one_statement_takes_are_superseded(state: State) -> None:
+    ids = [str(number) for number in range(1100)]
+    stage(state, *(decision(order_id) for order_id in ids))
+    stage(state, *(decision(order_id, revision=2) for order_id in ids))
+    assert state.summary().changes["superseded"] == 1100

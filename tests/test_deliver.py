@@ -1,0 +1,492 @@
+"""Delivery: what is due reaches IMSHOP, once, in order, whatever IMSHOP and the state do."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from random import Random
+
+import pytest
+
+from syncd.deliver import Clocks, Deliverer, Limits, Outbox
+from syncd.diff import Policy, diff
+from syncd.errors import StateError
+from syncd.model import Order, Outcome, Pause, Push
+from syncd.state import ChangeView, State
+from syncd.statuses import Status, Statuses
+from tests.fakes import FakeImshop, busy, refused, silent, unauthorized
+from tests.made import NOON
+
+SECONDS = 10.0  # for whatever a test waits for
+
+
+@dataclass
+class Clock:
+    at: datetime = NOON
+
+    def __call__(self) -> datetime:
+        return self.at
+
+    def move(self, **by: float) -> None:
+        self.at += timedelta(**by)
+
+
+@dataclass
+class Bench:
+    """A deliverer on a real state, with a fake IMSHOP and a clock of its own."""
+
+    memory: State
+    imshop: FakeImshop = field(default_factory=FakeImshop)
+    clock: Clock = field(default_factory=Clock)
+    statuses: Statuses = field(default_factory=Statuses)
+    limits: Limits = field(default_factory=lambda: Limits(4, 0, timedelta(hours=24)))
+    outcomes: list[Outcome] = field(default_factory=list)
+    beats: int = 0
+
+    def stage(self, status: str, orders: Iterable[str]) -> None:
+        """What a poll does that finds these orders in this status."""
+        found = [Order(order_id, {"status": status}) for order_id in orders]
+        with self.memory.staging() as staging:
+            seen = staging.load(order.order_id for order in found)
+            staging.store(diff(found, seen, Policy(lambda _: "push")), self.clock(), counting=False)
+
+    @contextmanager
+    def deliverer(self, outbox: Outbox | None = None) -> Iterator[Deliverer]:
+        deliverer = Deliverer(
+            outbox or self.memory,
+            self.imshop,
+            lambda: self.statuses,
+            self.limits,
+            Clocks(self.clock, time.monotonic, Random(1)),
+            observe=self.outcomes.append,
+            beat=self._beat,
+        )
+        try:
+            yield deliverer
+        finally:
+            deliverer.close(SECONDS)
+
+    @contextmanager
+    def running(self, outbox: Outbox | None = None) -> Iterator[Deliverer]:
+        stop = threading.Event()
+        with self.deliverer(outbox) as deliverer:
+            thread = threading.Thread(target=deliverer.run, args=[stop.is_set])
+            thread.start()
+            try:
+                yield deliverer
+            finally:
+                stop.set()
+                deliverer.wake()
+                thread.join(SECONDS)
+
+    def drain(self) -> None:
+        ends_at = time.monotonic() + SECONDS
+        with self.deliverer() as deliverer:
+            deliverer.drain(lambda: time.monotonic() > ends_at)
+
+    def change(self, order_id: str = "1") -> ChangeView:
+        return next(iter(self.memory.changes(order_id=order_id)))
+
+    def _beat(self) -> None:
+        self.beats += 1
+
+
+@pytest.fixture
+def bench(memory: State) -> Bench:
+    return Bench(memory)
+
+
+def wait_for(condition: Callable[[], object], what: str) -> None:
+    ends_at = time.monotonic() + SECONDS
+    while not condition():
+        assert time.monotonic() < ends_at, what
+        time.sleep(0.002)
+
+
+def numbers(count: int) -> Sequence[str]:
+    return [f"{number:03d}" for number in range(count)]
+
+
+def test_what_is_due_is_delivered_and_acknowledged(bench: Bench) -> None:
+    bench.stage("packed", ["1"])
+    bench.drain()
+    assert bench.imshop.told == [("1", "packed")]
+    change = bench.change()
+    assert (change.state, change.attempts, change.delivered_at) == ("delivered", 1, NOON)
+    seen = bench.memory.story("1").seen
+    assert seen is not None
+    assert (seen.acknowledged_status, seen.told) == ("packed", {"status": "packed"})
+
+
+def test_what_was_delivered_is_not_sent_again(bench: Bench) -> None:
+    bench.stage("packed", ["1"])
+    bench.drain()
+    bench.drain()
+    assert len(bench.imshop.asked) == 1
+
+
+def test_a_backlog_is_delivered_the_oldest_first(bench: Bench) -> None:
+    bench.limits = Limits(1, 0, timedelta(hours=24))
+    for order_id in numbers(10):
+        bench.stage("packed", [order_id])
+        bench.clock.move(seconds=1)
+    bench.drain()
+    assert [order_id for order_id, _ in bench.imshop.told] == numbers(10)
+
+
+def test_orders_go_in_parallel_but_no_more_than_allowed(bench: Bench) -> None:
+    together = threading.Barrier(4)
+    bench.imshop.behave = lambda _: void(together.wait(SECONDS))
+    bench.stage("packed", numbers(40))
+    bench.drain()
+    assert (bench.imshop.most_at_once, len(bench.imshop.told)) == (4, 40)
+
+
+def test_an_order_is_never_in_two_pushes_at_once_and_hears_the_newest_last(bench: Bench) -> None:
+    entered, leave = threading.Event(), threading.Event()
+
+    def slow(push: Push) -> None:
+        if push.status == "packed":
+            entered.set()
+            assert leave.wait(SECONDS)
+
+    bench.imshop.behave = slow
+    bench.stage("packed", ["1"])
+    with bench.running() as deliverer:
+        assert entered.wait(SECONDS)
+        bench.stage("shipped", ["1"])
+        bench.stage("shipped", ["2"])
+        deliverer.wake()
+        wait_for(lambda: ("2", "shipped") in bench.imshop.told, "another order is not held up")
+        leave.set()
+        wait_for(lambda: ("1", "shipped") in bench.imshop.told, "the newer change follows")
+    assert bench.imshop.overlaps == 0
+    assert [told for told in bench.imshop.told if told[0] == "1"] == [("1", "packed"), ("1", "shipped")]
+
+
+def test_a_failed_push_gives_way_to_a_newer_change(bench: Bench) -> None:
+    def fail_the_first(push: Push) -> None:
+        if push.status == "packed":
+            bench.stage("shipped", ["1"])
+            raise silent()
+
+    bench.imshop.behave = fail_the_first
+    bench.stage("packed", ["1"])
+    bench.drain()
+    assert bench.imshop.told == [("1", "shipped")]
+    assert [change.state for change in bench.memory.changes()] == ["delivered", "superseded"]
+
+
+def test_a_status_that_goes_back_while_it_is_in_doubt_is_told(bench: Bench) -> None:
+    bench.stage("new", ["1"])
+    bench.drain()
+
+    def applied_but_silent(push: Push) -> None:
+        bench.imshop.told.append((push.order_id, push.code))
+        raise silent()
+
+    bench.imshop.behave = applied_but_silent
+    bench.stage("packed", ["1"])
+    bench.drain()
+    bench.imshop.behave = void
+    bench.stage("new", ["1"])
+    bench.drain()
+    assert bench.imshop.told == [("1", "new"), ("1", "packed"), ("1", "new")]
+
+
+def test_an_ambiguous_failure_is_tried_again_when_it_is_due(bench: Bench) -> None:
+    bench.imshop.behave = raising(silent)
+    bench.stage("packed", ["1"])
+    bench.drain()
+    change = bench.change()
+    assert (change.state, change.attempts, change.last_error) == ("pending", 1, "no answer within 10 s")
+    assert change.next_attempt_at is not None
+    bench.imshop.behave = void
+    bench.clock.move(seconds=3)
+    bench.drain()
+    assert (bench.change().state, bench.change().attempts) == ("delivered", 2)
+
+
+def test_one_refused_order_holds_up_no_other(bench: Bench) -> None:
+    def refuse_one(push: Push) -> None:
+        if push.order_id == "000":
+            raise refused()
+
+    bench.imshop.behave = refuse_one
+    bench.stage("packed", numbers(20))
+    bench.drain()
+    assert len(bench.imshop.told) == 19
+    assert bench.change("000").state == "pending"
+
+
+def test_a_refusal_is_tried_three_more_times_and_then_final(bench: Bench) -> None:
+    bench.imshop.behave = raising(refused)
+    bench.stage("packed", ["1"])
+    for _ in range(6):
+        bench.drain()
+        bench.clock.move(minutes=41)
+    assert (bench.change().state, bench.change().attempts, len(bench.imshop.asked)) == ("refused", 4, 4)
+
+
+def test_the_next_change_after_a_refusal_is_tried_afresh(bench: Bench) -> None:
+    bench.imshop.behave = raising(refused)
+    bench.stage("packed", ["1"])
+    for _ in range(4):
+        bench.drain()
+        bench.clock.move(minutes=41)
+    bench.imshop.behave = void
+    bench.stage("shipped", ["1"])
+    bench.drain()
+    assert bench.imshop.told == [("1", "shipped")]
+
+
+def test_a_change_that_fails_for_too_long_is_dead(bench: Bench) -> None:
+    bench.imshop.behave = raising(busy)
+    bench.stage("packed", ["1"])
+    bench.drain()
+    bench.clock.move(hours=24)
+    bench.drain()
+    assert (bench.change().state, bench.change().last_error) == ("dead", "HTTP 503")
+
+
+def test_a_key_that_is_not_accepted_pauses_delivery_and_costs_no_attempt(bench: Bench) -> None:
+    bench.imshop.behave = raising(unauthorized)
+    bench.stage("packed", numbers(50))
+    bench.drain()
+    pause = bench.memory.summary().pause
+    assert pause is not None
+    assert (pause.reason, len(bench.imshop.asked) <= 8) == ("unauthorized", True)
+    assert {change.attempts for change in bench.memory.changes()} == {0}
+
+
+def test_a_pause_kills_no_change_however_long_it_lasts(bench: Bench) -> None:
+    bench.imshop.behave = raising(unauthorized)
+    bench.stage("packed", numbers(3))
+    bench.drain()
+    bench.clock.move(days=30)
+    bench.drain()
+    assert bench.memory.summary().changes["pending"] == 3
+    bench.imshop.behave = void
+    bench.drain()
+    assert bench.memory.summary().changes["delivered"] == 3
+
+
+def test_a_paused_endpoint_is_probed_with_one_push_at_a_time_and_flows_again_by_itself(bench: Bench) -> None:
+    bench.limits = Limits(1, 0, timedelta(hours=24))
+    bench.imshop.behave = raising(unauthorized)
+    bench.stage("packed", numbers(5))
+    with bench.running() as deliverer:
+        wait_for(lambda: deliverer.pause and not deliverer._outstanding, "delivery pauses")
+        asked = len(bench.imshop.asked)
+        deliverer.wake()
+        deliverer.wake()
+        assert len(bench.imshop.asked) == asked
+        bench.clock.move(seconds=2)
+        deliverer.wake()
+        wait_for(lambda: len(bench.imshop.asked) == asked + 1, "one probe")
+        bench.imshop.behave = void
+        bench.clock.move(seconds=30)
+        deliverer.wake()
+        wait_for(lambda: len(bench.imshop.told) == 5, "everything flows")
+        wait_for(lambda: bench.memory.summary().pause is None, "the pause is over")
+
+
+def test_an_endpoint_that_answers_nobody_is_paused(bench: Bench) -> None:
+    bench.imshop.behave = raising(silent)
+    bench.stage("packed", numbers(50))
+    bench.drain()
+    pause = bench.memory.summary().pause
+    assert pause is not None
+    assert (pause.reason, len(bench.imshop.asked) < 20) == ("no_answer", True)
+
+
+def test_a_failure_that_nobody_foresaw_costs_no_worker_and_loses_no_change(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    def crash(push: Push) -> None:
+        if push.attempts == 0:
+            raise ZeroDivisionError
+
+    bench.imshop.behave = crash
+    bench.stage("packed", numbers(8))
+    bench.drain()
+    assert "push_crashed" in caplog.text
+    bench.clock.move(minutes=5)
+    bench.drain()
+    assert bench.memory.summary().changes["delivered"] == 8
+
+
+def test_pushes_leave_no_faster_than_the_rate(bench: Bench) -> None:
+    bench.limits = Limits(4, 50, timedelta(hours=24))
+    bench.stage("packed", numbers(20))
+    started = time.monotonic()
+    bench.drain()
+    assert len(bench.imshop.told) == 20
+    assert time.monotonic() - started >= 19 / 50
+
+
+def test_the_statuses_file_gives_code_and_missing_message(bench: Bench) -> None:
+    bench.statuses = Statuses(listed={"packed": Status(message="Готов к выдаче", code="ready")})
+    bench.stage("packed", ["1"])
+    bench.stage("odd", ["2"])
+    bench.drain()
+    assert {(push.code, push.message) for push in bench.imshop.asked} == {("ready", "Готов к выдаче"), ("odd", None)}
+
+
+def test_an_outcome_is_on_disk_before_anyone_hears_of_it(bench: Bench) -> None:
+    states = []
+    bench.stage("packed", ["1"])
+    ends_at = time.monotonic() + SECONDS
+    deliverer = Deliverer(
+        bench.memory,
+        bench.imshop,
+        lambda: bench.statuses,
+        bench.limits,
+        Clocks(bench.clock, time.monotonic, Random(1)),
+        observe=lambda _outcome: states.append(bench.change().state),
+    )
+    deliverer.drain(lambda: time.monotonic() > ends_at)
+    deliverer.close(SECONDS)
+    assert states == ["delivered"]
+
+
+def test_the_loop_is_heard_of_while_nothing_is_due(bench: Bench) -> None:
+    with bench.running():
+        wait_for(lambda: bench.beats >= 2, "it beats")
+
+
+@dataclass
+class Failing:
+    """A state that cannot be written for a while."""
+
+    memory: State
+    fails: Callable[[Sequence[Outcome]], bool]
+
+    def recover(self, now: datetime) -> int:
+        return self.memory.recover(now)
+
+    def turn(self, outcomes: Sequence[Outcome], limit: int, pause: Pause | None, now: datetime) -> list[Push]:
+        if self.fails(outcomes):
+            raise StateError("the disk is full")
+        return self.memory.turn(outcomes, limit, pause, now)
+
+
+def test_outcomes_that_cannot_be_written_are_kept_and_nothing_is_pushed_twice(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    full = threading.Event()
+    full.set()
+    bench.stage("packed", ["1"])
+    with bench.running(Failing(bench.memory, lambda outcomes: bool(outcomes) and full.is_set())):
+        wait_for(lambda: "delivery_waits_for_state" in caplog.text, "it is told")
+        full.clear()
+        wait_for(lambda: bench.change().state == "delivered", "the outcome is written")
+    assert len(bench.imshop.asked) == 1
+
+
+def test_draining_on_a_state_that_fails_says_so(bench: Bench) -> None:
+    bench.stage("packed", ["1"])
+    failing = [True]
+    with bench.deliverer(Failing(bench.memory, lambda _: failing[0])) as deliverer:
+        with pytest.raises(StateError, match="full"):
+            deliverer.drain(lambda: False)
+        failing[0] = False
+
+
+def test_draining_ends_when_its_time_is_up(bench: Bench) -> None:
+    bench.stage("packed", numbers(4))
+    with bench.deliverer() as deliverer:
+        deliverer.drain(lambda: True)
+    assert bench.imshop.asked == []
+
+
+def test_what_was_taken_but_not_sent_when_it_ends_is_left_as_it_was(bench: Bench) -> None:
+    entered, leave = threading.Event(), threading.Event()
+
+    def slow(_push: Push) -> None:
+        entered.set()
+        assert leave.wait(SECONDS)
+
+    bench.limits = Limits(1, 0, timedelta(hours=24))
+    bench.imshop.behave = slow
+    bench.stage("packed", numbers(5))
+    stop = threading.Event()
+    with bench.deliverer() as deliverer:
+        thread = threading.Thread(target=deliverer.run, args=[stop.is_set])
+        thread.start()
+        assert entered.wait(SECONDS)
+        stop.set()
+        deliverer.wake()
+        thread.join(SECONDS)
+        closing = threading.Thread(target=deliverer.close, args=[SECONDS])
+        closing.start()
+        leave.set()
+        closing.join(SECONDS)
+    changes = bench.memory.summary().changes
+    assert (changes["delivered"], changes["pending"], len(bench.imshop.asked)) == (1, 4, 1)
+    assert bench.memory.recover(NOON) == 0
+
+
+def test_all_pushes_in_flight_are_waited_for_and_written_down(bench: Bench) -> None:
+    leave = [threading.Event() for _ in range(4)]
+
+    def slow(push: Push) -> None:
+        assert leave[int(push.order_id)].wait(SECONDS)
+
+    bench.imshop.behave = slow
+    bench.stage("packed", numbers(4))
+    stop = threading.Event()
+    with bench.deliverer() as deliverer:
+        thread = threading.Thread(target=deliverer.run, args=[stop.is_set])
+        thread.start()
+        wait_for(lambda: bench.imshop.most_at_once == 4, "all are in flight")
+        stop.set()
+        deliverer.wake()
+        thread.join(SECONDS)
+        closing = threading.Thread(target=deliverer.close, args=[SECONDS])
+        closing.start()
+        for number, event in enumerate(leave, 1):
+            event.set()
+            wait_for(lambda: len(bench.imshop.told) == number, "one ends")  # noqa: B023 - called before it changes
+        started = time.monotonic()
+        closing.join(SECONDS)
+        assert time.monotonic() - started < 1
+    assert bench.memory.summary().changes["delivered"] == 4
+
+
+def test_a_push_that_does_not_end_in_time_is_in_doubt_at_the_next_start(bench: Bench) -> None:
+    entered, leave = threading.Event(), threading.Event()
+
+    def stuck(_push: Push) -> None:
+        entered.set()
+        assert leave.wait(SECONDS)
+
+    bench.imshop.behave = stuck
+    bench.stage("packed", ["1"])
+    stop = threading.Event()
+    with bench.deliverer() as deliverer:
+        thread = threading.Thread(target=deliverer.run, args=[stop.is_set])
+        thread.start()
+        assert entered.wait(SECONDS)
+        stop.set()
+        deliverer.wake()
+        thread.join(SECONDS)
+        deliverer.close(0.01)
+        assert bench.memory.recover(NOON) == 1
+        assert bench.memory.load(["1"])["1"].told is None
+        leave.set()
+
+
+def void(_anything: object = None) -> None:
+    """Do nothing: IMSHOP takes the push."""
+
+
+def raising(error: Callable[[], Exception]) -> Callable[[Push], None]:
+    def behave(_push: Push) -> None:
+        raise error()
+
+    return behave

@@ -1,0 +1,217 @@
+"""What is told, what is only noted, and what is left alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from syncd.diff import Policy, Verdict, diff
+from syncd.model import Change, Content, Decision, Order, Seen
+
+NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+
+
+def verdict(status: str) -> Verdict:
+    return "skip" if status == "draft" else "hold" if status == "odd" else "push"
+
+
+POLICY = Policy(verdict)
+
+
+def order(status: str, **columns: str | bool | None) -> Order:
+    return Order("7", {"status": status, **columns}, updated_at=NOON)
+
+
+def seen(status: str, told: Content | str | None = "same", **columns: str | bool | None) -> Seen:
+    content: Content = {"status": status, **columns}
+    return Seen("7", content, content if told == "same" else {"status": told} if isinstance(told, str) else told)
+
+
+def decide(now: Order, before: Seen | None, policy: Policy = POLICY) -> Decision | None:
+    decisions = diff([now], {} if before is None else {"7": before}, policy)
+    return decisions[0] if decisions else None
+
+
+def change(now: Order, before: Seen | None, policy: Policy = POLICY) -> Change | None:
+    decision = decide(now, before, policy)
+    return decision.change if decision else None
+
+
+def told(now: Order, before: Seen | None) -> Change:
+    found = change(now, before)
+    assert found is not None
+    return found
+
+
+def test_an_order_that_is_as_it_was_seen_is_left_out() -> None:
+    assert decide(order("packed"), seen("packed")) is None
+
+
+def test_another_status_is_a_change_that_knows_the_previous_one() -> None:
+    found = told(order("packed"), seen("new"))
+    assert (found.status, found.previous_status, found.revision) == ("packed", "new", 1)
+
+
+def test_a_new_order_is_told_with_nothing_before_it() -> None:
+    found = told(order("new"), None)
+    assert (found.status, found.previous_status) == ("new", None)
+
+
+def test_at_the_baseline_an_order_is_recorded_and_told_to_nobody() -> None:
+    decision = decide(order("new"), None, Policy(verdict, adopt_all=True))
+    assert decision == Decision(Seen("7", {"status": "new"}, told={"status": "new"}))
+
+
+def test_an_order_older_than_the_baseline_that_only_shows_now_is_history() -> None:
+    policy = Policy(verdict, history_before=NOON + timedelta(seconds=1))
+    assert change(order("new"), None, policy) is None
+    assert change(order("new"), None, Policy(verdict, history_before=NOON)) is not None
+
+
+def test_an_order_without_a_timestamp_that_only_shows_now_is_told() -> None:
+    policy = Policy(verdict, history_before=NOON + timedelta(days=1))
+    assert change(replace(order("new"), updated_at=None), None, policy) is not None
+
+
+def test_a_seen_order_is_told_however_old_its_timestamp_is() -> None:
+    assert change(order("packed"), seen("new"), Policy(verdict, history_before=NOON + timedelta(days=1))) is not None
+
+
+def test_a_tracking_url_that_comes_or_changes_is_told() -> None:
+    assert change(order("sent", tracking="https://t/1"), seen("sent", tracking=None)) is not None
+    assert change(order("sent", tracking="https://t/2"), seen("sent", tracking="https://t/1")) is not None
+
+
+def test_a_tracking_url_that_goes_away_cannot_be_told_and_is_only_noted() -> None:
+    decision = decide(order("sent", tracking=None), seen("sent", tracking="https://t/1"))
+    assert decision is not None
+    assert decision.change is None
+    assert decision.seen.content == {"status": "sent", "tracking": None}
+
+
+def test_a_tracking_url_that_flickers_is_not_told_again() -> None:
+    gone = decide(order("sent", tracking=None), seen("sent", tracking="https://t/1"))
+    assert gone is not None
+    assert change(order("sent", tracking="https://t/1"), gone.seen) is None
+
+
+def test_a_payment_is_told_once_it_is_whole() -> None:
+    unpaid = seen("new", paid=False, payment_id=None)
+    half = decide(order("new", paid=True, payment_id=None), unpaid)
+    assert half is not None
+    assert half.change is None
+    assert told(order("new", paid=True, payment_id="p-1"), half.seen).with_payment
+
+
+def test_a_refund_is_told() -> None:
+    found = told(order("new", paid=False, payment_id="p-1"), seen("new", paid=True, payment_id="p-1"))
+    assert found.with_payment
+
+
+def test_unpaid_is_no_news_where_payment_was_not_known() -> None:
+    assert change(order("new", paid=False, payment_id=None), seen("new", paid=None, payment_id=None)) is None
+
+
+def test_a_payment_that_did_not_change_stays_out_of_a_change_of_status() -> None:
+    before = seen("new", paid=True, payment_id="p-1")
+    assert not told(order("packed", paid=True, payment_id="p-1"), before).with_payment
+
+
+def test_an_unpaid_new_order_says_nothing_of_payment() -> None:
+    assert not told(order("new", paid=False, payment_id=None), None).with_payment
+
+
+def test_a_paid_new_order_says_so() -> None:
+    assert told(order("new", paid=True, payment_id="p-1"), None).with_payment
+
+
+@pytest.mark.parametrize(("waiting", "paid_before"), [(True, False), (False, True)])
+def test_a_payment_that_may_have_been_told_wrongly_is_told_again(waiting: bool, paid_before: bool) -> None:
+    before = replace(seen("new", told=None, paid=paid_before, payment_id="p-1"), payment_waiting=waiting)
+    assert told(order("packed", paid=False, payment_id=None), before).with_payment
+
+
+def test_in_doubt_an_unpaid_order_that_never_was_paid_says_nothing_of_payment() -> None:
+    before = seen("new", told=None, paid=False, payment_id=None)
+    assert not told(order("packed", paid=False, payment_id=None), before).with_payment
+
+
+def test_a_column_that_the_query_did_not_have_before_is_adopted_and_told_to_nobody() -> None:
+    decision = decide(order("new", paid=True, payment_id="p-1", tracking="https://t/1"), seen("new"))
+    assert decision is not None
+    assert decision.change is None
+    assert decision.seen.content == {"status": "new", "paid": True, "payment_id": "p-1", "tracking": "https://t/1"}
+    assert decision.seen.told == decision.seen.content
+
+
+def test_an_adopted_column_does_not_ride_along_with_the_next_change() -> None:
+    assert not told(order("packed", paid=True, payment_id="p-1"), seen("new")).with_payment
+
+
+def test_a_column_that_the_query_has_no_more_is_forgotten() -> None:
+    decision = decide(order("new"), seen("new", paid=True, payment_id="p-1"))
+    assert decision is not None
+    assert (decision.change, decision.seen.content) == (None, {"status": "new"})
+
+
+def test_a_message_counts_only_where_the_source_compares_it() -> None:
+    assert change(replace(order("new"), message="Новый"), seen("new")) is None
+    assert change(order("new", message="Новый"), seen("new", message="Принят")) is not None
+
+
+def test_going_back_to_what_imshop_knows_voids_what_waits_and_tells_nothing() -> None:
+    decision = decide(order("new"), seen("packed", told="new"))
+    assert decision is not None
+    assert (decision.void, decision.change) == (True, None)
+    assert decision.seen.revision == 1
+
+
+def test_going_back_is_told_where_it_is_in_doubt_what_imshop_knows() -> None:
+    assert change(order("new"), seen("packed", told=None)) is not None
+
+
+def test_a_skipped_status_is_noted_and_leaves_what_waits_alone() -> None:
+    decision = decide(order("draft"), seen("packed", told="new"))
+    assert decision is not None
+    assert (decision.void, decision.change, decision.seen.content) == (False, None, {"status": "draft"})
+
+
+def test_coming_back_from_a_skipped_status_tells_nothing_new() -> None:
+    skipped = decide(order("draft"), seen("new"))
+    assert skipped is not None
+    assert change(order("new"), skipped.seen) is None
+
+
+def test_a_new_order_in_a_skipped_status_is_told_with_its_next_one() -> None:
+    skipped = decide(order("draft"), None)
+    assert skipped is not None
+    assert skipped.change is None
+    assert change(order("new"), skipped.seen) is not None
+
+
+def test_a_status_that_must_wait_until_it_is_listed_is_held() -> None:
+    assert told(order("odd"), seen("new")).hold == "status"
+
+
+def test_a_missing_order_that_is_back_as_it_was_is_told_to_nobody() -> None:
+    decision = decide(order("new"), replace(seen("new"), missing=True))
+    assert decision == Decision(seen("new"))
+
+
+def test_another_imshop_uuid_is_noted_and_told_to_nobody() -> None:
+    decision = decide(replace(order("new"), imshop_uuid="u-2"), replace(seen("new"), imshop_uuid="u-1"))
+    assert decision is not None
+    assert (decision.change, decision.seen.imshop_uuid) == (None, "u-2")
+
+
+@pytest.mark.parametrize(("beyond", "net"), [(True, "cursor"), (False, "lookback")])
+def test_a_change_says_which_net_caught_it(beyond: bool, net: str) -> None:
+    assert told(replace(order("packed"), beyond_cursor=beyond), seen("new")).found_by == net
+
+
+def test_a_full_compare_says_so() -> None:
+    [decision] = diff([order("packed")], {"7": seen("new")}, POLICY, "full")
+    assert decision.change is not None
+    assert decision.change.found_by == "full"

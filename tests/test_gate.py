@@ -1,0 +1,134 @@
+"""Pausing and pacing."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from random import Random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from syncd.errors import PushError
+from syncd.gate import SUSPECT_AFTER, Gate, Pace
+from tests.made import NOON
+
+UNAUTHORIZED = PushError("401", answered=True, pauses_delivery="unauthorized")
+BUSY = PushError("503", answered=True, in_doubt=True)
+SILENT = PushError("no answer within 10 s", in_doubt=True)
+
+
+def gate() -> Gate:
+    return Gate(Random(1))
+
+
+def test_a_key_that_is_not_accepted_pauses_at_once_and_says_since_when() -> None:
+    closed = gate()
+    closed.failed("1", UNAUTHORIZED, NOON)
+    closed.failed("2", UNAUTHORIZED, NOON + timedelta(seconds=5))
+    assert closed.pause is not None
+    assert (closed.pause.reason, closed.pause.since) == ("unauthorized", NOON)
+
+
+def test_any_answer_ends_the_pause() -> None:
+    taken, refused = gate(), gate()
+    for closed in (taken, refused):
+        closed.failed("1", UNAUTHORIZED, NOON)
+    taken.answered()
+    refused.failed("1", BUSY, NOON)
+    assert (taken.pause, refused.pause) == (None, None)
+    assert taken.may_probe(NOON)
+
+
+def test_a_busy_endpoint_is_alive() -> None:
+    open_ = gate()
+    for number in range(3 * SUSPECT_AFTER):
+        open_.failed(str(number), BUSY, NOON)
+    assert open_.pause is None
+
+
+def test_one_order_that_is_never_answered_pauses_nothing() -> None:
+    open_ = gate()
+    for _ in range(3 * SUSPECT_AFTER):
+        open_.failed("1", SILENT, NOON)
+    assert open_.pause is None
+
+
+def test_many_orders_in_a_row_without_an_answer_are_a_dead_endpoint() -> None:
+    closed = gate()
+    for number in range(SUSPECT_AFTER):
+        assert closed.pause is None
+        closed.failed(str(number), SILENT, NOON)
+    assert closed.pause is not None
+    assert closed.pause.reason == "no_answer"
+
+
+def test_an_answer_in_between_clears_the_suspicion() -> None:
+    open_ = gate()
+    for number in range(SUSPECT_AFTER - 1):
+        open_.failed(str(number), SILENT, NOON)
+    open_.answered()
+    open_.failed("99", SILENT, NOON)
+    assert open_.pause is None
+
+
+def test_a_silent_probe_keeps_the_reason_of_the_pause() -> None:
+    closed = gate()
+    closed.failed("1", UNAUTHORIZED, NOON)
+    closed.failed("2", SILENT, NOON)
+    assert closed.pause is not None
+    assert (closed.pause.reason, closed.pause.detail) == ("unauthorized", str(SILENT))
+
+
+def test_probes_come_ever_later_but_within_half_a_minute() -> None:
+    closed, now = gate(), NOON
+    waits = []
+    for _ in range(12):
+        closed.failed("1", UNAUTHORIZED, now)
+        assert not closed.may_probe(now)
+        wait = next(seconds for seconds in range(1, 60) if closed.may_probe(now + timedelta(seconds=seconds)))
+        waits.append(wait)
+        now += timedelta(seconds=wait)
+    assert waits[0] == 1
+    assert 15 <= waits[-1] <= 30
+
+
+def test_what_was_in_flight_when_delivery_was_paused_does_not_put_off_the_first_probe() -> None:
+    closed = gate()
+    for number in range(8):
+        closed.failed(str(number), UNAUTHORIZED, NOON)
+    assert closed.may_probe(NOON + timedelta(seconds=1))
+
+
+def test_a_clock_that_is_set_back_delays_no_probe() -> None:
+    closed = gate()
+    closed.failed("1", UNAUTHORIZED, NOON)
+    assert closed.may_probe(NOON - timedelta(hours=1))
+
+
+@given(st.floats(0.5, 1000), st.lists(st.floats(0, 0.3), min_size=1, max_size=50))
+def test_no_more_than_the_rate_leaves_in_any_second(rate: float, pauses: list[float]) -> None:
+    pace, now, left = Pace(rate), 0.0, list[float]()
+    for pause in pauses:
+        left += pace.take(pace.room(8, now, 0.2), now)
+        now += pause
+    for start in left:
+        assert sum(start <= at < start + 1 for at in left) <= rate + 1
+
+
+def test_an_idle_pace_saves_nothing_up() -> None:
+    pace = Pace(2)
+    pace.take(1, 0.0)
+    assert pace.take(2, 100.0) == [100.0, 100.5]
+
+
+def test_no_more_is_taken_than_may_leave_soon() -> None:
+    pace = Pace(10)
+    assert pace.room(8, 0.0, 0.2) == 3
+    pace.take(3, 0.0)
+    assert pace.room(8, 0.0, 0.2) == 0
+    assert pace.room(8, 0.1, 0.2) == 1
+
+
+def test_without_a_rate_everything_leaves_at_once() -> None:
+    pace = Pace(0)
+    assert (pace.room(8, 5.0, 0.2), pace.take(2, 5.0)) == (8, [5.0, 5.0])

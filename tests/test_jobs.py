@@ -1,0 +1,213 @@
+"""The daemon's jobs, each within its boundary."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from syncd.errors import StateError
+from syncd.health import Pulses
+from syncd.jobs import QUIET_SECONDS, Jobs, StopError
+from syncd.metrics import Metrics
+from syncd.observe import Observer
+from syncd.poll import Poller
+from syncd.state import State
+from syncd.statuses import StatusesFile
+from tests.fakes import LOOKBACK, FakeShop
+from tests.made import NOON
+
+
+@dataclass
+class Desk:
+    """Jobs on a real state and a fake shop, and what they said of themselves."""
+
+    jobs: Jobs
+    shop: FakeShop
+    registry: CollectorRegistry
+    staged: list[None]
+    clock: list[float]
+
+    def sample(self, name: str, **labels: str) -> float | None:
+        return self.registry.get_sample_value(name, labels)
+
+
+@pytest.fixture
+def desk(memory: State, tmp_path: Path) -> Desk:
+    return made(memory, tmp_path)
+
+
+def made(
+    memory: State, folder: Path, progress: Callable[[int], None] = lambda _rows: None, *, leads: bool = True
+) -> Desk:
+    path = folder / "statuses.toml"
+    path.write_text("[new]\n")
+    shop, staged, registry, statuses = FakeShop(), list[None](), CollectorRegistry(), StatusesFile(path)
+    ticks = [0.0]
+    metrics = Metrics(registry)
+    jobs = Jobs(
+        poller=Poller(shop, memory, statuses.verdict, max_changes=5, lookback=LOOKBACK, progress=progress),
+        state=memory,
+        statuses=statuses,
+        observer=Observer(metrics, lambda: statuses.now),
+        metrics=metrics,
+        pulses=Pulses(lambda: ticks[0]),
+        interval=timedelta(seconds=30),
+        retention=timedelta(days=90),
+        clock=lambda: shop.now,
+        leading=lambda: leads,
+        staged=lambda: staged.append(None),
+    )
+    return Desk(jobs, shop, registry, staged, ticks)
+
+
+def test_a_poll_is_counted_and_wakes_delivery(desk: Desk) -> None:
+    desk.shop.put("1", "new")
+    desk.jobs.poll()
+    desk.jobs.poll()
+    assert desk.sample("syncd_polls_total", kind="full", result="ok") == 1
+    assert desk.sample("syncd_polls_total", kind="incremental", result="ok") == 1
+    assert desk.sample("syncd_source_rows_total") == 2
+    assert len(desk.staged) == 2
+
+
+def test_a_source_that_fails_is_told_once_and_told_again_when_it_recovers(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    desk.shop.put("1", "new")
+    desk.shop.fail_after = 0
+    for _ in range(3):
+        desk.jobs.poll()
+    assert caplog.messages.count("poll_failed") == 1
+    assert desk.sample("syncd_polls_total", kind="incremental", result="error") == 3
+    desk.shop.fail_after = None
+    desk.jobs.reconcile()
+    assert "source_recovered" in caplog.messages
+
+
+def test_an_unforeseen_error_is_logged_once_with_its_traceback_and_the_next_tick_runs(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk.shop.put("1", "new")
+    desk.shop.rows["1"] = ("1",)
+    desk.jobs.poll()
+    assert caplog.messages == ["job_crashed"]
+    assert "IndexError" in caplog.text
+    assert desk.sample("syncd_job_errors_total", job="poll") == 1
+    desk.shop.put("1", "new")
+    desk.jobs.poll()
+    assert desk.sample("syncd_polls_total", kind="full", result="ok") == 1
+
+
+def test_polling_that_stops_shows_as_stuck_and_other_jobs_do_not(desk: Desk) -> None:
+    desk.jobs.poll()
+    desk.jobs.reconcile()
+    desk.clock[0] = 30 + QUIET_SECONDS
+    assert desk.jobs.pulses.stuck() == {}
+    desk.clock[0] += 1
+    assert desk.jobs.pulses.stuck() == {"poll": 1}
+
+
+def test_a_baseline_is_loud(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    desk.shop.put("1", "new")
+    desk.jobs.poll()
+    desk.jobs.poll()
+    assert caplog.messages == ["baseline_taken"]
+
+
+def test_a_poll_that_is_abandoned_as_the_daemon_ends_is_no_error(
+    memory: State, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+
+    def stop(_rows: int) -> None:
+        raise StopError
+
+    desk = made(memory, tmp_path, stop)
+    desk.shop.put("1", "new")
+    desk.jobs.poll()
+    assert caplog.messages == ["job_abandoned"]
+    assert desk.sample("syncd_job_errors_total", job="poll") == 0
+
+
+def test_a_daemon_that_does_not_lead_does_nothing(memory: State, tmp_path: Path) -> None:
+    desk = made(memory, tmp_path, leads=False)
+    desk.shop.put("1", "new")
+    desk.jobs.poll()
+    desk.jobs.housekeep()
+    assert (memory.tracked(), desk.staged) == (0, [])
+
+
+def test_an_edited_statuses_file_is_in_force_at_the_next_poll(desk: Desk, tmp_path: Path) -> None:
+    edit(tmp_path, "[new]\nskip = true\n")
+    desk.jobs.poll()
+    assert desk.jobs.statuses.verdict("new") == "skip"
+
+
+def test_an_unusable_statuses_file_is_told_and_polling_goes_on(
+    desk: Desk, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    edit(tmp_path, "[new")
+    desk.shop.put("1", "new")
+    desk.jobs.poll()
+    assert caplog.messages == ["statuses_file_unusable", "baseline_taken"]
+    assert desk.sample("syncd_polls_total", kind="full", result="ok") == 1
+
+
+def test_a_state_that_cannot_be_written_shows_until_it_can(desk: Desk) -> None:
+    with pytest.raises(StateError), desk.jobs.observer.writing():
+        raise StateError("the disk is full")
+    with desk.jobs.observer.writing(proves=False):
+        pass
+    assert desk.jobs.observer.state_faults() == ["state: the disk is full"]
+    desk.jobs.poll()
+    assert desk.jobs.observer.state_faults() == []
+
+
+def test_a_state_that_fails_a_poll_is_told(desk: Desk, memory: State, caplog: pytest.LogCaptureFixture) -> None:
+    memory.engine.dispose()
+    path = memory.engine.url.database
+    assert path
+    Path(path).write_bytes(b"no database" * 1000)
+    for leftover in ("-wal", "-shm"):
+        Path(path + leftover).unlink(missing_ok=True)
+    desk.jobs.poll()
+    desk.jobs.housekeep()
+    assert caplog.messages == ["poll_failed", "state_failed"]
+
+
+def test_finished_changes_are_forgotten_in_time(desk: Desk, memory: State, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    desk.shop.put("1", "new", NOON)
+    desk.jobs.poll()
+    desk.shop.put("2", "new", NOON)
+    desk.jobs.poll()
+    memory.discard([change.id for change in memory.changes()], now=NOON)
+    desk.shop.now += timedelta(days=91)
+    desk.jobs.housekeep()
+    assert list(memory.changes()) == []
+
+
+def test_a_clock_that_is_set_back_lets_no_change_wait_for_a_time_that_is_past(desk: Desk, memory: State) -> None:
+    desk.shop.put("1", "new", NOON)
+    desk.jobs.poll()
+    desk.shop.put("2", "new", NOON)
+    desk.jobs.poll()
+    desk.shop.now -= timedelta(hours=1)
+    assert memory.turn([], 1, None, desk.shop.now) == []
+    desk.jobs.hasten()
+    assert [push.order_id for push in memory.turn([], 1, None, desk.shop.now)] == ["2"]
+
+
+def edit(folder: Path, text: str) -> None:
+    path = folder / "statuses.toml"
+    path.write_text(text)
+    later = path.stat().st_mtime_ns + 1_000_000_000
+    os.utime(path, ns=(later, later))

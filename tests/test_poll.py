@@ -1,0 +1,339 @@
+"""A poll finds what changed and puts it on disk, whatever the shop does."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from syncd.diff import Verdict
+from syncd.errors import SourceError
+from syncd.poll import HISTORY_MARGIN, Poller
+from syncd.staging import PollResult
+from syncd.state import ChangeView, State
+from tests.fakes import LOOKBACK, FakeShop
+from tests.made import NOON
+
+
+def verdict(status: str) -> Verdict:
+    return "hold" if status == "odd" else "skip" if status == "draft" else "push"
+
+
+@pytest.fixture
+def shop() -> FakeShop:
+    return FakeShop()
+
+
+@pytest.fixture
+def poller(shop: FakeShop, memory: State) -> Poller:
+    return Poller(shop, memory, verdict, max_changes=5, lookback=LOOKBACK)
+
+
+def waiting(memory: State) -> list[tuple[str, str]]:
+    return [(change.order_id, change.status) for change in memory.changes(state="pending")]
+
+
+def held(memory: State) -> list[ChangeView]:
+    return list(memory.changes(state="held"))
+
+
+def later(shop: FakeShop, seconds: float = 1) -> None:
+    shop.now += timedelta(seconds=seconds)
+
+
+def baseline(poller: Poller, shop: FakeShop, orders: int = 20) -> PollResult:
+    for number in range(orders):
+        shop.put(f"{number:02d}", "new")
+    result = poller.poll(shop.now)
+    later(shop)
+    return result
+
+
+def leave_the_baseline_behind(poller: Poller, shop: FakeShop) -> None:
+    """Let the cursor move so far that the lookback reads none of the baseline's orders again."""
+    baseline(poller, shop)
+    later(shop, 3600)
+    shop.put("19", "sent")
+    poller.poll(shop.now)
+    del shop.rows["19"]
+    later(shop)
+
+
+def test_the_first_poll_records_everything_and_stages_nothing(poller: Poller, shop: FakeShop, memory: State) -> None:
+    result = baseline(poller, shop)
+    assert (result.kind, result.rows, result.adopted) == ("full", 20, 20)
+    assert (memory.tracked(), waiting(memory)) == (20, [])
+
+
+def test_a_first_poll_that_is_to_push_stages_everything(poller: Poller, shop: FakeShop, memory: State) -> None:
+    shop.put("1", "new")
+    replace(poller, push_first=True).poll(NOON)
+    assert waiting(memory) == [("1", "new")]
+
+
+def test_a_baseline_that_was_interrupted_is_gone_on_with_and_tells_nobody(
+    poller: Poller, shop: FakeShop, memory: State
+) -> None:
+    shop.page, shop.fail_after = 5, 2
+    with pytest.raises(SourceError):
+        baseline(poller, shop)
+    shop.fail_after = None
+    baseline(poller, shop)
+    assert (memory.tracked(), waiting(memory)) == (20, [])
+
+
+def test_a_change_is_found_by_the_cursor_and_staged(poller: Poller, shop: FakeShop, memory: State) -> None:
+    baseline(poller, shop)
+    shop.put("07", "packed")
+    result = poller.poll(shop.now)
+    assert (result.kind, result.found) == ("incremental", {"cursor": 1})
+    assert waiting(memory) == [("07", "packed")]
+
+
+def test_a_late_commit_is_caught_by_the_lookback(poller: Poller, shop: FakeShop, memory: State) -> None:
+    baseline(poller, shop)
+    shop.put("07", "packed")
+    poller.poll(shop.now)
+    shop.put("08", "packed", shop.now - timedelta(minutes=4))
+    assert poller.poll(shop.now).found == {"lookback": 1}
+
+
+def test_a_change_that_no_timestamp_shows_is_found_by_a_full_compare(
+    poller: Poller, shop: FakeShop, memory: State
+) -> None:
+    baseline(poller, shop)
+    later(shop, 3600)
+    shop.put("00", "packed")
+    poller.poll(shop.now)
+    later(shop, 3600)
+    shop.silently("07", "packed")
+    poller.poll(shop.now)
+    assert waiting(memory) == [("00", "packed")]
+    assert poller.reconcile(shop.now).found == {"full": 1}
+    assert waiting(memory) == [("07", "packed"), ("00", "packed")]
+
+
+def test_polling_again_finds_nothing_again(poller: Poller, shop: FakeShop, memory: State) -> None:
+    baseline(poller, shop)
+    shop.put("07", "packed")
+    for _ in range(3):
+        poller.poll(shop.now)
+        poller.reconcile(shop.now)
+    assert len(list(memory.changes())) == 1
+
+
+def test_a_poll_that_finds_nothing_writes_no_cursor(poller: Poller, shop: FakeShop, memory: State) -> None:
+    baseline(poller, shop)
+    before = memory.cursor()
+    assert poller.poll(shop.now).rows == 20
+    assert memory.cursor() == before
+
+
+def test_a_source_without_a_cursor_is_compared_whole_each_time(poller: Poller, shop: FakeShop, memory: State) -> None:
+    shop.follows = False
+    baseline(poller, shop)
+    shop.silently("07", "packed")
+    result = poller.poll(shop.now)
+    assert (result.kind, result.found, memory.cursor()) == ("full", {"full": 1}, None)
+
+
+def test_rows_that_cannot_be_read_are_counted_and_the_rest_goes_on(poller: Poller, shop: FakeShop) -> None:
+    baseline(poller, shop)
+    shop.unreadable = {"03"}
+    shop.put("03", "packed")
+    shop.put("07", "packed")
+    result = poller.poll(shop.now)
+    assert (result.skipped, result.found) == ({"no_status": 1}, {"cursor": 1})
+    assert [row.order_id for row in result.skipped_rows] == ["03"]
+
+
+def test_only_so_many_skipped_rows_are_kept_but_all_are_counted(poller: Poller, shop: FakeShop) -> None:
+    shop.unreadable = {f"{number:02d}" for number in range(50)}
+    result = baseline(poller, shop, orders=50)
+    assert (result.skipped["no_status"], len(result.skipped_rows)) == (50, PollResult.SKIPPED_ROWS_KEPT)
+
+
+def test_a_new_order_is_staged(poller: Poller, shop: FakeShop, memory: State) -> None:
+    baseline(poller, shop)
+    shop.put("99", "new")
+    poller.poll(shop.now)
+    assert waiting(memory) == [("99", "new")]
+
+
+def test_an_old_order_that_only_shows_now_is_history(poller: Poller, shop: FakeShop, memory: State) -> None:
+    baseline(poller, shop)
+    shop.put("98", "done", NOON - LOOKBACK - timedelta(seconds=1))
+    shop.put("99", "done", NOON - LOOKBACK)
+    result = poller.reconcile(shop.now)
+    assert (result.adopted, waiting(memory)) == (1, [("99", "done")])
+
+
+def test_an_empty_shop_is_a_baseline_and_its_first_order_is_told(poller: Poller, shop: FakeShop, memory: State) -> None:
+    baseline(poller, shop, orders=0)
+    shop.put("01", "new")
+    poller.poll(shop.now)
+    assert waiting(memory) == [("01", "new")]
+
+
+def test_a_shop_that_was_empty_at_the_baseline_and_then_shows_its_history_tells_nobody(
+    poller: Poller, shop: FakeShop, memory: State
+) -> None:
+    baseline(poller, shop, orders=0)
+    for number in range(20):
+        shop.put(f"{number:02d}", "done", NOON - HISTORY_MARGIN - timedelta(hours=number + 1))
+    result = poller.poll(shop.now)
+    assert (result.adopted, waiting(memory), held(memory)) == (20, [], [])
+
+
+def test_an_empty_shop_without_timestamps_has_no_baseline_yet(poller: Poller, shop: FakeShop, memory: State) -> None:
+    shop.follows = False
+    baseline(poller, shop, orders=0)
+    assert memory.baseline() is None
+    baseline(poller, shop)
+    assert (memory.tracked(), waiting(memory)) == (20, [])
+
+
+def test_more_changes_than_the_guard_allows_are_held_as_a_whole(poller: Poller, shop: FakeShop, memory: State) -> None:
+    baseline(poller, shop)
+    for number in range(6):
+        shop.put(f"{number:02d}", "archived")
+    assert poller.poll(shop.now).held == 6
+    assert [change.hold for change in held(memory)] == ["guard"] * 6
+    assert waiting(memory) == []
+
+
+def test_as_many_changes_as_the_guard_allows_flow(poller: Poller, shop: FakeShop, memory: State) -> None:
+    baseline(poller, shop)
+    for number in range(5):
+        shop.put(f"{number:02d}", "packed")
+    assert poller.poll(shop.now).held == 0
+    assert len(waiting(memory)) == 5
+
+
+@pytest.mark.parametrize("found_by", ["poll", "reconcile"])
+def test_the_guard_counts_a_poll_over_all_its_pages(
+    poller: Poller, shop: FakeShop, memory: State, found_by: str
+) -> None:
+    baseline(poller, shop)
+    shop.page = 2
+    for number in range(6):
+        shop.put(f"{number:02d}", "archived")
+    assert getattr(poller, found_by)(shop.now).held == 6
+
+
+def test_a_poll_over_several_pages_lets_its_changes_go_at_its_end(
+    poller: Poller, shop: FakeShop, memory: State
+) -> None:
+    baseline(poller, shop)
+    shop.page = 2
+    for number in range(5):
+        shop.put(f"{number:02d}", "packed")
+    assert poller.poll(shop.now).held == 0
+    assert (len(waiting(memory)), held(memory)) == (5, [])
+
+
+def test_a_poll_that_breaks_off_keeps_what_it_found_and_counts_it_with_the_next(
+    poller: Poller, shop: FakeShop, memory: State
+) -> None:
+    leave_the_baseline_behind(poller, shop)
+    shop.page, shop.fail_after = 2, 2
+    for number in range(6):
+        shop.put(f"{number:02d}", "archived")
+    with pytest.raises(SourceError):
+        poller.poll(shop.now)
+    assert [change.hold for change in held(memory)] == ["counting"] * 4
+    shop.fail_after = None
+    assert poller.poll(shop.now).held == 6
+
+
+def test_with_the_guard_off_nothing_is_held(poller: Poller, shop: FakeShop, memory: State) -> None:
+    baseline(poller, shop)
+    shop.page = 2
+    for number in range(20):
+        shop.put(f"{number:02d}", "archived")
+    assert replace(poller, max_changes=0).poll(shop.now).held == 0
+    assert len(waiting(memory)) == 20
+
+
+def test_while_a_batch_is_held_other_orders_flow(poller: Poller, shop: FakeShop, memory: State) -> None:
+    baseline(poller, shop)
+    for number in range(6):
+        shop.put(f"{number:02d}", "archived")
+    poller.poll(shop.now)
+    shop.put("19", "packed")
+    poller.poll(shop.now)
+    assert (waiting(memory), len(held(memory))) == ([("19", "packed")], 6)
+
+
+def test_a_held_batch_that_the_shop_takes_back_is_dropped_and_nobody_is_told(
+    poller: Poller, shop: FakeShop, memory: State
+) -> None:
+    baseline(poller, shop)
+    for status in ("archived", "new"):
+        for number in range(6):
+            shop.put(f"{number:02d}", status)
+        poller.poll(shop.now)
+        later(shop)
+    assert (waiting(memory), held(memory)) == ([], [])
+    assert memory.summary().changes["superseded"] == 6
+
+
+def test_a_status_that_is_not_listed_waits_until_it_is(poller: Poller, shop: FakeShop, memory: State) -> None:
+    baseline(poller, shop)
+    shop.put("07", "odd")
+    poller.poll(shop.now)
+    assert [change.hold for change in held(memory)] == ["status"]
+    replace(poller, verdict=lambda _status: "push").poll(shop.now)
+    assert waiting(memory) == [("07", "odd")]
+
+
+def test_a_newer_change_takes_the_place_of_one_that_waits(poller: Poller, shop: FakeShop, memory: State) -> None:
+    baseline(poller, shop)
+    for status in ("packed", "shipped"):
+        shop.put("07", status)
+        poller.poll(shop.now)
+        later(shop)
+    assert waiting(memory) == [("07", "shipped")]
+
+
+def test_the_last_row_of_an_order_counts_wherever_a_scan_shows_it(
+    poller: Poller, shop: FakeShop, memory: State
+) -> None:
+    baseline(poller, shop)
+    shop.older["07"] = shop.rows["07"]
+    shop.silently("07", "packed")
+    assert poller.reconcile(shop.now).found == {"full": 1}
+    assert waiting(memory) == [("07", "packed")]
+    assert poller.reconcile(shop.now).found == {}
+
+
+def test_how_polls_went_is_noted(poller: Poller, shop: FakeShop, memory: State) -> None:
+    baseline(poller, shop)
+    shop.fail_after = 0
+    for _ in range(2):
+        with pytest.raises(SourceError):
+            poller.poll(shop.now)
+    source = memory.summary().source
+    assert (source.last_error, source.consecutive_failures) == ("the shop's database went away", 2)
+    assert source.last_success_at == NOON
+    shop.fail_after = None
+    poller.poll(shop.now)
+    assert memory.summary().source.consecutive_failures == 0
+
+
+def test_progress_may_abandon_a_poll_and_what_was_staged_stays(poller: Poller, shop: FakeShop, memory: State) -> None:
+    leave_the_baseline_behind(poller, shop)
+    shop.page = 2
+    for number in range(4):
+        shop.put(f"{number:02d}", "packed")
+
+    def stop(rows: int) -> None:
+        if rows >= 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        replace(poller, progress=stop).poll(shop.now)
+    assert len(held(memory)) == 2
+    poller.poll(shop.now)
+    assert waiting(memory)[:4] == [(f"{number:02d}", "packed") for number in (3, 2, 1, 0)]

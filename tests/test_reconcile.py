@@ -1,0 +1,197 @@
+"""A full compare: nothing is overlooked, whatever digests were kept, and nothing is forgotten lightly."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from zlib import crc32
+
+import pytest
+
+from syncd.errors import SourceError
+from syncd.poll import Poller
+from syncd.reconcile import CONFIRMED_AT_ONCE, LOOKED_UP_AT_MOST
+from syncd.segments import CUT_EVERY
+from syncd.state import State
+from tests.fakes import LOOKBACK, FakeShop
+
+ORDERS = 3000
+
+
+@pytest.fixture
+def shop() -> FakeShop:
+    shop = FakeShop()
+    for number in range(ORDERS):
+        shop.put(f"{number:05d}", "new", shop.now - timedelta(hours=1))
+    return shop
+
+
+@pytest.fixture
+def poller(shop: FakeShop, memory: State) -> Poller:
+    poller = Poller(shop, memory, lambda _status: "push", max_changes=0, lookback=LOOKBACK)
+    poller.poll(shop.now)
+    return poller
+
+
+def waiting(memory: State) -> set[tuple[str, str]]:
+    return {(change.order_id, change.status) for change in memory.changes(state="pending")}
+
+
+def test_unchanged_orders_are_not_looked_up(poller: Poller, shop: FakeShop) -> None:
+    result = poller.reconcile(shop.now)
+    assert (result.rows, result.found, shop.looked_up) == (ORDERS, {}, [])
+
+
+def test_only_what_differs_is_looked_up(poller: Poller, shop: FakeShop, memory: State) -> None:
+    shop.silently("01234", "packed")
+    poller.reconcile(shop.now)
+    assert shop.looked_up == ["01234"]
+    assert waiting(memory) == {("01234", "packed")}
+
+
+def test_a_change_that_a_poll_saw_and_the_shop_took_back_silently_is_found(
+    poller: Poller, shop: FakeShop, memory: State
+) -> None:
+    shop.put("01234", "packed")
+    poller.poll(shop.now)
+    shop.silently("01234", "new")
+    poller.reconcile(shop.now)
+    assert memory.load(["01234"])["01234"].content == {"status": "new"}
+
+
+def test_what_one_compare_found_the_next_finds_again_if_it_is_taken_back(
+    poller: Poller, shop: FakeShop, memory: State
+) -> None:
+    for status in ("packed", "new", "packed"):
+        shop.silently("01234", status)
+        poller.reconcile(shop.now)
+        assert memory.load(["01234"])["01234"].content == {"status": status}
+
+
+def test_a_new_order_without_news_for_the_cursor_is_found(poller: Poller, shop: FakeShop, memory: State) -> None:
+    shop.put("99999", "new", shop.now - timedelta(minutes=50))
+    poller.reconcile(shop.now)
+    assert waiting(memory) == {("99999", "new")}
+
+
+def test_another_uuid_is_noted(poller: Poller, shop: FakeShop, memory: State) -> None:
+    shop.put("01234", "new", uuid="u-1")
+    poller.reconcile(shop.now)
+    assert memory.load(["01234"])["01234"].imshop_uuid == "u-1"
+
+
+def test_an_order_that_vanishes_is_missing_and_its_return_tells_nobody(
+    poller: Poller, shop: FakeShop, memory: State
+) -> None:
+    gone = shop.rows.pop("01234")
+    assert poller.reconcile(shop.now).missing == 1
+    assert memory.tracked() == ORDERS - 1
+    shop.rows["01234"] = gone
+    assert poller.reconcile(shop.now).missing == 0
+    assert (memory.tracked(), waiting(memory)) == (ORDERS, set())
+
+
+def test_every_order_that_vanishes_is_counted_once(poller: Poller, shop: FakeShop, memory: State) -> None:
+    for number in range(0, ORDERS, 20):
+        del shop.rows[f"{number:05d}"]
+    assert poller.reconcile(shop.now).missing == ORDERS // 20
+    assert poller.reconcile(shop.now).missing == 0
+    assert memory.tracked() == ORDERS - ORDERS // 20
+
+
+def test_a_missing_order_that_is_back_with_another_status_is_told(
+    poller: Poller, shop: FakeShop, memory: State
+) -> None:
+    del shop.rows["01234"]
+    poller.reconcile(shop.now)
+    shop.put("01234", "packed", shop.now - timedelta(minutes=50))
+    poller.reconcile(shop.now)
+    assert waiting(memory) == {("01234", "packed")}
+
+
+def test_a_shop_that_shows_far_less_is_a_fault_and_nothing_is_forgotten(
+    poller: Poller, shop: FakeShop, memory: State
+) -> None:
+    for number in range(ORDERS // 10 + 1):
+        del shop.rows[f"{number:05d}"]
+    with pytest.raises(SourceError, match=f"only {ORDERS - ORDERS // 10 - 1} of the {ORDERS} orders"):
+        poller.reconcile(shop.now)
+    assert memory.tracked() == ORDERS
+
+
+def test_far_fewer_orders_are_accepted_once_an_operator_says_so(poller: Poller, shop: FakeShop, memory: State) -> None:
+    for number in range(ORDERS // 2):
+        del shop.rows[f"{number:05d}"]
+    with pytest.raises(SourceError):
+        poller.reconcile(shop.now)
+    memory.release(shop.now)
+    assert poller.reconcile(shop.now).missing == ORDERS // 2
+
+
+def test_an_order_that_cannot_be_read_is_not_missing(poller: Poller, shop: FakeShop, memory: State) -> None:
+    shop.unreadable = {"01234"}
+    shop.silently("01234", "x")
+    result = poller.reconcile(shop.now)
+    assert (result.skipped, result.missing, memory.tracked()) == ({"no_status": 1}, 0, ORDERS)
+
+
+def test_an_order_that_cannot_be_read_is_told_each_time_and_found_once_it_can(
+    poller: Poller, shop: FakeShop, memory: State
+) -> None:
+    shop.unreadable = {"01234"}
+    shop.silently("01234", "packed")
+    for _ in range(2):
+        assert poller.reconcile(shop.now).skipped == {"no_status": 1}
+    shop.unreadable = set()
+    poller.reconcile(shop.now)
+    assert waiting(memory) == {("01234", "packed")}
+
+
+def test_an_order_that_goes_between_the_scan_and_the_look_up_is_left_to_the_next_compare(
+    poller: Poller, shop: FakeShop, memory: State
+) -> None:
+    shop.silently("01234", "packed")
+    look_up = shop.look_up
+
+    def gone(ids: list[str]) -> object:
+        shop.rows.pop("01234")
+        return look_up(ids)
+
+    shop.look_up = gone  # type: ignore[method-assign,assignment]  # the shop changes at just this moment
+    assert poller.reconcile(shop.now).found == {}
+    assert waiting(memory) == set()
+
+
+def test_a_compare_that_breaks_off_misses_nobody(poller: Poller, shop: FakeShop, memory: State) -> None:
+    shop.fail_after = 5
+    with pytest.raises(SourceError):
+        poller.reconcile(shop.now)
+    assert memory.tracked() == ORDERS
+    shop.fail_after = None
+    assert poller.reconcile(shop.now).missing == 0
+
+
+def test_if_too_much_differs_everything_is_read_whole_instead(memory: State) -> None:
+    shop = FakeShop(page=2000)
+    poller = Poller(shop, memory, lambda _status: "push", max_changes=0, lookback=LOOKBACK)
+    for number in range(2 * LOOKED_UP_AT_MOST):
+        shop.put(f"{number:05d}", "new")
+    poller.poll(shop.now)
+    for number in range(2 * LOOKED_UP_AT_MOST):
+        shop.silently(f"{number:05d}", "packed")
+    result = poller.reconcile(shop.now)
+    assert (result.found, result.rows) == ({"full": 2 * LOOKED_UP_AT_MOST}, 2 * LOOKED_UP_AT_MOST)
+    assert shop.whole_scans == 2
+    assert len(shop.looked_up) < 2 * LOOKED_UP_AT_MOST
+    assert poller.reconcile(shop.now).found == {}
+
+
+def test_of_very_many_segments_none_that_was_confirmed_early_goes_missing(memory: State) -> None:
+    shop = FakeShop(page=1000)
+    poller = Poller(shop, memory, lambda _status: "push", max_changes=0, lookback=LOOKBACK)
+    each_a_segment = [key for key in map(str, range(300_000)) if crc32(key.encode()) % CUT_EVERY == 0]
+    assert len(each_a_segment) > CONFIRMED_AT_ONCE
+    for order_id in each_a_segment:
+        shop.put(order_id, "new")
+    poller.poll(shop.now)
+    del shop.rows[each_a_segment[0]]
+    assert poller.reconcile(shop.now).missing == 1

@@ -1,0 +1,275 @@
+"""What each kind of setting accepts, what it makes of it, and what it refuses."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from apscheduler.triggers.cron import CronTrigger
+
+from syncd.settings import urls, values
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+WEDNESDAY = datetime(2025, 1, 1, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("500ms", timedelta(milliseconds=500)),
+        ("30s", timedelta(seconds=30)),
+        ("10m", timedelta(minutes=10)),
+        ("24h", timedelta(days=1)),
+        ("90d", timedelta(days=90)),
+        ("0s", timedelta()),
+    ],
+)
+def test_a_duration_is_read_and_written_alike(text: str, value: timedelta) -> None:
+    assert values.duration(text) == value
+    assert values.duration_text(value) == text
+
+
+@pytest.mark.parametrize("text", ["", "30", "soon", "-1s", "1.5h", "1 h", "1w", "30S", "٣s", "9999999999d"])
+def test_what_is_not_a_duration_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a duration"):
+        values.duration(text)
+
+
+@pytest.mark.parametrize("text", ["", "-1", "1.5", "1_000", "x", "1e3", "٣"])
+def test_what_is_not_a_whole_number_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a whole number"):
+        values.whole_number(text)
+
+
+@pytest.mark.parametrize("text", ["", "-1", "nan", "inf", "1e9", ".5"])
+def test_what_is_not_a_number_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a number"):
+        values.number(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "hours"), [("UTC", 0), ("Europe/Moscow", 3), ("+03:00", 3), ("-03:30", -3.5), ("Asia/Kolkata", 5.5)]
+)
+def test_a_time_zone_is_a_name_or_an_offset(text: str, hours: float) -> None:
+    assert values.time_zone(text).utcoffset(WEDNESDAY.replace(tzinfo=None)) == timedelta(hours=hours)
+
+
+@pytest.mark.parametrize("text", ["", "Moscow", "+3", "+24:00", "MSK", "America", "../UTC", "/etc/localtime"])
+def test_what_is_not_a_time_zone_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a time zone; write an IANA name"):
+        values.time_zone(text)
+
+
+@pytest.mark.parametrize(("weekday", "day"), [("0", 5), ("7", 5), ("1", 6), ("3", 8), ("1-5", 2), ("6,0", 4), ("*", 2)])
+def test_a_cron_line_means_the_weekdays_that_cron_means(weekday: str, day: int) -> None:
+    line = values.cron_line(f"0 4 * * {weekday}")
+    fires = CronTrigger.from_crontab(line, timezone=UTC).get_next_fire_time(None, WEDNESDAY)
+    assert fires == datetime(2025, 1, day, 4, tzinfo=UTC)
+
+
+def test_an_empty_cron_line_means_never() -> None:
+    assert values.cron_line(" ") is None
+
+
+@pytest.mark.parametrize("text", ["daily", "@daily", "0 4 * *", "0 25 * * *", "0 4 * * 8", "0 4 * * 10", "0 0 4 * * *"])
+def test_what_is_not_a_cron_line_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"is not a cron line; write e\.g\. '0 4 \* \* \*' \("):
+        values.cron_line(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "port"),
+    [
+        ("127.0.0.1:9469", "127.0.0.1", 9469),
+        ("[::1]:9469", "::1", 9469),
+        (":80", "0.0.0.0", 80),
+        ("metrics.local:0", "metrics.local", 0),
+    ],
+)
+def test_an_address_is_a_host_and_a_port(text: str, host: str, port: int) -> None:
+    address = values.address(text)
+    assert address == (host, port)
+    assert str(address).endswith(text)
+
+
+def test_an_empty_address_means_no_http() -> None:
+    assert values.address("") is None
+
+
+@pytest.mark.parametrize("text", ["9469", "localhost", "::1:9469", "h:x", "h:65536", "[::1]", "http://h:80", "a b:80"])
+def test_what_is_not_an_address_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is not host:port"):
+        values.address(text)
+
+
+def test_a_tracking_template_has_the_tracking_number_as_its_only_field() -> None:
+    template = "https://track.example/{tracking_number}?n={tracking_number}"
+    assert values.tracking_template(template) == template
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("https://t.example/", "must hold {tracking_number}"),
+        ("https://t.example/{}", "must hold {tracking_number}"),
+        ("https://t.example/{tracking_number}/{order_id}", "nothing else in braces"),
+        ("https://t.example/{tracking_number!r}", "nothing else in braces"),
+        ("https://t.example/{tracking_number:>9}", "nothing else in braces"),
+        ("https://t.example/{tracking_number", "unbalanced braces"),
+        ("{tracking_number}", "is not a URL"),
+        ("javascript:{tracking_number}", "is not a URL"),
+    ],
+)
+def test_another_tracking_template_is_refused(text: str, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        values.tracking_template(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT 1",
+        "  select 1",
+        "WITH x AS (SELECT 1) SELECT * FROM x",
+        "-- orders; all of them\nSELECT 1",
+        "/* DELETE\n */ # mysql\n (SELECT 1) UNION (SELECT 2)",
+        "SELECT\t1",
+    ],
+)
+def test_a_query_that_reads_is_accepted_after_any_comments(text: str) -> None:
+    assert values.select(f"{text} ;\n") == text.strip()
+
+
+@pytest.mark.parametrize("text", ["", "-- SELECT", "/* SELECT", "DELETE FROM x", "SELECTED", "/*SELECT*/ UPDATE x"])
+def test_a_query_that_does_not_read_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a SELECT"):
+        values.select(text)
+
+
+def test_a_fault_repeats_no_more_than_a_line_of_what_was_written() -> None:
+    with pytest.raises(ValueError, match=r"^'DELETE\\nx{50}\.\.\.' is not a SELECT"):
+        values.select("DELETE\n" + "x" * 5000)
+
+
+def test_a_file_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "orders.sql").write_bytes("SELECT 'заказ'".encode("cp1251"))
+    with pytest.raises(ValueError, match=r"orders\.sql is not UTF-8"):
+        values.sql_file(str(tmp_path / "orders.sql"))
+
+
+@pytest.mark.parametrize(
+    "text", ["https://h", "https://h:8443/a/b?c=d", "http://127.0.0.1:1/x", "HTTPS://[::1]/x", "https://пример.рф/x"]
+)
+def test_an_http_url_with_a_host_is_accepted_as_it_is(text: str) -> None:
+    assert urls.imshop_url(text) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["", "h/x", "ftp://h/x", "https://", "https:///x", "https://h:port/x", "https://h:0/x", "https://[::1/x"]
+)
+def test_what_is_not_an_http_url_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"is not a URL of the form https://host/path|^holds white space"):
+        urls.imshop_url(text)
+
+
+@pytest.mark.parametrize("text", ["https://h/a b", "https://h/a\n", "https://h/\ta"])
+def test_a_url_with_white_space_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="holds white space"):
+        urls.imshop_url(text)
+
+
+@pytest.mark.parametrize(
+    ("url", "abroad"),
+    [
+        ("http://127.0.0.1/x", False),
+        ("http://127.9.9.9:8080/x", False),
+        ("http://[::1]:8080/x", False),
+        ("http://LOCALHOST/x", False),
+        ("https://imshop.example/x", False),
+        ("http://imshop.example/x", True),
+        ("http://10.0.0.1/x", True),
+        ("http://localhost.imshop.example/x", True),
+        ("http://127.0.0.1@imshop.example/x", True),
+    ],
+)
+def test_plain_http_is_at_home_only_on_loopback(url: str, abroad: bool) -> None:
+    assert urls.is_plain_http_abroad(url) is abroad
+
+
+@pytest.mark.parametrize("text", ["two words", "ключ", "k\n", "<key>"])
+def test_a_key_that_no_header_can_carry_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"no header can carry|placeholder"):
+        urls.api_key(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("sqlite:////var/shop.db", "sqlite:////var/shop.db"),
+        ("mysql://u:p%40@h:1/x?charset=utf8mb4", "mysql+pymysql://u:p%40@h:1/x?charset=utf8mb4"),
+        ("mariadb://h/x", "mariadb+pymysql://h/x"),
+        ("postgres:///shop", "postgresql+psycopg:///shop"),
+        ("postgresql://h/x", "postgresql+psycopg://h/x"),
+        ("POSTGRESQL+PSYCOPG://h/x", "postgresql+psycopg://h/x"),
+        ("mssql+pymssql://h/x", "mssql+pymssql://h/x"),
+        ("oracle+oracledb://h/?service_name=x", "oracle+oracledb://h/?service_name=x"),
+    ],
+)
+def test_a_source_url_gets_its_driver_and_keeps_the_rest(text: str, read: str) -> None:
+    assert urls.source_url(text) == read
+
+
+@pytest.mark.parametrize(
+    ("check", "text", "reason"),
+    [
+        (urls.source_url, "https://shop.example/api", "only databases can be read"),
+        (urls.source_url, "mongodb://u:secret@h/x", "does not start with sqlite://, mysql://"),
+        (urls.source_url, "/var/shop.db", "does not start with"),
+        (urls.source_url, "mysql+mysqldb://u:secret@h/x", "does not start with"),
+        (urls.source_url, "mysql://u:secret@h:secret/x", "is not of the form"),
+        (urls.source_url, "mysql://u:<password>@h/x", "placeholder"),
+        (urls.source_url, "sqlite://", "is in memory"),
+        (urls.state_url, "mysql://u:secret@h/x", "does not start with sqlite://, postgresql://, postgres://$"),
+        (urls.state_url, "sqlite:///:memory:", "is in memory, where nothing outlives a restart"),
+        (urls.state_url, "sqlite:///file:x?mode=memory&uri=true", "is in memory"),
+        (urls.state_url, "sqlite:///file::memory:?uri=true", "is in memory"),
+    ],
+)
+def test_another_database_url_is_refused_without_repeating_it(
+    check: Callable[[str], str], text: str, reason: str
+) -> None:
+    with pytest.raises(ValueError, match=reason) as caught:
+        check(text)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://h:8443/v1/token?key=x#y", "https://h:8443/***"),
+        ("https://user:pass@h/v1", "https://h/***"),
+        ("https://h", "https://h/***"),
+    ],
+)
+def test_of_imshops_url_only_the_host_is_shown(url: str, shown: str) -> None:
+    assert urls.mask_imshop_url(url) == shown
+
+
+def test_of_a_database_url_password_and_query_string_are_not_shown() -> None:
+    assert urls.mask_database_url("mysql+pymysql://u:p%40@h:1/x?password=y") == "mysql+pymysql://u:***@h:1/x?***"
+    assert urls.mask_database_url("sqlite:////var/shop.db") == "sqlite:////var/shop.db"
+
+
+def test_a_url_without_a_path_or_password_gives_only_itself_away() -> None:
+    assert [secret for secret in urls.imshop_secrets("https://h") if len(secret) > 1] == ["https://h"]
+    assert not any(urls.database_secrets("sqlite:////var/shop.db"))
+
+
+def test_the_long_parts_of_path_and_query_are_secrets_and_words_are_not() -> None:
+    secrets = [*urls.imshop_secrets("https://h/statuses/sync/0123456789ab?sign=ba9876543210&v=1")]
+    assert {"0123456789ab", "ba9876543210"} <= {*secrets}
+    assert not {"statuses", "sync", "sign"} & {*secrets}

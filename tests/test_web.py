@@ -1,0 +1,302 @@
+"""Metrics, health, readiness and status over HTTP."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from prometheus_client import CollectorRegistry
+from prometheus_client.parser import text_string_to_metric_families
+
+from syncd.errors import SettingsError, StateError
+from syncd.health import ClockWatch, Pulses
+from syncd.metrics import Metrics, StateCollector, standard_registry
+from syncd.model import Answer, Outcome, Pause
+from syncd.observe import Observer
+from syncd.staging import PollResult
+from syncd.state import State, Summary
+from syncd.status import as_json, not_ready
+from syncd.statuses import Status, Statuses
+from syncd.web import HttpServer, Views, create_app
+from tests.made import NOON, push
+
+
+@pytest.fixture
+def summary(memory: State) -> Summary:
+    """Of a state in which one poll went well."""
+    memory.poll_ended(NOON, None)
+    return memory.summary()
+
+
+def client(**views: Any) -> FlaskClient:
+    defaults: dict[str, Any] = {
+        "registry": CollectorRegistry(),
+        "stuck": dict,
+        "not_ready": list,
+        "status": dict,
+    }
+    return create_app(Views(**{**defaults, **views})).test_client()
+
+
+def unreadable() -> Any:
+    raise StateError("the state is locked by another process")
+
+
+def test_healthz_is_200_while_nothing_is_stuck_and_names_what_is() -> None:
+    assert client().get("/healthz").status_code == 200
+    answer = client(stuck=lambda: {"poll": 12.0}).get("/healthz")
+    assert (answer.status_code, answer.text) == (503, "stuck: poll, overdue by 12 s\n")
+
+
+def test_readyz_gives_the_reasons() -> None:
+    assert client().get("/readyz").status_code == 200
+    answer = client(not_ready=lambda: ["source: away", "held: 3"]).get("/readyz")
+    assert (answer.status_code, answer.text) == (503, "source: away\nheld: 3\n")
+
+
+def test_a_state_that_cannot_be_read_is_an_answer_and_no_crash() -> None:
+    answer = client(status=unreadable).get("/api/status")
+    assert (answer.status_code, "locked" in answer.text) == (503, True)
+
+
+def test_answers_are_not_for_caches_nor_for_browsers_to_guess() -> None:
+    answer = client().get("/readyz")
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
+
+
+def test_status_is_the_contracts_json(summary: Summary) -> None:
+    shown = as_json(summary, source_kind="sqlite", leader=True, now=NOON)
+    answer = client(status=lambda: shown).get("/api/status")
+    assert answer.json == json.loads(json.dumps(shown))
+    expected = {
+        "version",
+        "source",
+        "orders",
+        "changes",
+        "oldest_pending_seconds",
+        "delivery",
+        "last_delivered_at",
+        "leader",
+    }
+    assert expected <= set(shown)
+    of_source = {"kind", "last_poll_at", "last_success_at", "last_error", "consecutive_failures"}
+    assert of_source == set(shown["source"])
+    assert shown["delivery"]["state"] == "flowing"
+    assert shown["source"]["last_poll_at"] == "2026-11-23T12:00:00+00:00"
+
+
+def test_status_tells_a_pause_and_the_age_of_what_waits(summary: Summary) -> None:
+    paused = replace(
+        summary, pause=Pause("unauthorized", NOON, "HTTP 401"), oldest_pending_at=NOON - timedelta(seconds=90)
+    )
+    shown = as_json(paused, source_kind="sqlite", leader=True, now=NOON)
+    assert (shown["delivery"]["state"], shown["delivery"]["reason"]) == ("paused", "unauthorized")
+    assert shown["oldest_pending_seconds"] == 90
+
+
+def test_ready_means_that_statuses_flow(memory: State, summary: Summary) -> None:
+    assert not_ready(summary) == []
+    assert not_ready(replace(summary, source=replace(summary.source, last_success_at=None))) == [
+        "source: no poll has succeeded yet"
+    ]
+    failing = replace(summary, source=replace(summary.source, consecutive_failures=2, last_error="away"))
+    assert "away" in not_ready(failing)[0]
+    assert "HTTP 401" in not_ready(replace(summary, pause=Pause("unauthorized", NOON, "HTTP 401")))[0]
+    held = replace(summary, changes={**summary.changes, "held": 3}, held={"guard": 3})
+    assert "3 by guard" in not_ready(held)[0]
+
+
+def samples(registry: CollectorRegistry) -> dict[str, float]:
+    text = client(registry=registry).get("/metrics").text
+    return {
+        sample.name + "".join(f"{{{value}}}" for value in sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def test_every_metric_of_the_contract_is_there_from_the_start(summary: Summary) -> None:
+    registry = standard_registry()
+    Metrics(registry)
+    registry.register(StateCollector(lambda: summary, lambda: True, "1.2.3"))
+    found = samples(registry)
+    for name in (
+        "syncd_build_info{1.2.3}",
+        "syncd_polls_total{incremental}{ok}",
+        "syncd_polls_total{full}{error}",
+        "syncd_poll_duration_seconds_count{full}",
+        "syncd_poll_last_success_timestamp_seconds",
+        "syncd_source_rows_total",
+        "syncd_source_rows_skipped_total{no_id}",
+        "syncd_orders_tracked",
+        "syncd_changes_detected_total{lookback}",
+        "syncd_changes{held}",
+        "syncd_oldest_pending_timestamp_seconds",
+        "syncd_pushes_total{delivered}",
+        "syncd_push_duration_seconds_count",
+        "syncd_sync_lag_seconds_count",
+        "syncd_delivery_paused{unauthorized}",
+        "syncd_status_mismatches_total",
+        "syncd_leader",
+        "process_cpu_seconds_total",
+        "python_gc_collections_total{0}",
+    ):
+        assert name in found
+
+
+def test_gauges_tell_the_state_as_it_is_at_the_scrape(summary: Summary) -> None:
+    now = replace(
+        summary,
+        tracked=5,
+        changes={**summary.changes, "dead": 2},
+        oldest_pending_at=NOON,
+        pause=Pause("tls", NOON, "expired"),
+    )
+    registry = CollectorRegistry()
+    registry.register(StateCollector(lambda: now, lambda: False, "1"))
+    found = samples(registry)
+    assert (found["syncd_orders_tracked"], found["syncd_changes{dead}"], found["syncd_leader"]) == (5, 2, 0)
+    assert (found["syncd_delivery_paused{tls}"], found["syncd_delivery_paused{unreachable}"]) == (1, 0)
+    assert found["syncd_oldest_pending_timestamp_seconds"] == NOON.timestamp()
+
+
+def test_a_scrape_of_a_state_that_cannot_be_read_says_so_and_still_counts() -> None:
+    registry = CollectorRegistry()
+    Metrics(registry)
+    registry.register(StateCollector(unreadable, lambda: True, "1"))
+    found = samples(registry)
+    assert (found["syncd_state_up"], found["syncd_pushes_total{delivered}"]) == (0, 0)
+    assert "syncd_orders_tracked" not in found
+
+
+def observed(*outcomes: Outcome, statuses: Statuses | None = None) -> dict[str, float]:
+    registry = CollectorRegistry()
+    observer = Observer(Metrics(registry), lambda: statuses or Statuses())
+    for outcome in outcomes:
+        observer.pushed(outcome)
+    return samples(registry)
+
+
+ANSWER = Answer(200, "7", "u", "packed", "processing", None)
+DELIVERED = Outcome(
+    push(), "delivered", "delivered", NOON, NOON + timedelta(seconds=3), seconds=0.5, answer=ANSWER, http_status=200
+)
+
+
+def test_lag_is_measured_from_the_shops_timestamp_else_from_detection() -> None:
+    stamped = replace(DELIVERED, push=replace(push(), source_updated_at=NOON - timedelta(seconds=7)))
+    assert observed(DELIVERED)["syncd_sync_lag_seconds_sum"] == 3
+    assert observed(stamped)["syncd_sync_lag_seconds_sum"] == 10
+
+
+def test_a_timestamp_in_the_future_makes_no_negative_lag() -> None:
+    ahead = replace(DELIVERED, push=replace(push(), source_updated_at=NOON + timedelta(hours=1)))
+    assert observed(ahead)["syncd_sync_lag_seconds_sum"] == 0
+
+
+def test_a_probe_and_a_push_that_was_not_sent_are_not_counted() -> None:
+    found = observed(replace(DELIVERED, result="paused"), replace(DELIVERED, result="unsent"))
+    assert sum(value for name, value in found.items() if name.startswith("syncd_pushes_total")) == 0
+
+
+@pytest.mark.parametrize("result", ["retry", "refused", "dead"])
+def test_a_failed_push_is_counted_and_told(result: Any, caplog: pytest.LogCaptureFixture) -> None:
+    failed = replace(DELIVERED, result=result, answer=None, error="HTTP 503")
+    assert observed(failed)[f"syncd_pushes_total{{{result}}}"] == 1
+    assert "HTTP 503" in str(caplog.records[0].__dict__["fields"])
+
+
+def test_another_status_than_expected_is_counted_and_told(caplog: pytest.LogCaptureFixture) -> None:
+    expecting = Statuses(listed={"packed": Status(imshop="ready_for_pickup")})
+    assert observed(DELIVERED, statuses=expecting)["syncd_status_mismatches_total"] == 1
+    assert "status_mismatch" in caplog.messages
+
+
+def test_what_a_poll_skipped_and_what_the_guard_holds_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    result = PollResult("incremental", held=6)
+    Observer(None, Statuses).polled(result, 0.1)
+    assert caplog.messages == ["changes_held"]
+
+
+def test_a_pause_is_told_once_and_its_end_too(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    observer = Observer(None, Statuses)
+    for pause in (None, Pause("tls", NOON, "expired"), Pause("tls", NOON, "expired"), None, None):
+        observer.paused(pause)
+    assert caplog.messages == ["delivery_paused", "delivery_resumed"]
+
+
+def test_a_thread_is_stuck_when_it_is_silent_for_longer_than_it_promised() -> None:
+    now = [0.0]
+    pulses = Pulses(lambda: now[0])
+    pulses.beat("poll", 10)
+    pulses.beat("delivery", 100)
+    now[0] = 12.0
+    assert pulses.stuck() == {"poll": 2.0}
+    pulses.end("poll")
+    assert pulses.stuck() == {}
+
+
+def test_a_clock_that_is_set_back_is_noticed_once_and_one_that_goes_ahead_is_not() -> None:
+    wall, ticks = [NOON], [0.0]
+    watch = ClockWatch(lambda: wall[0], lambda: ticks[0])
+
+    def pass_a_second(stepping: timedelta = timedelta()) -> bool:
+        ticks[0] += 1
+        wall[0] += timedelta(seconds=1) + stepping
+        return watch.was_set_back()
+
+    assert not pass_a_second()
+    assert not pass_a_second(timedelta(hours=1))
+    assert pass_a_second(timedelta(hours=-1))
+    assert not pass_a_second()
+
+
+@pytest.fixture
+def server() -> Iterator[int]:
+    port = free_port()
+    server = HttpServer(create_app(Views(CollectorRegistry(), dict, list, dict)), "127.0.0.1", port)
+    server.start()
+    yield port
+    server.close()
+
+
+def test_the_server_answers_on_its_port(server: int) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", server, timeout=5)
+    connection.request("GET", "/healthz")
+    assert connection.getresponse().status == 200
+    connection.close()
+
+
+def test_a_port_that_is_taken_is_named(server: int) -> None:
+    with pytest.raises(SettingsError, match=f"SYNCD_HTTP__BIND: 127.0.0.1:{server} is taken"):
+        HttpServer(create_app(Views(CollectorRegistry(), dict, list, dict)), "127.0.0.1", server)
+
+
+@pytest.mark.parametrize(
+    ("host", "why"),
+    [
+        ("192.0.2.1", "is no address of this machine"),
+        ("nonesuch.invalid", "cannot listen on nonesuch.invalid:9469"),
+        ("2001:db8::1", "is no address of this machine|cannot listen on 2001:db8::1"),
+    ],
+)
+def test_an_address_that_is_not_this_machines_is_named(host: str, why: str) -> None:
+    with pytest.raises(SettingsError, match=why):
+        HttpServer(create_app(Views(CollectorRegistry(), dict, list, dict)), host, 9469)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
