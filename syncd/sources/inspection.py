@@ -8,6 +8,7 @@ from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from syncd.model import Order, Skipped
+from syncd.sources.columns import Layout
 from syncd.sources.connection import Database
 from syncd.sources.learning import Learnt
 from syncd.sources.login import may_write
@@ -56,23 +57,11 @@ class Inspection:
 
     def look(self) -> Look:
         rows = self._database.rows(self._learnt.everything(whole=True).order_by(None).limit(LOOKED_AT))
-        times = [self._updated_at(row) for row in rows] if self._learnt.cursor == "updated_at" else []
-        return Look(
-            rows=len(rows),
-            skipped=self._learnt.layout.page(rows).skipped,
-            without_time=times.count(None),
-            unreadable_times=[str(time)[:40] for time in times if time is not None and _moment(time) is None],
-        )
+        return look_at(rows, self._learnt.layout, dated=self._learnt.cursor == "updated_at")
 
     def newest(self) -> Newest:
         rows = self._newest_rows(NEWEST)
-        moments = [when for row in rows if (when := _moment(self._updated_at(row)))]
-        return Newest(
-            rows=[self._learnt.layout.order(row) for row in rows],
-            times=sorted((instant(when, self._zone) for when in moments), reverse=True),
-            wall_clock=any(when.tzinfo is None for when in moments),
-            whole_seconds=not any(when.microsecond for when in moments),
-        )
+        return newest_of(rows, self._learnt.layout, self._zone)
 
     def plan(self) -> Plan | None:
         """How the database would run a poll that finds little. None: it is not known how to ask this database."""
@@ -94,6 +83,28 @@ class Inspection:
 
     def _updated_at(self, row: Sequence[Any]) -> Any:
         return self._learnt.layout.value(row, "updated_at")
+
+
+def newest_of(rows: Sequence[Sequence[Any]], layout: Layout, zone: tzinfo) -> Newest:
+    """What these rows tell, given as they are to be told."""
+    moments = [when for row in rows if (when := _moment(layout.value(row, "updated_at")))]
+    return Newest(
+        rows=[layout.order(row) for row in rows],
+        times=sorted((instant(when, zone) for when in moments), reverse=True),
+        wall_clock=any(when.tzinfo is None for when in moments),
+        whole_seconds=not any(when.microsecond for when in moments),
+    )
+
+
+def look_at(rows: Sequence[Sequence[Any]], layout: Layout, *, dated: bool) -> Look:
+    """What these rows tell. `dated`: also of their updated_at."""
+    times = [layout.value(row, "updated_at") for row in rows] if dated else []
+    return Look(
+        rows=len(rows),
+        skipped=layout.page(rows).skipped,
+        without_time=times.count(None),
+        unreadable_times=[str(time)[:40] for time in times if time is not None and _moment(time) is None],
+    )
 
 
 def _moment(raw: object) -> datetime | None:
