@@ -84,7 +84,7 @@ class Client:
             self._session.mount(scheme, HTTPAdapter(pool_connections=1, pool_maxsize=1, max_retries=0))
         found = self._session.merge_environment_settings(self.base_url, {}, None, None, None)
         # A proxy leads away from this machine, whether the environment says so or not.
-        self._proxies = {} if is_this_machine(self.host) else found["proxies"]
+        self._proxies = {} if is_this_machine(self._origin[1]) else found["proxies"]
         self._verify = found["verify"]
 
     @property
@@ -151,9 +151,8 @@ class Client:
 
     def _stay_at_home(self, url: str, how: str) -> None:
         scheme, host, port = origin(url)
-        if (scheme, host, port) == self._origin:
-            return
-        if (host, self._origin[0], scheme, port) != (self._origin[1], "http", "https", 443):
+        encrypted_alike = self._origin == ("http", host, 80) and (scheme, port) == ("https", 443)
+        if (scheme, host, port) != self._origin and not encrypted_alike:
             raise SourceError(
                 f"{self.host} {how} to {scheme}://{host}:{port}, where the credentials must not go. "
                 "If that is the shop, write it in SYNCD_SOURCE__URL"

@@ -48,18 +48,19 @@ class _Offsets:
         while empty < EMPTY_AT_MOST:
             start = max(0, self._behind - self._overlap) if self._known else self._behind
             part = self._ask(start)
-            if part.rows and self._known and self._overlap and not self._meets(part):
-                start, part = self._back(start, part)
+            moved = bool(self._known and self._overlap) and not self._meets(part)
+            if moved:
+                start, part = self._back(start)
             fresh = self._fresh(part)
             if fresh:
                 empty, self._known, self._behind = 0, part.keys, start + len(part.rows)
                 yield fresh
-            elif self._overlap and part.rows and len(part.rows) >= self._size:
+            elif self._overlap and part.rows and len(part.rows) >= self._size and not moved:
                 self._overlap = 0  # this shop rounds an offset down to whole pages
             else:
                 empty += 1
                 self._behind += self._size or self._asking.limit
-                self._known = self._known if part.rows else ()
+                self._known = ()
             if self._asking.shape.has_next and not part.following:
                 return
 
@@ -77,7 +78,7 @@ class _Offsets:
     def _meets(self, part: Part) -> bool:
         return not {_id_of(key) for key in self._known}.isdisjoint(map(_id_of, part.keys))
 
-    def _back(self, start: int, part: Part) -> tuple[int, Part]:
+    def _back(self, start: int) -> tuple[int, Part]:
         """A page back, else from the first one on: what was read has moved away, and other orders into its place."""
         start = max(0, start - self._size)
         part = self._ask(start)
