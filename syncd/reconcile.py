@@ -68,9 +68,9 @@ class ScannedSource(Protocol):
     def look_up(self, ids: Sequence[Any]) -> Page:
         """The orders with these ids, given as a scan gave them. May raise SourceError."""
 
-    def still_shown(self, order_ids: Collection[str]) -> Page:
+    def still_shown(self, order_ids: Collection[str]) -> Iterator[Page]:
         """Those of these orders that are there, though a scan did not show them; none where no scan loses an order.
-        May raise SourceError."""
+        Pages may be empty: they tell that the search goes on. May raise SourceError."""
 
 
 class ScannedState(StagingState, Protocol):
@@ -223,12 +223,15 @@ class FullCompare:
         unseen = self._state.unseen(self._compare, LOOKED_AGAIN_AT_MOST + 1)
         if len(unseen) > LOOKED_AGAIN_AT_MOST:
             return
-        page = self._source.still_shown(unseen)
-        there = [order.order_id for order in page.orders] + [row.order_id for row in page.skipped if row.order_id]
-        if there:
+        found: set[str] = set()
+        for page in self._source.still_shown(unseen):
+            self._progress(self._stager.result.rows)
             self._stage(page)
-            self._present += len(there)
-            self._state.resegment(LOOKED_AGAIN, there, None, self._compare)
+            found |= {order.order_id for order in page.orders}
+            found |= {row.order_id for row in page.skipped if row.order_id}
+        if found:
+            self._state.resegment(LOOKED_AGAIN, [*found], None, self._compare)
+            self._present += len(found)
 
 
 def _same(found: tuple[Content, str | None], seen: Seen | None) -> bool:

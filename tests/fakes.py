@@ -63,8 +63,9 @@ class FakeShop:
         self.looked_up += ids
         return Page(*self._read([self.rows[order_id] for order_id in ids if order_id in self.rows]))
 
-    def still_shown(self, order_ids: Collection[str]) -> Page:
-        return Page(*self._read([self.rows[order_id] for order_id in order_ids if order_id in self.slipped]))
+    def still_shown(self, order_ids: Collection[str]) -> Iterator[Page]:
+        yield Page(())
+        yield Page(*self._read([self.rows[order_id] for order_id in order_ids if order_id in self.slipped]))
 
     def _read(self, rows: Sequence[Row], cursor: str | None = None) -> tuple[list[Order], list[Skipped]]:
         skipped = [Skipped("no_status", row[0], "no status") for row in rows if row[0] in self.unreadable]

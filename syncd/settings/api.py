@@ -73,9 +73,9 @@ class Api(Shop):
         default=0.0,
         description="API: requests a second at most; 0: as fast as they go (0 to 10000)",
     )
-    timeout: Annotated[timedelta, within(duration, "100ms", "5m")] = Field(
+    timeout: Annotated[timedelta, within(duration, "100ms", "2m")] = Field(
         default=timedelta(seconds=30),
-        description="API: time limit of one request (100ms to 5m)",
+        description="API: time limit of one request (100ms to 2m)",
     )
     retry_after_ms_header: Annotated[str | None, AfterValidator(apis.header_name)] = Field(
         default=None,

@@ -97,8 +97,8 @@ class ModelShop:
     def scan(self, *, whole: bool) -> ModelScan:
         return ModelScan(self, whole=whole)
 
-    def still_shown(self, order_ids: Collection[str]) -> Page:
-        return Page(())
+    def still_shown(self, order_ids: Collection[str]) -> Iterator[Page]:
+        return iter(())
 
     def look_up(self, ids: Sequence[str]) -> Page:
         return Page([_order(row) for row in self._rows() if row[0] in ids])

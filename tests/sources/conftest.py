@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers import DROP_MARIADB, DROP_POSTGRESQL, mariadb_url, postgresql_url, throw_away_database
-from tests.sources.api.server import STYLES, ApiShop, Style
-from tests.sources.shop import DATINGS, AnyShop, Dating, Shop
+from tests.sources.shop import DATINGS, Dating, Shop
 
 OpenShop = Callable[[Dating], Shop]
 _SERVERS = {"mariadb": (mariadb_url, DROP_MARIADB), "postgresql": (postgresql_url, DROP_POSTGRESQL)}
@@ -47,14 +46,10 @@ def open_shop(database_url: Callable[[str], str]) -> Iterator[OpenShop]:
         yield opened
 
 
-@pytest.fixture(params=[*DATINGS, *STYLES], ids=str)
-def shop(request: pytest.FixtureRequest, open_shop: OpenShop) -> Iterator[AnyShop]:
+@pytest.fixture(params=DATINGS, ids=str)
+def shop(request: pytest.FixtureRequest, open_shop: OpenShop) -> Shop:
     """A shop of each kind."""
-    if isinstance(request.param, Style):
-        with closing(ApiShop(request.param)) as api_shop:
-            yield api_shop
-    else:
-        yield open_shop(request.param)
+    return open_shop(request.param)
 
 
 @pytest.fixture(params=["sqlite", "mariadb", "postgresql"])

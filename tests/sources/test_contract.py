@@ -1,13 +1,30 @@
-"""What a poll and a full compare may expect of every source, against every way in which shops date their orders."""
+"""What a poll and a full compare may expect of every source: each way in which shops date their orders, in a database
+or behind an API, and each style in which an API pages."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from syncd.model import Skipped
-from tests.sources.shop import BERLIN, NOON, AnyShop, ids, polled, skipped, start
+from tests.sources.api.server import STYLES, ApiShop, Style
+from tests.sources.conftest import OpenShop
+from tests.sources.shop import BERLIN, DATINGS, NOON, AnyShop, ids, polled, skipped, start
 
 MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture(params=[*DATINGS, *STYLES], ids=str)
+def shop(request: pytest.FixtureRequest, open_shop: OpenShop) -> Iterator[AnyShop]:
+    """A shop of each kind, in a database or behind an API."""
+    if isinstance(request.param, Style):
+        with closing(ApiShop(request.param)) as api_shop:
+            yield api_shop
+    else:
+        yield open_shop(request.param)
 
 
 def test_an_order_is_read_with_its_time_in_utc(shop: AnyShop) -> None:

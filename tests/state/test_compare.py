@@ -285,8 +285,8 @@ class Shelf:
     def newest(self) -> tuple[str, datetime] | None:
         return None
 
-    def still_shown(self, order_ids: Collection[str]) -> Page:
-        return Page(())
+    def still_shown(self, order_ids: Collection[str]) -> Iterator[Page]:
+        return iter(())
 
     def look_up(self, ids: Sequence[Any]) -> Page:
         return Page([Order(order_id, {"status": self.orders[order_id]}) for order_id in ids])

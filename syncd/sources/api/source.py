@@ -148,16 +148,13 @@ class ApiSource:
     def find(self, order_ids: Collection[str]) -> Page:
         """The orders with these ids, as a person types them; those that there are not are left out. The API shows its
         pages until all are found."""
-        wanted, found = {*order_ids}, dict[str, Row]()
-        for part in self.every_page():
-            found |= {order_id: row for row in part if (order_id := text_of(row[0])) in wanted}
-            if len(found) == len(wanted):
-                break
+        found = dict(chain.from_iterable(self._among(order_ids)))
         return self.shape.layout.page([*found.values()])
 
-    def still_shown(self, order_ids: Collection[str]) -> Page:
+    def still_shown(self, order_ids: Collection[str]) -> Iterator[Page]:
         """Those of these orders that are there, though a scan did not show them: it may lose some where pages shift."""
-        return self.find(order_ids) if self._api.paging in MAY_SHIFT else Page(())
+        for part in self._among(order_ids) if self._api.paging in MAY_SHIFT else ():
+            yield self.shape.layout.page([row for _, row in part])
 
     def pages(self, since: datetime) -> Iterator[Rows]:
         """The rows changed since then, page by page; no page is empty."""
@@ -175,6 +172,18 @@ class ApiSource:
     def close(self) -> None:
         """Close all connections. The source may be used again."""
         self.client.close()
+
+    def _among(self, order_ids: Collection[str]) -> Iterator[list[tuple[str, Row]]]:
+        """Of each page the rows of these orders, until all are found."""
+        wanted = frozenset(order_ids)
+        left = {*wanted}
+        for part in self.every_page():
+            ids = [(text_of(row[0]), row) for row in part]
+            found = [(order_id, row) for order_id, row in ids if order_id is not None and order_id in wanted]
+            yield found
+            left -= {order_id for order_id, _ in found}
+            if not left:
+                return
 
     def _asking(self, since: datetime) -> Asking:
         return Asking(

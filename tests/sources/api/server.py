@@ -72,6 +72,7 @@ class ApiShop:
 
     def __post_init__(self) -> None:
         shop = self
+        self.clock: Callable[[], datetime] = lambda: self.present
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -85,7 +86,7 @@ class ApiShop:
                 pass
 
             def date_time_string(self, timestamp: float | None = None) -> str:
-                return format_datetime(shop.present, usegmt=True)
+                return format_datetime(shop.clock(), usegmt=True)
 
         class Server(ThreadingHTTPServer):
             def handle_error(self, *_: object) -> None:
