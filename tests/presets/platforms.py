@@ -401,7 +401,7 @@ CS_CART = Platform(
         """cscart_shipments (shipment_id mediumint unsigned NOT NULL AUTO_INCREMENT PRIMARY KEY,
            tracking_number varchar(255) NOT NULL DEFAULT '', carrier varchar(255))""",
         """cscart_shipment_items (item_id int unsigned NOT NULL, shipment_id mediumint unsigned NOT NULL,
-           order_id mediumint unsigned NOT NULL, KEY shipment_id (shipment_id), KEY order_id (order_id))""",
+           order_id mediumint unsigned NOT NULL, PRIMARY KEY (item_id, shipment_id), KEY shipment_id (shipment_id))""",
     ),
     dictionary=[
         (
