@@ -103,6 +103,11 @@ def test_parameters_go_into_the_queries(preset: Path) -> None:
     assert source.sql == "SELECT number AS order_id, state AS status, '' AS message FROM old_orders"
 
 
+def test_a_parameter_may_be_in_any_alphabet_where_its_pattern_allows(preset: Path) -> None:
+    assert "'Трек-номер 1' AS message" in loaded(preset, PARAMS__NOTE="Трек-номер 1").settings.source.sql
+    assert faults(preset, PARAMS__PREFIX="ж")
+
+
 def test_a_parameter_may_be_empty(preset: Path) -> None:
     assert loaded(preset, PARAMS__PREFIX="").settings.source.query_when == "SELECT 1 FROM new"
 
@@ -124,7 +129,22 @@ def test_parameters_may_come_as_one_json_object(preset: Path, group: str | None)
 
 @pytest.mark.parametrize(
     "text",
-    ["x; DROP TABLE orders", "x`", "x'", 'x"', "x\\", "x--", "x/*", "x)", "x\n", "x#", "x${column}", "x{", "x|y", "ж"],
+    [
+        "x; DROP TABLE orders",
+        "x`",
+        "x'",
+        'x"',
+        "x\\",
+        "x--",
+        "x/*",
+        "x)",
+        "x\n",
+        "x#",
+        "x${column}",
+        "x{",
+        "x|y",
+        "x＇",
+    ],
 )
 @pytest.mark.parametrize("name", ["PREFIX", "NOTE"])
 def test_no_parameter_can_end_a_text_or_a_name(preset: Path, name: str, text: str) -> None:

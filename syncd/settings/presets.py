@@ -34,7 +34,7 @@ URL = f"{SOURCE}URL"
 _QUERY_FILE = f"{SOURCE}QUERY_FILE"
 _QUERIES = tuple(f"{SOURCE}{name}" for name in ("QUERY", "QUERY_WHEN", "QUERY_ELSE"))
 """One whole: a preset fills all of them or, where a person wrote a query, none."""
-_HARMLESS = re.compile(r"(?!.*--)[\w .,:+/@-]*", re.ASCII | re.DOTALL)
+_HARMLESS = re.compile(r"(?!.*--)[\w .,:+/@-]*")
 _PLACE = re.compile(r"\$\{(\w+)\}")
 
 
@@ -81,7 +81,7 @@ class Listed:
 
 def presets() -> list[Listed]:
     """Those that are built in, by name."""
-    return [Listed(path.stem, load(path).title) for path in sorted(FOLDER.glob("*.toml"))]
+    return [Listed(path.stem, load(path).title) for path in sorted(FOLDER.glob("*.toml"), key=lambda path: path.stem)]
 
 
 def written(name: str) -> str:

@@ -28,11 +28,11 @@ class StatusCount:
 
 def statuses(database: Database, learnt: Learnt, dictionary: str | None) -> list[StatusCount]:
     """Those of the `dictionary`, a SELECT of `status` and `message`, in its order of codes; then those that only orders
-    have. SourceError."""
+    have. A name is what a buyer would read now. SourceError."""
     listed = dict(_listed(database, dictionary)) if dictionary else {}
     counts, names = _counted(database, learnt)
     codes = [*listed, *sorted(counts.keys() - listed.keys())]
-    return [StatusCount(code, listed.get(code) or names.get(code), counts[code], code in listed) for code in codes]
+    return [StatusCount(code, names.get(code) or listed.get(code), counts[code], code in listed) for code in codes]
 
 
 def _listed(database: Database, dictionary: str) -> Iterator[tuple[str, str | None]]:

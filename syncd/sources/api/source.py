@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ from syncd.sources.api.request import Template, since_text
 from syncd.sources.api.scanning import ApiScan
 from syncd.sources.api.shape import ApiLayout, Row, Rows, Shape
 from syncd.sources.columns import Meaning, text_of
+from syncd.sources.dictionary import StatusCount
 from syncd.sources.following import EPOCH, Following, load
 from syncd.sources.timestamps import Raw, bound, instant, moment
 
@@ -155,6 +157,18 @@ class ApiSource:
         """Those of these orders that are there, though a scan did not show them: it may lose some where pages shift."""
         for part in self._among(order_ids) if self._api.paging in MAY_SHIFT else ():
             yield self.shape.layout.page([row for _, row in part])
+
+    def statuses(self) -> list[StatusCount]:
+        """Every status that orders have, and the name that the last of them gives it."""
+        counts: Counter[str] = Counter()
+        names: dict[str, str | None] = {}
+        for part in self.every_page():
+            for row in part:
+                order = self.shape.layout.order(row)
+                if isinstance(order, Order):
+                    counts[order.status] += 1
+                    names[order.status] = order.message or names.get(order.status)
+        return [StatusCount(code, names[code], counts[code]) for code in sorted(counts)]
 
     def pages(self, since: datetime) -> Iterator[Rows]:
         """The rows changed since then, page by page; no page is empty."""
