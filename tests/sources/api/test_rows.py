@@ -15,7 +15,7 @@ from syncd.model import Order, Skipped
 from syncd.sources import StatusCount
 from syncd.sources.api.request import GAPS, Template, since_text
 from syncd.sources.api.shape import Shape
-from syncd.sources.api.source import Span
+from syncd.sources.api.span import Span
 from syncd.sources.columns import Meaning
 from tests.sources.api.server import FIELDS, STYLES, ApiShop
 from tests.sources.shop import MOSCOW, NOON, start
