@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -9,13 +10,16 @@ from random import SystemRandom
 
 from syncd.deliver import Clocks, Deliverer, Limits, Outbox
 from syncd.imshop import Imshop
+from syncd.logs import fields
 from syncd.model import Outcome
 from syncd.poll import Poller
 from syncd.redact import Redactor
 from syncd.settings import Settings
-from syncd.sources import Api, ApiSource, DatabaseSource, Source
+from syncd.sources import Api, ApiSource, DatabaseSource, Source, StatusList
 from syncd.state import State, open_state
 from syncd.statuses import StatusesFile
+
+log = logging.getLogger("syncd")
 
 
 def now() -> datetime:
@@ -59,6 +63,7 @@ def _api(settings: Settings) -> ApiSource:
     return ApiSource(
         Api(
             url=shop.url.get_secret_value(),
+            path=shop.path,
             query_params={name: value.get_secret_value() for name, value in shop.query_params.items()},
             headers={name: value.get_secret_value() for name, value in shop.headers.items()},
             auth=shop.auth.get_secret_value() if shop.auth else None,
@@ -67,6 +72,14 @@ def _api(settings: Settings) -> ApiSource:
             next=shop.next,
             items=shop.items,
             fields=shop.fields,
+            where=shop.where,
+            statuses=StatusList(
+                path=shop.statuses_path,
+                items=shop.statuses_items,
+                code=shop.statuses_code,
+                name=shop.statuses_name,
+                complain=lambda why: log.warning("status_names_unusable", extra=fields(error=why)),
+            ),
             since_format=shop.since_format,
             rate=shop.rate,
             retry_after_ms_header=shop.retry_after_ms_header,

@@ -28,6 +28,10 @@ class Shop(Group):
 
 
 class Api(Shop):
+    path: Annotated[str, AfterValidator(apis.path)] = Field(
+        default="",
+        description="API: where the orders are, behind the path of SYNCD_SOURCE__URL, unless that ends in it",
+    )
     query_params: Annotated[
         Mapping[str, Annotated[SecretStr, BeforeValidator(apis.with_known_gaps)]],
         Members(apis.parameter_name, apis.mask_parameter),
@@ -51,6 +55,10 @@ class Api(Shop):
     items: JmesPath | None = Field(
         default=None,
         description="API: JMESPath to the list of orders in an answer; unset: the answer is the list",
+    )
+    where: JmesPath | None = Field(
+        default=None,
+        description="API: JMESPath that finds a yes in what is an order; all else, such as drafts, is left out",
     )
     next: JmesPath | None = Field(
         default=None,
@@ -86,6 +94,23 @@ class Api(Shop):
         description="API: a header of its own that says in milliseconds how long to wait, beside Retry-After",
     )
 
+    statuses_path: Annotated[str, AfterValidator(apis.path)] = Field(
+        default="",
+        description="API: where the list of statuses is, in the place of SYNCD_SOURCE__PATH; read daily, for names",
+    )
+    statuses_items: JmesPath | None = Field(
+        default=None,
+        description="API: JMESPath to the statuses in that list; unset: the answer is the list",
+    )
+    statuses_code: JmesPath = Field(
+        default="code",
+        description="API: JMESPath to a status's code in that list",
+    )
+    statuses_name: JmesPath = Field(
+        default="name",
+        description="API: JMESPath to a status's name in that list",
+    )
+
     @field_validator("*", mode="after")
     @classmethod
     def _of_this_kind(cls, value: object, info: ValidationInfo) -> object:
@@ -115,7 +140,8 @@ class Api(Shop):
     def _has_what_it_needs(cls, paging: str, info: ValidationInfo) -> str:
         if not {"url", "query_params", "next", "fields"} <= info.data.keys():
             return paging  # one of them is at fault
-        gaps = apis.gaps(info.data["url"].get_secret_value(), info.data["query_params"])
+        url = info.data["url"].get_secret_value() + info.data.get("path", "")
+        gaps = apis.gaps(url, info.data["query_params"])
         needed = {"page": "page", "offset": "offset", "keyset": "since"}.get(paging)
         if needed and needed not in gaps:
             raise ValueError(f"is {paging}, but no SYNCD_SOURCE__QUERY_PARAMS__… holds {{{needed}}}")

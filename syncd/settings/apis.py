@@ -73,6 +73,13 @@ def with_known_gaps(text: str) -> str:
     return text
 
 
+def path(text: str) -> str:
+    """It may hold gaps and parameters."""
+    if text and (not text.startswith("/") or re.search(r"[\s#]", text)):
+        raise ValueError(f"{quoted(text)} is no path: it begins with / and holds no space and no #")
+    return with_known_gaps(text)
+
+
 def gaps(url: str, params: Mapping[str, SecretStr]) -> set[str]:
     """The names in braces, in the URL and the parameters."""
     return {

@@ -2,10 +2,10 @@
 
 from typing import TypeAlias
 
-from syncd.sources.api import Api, ApiSource
+from syncd.sources.api import Api, ApiSource, StatusList
 from syncd.sources.database import DatabaseSource
 from syncd.sources.dictionary import StatusCount
 
 Source: TypeAlias = DatabaseSource | ApiSource
 
-__all__ = ["Api", "ApiSource", "DatabaseSource", "Source", "StatusCount"]
+__all__ = ["Api", "ApiSource", "DatabaseSource", "Source", "StatusCount", "StatusList"]

@@ -100,12 +100,16 @@ class Layout:
             order_id,
             content,
             updated_at,
-            self._text(row, "message"),
+            self.message(row),
             self._tracking_url(row),
             self._text(row, "user_id") or _digits(self._text(row, "phone")),
             imshop_uuid,
             beyond_cursor,
         )
+
+    def message(self, row: Sequence[Any]) -> str | None:
+        """The status in words, if the source knows any."""
+        return self._text(row, "message")
 
     def page(self, rows: Sequence[Sequence[Any]]) -> Page:
         """The orders in whole rows."""

@@ -1,5 +1,6 @@
 """Orders from a shop's JSON API, by a URL and a map of fields."""
 
 from syncd.sources.api.source import Api, ApiSource
+from syncd.sources.api.statuses import StatusList
 
-__all__ = ["Api", "ApiSource"]
+__all__ = ["Api", "ApiSource", "StatusList"]

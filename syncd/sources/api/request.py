@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime, tzinfo
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
 GAPS = ("since", "page", "offset", "limit", "cursor", "last_id")
 _GAP = re.compile(r"\{([A-Za-z_]+)\}")
@@ -42,6 +42,20 @@ class Template:
         for name, text in self._params.items():
             if all(values.get(gap) is not None for gap in gaps(text)):
                 yield name, _GAP.sub(lambda gap: values[gap[1]] or "", text)
+
+
+def behind(url: str, path: str, instead_of: str = "") -> str:
+    """The URL with `path`, which may bring parameters, behind its own; `instead_of` another one that its own ends in.
+    One that ends in `path` stays as it is: people write a shop's address, or the whole of it."""
+    if not path:
+        return url
+    parts = urlsplit(url)
+    bare, _, query = path.partition("?")
+    stem = parts.path.rstrip("/")
+    for other in (bare, instead_of.partition("?")[0]):
+        stem = stem.removesuffix(other).removesuffix(quote(other))
+    joined = "&".join(text for text in (parts.query, query) if text)
+    return urlunsplit(parts._replace(path=stem + bare, query=joined))
 
 
 def since_text(when: datetime, pattern: str, zone: tzinfo) -> str:

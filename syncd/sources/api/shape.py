@@ -7,7 +7,7 @@ so that one odd order does not stop the reading of the rest.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -37,7 +37,20 @@ class Fault:
 
 
 class ApiLayout(Layout):
-    """The fields of an order, in the order in which they are read: those compared come first."""
+    """The fields of an order, in the order in which they are read: those compared come first. Behind them each row says
+    whether it is an order at all. `name_of` a status's code: its name, where the order does not say."""
+
+    def __init__(self, available: Sequence[str], meaning: Meaning, name_of: Callable[[str], str | None]) -> None:
+        super().__init__(available, meaning)
+        self._name_of = name_of
+
+    def is_order(self, row: Row) -> bool:
+        return bool(row[len(self.names)])
+
+    def message(self, row: Sequence[Any]) -> str | None:
+        own = super().message(row)
+        status = self._text(row, "status")
+        return own if own or status is None else self._name_of(status)
 
     def content(self, row: Sequence[Any]) -> tuple[str, Content, str | None] | Skipped:
         fault = next((value for value in row[: self.width] if isinstance(value, Fault)), None)
@@ -48,10 +61,19 @@ class ApiLayout(Layout):
 
 
 class Shape:
-    """How answers are read. `items`, `following` and `fields` are JMESPath, as in SYNCD_SOURCE__ITEMS, …NEXT and
-    …FIELDS; SourceError where one does not compile or a required field is missing."""
+    """How answers are read. `items`, `following`, `fields` and `where` are JMESPath, as in SYNCD_SOURCE__ITEMS, …NEXT,
+    …FIELDS and …WHERE; SourceError where one does not compile or a required field is missing."""
 
-    def __init__(self, items: str | None, following: str | None, fields: Mapping[str, str], meaning: Meaning) -> None:
+    def __init__(
+        self,
+        items: str | None,
+        following: str | None,
+        fields: Mapping[str, str],
+        meaning: Meaning,
+        *,
+        where: str | None = None,
+        name_of: Callable[[str], str | None] = lambda _code: None,
+    ) -> None:
         for name in REQUIRED:
             if name not in fields:
                 raise SourceError(f"{_variable(name)} is not set: it leads to the {name} in an order of the API")
@@ -59,7 +81,8 @@ class Shape:
         self._items = _compiled("SYNCD_SOURCE__ITEMS", self._items_path)
         self._next = _compiled("SYNCD_SOURCE__NEXT", following) if following else None
         compiled = {name: _compiled(_variable(name), path) for name, path in fields.items()}
-        self.layout = ApiLayout(tuple(fields), meaning)
+        self._where = _compiled("SYNCD_SOURCE__WHERE", where) if where else None
+        self.layout = ApiLayout(tuple(fields), meaning, name_of)
         self.fields = fields
         self._fields = [(name, compiled[name]) for name in self.layout.names]
 
@@ -71,22 +94,15 @@ class Shape:
         """The orders in an answer. SourceError: there is no list of them; behind the `first` page null is an empty one,
         which is how some shops write it."""
         found = _search("SYNCD_SOURCE__ITEMS", self._items, body)
-        if found is None and not first:
-            return []
-        if not isinstance(found, list):
-            what = "nothing" if found is None else f"{_KINDS[type(found)]}, not a list,"
-            raise SourceError(
-                f"SYNCD_SOURCE__ITEMS ({self._items_path}) finds {what} in the API's answer, which is {_looks(body)}. "
-                "Write the JMESPath that leads to the list of orders"
-            )
-        return found
+        return [] if found is None and not first else _list("SYNCD_SOURCE__ITEMS", self._items_path, found, body)
 
     def following(self, found_in: Any) -> Any:
         """What SYNCD_SOURCE__NEXT leads to; None also where it is not set."""
         return None if self._next is None else _search("SYNCD_SOURCE__NEXT", self._next, found_in)
 
     def row(self, item: Any) -> Row:
-        return tuple(self._value(name, path, item) for name, path in self._fields)
+        is_order = self._where is None or _search("SYNCD_SOURCE__WHERE", self._where, item)
+        return *(self._value(name, path, item) for name, path in self._fields), bool(is_order)
 
     def require(self, rows: Rows) -> None:
         """SourceError: a required field is found in none of these orders, so that its JMESPath must be wrong."""
@@ -114,6 +130,15 @@ class Shape:
         return value
 
 
+def pairs(body: Any, items: str | None, code: str, name: str) -> list[tuple[Any, Any]]:
+    """Of each status in a list its code and name, as SYNCD_SOURCE__STATUSES_… lead to them. SourceError."""
+    variable, path = "SYNCD_SOURCE__STATUSES_ITEMS", items or _WHOLE
+    found = _list(variable, path, _search(variable, _compiled(variable, path), body), body)
+    code_variable, name_variable = "SYNCD_SOURCE__STATUSES_CODE", "SYNCD_SOURCE__STATUSES_NAME"
+    to_code, to_name = _compiled(code_variable, code), _compiled(name_variable, name)
+    return [(_search(code_variable, to_code, one), _search(name_variable, to_name, one)) for one in found]
+
+
 def compiled(path: str) -> ParsedResult:
     """ValueError says what is wrong with the JMESPath."""
     try:
@@ -134,6 +159,16 @@ def _search(variable: str, path: ParsedResult, found_in: Any) -> Any:
         return path.search(found_in)
     except (JMESPathError, TypeError, ValueError) as error:
         raise SourceError(f"{variable} fails on the API's answer: {_first_line(error)}") from None
+
+
+def _list(variable: str, path: str, found: Any, body: Any) -> list[Any]:
+    if isinstance(found, list):
+        return found
+    what = "nothing" if found is None else f"{_KINDS[type(found)]}, not a list,"
+    raise SourceError(
+        f"{variable} ({path}) finds {what} in the API's answer, which is {_looks(body)}. "
+        "Write the JMESPath that leads to the list"
+    )
 
 
 def _variable(field: str) -> str:

@@ -22,10 +22,11 @@ from syncd.sources.api.asking import Asking
 from syncd.sources.api.client import Client, Clocks
 from syncd.sources.api.login import authorization, without_login
 from syncd.sources.api.paging import MAY_SHIFT, Paging, rows
-from syncd.sources.api.request import Template, since_text
+from syncd.sources.api.request import Template, behind, since_text
 from syncd.sources.api.scanning import ApiScan
 from syncd.sources.api.shape import ApiLayout, Row, Rows, Shape
 from syncd.sources.api.span import Span
+from syncd.sources.api.statuses import StatusList, StatusNames
 from syncd.sources.columns import Meaning, text_of
 from syncd.sources.dictionary import StatusCount
 from syncd.sources.following import EPOCH, Following, load
@@ -40,6 +41,7 @@ class Api:
     """How an API is asked and read, as the settings of these names say; `headers` carry the credentials too."""
 
     url: str
+    path: str = ""
     query_params: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     auth: str | None = None
@@ -48,6 +50,8 @@ class Api:
     next: str | None = None
     items: str | None = None
     fields: Mapping[str, str] = field(default_factory=dict)
+    where: str | None = None
+    statuses: StatusList = field(default_factory=StatusList)
     since_format: str = "iso"
     rate: float = 0.0
     retry_after_ms_header: str | None = None
@@ -85,8 +89,7 @@ class ApiSource:
         self._lookback = lookback
         self._batch = batch
         url, login = without_login(api.url)
-        self._template = Template(url, api.query_params)
-        self.shape = Shape(api.items, api.next, api.fields, Meaning(timezone, tracking_template, message_is_change))
+        self._template = Template(behind(url, api.path), api.query_params)
         self.client = Client(
             base_url=url,
             headers={**api.headers, **authorization(api.auth or login)},
@@ -96,6 +99,10 @@ class ApiSource:
             redact=redact,
             clocks=clocks or Clocks(),
         )
+        listed = behind(url, api.statuses.path, api.path) if api.statuses.path else None
+        self.status_names = StatusNames(self.client, listed, api.statuses)
+        meaning = Meaning(timezone, tracking_template, message_is_change)
+        self.shape = Shape(api.items, api.next, api.fields, meaning, where=api.where, name_of=self.status_names.of)
 
     def now(self) -> datetime:
         """The source's present, in UTC, as its last answer showed it."""
@@ -139,7 +146,8 @@ class ApiSource:
             yield self.shape.layout.page([row for _, row in part])
 
     def statuses(self) -> list[StatusCount]:
-        """Every status that orders have, and the name that the last of them gives it."""
+        """Those of the platform's list, then those that only orders have. A name is what a buyer would read now."""
+        listed = self.status_names.read()
         counts: Counter[str] = Counter()
         names: dict[str, str | None] = {}
         for part in self.every_page():
@@ -148,11 +156,15 @@ class ApiSource:
                 if isinstance(order, Order):
                     counts[order.status] += 1
                     names[order.status] = order.message or names.get(order.status)
-        return [StatusCount(code, names[code], counts[code]) for code in sorted(counts)]
+        codes = [*listed, *sorted(counts.keys() - listed.keys())]
+        return [StatusCount(code, names.get(code) or listed.get(code), counts[code], code in listed) for code in codes]
 
     def pages(self, since: datetime) -> Iterator[Rows]:
         """The rows changed since then, page by page; no page is empty."""
-        return rows(self._asking(since), self._api.paging)
+        self.status_names.refresh()
+        for part in rows(self._asking(since), self._api.paging):
+            if orders := [row for row in part if self.shape.layout.is_order(row)]:
+                yield orders
 
     def every_page(self) -> Iterator[Rows]:
         return self.pages(EPOCH)
@@ -160,6 +172,7 @@ class ApiSource:
     def first_item(self) -> tuple[Any, Rows]:
         """The first order as it came, or None, and the first page's rows."""
         asking = self._asking(EPOCH)
+        self.status_names.refresh()
         first = next(rows(asking, self._api.paging), [])
         return next(iter(asking.first_items), None), first
 

@@ -1,0 +1,81 @@
+"""The names of an API's statuses, from the platform's own list: fetched once a day, for the words that buyers read.
+
+A list that cannot be read stops nothing: the last good one stays, and it is tried again later. Names from it are never
+compared, so a renamed status notifies nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from syncd.errors import SourceError
+from syncd.sources.api.answers import no_such_page
+from syncd.sources.api.client import Client
+from syncd.sources.api.shape import pairs
+from syncd.sources.columns import text_of
+
+FRESH_FOR = 24 * 3600.0
+TRIED_AGAIN_AFTER = 600.0
+"""Seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class StatusList:
+    """Where the list is and how it is read, as SYNCD_SOURCE__STATUSES_PATH, …ITEMS, …CODE and …NAME say. `complain` is
+    told why it cannot be read, once for each fault: that stops nothing."""
+
+    path: str = ""
+    items: str | None = None
+    code: str = "code"
+    name: str = "name"
+    complain: Callable[[str], None] = lambda _why: None
+
+
+class StatusNames:
+    """Code -> name. `url` None: the platform has no such list. Asked by the one thread that asks the client."""
+
+    def __init__(self, client: Client, url: str | None, listed: StatusList) -> None:
+        self._client = client
+        self._url = url
+        self._listed = listed
+        self._names: Mapping[str, str | None] = {}
+        self._due_at = 0.0
+        self._fault: str | None = None
+
+    def of(self, code: str) -> str | None:
+        """The name as it was last read."""
+        return self._names.get(code)
+
+    def refresh(self) -> None:
+        """Read the list if that is due. What is wrong with it is no error here."""
+        if self._url is None or self._now() < self._due_at:
+            return
+        try:
+            self.read()
+        except SourceError as error:
+            self._due_at = self._now() + TRIED_AGAIN_AFTER
+            if str(error) != self._fault:
+                self._listed.complain(str(error))
+            self._fault = str(error)
+
+    def read(self) -> Mapping[str, str | None]:
+        """The list as it is now, in its own order; empty where there is none. SourceError."""
+        if self._url is None:
+            return {}
+        try:
+            self._names = dict(self._fetched(self._url))
+        except SourceError as error:
+            raise SourceError(f"the list of statuses (SYNCD_SOURCE__STATUSES_PATH): {error}") from None
+        self._due_at, self._fault = self._now() + FRESH_FOR, None
+        return self._names
+
+    def _fetched(self, url: str) -> list[tuple[str, str | None]]:
+        answer = self._client.get(url)
+        if answer.missing:
+            raise no_such_page(self._client.host)
+        found = pairs(answer.body, self._listed.items, self._listed.code, self._listed.name)
+        return [(text, text_of(name)) for code, name in found if (text := text_of(code)) is not None]
+
+    def _now(self) -> float:
+        return self._client.clocks.monotonic()
