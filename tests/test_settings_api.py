@@ -135,3 +135,25 @@ def test_keyset_needs_the_time_of_the_change() -> None:
 
 def test_plain_http_is_taken_for_a_shop_in_a_local_network() -> None:
     assert loaded(SYNCD_SOURCE__URL="http://192.168.1.5/orders?page={page}").settings.source.is_api
+
+
+def test_a_path_may_hold_the_gaps_that_its_paging_needs() -> None:
+    source = loaded(SYNCD_SOURCE__PATH="/orders?p={page}", SYNCD_SOURCE__PAGING="page").settings.source
+    assert source.path == "/orders?p={page}"
+
+
+@pytest.mark.parametrize("name", ["PATH", "STATUSES_PATH"])
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("orders", "'orders' is no path: it begins with / and holds no space and no #"),
+        ("/or ders", "'/or ders' is no path"),
+        ("/orders#1", "'/orders#1' is no path"),
+        ("/orders/{pages}", "holds a name in braces that nothing fills in; did you mean {page}?"),
+        ("/orders?x=1&api_key=s3cr3t", "holds what looks like a key; write that behind SYNCD_SOURCE__URL"),
+    ],
+)
+def test_what_is_no_path_is_refused(name: str, text: str, says: str) -> None:
+    (fault,) = api_faults(**{f"SYNCD_SOURCE__{name}": text})
+    assert fault.startswith(f"SYNCD_SOURCE__{name}: {says}")
+    assert "s3cr3t" not in fault

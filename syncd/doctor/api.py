@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
@@ -15,6 +15,7 @@ from syncd.doctor.finding import Finding, ok, warning
 from syncd.doctor.samples import shown
 from syncd.doctor.shop import SAMPLES, row_faults
 from syncd.doctor.timing import off, precision, zone_smells
+from syncd.errors import SourceError
 from syncd.model import Push
 from syncd.sources import ApiSource
 from syncd.sources.api.answers import is_this_machine
@@ -48,6 +49,7 @@ class ApiExamination:
             Check("source", "Can the API be read?", self.fields),
             Check("source", "Can its orders be read?", self.rows),
             Check("source", "Which orders changed last?", self.samples),
+            Check("source", "Do its statuses have names?", self.statuses),
             Check("source", "What time is it there?", self.clock),
         )
 
@@ -81,6 +83,16 @@ class ApiExamination:
             yield precision(newest)
             yield from zone_smells(newest, self._shop.now(), self._shop.timezone)
 
+    def statuses(self) -> Iterator[Finding]:
+        """Can the list of statuses be read, if there is one?"""
+        try:
+            listed = self._shop.status_names.read()
+        except SourceError as error:
+            yield warning("source", str(error), "Polls go on without it: where an order has no name, none is pushed")
+            return
+        if listed:
+            yield ok("source", f"the API lists {len(listed)} statuses, such as {_named(listed)}")
+
     def clock(self) -> Iterator[Finding]:
         """What time is it there? An API tells it in whole seconds."""
         yield off(self._shop.now() - self._now())
@@ -110,6 +122,11 @@ class ApiExamination:
     def _as_it_came(self, item: Any) -> str:
         text = self._shop.client.redact(json.dumps(_masked(item), ensure_ascii=False))
         return text if len(text) <= TEXT_LIMIT else f"{text[:TEXT_LIMIT]}…"
+
+
+def _named(listed: Mapping[str, str | None]) -> str:
+    code, name = next(iter(listed.items()))
+    return f"{code}: {name}"
 
 
 def _masked(value: Any, key: str = "") -> Any:

@@ -9,6 +9,7 @@ import re
 from base64 import b64encode
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
 
 from syncd.settings.urls import looks_secret, no_placeholder
 from syncd.settings.values import quoted
@@ -74,7 +75,11 @@ def with_known_gaps(text: str) -> str:
 
 
 def path(text: str) -> str:
-    """It may hold gaps and parameters."""
+    """It may hold gaps and parameters, but no secret: it is shown."""
+    if any(looks_secret(name) for name, _ in parse_qsl(text.partition("?")[2], keep_blank_values=True)):
+        raise ValueError(
+            "holds what looks like a key; write that behind SYNCD_SOURCE__URL, as ?name=key: there it is hidden"
+        )
     if text and (not text.startswith("/") or re.search(r"[\s#]", text)):
         raise ValueError(f"{quoted(text)} is no path: it begins with / and holds no space and no #")
     return with_known_gaps(text)

@@ -159,3 +159,17 @@ def test_the_first_order_is_shown_without_buyers_and_secrets() -> None:
 def test_a_long_first_order_is_cut(patient: Patient, shop: ApiShop) -> None:
     shop.add(("1", "x" * 3000, NOW))
     assert "xxx…" in patient.found("source")
+
+
+def test_the_list_of_statuses_is_tried(patient: Patient, shop: ApiShop) -> None:
+    shop.add(("1", "new", NOW))
+    patient.env |= {
+        "SYNCD_SOURCE__STATUSES_PATH": "/states",
+        "SYNCD_SOURCE__STATUSES_CODE": "id",
+        "SYNCD_SOURCE__STATUSES_NAME": "status",
+    }
+    odd = patient.found("source", "warning", SYNCD_SOURCE__STATUSES_ITEMS="none")
+    assert "(SYNCD_SOURCE__STATUSES_PATH): SYNCD_SOURCE__STATUSES_ITEMS (none) finds nothing" in odd
+    listed = patient.found("source", SYNCD_SOURCE__STATUSES_ITEMS="orders")
+    assert "the API lists 1 statuses, such as 1: new" in listed
+    assert "the API lists" not in patient.found("source", SYNCD_SOURCE__STATUSES_ITEMS="orders[?none]")

@@ -13,7 +13,7 @@ import pytest
 from syncd.errors import SourceError
 from syncd.model import Order, Skipped
 from syncd.sources import StatusCount
-from syncd.sources.api.request import GAPS, Template, since_text
+from syncd.sources.api.request import GAPS, Template, behind, since_text
 from syncd.sources.api.shape import Shape
 from syncd.sources.api.span import Span
 from syncd.sources.columns import Meaning
@@ -87,6 +87,7 @@ def test_a_field_that_is_required_must_be_set(missing: str) -> None:
         ({"items": "a["}, "SYNCD_SOURCE__ITEMS is no JMESPath"),
         ({"following": "a["}, "SYNCD_SOURCE__NEXT is no JMESPath"),
         ({"fields": {**EVERY, "paid": "a["}}, "SYNCD_SOURCE__FIELDS__PAID is no JMESPath"),
+        ({"where": "a["}, "SYNCD_SOURCE__WHERE is no JMESPath"),
     ],
 )
 def test_what_does_not_compile_names_its_setting(changes: dict[str, Any], says: str) -> None:
@@ -183,3 +184,42 @@ def test_a_source_that_was_closed_may_be_used_again(shop: ApiShop) -> None:
     source = shop.source()
     source.close()
     assert len(source.find(["1", "2", "3"]).orders) == 2
+
+
+@pytest.mark.parametrize(
+    ("url", "path", "instead_of", "asked"),
+    [
+        ("https://h", "/api/orders", "", "https://h/api/orders"),
+        ("https://h/", "/api/orders", "", "https://h/api/orders"),
+        ("https://h/shop/?key=1", "/api/orders?type=O", "", "https://h/shop/api/orders?key=1&type=O"),
+        ("https://h/api/orders", "/api/orders", "", "https://h/api/orders"),
+        ("https://h/api/orders/", "/api/states", "/api/orders?type=O", "https://h/api/states"),
+        ("https://h/b/%D0%97", "/З", "", "https://h/b/З"),
+        ("https://h/orders", "", "", "https://h/orders"),
+    ],
+)
+def test_a_path_goes_behind_the_url_or_into_the_place_of_another(
+    url: str, path: str, instead_of: str, asked: str
+) -> None:
+    assert behind(url, path, instead_of) == asked
+
+
+@pytest.mark.parametrize(
+    ("where", "is_order"), [(None, True), ("status != 'draft'", False), ("id", True), ("other", False)]
+)
+def test_what_an_order_is_can_be_said(where: str | None, is_order: bool) -> None:
+    found = shape(where=where)
+    assert found.layout.is_order(found.row({"id": "1", "status": "draft"})) is is_order
+
+
+def test_a_condition_that_fails_on_an_order_names_its_setting() -> None:
+    with pytest.raises(SourceError, match="SYNCD_SOURCE__WHERE fails on the API's answer: "):
+        shape(where="abs(id)").row({"id": "1"})
+
+
+def test_the_orders_own_words_come_before_the_name_of_its_status() -> None:
+    found = shape(name_of={"new": "Новый"}.get)
+    words = [
+        found.layout.message(found.row(item)) for item in ({"status": "new"}, {"status": "new", "text": "Own"}, {})
+    ]
+    assert words == ["Новый", "Own", None]

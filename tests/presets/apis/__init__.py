@@ -1,0 +1,23 @@
+from tests.presets.apis.cs_cart import CsCart
+from tests.presets.apis.insales import InSales
+from tests.presets.apis.moysklad import MoySklad
+from tests.presets.apis.odata import OData
+from tests.presets.apis.platform import PHONE, UUID, ApiPlatform, Reply
+from tests.presets.apis.retailcrm import RetailCrm
+from tests.presets.apis.woocommerce import WooCommerce
+
+APIS: tuple[type[ApiPlatform], ...] = (RetailCrm, InSales, MoySklad, WooCommerce, CsCart, OData)
+
+__all__ = [
+    "APIS",
+    "PHONE",
+    "UUID",
+    "ApiPlatform",
+    "CsCart",
+    "InSales",
+    "MoySklad",
+    "OData",
+    "Reply",
+    "RetailCrm",
+    "WooCommerce",
+]

@@ -1,0 +1,71 @@
+"""MoySklad, JSON API 1.2: nothing without gzip, what is expanded up to 100 rows, milliseconds to wait."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, ClassVar
+from urllib.parse import urlencode
+
+from tests.presets.apis.platform import MOSCOW, PHONE, UUID, ApiPlatform, Asked, Placed, Reply
+
+_GZIP = {"Content-Encoding": "gzip"}
+
+
+class MoySklad(ApiPlatform):
+    preset = "moysklad"
+    login: ClassVar = {"AUTH": "bearer:a-token-of-an-employee"}
+    header = ("Authorization", "Bearer a-token-of-an-employee")
+    codes = ("7c3e-new", "7c3e-paid", "7c3e-sent", "7c3e-done", "7c3e-cancelled")
+    names: ClassVar = {
+        "7c3e-new": "Новый",
+        "7c3e-paid": "Оплачен",
+        "7c3e-sent": "Отгружен",
+        "7c3e-done": "Доставлен",
+        "7c3e-cancelled": "Отменён",
+    }
+    orders_path = "/api/remap/1.2/entity/customerorder"
+    list_path = "/api/remap/1.2/entity/customerorder/metadata"
+    limit = (45, 3.0)
+    waits = (Reply({"errors": [{"code": 1049}]}, 429, {"X-Lognex-Retry-After": "2500"}), 2.5)
+    user = "79000000000"
+    paid_with = "P-1"
+
+    def dictionary(self) -> Any:
+        return {"attributes": {}, "states": [{"id": code, "name": name} for code, name in self.titles.items()]}
+
+    def _reply(self, asked: Asked) -> Reply:
+        if "gzip" not in asked.headers.get("accept-encoding", ""):
+            return Reply({"errors": [{"code": 1070}]}, 415)
+        if asked.headers["accept"] not in ("application/json;charset=utf-8", "*/*"):
+            return Reply({"errors": [{"code": 1062}]}, 400)
+        reply = super()._reply(asked)
+        return Reply(reply.body, reply.status, {**reply.headers, **_GZIP})
+
+    def page(self, asked: Asked) -> Reply:
+        limit, offset = int(asked.params.get("limit", 1000)), int(asked.params.get("offset", 0))
+        if asked.params["order"] != "updated,asc" or not asked.params["filter"].startswith("updated>="):
+            return Reply({"errors": [{"code": 1002}]}, 400)
+        since = datetime.fromisoformat(asked.params["filter"].removeprefix("updated>=")).replace(tzinfo=MOSCOW)
+        orders = sorted((o for o in self.orders.values() if o.changed >= since), key=lambda o: (o.changed, o.id))
+        expanded = asked.params["expand"].split(",") if limit <= 100 else []
+        meta: dict[str, Any] = {"size": len(orders), "limit": limit, "offset": offset}
+        if offset + limit < len(orders):
+            following = urlencode({**asked.params, "offset": offset + limit})
+            meta["nextHref"] = f"{self.url}{self.orders_path}?{following}"
+        return Reply({"meta": meta, "rows": [self._order(o, expanded) for o in orders[offset : offset + limit]]})
+
+    def _order(self, order: Placed, expanded: list[str]) -> dict[str, Any]:
+        extra = {"IMSHOP UUID": UUID, "Трек-номер": order.tracking, "ID платежа": "P-1" if order.paid else None}
+        state = {"meta": {"href": f"{self.list_path}/states/{order.status}"}}
+        agent: dict[str, Any] = {"meta": {"href": "…/counterparty/5"}}
+        return {
+            "id": f"8d4f-{order.id}",
+            "name": str(order.id),
+            "updated": order.changed.astimezone(MOSCOW).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3],
+            "applicable": not order.draft,
+            "state": state | ({"id": order.status, "name": self.titles[order.status]} if "state" in expanded else {}),
+            "agent": agent | ({"phone": PHONE} if "agent" in expanded else {}),
+            "sum": 150000.0,
+            "payedSum": 150000.0 if order.paid else 0.0,
+            "attributes": [{"name": name, "value": value} for name, value in extra.items() if value],
+        }

@@ -1,0 +1,45 @@
+"""1C:Enterprise over OData: a part of all documents, by `$skip` and `$top`; XML unless it is asked for JSON."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from tests.presets.apis.platform import UUID, ApiPlatform, Asked, Placed, Reply, basic
+
+
+class OData(ApiPlatform):
+    preset = "1c-odata"
+    login: ClassVar = {"AUTH": "basic:Читатель:пароль"}
+    header = basic("Читатель", "пароль")
+    codes = ("НаСогласовании", "КОбеспечению", "КОтгрузке", "Закрыт", "Отменен")
+    names: ClassVar = {}
+    orders_path = "/base/odata/standard.odata/Document_ЗаказКлиента"
+    list_path = None
+    waits = (Reply({"odata.error": {}}, 503, {"Retry-After": "5"}), 5.0)
+    user = None
+    follows = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.url += "/base"
+
+    def dictionary(self) -> Any:
+        raise AssertionError("there is no list of statuses")
+
+    def page(self, asked: Asked) -> Reply:
+        if asked.params.get("$format") != "json" or asked.params.get("$orderby") != "Ref_Key":
+            return Reply("<feed/>")
+        start = int(asked.params["$skip"])
+        orders = sorted(self.orders.values(), key=lambda order: order.id)[start : start + int(asked.params["$top"])]
+        return Reply({"odata.metadata": "…", "value": [self._document(order) for order in orders]})
+
+    def _document(self, order: Placed) -> dict[str, Any]:
+        return {
+            "Ref_Key": f"11d7-{order.id}",
+            "Number": str(order.id),
+            "Posted": not (order.draft and order.id % 2),
+            "DeletionMark": order.draft and not order.id % 2,
+            "Статус": order.status,
+            "ТрекНомер": order.tracking or "",
+            "IMSHOP_UUID": UUID,
+        }

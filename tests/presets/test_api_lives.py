@@ -1,0 +1,299 @@
+"""What becomes of an order on each platform whose API a preset knows, and what of it is told."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from syncd import compose
+from syncd.cli.group import syncd
+from syncd.errors import SourceError
+from syncd.model import Order
+from syncd.poll import Poller
+from syncd.settings import Settings, load
+from syncd.sources import ApiSource
+from syncd.state import State
+from syncd.statuses import StatusesFile
+from tests.presets.apis import APIS, PHONE, UUID, ApiPlatform, CsCart, InSales, MoySklad, OData, Reply, RetailCrm
+from tests.presets.shop import TRACK
+
+A_DAY = 24 * 3600.0
+
+
+@dataclass
+class Shop:
+    """A platform, and all that a merchant sets to have it followed: what is unset comes from the preset."""
+
+    platform: ApiPlatform
+    home: Path
+    open: ExitStack
+
+    def settings(self, **source: str) -> Settings:
+        variables = {
+            "SYNCD_IMSHOP__URL": "http://127.0.0.1:9/statuses/sync/some-token",
+            "SYNCD_STATE__URL": f"sqlite:///{self.home}/state.db",
+            "SYNCD_SOURCE__TRACKING_TEMPLATE": f"{TRACK}{{tracking_number}}",
+            **{
+                f"SYNCD_SOURCE__{name}": text
+                for name, text in {
+                    "URL": self.platform.url,
+                    "PRESET": self.platform.preset,
+                    **self.platform.login,
+                    **source,
+                }.items()
+            },
+        }
+        return load(variables, usual_env_files=()).settings
+
+    def source(self, **source: str) -> ApiSource:
+        shop = compose.source(self.settings(**source))
+        assert isinstance(shop, ApiSource)
+        shop.client.clocks = self.platform.clock.clocks()
+        self.open.callback(shop.close)
+        return shop
+
+    def polled(self, **source: str) -> tuple[Poller, State]:
+        """A poller whose baseline is taken, and its state."""
+        settings = self.settings(**source)
+        state = compose.state(settings, create=True)
+        self.open.callback(state.close)
+        poller = compose.poller(settings, self.source(**source), state, StatusesFile(None), lambda _rows: None)
+        assert poller.poll(datetime.now(UTC)).baseline
+        return poller, state
+
+    def found(self, order: int = 1, **source: str) -> Order:
+        page = self.source(**source).find([str(order)])
+        assert page.skipped == []
+        (shown,) = page.orders
+        return shown
+
+
+@pytest.fixture
+def shop(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shop]:
+    """In it an order that was there before."""
+    with ExitStack() as cleanup:
+        platform: ApiPlatform = request.param()
+        cleanup.callback(platform.close)
+        platform.place(1)
+        yield Shop(platform, tmp_path, cleanup)
+
+
+def on(*platforms: type[ApiPlatform]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("shop", platforms, ids=lambda platform: platform.preset, indirect=True)
+
+
+LISTING = tuple(platform for platform in APIS if platform.list_path)
+NAMED_BY_THE_LIST = tuple(platform for platform in LISTING if platform not in (InSales, MoySklad))
+
+
+def told(state: State) -> list[tuple[str, str]]:
+    changes = list(state.changes(state=None, order_id=None, limit=None))[::-1]
+    return [(change.order_id, change.status) for change in changes]
+
+
+@on(*APIS)
+def test_an_order_is_told_from_its_placing_to_its_end(shop: Shop) -> None:
+    poller, state = shop.polled()
+    for _ in shop.platform.live(2):
+        assert poller.poll(datetime.now(UTC)).kind == ("incremental" if shop.platform.follows else "full")
+        assert poller.poll(datetime.now(UTC)).found == {}
+    assert told(state) == [("2", code) for code in shop.platform.codes[:4]]
+
+
+@on(*APIS)
+def test_an_order_is_shown_with_all_that_the_api_tells_of_it(shop: Shop) -> None:
+    platform = shop.platform
+    platform.change(1, platform.codes[2], paid=True, tracking="TRACK1")
+    shown = shop.found()
+    assert shown.message == platform.names.get(platform.codes[2])
+    assert shown.tracking_url == (f"{TRACK}TRACK1" if platform.tracks else None)
+    assert shown.user_id == platform.user
+    assert shown.imshop_uuid == (UUID if platform.uuid else None)
+    assert shown.content.get("payment_id") == platform.paid_with
+    assert shown.content.get("paid") == (True if platform.paid_with else None)
+    assert shown.updated_at == (platform.orders[1].changed if platform.follows else None)
+
+
+@on(*APIS)
+def test_a_cancelled_order_is_told(shop: Shop) -> None:
+    poller, state = shop.polled()
+    shop.platform.change(1, shop.platform.codes[4])
+    poller.poll(datetime.now(UTC))
+    assert told(state) == [("1", shop.platform.codes[4])]
+
+
+@on(*LISTING)
+def test_a_renamed_status_tells_nobody_and_is_known_within_a_day(shop: Shop) -> None:
+    poller, state = shop.polled()
+    source = poller.source
+    assert isinstance(source, ApiSource)
+    shop.platform.titles[shop.platform.codes[0]] = "Ждёт"
+    shop.platform.clock.waited.append(A_DAY)
+    poller.poll(datetime.now(UTC))
+    poller.reconcile(datetime.now(UTC))
+    assert told(state) == []
+    assert [order.message for order in source.find(["1"]).orders] == ["Ждёт"]
+
+
+@on(*APIS)
+def test_what_is_no_order_never_shows(shop: Shop) -> None:
+    """However many pages of it there are in between."""
+    shop.platform.place(*range(100, 170), draft=True)
+    shop.platform.place(300)
+    poller, state = shop.polled(BATCH="20")
+    shop.platform.place(*range(200, 270), draft=True)
+    shop.platform.place(301)
+    poller.poll(datetime.now(UTC))
+    result = poller.reconcile(datetime.now(UTC))
+    assert (result.rows, result.skipped) == (3, {})
+    assert told(state) == [("301", shop.platform.codes[0])]
+
+
+@on(*APIS)
+def test_all_pages_are_read_within_the_platforms_limit(shop: Shop) -> None:
+    shop.platform.place(*range(2, 262))
+    poller, _ = shop.polled(BATCH="20")
+    assert poller.reconcile(datetime.now(UTC)).rows == 261
+    most, seconds = shop.platform.limit
+    starts = shop.platform.asked_at
+    assert all(len([at for at in starts if start <= at < start + seconds]) <= most for start in starts)
+    assert shop.platform.waits[1] not in shop.platform.clock.waited
+
+
+@on(*APIS)
+def test_who_asks_too_much_waits_as_long_as_the_platform_says(shop: Shop) -> None:
+    reply, seconds = shop.platform.waits
+    poller, state = shop.polled()
+    shop.platform.change(1, shop.platform.codes[1])
+    shop.platform.refusals.append(reply)
+    poller.poll(datetime.now(UTC))
+    assert len(told(state)) == 1
+    assert seconds <= max(shop.platform.clock.waited) < seconds + 1
+
+
+@on(*APIS)
+def test_a_login_that_the_platform_does_not_know_is_a_clear_error(shop: Shop) -> None:
+    login = {name: text[:-1] for name, text in shop.platform.login.items()}
+    with pytest.raises(SourceError, match="does not accept the login"):
+        shop.source(**login).find(["1"])
+
+
+@on(*APIS)
+def test_the_url_may_be_the_shops_address_or_the_whole_one_of_its_orders(shop: Shop) -> None:
+    address = shop.platform.url
+    whole = address.removesuffix("/base") + shop.platform.orders_path
+    for url in (f"{address}/", whole):
+        assert shop.found(URL=url).message == shop.platform.names.get(shop.platform.codes[0])
+
+
+@on(*APIS)
+def test_every_status_is_listed_with_its_name(shop: Shop) -> None:
+    listed = shop.source().statuses()
+    names: list[tuple[str, str | None]] = [*shop.platform.names.items()] or [(shop.platform.codes[0], None)]
+    assert [(one.code, one.name) for one in listed] == names
+    assert [one.orders for one in listed] == [1, *[0] * (len(names) - 1)]
+    assert all(one.in_dictionary == bool(shop.platform.names) for one in listed)
+
+
+@on(RetailCrm)
+def test_the_command_lists_them_too(shop: Shop) -> None:
+    env = {
+        "SYNCD_IMSHOP__URL": "http://127.0.0.1:9/statuses/sync/some-token",
+        "SYNCD_SOURCE__URL": shop.platform.url,
+        "SYNCD_SOURCE__PRESET": shop.platform.preset,
+        "SYNCD_SOURCE__RATE": "0",
+        "SYNCD_SOURCE__HEADERS__X_API_KEY": shop.platform.header[1],
+    }
+    listed = json.loads(CliRunner(env=env).invoke(syncd, ["statuses", "--json", "--suggest"]).stdout)
+    assert [(row["code"], row["text"], row["orders"]) for row in listed][:2] == [
+        ("new", "Новый", 1),
+        ("prepayed", "Предоплата поступила", 0),
+    ]
+
+
+@on(*NAMED_BY_THE_LIST)
+def test_the_list_of_statuses_is_read_once_a_day(shop: Shop) -> None:
+    poller, _ = shop.polled()
+    for _ in shop.platform.live(2):
+        poller.poll(datetime.now(UTC))
+    assert [asked.path for asked in shop.platform.asked].count(str(shop.platform.list_path)) == 1
+
+
+@on(*NAMED_BY_THE_LIST)
+def test_a_list_that_fails_stops_no_poll_and_is_told_of_once(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
+    poller, state = shop.polled()
+    source = poller.source
+    assert isinstance(source, ApiSource)
+    shop.platform.list_fault = Reply({"error": "not allowed"}, 403)
+    with caplog.at_level(logging.WARNING, "syncd"):
+        for _ in shop.platform.live(2):
+            shop.platform.clock.waited.append(A_DAY)
+            poller.poll(datetime.now(UTC))
+    assert len(told(state)) == 4
+    assert [order.message for order in source.find(["2"]).orders] == [shop.platform.names[shop.platform.codes[3]]]
+    (said,) = [line for line in caplog.records if line.getMessage() == "status_names_unusable"]
+    assert "the list of statuses (SYNCD_SOURCE__STATUSES_PATH): " in str(vars(said)["fields"])
+    with pytest.raises(SourceError, match="SYNCD_SOURCE__STATUSES_PATH"):
+        source.statuses()
+
+
+@on(RetailCrm)
+def test_a_list_that_is_gone_is_looked_for_again_after_a_while(shop: Shop) -> None:
+    shop.platform.list_fault = Reply({}, 404)
+    source = shop.source()
+    assert [order.message for order in source.find(["1"]).orders] == [None]
+    shop.platform.list_fault = None
+    assert [order.message for order in source.find(["1"]).orders] == [None]
+    shop.platform.clock.waited.append(600.0)
+    assert [order.message for order in source.find(["1"]).orders] == ["Новый"]
+
+
+@on(RetailCrm)
+def test_a_list_that_looks_otherwise_says_what_to_set(shop: Shop) -> None:
+    with pytest.raises(SourceError, match=r"SYNCD_SOURCE__STATUSES_ITEMS \(rows\) finds nothing"):
+        shop.source(STATUSES_ITEMS="rows").statuses()
+
+
+@pytest.mark.parametrize(("status", "code"), [("fulfillment", "new"), ("financial", "paid")])
+@on(InSales)
+def test_any_of_the_three_statuses_may_be_the_status(shop: Shop, status: str, code: str) -> None:
+    shop.platform.change(1, shop.platform.codes[1], paid=True)
+    shown = shop.found(PARAMS__STATUS=status)
+    assert (shown.status, shown.message) == (code, None)
+
+
+@on(MoySklad)
+def test_the_name_of_a_status_may_be_its_code(shop: Shop) -> None:
+    assert shop.found(PARAMS__STATUS="name").status == "Новый"
+    assert [one.code for one in shop.source(PARAMS__STATUS="name").statuses()] == [*shop.platform.names.values()]
+
+
+@on(RetailCrm)
+def test_without_a_buyers_id_the_phone_is_shown(shop: Shop) -> None:
+    digits = "".join(char for char in PHONE if char.isdigit())
+    assert shop.found(FIELDS__USER_ID="nothing").user_id == digits
+
+
+@on(RetailCrm)
+def test_the_number_may_be_the_platforms_own_id(shop: Shop) -> None:
+    assert shop.found(1001, PARAMS__NUMBER="id").order_id == "1001"
+
+
+@on(OData)
+def test_documents_of_ones_own_kind_are_asked_for(shop: Shop) -> None:
+    with pytest.raises(SourceError, match="404"):
+        shop.source(PARAMS__DOCUMENT="Document_Заказ").find(["1"])
+
+
+@on(CsCart)
+def test_names_are_asked_for_in_a_language(shop: Shop) -> None:
+    shop.found(PARAMS__LANGUAGE="en")
+    assert shop.platform.asked[0].params["lang_code"] == "en"
