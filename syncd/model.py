@@ -92,8 +92,8 @@ class Seen:
     revision: int = 0
     missing: bool = False
     """The last full compare did not find it in the source."""
-    payment_waiting: bool = False
-    """A change that waits to be told carries a payment."""
+    payment_in_doubt: bool = False
+    """A change that carries a payment waits to be told, or was given up though it may have been."""
 
 
 @dataclass(frozen=True, slots=True)

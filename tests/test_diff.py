@@ -129,7 +129,7 @@ def test_a_paid_new_order_says_so() -> None:
 
 @pytest.mark.parametrize(("waiting", "paid_before"), [(True, False), (False, True)])
 def test_a_payment_that_may_have_been_told_wrongly_is_told_again(waiting: bool, paid_before: bool) -> None:
-    before = replace(seen("new", told=None, paid=paid_before, payment_id="p-1"), payment_waiting=waiting)
+    before = replace(seen("new", told=None, paid=paid_before, payment_id="p-1"), payment_in_doubt=waiting)
     assert told(order("packed", paid=False, payment_id=None), before).with_payment
 
 

@@ -14,7 +14,7 @@ from syncd.state.facts import get_fact, pause_fact, put_fact
 from syncd.state.outcomes import write_outcomes
 from syncd.state.store import Store
 from syncd.state.tables import CLAIMED, DUE_SOMETIME, changes, seen
-from syncd.state.waiting import NEWER_WAITS, end
+from syncd.state.waiting import NEWER_GOES, end
 
 _SENT = {
     "id",
@@ -63,7 +63,7 @@ class OutboxPart(Store):
         self._handed.clear()
         with self.write() as connection:
             connection.execute(update(changes).where(CLAIMED).values(in_doubt=True))
-            superseded = end(connection, "superseded", now, CLAIMED, NEWER_WAITS)
+            superseded = end(connection, "superseded", now, CLAIMED, NEWER_GOES)
             again = update(changes).where(CLAIMED).values(claimed_at=None, next_attempt_at=now)
             return superseded + connection.execute(again).rowcount
 

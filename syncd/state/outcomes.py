@@ -26,7 +26,7 @@ from syncd.news import is_news, known_after
 from syncd.state.facts import put_fact
 from syncd.state.seen import told_of
 from syncd.state.tables import DUE_SOMETIME, UNKNOWN, WAITING, attempts, canonical, changes, in_state, seen
-from syncd.state.waiting import NEWER_WAITS, end
+from syncd.state.waiting import NEWER_GOES, NEWER_WAITS, end
 
 ATTEMPTS_KEPT = 20
 """Of one change, the newest."""
@@ -37,6 +37,7 @@ _STANDING = (
         changes.c.id,
         changes.c.state,
         changes.c.ended_at,
+        NEWER_GOES.label("newer_goes"),
         NEWER_WAITS.label("newer_waits"),
         changes.c.content,
         seen.c.content.label("seen_content"),
@@ -117,7 +118,7 @@ def _state(outcome: Outcome, row: Row[Any]) -> ChangeState:
         return "delivered"
     if standing != "pending":
         return standing
-    return "superseded" if outcome.state == "pending" and row.newer_waits else outcome.state
+    return "superseded" if outcome.state == "pending" and row.newer_goes else outcome.state
 
 
 def _noted(outcome: Outcome, states: Mapping[int, ChangeState], row: Row[Any]) -> dict[str, object]:
