@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
+from functools import partial
 from threading import Event, Thread
 from types import FrameType
 
@@ -69,9 +70,10 @@ class Daemon:
             metrics = Metrics(standard_registry())
             observer = Observer(metrics, lambda: statuses.now)
             stack.enter_context(self._http(metrics, observer, state, lease))
-            if not self._lead(lease):
+            in_doubt = self._lead(lease, state)
+            if in_doubt is None:
                 return
-            in_doubt = state.recover(compose.now())
+            polling = state.poll_lease()
             log.info("started", extra=fields(version=__version__, in_doubt=in_doubt or None))
             outbox = LeasedOutbox(state, lease.held, observer, settings.imshop.timeout, time.monotonic)
             deliverer = compose.deliverer(
@@ -83,7 +85,7 @@ class Daemon:
                 self._delivery_beats,
             )
             jobs = Jobs(
-                poller=compose.poller(settings, shop, state, statuses, self._progress),
+                poller=compose.poller(settings, shop, state, statuses, partial(self._progress, polling)),
                 state=state,
                 statuses=statuses,
                 observer=observer,
@@ -93,6 +95,7 @@ class Daemon:
                 retention=settings.state.retention,
                 clock=compose.now,
                 leading=lease.held,
+                polling=polling,
                 staged=deliverer.wake,
             )
             with self._delivering(deliverer), self._scheduled(jobs) as scheduler:
@@ -108,10 +111,11 @@ class Daemon:
                         deliverer.wake()
         log.info("stopped")
 
-    def _lead(self, lease: Lease) -> bool:
-        """Take the lease. On a state that several hosts can share, stand by until it is free; False: stopped before."""
+    def _lead(self, lease: Lease, state: State) -> int | None:
+        """Take the lease, and see to what the last process left. On a state that several hosts can share, stand by
+        until it is free. Returns how many changes are in doubt; None: stopped before."""
         if lease.acquire():
-            return True
+            return state.recover(compose.now())
         if not compose.state_is_shared(self._settings):
             raise StateError(
                 f"another syncd ({lease.holder() or 'unknown'}) runs on this state. Two would push everything twice; "
@@ -119,10 +123,13 @@ class Daemon:
             )
         log.info("standing_by", extra=fields(holder=lease.holder()))
         while not self._stop.wait(WATCH_SECONDS):
-            if _take(lease):
-                # The one that led may still have pushes in flight.
-                return not self._stop.wait(self._settings.imshop.timeout.total_seconds())
-        return False
+            # The one that led may still have pushes in flight.
+            if _take(lease) and not self._stop.wait(self._settings.imshop.timeout.total_seconds()):
+                try:
+                    return state.recover(compose.now())
+                except StateError as error:
+                    log.warning("state_failed", extra=fields(job="takeover", error=str(error)))
+        return None
 
     def _keep(self, lease: Lease, outbox: LeasedOutbox) -> None:
         """A lease that was lost, since the state's server was away, is taken again before any work goes on."""
@@ -133,8 +140,8 @@ class Daemon:
         if _take(lease):
             log.info("lease_regained")
 
-    def _progress(self, _rows: int) -> None:
-        if self._stop.is_set():
+    def _progress(self, polling: Lease, _rows: int) -> None:
+        if self._stop.is_set() or not polling.held():
             raise StopError
         self._pulses.beat("poll", QUIET_SECONDS)
 

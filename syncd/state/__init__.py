@@ -57,7 +57,12 @@ class State(PollsPart, ComparePart, HoldsPart, RemediesPart, SeenPart, OutboxPar
 
     def lease(self) -> Lease:
         """The right to deliver from this state: one daemon at a time."""
-        return lease_on(self)
+        return lease_on(self, "deliver")
+
+    def poll_lease(self) -> Lease:
+        """The right to poll: one poll at a time, in whatever process. A page that was read before another poll's and
+        staged after it would tell an older status after a newer one."""
+        return lease_on(self, "poll")
 
 
 def open_state(
