@@ -6,6 +6,7 @@ Two facts are kept apart: what the change came to, and what IMSHOP knows of the 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -107,7 +108,10 @@ def write_outcomes(connection: Connection, outcomes: Sequence[Outcome]) -> None:
     if known:
         connection.execute(_NOTE, [_noted(outcome, states, standing[outcome.push.change_id]) for outcome in known])
         _note_told(connection, known, states, standing)
-        _drop_void(connection, [outcome for outcome in known if standing[outcome.push.change_id].newer_waits])
+        passed = [outcome for outcome in known if standing[outcome.push.change_id].newer_waits]
+        if passed:
+            latest = max(outcome.ended_at for outcome in passed)
+            drop_void(connection, [outcome.push.order_id for outcome in passed], latest)
         _note_attempts(connection, [outcome for outcome in known if outcome.result != "unsent"])
 
 
@@ -158,14 +162,12 @@ def _note_told(
         connection.execute(_DOUBT, {"orders": doubtful})
 
 
-def _drop_void(connection: Connection, outcomes: Sequence[Outcome]) -> None:
+def drop_void(connection: Connection, order_ids: Sequence[str], now: datetime) -> None:
     """Orders that went back to what IMSHOP knows while a push of theirs was under way: what waits says nothing new."""
-    if not outcomes:
-        return
-    rows = connection.execute(_NEWEST_WAITING, {"orders": [outcome.push.order_id for outcome in outcomes]})
+    rows = connection.execute(_NEWEST_WAITING, {"orders": order_ids})
     void = [order for order, to_tell, *known in rows if (told := told_of(*known)) and not is_news(to_tell, told)]
     waiting = (or_(DUE_SOMETIME, in_state("held")), changes.c.order_id.in_(void))
-    end(connection, "superseded", max(outcome.ended_at for outcome in outcomes), *waiting)
+    end(connection, "superseded", now, *waiting)
 
 
 def _acknowledged(outcome: Outcome, row: Row[Any]) -> dict[str, object]:

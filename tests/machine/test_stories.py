@@ -151,3 +151,15 @@ def test_a_payment_that_may_have_been_told_is_taken_back_though_an_operator_gave
     come_to_rest(world)
     check_at_rest(world)
     assert world.imshop.of("0001").payment == UNPAID
+
+
+def test_an_order_that_goes_back_after_a_turn_whose_end_was_lost_is_not_told(world: World) -> None:
+    """The turn took the change, but the connection was cut right at its commit, so nobody was handed it."""
+    changed(world, "0001", "packed")
+    world.on_commit = lambda: "cut"
+    world.step()
+    world.on_commit = lambda: None
+    changed(world, "0001", "new")
+    come_to_rest(world)
+    check_at_rest(world)
+    assert world.imshop.told == []
