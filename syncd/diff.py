@@ -109,7 +109,7 @@ def _adopt_columns(old: Content, new: Content) -> Content:
     """
     if old.keys() == new.keys():
         return old
-    return {column: old.get(column, value) if column in old else value for column, value in new.items()}
+    return {column: old.get(column, value) for column, value in new.items()}
 
 
 def _is_history(order: Order, history_before: datetime | None) -> bool:
