@@ -5,8 +5,9 @@ from __future__ import annotations
 import errno
 import socket
 from threading import Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from waitress import wasyncore
 from waitress.server import create_server
 
 from syncd.errors import SettingsError
@@ -29,7 +30,8 @@ class HttpServer:
             listener = socket.create_server((host, port), family=family)
         except OSError as error:
             raise SettingsError([f"SYNCD_HTTP__BIND: {_why(error, host, port)}"]) from error
-        self._server = create_server(app, sockets=[listener], threads=THREADS, ident=None)
+        self._open: dict[int, Any] = {}
+        self._server = create_server(app, map=self._open, sockets=[listener], threads=THREADS, ident=None)
         self._thread = Thread(target=self._serve, name="http", daemon=True)
         self._closing = False
 
@@ -37,10 +39,12 @@ class HttpServer:
         self._thread.start()
 
     def close(self) -> None:
-        """Requests under way get a second to end."""
+        """Requests under way get a second to end: before the server closes, for each tells it that it is done."""
         self._closing = True
-        self._server.close()
         self._server.task_dispatcher.shutdown(timeout=1)
+        self._server.close()
+        self._thread.join(1)
+        wasyncore.close_all(self._open, ignore_all=True)
 
     def _serve(self) -> None:
         try:
