@@ -126,6 +126,15 @@ def test_a_lease_whose_file_was_removed_is_lost(sqlite_state: str, tmp_path: Pat
         lease.release()
 
 
+def test_the_holder_is_named_though_one_before_had_a_longer_name(sqlite_state: str, tmp_path: Path) -> None:
+    (tmp_path / "syncd.db.lock").write_text("9" * 20)
+    with another(sqlite_state) as state:
+        lease = state.lease()
+        lease.acquire()
+        assert lease.holder() == f"process {os.getpid()}"
+        lease.release()
+
+
 def test_the_lock_file_is_its_owners_alone(sqlite_state: str, tmp_path: Path) -> None:
     with another(sqlite_state) as state:
         lease = state.lease()
