@@ -59,7 +59,8 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A row that cannot be read as an order. `reason` is one of `no_id`, `no_status`, `bad_timestamp`, `bad_value`."""
+    """A row that cannot be read as an order. `reason` is one of `no_id`, `no_status`, `bad_timestamp`, `bad_sequence`,
+    `bad_value`."""
 
     reason: str
     order_id: str | None

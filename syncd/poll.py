@@ -35,9 +35,9 @@ class Source(ScannedSource, Protocol):
         """Whether orders carry something to poll by; without it every poll is a full compare. May raise SourceError."""
 
     def changed(self, cursor: str) -> Iterator[Page]:
-        """Orders changed since `cursor` less the lookback, oldest first; of one order's rows the last counts.
+        """Orders changed since `cursor` less the lookback; of one order's rows the last counts.
 
-        May raise SourceError, also between pages.
+        Page.cursor None: keep the one there is. May raise SourceError, also between pages.
         """
 
 

@@ -47,9 +47,9 @@ class Scan(Protocol):
     def read(self, rows: Sequence[Row]) -> Page:
         """The orders in these rows. Only for a scan that is whole."""
 
-    def newest(self) -> tuple[str, datetime] | None:
-        """After a whole scan: where a poll is to start, and that row's `updated_at`. None: no row had one that lies
-        before the source's present."""
+    def newest(self) -> tuple[str, datetime | None] | None:
+        """After a whole scan: where a poll is to start, and the newest `updated_at`, if rows have one. None: no row had
+        a number, or an `updated_at` that lies before the source's present."""
 
 
 class ScannedSource(Protocol):
@@ -124,7 +124,7 @@ class FullCompare:
         self._miss()
         return True
 
-    def newest(self) -> tuple[str, datetime] | None:
+    def newest(self) -> tuple[str, datetime | None] | None:
         return self._scan.newest()
 
     def _blocks(self) -> Iterator[Sequence[Row]]:

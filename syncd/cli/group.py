@@ -36,6 +36,8 @@ COMMANDS = {
     "release": Entry("operate", "Let the changes go that the guard holds."),
     "resync": Entry("operate", "Push the present status of the named orders again."),
     "config": Entry("look", "Show the settings in force and where each came from, secrets masked."),
+    "statuses": Entry("statuses", "List every status code that the shop has: the list that IMSHOP asks for."),
+    "presets": Entry("presets", "List the shop platforms that syncd knows, or print one's preset."),
     "sandbox": Entry("sandbox", "Run a local stand-in for IMSHOP that prints what it gets."),
     "demo": Entry("demo", "Show it all at work: a small shop, the sandbox and the daemon."),
 }

@@ -134,7 +134,8 @@ def config(ctx: click.Context, *, json: bool) -> None:
     if json:
         print_json({setting.variable: {"value": setting.value, "from": setting.origin} for setting in shown})
     else:
-        print_table(["setting", "value", "from"], shown)
+        rows = [(setting.variable, " ".join(setting.value.split()), setting.origin) for setting in shown]
+        print_table(["setting", "value", "from"], rows)
 
 
 def _in_the_shop(chosen: Settings, order_id: str) -> tuple[Order | None, str | None]:

@@ -13,6 +13,7 @@ from syncd.model import Push
 from syncd.sources import DatabaseSource
 from syncd.sources.columns import KNOWN
 from syncd.sources.inspection import Look
+from syncd.sources.learning import CURSORS
 from syncd.statuses import Statuses
 
 SAMPLES = 3
@@ -35,14 +36,15 @@ class ShopExamination:
         """Does the query run, and which of its columns are used?"""
         columns = self._shop.columns()
         yield ok("source", f"{self._shop.inspection().database}: the query gives {', '.join(columns.used)}")
-        unused = [name for name in KNOWN if name not in (*columns.used, *columns.ignored)]
+        there = {*columns.used, *columns.ignored} | ({*CURSORS} if self._shop.has_cursor() else {"sequence"})
+        unused = [name for name in KNOWN if name not in there]
         if unused:
             yield ok("source", f"what it might give too: {', '.join(unused)}")
         yield from map(_ignored, columns.ignored)
         if "paid" in columns.used and "payment_id" not in columns.used:
             advice = "Give the query a column payment_id: paid without one is not sent"
             yield warning("source", "payments cannot be told: there is a column paid, but no payment_id", advice)
-        if "updated_at" not in columns.used:
+        if not self._shop.has_cursor():
             advice = "If the shop keeps the time of an order's last change, have the query give it as updated_at"
             yield warning("source", "without a column updated_at every poll reads and compares all orders", advice)
 
@@ -79,12 +81,14 @@ class ShopExamination:
             return
         plan = self._shop.inspection().plan()
         if plan is None:
-            yield ok("source", "cannot tell on this kind of database whether there is an index for updated_at")
-        elif plan.by_index:
-            yield ok("source", "polls find what changed by an index on the column behind updated_at")
+            yield ok("source", "cannot tell on this kind of database whether there is an index for what polls go by")
+            return
+        column = "sequence" if "sequence" in self._shop.columns().used else "updated_at"
+        if plan.by_index:
+            yield ok("source", f"polls find what changed by an index on the column behind {column}")
         else:
             whole = "; ".join(plan.reads_whole[:EXAMPLES]) or "a sort of everything"
-            advice = "Have an index made on the column behind updated_at, and give that column bare, in no expression"
+            advice = f"Have an index made on the column behind {column}, and give that column bare, in no expression"
             yield warning("source", f"every poll reads whole tables: {whole}", advice)
 
     def login(self) -> Iterator[Finding]:

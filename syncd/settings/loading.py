@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, get_origin
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from syncd.errors import SettingsError
-from syncd.settings import places, values
+from syncd.settings import places, presets, values
 from syncd.settings.group import EmptyMeansOff, Masked
 from syncd.settings.places import Found, Place
 from syncd.settings.shape import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from pydantic.fields import FieldInfo
@@ -35,6 +36,11 @@ class Variable:
     def may_be_empty(self) -> bool:
         return any(isinstance(mark, EmptyMeansOff) for mark in self.field.metadata)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it is a group of names that are not ours to know: SYNCD_SOURCE__PARAMS__PREFIX."""
+        return get_origin(self.field.annotation) is Mapping
+
     def value(self, settings: BaseModel) -> object:
         found: object = settings
         for step in self.path:
@@ -44,15 +50,18 @@ class Variable:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """The settings in force, and for each variable that was set the text and the place it came from."""
+    """The settings in force, and for each variable that was set the text and the place it came from: a name of an
+    open group is a variable of its own."""
 
     settings: Settings
     found: Mapping[str, Found]
 
     @property
     def origins(self) -> dict[str, str]:
-        """Variable -> `environment`, `credential FILE`, the env file's path, or `default`, for every variable."""
-        return {name: self.found[name].origin if name in self.found else "default" for name in VARIABLES}
+        """Variable -> `environment`, `credential FILE`, the env file's path, `preset NAME` or `default`, for every
+        variable; an open group's names in its place."""
+        names = (name for known in VARIABLES for name in _members(known, self.found) or [known])
+        return {name: self.found[name].origin if name in self.found else "default" for name in names}
 
 
 class Shown(NamedTuple):
@@ -75,6 +84,7 @@ def load(
     found: dict[str, Found] = {}
     for place in places.read(environ, env_file, usual_env_files, faults):
         found |= _known(_spelled_out(place, faults), faults)
+    found = _known(presets.fill(found, faults), faults)
     settings = _validated(found, faults)
     if faults or settings is None:
         raise SettingsError(faults)
@@ -83,8 +93,7 @@ def load(
 
 def masked(loaded: Loaded) -> list[Shown]:
     """Every setting as it was written, or its default, with secrets masked."""
-    origins = loaded.origins
-    return [Shown(name, _shown(variable, loaded), origins[name]) for name, variable in VARIABLES.items()]
+    return [Shown(name, _shown(name, loaded), origin) for name, origin in loaded.origins.items()]
 
 
 def _name(path: Sequence[str | int]) -> str:
@@ -102,7 +111,21 @@ def _variables(model: type[BaseModel], path: tuple[str, ...] = ()) -> Iterator[V
 
 
 VARIABLES = {_name(variable.path): variable for variable in _variables(Settings)}
-GROUPS = {_name(variable.path[:depth]) for variable in VARIABLES.values() for depth in range(1, len(variable.path))}
+OPEN_GROUPS = [name for name, variable in VARIABLES.items() if variable.is_open]
+GROUPS = {_name(variable.path[:depth]) for variable in VARIABLES.values() for depth in range(1, len(variable.path))} | {
+    *OPEN_GROUPS
+}
+
+
+def _members(group: str, found: Iterable[str]) -> list[str]:
+    """The names in an open group that were found."""
+    return [name for name in found if group in OPEN_GROUPS and name.startswith(f"{group}__")]
+
+
+def _variable(name: str) -> Variable | None:
+    """The setting of that name, or the open group that it is in. None: there is none."""
+    group = next((group for group in OPEN_GROUPS if name.startswith(f"{group}__") and name != f"{group}__"), name)
+    return VARIABLES.get(group)
 
 
 def _spelled_out(place: Place, faults: list[str]) -> dict[str, Found]:
@@ -127,10 +150,12 @@ def _json_object(text: str) -> dict[str, Any] | None:
 
 def _flat(name: str, group: dict[str, Any], origin: str, faults: list[str]) -> dict[str, Found]:
     """As a variable would have it: text is text, anything else as JSON writes it; null is unset."""
-    found = {}
+    found: dict[str, Found] = {}
     for key, value in group.items():
         variable = f"{name}__{key.upper()}"
-        if isinstance(value, dict | list):
+        if isinstance(value, dict) and variable in OPEN_GROUPS:
+            found |= _flat(variable, value, origin, faults)
+        elif isinstance(value, dict | list):
             faults.append(f"{variable}: is a JSON {'list' if isinstance(value, list) else 'object'}; write one value")
         elif value is not None:
             found[variable] = Found(value if isinstance(value, str) else json.dumps(value), origin)
@@ -140,22 +165,24 @@ def _flat(name: str, group: dict[str, Any], origin: str, faults: list[str]) -> d
 def _known(place: Place, faults: list[str]) -> dict[str, Found]:
     """What is set there; a name that is no setting is a fault."""
     known = (*VARIABLES, *sorted(GROUPS), *places.CONTROLS)
-    for name in sorted(place.keys() - set(known)):
+    for name in sorted(name for name in place.keys() - set(known) if not _variable(name)):
         nearest = get_close_matches(name.upper(), known, n=1, cutoff=0.0)[0]
         faults.append(f"{name}: is not a setting of syncd; did you mean {nearest}? ({place[name].origin})")
     return {
         name: found
         for name, found in place.items()
-        if name in VARIABLES and (found.text or VARIABLES[name].may_be_empty)
+        if (variable := _variable(name)) and (found.text or variable.may_be_empty)
     }
 
 
 def _validated(found: Place, faults: list[str]) -> Settings | None:
     tree: dict[str, Any] = {variable.path[0]: {} for variable in VARIABLES.values() if len(variable.path) > 1}
     for name, variable in VARIABLES.items():
+        *group, field = variable.path
         if name in found:
-            *group, field = variable.path
             (tree[group[0]] if group else tree)[field] = found[name].text
+        elif members := _members(name, found):
+            tree[group[0]][field] = {member.removeprefix(f"{name}__"): found[member].text for member in members}
     try:
         return Settings.model_validate(tree)
     except ValidationError as error:
@@ -178,18 +205,21 @@ def _meaning(fault: ErrorDetails) -> str:
             return fault["msg"]
 
 
-def _shown(variable: Variable, loaded: Loaded) -> str:
+def _shown(name: str, loaded: Loaded) -> str:
+    found = loaded.found.get(name)
+    if name not in VARIABLES:
+        return found.text if found else ""
+    variable = VARIABLES[name]
     value = variable.value(loaded.settings)
     if isinstance(value, SecretStr):
         marks = [mark for mark in variable.field.metadata if isinstance(mark, Masked)]
         return marks[0].mask(value.get_secret_value()) if marks else "***"
-    found = loaded.found.get(_name(variable.path))
     return found.text if found else _default_text(value)
 
 
 def _default_text(value: object) -> str:
     match value:
-        case None:
+        case None | Mapping():
             return ""
         case bool():
             return str(value).lower()

@@ -1,18 +1,27 @@
 """SYNCD_SOURCE__…: the shop's orders, and how they are read."""
 
+from collections.abc import Mapping
 from datetime import UTC, timedelta, tzinfo
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field, PlainValidator, SecretStr, ValidationInfo, field_validator
 
 from syncd.settings import urls, values
-from syncd.settings.group import Group, Masked
+from syncd.settings.group import EmptyMeansOff, Group, Masked
 from syncd.settings.values import duration, whole_number, within
 
 
 class Source(Group):
     url: Annotated[SecretStr, BeforeValidator(urls.source_url), Masked(urls.mask_database_url)] = Field(
         description="the shop's database (sqlite, mysql, mariadb, postgresql, mssql, oracle); a login that only reads",
+    )
+    preset: str | None = Field(
+        default=None,
+        description="a shop platform that syncd knows, or the path of a preset's file; see `syncd presets`",
+    )
+    params: Annotated[Mapping[str, str], EmptyMeansOff()] = Field(
+        default={},
+        description="the preset's parameters: SYNCD_SOURCE__PARAMS__PREFIX and so on, or all as one JSON object",
     )
     query_file: Annotated[values.SqlFile | None, PlainValidator(values.sql_file)] = Field(
         default=None,
@@ -22,6 +31,19 @@ class Source(Group):
         default=None,
         validate_default=True,
         description="the SELECT that lists the orders, its columns named as syncd knows them; it may use :since itself",
+    )
+    query_when: Annotated[str | None, PlainValidator(values.select)] = Field(
+        default=None,
+        description="a SELECT of one value; where it gives no yes, SYNCD_SOURCE__QUERY_ELSE is read instead",
+    )
+    query_else: str | None = Field(
+        default=None,
+        validate_default=True,
+        description="the SELECT that is read where SYNCD_SOURCE__QUERY_WHEN gives no yes",
+    )
+    statuses_query: Annotated[str | None, PlainValidator(values.select)] = Field(
+        default=None,
+        description="a SELECT of the shop's dictionary, its columns status and message, for `syncd statuses`",
     )
     init_sql: str | None = Field(
         default=None,
@@ -34,6 +56,10 @@ class Source(Group):
     lookback: Annotated[timedelta, within(duration, "0s", "30d")] = Field(
         default=timedelta(minutes=5),
         description="each poll rereads this far behind its cursor: late commits, clocks that disagree (0s to 30d)",
+    )
+    lookback_rows: Annotated[int, within(whole_number, "0", "1000000")] = Field(
+        default=1000,
+        description="the same for a cursor that is a sequence: so many numbers behind it (0 to 1000000)",
     )
     batch: Annotated[int, within(whole_number, "1", "100000")] = Field(
         default=1000,
@@ -52,10 +78,17 @@ class Source(Group):
     @classmethod
     def _one_select(cls, query: str | None, info: ValidationInfo) -> str | None:
         other = info.data.get("query_file", "at fault")
-        if query is None and other is None:
+        if query is None and other is None and not info.data.get("preset"):
             raise ValueError("required, but set nowhere (nor is SYNCD_SOURCE__QUERY_FILE)")
         if query is not None and other is not None:
             raise ValueError("is set, and so is SYNCD_SOURCE__QUERY_FILE; leave one of them out")
+        return query and values.select(query)
+
+    @field_validator("query_else")
+    @classmethod
+    def _both_or_none(cls, query: str | None, info: ValidationInfo) -> str | None:
+        if (query is None) != (info.data.get("query_when") is None):
+            raise ValueError("goes with SYNCD_SOURCE__QUERY_WHEN: set both or none")
         return query and values.select(query)
 
     @property

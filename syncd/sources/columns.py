@@ -22,6 +22,7 @@ REQUIRED = ("order_id", "status")
 KNOWN = (
     *REQUIRED,
     "updated_at",
+    "sequence",
     "message",
     "tracking_url",
     "tracking_number",

@@ -55,11 +55,11 @@ class Database:
                 (name, column[1]) for name, column in zip(result.keys(), result.cursor.description or (), strict=True)
             ]
 
-    def rows(self, statement: Statement) -> list[tuple[Any, ...]]:
+    def rows(self, statement: Statement | TextClause) -> list[tuple[Any, ...]]:
         """All rows of a statement that gives few."""
         return [row for block in self.blocks(statement, _SOME) for row in block]
 
-    def blocks(self, statement: Statement, size: int) -> Iterator[Rows]:
+    def blocks(self, statement: Statement | TextClause, size: int) -> Iterator[Rows]:
         """All rows as they arrive, `size` at a time. The connection is the pool's again once the last block is read
         or the iterator closed."""
         with self._connected() as connection:

@@ -1,6 +1,6 @@
 """Orders from a shop's database, by the merchant's own SELECT.
 
-    query ──► columns learnt once ──► changed: updated_at >= cursor less the lookback, streamed, in pages
+    query ──► columns learnt once ──► changed: updated_at or sequence >= cursor less the lookback, streamed, in pages
                                   └─► scan: everything, only the compared columns, streamed as bare tuples
 
 An incremental poll is one statement whose rows are cut into pages here. Pages that were each a statement of their own
@@ -11,21 +11,24 @@ than the driver's can each make ambiguous: an order would be lost there, or a pa
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import InitVar, dataclass, field
+from dataclasses import InitVar, dataclass, field, replace
 from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from syncd.errors import SourceError
 from syncd.model import Order, Page, Skipped
-from syncd.sources.columns import Layout, Meaning, text_of
+from syncd.sources.columns import Layout, Meaning, flag_of, text_of
 from syncd.sources.connection import Database
+from syncd.sources.counting import Counting, number
 from syncd.sources.dialects import Rows
+from syncd.sources.dictionary import StatusCount, statuses
 from syncd.sources.following import Following
 from syncd.sources.inspection import Inspection
 from syncd.sources.learning import Columns, Learnt, learn
-from syncd.sources.query import Statement
+from syncd.sources.query import Statement, as_written
 from syncd.sources.scanning import DatabaseScan
 from syncd.sources.timestamps import moment
 
@@ -40,8 +43,11 @@ class DatabaseSource:
 
     url, init_sql        as SYNCD_SOURCE__URL and SYNCD_SOURCE__INIT_SQL
     query                a SELECT; the names of its columns say what they mean
+    query_when           a SELECT of one value, asked before each reading: where it gives no yes, `query_else` is read
+    statuses_query       a SELECT of the shop's dictionary: status, message
     timezone             of timestamps without an offset
     lookback             how far behind its cursor each poll reads again
+    lookback_rows        the same for a cursor that is a number
     batch                rows a page
     tracking_template    a URL with `{tracking_number}` in it
     message_is_change    whether a different message alone is a change
@@ -53,13 +59,18 @@ class DatabaseSource:
     query: str
     timezone: tzinfo
     lookback: timedelta
+    lookback_rows: int = 1000
     batch: int = 1000
+    query_when: str | None = None
+    query_else: str | None = None
+    statuses_query: str | None = None
     tracking_template: InitVar[str | None] = None
     message_is_change: InitVar[bool] = False
     init_sql: InitVar[str | None] = None
     redact: InitVar[Callable[[str], str]] = str
     clock: Callable[[], datetime] | None = None
     _learnt: Learnt | None = field(default=None, init=False)
+    _learnt_from: str | None = field(default=None, init=False)
 
     def __post_init__(
         self,
@@ -80,24 +91,40 @@ class DatabaseSource:
         return self._look().columns
 
     def has_cursor(self) -> bool:
-        return self._look().has_cursor
+        return self._look().cursor is not None
 
     def changed(self, cursor: str) -> Iterator[Page]:
-        """Orders changed since `cursor` less the lookback, oldest first; of one order's rows the last counts.
+        """Orders changed since `cursor` less the lookback; of one order's rows the last counts.
 
-        Rows dated in the future are among them each time, but the cursor never passes the source's present.
+        By time the oldest come first. Rows dated in the future are among them each time, but the cursor never passes
+        the source's present. By number the newest come first, and an order once.
         """
         learnt = self._look()
+        return self._counted(cursor, learnt) if learnt.counts else self._followed(cursor, learnt)
+
+    def _followed(self, cursor: str, learnt: Learnt) -> Iterator[Page]:
         follow = Following(cursor, self.now(), self.timezone, learnt.updated_at)
         blocks = self._blocks(learnt.changed(follow.since(self.lookback)), self.batch)
         for rows, last in _and_whether_last(blocks):
-            yield _page(rows, learnt.layout, follow, last=last)
+            page = _page(rows, partial(_in_time, learnt.layout, follow), last=last)
+            yield replace(page, cursor=follow.cursor(last=last))
+
+    def _counted(self, cursor: str, learnt: Learnt) -> Iterator[Page]:
+        count = Counting(cursor)
+        blocks = self._blocks(learnt.changed(count.since(self.lookback_rows)), self.batch)
+        for rows, last in _and_whether_last(blocks):
+            page = _page(rows, partial(_by_number, learnt.layout, count), last=last)
+            if last and not count.has_read:  # the table starts anew, or was cut short: its numbers lie below the cursor
+                count.note_all(learnt.layout.value(row, "sequence") for row in self._rows(learnt.newest(1)))
+            yield replace(page, cursor=count.cursor() if last else None)
 
     def scan(self, *, whole: bool) -> DatabaseScan:
         """All orders, the compared columns alone or `whole`."""
         learnt = self._look()
-        follow = Following(None, self.now(), self.timezone) if whole and learnt.has_cursor else None
-        return DatabaseScan(self._blocks(learnt.everything(whole=whole), _BLOCK), learnt.layout, follow)
+        follow = Following(None, self.now(), self.timezone) if whole and "updated_at" in learnt.columns.used else None
+        count = Counting(None) if whole and learnt.counts else None
+        blocks = self._blocks(learnt.everything(whole=whole), _BLOCK)
+        return DatabaseScan(blocks, learnt.layout, follow, count, repeats=learnt.counts)
 
     def look_up(self, ids: Sequence[Any]) -> Page:
         """The orders with these ids, given as a scan gave them; of one order's rows the last counts."""
@@ -120,6 +147,10 @@ class DatabaseSource:
         learnt = self._look()
         return learnt.layout.page(self._rows(learnt.newest(limit)))
 
+    def statuses(self) -> list[StatusCount]:
+        """Every status code that the shop has, with its name and how many orders are there."""
+        return statuses(self._database, self._look(), self.statuses_query)
+
     def inspection(self) -> Inspection:
         """For questions that no poll asks."""
         return Inspection(self._database, self._look(), self.timezone)
@@ -129,9 +160,19 @@ class DatabaseSource:
         self._database.close()
 
     def _look(self) -> Learnt:
-        if self._learnt is None:
-            self._learnt = learn(self._database, self.query, self._meaning)
+        query = self._query_in_force()
+        if self._learnt is None or query != self._learnt_from:
+            self._learnt, self._learnt_from = learn(self._database, query, self._meaning), query
         return self._learnt
+
+    def _query_in_force(self) -> str:
+        if self.query_when is None or self.query_else is None:
+            return self.query
+        found = self._database.rows(as_written(self.query_when))
+        try:
+            return self.query if found and flag_of(found[0][0]) else self.query_else
+        except ValueError:
+            raise SourceError("SYNCD_SOURCE__QUERY_WHEN gives neither yes nor no. Have it give 1 or 0") from None
 
     def _rows(self, statement: Statement) -> list[tuple[Any, ...]]:
         return [row for block in self._blocks(statement, _BLOCK) for row in block]
@@ -154,19 +195,19 @@ def _and_whether_last(blocks: Iterator[Rows]) -> Iterator[tuple[Rows, bool]]:
     yield waiting or (), True
 
 
-def _page(rows: Rows, layout: Layout, follow: Following, *, last: bool) -> Page:
-    orders: list[Order] = []
-    skipped: list[Skipped] = []
-    for row in rows:
-        read = _followed(row, layout, follow)
-        if isinstance(read, Order):
-            orders.append(read)
-        else:
-            skipped.append(read)
-    return Page(orders, skipped, follow.cursor(last=last), last)
+_Read = Order | Skipped | None
 
 
-def _followed(row: Sequence[Any], layout: Layout, follow: Following) -> Order | Skipped:
+def _page(rows: Rows, read: Callable[[Sequence[Any]], _Read], *, last: bool) -> Page:
+    found = [read(row) for row in rows]
+    return Page(
+        [order for order in found if isinstance(order, Order)],
+        [row for row in found if isinstance(row, Skipped)],
+        last=last,
+    )
+
+
+def _in_time(layout: Layout, follow: Following, row: Sequence[Any]) -> _Read:
     """A row as an order, noted by the cursor. Without a timestamp it is left to the full compare."""
     raw = layout.value(row, "updated_at")
     try:
@@ -176,6 +217,18 @@ def _followed(row: Sequence[Any], layout: Layout, follow: Following) -> Order | 
         return Skipped("bad_timestamp", order_id, f"order {order_id or 'without an id'}: updated_at {error}")
     follow.note(raw, when)
     return layout.order(row, beyond_cursor=follow.is_news(when))
+
+
+def _by_number(layout: Layout, count: Counting, row: Sequence[Any]) -> _Read:
+    """A row as an order, noted by the cursor. None: a later row of the order was read."""
+    raw_id = layout.value(row, "order_id")
+    try:
+        reached = number(layout.value(row, "sequence"))
+    except ValueError as error:
+        order_id = text_of(raw_id)
+        return Skipped("bad_sequence", order_id, f"order {order_id or 'without an id'}: sequence {error}")
+    count.note(reached)
+    return layout.order(row, beyond_cursor=count.is_news(reached)) if count.is_last(raw_id) else None
 
 
 def _as_raw(order_id: str, like: object) -> object:

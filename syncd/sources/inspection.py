@@ -56,7 +56,7 @@ class Inspection:
 
     def look(self) -> Look:
         rows = self._database.rows(self._learnt.everything(whole=True).order_by(None).limit(LOOKED_AT))
-        times = [self._updated_at(row) for row in rows] if self._learnt.has_cursor else []
+        times = [self._updated_at(row) for row in rows] if self._learnt.cursor == "updated_at" else []
         return Look(
             rows=len(rows),
             skipped=self._learnt.layout.page(rows).skipped,
@@ -76,7 +76,8 @@ class Inspection:
 
     def plan(self) -> Plan | None:
         """How the database would run a poll that finds little. None: it is not known how to ask this database."""
-        newest = [*map(self._updated_at, self._newest_rows(1)), self._learnt.before_all]
+        column = self._learnt.cursor or ""
+        newest = [self._learnt.layout.value(row, column) for row in self._newest_rows(1)] + [self._learnt.before_all]
         return plan(self._database, self._learnt.changed(newest[0]))
 
     def may_write(self) -> Sequence[str] | None:
@@ -86,7 +87,7 @@ class Inspection:
     def _newest_rows(self, limit: int) -> Sequence[Sequence[Any]]:
         """Those that changed last and say when. In a descending order PostgreSQL would give NULL first."""
         statement = self._learnt.newest(limit)
-        if self._learnt.has_cursor:
+        if self._learnt.cursor == "updated_at":
             updated_at = [*statement.selected_columns][self._learnt.layout.names.index("updated_at")]
             statement = statement.where(updated_at.is_not(None))
         return self._database.rows(statement)

@@ -10,8 +10,12 @@ from typing import Any, cast
 from syncd.errors import SourceError
 from syncd.sources.columns import KNOWN, REQUIRED, Layout, Meaning
 from syncd.sources.connection import Database
+from syncd.sources.counting import BEFORE_ALL
 from syncd.sources.query import OrdersQuery, Statement
 from syncd.sources.timestamps import Raw, moment
+
+CURSORS = ("sequence", "updated_at")
+"""The columns that polls can go by, the better one first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +30,7 @@ class Columns:
 @dataclass(frozen=True, slots=True)
 class Learnt:
     """What was learnt. `before_all` is a value for `:since` that lies before every order, `updated_at` the newest raw
-    value, None where there is none or it cannot be read."""
+    value, None where there is none, it cannot be read, or polls go by number."""
 
     query: OrdersQuery
     layout: Layout
@@ -35,28 +39,37 @@ class Learnt:
     updated_at: Raw | None
 
     @property
-    def has_cursor(self) -> bool:
-        return "updated_at" in self.columns.used
+    def cursor(self) -> str | None:
+        """The column that polls go by, if there is one."""
+        return next((name for name in CURSORS if name in self.columns.used), None)
+
+    @property
+    def counts(self) -> bool:
+        """Whether the cursor is a number, so that there may be many rows of one order."""
+        return self.cursor == "sequence"
 
     def everything(self, *, whole: bool) -> Statement:
         """All orders, whole or only what is compared, by id."""
         names = self.layout.names if whole else self.layout.compared
-        order_by = tuple(dict.fromkeys(("order_id", *self._last_counts))) if whole else ("order_id",)
-        return self.query.everything(names, order_by, self.before_all)
+        return self.query.everything(names, self._by_id(whole=whole), self.before_all)
+
+    def statuses(self) -> Statement:
+        """All orders by id, their status and, where the query gives it, its message."""
+        names = [name for name in ("order_id", "status", "message") if name in self.columns.used]
+        return self.query.everything(names, self._by_id(whole=True), self.before_all)
 
     def among(self, ids: Sequence[Any]) -> Statement:
         """The orders with these raw ids, whole."""
         return self.query.among(self.layout.names, self._last_counts, ids, self.before_all)
 
     def changed(self, since: object) -> Statement:
-        """The orders since then, whole, oldest first. None: all that have a timestamp."""
+        """The rows since then, whole: by time the oldest first, by number the newest. None: all that have one."""
         start = self.before_all if since is None else since
         return self.query.changed(self.layout.names, self._last_counts, start, bounded=since is not None)
 
     def newest(self, limit: int) -> Statement:
         """A few orders, whole, those that changed last where that is known."""
-        by = "updated_at" if self.has_cursor else "order_id"
-        return self.query.newest(self.layout.names, by, limit, self.before_all)
+        return self.query.newest(self.layout.names, self.cursor or "order_id", limit, self.before_all)
 
     def some_id(self) -> Statement:
         """The id of some order."""
@@ -65,7 +78,12 @@ class Learnt:
     @property
     def _last_counts(self) -> Sequence[str]:
         """An order in which, of one order's rows, the last counts: always the same one, else its status would flap."""
-        return *(("updated_at",) if self.has_cursor else ()), *self.layout.compared
+        return *((self.cursor,) if self.cursor else ()), *self.layout.compared
+
+    def _by_id(self, *, whole: bool) -> Sequence[str]:
+        if whole:
+            return tuple(dict.fromkeys(("order_id", *self._last_counts)))
+        return ("order_id", "sequence") if self.counts else ("order_id",)
 
 
 def learn(database: Database, query: str, meaning: Meaning) -> Learnt:
@@ -75,6 +93,8 @@ def learn(database: Database, query: str, meaning: Meaning) -> Learnt:
     _require(REQUIRED, [name for name, _ in described])
     layout = Layout(tuple(types), meaning)
     orders = OrdersQuery(query, {name.lower(): name for name, _ in described if name.lower() in KNOWN})
+    if "sequence" in types:
+        return Learnt(orders, layout, _columns(types, layout), BEFORE_ALL, None)
     before_all = database.dialect.before_all_of(types.get("updated_at"))
     return Learnt(
         orders, layout, _columns(types, layout), before_all, _newest_time(database, orders, types, before_all)

@@ -10,12 +10,25 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Select, Subquery, bindparam, column, false, literal_column, select
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Select,
+    Subquery,
+    TextClause,
+    bindparam,
+    column,
+    false,
+    func,
+    literal_column,
+    select,
+)
 from sqlalchemy import text as sql_text
 from sqlalchemy.types import NullType
 
 _TOKEN = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"|`[^`]*`|--[^\n]*|/\*.*?\*/|\s+|.", re.DOTALL)
 _NOT_OURS = re.compile(r"(?<![:\w\\]):(?!since\b)(?=\w)")
+_COLON = re.compile(r"(?<![:\w\\]):(?=\w)")
 _SINCE = re.compile(r"(?<![:\w\\]):since\b")
 
 Statement = Select[tuple[Any, ...]]
@@ -34,11 +47,12 @@ class OrdersQuery:
         return select(literal_column("*")).select_from(self._orders(None)).where(false())
 
     def changed(self, names: Sequence[str], order_by: Sequence[str], since: object, *, bounded: bool) -> Statement:
-        """The orders whose `updated_at` is not before `since`."""
+        """The rows whose cursor, the first of `order_by`, is not before `since`: times go up, numbers go down."""
         orders = self._orders(since)
-        (updated_at,) = self._columns(orders, ["updated_at"])
-        start = updated_at >= _value(None, since) if bounded else updated_at.is_not(None)
-        return self._select(orders, names, order_by).where(start)
+        cursor, *others = self._columns(orders, order_by)
+        start = cursor >= _value(None, since) if bounded else cursor.is_not(None)
+        order = [cursor.desc(), *(other.desc() for other in others)] if order_by[0] == "sequence" else [cursor, *others]
+        return select(*self._columns(orders, names)).where(start).order_by(*order)
 
     def everything(self, names: Sequence[str], order_by: Sequence[str], since: object) -> Statement:
         """All orders. Here and below, `since` is for a query that asks for it: a value before all of them."""
@@ -58,7 +72,7 @@ class OrdersQuery:
         return select(*self._columns(orders, names)).where(last.is_not(None)).order_by(last.desc()).limit(limit)
 
     def _select(self, orders: Subquery, names: Sequence[str], order_by: Sequence[str]) -> Statement:
-        return select(*self._columns(orders, names)).order_by(*self._columns(orders, order_by))
+        return select(*self._columns(orders, names)).order_by(*self._order(orders, order_by))
 
     def _orders(self, since: object) -> Subquery:
         query = sql_text(self._query)
@@ -66,8 +80,21 @@ class OrdersQuery:
             query = query.bindparams(_value("since", since))
         return query.columns(*map(column, self._names.values())).subquery("orders_")
 
+    def _order(self, orders: Subquery, order_by: Sequence[str]) -> list[ColumnElement[Any]]:
+        """A row without a number comes before those that have one; on its own, each database decides that."""
+        columns = self._columns(orders, order_by)
+        return [
+            func.coalesce(column, literal_column("-1")) if name == "sequence" else column
+            for name, column in zip(order_by, columns, strict=True)
+        ]
+
     def _columns(self, orders: Subquery, names: Iterable[str]) -> list[ColumnElement[Any]]:
         return [orders.c[self._names[name]] for name in names]
+
+
+def as_written(query: str) -> TextClause:
+    """A query that stands for itself. Nothing in it is a parameter."""
+    return sql_text(_COLON.sub(r"\\:", without_end(query)))
 
 
 def without_end(query: str) -> str:

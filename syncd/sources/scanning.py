@@ -8,29 +8,39 @@ from typing import Any
 
 from syncd.model import Content, Page, Skipped
 from syncd.sources.columns import Layout
+from syncd.sources.counting import Counting, last_of_each
 from syncd.sources.dialects import Rows
 from syncd.sources.following import Following
 
 
 class DatabaseScan:
-    """Satisfies `syncd.reconcile.Scan`. `follow`: notes how far the orders reach; None: the scan is not whole, or the
-    orders have no timestamp."""
+    """Satisfies `syncd.reconcile.Scan`. `follow` and `count` note how far the orders reach; None: the scan is not
+    whole, or the orders have no timestamp or number. `repeats`: of an order's many rows only the last is given."""
 
-    def __init__(self, blocks: Iterator[Rows], layout: Layout, follow: Following | None) -> None:
-        self._blocks = blocks
+    def __init__(
+        self,
+        blocks: Iterator[Rows],
+        layout: Layout,
+        follow: Following | None,
+        count: Counting | None = None,
+        *,
+        repeats: bool = False,
+    ) -> None:
+        self._blocks = last_of_each(blocks) if repeats else blocks
         self._layout = layout
         self._follow = follow
+        self._count = count
 
     @property
     def width(self) -> int:
         return self._layout.width
 
     def blocks(self) -> Iterator[Rows]:
-        if self._follow is None:
-            yield from self._blocks
-            return
         for block in self._blocks:
-            self._follow.note_all(self._layout.value(row, "updated_at") for row in block)
+            if self._follow:
+                self._follow.note_all(self._layout.value(row, "updated_at") for row in block)
+            if self._count:
+                self._count.note_all(self._layout.value(row, "sequence") for row in block)
             yield block
 
     def content(self, row: Sequence[Any]) -> tuple[str, Content, str | None] | Skipped:
@@ -39,5 +49,9 @@ class DatabaseScan:
     def read(self, rows: Sequence[Sequence[Any]]) -> Page:
         return self._layout.page(rows)
 
-    def newest(self) -> tuple[str, datetime] | None:
-        return self._follow.newest() if self._follow else None
+    def newest(self) -> tuple[str, datetime | None] | None:
+        newest = self._follow.newest() if self._follow else None
+        if self._count is None:
+            return newest
+        cursor = self._count.cursor()
+        return (cursor, newest and newest[1]) if cursor else None

@@ -1,0 +1,102 @@
+"""`statuses`: the list of a shop's status codes that IMSHOP asks each merchant for."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Protocol
+
+import click
+
+from syncd import compose
+from syncd.cli.context import settings
+from syncd.cli.output import json_option, print_json, print_table
+from syncd.sources import StatusCount
+from syncd.statuses import Statuses, StatusesFile
+from syncd.suggest import suggestion
+
+_LIST = Sequence[Sequence[object]]
+
+
+class StatusSource(Protocol):
+    """The little that this list needs of a shop."""
+
+    def statuses(self) -> Sequence[StatusCount]:
+        """Every status code that the shop has, on its orders or in its dictionary, with its name. An API keeps the
+        platform's dictionary once it has it, for a day. SourceError."""
+
+    def close(self) -> None: ...
+
+
+@click.command()
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "csv", "md"]),
+    default="table",
+    show_default=True,
+    help="A table for people, CSV for a spreadsheet, Markdown for a ticket.",
+)
+@click.option("--suggest", is_flag=True, help="Propose IMSHOP's status for codes and names that are common.")
+@json_option
+@click.pass_context
+def statuses(ctx: click.Context, form: str, *, suggest: bool, json: bool) -> None:
+    """List every status code that the shop has: its text, how many orders are there, and IMSHOP's status for it.
+
+    IMSHOP's status is what the statuses file expects. A suggestion stands in a column of its own: it is a guess.
+    """
+    chosen = settings(ctx, level="error")
+    listed = StatusesFile(chosen.statuses.file).now
+    shop: StatusSource = compose.source(chosen)
+    try:
+        rows = [_row(status, listed, suggest=suggest) for status in shop.statuses()]
+    finally:
+        shop.close()
+    if json:
+        print_json(rows)
+    else:
+        headings = ["code", "text", "orders", "IMSHOP", *(["suggestion"] if suggest else [])]
+        _PRINTED[form](headings, [list(row.values()) for row in rows])
+
+
+def _row(status: StatusCount, listed: Statuses, *, suggest: bool) -> Mapping[str, object]:
+    known = listed.listed.get(status.code)
+    row: dict[str, object] = {
+        "code": status.code,
+        "text": status.name or listed.message(status.code),
+        "orders": status.orders,
+        "imshop": known.imshop if known else None,
+    }
+    if suggest:
+        row["suggestion"] = suggestion(status.code, str(row["text"] or "")) if row["imshop"] is None else None
+    return row
+
+
+def _as_csv(headings: Sequence[str], rows: _LIST) -> None:
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(headings)
+    writer.writerows([_cell(value) for value in row] for row in rows)
+    click.echo(out.getvalue(), nl=False)
+
+
+def _cell(value: object) -> object:
+    """A spreadsheet takes what begins so for a formula."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t")) else value
+
+
+def _as_markdown(headings: Sequence[str], rows: _LIST) -> None:
+    for line in (headings, ["---"] * len(headings), *rows):
+        click.echo(f"| {' | '.join(_escaped(line))} |")
+
+
+def _escaped(cells: Sequence[object]) -> Iterator[str]:
+    return (" ".join(str("" if cell is None else cell).split()).replace("|", "\\|") for cell in cells)
+
+
+_PRINTED: Mapping[str, Callable[[Sequence[str], _LIST], None]] = {
+    "table": print_table,
+    "csv": _as_csv,
+    "md": _as_markdown,
+}

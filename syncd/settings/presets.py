@@ -1,0 +1,185 @@
+"""Presets: what is known of a shop platform, as SYNCD_SOURCE__ settings that rank below all that a person wrote.
+
+A preset is a TOML file, see `syncd presets NAME`:
+
+    title = "…"                       one line for the list
+    urls = ["mysql", "mariadb"]       how SYNCD_SOURCE__URL may begin
+    [params.prefix]                   SYNCD_SOURCE__PARAMS__PREFIX; without a default it must be set
+    [source]                          any SYNCD_SOURCE__ setting, a group as a table; ${prefix} is filled in
+
+A parameter's value goes into SQL and expressions as it is. So it must match the parameter's pattern, and besides, can
+never hold what ends a text or a name in any of these languages.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from syncd.settings.places import Found, Place
+from syncd.settings.values import quoted, readable
+
+FOLDER = Path(__file__).parent.parent / "sources" / "presets"
+SOURCE = "SYNCD_SOURCE__"
+NAME = f"{SOURCE}PRESET"
+PARAMS = f"{SOURCE}PARAMS"
+URL = f"{SOURCE}URL"
+_QUERY_FILE = f"{SOURCE}QUERY_FILE"
+_QUERIES = tuple(f"{SOURCE}{name}" for name in ("QUERY", "QUERY_WHEN", "QUERY_ELSE"))
+"""One whole: a preset fills all of them or, where a person wrote a query, none."""
+_HARMLESS = re.compile(r"(?!.*--)[\w .,:+/@-]*")
+_PLACE = re.compile(r"\$\{(\w+)\}")
+
+
+class Parameter(BaseModel):
+    """`pattern`: what a value must match, whole. `default` None: it must be set."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    description: str
+    pattern: str
+    default: str | None = None
+
+    def fault(self, text: str) -> str | None:
+        """Why the text cannot be the value, or None."""
+        if re.fullmatch(self.pattern, text) and _HARMLESS.fullmatch(text):
+            return None
+        return f"{quoted(text)} cannot be used ({self.description}); it must match {self.pattern}"
+
+
+class Preset(BaseModel):
+    """A preset's file. `source` is as its table: the names of settings in lower case, in groups tables of them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    title: str
+    urls: list[str] = Field(min_length=1)
+    params: dict[str, Parameter] = {}
+    source: dict[str, Any]
+
+    def settings(self, values: Mapping[str, str]) -> dict[str, str]:
+        """Variable -> text, with the parameters' values filled in."""
+        return {variable: _PLACE.sub(lambda place: values[place[1]], text) for variable, text in _flat(self.source)}
+
+    def places(self) -> set[str]:
+        """The parameters that the settings name."""
+        return {name for _, text in _flat(self.source) for name in _PLACE.findall(text)}
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    name: str
+    title: str
+
+
+def presets() -> list[Listed]:
+    """Those that are built in, by name."""
+    return [Listed(path.stem, load(path).title) for path in sorted(FOLDER.glob("*.toml"))]
+
+
+def written(name: str) -> str:
+    """A preset as it is written. ValueError: there is none of that name, or its file cannot be read."""
+    return readable(_path(name))
+
+
+def load(path: Path) -> Preset:
+    """ValueError says what is wrong with the file."""
+    try:
+        preset = Preset.model_validate(tomllib.loads(readable(path)))
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{path} is not TOML: {error}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ValueError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    if unknown := preset.places() - preset.params.keys():
+        raise ValueError(f"{path}: ${{{min(unknown)}}} is no parameter; declare [params.{min(unknown)}]")
+    return preset
+
+
+def fill(found: Place, faults: list[str]) -> Place:
+    """What a person wrote, and below it what the preset says that SYNCD_SOURCE__PRESET names, if any."""
+    name = found.get(NAME, Found("", "")).text
+    given = {variable: place for variable, place in found.items() if variable.startswith(f"{PARAMS}__")}
+    if not name:
+        faults += [f"{variable}: is for presets, but {NAME} is not set" for variable in given]
+        return found
+    try:
+        preset = load(_path(name))
+    except ValueError as error:
+        faults.append(f"{NAME}: {error}")
+        return found
+    values = {
+        **{key: parameter.default for key, parameter in preset.params.items() if parameter.default is not None},
+        **{_key(variable): place.text for variable, place in given.items()},
+    }
+    wrong = [*_param_faults(name, preset, given), *_url_faults(name, preset, found)]
+    faults += wrong
+    return found if wrong else {**_filled(name, preset, values, found), **found}
+
+
+def _filled(name: str, preset: Preset, values: Mapping[str, str], found: Place) -> Place:
+    by_hand = {variable.upper() for variable in found}
+    if by_hand & {_QUERY_FILE, _QUERIES[0]}:
+        by_hand |= {*_QUERIES}
+    texts = {f"{PARAMS}__{key.upper()}": value for key, value in values.items()} | preset.settings(values)
+    return {
+        variable: Found(text, f"preset {name}") for variable, text in texts.items() if variable.upper() not in by_hand
+    }
+
+
+def _param_faults(name: str, preset: Preset, given: Place) -> Iterator[str]:
+    for variable, place in given.items():
+        parameter = preset.params.get(_key(variable))
+        if parameter is None:
+            near = get_close_matches(_key(variable), preset.params, n=1, cutoff=0.0)
+            hint = f"; did you mean {PARAMS}__{near[0].upper()}?" if near else ", which has none"
+            yield f"{variable}: is no parameter of the preset {name}{hint}"
+        elif fault := parameter.fault(place.text):
+            yield f"{variable}: {fault}"
+    for key, parameter in preset.params.items():
+        variable = f"{PARAMS}__{key.upper()}"
+        if parameter.default is None and variable not in given:
+            yield f"{variable}: required by the preset {name}: {parameter.description}"
+
+
+def _url_faults(name: str, preset: Preset, found: Place) -> Iterator[str]:
+    """Nothing of the URL is repeated: one cannot tell where its secrets begin."""
+    scheme = re.split(r"[:+]", found.get(URL, Found("", "")).text.lower(), maxsplit=1)[0]
+    if scheme and scheme not in preset.urls:
+        yield f"{URL}: the preset {name} needs a URL that starts with {' or '.join(f'{url}://' for url in preset.urls)}"
+
+
+def _path(name: str) -> Path:
+    """A name that looks like a path is the path of a preset of one's own."""
+    if name.endswith(".toml") or "/" in name:
+        return Path(name)
+    names = sorted(path.stem for path in FOLDER.glob("*.toml"))
+    if name not in names:
+        near = get_close_matches(name.lower(), names, n=1, cutoff=0.0)[0]
+        raise ValueError(f"{quoted(name)} is no preset; did you mean {near}? `syncd presets` lists them")
+    return FOLDER / f"{name}.toml"
+
+
+def _key(variable: str) -> str:
+    return variable.removeprefix(f"{PARAMS}__").lower()
+
+
+def _flat(table: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Each setting; in a group a name stays as it is written, for a header's or a URL's may matter."""
+    for key, value in table.items():
+        variable = f"{SOURCE}{key.upper()}"
+        if isinstance(value, Mapping):
+            yield from ((f"{variable}__{name}", _text(one)) for name, one in value.items())
+        else:
+            yield variable, _text(value)
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,46 @@
+"""What IMSHOP would probably map a shop's status to, by its name or code, in Russian or English.
+
+Pure. A guess for a person to check: IMSHOP keeps the table, and the merchant knows what a status means.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+# The first that fits counts, so what says more stands above what it contains: "awaiting pickup" is not "awaiting".
+_SIGNS: Sequence[tuple[str, str]] = (
+    ("placed", r"не ?(обработан|подтвержд|оплач)|unpaid|not paid"),
+    ("canceled", r"отмен|аннулир|отказ|отклон|недозвон|не дозвон|невыкуп|не выкуп|не удал|не доставлен|ошибк"),
+    ("canceled", r"cancel|declin|fail|denied|void|reject|expired|error|no call|no product|not delivered"),
+    ("closed", r"возврат|возвращ|refund|return|revers|charge ?back"),
+    ("closed", r"^закрыт|^closed"),
+    ("ready_for_pickup", r"(готов|ожида|ждет|прибыл|доставлен).*(выдач|самовывоз|получ|пункт|пвз|постамат|магазин)"),
+    ("ready_for_pickup", r"(готов|ready)$|at pickup|pick ?up|(ready|awaiting|waiting).*(collect|customer)|^packed$"),
+    ("ready_to_dispatch", r"(готов|ожида|ждет|передан|передач).*(отправ|отгруз|доставк|курьер|служб)"),
+    ("ready_to_dispatch", r"укомплект|^собран|упакован|комплектация завершена|assembled|assembling complete"),
+    ("ready_to_dispatch", r"(ready|awaiting|waiting).*(ship|dispatch|send|fulfil)|send to delivery"),
+    ("dispatched", r"^отправлен|отгружен|в пути|доставляется|в доставке|^в службе доставки|частично отправ"),
+    ("dispatched", r"shipped|dispatched|^sent$|transit|on (the|its) way|out for delivery|^delivering|on delivery"),
+    ("delivered", r"доставлен|вручен|delivered"),
+    ("processing", r"(платеж|оплата) (принят|получен|прош)|payment (accepted|received)"),
+    ("done", r"выполнен|заверш|выдан|получен|выкуплен|исполнен|^готов"),
+    ("done", r"^complete|completed|^done|finish|bought|fulfilled"),
+    ("processing", r"обработ|подтвержд|оплачен|сборк|собира|комплект"),
+    ("processing", r"в работе|формир|удержан|согласов|производств|готовится|предзаказ"),
+    ("processing", r"process|confirm|accepted|approved|^paid|prepay|prepar|assembling|authori[sz]ed"),
+    ("processing", r"on ?hold|holded|back ?order|in progress|suspected|review"),
+    ("placed", r"^нов|принят|создан|ожида|оформлен|^открыт"),
+    ("placed", r"^new|pending|placed|created|await|^open|received|waiting"),
+)
+
+
+def suggestion(code: str, name: str | None) -> str | None:
+    """One of IMSHOP's statuses, or None. The name counts before the code, and a code of one letter or a number says
+    nothing."""
+    return _by_words(name or "") or (_by_words(code) if re.search(r"[^\W\d_]{2}", code) else None)
+
+
+def _by_words(text: str) -> str | None:
+    words = re.sub(r"[\W_]+", " ", text.lower().replace("ё", "е").removeprefix("wc-")).strip()
+    return next((status for status, sign in _SIGNS if words and re.search(sign, words)), None)

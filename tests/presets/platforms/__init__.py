@@ -1,0 +1,13 @@
+"""The platforms that there are presets for."""
+
+from tests.presets.platforms.bitrix import BITRIX
+from tests.presets.platforms.cs_cart import CS_CART
+from tests.presets.platforms.magento import MAGENTO
+from tests.presets.platforms.opencart import OPENCART
+from tests.presets.platforms.platform import UUID, Platform
+from tests.presets.platforms.prestashop import PRESTASHOP
+from tests.presets.platforms.woocommerce import HPOS, LEGACY
+
+PLATFORMS = [BITRIX, OPENCART, LEGACY, HPOS, PRESTASHOP, MAGENTO, CS_CART]
+
+__all__ = ["CS_CART", "HPOS", "LEGACY", "OPENCART", "PLATFORMS", "PRESTASHOP", "UUID", "Platform"]

@@ -1,0 +1,66 @@
+"""The cursor that is a number."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from syncd.sources import counting, following
+from syncd.sources.counting import BEFORE_ALL, Counting, last_of_each, number
+
+
+@pytest.mark.parametrize("raw", [12, 12.0, Decimal(12), "12", " 12 "])
+def test_a_number_is_read_however_a_driver_gives_it(raw: object) -> None:
+    assert number(raw) == 12
+
+
+@pytest.mark.parametrize("raw", [None, True, 1.5, "", "1.5", "-1", "twelve", b"12", float("nan")])
+def test_what_is_no_whole_number_is_refused(raw: object) -> None:
+    with pytest.raises(ValueError, match="is not a whole number"):
+        number(raw)
+
+
+def test_the_next_poll_starts_the_lookback_behind_the_highest_number() -> None:
+    count = Counting(None)
+    count.note_all([7, None, 5000, "what", "12"])
+    assert Counting(count.cursor()).since(1000) == 4000
+
+
+def test_it_never_starts_before_all_numbers() -> None:
+    assert Counting(counting.dump(3)).since(1000) == BEFORE_ALL
+
+
+@pytest.mark.parametrize("cursor", ['["datetime", "2026-03-02T12:00:00"]', "", "{}", "7", '["sequence", "seven"]'])
+def test_a_cursor_of_another_kind_starts_from_the_first_number(cursor: str) -> None:
+    assert Counting(cursor).since(1000) is None
+    assert Counting(cursor).is_news(0)
+
+
+def test_a_time_is_not_read_from_a_number() -> None:
+    assert following.load(counting.dump(7)) is None
+
+
+def test_news_is_what_lies_beyond_the_cursor() -> None:
+    count = Counting(counting.dump(7))
+    assert [count.is_news(found) for found in (6, 7, 8)] == [False, False, True]
+
+
+def test_the_first_row_met_of_an_order_counts() -> None:
+    count = Counting(None)
+    assert [count.is_last(order_id) for order_id in ("1", "2", "1")] == [True, True, False]
+
+
+def test_nothing_read_is_no_cursor() -> None:
+    assert Counting(counting.dump(7)).cursor() is None
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 100])
+def test_of_rows_by_id_the_last_of_each_is_left_wherever_the_blocks_are_cut(size: int) -> None:
+    rows = [("1", "a"), ("2", "a"), ("2", "b"), ("2", "c"), ("3", "a"), ("4", "a"), ("4", "b")]
+    blocks = [rows[start : start + size] for start in range(0, len(rows), size)]
+    assert [row for block in last_of_each(blocks) for row in block] == [("1", "a"), ("2", "c"), ("3", "a"), ("4", "b")]
+
+
+def test_of_no_rows_there_is_no_last() -> None:
+    assert [row for block in last_of_each([]) for row in block] == []

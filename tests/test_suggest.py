@@ -1,0 +1,119 @@
+"""Suggestions for the statuses of the platforms as they come, in Russian and English."""
+
+from __future__ import annotations
+
+import pytest
+
+from syncd.statuses import IMSHOP_STATUSES
+from syncd.suggest import _SIGNS, suggestion
+
+NAMES = {
+    "placed": (
+        *("Новый", "Принят", "Принят, ожидается оплата", "Ожидание", "Ожидает оплаты", "Ожидается оплата", "Открыт"),
+        *(
+            "Не обработан",
+            "Неоплачен",
+            "Unpaid",
+            "Оформлен",
+            "New",
+            "Pending",
+            "Pending payment",
+            "Awaiting check payment",
+            "Placed",
+        ),
+    ),
+    "processing": (
+        *("В обработке", "Оплачен", "Оплачен, формируется к отправке", "Подтверждён", "Комплектуется", "Собирается"),
+        *("На удержании", "Платеж принят", "Платёж получен", "Передан в комплектацию", "В работе", "Processing"),
+        *("Payment accepted", "Processing in progress", "On hold", "On backorder (paid)", "Accepted", "Confirmed"),
+    ),
+    "ready_to_dispatch": (
+        *("Укомплектован", "Собран", "Ожидает отправки", "Готов к отправке", "Передан в службу доставки"),
+        *("Передан курьеру", "Комплектация завершена", "Ready to ship", "Awaiting shipment", "Assembled"),
+    ),
+    "dispatched": (
+        *(
+            "Отправлен",
+            "Отгружен",
+            "В пути",
+            "Доставляется",
+            "Shipped",
+            "Partially shipped",
+            "In transit",
+            "Dispatched",
+        ),
+        "Out for delivery",
+    ),
+    "ready_for_pickup": (
+        *(
+            "Готов к выдаче",
+            "Ожидает в пункте выдачи",
+            "Доставлен в ПВЗ",
+            "Прибыл в магазин",
+            "Готов",
+            "Ждет получения",
+        ),
+        *("Ready for pickup", "Ready for collection", "Awaiting pick-up"),
+    ),
+    "delivered": ("Доставлен", "Вручен", "Delivered"),
+    "done": ("Выполнен", "Завершён", "Выдан", "Получен", "Complete", "Completed", "Done"),
+    "closed": ("Возврат", "Возвращён", "Закрыт", "Refunded", "Closed", "Returned", "Возвращены средства"),
+    "canceled": (
+        *(
+            "Отменён",
+            "Отменено",
+            "Отказ",
+            "Аннулирован",
+            "Недозвон",
+            "Не доставлен",
+            "Ошибка оплаты",
+            "Не удался",
+            "Canceled",
+        ),
+        *("Cancelled", "Failed", "Declined", "Payment error", "Not delivered"),
+    ),
+}
+CODES = {
+    "new": "placed",
+    "wc-processing": "processing",
+    "on-hold": "processing",
+    "client-confirmed": "processing",
+    "assembling": "processing",
+    "assembling-complete": "ready_to_dispatch",
+    "send-to-delivery": "ready_to_dispatch",
+    "delivering": "dispatched",
+    "ready_for_pickup": "ready_for_pickup",
+    "packed": "ready_for_pickup",
+    "complete": "done",
+    "cancel-other": "canceled",
+    "no-product": "canceled",
+    "pending_payment": "placed",
+    "holded": "processing",
+}
+
+
+@pytest.mark.parametrize(("expected", "name"), [(status, name) for status, names in NAMES.items() for name in names])
+def test_a_common_name_is_known(expected: str, name: str) -> None:
+    assert suggestion("7", name) == expected
+
+
+@pytest.mark.parametrize(("code", "expected"), CODES.items())
+def test_a_common_code_is_known_where_there_is_no_name(code: str, expected: str) -> None:
+    assert suggestion(code, None) == expected
+
+
+def test_the_name_counts_before_the_code() -> None:
+    assert suggestion("new", "Отправлен") == "dispatched"
+
+
+@pytest.mark.parametrize("code", ["N", "F", "7", "", "DF"])
+def test_of_a_letter_or_a_number_nothing_is_suggested(code: str) -> None:
+    assert suggestion(code, None) is None
+
+
+def test_of_a_name_that_says_nothing_nothing_is_suggested() -> None:
+    assert suggestion("x-17", "Особый случай") is None
+
+
+def test_only_what_imshop_has_is_suggested() -> None:
+    assert {status for status, _ in _SIGNS} == {*IMSHOP_STATUSES}
