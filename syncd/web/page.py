@@ -13,6 +13,7 @@ from importlib.resources import files
 from typing import Protocol
 
 from flask import Blueprint, Response, abort, make_response, render_template, request
+from flask.blueprints import BlueprintSetupState
 from jinja2 import StrictUndefined
 
 from syncd import __version__
@@ -24,7 +25,7 @@ from syncd.web.chart import Lags, lag_chart, lags, push_chart
 from syncd.web.verdict import judge, unreadable
 from syncd.web.words import Language, Words, printable
 
-CHANGES_SHOWN = 20
+CHANGES_SHOWN = 15
 STORY_SHOWN = 100
 LONGEST_ID = 200
 DAY_IS_FRESH = 10.0
@@ -87,7 +88,7 @@ class RecentDay:
 def pages(shown: Pages) -> Blueprint:
     """The routes `/`, `/order` and `/page/…`."""
     blueprint = Blueprint("page", __name__, template_folder="templates")
-    blueprint.record_once(lambda setup: setup.app.jinja_env.__setattr__("undefined", StrictUndefined))
+    blueprint.record_once(_strictly)
     day = RecentDay(shown.memory)
     assets = {name: files("syncd.web").joinpath("assets", name).read_bytes() for name in ASSETS}
 
@@ -117,6 +118,10 @@ def pages(shown: Pages) -> Blueprint:
         return _guarded(make_response(assets[name]), ASSETS[name])
 
     return blueprint
+
+
+def _strictly(setup: BlueprintSetupState) -> None:
+    setup.app.jinja_env.undefined = StrictUndefined
 
 
 def _overview(shown: Pages, day: Sequence[Slot], now: datetime) -> dict[str, object]:
@@ -174,7 +179,7 @@ def _page(template: str, status: int, now: datetime, **values: object) -> Respon
         ago=lambda moment: words.ago(moment, now),
         cell=lambda value: words.moment(value, now) if isinstance(value, datetime) else printable(value),
         safe=printable,
-        zone=f"{now.astimezone():UTC%:z}",
+        zone=_zone(now),
         version=__version__,
         refresh_seconds=REFRESH_SECONDS,
         **values,
@@ -183,6 +188,11 @@ def _page(template: str, status: int, now: datetime, **values: object) -> Respon
     answer.headers["Content-Language"] = words.language
     answer.headers["Vary"] = "Accept-Language"
     return _guarded(answer, "text/html; charset=utf-8")
+
+
+def _zone(now: datetime) -> str:
+    offset = f"{now.astimezone():%z}"
+    return f"UTC{offset[:3]}:{offset[3:5]}"
 
 
 def _guarded(answer: Response, content_type: str) -> Response:

@@ -157,9 +157,9 @@ class Words:
     def span(self, seconds: float) -> str:
         """A duration in its two greatest units."""
         day, hour, minute, second = _UNITS[self.language]
-        if seconds < 9.95:
-            return f"{max(0.0, seconds):.1f} {second}" if seconds > 0 else f"0 {second}"
-        whole = round(seconds)
+        if seconds < 9.95 and seconds != int(seconds):
+            return f"{max(0.0, seconds):.1f} {second}"
+        whole = max(0, round(seconds))
         if whole < 60:
             return f"{whole} {second}"
         if whole < 3600:
@@ -174,7 +174,7 @@ class Words:
         return f"{local:%H:%M:%S}" if local.date() == now.astimezone().date() else f"{local:%Y-%m-%d %H:%M}"
 
     def ago(self, at: datetime | None, now: datetime) -> str:
-        return self("never") if at is None else self("{span} ago", span=self.span((now - at).total_seconds()))
+        return self("never") if at is None else self("{span} ago", span=self.span(round((now - at).total_seconds())))
 
 
 def printable(text: object) -> str:
