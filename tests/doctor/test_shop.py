@@ -81,7 +81,7 @@ def test_rows_that_cannot_be_read_are_told_with_the_reason(anywhere: Patient) ->
 
 def test_a_timestamp_that_is_null_is_told(anywhere: Patient) -> None:
     anywhere.has_orders(OLD, "'2', 'new', NULL")
-    assert "of 2 rows looked at, 1 have NULL as updated_at" in anywhere.found("source", "warning")
+    assert "orders have NULL as updated_at: 2 Have the shop set it" in anywhere.found("source", "warning")
 
 
 @pytest.mark.parametrize(
