@@ -143,11 +143,14 @@ def _known(place: Place, faults: list[str]) -> dict[str, Found]:
     for name in sorted(place.keys() - set(known)):
         nearest = get_close_matches(name.upper(), known, n=1, cutoff=0.0)[0]
         faults.append(f"{name}: is not a setting of syncd; did you mean {nearest}? ({place[name].origin})")
-    return {
-        name: found
-        for name, found in place.items()
-        if name in VARIABLES and (found.text or VARIABLES[name].may_be_empty)
-    }
+    set_there = {name: found for name, found in place.items() if name in VARIABLES}
+    empty = {name for name, found in set_there.items() if not found.text and not VARIABLES[name].may_be_empty}
+    faults += [
+        f"{name}: the {place[name].origin} is empty; write the value into it, or take the file away"
+        for name in sorted(empty)
+        if place[name].is_credential
+    ]
+    return {name: found for name, found in set_there.items() if name not in empty}
 
 
 def _validated(found: Place, faults: list[str]) -> Settings | None:
