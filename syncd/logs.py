@@ -16,7 +16,7 @@ from typing import Any, Literal, TextIO
 from syncd.redact import without_phones
 
 EVENTS_A_MINUTE = 20
-NEWS_A_DAY = 2500
+NEWS_A_DAY = 2000
 """Of an event of level info, besides the first EVENTS_A_MINUTE: a day of a shop that is well stays under 1 MB."""
 LONGEST_VALUE = 2000  # characters
 QUOTING = ("error", "detail")
