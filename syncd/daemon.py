@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from functools import partial
@@ -34,13 +34,15 @@ from syncd.settings.shape import Poll
 from syncd.state import Lease, State
 from syncd.status import as_json, not_ready
 from syncd.statuses import StatusesFile
-from syncd.web import HttpServer, Views, create_app
+from syncd.story import BoundedLook, Explained
+from syncd.web import HttpServer, Pages, Views, create_app, pages
 
 log = logging.getLogger("syncd")
 
 CLOSING_SECONDS = 12.0  # for pushes in flight; SIGTERM promises an end within 15 s
 QUIET_DELIVERY_SECONDS = 60.0
 WATCH_SECONDS = 1.0
+LOOK_SECONDS = 5.0  # somebody waits for the page
 HOUSEKEEPING_EVERY = timedelta(hours=1)
 
 
@@ -162,13 +164,25 @@ class Daemon:
             not_ready=lambda: [*_standing_by(lease), *observer.state_faults(), *not_ready(state.summary())],
             status=lambda: as_json(state.summary(), source_kind=kind, leader=lease.held(), now=compose.now()),
         )
-        server = HttpServer(create_app(views), bind.host, bind.port)
+        page = pages(self._pages(state, lease, lambda: [*_stuck(self._pulses), *observer.state_faults()]))
+        server = HttpServer(create_app(views, page), bind.host, bind.port)
         server.start()
         log.info("listening", extra=fields(address=str(bind)))
         try:
             yield
         finally:
             server.close()
+
+    def _pages(self, state: State, lease: Lease, faults: Callable[[], list[str]]) -> Pages:
+        look = BoundedLook(lambda: compose.source(self._settings), LOOK_SECONDS)
+        return Pages(
+            memory=state,
+            source_kind=compose.source_kind(self._settings),
+            leads=lease.held,
+            faults=faults,
+            explain=lambda order_id: Explained(state.story(order_id), look(order_id)),
+            now=compose.now,
+        )
 
     @contextmanager
     def _delivering(self, deliverer: Deliverer) -> Iterator[None]:
@@ -232,6 +246,10 @@ def _take(lease: Lease) -> bool:
     except StateError as error:
         log.warning("lease_unknown", extra=fields(error=str(error)))
         return False
+
+
+def _stuck(pulses: Pulses) -> list[str]:
+    return [f"stuck: {thread}, overdue by {late:.0f} s" for thread, late in pulses.stuck().items()]
 
 
 def _standing_by(lease: Lease) -> list[str]:

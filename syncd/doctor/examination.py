@@ -11,6 +11,7 @@ from syncd import compose
 from syncd.doctor.address import examine_address
 from syncd.doctor.bounded import Check, bounded
 from syncd.doctor.configuration import examine_settings
+from syncd.doctor.disk import examine_disk
 from syncd.doctor.endpoint import examine_endpoint
 from syncd.doctor.finding import Finding, fault
 from syncd.doctor.memory import daemon_runs, examine_file, examine_state
@@ -18,6 +19,7 @@ from syncd.doctor.shop import ShopExamination
 from syncd.errors import SourceError
 from syncd.imshop import Imshop
 from syncd.settings import Loaded, Settings
+from syncd.state.look import state_file
 from syncd.statuses import Statuses, StatusesFile
 
 CHECK_SECONDS = 10.0
@@ -63,8 +65,10 @@ def _shop(shop: ShopExamination, seconds: float) -> Iterator[Finding]:
         return
     for check in (
         Check("source", "Can its rows be read?", shop.rows),
+        Check("source", "Does every order say when it changed?", shop.times),
         Check("source", "Which orders changed last?", shop.samples),
         Check("source", "What time is it there?", shop.clock),
+        Check("source", "Is the database a replica?", shop.replica),
         Check("source", "Do polls go by an index?", shop.index),
         Check("source", "May the login write?", shop.login),
     ):
@@ -76,6 +80,7 @@ def _others(settings: Settings, endpoint: Imshop, now: Callable[[], datetime]) -
     state, imshop = settings.state.url.get_secret_value(), settings.imshop.url.get_secret_value()
     yield Check("state", "Can the state be used?", lambda: examine_state(state, redact))
     yield Check("state", "Is the state sound?", lambda: examine_file(state, redact))
+    yield Check("state", "Is there room on its disk?", lambda: examine_disk(state_file(state)))
     yield Check("imshop", "Can IMSHOP be reached?", lambda: examine_endpoint(imshop, endpoint, now()))
     yield Check(
         "http", "Is the address free?", lambda: examine_address(settings.http.bind, lambda: daemon_runs(state, redact))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Flask, Response, jsonify
+from flask import Blueprint, Flask, Response, jsonify
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
@@ -24,7 +24,8 @@ class Views:
     status: Callable[[], Mapping[str, Any]]
 
 
-def create_app(views: Views) -> Flask:
+def create_app(views: Views, *more: Blueprint) -> Flask:
+    """`more`: the status page, say."""
     app = Flask("syncd.web", static_folder=None)
     app.json.ensure_ascii = False  # type: ignore[attr-defined]  # the default provider has it; its base does not
 
@@ -56,8 +57,11 @@ def create_app(views: Views) -> Flask:
     def not_for_browsers_to_guess(response: Response) -> Response:
         response.headers["Cache-Control"] = "no-store"
         response.headers["X-Content-Type-Options"] = "nosniff"
-        if response.mimetype == "text/html":  # Flask's default for the plain words above
+        if response.mimetype == "text/html" and "Content-Security-Policy" not in response.headers:
+            # Flask's default for the plain words above
             response.content_type = "text/plain; charset=utf-8"
         return response
 
+    for blueprint in more:
+        app.register_blueprint(blueprint)
     return app
