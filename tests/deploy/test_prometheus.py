@@ -11,7 +11,7 @@ from syncd.metrics import Metrics
 from tests.deploy.prometheus import prometheus
 from tests.deploy.tools import DEPLOY, program, ran
 from tests.e2e.world import World
-from tests.test_readme import metrics
+from tests.test_readme import metrics, named
 
 FILES = DEPLOY / "prometheus"
 ALERTS = (FILES / "syncd.alerts.yml").read_text(encoding="utf-8")
@@ -55,6 +55,13 @@ def test_each_alert_leads_to_a_section_of_the_runbook_that_says_what_it_means_an
     assert linked == [name.lower() for name in NAMES]
     for alert, section in sections.items():
         assert re.findall(r"^\*\*([\w ]+):\*\*", section, re.MULTILINE) == ["For buyers", "Look", "Do"], alert
+
+
+def test_the_readme_lists_each_alert_the_critical_ones_first() -> None:
+    critical = re.findall(r"alert: (\w+)\n(?:(?! +- ).*\n)*? +labels: {severity: critical}", ALERTS)
+
+    assert named("alert") == NAMES
+    assert NAMES[:7] == critical
 
 
 def test_no_metric_is_asked_for_that_does_not_exist() -> None:
