@@ -62,11 +62,16 @@ def test_what_may_stand_in_the_credential_store_are_settings() -> None:
     assert set(secrets) <= VARIABLES.keys()
 
 
-def test_the_command_line_of_an_operator_is_given_the_secrets_of_the_service() -> None:
+def test_an_operators_command_finds_the_state_where_the_service_keeps_it() -> None:
     command = unit("syncd")
 
-    for credential in values("syncd.service", "LoadCredential"):
-        assert credential.replace("/syncd.env", "/$shop.env") in command
+    for name, called in (("syncd.service", "syncd"), ("syncd@.service", "syncd-%i")):
+        assert values(name, "User") == values(name, "StateDirectory") == [called]
+        assert values(name, "WorkingDirectory") == [f"%S/{called}"]
+    assert all(
+        f'--property="{place}' in command
+        for place in ("User=$name", "StateDirectory=$name", "WorkingDirectory=/var/lib/$name")
+    )
     assert f"StateDirectoryMode={values('syncd.service', 'StateDirectoryMode')[0]}" in command
 
 
