@@ -43,6 +43,27 @@ def test_the_manager_hears_that_the_daemon_serves_works_and_ends(world: World, n
     assert until(notify, "STATUS=finishes the pushes in flight")[-2] == "STOPPING=1"
 
 
+def test_one_that_stands_by_is_ready_and_fed_too_and_ends_while_it_takes_over(
+    world: World, notify: socket.socket, postgresql_database: str
+) -> None:
+    leading = world.started(SYNCD_STATE__URL=postgresql_database)
+    second = world.start(
+        SYNCD_STATE__URL=postgresql_database,
+        SYNCD_HTTP__BIND="",
+        SYNCD_IMSHOP__TIMEOUT="60s",
+        NOTIFY_SOCKET=notify.getsockname(),
+        WATCHDOG_USEC="2000000",
+    )
+
+    assert until(notify, "STATUS=stands by: another daemon polls and pushes")[0] == "READY=1"
+    assert until(notify, "WATCHDOG=1")
+    end(leading)
+    until(notify, "STATUS=takes over: waits for what the other daemon may still push")
+    assert until(notify, "WATCHDOG=1")
+    assert end(second) == 0
+    assert "STOPPING=1" in until(notify, "STATUS=finishes the pushes in flight")
+
+
 def test_a_pause_shows_in_the_status(world: World, notify: socket.socket) -> None:
     world.shop.put("1", "new")
     world.started(NOTIFY_SOCKET=notify.getsockname(), SYNCD_IMSHOP__API_KEY="wrong")
