@@ -1,7 +1,7 @@
 """`syncd run`: polls on a schedule, delivers all the time, answers over HTTP, and ends in order.
 
 scheduler (APScheduler) ──► jobs: poll, reconcile, housekeeping ──► wakes ──► delivery thread ──► its workers
-main thread: signals, the lease                                     HTTP: metrics, health, readiness, status
+main thread: signals, lease, service manager                    HTTP: metrics, health, readiness, status
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from syncd.state import Lease, State
 from syncd.status import as_json, not_ready
 from syncd.statuses import StatusesFile
 from syncd.story import BoundedLook, Explained
+from syncd.systemd import Manager
 from syncd.web import HttpServer, Pages, Views, create_app, pages
 
 log = logging.getLogger("syncd")
@@ -49,8 +50,9 @@ HOUSEKEEPING_EVERY = timedelta(hours=1)
 class Daemon:
     """One shop's daemon. `run` returns after SIGTERM or SIGINT, or `stop`; SyncdError if it cannot start."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, manager: Manager | None = None) -> None:
         self._settings = settings
+        self._manager = manager or Manager({}, 0, time.monotonic)
         self._stop = Event()
         self._pulses = Pulses(time.monotonic)
 
@@ -102,7 +104,8 @@ class Daemon:
             )
             with self._delivering(deliverer), self._scheduled(jobs) as scheduler:
                 clock = ClockWatch(compose.now, time.monotonic)
-                while not self._stop.wait(WATCH_SECONDS):
+                self._manager.ready()
+                while self._goes_on(observer.in_words()):
                     self._keep(lease, outbox)
                     if clock.was_set_back():
                         log.warning(
@@ -124,14 +127,30 @@ class Daemon:
                 "stop that one, or give this one a state of its own with SYNCD_STATE__URL"
             )
         log.info("standing_by", extra=fields(holder=lease.holder()))
-        while not self._stop.wait(WATCH_SECONDS):
-            # The one that led may still have pushes in flight.
-            if _take(lease) and not self._stop.wait(self._settings.imshop.timeout.total_seconds()):
+        self._manager.ready()
+        while self._goes_on("stands by: another daemon polls and pushes"):
+            if _take(lease) and self._outwait():
                 try:
                     return state.recover(compose.now())
                 except StateError as error:
                     log.warning("state_failed", extra=fields(job="takeover", error=str(error)))
         return None
+
+    def _outwait(self) -> bool:
+        """Wait for the pushes that the daemon which led may still have in flight; False: stopped before."""
+        ends_at = time.monotonic() + self._settings.imshop.timeout.total_seconds()
+        while time.monotonic() < ends_at:
+            if not self._goes_on("takes over: waits for what the other daemon may still push"):
+                return False
+        return True
+
+    def _goes_on(self, status: str) -> bool:
+        """Let a while pass, and tell the service manager how it is; False: the daemon is to end."""
+        self._manager.working(status, self._pulses.stuck())
+        if self._stop.wait(WATCH_SECONDS):
+            self._manager.stopping()
+            return False
+        return True
 
     def _keep(self, lease: Lease, outbox: LeasedOutbox) -> None:
         """A lease that was lost, since the state's server was away, is taken again before any work goes on."""

@@ -44,6 +44,15 @@ class Observer:
         """Why the state cannot be written now, for `/readyz`."""
         return [f"state: {self._state_fault}"] if self._state_fault else []
 
+    def in_words(self) -> str:
+        """What this daemon does now, or what is in its way, in a line. Secrets are masked."""
+        troubles = self.state_faults()
+        if self._failing:
+            troubles.append(f"polls fail: {self._failing}")
+        if self._pause:
+            troubles.append(f"delivery is paused ({self._pause.reason}): {self._pause.detail}")
+        return "; ".join(troubles) or "polls and pushes"
+
     def polled(self, result: PollResult, seconds: float) -> None:
         if self._failing:
             log.info("source_recovered")
