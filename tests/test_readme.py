@@ -23,6 +23,8 @@ from syncd.imshop import MEANINGS, Meaning
 from syncd.metrics import Metrics, StateCollector
 from syncd.model import CHANGE_STATES
 from syncd.settings import CONTROLS, GROUPS, OPEN_GROUPS, VARIABLES
+from syncd.settings.presets import FOLDER, presets
+from syncd.settings.presets import load as load_preset
 from syncd.sources.columns import KNOWN
 from syncd.state import SourceStatus, State, Summary
 from syncd.web import Views, create_app, pages
@@ -237,6 +239,14 @@ def test_only_settings_are_named_that_there_are() -> None:
 def is_group(name: str) -> bool:
     """Whether it is a group as a whole, `SYNCD_SOURCE__`, or in a group of names that are not ours to know."""
     return name.removesuffix("__") in GROUPS or any(name.startswith(f"{group}__") for group in OPEN_GROUPS)
+
+
+def test_each_preset_is_listed_with_its_parameters() -> None:
+    listed = [[*quoted(row[0]), row[1], *quoted(row[2])] for row in rows("preset")]
+
+    assert listed == [
+        [preset.name, preset.title, *load_preset(FOLDER / f"{preset.name}.toml").params] for preset in presets()
+    ]
 
 
 def test_the_map_shows_each_room_and_nothing_else() -> None:

@@ -81,7 +81,7 @@ class Listed:
 
 def presets() -> list[Listed]:
     """Those that are built in, by name."""
-    return [Listed(path.stem, load(path).title) for path in sorted(FOLDER.glob("*.toml"))]
+    return [Listed(path.stem, load(path).title) for path in sorted(FOLDER.glob("*.toml"), key=lambda path: path.stem)]
 
 
 def written(name: str) -> str:

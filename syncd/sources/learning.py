@@ -87,13 +87,14 @@ class Learnt:
 
 
 def learn(database: Database, query: str, meaning: Meaning) -> Learnt:
-    """Look at the query. SourceError: it does not run, or has no `order_id` or no `status`."""
+    """Look at the query. SourceError: it does not run, has no `order_id` or no `status`, or a `sequence` of text."""
     described = database.describe(OrdersQuery(query).no_rows())
     types = {name.lower(): code for name, code in described}
     _require(REQUIRED, [name for name, _ in described])
     layout = Layout(tuple(types), meaning)
     orders = OrdersQuery(query, {name.lower(): name for name, _ in described if name.lower() in KNOWN})
     if "sequence" in types:
+        _require_numbers(database, orders)
         return Learnt(orders, layout, _columns(types, layout), BEFORE_ALL, None)
     before_all = database.dialect.before_all_of(types.get("updated_at"))
     return Learnt(
@@ -107,6 +108,16 @@ def _require(names: Sequence[str], there: Sequence[str]) -> None:
         raise SourceError(
             f"the query gives no column named {' and none named '.join(missing)}, only {', '.join(there)}. "
             "Name its columns in SYNCD_SOURCE__QUERY, e.g.: SELECT number AS order_id, state AS status, …"
+        )
+
+
+def _require_numbers(database: Database, orders: OrdersQuery) -> None:
+    """Text that looks like numbers sorts 10 before 9: the last row of an order would be another one."""
+    found = database.rows(orders.newest(["sequence"], "sequence", 1, BEFORE_ALL))
+    if found and isinstance(found[0][0], str):
+        raise SourceError(
+            "the query gives sequence as text, which does not sort as numbers do. "
+            "Give it as an integer in SYNCD_SOURCE__QUERY, with CAST(… AS …)"
         )
 
 

@@ -204,6 +204,12 @@ def test_a_number_that_cannot_be_read_is_skipped_and_counted(history: History) -
     assert history.waiting() == [("B", "new")]
 
 
+def test_numbers_that_are_text_are_refused_since_they_sort_otherwise(history: History) -> None:
+    history.add((9, "A", "new"), (10, "A", "paid"))
+    with pytest.raises(SourceError, match="the query gives sequence as text"):
+        begun(history, query="SELECT order_id, status, CAST(id AS CHAR(5)) AS sequence FROM history")
+
+
 def test_one_of_two_queries_is_read_as_the_shop_says(history: History) -> None:
     history.add((1, "A", "new"))
     history.execute("DROP TABLE IF EXISTS switches")
