@@ -13,7 +13,7 @@ from syncd.model import Outcome
 from syncd.poll import Poller
 from syncd.redact import Redactor
 from syncd.settings import Settings
-from syncd.sources.database import DatabaseSource
+from syncd.sources import Api, ApiSource, DatabaseSource, Source
 from syncd.state import State, open_state
 from syncd.statuses import StatusesFile
 
@@ -30,8 +30,12 @@ def clocks() -> Clocks:
     return Clocks(now, time.monotonic, SystemRandom())
 
 
-def source(settings: Settings) -> DatabaseSource:
+def source(settings: Settings) -> Source:
     """The shop. Nothing is connected yet."""
+    return _api(settings) if settings.source.is_api else _database(settings)
+
+
+def _database(settings: Settings) -> DatabaseSource:
     shop = settings.source
     return DatabaseSource(
         url=shop.url.get_secret_value(),
@@ -50,8 +54,37 @@ def source(settings: Settings) -> DatabaseSource:
     )
 
 
+def _api(settings: Settings) -> ApiSource:
+    shop = settings.source
+    return ApiSource(
+        Api(
+            url=shop.url.get_secret_value(),
+            query_params={name: value.get_secret_value() for name, value in shop.query_params.items()},
+            headers={name: value.get_secret_value() for name, value in shop.headers.items()},
+            auth=shop.auth.get_secret_value() if shop.auth else None,
+            paging=shop.paging,
+            first_page=shop.first_page,
+            next=shop.next,
+            items=shop.items,
+            fields=shop.fields,
+            since_format=shop.since_format,
+            rate=shop.rate,
+            retry_after_ms_header=shop.retry_after_ms_header,
+            timeout_seconds=shop.timeout.total_seconds(),
+        ),
+        timezone=shop.timezone,
+        lookback=shop.lookback,
+        batch=shop.batch,
+        tracking_template=shop.tracking_template,
+        message_is_change=shop.message_is_change,
+        redact=redactor(settings),
+    )
+
+
 def source_kind(settings: Settings) -> str:
-    """The shop's database in one word: `sqlite`, `mysql`, `postgresql`…"""
+    """The shop's database in one word: `sqlite`, `mysql`, `postgresql`…; or `api`."""
+    if settings.source.is_api:
+        return "api"
     return settings.source.url.get_secret_value().split(":", 1)[0].split("+", 1)[0]
 
 
@@ -81,7 +114,7 @@ def imshop(settings: Settings) -> Imshop:
 
 
 def poller(
-    settings: Settings, shop: DatabaseSource, memory: State, statuses: StatusesFile, progress: Callable[[int], None]
+    settings: Settings, shop: Source, memory: State, statuses: StatusesFile, progress: Callable[[int], None]
 ) -> Poller:
     return Poller(
         source=shop,

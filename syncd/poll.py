@@ -102,7 +102,7 @@ class Poller:
     def _compare_all(self, now: datetime) -> PollResult:
         baseline = self.state.baseline()
         follows = self.source.has_cursor()
-        whole = baseline is None or (follows and self.state.cursor() is None)
+        whole = self.source.scans_whole or baseline is None or (follows and self.state.cursor() is None)
         stager = self._stager("full", baseline, now)
         compare = FullCompare(self.source, self.state, stager, self.progress, whole=whole)
         if not compare.run():

@@ -9,7 +9,7 @@ none can hide a change: whoever writes what is seen of an order drops the digest
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
@@ -29,6 +29,9 @@ LOOKED_UP_AT_ONCE = 500
 LOOKED_UP_AT_MOST = 5000
 """If more orders differ, everything is read again, whole, instead: where the shop's id is an expression, each look-up
 costs it a scan of its table."""
+LOOKED_AGAIN_AT_MOST = 10_000
+"""If more orders are gone, it is not because they slipped through between two pages."""
+LOOKED_AGAIN = 1  # the key of their segment, which keeps no digest
 
 
 class Scan(Protocol):
@@ -55,11 +58,19 @@ class Scan(Protocol):
 class ScannedSource(Protocol):
     """The little that a full compare needs of a shop."""
 
+    @property
+    def scans_whole(self) -> bool:
+        """Whether a scan reads all columns anyway, so that nothing need be looked up."""
+
     def scan(self, *, whole: bool) -> Scan:
         """`whole`: all columns are read, not just those that are compared."""
 
     def look_up(self, ids: Sequence[Any]) -> Page:
         """The orders with these ids, given as a scan gave them. May raise SourceError."""
+
+    def still_shown(self, order_ids: Collection[str]) -> Iterator[Page]:
+        """Those of these orders that are there, though a scan did not show them; none where no scan loses an order.
+        Pages may be empty: they tell that the search goes on. May raise SourceError."""
 
 
 class ScannedState(StagingState, Protocol):
@@ -80,6 +91,9 @@ class ScannedState(StagingState, Protocol):
     def resegment(self, key: int, order_ids: Sequence[str], digest: bytes | None, compare: int) -> None:
         """This compare has seen these tracked orders, and they make up the segment. The digests of segments that they
         were in before are dropped. `digest` None: the segment is to be looked at row by row next time too."""
+
+    def unseen(self, compare: int, limit: int) -> Sequence[str]:
+        """Tracked orders that this compare did not see, `limit` at most."""
 
     def miss(self, compare: int, now: datetime) -> int | None:
         """Mark the tracked orders that this compare did not see as missing, and return how many they are.
@@ -195,6 +209,7 @@ class FullCompare:
         if self._present >= tracked:
             return
         self._confirm()
+        self._look_again()
         missing = self._state.miss(self._compare, self._stager.now)
         if missing is None:
             raise SourceError(
@@ -202,6 +217,21 @@ class FullCompare:
                 "fault of the shop or of the query, so none of them is forgotten. If it is right, run: syncd release"
             )
         self._stager.result.missing = missing
+
+    def _look_again(self) -> None:
+        """Where a scan may lose orders, a few that are gone are looked for once more."""
+        unseen = self._state.unseen(self._compare, LOOKED_AGAIN_AT_MOST + 1)
+        if len(unseen) > LOOKED_AGAIN_AT_MOST:
+            return
+        found: set[str] = set()
+        for page in self._source.still_shown(unseen):
+            self._progress(self._stager.result.rows)
+            self._stage(page)
+            found |= {order.order_id for order in page.orders}
+            found |= {row.order_id for row in page.skipped if row.order_id}
+        if found:
+            self._state.resegment(LOOKED_AGAIN, [*found], None, self._compare)
+            self._present += len(found)
 
 
 def _same(found: tuple[Content, str | None], seen: Seen | None) -> bool:

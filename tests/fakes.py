@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -30,6 +30,9 @@ class FakeShop:
     """An older row of an order, which a scan that is not whole happens to show last."""
     looked_up: list[str] = field(default_factory=list)
     whole_scans: int = 0
+    scans_whole: bool = False
+    slipped: set[str] = field(default_factory=set)
+    """Orders that a scan loses, and a second look finds."""
 
     def put(self, order_id: str, status: str, at: datetime | None = None, uuid: str | None = None) -> None:
         self.rows[order_id] = (order_id, status, uuid, at or self.now)
@@ -59,6 +62,10 @@ class FakeShop:
     def look_up(self, ids: Sequence[Any]) -> Page:
         self.looked_up += ids
         return Page(*self._read([self.rows[order_id] for order_id in ids if order_id in self.rows]))
+
+    def still_shown(self, order_ids: Collection[str]) -> Iterator[Page]:
+        yield Page(())
+        yield Page(*self._read([self.rows[order_id] for order_id in order_ids if order_id in self.slipped]))
 
     def _read(self, rows: Sequence[Row], cursor: str | None = None) -> tuple[list[Order], list[Skipped]]:
         skipped = [Skipped("no_status", row[0], "no status") for row in rows if row[0] in self.unreadable]
@@ -90,7 +97,12 @@ class FakeScan:
 
     def blocks(self) -> Iterator[Sequence[Row]]:
         older = {} if self.whole else self.shop.older
-        rows = [row for key in sorted(self.shop.rows) for row in (self.shop.rows[key], older.get(key)) if row]
+        rows = [
+            row
+            for key in sorted(self.shop.rows.keys() - self.shop.slipped)
+            for row in (self.shop.rows[key], older.get(key))
+            if row
+        ]
         for number, start in enumerate(range(0, len(rows), self.shop.page)):
             self.shop._maybe_fail(number)
             block = rows[start : start + self.shop.page]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from zlib import crc32
 
 import pytest
 
+from syncd import reconcile
 from syncd.errors import SourceError
 from syncd.poll import Poller
 from syncd.reconcile import CONFIRMED_AT_ONCE, LOOKED_UP_AT_MOST
@@ -96,6 +98,41 @@ def test_every_order_that_vanishes_is_counted_once(poller: Poller, shop: FakeSho
     assert poller.reconcile(shop.now).missing == ORDERS // 20
     assert poller.reconcile(shop.now).missing == 0
     assert memory.tracked() == ORDERS - ORDERS // 20
+
+
+def test_an_order_that_a_scan_lost_is_looked_for_once_more_before_it_is_forgotten(
+    poller: Poller, shop: FakeShop, memory: State
+) -> None:
+    shop.slipped = {"00100", "01234", "02999"}
+    shop.silently("01234", "packed")
+    shop.unreadable = {"02999"}
+    del shop.rows["00200"]
+    heard: list[int] = []
+    result = replace(poller, progress=heard.append).reconcile(shop.now)
+    assert (result.missing, memory.tracked()) == (1, ORDERS - 1)
+    assert waiting(memory) == {("01234", "packed")}
+    assert heard[-2:] == [ORDERS - 4] * 2, "a long search is heard of"
+    shop.slipped.clear()
+    shop.unreadable.clear()
+    assert poller.reconcile(shop.now).found == {}
+    assert memory.tracked() == ORDERS - 1
+
+
+def test_if_very_many_are_gone_none_is_looked_for(
+    poller: Poller, shop: FakeShop, memory: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconcile, "LOOKED_AGAIN_AT_MOST", 2)
+    shop.slipped = {"00100", "01234", "02999"}
+    assert poller.reconcile(shop.now).missing == 3
+    assert memory.tracked() == ORDERS - 3
+
+
+def test_where_a_scan_is_whole_anyway_nothing_is_looked_up(poller: Poller, shop: FakeShop, memory: State) -> None:
+    shop.scans_whole = True
+    shop.silently("01234", "packed")
+    poller.reconcile(shop.now)
+    assert shop.looked_up == []
+    assert waiting(memory) == {("01234", "packed")}
 
 
 def test_a_missing_order_that_is_back_with_another_status_is_told(

@@ -226,7 +226,8 @@ def test_a_source_url_gets_its_driver_and_keeps_the_rest(text: str, read: str) -
 @pytest.mark.parametrize(
     ("check", "text", "reason"),
     [
-        (urls.source_url, "https://shop.example/api", "only databases can be read"),
+        (urls.source_url, "https://u:secret@/api", "is not a URL of the form https://host/path"),
+        (urls.source_url, "https://u:secret@shop.example/my orders", "a space in it is written %20"),
         (urls.source_url, "mongodb://u:secret@h/x", "does not start with sqlite://, mysql://"),
         (urls.source_url, "/var/shop.db", "does not start with"),
         (urls.source_url, "mysql+mysqldb://u:secret@h/x", "does not start with"),

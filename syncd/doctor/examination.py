@@ -9,6 +9,7 @@ from datetime import datetime
 
 from syncd import compose
 from syncd.doctor.address import examine_address
+from syncd.doctor.api import ApiExamination
 from syncd.doctor.bounded import Check, bounded
 from syncd.doctor.configuration import examine_settings
 from syncd.doctor.disk import examine_disk
@@ -18,7 +19,9 @@ from syncd.doctor.memory import daemon_runs, examine_file, examine_state
 from syncd.doctor.shop import ShopExamination
 from syncd.errors import SourceError
 from syncd.imshop import Imshop
+from syncd.model import Push
 from syncd.settings import Loaded, Settings
+from syncd.sources import ApiSource, Source
 from syncd.state.look import state_file
 from syncd.statuses import Statuses, StatusesFile
 
@@ -46,7 +49,7 @@ def _findings(
         check = Check("settings", "Where do the settings come from?", lambda: examine_settings(loaded, statuses))
         yield from bounded(check, seconds)
         try:
-            shop = ShopExamination(compose.source(settings), statuses, endpoint.body, now)
+            shop = _examination(compose.source(settings), statuses, endpoint.body, now)
         except SourceError as error:  # the driver is not installed
             yield fault("source", str(error))
         else:
@@ -56,22 +59,22 @@ def _findings(
             yield from bounded(check, seconds)
 
 
-def _shop(shop: ShopExamination, seconds: float) -> Iterator[Finding]:
+def _examination(
+    shop: Source, statuses: Statuses, body: Callable[[Push], bytes], now: Callable[[], datetime]
+) -> ShopExamination | ApiExamination:
+    if isinstance(shop, ApiSource):
+        return ApiExamination(shop, statuses, body, now)
+    return ShopExamination(shop, statuses, body, now)
+
+
+def _shop(shop: ShopExamination | ApiExamination, seconds: float) -> Iterator[Finding]:
+    """Whether it can be read comes first, and the rest only if it can."""
+    first, *others = shop.checks()
     readable = True
-    for finding in bounded(Check("source", "Does the query run?", shop.columns), seconds):
+    for finding in bounded(first, seconds):
         readable = readable and finding.level != "fault"
         yield finding
-    if not readable:
-        return
-    for check in (
-        Check("source", "Can its rows be read?", shop.rows),
-        Check("source", "Does every order say when it changed?", shop.times),
-        Check("source", "Which orders changed last?", shop.samples),
-        Check("source", "What time is it there?", shop.clock),
-        Check("source", "Is the database a replica?", shop.replica),
-        Check("source", "Do polls go by an index?", shop.index),
-        Check("source", "May the login write?", shop.login),
-    ):
+    for check in others if readable else ():
         yield from bounded(check, seconds)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from difflib import get_close_matches
 
+from syncd.doctor.bounded import Check
 from syncd.doctor.finding import Finding, ok, warning
 from syncd.doctor.samples import shown
 from syncd.doctor.timing import behind, off, precision, zone_smells
@@ -32,6 +33,18 @@ class ShopExamination:
         self._statuses = statuses
         self._body = body
         self._now = now
+
+    def checks(self) -> Sequence[Check]:
+        return (
+            Check("source", "Does the query run?", self.columns),
+            Check("source", "Can its rows be read?", self.rows),
+            Check("source", "Does every order say when it changed?", self.times),
+            Check("source", "Which orders changed last?", self.samples),
+            Check("source", "What time is it there?", self.clock),
+            Check("source", "Is the database a replica?", self.replica),
+            Check("source", "Do polls go by an index?", self.index),
+            Check("source", "May the login write?", self.login),
+        )
 
     def columns(self) -> Iterator[Finding]:
         """Does the query run, and which of its columns are used?"""
@@ -65,16 +78,17 @@ class ShopExamination:
             advice = "See that the query names the right tables and conditions; then this is right for an empty shop"
             yield warning("source", "the query gives no rows", advice)
             return
-        faults = [*_faults(look)]
+        faults = [*row_faults(look)]
         yield from faults
         if not faults:
             yield ok("source", f"all of the {look.rows} rows looked at can be read")
 
     def times(self) -> Iterator[Finding]:
         """Does every order say when it changed?"""
-        if not self._shop.has_cursor():
+        inspection = self._shop.inspection()
+        if not inspection.goes_by_time:
             return
-        if untimed := self._shop.inspection().untimed(EXAMPLES + 1):
+        if untimed := inspection.untimed(EXAMPLES + 1):
             yield warning("source", f"orders have NULL as updated_at: {_few(untimed)}", UNTIMED)
         else:
             yield ok("source", "no order has NULL as updated_at")
@@ -131,7 +145,7 @@ def _ignored(name: str) -> Finding:
     return ok("source", f"the column {name} is ignored")
 
 
-def _faults(look: Look) -> Iterator[Finding]:
+def row_faults(look: Look) -> Iterator[Finding]:
     """What is wrong with some of the rows."""
     among = f"of {look.rows} rows looked at,"
     if look.skipped:

@@ -106,7 +106,7 @@ class Settings(BaseSettings):
         found = [
             key.get_secret_value() if key else "",
             *urls.imshop_secrets(self.imshop.url.get_secret_value()),
-            *urls.database_secrets(self.source.url.get_secret_value()),
+            *self.source.secrets(),
             *urls.database_secrets(self.state.url.get_secret_value()),
         ]
         return [secret for secret in dict.fromkeys(found) if secret]

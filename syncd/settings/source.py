@@ -1,20 +1,18 @@
 """SYNCD_SOURCE__…: the shop's orders, and how they are read."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, timedelta, tzinfo
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, PlainValidator, SecretStr, ValidationInfo, field_validator
+from pydantic import Field, PlainValidator, ValidationInfo, field_validator
 
-from syncd.settings import urls, values
-from syncd.settings.group import EmptyMeansOff, Group, Masked
+from syncd.settings import apis, urls, values
+from syncd.settings.api import Api
+from syncd.settings.group import EmptyMeansOff
 from syncd.settings.values import duration, whole_number, within
 
 
-class Source(Group):
-    url: Annotated[SecretStr, BeforeValidator(urls.source_url), Masked(urls.mask_database_url)] = Field(
-        description="the shop's database (sqlite, mysql, mariadb, postgresql, mssql, oracle); a login that only reads",
-    )
+class Source(Api):
     preset: str | None = Field(
         default=None,
         description="a shop platform that syncd knows, or the path of a preset's file; see `syncd presets`",
@@ -74,10 +72,18 @@ class Source(Group):
         description="the tracking URL with {tracking_number} where the column of that name goes",
     )
 
+    @classmethod
+    def _of_databases(cls) -> frozenset[str]:
+        return frozenset(
+            {"query", "query_file", "query_when", "query_else", "statuses_query", "init_sql", "lookback_rows"}
+        )
+
     @field_validator("query")
     @classmethod
     def _one_select(cls, query: str | None, info: ValidationInfo) -> str | None:
         other = info.data.get("query_file", "at fault")
+        if "url" in info.data and urls.is_http(info.data["url"].get_secret_value()):
+            return query
         if query is None and other is None and not info.data.get("preset"):
             raise ValueError("required, but set nowhere (nor is SYNCD_SOURCE__QUERY_FILE)")
         if query is not None and other is not None:
@@ -90,6 +96,14 @@ class Source(Group):
         if (query is None) != (info.data.get("query_when") is None):
             raise ValueError("goes with SYNCD_SOURCE__QUERY_WHEN: set both or none")
         return query and values.select(query)
+
+    def secrets(self) -> Iterator[str]:
+        """Every text that must not be shown."""
+        yield from urls.source_secrets(self.url.get_secret_value())
+        yield from apis.auth_secrets(self.auth.get_secret_value()) if self.auth else ()
+        yield from (value.get_secret_value() for value in self.headers.values())
+        params = {name: value.get_secret_value() for name, value in self.query_params.items()}
+        yield from (text for name, text in params.items() if apis.is_secret_parameter(name, text))
 
     @property
     def sql(self) -> str:

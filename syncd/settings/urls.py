@@ -9,7 +9,7 @@ import re
 from contextlib import suppress
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,12 +72,51 @@ def api_key(text: str) -> str:
 
 
 def source_url(text: str) -> str:
-    """A SQLAlchemy URL with the driver spelled out."""
-    if re.match(r"https?://", text, re.IGNORECASE):
-        raise ValueError(
-            "is the URL of an API, but only databases can be read; write e.g. mysql://user:password@host/shop"
-        )
-    return _database_url(text, _DRIVERS)
+    """A SQLAlchemy URL with the driver spelled out, or the http(s) URL of an API.
+
+    Plain http is taken anywhere: shops on a local network have nothing else, and the doctor warns of it.
+    """
+    if not is_http(text):
+        return _database_url(text, _DRIVERS)
+    if re.search(r"[\s\x00-\x1f]", no_placeholder(text)) or not _host(text):
+        raise ValueError("is not a URL of the form https://host/path; a space in it is written %20")
+    return text
+
+
+def is_http(url: str) -> bool:
+    return bool(re.match(r"https?://", url, re.IGNORECASE))
+
+
+def mask_source_url(url: str) -> str:
+    """Without login, query string and what may be a token; for a database as `mask_database_url`."""
+    if not is_http(url):
+        return mask_database_url(url)
+    parts = urlsplit(url)
+    _, at, address = parts.netloc.rpartition("@")
+    path = "/".join("***" if _is_token(part) else part for part in parts.path.split("/"))
+    return f"{parts.scheme}://{'***@' if at else ''}{address}{path}" + ("?***" if parts.query else "")
+
+
+def source_secrets(url: str) -> Iterator[str]:
+    """The password, in an API's URL also tokens in path and query."""
+    if not is_http(url):
+        yield from database_secrets(url)
+        return
+    parts = urlsplit(url)
+    yield parts.password or ""
+    yield from (part for part in parts.path.split("/") if _is_token(part))
+    for name, value in parse_qsl(parts.query):
+        if looks_secret(name) or _is_token(value):
+            yield value
+
+
+def looks_secret(name: str) -> bool:
+    return bool(re.search(r"key|token|secret|pass|pwd|auth|sign|login|hash", name, re.IGNORECASE))
+
+
+def _is_token(text: str) -> bool:
+    """Long, and of letters and digits: no word."""
+    return len(text) >= _LONG and bool(re.search(r"[A-Za-z]", text)) and bool(re.search(r"[0-9]", text))
 
 
 def state_url(text: str) -> str:

@@ -1,6 +1,11 @@
 """Where orders come from. Each source gives `syncd.model.Page`s and knows nothing of what was seen before."""
 
+from typing import TypeAlias
+
+from syncd.sources.api import Api, ApiSource
 from syncd.sources.database import DatabaseSource
 from syncd.sources.dictionary import StatusCount
 
-__all__ = ["DatabaseSource", "StatusCount"]
+Source: TypeAlias = DatabaseSource | ApiSource
+
+__all__ = ["Api", "ApiSource", "DatabaseSource", "Source", "StatusCount"]

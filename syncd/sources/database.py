@@ -10,12 +10,12 @@ than the driver's can each make ambiguous: an order would be lost there, or a pa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import InitVar, dataclass, field, replace
 from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from syncd.errors import SourceError
@@ -69,6 +69,7 @@ class DatabaseSource:
     init_sql: InitVar[str | None] = None
     redact: InitVar[Callable[[str], str]] = str
     clock: Callable[[], datetime] | None = None
+    scans_whole: ClassVar = False
     _learnt: Learnt | None = field(default=None, init=False)
     _learnt_from: str | None = field(default=None, init=False)
 
@@ -131,6 +132,10 @@ class DatabaseSource:
         learnt = self._look()
         groups = [ids[start : start + _LOOK_UP] for start in range(0, len(ids), _LOOK_UP)]
         return learnt.layout.page([row for group in groups for row in self._rows(learnt.among(group))])
+
+    def still_shown(self, order_ids: Collection[str]) -> Iterator[Page]:
+        """None: a statement loses no order."""
+        return iter(())
 
     def find(self, order_ids: Sequence[str]) -> Page:
         """The orders with these ids, as a person types them; those that there are not are left out."""

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement
 
 from syncd.model import Order, Skipped
+from syncd.sources.columns import Layout
 from syncd.sources.connection import Database
 from syncd.sources.learning import Learnt
 from syncd.sources.login import may_write
@@ -59,22 +60,11 @@ class Inspection:
 
     def look(self) -> Look:
         rows = self._database.rows(self._learnt.everything(whole=True).order_by(None).limit(LOOKED_AT))
-        times = [self._updated_at(row) for row in rows] if self._learnt.cursor == "updated_at" else []
-        return Look(
-            rows=len(rows),
-            skipped=self._learnt.layout.page(rows).skipped,
-            unreadable_times=[str(time)[:40] for time in times if time is not None and _moment(time) is None],
-        )
+        return look_at(rows, self._learnt.layout, dated=self._learnt.cursor == "updated_at")
 
     def newest(self) -> Newest:
         rows = self._newest_rows(NEWEST)
-        moments = [when for row in rows if (when := _moment(self._updated_at(row)))]
-        return Newest(
-            rows=[self._learnt.layout.order(row) for row in rows],
-            times=sorted((instant(when, self._zone) for when in moments), reverse=True),
-            wall_clock=any(when.tzinfo is None for when in moments),
-            whole_seconds=not any(when.microsecond for when in moments),
-        )
+        return newest_of(rows, self._learnt.layout, self._zone)
 
     def plan(self) -> Plan | None:
         """How the database would run a poll that finds little. None: it is not known how to ask this database."""
@@ -85,6 +75,11 @@ class Inspection:
     def may_write(self) -> Sequence[str] | None:
         """What the login may do besides reading, a few examples. None: it is not known how to ask this database."""
         return may_write(self._database)
+
+    @property
+    def goes_by_time(self) -> bool:
+        """Whether polls follow `updated_at`: not a sequence, nor nothing."""
+        return self._learnt.cursor == "updated_at"
 
     def untimed(self, limit: int) -> Sequence[str]:
         """Some orders whose `updated_at` is NULL, by their ids."""
@@ -99,7 +94,7 @@ class Inspection:
     def _newest_rows(self, limit: int) -> Sequence[Sequence[Any]]:
         """Those that changed last and say when. In a descending order PostgreSQL would give NULL first."""
         statement = self._learnt.newest(limit)
-        if self._learnt.cursor == "updated_at":
+        if self.goes_by_time:
             statement = statement.where(self._updated_at_of(statement).is_not(None))
         return self._database.rows(statement)
 
@@ -109,6 +104,27 @@ class Inspection:
 
     def _updated_at(self, row: Sequence[Any]) -> Any:
         return self._learnt.layout.value(row, "updated_at")
+
+
+def newest_of(rows: Sequence[Sequence[Any]], layout: Layout, zone: tzinfo) -> Newest:
+    """What these rows tell, given as they are to be told."""
+    moments = [when for row in rows if (when := _moment(layout.value(row, "updated_at")))]
+    return Newest(
+        rows=[layout.order(row) for row in rows],
+        times=sorted((instant(when, zone) for when in moments), reverse=True),
+        wall_clock=any(when.tzinfo is None for when in moments),
+        whole_seconds=not any(when.microsecond for when in moments),
+    )
+
+
+def look_at(rows: Sequence[Sequence[Any]], layout: Layout, *, dated: bool) -> Look:
+    """What these rows tell. `dated`: also of their updated_at."""
+    times = [layout.value(row, "updated_at") for row in rows] if dated else []
+    return Look(
+        rows=len(rows),
+        skipped=layout.page(rows).skipped,
+        unreadable_times=[str(time)[:40] for time in times if time is not None and _moment(time) is None],
+    )
 
 
 def _moment(raw: object) -> datetime | None:

@@ -55,6 +55,10 @@ class ComparePart(Store):
             formed = {"segment": key, "digest": digest, "orders": orders}
             connection.execute(insert(segments), {**formed, "formed_in": compare, "confirmed_in": compare})
 
+    def unseen(self, compare: int, limit: int) -> Sequence[str]:
+        with self.read() as connection:
+            return [*connection.execute(select(seen.c.order_id).where(_unseen(compare)).limit(limit)).scalars()]
+
     def miss(self, compare: int, now: datetime) -> int | None:
         with self.write() as connection:
             unseen = _unseen(compare)

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 import click
 import pytest
 
-from tests.bench import daemon, polls, pushes
+from tests.bench import apis, daemon, polls, pushes
 from tests.bench.figures import Figure
 from tests.bench.shops import DATABASES
 
@@ -21,11 +21,12 @@ from tests.bench.shops import DATABASES
 @click.option(
     "--orders", type=click.IntRange(min=20_000), default=1_000_000, show_default=True, help="In a large shop."
 )
-@click.argument("benches", nargs=-1, type=click.Choice([*DATABASES, "pushes", "daemon"]))
+@click.argument("benches", nargs=-1, type=click.Choice([*DATABASES, "api", "pushes", "daemon"]))
 def main(orders: int, benches: tuple[str, ...]) -> None:
     """Measure. BENCHES: only these; default: all."""
     known: Mapping[str, Callable[[Path], Iterator[Figure]]] = {
         **{name: partial(polls.figures, name, orders) for name in DATABASES},
+        "api": apis.figures,
         "pushes": pushes.figures,
         "daemon": daemon.figures,
     }

@@ -11,13 +11,15 @@ from pathlib import Path
 
 import click
 
+from tests.bench import apis
 from tests.bench.figures import memory, timed
 from tests.bench.polls import poller
 from tests.bench.shops import Shop
 
 
 def main(name: str, url: str, size: str, home: str) -> None:
-    with poller(Shop(name, url, int(size)), Path(home)) as alone:
+    shop = Shop(name, url, int(size))
+    with apis.poller(url, Path(home) / f"state-{size}.db") if name == "api" else poller(shop, Path(home)) as alone:
         took = timed(lambda: alone.reconcile(datetime.now(UTC)))
     click.echo(json.dumps([memory(os.getpid(), "VmHWM"), took]))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -49,6 +49,7 @@ class ModelShop:
 
     clock: Callable[[], datetime]
     page: int = 2
+    scans_whole: bool = False
     follows: bool = True
     history: dict[str, list[Version]] = field(default_factory=dict)
     stamps: dict[str, datetime] = field(default_factory=dict)
@@ -95,6 +96,9 @@ class ModelShop:
 
     def scan(self, *, whole: bool) -> ModelScan:
         return ModelScan(self, whole=whole)
+
+    def still_shown(self, order_ids: Collection[str]) -> Iterator[Page]:
+        return iter(())
 
     def look_up(self, ids: Sequence[str]) -> Page:
         return Page([_order(row) for row in self._rows() if row[0] in ids])

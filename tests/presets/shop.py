@@ -66,6 +66,7 @@ class PlatformShop:
 
     def source(self, **source: str) -> DatabaseSource:
         shop = compose.source(self.settings(**source))
+        assert isinstance(shop, DatabaseSource)
         self.open.append(shop)
         return shop
 

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import NullPool, create_engine, text
 
 from syncd.model import Order, Page
-from syncd.sources.database import DatabaseSource
+from syncd.sources import DatabaseSource, Source
 
 MOSCOW = ZoneInfo("Europe/Moscow")
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -94,6 +94,9 @@ class Shop:
             {"order_id": order_id, "status": status, "updated_at": self.raw(when)},
         )
 
+    def clear(self) -> None:
+        self.execute("DELETE FROM orders")
+
     def raw(self, when: datetime | None) -> object:
         return None if when is None else self.dating.write(when, self.zone)
 
@@ -114,7 +117,22 @@ class Shop:
             source.close()
 
 
-def start(source: DatabaseSource) -> str:
+class AnyShop(Protocol):
+    """A shop of any kind, in a database or behind an API."""
+
+    zone: tzinfo
+    present: datetime
+
+    def add(self, *rows: tuple[str | None, str | None, datetime | None]) -> None: ...
+
+    def change(self, order_id: str, status: str, when: datetime) -> None: ...
+
+    def clear(self) -> None: ...
+
+    def source(self, *, batch: int = 1000, lookback: timedelta | None = None) -> Source: ...
+
+
+def start(source: Source) -> str:
     """The cursor after a baseline."""
     scan = source.scan(whole=True)
     for _ in scan.blocks():
@@ -124,7 +142,7 @@ def start(source: DatabaseSource) -> str:
     return newest[0]
 
 
-def polled(source: DatabaseSource, cursor: str) -> tuple[list[Order], str]:
+def polled(source: Source, cursor: str) -> tuple[list[Order], str]:
     """What a whole poll shows, and the cursor after it."""
     pages = list(source.changed(cursor))
     assert [page.last for page in pages] == [False] * (len(pages) - 1) + [True]

@@ -1,16 +1,33 @@
-"""What a poll and a full compare may expect of every source, against every way in which shops date their orders."""
+"""What a poll and a full compare may expect of every source: each way in which shops date their orders, in a database
+or behind an API, and each style in which an API pages."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from syncd.model import Skipped
-from tests.sources.shop import BERLIN, NOON, Shop, ids, polled, skipped, start
+from tests.sources.api.server import STYLES, ApiShop, Style
+from tests.sources.conftest import OpenShop
+from tests.sources.shop import BERLIN, DATINGS, NOON, AnyShop, ids, polled, skipped, start
 
 MINUTE = timedelta(minutes=1)
 
 
-def test_an_order_is_read_with_its_time_in_utc(shop: Shop) -> None:
+@pytest.fixture(params=[*DATINGS, *STYLES], ids=str)
+def shop(request: pytest.FixtureRequest, open_shop: OpenShop) -> Iterator[AnyShop]:
+    """A shop of each kind, in a database or behind an API."""
+    if isinstance(request.param, Style):
+        with closing(ApiShop(request.param)) as api_shop:
+            yield api_shop
+    else:
+        yield open_shop(request.param)
+
+
+def test_an_order_is_read_with_its_time_in_utc(shop: AnyShop) -> None:
     shop.add(("007", "new", NOON))
     (order,) = shop.source().find(["007"]).orders
     assert (order.order_id, order.content, order.updated_at) == ("007", {"status": "new"}, NOON)
@@ -18,7 +35,7 @@ def test_an_order_is_read_with_its_time_in_utc(shop: Shop) -> None:
     assert order.updated_at.tzinfo is UTC
 
 
-def test_a_poll_shows_what_changed_since_its_cursor_oldest_first(shop: Shop) -> None:
+def test_a_poll_shows_what_changed_since_its_cursor_oldest_first(shop: AnyShop) -> None:
     shop.add(("A", "new", NOON - 60 * MINUTE), ("B", "new", NOON - 50 * MINUTE), ("C", "new", NOON - 40 * MINUTE))
     source = shop.source()
     cursor = start(source)
@@ -31,7 +48,7 @@ def test_a_poll_shows_what_changed_since_its_cursor_oldest_first(shop: Shop) -> 
     ]
 
 
-def test_what_a_poll_showed_is_not_shown_again_once_the_lookback_is_over(shop: Shop) -> None:
+def test_what_a_poll_showed_is_not_shown_again_once_the_lookback_is_over(shop: AnyShop) -> None:
     shop.add(("A", "new", NOON - 90 * MINUTE), ("B", "new", NOON - 10 * MINUTE), ("C", "new", NOON - 2 * MINUTE))
     source = shop.source()
     orders, _ = polled(source, start(source))
@@ -39,7 +56,7 @@ def test_what_a_poll_showed_is_not_shown_again_once_the_lookback_is_over(shop: S
     assert ids([order for order in orders if order.beyond_cursor]) == []
 
 
-def test_a_page_full_of_one_timestamp_loses_no_order(shop: Shop) -> None:
+def test_a_page_full_of_one_timestamp_loses_no_order(shop: AnyShop) -> None:
     shop.add(("0", "new", NOON - 60 * MINUTE))
     cursor = start(shop.source())
     shop.add(*((str(number), "new", NOON - MINUTE) for number in range(1, 15)))
@@ -48,7 +65,7 @@ def test_a_page_full_of_one_timestamp_loses_no_order(shop: Shop) -> None:
         assert sorted(order.order_id for order in orders if order.beyond_cursor) == sorted(map(str, range(1, 15)))
 
 
-def test_rows_without_an_id_are_skipped_and_the_rest_is_read(shop: Shop) -> None:
+def test_rows_without_an_id_are_skipped_and_the_rest_is_read(shop: AnyShop) -> None:
     shop.add(("0", "new", NOON - 60 * MINUTE))
     cursor = start(shop.source())
     shop.add((None, "new", NOON - MINUTE), ("A", "new", NOON - MINUTE), (None, "new", NOON - MINUTE))
@@ -58,26 +75,28 @@ def test_rows_without_an_id_are_skipped_and_the_rest_is_read(shop: Shop) -> None
     assert [row.reason for page in pages for row in page.skipped] == ["no_id"] * 4
 
 
-def test_a_row_without_a_status_is_skipped_and_named(shop: Shop) -> None:
+def test_a_row_without_a_status_is_skipped_and_named(shop: AnyShop) -> None:
     shop.add(("A", None, NOON), ("B", "new", NOON))
     source = shop.source()
     assert skipped(source.changed(start(source))) == [("no_status", "A")]
 
 
-def test_the_cursor_resumes_behind_each_page(shop: Shop) -> None:
+def test_the_cursor_resumes_behind_the_pages_that_it_came_with(shop: AnyShop) -> None:
     shop.add(("0", "new", NOON - timedelta(days=1)))
     cursor = start(shop.source())
     shop.add(*((str(number), "new", NOON - (20 - number) * 10 * MINUTE) for number in range(1, 15)))
     read: set[str] = set()
     last = False
     while not last:
-        page = next(iter(shop.source(batch=8).changed(cursor)))
-        assert page.cursor != cursor or page.last
-        read, last, cursor = read | set(ids(page.orders)), page.last, page.cursor or cursor
+        for page in shop.source(batch=8).changed(cursor):
+            read, last = read | set(ids(page.orders)), page.last
+            if page.cursor not in (None, cursor):
+                cursor = page.cursor or ""
+                break
     assert read >= {str(number) for number in range(1, 15)}
 
 
-def test_a_row_in_the_future_is_shown_but_the_cursor_never_passes_the_present(shop: Shop) -> None:
+def test_a_row_in_the_future_is_shown_but_the_cursor_never_passes_the_present(shop: AnyShop) -> None:
     shop.add(("A", "new", NOON - 60 * MINUTE), ("Z", "new", NOON + timedelta(days=400)))
     source = shop.source()
     orders, cursor = polled(source, start(source))
@@ -87,7 +106,7 @@ def test_a_row_in_the_future_is_shown_but_the_cursor_never_passes_the_present(sh
     assert ("A", "packed") in [(order.order_id, order.status) for order in orders]
 
 
-def test_a_later_write_with_the_cursors_own_timestamp_is_found(shop: Shop) -> None:
+def test_a_later_write_with_the_cursors_own_timestamp_is_found(shop: AnyShop) -> None:
     shop.add(("A", "new", NOON - MINUTE), ("B", "new", NOON - MINUTE))
     source = shop.source(lookback=timedelta())
     cursor = start(source)
@@ -96,7 +115,7 @@ def test_a_later_write_with_the_cursors_own_timestamp_is_found(shop: Shop) -> No
     assert ("A", "packed", False) in [(order.order_id, order.status, order.beyond_cursor) for order in orders]
 
 
-def test_a_commit_that_arrives_late_is_found_within_the_lookback(shop: Shop) -> None:
+def test_a_commit_that_arrives_late_is_found_within_the_lookback(shop: AnyShop) -> None:
     shop.add(("A", "new", NOON - MINUTE))
     source = shop.source()
     cursor = start(source)
@@ -106,15 +125,15 @@ def test_a_commit_that_arrives_late_is_found_within_the_lookback(shop: Shop) -> 
     assert after == cursor
 
 
-def test_a_poll_that_finds_nothing_leaves_the_cursor(shop: Shop) -> None:
+def test_a_poll_that_finds_nothing_leaves_the_cursor(shop: AnyShop) -> None:
     shop.add(("A", "new", NOON - 60 * MINUTE))
     source = shop.source()
     cursor = start(source)
-    shop.execute("DELETE FROM orders")
+    shop.clear()
     assert polled(source, cursor) == ([], cursor)
 
 
-def test_a_fraction_of_a_second_is_no_hiding_place(shop: Shop) -> None:
+def test_a_fraction_of_a_second_is_no_hiding_place(shop: AnyShop) -> None:
     shop.add(("A", "new", NOON.replace(microsecond=900_000) - MINUTE))
     source = shop.source(lookback=timedelta())
     cursor = start(source)
@@ -122,7 +141,7 @@ def test_a_fraction_of_a_second_is_no_hiding_place(shop: Shop) -> None:
     assert ids(polled(source, cursor)[0])[-1] == "B"
 
 
-def test_of_one_orders_rows_the_last_is_given_last(shop: Shop) -> None:
+def test_of_one_orders_rows_the_last_is_given_last(shop: AnyShop) -> None:
     shop.add(("A", "packed", NOON - MINUTE), ("A", "new", NOON - 2 * MINUTE), ("0", "new", NOON - 60 * MINUTE))
     source = shop.source()
     cursor = start(source)
@@ -130,25 +149,23 @@ def test_of_one_orders_rows_the_last_is_given_last(shop: Shop) -> None:
     assert statuses[-1] == source.find(["A"]).orders[-1].status == "packed"
 
 
-def test_a_row_without_a_timestamp_is_left_to_the_full_compare(shop: Shop) -> None:
+def test_a_row_without_a_timestamp_is_left_to_the_full_compare(shop: AnyShop) -> None:
     shop.add(("A", "new", None), ("B", "new", NOON))
     source = shop.source()
     assert ids(polled(source, start(source))[0]) == ["B"]
     assert ids(source.find(["A"]).orders) == ["A"]
 
 
-def test_a_scan_shows_every_order_by_id_in_compared_columns_alone(shop: Shop) -> None:
+def test_a_scan_shows_every_order(shop: AnyShop) -> None:
     shop.add(("B", "new", None), ("A", "packed", NOON), (None, "new", NOON), ("C", None, NOON))
     scan = shop.source().scan(whole=False)
-    rows = [row for block in scan.blocks() for row in block]
-    contents = [scan.content(row) for row in rows]
-    read = [found for found in contents if not isinstance(found, Skipped)]
-    assert {len(row) for row in rows} == {scan.width} == {2}
-    assert read == [("A", {"status": "packed"}, None), ("B", {"status": "new"}, None)]
+    contents = [scan.content(row) for block in scan.blocks() for row in block]
+    read = sorted((found[0], found[2], found[1]["status"]) for found in contents if not isinstance(found, Skipped))
+    assert read == [("A", None, "packed"), ("B", None, "new")]
     assert sorted(found.reason for found in contents if isinstance(found, Skipped)) == ["no_id", "no_status"]
 
 
-def test_a_whole_scan_says_where_polling_starts(shop: Shop) -> None:
+def test_a_whole_scan_says_where_polling_starts(shop: AnyShop) -> None:
     shop.add(("A", "new", NOON), ("B", "new", NOON - MINUTE), ("C", "new", None), ("D", "new", NOON + MINUTE))
     scan = shop.source().scan(whole=True)
     rows = [row for block in scan.blocks() for row in block]
@@ -158,20 +175,20 @@ def test_a_whole_scan_says_where_polling_starts(shop: Shop) -> None:
     assert newest[1] == NOON
 
 
-def test_an_empty_shop_says_nowhere_to_start(shop: Shop) -> None:
+def test_an_empty_shop_says_nowhere_to_start(shop: AnyShop) -> None:
     scan = shop.source().scan(whole=True)
     assert list(scan.blocks()) == []
     assert scan.newest() is None
 
 
-def test_scanned_ids_can_be_looked_up_however_many(shop: Shop) -> None:
+def test_scanned_ids_can_be_looked_up_however_many(shop: AnyShop) -> None:
     shop.add(*((str(number), "new", NOON) for number in range(1203)))
     source = shop.source()
     rows = [row for block in source.scan(whole=False).blocks() for row in block]
     assert len(ids(source.look_up([row[0] for row in rows]).orders)) == 1203
 
 
-def test_local_time_that_runs_back_an_hour_hides_nothing(shop: Shop) -> None:
+def test_local_time_that_runs_back_an_hour_hides_nothing(shop: AnyShop) -> None:
     shop.zone = BERLIN  # 2026-10-25 03:00 summer time is 02:00 again, at 01:00 UTC
     shop.present = datetime(2026, 10, 24, 23, 30, tzinfo=UTC)
     shop.add(("A", "0", shop.present))
@@ -186,7 +203,7 @@ def test_local_time_that_runs_back_an_hour_hides_nothing(shop: Shop) -> None:
         assert f"new {step}" in ids(orders)
 
 
-def test_a_daemon_that_sleeps_while_local_time_runs_back_misses_nothing(shop: Shop) -> None:
+def test_a_daemon_that_sleeps_while_local_time_runs_back_misses_nothing(shop: AnyShop) -> None:
     shop.zone = BERLIN
     shop.present = datetime(2026, 10, 25, 0, 58, tzinfo=UTC)
     shop.add(("A", "new", shop.present))
@@ -200,7 +217,7 @@ def test_a_daemon_that_sleeps_while_local_time_runs_back_misses_nothing(shop: Sh
     assert {"B", "C"} <= set(ids(polled(source, cursor)[0]))
 
 
-def test_a_clock_that_was_wrong_and_is_put_back_blinds_nobody(shop: Shop) -> None:
+def test_a_clock_that_was_wrong_and_is_put_back_blinds_nobody(shop: AnyShop) -> None:
     shop.present = NOON + timedelta(days=30)
     shop.add(("A", "new", shop.present))
     source = shop.source()
@@ -212,12 +229,12 @@ def test_a_clock_that_was_wrong_and_is_put_back_blinds_nobody(shop: Shop) -> Non
     assert "B" in ids(polled(source, cursor)[0])
 
 
-def test_a_cursor_of_another_kind_of_source_starts_from_the_first_order(shop: Shop) -> None:
+def test_a_cursor_of_another_kind_of_source_starts_from_the_first_order(shop: AnyShop) -> None:
     shop.add(("A", "new", NOON - timedelta(days=2000)), ("B", "new", NOON))
     assert ids(polled(shop.source(), "page 17")[0]) == ["A", "B"]
 
 
-def test_the_cursor_survives_a_column_that_is_dated_in_another_way(shop: Shop) -> None:
+def test_the_cursor_survives_a_column_that_is_dated_in_another_way(shop: AnyShop) -> None:
     shop.add(("A", "new", NOON - 60 * MINUTE), ("B", "new", NOON))
     was = ('["int", 1772449200]', '["str", "2026-03-02T11:00:00Z"]', '["datetime", "2026-03-02 11:00:00+00:00"]')
     for cursor in was:

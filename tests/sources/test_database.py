@@ -343,3 +343,10 @@ def test_a_url_of_no_known_database_is_told_without_repeating_it(url: str, sourc
 def test_a_driver_that_is_not_installed_is_told_with_the_command_that_installs_it(source_of: SourceOf) -> None:
     with pytest.raises(SourceError, match=r"pip install 'syncd\[oracle\]'"):
         source_of("oracle+oracledb://shop@127.0.0.1/shop")
+
+
+def test_a_scan_gives_compared_columns_alone_by_id(any_shop: Shop) -> None:
+    any_shop.add(("B", "new", None), ("A", "packed", NOON), ("C", None, NOON))
+    scan = any_shop.source().scan(whole=False)
+    assert [row for block in scan.blocks() for row in block] == [("A", "packed"), ("B", "new"), ("C", None)]
+    assert scan.width == 2

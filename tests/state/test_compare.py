@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -268,6 +268,7 @@ class Shelf:
 
     def __init__(self, orders: Mapping[str, str]) -> None:
         self.orders = dict(orders)
+        self.scans_whole = False
 
     def scan(self, *, whole: bool) -> Shelf:
         return self
@@ -283,6 +284,9 @@ class Shelf:
 
     def newest(self) -> tuple[str, datetime] | None:
         return None
+
+    def still_shown(self, order_ids: Collection[str]) -> Iterator[Page]:
+        return iter(())
 
     def look_up(self, ids: Sequence[Any]) -> Page:
         return Page([Order(order_id, {"status": self.orders[order_id]}) for order_id in ids])

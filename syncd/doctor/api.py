@@ -1,0 +1,146 @@
+"""The shop's API: whether it can be read, and what polls would make of its orders."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any
+from urllib.parse import urlsplit
+
+from syncd.doctor.bounded import Check
+from syncd.doctor.finding import Finding, ok, warning
+from syncd.doctor.samples import shown
+from syncd.doctor.shop import SAMPLES, UNTIMED, row_faults
+from syncd.doctor.timing import off, precision, zone_smells
+from syncd.model import Push
+from syncd.sources import ApiSource
+from syncd.sources.api.answers import is_this_machine
+from syncd.sources.columns import KNOWN
+from syncd.sources.inspection import look_at, newest_of
+from syncd.statuses import Statuses
+
+PAGES = 3
+RECENT = timedelta(days=7)
+TEXT_LIMIT = 1500
+_PERSONAL = re.compile(r"phone|tel|mobile|mail", re.IGNORECASE)
+_SECRET = re.compile(r"key|token|secret|pass|hash", re.IGNORECASE)
+_PHONE = re.compile(r"\+?\d[\d ()-]{8,}\d")
+
+
+class ApiExamination:
+    """Each method is a check of its own and may raise SourceError. `body` writes the body of a push; `now` is this
+    machine's clock."""
+
+    def __init__(
+        self, shop: ApiSource, statuses: Statuses, body: Callable[[Push], bytes], now: Callable[[], datetime]
+    ) -> None:
+        self._shop = shop
+        self._statuses = statuses
+        self._body = body
+        self._now = now
+        self._layout = shop.shape.layout
+
+    def checks(self) -> Sequence[Check]:
+        return (
+            Check("source", "Can the API be read?", self.fields),
+            Check("source", "Can its orders be read?", self.rows),
+            Check("source", "Which orders changed last?", self.samples),
+            Check("source", "What time is it there?", self.clock),
+        )
+
+    def fields(self) -> Iterator[Finding]:
+        """Does it answer, and which fields are read from it?"""
+        item, rows = self._shop.first_item()
+        yield ok("source", f"the API at {self._shop.client.host} gives {', '.join(self._layout.names)}")
+        yield from self._what_it_lacks()
+        if rows:
+            yield ok("source", f"the first order as it came: {self._as_it_came(item)}")
+            self._shop.shape.require(rows)
+
+    def rows(self) -> Iterator[Finding]:
+        """Can its orders be read?"""
+        rows = [row for page in islice(self._shop.every_page(), PAGES) for row in page]
+        if not rows:
+            advice = "See that SYNCD_SOURCE__QUERY_PARAMS leave no orders out; then this is right for an empty shop"
+            yield warning("source", "the API shows no orders", advice)
+            return
+        dated = "updated_at" in self._layout.names
+        faults = [*row_faults(look_at(rows, self._layout, dated=dated))]
+        if dated and (untimed := sum(self._layout.value(row, "updated_at") is None for row in rows)):
+            faults.append(
+                warning("source", f"of {len(rows)} rows looked at, {untimed} have NULL as updated_at", UNTIMED)
+            )
+        yield from faults or [ok("source", f"all of the {len(rows)} orders looked at can be read")]
+
+    def samples(self) -> Iterator[Finding]:
+        """Which orders changed last, and how would they be pushed?"""
+        pages = self._shop.pages(self._shop.now() - RECENT) if self._shop.has_cursor() else self._shop.every_page()
+        rows = [row for page in islice(pages, PAGES) for row in page]
+        newest = newest_of(rows, self._layout, self._shop.timezone)
+        for row in newest.rows[-SAMPLES:]:
+            yield shown(row, self._statuses, self._body, self._now())
+        if newest.times:
+            yield precision(newest)
+            yield from zone_smells(newest, self._shop.now(), self._shop.timezone)
+
+    def clock(self) -> Iterator[Finding]:
+        """What time is it there? An API tells it in whole seconds."""
+        yield off(self._shop.now() - self._now())
+
+    def close(self) -> None:
+        self._shop.close()
+
+    def _what_it_lacks(self) -> Iterator[Finding]:
+        names = self._shop.shape.fields
+        unused = [name for name in KNOWN if name not in names and name != "sequence"]
+        if unused:
+            yield ok("source", f"what SYNCD_SOURCE__FIELDS__… might lead to as well: {', '.join(unused)}")
+        if "tracking_number" in names and "tracking_number" not in self._layout.names:
+            advice = "Set SYNCD_SOURCE__TRACKING_TEMPLATE, or give the whole URL as tracking_url"
+            yield warning("source", "tracking_number is not used: nothing says how to make a URL of it", advice)
+        if "paid" in names and "payment_id" not in names:
+            advice = "Set SYNCD_SOURCE__FIELDS__PAYMENT_ID: paid without one is not sent"
+            yield warning("source", "payments cannot be told: there is paid, but no payment_id", advice)
+        if not self._shop.has_cursor():
+            advice = "If the API can filter by it, set SYNCD_SOURCE__FIELDS__UPDATED_AT, and {since} in a parameter"
+            yield warning("source", "every poll reads and compares all orders", advice)
+        parts = urlsplit(self._shop.client.base_url)
+        if parts.scheme == "http" and not is_this_machine(parts.hostname or ""):
+            advice = "Write https:// in SYNCD_SOURCE__URL, unless the way there is your own network"
+            yield warning("source", "orders and credentials travel unencrypted", advice)
+
+    def _as_it_came(self, item: Any) -> str:
+        text = self._shop.client.redact(json.dumps(_masked(item), ensure_ascii=False))
+        return text if len(text) <= TEXT_LIMIT else f"{text[:TEXT_LIMIT]}…"
+
+
+def _masked(value: Any, key: str = "") -> Any:
+    """Without what is secret, and without phones and addresses of buyers."""
+    match value:
+        case dict():
+            return {name: _masked(one, str(name)) for name, one in value.items()}
+        case list():
+            return [_masked(one, key) for one in value]
+        case str() | int() if _SECRET.search(key) and not isinstance(value, bool):
+            return "***"
+        case str() | int() if _PERSONAL.search(key) and not isinstance(value, bool):
+            return _tail(str(value))
+        case str():
+            return _without_phones(value)
+    return value
+
+
+def _without_phones(value: str) -> str:
+    return _PHONE.sub(lambda found: _tail(found[0]) if _is_phone(found[0]) else found[0], value)
+
+
+def _tail(text: str) -> str:
+    return "*" * len(text[:-2]) + text[-2:]
+
+
+def _is_phone(text: str) -> bool:
+    """Ten to fifteen digits; a date or a time has fewer."""
+    return not re.match(r"\d{4}-\d\d-\d\d", text) and 10 <= len(re.sub(r"\D", "", text)) <= 15

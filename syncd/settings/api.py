@@ -1,0 +1,126 @@
+"""SYNCD_SOURCE__…: where the shop's orders are, and for a JSON API how it is asked and read."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
+
+from syncd.settings import apis, urls
+from syncd.settings.group import EmptyMeansOff, Group, Lower, Masked, Members
+from syncd.settings.values import duration, number, whole_number, within
+
+JmesPath = Annotated[str, AfterValidator(apis.jmes_path)]
+
+
+class Shop(Group):
+    url: Annotated[SecretStr, BeforeValidator(urls.source_url), Masked(urls.mask_source_url)] = Field(
+        description="the shop's database (sqlite, mysql, mariadb, postgresql, mssql, oracle), or a JSON API (https)",
+    )
+
+    @property
+    def is_api(self) -> bool:
+        return urls.is_http(self.url.get_secret_value())
+
+
+class Api(Shop):
+    query_params: Annotated[
+        Mapping[str, Annotated[SecretStr, BeforeValidator(apis.with_known_gaps)]],
+        Members(apis.parameter_name, apis.mask_parameter),
+        EmptyMeansOff(),
+    ] = Field(
+        default={},
+        description="API: URL parameters; {since}, {page}, {offset}, {limit}, {cursor}, {last_id} are filled in",
+    )
+    headers: Annotated[
+        Mapping[Annotated[str, AfterValidator(apis.header_name)], Annotated[SecretStr, BeforeValidator(apis.header)]],
+        Members(apis.header_name_of, apis.mask_header),
+        EmptyMeansOff(),
+    ] = Field(
+        default={},
+        description="API: headers of each request; in a variable's name _ stands for -",
+    )
+    auth: Annotated[SecretStr | None, BeforeValidator(apis.auth)] = Field(
+        default=None,
+        description="API: the login, bearer:TOKEN or basic:USER:PASSWORD",
+    )
+    items: JmesPath | None = Field(
+        default=None,
+        description="API: JMESPath to the list of orders in an answer; unset: the answer is the list",
+    )
+    next: JmesPath | None = Field(
+        default=None,
+        description="API: JMESPath to the next page's cursor or URL; page, offset: whether there is one; keyset: an id",
+    )
+    fields: Annotated[Mapping[str, JmesPath], EmptyMeansOff()] = Field(
+        default={},
+        validate_default=True,
+        description="API: JMESPath to each field of an order, named as the columns of a query",
+    )
+    paging: Annotated[Literal["none", "page", "offset", "cursor", "link", "keyset"], Lower] = Field(
+        default="none",
+        description="API: how one page leads to the next: none, page, offset, cursor, link, keyset",
+    )
+    first_page: Annotated[int, within(whole_number, "0", "1")] = Field(
+        default=1,
+        description="API: the number of the first page, for SYNCD_SOURCE__PAGING=page (0 to 1)",
+    )
+    since_format: Annotated[str, AfterValidator(apis.since_format)] = Field(
+        default="iso",
+        description="API: how {since} is written: iso, epoch, epoch_ms, or a pattern such as %Y-%m-%d %H:%M:%S",
+    )
+    rate: Annotated[float, within(number, "0", "10000")] = Field(
+        default=0.0,
+        description="API: requests a second at most; 0: as fast as they go (0 to 10000)",
+    )
+    timeout: Annotated[timedelta, within(duration, "100ms", "2m")] = Field(
+        default=timedelta(seconds=30),
+        description="API: time limit of one request (100ms to 2m)",
+    )
+    retry_after_ms_header: Annotated[str | None, AfterValidator(apis.header_name)] = Field(
+        default=None,
+        description="API: a header of its own that says in milliseconds how long to wait, beside Retry-After",
+    )
+
+    @field_validator("*", mode="after")
+    @classmethod
+    def _of_this_kind(cls, value: object, info: ValidationInfo) -> object:
+        """What is set for the other kind of source would do nothing; that is a fault, not a surprise."""
+        url: SecretStr | None = info.data.get("url")
+        name = info.field_name or ""
+        if url is None or value == cls.model_fields[name].default:
+            return value
+        api = urls.is_http(url.get_secret_value())
+        if api and name in cls._of_databases():
+            raise ValueError("is for databases, but SYNCD_SOURCE__URL is that of an API; leave it out")
+        if not api and name in Api.model_fields.keys() - Shop.model_fields.keys():
+            raise ValueError("is for APIs, but SYNCD_SOURCE__URL is that of a database; leave it out")
+        return value
+
+    @classmethod
+    def _of_databases(cls) -> frozenset[str]:
+        return frozenset()
+
+    @field_validator("fields")
+    @classmethod
+    def _known_and_required(cls, fields: Mapping[str, str], info: ValidationInfo) -> Mapping[str, str]:
+        if "url" not in info.data or not urls.is_http(info.data["url"].get_secret_value()):
+            return fields
+        named = {name.lower(): path for name, path in fields.items()}
+        apis.check_fields(named)
+        return named
+
+    @field_validator("paging")
+    @classmethod
+    def _has_what_it_needs(cls, paging: str, info: ValidationInfo) -> str:
+        if not {"url", "query_params", "next", "fields"} <= info.data.keys():
+            return paging  # one of them is at fault
+        gaps = apis.gaps(info.data["url"].get_secret_value(), info.data["query_params"])
+        needed = {"page": "page", "offset": "offset", "keyset": "since"}.get(paging)
+        if needed and needed not in gaps:
+            raise ValueError(f"is {paging}, but no SYNCD_SOURCE__QUERY_PARAMS__… holds {{{needed}}}")
+        if paging == "cursor" and not info.data["next"]:
+            raise ValueError("is cursor, but SYNCD_SOURCE__NEXT, which leads to it in the answer, is not set")
+        if paging == "keyset" and "updated_at" not in info.data["fields"]:
+            raise ValueError("is keyset, but SYNCD_SOURCE__FIELDS__UPDATED_AT is not set")
+        return paging

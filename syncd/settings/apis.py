@@ -1,0 +1,133 @@
+"""What a person writes to have an API asked: checked, named, and shown without its secrets.
+
+The ValueErrors on headers, parameters and logins never repeat what was written.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from syncd.settings.urls import looks_secret, no_placeholder
+from syncd.settings.values import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from pydantic import SecretStr
+
+GAPS = ("since", "page", "offset", "limit", "cursor", "last_id")
+FIELDS = (
+    "order_id",
+    "status",
+    "updated_at",
+    "message",
+    "tracking_url",
+    "tracking_number",
+    "user_id",
+    "phone",
+    "imshop_uuid",
+    "paid",
+    "payment_id",
+)
+"""Those of syncd.sources.columns that an API can give, which a test holds."""
+_GAP = re.compile(r"\{([A-Za-z_]+)\}")
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+
+
+def jmes_path(text: str) -> str:
+    import jmespath  # noqa: PLC0415 - 20 ms that most commands need not spend
+    from jmespath.exceptions import JMESPathError  # noqa: PLC0415 - as above
+
+    try:
+        jmespath.compile(text)
+    except JMESPathError as error:
+        raise ValueError(f"{quoted(text)} is no JMESPath: {str(error).partition(chr(10))[0]}") from None
+    return text
+
+
+def check_fields(fields: Mapping[str, str]) -> None:
+    """ValueError: a field is unknown, or one that is required is missing."""
+    for name in fields:
+        if name not in FIELDS:
+            near = get_close_matches(name, FIELDS, n=1, cutoff=0.0)[0].upper()
+            raise ValueError(f"SYNCD_SOURCE__FIELDS__{name.upper()} is no field of an order; did you mean {near}?")
+    for name in ("order_id", "status"):
+        if name not in fields:
+            raise ValueError(f"SYNCD_SOURCE__FIELDS__{name.upper()} is required, but set nowhere")
+
+
+def since_format(text: str) -> str:
+    if text in ("iso", "epoch", "epoch_ms") or "%" in text:
+        return text
+    raise ValueError(f"{quoted(text)} is none of iso, epoch, epoch_ms, nor a pattern such as %Y-%m-%d %H:%M:%S")
+
+
+def with_known_gaps(text: str) -> str:
+    for gap in _GAP.findall(no_placeholder(text)):
+        if gap not in GAPS:
+            near = get_close_matches(gap, GAPS, n=1, cutoff=0.0)[0]
+            raise ValueError(f"holds a name in braces that nothing fills in; did you mean {{{near}}}?")
+    return text
+
+
+def gaps(url: str, params: Mapping[str, SecretStr]) -> set[str]:
+    """The names in braces, in the URL and the parameters."""
+    return {
+        gap for text in (url, *(value.get_secret_value() for value in params.values())) for gap in _GAP.findall(text)
+    }
+
+
+def parameter_name(written: str) -> str:
+    """A variable is usually written in capitals, a parameter hardly ever is. As JSON it can be."""
+    return written.lower() if written.isupper() else written
+
+
+def header_name_of(written: str) -> str:
+    """No variable's name can hold what stands between the words of a header's."""
+    return written.replace("_", "-")
+
+
+def header_name(text: str) -> str:
+    if not _TOKEN.fullmatch(text):
+        raise ValueError(f"{quoted(text)} cannot be the name of a header")
+    return text
+
+
+def header(text: str) -> str:
+    if not re.fullmatch(r"[\x20-\x7e\xa0-\xff]+", no_placeholder(text)) or text != text.strip():
+        raise ValueError("holds a character that no header can carry, or a space at an end")
+    return text
+
+
+def auth(text: str) -> str:
+    scheme, colon, credentials = no_placeholder(text).partition(":")
+    scheme = scheme.lower()
+    if scheme not in ("bearer", "basic") or not colon or not credentials:
+        raise ValueError("is neither bearer:TOKEN nor basic:USER:PASSWORD; for another way set a header")
+    if scheme == "bearer" and not re.fullmatch(r"[!-~]+", credentials):
+        raise ValueError("holds a space or a character that no header can carry; write bearer: and the bare token")
+    return f"{scheme}:{credentials}"
+
+
+def mask_header(_name: str, _text: str) -> str:
+    return "***"
+
+
+def mask_parameter(name: str, text: str) -> str:
+    return "***" if is_secret_parameter(name, text) else text
+
+
+def is_secret_parameter(name: str, text: str) -> bool:
+    return not _GAP.search(text) and (bool(looks_secret(name)) or bool(re.search(r"[^\s]{20}", text)))
+
+
+def auth_secrets(text: str) -> Iterator[str]:
+    """The token; the password, alone and as the header carries it."""
+    scheme, _, credentials = text.partition(":")
+    yield credentials
+    if scheme == "basic":
+        yield credentials.partition(":")[2]
+        yield b64encode(credentials.encode()).decode()

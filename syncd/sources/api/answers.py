@@ -1,0 +1,185 @@
+"""What an API answered: read within bounds, and what it means where it is no JSON."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from requests.utils import get_encoding_from_headers, parse_header_links
+from urllib3 import BaseHTTPResponse
+
+from syncd.errors import SourceError
+
+BODY_LIMIT = 32 * 1024 * 1024
+LONGEST_ASKED_WAIT = 24 * 3600.0
+_CHUNK = 64 * 1024
+_GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
+_QUOTED = 200
+_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """`url` is where it came from in the end; `headers` know no case."""
+
+    url: str
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def seconds_to_wait(self, milliseconds_header: str | None, now: datetime, otherwise: float) -> float:
+        """How long it asks to wait: milliseconds in a header of the platform's own, else `Retry-After` as seconds or
+        a date; a day at most."""
+        own = self.headers.get(milliseconds_header or "", "").strip()
+        if own.isascii() and own.isdigit():
+            return min(int(own) / 1000, LONGEST_ASKED_WAIT)
+        asked = self.headers.get("Retry-After", "").strip()
+        if asked.isascii() and asked.isdigit():
+            return min(float(asked), LONGEST_ASKED_WAIT)
+        try:
+            when = parsedate_to_datetime(asked)
+        except ValueError:
+            return otherwise
+        seconds = (when if when.tzinfo else when.replace(tzinfo=UTC)) - now
+        return min(max(seconds.total_seconds(), 0.0), LONGEST_ASKED_WAIT)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """JSON, or what stands for it on a page that there is not. `link`: the URL that `Link` names as the next."""
+
+    url: str
+    body: Any
+    link: str | None = None
+    missing: bool = False
+
+
+def answer_of(reply: Reply, host: str, redact: Callable[[str], str]) -> Answer:
+    """SourceError says why there is no answer, and what to do."""
+    if reply.status == 404:
+        return Answer(reply.url, None, missing=True)
+    if not 200 <= reply.status < 300:
+        raise SourceError(f"{host} {_refusal(reply.status)}{_quote(reply, redact)}. {_advice(reply.status)}")
+    try:
+        body = json.loads(_text(reply), parse_constant=_no_number)
+    except (ValueError, RecursionError) as error:
+        raise SourceError(f"{host} {_not_json(reply, error)}") from None
+    return Answer(reply.url, body, _next_link(reply))
+
+
+def no_such_page(host: str) -> SourceError:
+    return SourceError(f"{host} knows no such page (HTTP 404). Check SYNCD_SOURCE__URL")
+
+
+def body_of(response: BaseHTTPResponse, late: Callable[[], bool]) -> bytes:
+    """The whole body, decoded. SourceError: it is longer than BODY_LIMIT; TimeoutError: it came too slowly."""
+    compressed = response.headers.get("Content-Encoding", "identity").lower() not in ("identity", "")
+    decoder = zlib.decompressobj(_GZIP_OR_ZLIB) if compressed else None
+    body = bytearray()
+    while chunk := response.read1(_CHUNK, decode_content=False):
+        body += decoder.decompress(chunk, BODY_LIMIT + 1) if decoder else chunk
+        if len(body) > BODY_LIMIT:
+            raise SourceError("the API's answer is longer than 32 MiB. Lower SYNCD_SOURCE__BATCH, or ask for less")
+        if late():
+            raise TimeoutError("timed out while the answer dripped in")
+    if decoder and not decoder.eof and body:
+        raise ConnectionError("the compressed answer is cut short")
+    return bytes(body)
+
+
+def why_not(error: Exception) -> tuple[str, bool]:
+    """Why there is no reply, for a person; and whether it may well be over at the next try. The texts of urllib3 and
+    requests quote the URL, so only that of the error which lies under theirs is told."""
+    cause: BaseException = error
+    while inner := cause.__cause__ or cause.__context__:
+        cause = inner
+    text = str(getattr(cause, "strerror", None) or cause) or type(cause).__name__
+    text = " ".join(text.split())[:_QUOTED]
+    if isinstance(error, requests.exceptions.SSLError) or isinstance(cause, ssl.SSLError):
+        return f"cannot be trusted: {text}. Check its certificate, this machine's clock and REQUESTS_CA_BUNDLE", False
+    if isinstance(error, requests.exceptions.Timeout | TimeoutError):
+        return "did not answer within SYNCD_SOURCE__TIMEOUT. The next poll tries again", False
+    if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.InvalidHeader):
+        return "cannot be asked: check SYNCD_SOURCE__URL and SYNCD_SOURCE__HEADERS", False
+    if isinstance(error, zlib.error):
+        return "compresses its answers in a way that was not asked for. Check SYNCD_SOURCE__HEADERS", False
+    return f"cannot be read: {text}. Check SYNCD_SOURCE__URL, the network and the proxy", True
+
+
+def origin(url: str) -> tuple[str, str, int]:
+    """Scheme, host and port."""
+    parts = urlsplit(url)
+    scheme = parts.scheme.lower()
+    return scheme, parts.hostname or "", parts.port or _PORTS.get(scheme, 0)
+
+
+def is_this_machine(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _refusal(status: int) -> str:
+    if status in (401, 403, 407):
+        return f"does not accept the login (HTTP {status})"
+    if 300 <= status < 400:
+        return f"redirects to nowhere (HTTP {status})"
+    return f"refuses the request (HTTP {status})" if status < 500 else f"failed (HTTP {status})"
+
+
+def _advice(status: int) -> str:
+    if status in (401, 403, 407):
+        return "Check SYNCD_SOURCE__AUTH and SYNCD_SOURCE__HEADERS"
+    if status >= 500:
+        return "The next poll tries again"
+    return "Check SYNCD_SOURCE__URL, SYNCD_SOURCE__QUERY_PARAMS and SYNCD_SOURCE__HEADERS"
+
+
+def _quote(reply: Reply, redact: Callable[[str], str]) -> str:
+    """What the answer says, unless it is a page for a browser."""
+    text = " ".join("".join(char if char.isprintable() else " " for char in _text(reply)).split())
+    return f": {redact(text)[:_QUOTED]}" if text and not _is_html(reply) else ""
+
+
+def _not_json(reply: Reply, error: Exception) -> str:
+    if _is_html(reply):
+        return (
+            "answers with a page of HTML instead of JSON, perhaps a login form. "
+            "Check SYNCD_SOURCE__URL and SYNCD_SOURCE__AUTH"
+        )
+    if not reply.body.strip():
+        return f"answers with nothing (HTTP {reply.status}). Check SYNCD_SOURCE__URL"
+    where = f" ({error.msg} at character {error.pos:,})" if isinstance(error, json.JSONDecodeError) else ""
+    return f"answers with {len(reply.body):,} bytes that are no whole JSON{where}. Check SYNCD_SOURCE__URL"
+
+
+def _is_html(reply: Reply) -> bool:
+    return "html" in reply.headers.get("Content-Type", "").lower() or reply.body.lstrip()[:1] == b"<"
+
+
+def _text(reply: Reply) -> str:
+    stated = "charset" in reply.headers.get("Content-Type", "").lower()
+    charset = get_encoding_from_headers(reply.headers) if stated else None
+    try:
+        return reply.body.decode(charset or "utf-8-sig", "replace").removeprefix("\ufeff")
+    except LookupError:
+        return reply.body.decode("utf-8-sig", "replace")
+
+
+def _next_link(reply: Reply) -> str | None:
+    links = parse_header_links(reply.headers.get("Link", ""))
+    return next((link["url"] for link in links if "next" in link.get("rel", "").lower().split()), None)
+
+
+def _no_number(text: str) -> Any:
+    raise ValueError(f"{text} is no number in JSON")

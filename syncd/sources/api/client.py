@@ -1,0 +1,195 @@
+"""GETs from one API: paced, bounded in time and size, told to wait and waiting, and never led to another host.
+
+Proxies and the CA bundle come from the environment, as for IMSHOP. No cookie is kept, and no redirect or next page is
+followed to where the credentials do not belong.
+"""
+
+from __future__ import annotations
+
+import http.cookiejar
+import logging
+import time
+import zlib
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from urllib.parse import urljoin, urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
+from urllib3.exceptions import HTTPError
+
+from syncd import __version__
+from syncd.errors import SourceError
+from syncd.sources.api.answers import Answer, Reply, answer_of, body_of, is_this_machine, origin, why_not
+
+REDIRECTS_AT_MOST = 5
+TRIES = 3
+FIRST_PAUSE = 0.5
+WAIT_AT_MOST = 120.0
+"""Seconds that one page may wait because the API asked for it. Who asks for more is left alone until then."""
+
+logging.getLogger("urllib3").setLevel(logging.ERROR)  # it writes whole URLs, with their secrets
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """The time here, seconds that only grow, and how to wait."""
+
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    monotonic: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+
+
+class _AsGiven(AuthBase):
+    """Keeps requests from looking for a login in ~/.netrc."""
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        return request
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class Client:
+    """One API, asked by one thread at a time.
+
+    base_url               whose host, scheme and port are the only ones that are ever asked
+    headers                sent with each request, credentials among them
+    timeout                seconds to connect, and seconds from asking to the last byte
+    rate                   requests a second at most; 0: no limit
+    wait_in_milliseconds   the header of its own in which the platform says how long to wait
+    """
+
+    base_url: str
+    headers: Mapping[str, str]
+    timeout: float
+    rate: float = 0.0
+    wait_in_milliseconds: str | None = None
+    redact: Callable[[str], str] = str
+    clocks: Clocks = field(default_factory=Clocks)
+
+    def __post_init__(self) -> None:
+        self._origin = origin(self.base_url)
+        self._next_at = 0.0
+        self._asks_to_wait = False
+        self._ahead: timedelta = timedelta()
+        self._session = requests.Session()
+        self._session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
+        self._session.auth = _AsGiven()
+        self._session.headers.update({"Accept": "application/json", "Accept-Encoding": "gzip"})
+        self._session.headers.update({"User-Agent": f"syncd/{__version__}", **self.headers})
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, HTTPAdapter(pool_connections=1, pool_maxsize=1, max_retries=0))
+        found = self._session.merge_environment_settings(self.base_url, {}, None, None, None)
+        # A proxy leads away from this machine, whether the environment says so or not.
+        self._proxies = {} if is_this_machine(self._origin[1]) else found["proxies"]
+        self._verify = found["verify"]
+
+    @property
+    def host(self) -> str:
+        """For a person: without credentials."""
+        parts = urlsplit(self.base_url)
+        return f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
+
+    def present(self) -> datetime:
+        """The API's own clock, as its last answer showed it in `Date`; before the first, the clock of this machine."""
+        return self.clocks.now() + self._ahead
+
+    def get(self, url: str) -> Answer:
+        """What the API answers, as JSON. SourceError says why there is no such answer, and what to do."""
+        waited, failures = 0.0, 0
+        while True:
+            waited += self._pace(waited)
+            try:
+                reply = self._followed(url)
+            except _PassingError as error:
+                failures += 1
+                if failures == TRIES:
+                    raise SourceError(str(error)) from None
+                self._wait_for(FIRST_PAUSE * failures)
+                continue
+            if reply.status in (500, 502, 504) and (failures := failures + 1) < TRIES:
+                self._wait_for(FIRST_PAUSE * failures)
+                continue
+            if reply.status not in (429, 503):
+                return answer_of(reply, self.host, self.redact)
+            self._asks_to_wait = True
+            self._wait_for(reply.seconds_to_wait(self.wait_in_milliseconds, self.clocks.now(), waited + 1))
+
+    def close(self) -> None:
+        """Close the connections. The client may be used again."""
+        self._session.close()
+
+    def _pace(self, waited: float) -> float:
+        """Wait until the next request may be sent; returns for how many seconds."""
+        left = self._next_at - self.clocks.monotonic()
+        if self._asks_to_wait and waited + left > WAIT_AT_MOST:
+            raise SourceError(
+                f"{self.host} asks to wait for {max(left, 1):.0f} s before the next request. It is left alone until "
+                "then; SYNCD_SOURCE__RATE keeps requests below its limit"
+            )
+        if left > 0:
+            self.clocks.sleep(left)
+        self._asks_to_wait = False
+        self._next_at = self.clocks.monotonic() + (1 / self.rate if self.rate else 0.0)
+        return max(left, 0.0)
+
+    def _wait_for(self, seconds: float) -> None:
+        self._next_at = max(self._next_at, self.clocks.monotonic() + seconds)
+
+    def _followed(self, url: str) -> Reply:
+        for _ in range(REDIRECTS_AT_MOST):
+            self._stay_at_home(url, "sends")
+            reply = self._asked(url)
+            if reply.status not in (301, 302, 303, 307, 308) or "Location" not in reply.headers:
+                return reply
+            url = urljoin(url, reply.headers["Location"])
+            self._stay_at_home(url, "redirects")
+        raise SourceError(f"{self.host} redirects in a circle. Check SYNCD_SOURCE__URL")
+
+    def _stay_at_home(self, url: str, how: str) -> None:
+        scheme, host, port = origin(url)
+        encrypted_alike = self._origin == ("http", host, 80) and (scheme, port) == ("https", 443)
+        if (scheme, host, port) != self._origin and not encrypted_alike:
+            raise SourceError(
+                f"{self.host} {how} to {scheme}://{host}:{port}, where the credentials must not go. "
+                "If that is the shop, write it in SYNCD_SOURCE__URL"
+            )
+
+    def _asked(self, url: str) -> Reply:
+        ends_at = self.clocks.monotonic() + self.timeout
+        try:
+            request = self._session.prepare_request(requests.Request("GET", url))
+            response = self._session.send(
+                request,
+                stream=True,
+                timeout=self.timeout,
+                allow_redirects=False,
+                proxies=self._proxies,
+                verify=self._verify,
+            )
+            with closing(response):
+                self._note_date(response.headers.get("Date"))
+                body = body_of(response.raw, lambda: self.clocks.monotonic() > ends_at)
+                return Reply(url, response.status_code, response.headers, body)
+        except (requests.RequestException, HTTPError, OSError, ValueError, zlib.error) as error:
+            raise self._fault(error) from None
+
+    def _note_date(self, date: str | None) -> None:
+        try:
+            said = parsedate_to_datetime(date) if date else None
+        except ValueError:
+            return
+        if said is not None:
+            self._ahead = (said if said.tzinfo else said.replace(tzinfo=UTC)) - self.clocks.now()
+
+    def _fault(self, error: Exception) -> SourceError:
+        why, passes = why_not(error)
+        text = self.redact(f"{self.host} {why}")
+        return _PassingError(text) if passes else SourceError(text)
+
+
+class _PassingError(SourceError):
+    """May well be over at the next try."""

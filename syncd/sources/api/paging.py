@@ -1,0 +1,36 @@
+"""How the pages of an API are gone through: SYNCD_SOURCE__PAGING."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Literal, TypeAlias
+
+from syncd.sources.api.asking import Asking
+from syncd.sources.api.keyset import by_keyset
+from syncd.sources.api.names import by_cursor, by_link
+from syncd.sources.api.positions import by_offset, by_page
+from syncd.sources.api.shape import Rows
+
+Paging: TypeAlias = Literal["none", "page", "offset", "cursor", "link", "keyset"]
+
+MAY_SHIFT: frozenset[Paging] = frozenset({"page", "offset", "cursor", "link"})
+"""Those whose pages may be cut by position, whatever names them: an order can slip through between two of them."""
+
+
+def rows(asking: Asking, paging: Paging) -> Iterator[Rows]:
+    """The rows, page by page, none of them empty. May raise SourceError, also between pages."""
+    return (part for part in _PAGINGS[paging](asking) if part)
+
+
+def _none(asking: Asking) -> Iterator[Rows]:
+    yield asking.part().rows
+
+
+_PAGINGS: Mapping[Paging, Callable[[Asking], Iterator[Rows]]] = {
+    "none": _none,
+    "page": by_page,
+    "offset": by_offset,
+    "cursor": by_cursor,
+    "link": by_link,
+    "keyset": by_keyset,
+}

@@ -1,0 +1,155 @@
+"""What is where in an API's answer: JMESPath to the orders, to each of their fields, and to the next page.
+
+An order becomes a row of raw values, as a query would give it; a field that cannot be a value becomes a Fault there,
+so that one odd order does not stop the reading of the rest.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import jmespath
+from jmespath.exceptions import JMESPathError
+from jmespath.parser import ParsedResult
+
+from syncd.errors import SourceError
+from syncd.model import Content, Skipped
+from syncd.sources.columns import REQUIRED, Layout, Meaning
+
+Row: TypeAlias = tuple[Any, ...]
+Rows: TypeAlias = Sequence[Row]
+
+_WHOLE = "@"
+_KINDS = {dict: "an object", list: "a list", str: "text", bool: "true or false", int: "a number", float: "a number"}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Stands in a row for a value that cannot be read."""
+
+    why: str
+
+    def __str__(self) -> str:
+        return self.why
+
+
+class ApiLayout(Layout):
+    """The fields of an order, in the order in which they are read: those compared come first."""
+
+    def content(self, row: Sequence[Any]) -> tuple[str, Content, str | None] | Skipped:
+        fault = next((value for value in row[: self.width] if isinstance(value, Fault)), None)
+        if fault is None:
+            return super().content(row)
+        order_id = None if isinstance(row[0], Fault) else str(row[0])
+        return Skipped("bad_value", order_id, f"order {order_id or 'without an id'}: {fault}")
+
+
+class Shape:
+    """How answers are read. `items`, `following` and `fields` are JMESPath, as in SYNCD_SOURCE__ITEMS, …NEXT and
+    …FIELDS; SourceError where one does not compile or a required field is missing."""
+
+    def __init__(self, items: str | None, following: str | None, fields: Mapping[str, str], meaning: Meaning) -> None:
+        for name in REQUIRED:
+            if name not in fields:
+                raise SourceError(f"{_variable(name)} is not set: it leads to the {name} in an order of the API")
+        self._items_path = items or _WHOLE
+        self._items = _compiled("SYNCD_SOURCE__ITEMS", self._items_path)
+        self._next = _compiled("SYNCD_SOURCE__NEXT", following) if following else None
+        compiled = {name: _compiled(_variable(name), path) for name, path in fields.items()}
+        self.layout = ApiLayout(tuple(fields), meaning)
+        self.fields = fields
+        self._fields = [(name, compiled[name]) for name in self.layout.names]
+
+    @property
+    def has_next(self) -> bool:
+        return self._next is not None
+
+    def items(self, body: Any, *, first: bool) -> list[Any]:
+        """The orders in an answer. SourceError: there is no list of them; behind the `first` page null is an empty one,
+        which is how some shops write it."""
+        found = _search("SYNCD_SOURCE__ITEMS", self._items, body)
+        if found is None and not first:
+            return []
+        if not isinstance(found, list):
+            what = "nothing" if found is None else f"{_KINDS[type(found)]}, not a list,"
+            raise SourceError(
+                f"SYNCD_SOURCE__ITEMS ({self._items_path}) finds {what} in the API's answer, which is {_looks(body)}. "
+                "Write the JMESPath that leads to the list of orders"
+            )
+        return found
+
+    def following(self, found_in: Any) -> Any:
+        """What SYNCD_SOURCE__NEXT leads to; None also where it is not set."""
+        return None if self._next is None else _search("SYNCD_SOURCE__NEXT", self._next, found_in)
+
+    def row(self, item: Any) -> Row:
+        return tuple(self._value(name, path, item) for name, path in self._fields)
+
+    def require(self, rows: Rows) -> None:
+        """SourceError: a required field is found in none of these orders, so that its JMESPath must be wrong."""
+        for name in REQUIRED if rows else ():
+            values = [self.layout.value(row, name) for row in rows]
+            if isinstance(values[0], Fault) and all(isinstance(value, Fault) for value in values):
+                raise SourceError(f"no order of the first page can be read: {values[0]}")
+            if all(value is None for value in values):
+                raise SourceError(
+                    f"{_variable(name)} ({self.fields[name]}) finds nothing in any of the {len(rows)} orders of the "
+                    "first page. See with `syncd check` what the first one looks like"
+                )
+
+    def _value(self, name: str, path: ParsedResult, item: Any) -> Any:
+        try:
+            value = path.search(item)
+        except (JMESPathError, TypeError, ValueError) as error:
+            return Fault(f"{_variable(name)} ({self.fields[name]}) fails: {_first_line(error)}")
+        match value:
+            case dict() | list():
+                path_text = self.fields[name]
+                return Fault(f"{name} is {_KINDS[type(value)]}: let {_variable(name)} ({path_text}) lead to one value")
+            case str():
+                return value.encode("utf-8", "replace").decode()  # JSON may hold halves of surrogate pairs
+        return value
+
+
+def compiled(path: str) -> ParsedResult:
+    """ValueError says what is wrong with the JMESPath."""
+    try:
+        return jmespath.compile(path)
+    except JMESPathError as error:
+        raise ValueError(f"is no JMESPath: {_first_line(error)}") from None
+
+
+def _compiled(variable: str, path: str) -> ParsedResult:
+    try:
+        return compiled(path)
+    except ValueError as error:
+        raise SourceError(f"{variable} {error}") from None
+
+
+def _search(variable: str, path: ParsedResult, found_in: Any) -> Any:
+    try:
+        return path.search(found_in)
+    except (JMESPathError, TypeError, ValueError) as error:
+        raise SourceError(f"{variable} fails on the API's answer: {_first_line(error)}") from None
+
+
+def _variable(field: str) -> str:
+    return f"SYNCD_SOURCE__FIELDS__{field.upper()}"
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0][:200]
+
+
+def _looks(value: Any) -> str:
+    """A value's outline, without what stands in it."""
+    match value:
+        case dict():
+            keys = ", ".join(json.dumps(str(key)[:40], ensure_ascii=False) for key in [*value][:12])
+            return f"an object with {keys}{', …' if len(value) > 12 else ''}" if value else "an empty object"
+        case list():
+            return f"a list of {len(value)}"
+    return "null" if value is None else _KINDS.get(type(value), "a value")

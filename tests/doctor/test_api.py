@@ -1,0 +1,148 @@
+"""What the doctor says of a shop's API."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from syncd.doctor.api import _masked
+from tests.doctor.patient import Patient
+from tests.sources.api.server import STYLES, ApiShop
+
+NOW = datetime.now(UTC)
+FIELDS = {"order_id": "id", "status": "status", "updated_at": "changed"}
+(LINK,) = [style for style in STYLES if style.paging == "link"]
+
+
+@pytest.fixture
+def shop() -> Iterator[ApiShop]:
+    with closing(ApiShop(LINK)) as api_shop:
+        api_shop.clock = lambda: datetime.now(UTC)
+        yield api_shop
+
+
+@pytest.fixture
+def patient(tmp_path: Path, shop: ApiShop) -> Patient:
+    patient = Patient(tmp_path)
+    del patient.env["SYNCD_SOURCE__QUERY"]
+    patient.env |= {
+        "SYNCD_SOURCE__URL": shop.url,
+        "SYNCD_SOURCE__ITEMS": "orders",
+        "SYNCD_SOURCE__FIELDS": json.dumps(FIELDS),
+        "SYNCD_SOURCE__QUERY_PARAMS__SINCE": "{since}",
+        "SYNCD_SOURCE__PAGING": "link",
+    }
+    return patient
+
+
+def test_a_well_api_has_no_warning(patient: Patient, shop: ApiShop) -> None:
+    shop.add(("1", "new", NOW - timedelta(days=60)), ("2", "new", NOW - timedelta(days=1)))
+    found = patient.found("source")
+    assert "warning" not in found
+    assert "fault" not in found
+    assert "gives order_id, status, updated_at" in found
+    assert "might lead to as well: message, tracking_url" in found
+    assert "all of the 2 orders looked at can be read" in found
+    assert 'order 2 would be pushed as {"id": "2", "code": "new"}' in found
+    assert "order 1 would be pushed" not in found
+    assert "its clock is" in found
+
+
+def test_an_api_that_shows_nothing_is_told(patient: Patient) -> None:
+    assert "the API shows no orders See that SYNCD_SOURCE__QUERY_PARAMS" in patient.found("source", "warning")
+
+
+def test_fields_that_do_not_go_together_are_told(patient: Patient, shop: ApiShop) -> None:
+    shop.add(("1", "new", NOW))
+    fields = {"order_id": "id", "status": "status", "tracking_number": "track", "paid": "paid"}
+    found = patient.found("source", "warning", SYNCD_SOURCE__FIELDS=json.dumps(fields))
+    assert "tracking_number is not used: nothing says how to make a URL of it Set SYNCD_SOURCE__TRACKING" in found
+    assert "there is paid, but no payment_id Set SYNCD_SOURCE__FIELDS__PAYMENT_ID" in found
+    assert "every poll reads and compares all orders If the API can filter by it" in found
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "says"),
+    [
+        (
+            "order_id",
+            "nr",
+            "SYNCD_SOURCE__FIELDS__ORDER_ID (nr) finds nothing in any of the 2 orders of the first page",
+        ),
+        ("status", "nested", "status is an object: let SYNCD_SOURCE__FIELDS__STATUS (nested) lead to one value"),
+        ("status", "abs(id)", "SYNCD_SOURCE__FIELDS__STATUS (abs(id)) fails: "),
+    ],
+)
+def test_a_field_that_leads_nowhere_is_a_fault_behind_the_first_order(
+    patient: Patient, shop: ApiShop, name: str, path: str, says: str
+) -> None:
+    shop.add(("1", "new", NOW), ("2", "new", NOW))
+
+    def nested(answer: dict[str, Any]) -> dict[str, Any]:
+        orders = [{**order, "nested": {"code": 1}} for order in answer["body"]["orders"]]
+        return {**answer, "body": {"orders": orders}}
+
+    shop.bend = nested
+    found = patient.found("source", SYNCD_SOURCE__FIELDS=json.dumps({**FIELDS, name: path}))
+    assert 'the first order as it came: {"pk": 1, "id": "1", "status": "new"' in found
+    assert says in found.splitlines()[-1]
+    assert found.splitlines()[-1].startswith("fault: ")
+
+
+def test_items_that_are_not_there_are_a_fault_that_tells_what_is(patient: Patient, shop: ApiShop) -> None:
+    shop.add(("1", "new", NOW))
+    found = patient.found("source", SYNCD_SOURCE__ITEMS="result.orders")
+    assert found.startswith("fault: SYNCD_SOURCE__ITEMS (result.orders) finds nothing in the API's answer")
+    assert 'which is an object with "orders", "next"' in found
+
+
+def test_orders_that_cannot_be_read_are_told(patient: Patient, shop: ApiShop) -> None:
+    shop.add(("1", None, NOW), ("2", "new", NOW), ("3", "new", None))
+    found = patient.found("source", "warning")
+    assert "of 3 rows looked at, 1 cannot be read: order 1 has no status" in found
+    assert "of 3 rows looked at, 1 have NULL as updated_at" in found
+
+
+def test_a_clock_that_is_off_is_told(patient: Patient, shop: ApiShop) -> None:
+    shop.clock = lambda: datetime.now(UTC) - timedelta(minutes=10)
+    assert "behind this machine's Have both set by NTP" in patient.found("source", "warning")
+
+
+def test_what_is_unencrypted_is_told(patient: Patient, shop: ApiShop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", shop.url.removesuffix("/orders"))
+    found = patient.found("source", "warning", SYNCD_SOURCE__URL="http://shop.example/orders")
+    assert "orders and credentials travel unencrypted" in found
+
+
+def test_the_first_order_is_shown_without_buyers_and_secrets() -> None:
+    came = {
+        "id": 5,
+        "phone": "+7 916 123-45-67",
+        "client": {"phones": [{"number": "x"}], "email": "a@b.example", "mobile": 79161234567},
+        "accessToken": "abc",
+        "paid": True,
+        "note": "call +7 (916) 123-45-67 on 2026-03-02 12:00:00 about 1772449200123",
+        "sum": 12.5,
+        "none": None,
+    }
+    assert _masked(came) == {
+        "id": 5,
+        "phone": "**************67",
+        "client": {"phones": [{"number": "x"}], "email": "*********le", "mobile": "*********67"},
+        "accessToken": "***",
+        "paid": True,
+        "note": "call ****************67 on 2026-03-02 12:00:00 about ***********23",
+        "sum": 12.5,
+        "none": None,
+    }
+
+
+def test_a_long_first_order_is_cut(patient: Patient, shop: ApiShop) -> None:
+    shop.add(("1", "x" * 3000, NOW))
+    assert "xxx…" in patient.found("source")

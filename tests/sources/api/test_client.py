@@ -1,0 +1,291 @@
+"""What an API may answer instead of orders, and how it is asked: bounded, paced, and on its own host alone."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from syncd.errors import SourceError
+from syncd.redact import Redactor
+from syncd.sources import Api, ApiSource
+from syncd.sources.api import answers
+from syncd.sources.api.client import Clocks
+from tests.imshop.stub import Act, Stub, reply
+from tests.sources.api.server import FIELDS, STYLES, ApiShop
+from tests.sources.shop import NOON
+
+ONE = {"orders": [{"id": "1", "status": "new", "changed": "2026-03-02T12:00:00Z"}]}
+SECRET = "t0ken-t0ken"
+
+
+@dataclass
+class Ticking:
+    """A clock that moves only when somebody waits."""
+
+    waited: list[float] = field(default_factory=list)
+
+    def now(self) -> datetime:
+        return NOON + timedelta(seconds=sum(self.waited))
+
+    def clocks(self) -> Clocks:
+        return Clocks(self.now, lambda: sum(self.waited), self.waited.append)
+
+
+@pytest.fixture
+def shop() -> Iterator[ApiShop]:
+    with closing(ApiShop(STYLES[0])) as api_shop:
+        api_shop.add(("1", "new", NOON))
+        yield api_shop
+
+
+def source_at(url: str, clocks: Clocks | None = None, **changes: Any) -> ApiSource:
+    api = Api(**{"url": url, "items": "orders", "fields": FIELDS, "auth": f"bearer:{SECRET}", **changes})
+    return ApiSource(
+        api, timezone=UTC, lookback=timedelta(), redact=Redactor([SECRET]), clocks=clocks or Ticking().clocks()
+    )
+
+
+def read(source: ApiSource) -> list[str]:
+    with closing(source):
+        return [str(row[0]) for page in source.every_page() for row in page]
+
+
+def fault_of(*acts: Act, **changes: Any) -> str:
+    """What is told of an API that answers so."""
+    with Stub(acts=[*acts]) as stub, pytest.raises(SourceError) as caught:
+        read(source_at(stub.url, **changes))
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("act", "says"),
+    [
+        (reply(200, b"<html>Log in</html>", Content_Type="text/html"), "a page of HTML instead of JSON"),
+        (reply(200, b" <!doctype html>"), "Check SYNCD_SOURCE__URL and SYNCD_SOURCE__AUTH"),
+        (reply(200, b'{"orders": [{"id": 1}'), "are no whole JSON (Expecting ',' delimiter at character 21)"),
+        (reply(200, b'{"orders": NaN}'), "are no whole JSON. Check SYNCD_SOURCE__URL"),
+        (reply(200, b"[" * 100_000), "are no whole JSON"),
+        (reply(200), "answers with nothing (HTTP 200)"),
+        (reply(401, b"who?"), "does not accept the login (HTTP 401): who?. Check SYNCD_SOURCE__AUTH and SYNCD_SOURCE_"),
+        (reply(403, b"<html>"), "does not accept the login (HTTP 403). Check SYNCD_SOURCE__AUTH"),
+        (reply(404), "knows no such page (HTTP 404). Check SYNCD_SOURCE__URL"),
+        (reply(400, {"error": f"bad {SECRET}"}), 'refuses the request (HTTP 400): {"error": "bad ***"}'),
+        (reply(501), "failed (HTTP 501). The next poll tries again"),
+        (reply(300), "redirects to nowhere (HTTP 300)"),
+        (reply(200, {"items": [], "total": 1}), 'API\'s answer, which is an object with "items", "total". Write'),
+        (reply(200, {"orders": None}), "SYNCD_SOURCE__ITEMS (orders) finds nothing"),
+        (reply(200, {"orders": "x"}), "finds text, not a list, in the API's answer"),
+        (reply(200, {"orders": {"1": {}}}), "finds an object, not a list,"),
+        (reply(200, b"[1]"), "SYNCD_SOURCE__ITEMS (orders) finds nothing in the API's answer, which is a list of 1"),
+        (reply(200, b"null"), "which is null"),
+        (reply(200, b"{}"), "which is an empty object"),
+        (reply(200, gzip.compress(b"{}", mtime=0)[:-6], Content_Encoding="gzip"), "the compressed answer is cut short"),
+        (reply(200, b"{}", Content_Encoding="gzip"), "compresses its answers in a way that was not asked for"),
+    ],
+)  # fmt: skip
+def test_what_is_no_orders_is_told_with_the_setting_to_look_at(act: Act, says: str) -> None:
+    told = fault_of(act)
+    assert says in told
+    assert SECRET not in told
+
+
+def test_a_connection_that_is_cut_is_tried_three_times() -> None:
+    ticking = Ticking()
+    cut = reply(200, json.dumps(ONE).encode()).replace(b"Content-Length: 7", b"Content-Length: 9")
+
+    def drop(connection: socket.socket) -> None:
+        connection.sendall(cut)
+
+    with Stub(acts=[drop, reply(500), reply(200, ONE)]) as stub:
+        assert read(source_at(stub.url, ticking.clocks())) == ["1"]
+    assert ticking.waited == [0.5, 1.0]
+    assert "cannot be read" in fault_of(drop)
+    assert "failed (HTTP 502). The next poll" in fault_of(reply(502))
+
+
+def test_nobody_there_is_told_with_the_host() -> None:
+    with pytest.raises(SourceError) as caught:
+        read(source_at("http://127.0.0.1:1/x"))
+    told = "127.0.0.1:1 cannot be read: Connection refused. Check SYNCD_SOURCE__URL, the network and the proxy"
+    assert str(caught.value) == told
+
+
+def test_an_answer_that_drips_in_ends_at_the_time_out() -> None:
+    minutes = Clocks(monotonic=iter(range(0, 6000, 60)).__next__)
+    told = fault_of(reply(200, ONE), clocks=minutes, timeout_seconds=5)
+    assert "did not answer within SYNCD_SOURCE__TIMEOUT" in told
+
+
+def test_silence_ends_at_the_time_out() -> None:
+    def silent(connection: socket.socket) -> None:
+        connection.recv(1)
+
+    assert "did not answer within SYNCD_SOURCE__TIMEOUT" in fault_of(silent, timeout_seconds=0.2)
+
+
+def test_an_answer_that_does_not_end_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answers, "BODY_LIMIT", 1000)
+    assert "longer than 32 MiB. Lower SYNCD_SOURCE__BATCH" in fault_of(reply(200, b" " * 2000))
+    bomb = gzip.compress(b" " * 5000)
+    assert "longer than 32 MiB" in fault_of(reply(200, bomb, Content_Encoding="gzip"))
+
+
+def test_compressed_answers_are_read(shop: ApiShop) -> None:
+    def compressed(answer: dict[str, Any]) -> dict[str, Any]:
+        headers = {"Content-Encoding": "gzip"}
+        return {**answer, "headers": headers, "body": gzip.compress(json.dumps(answer["body"]).encode())}
+
+    shop.bend = compressed
+    assert read(shop.source()) == ["1"]
+    assert shop.received[0]["accept-encoding"] == "gzip"
+
+
+def test_another_charset_than_utf_8_is_read_where_it_is_stated() -> None:
+    body = json.dumps({"orders": [{"id": "Ж", "status": "new"}]}, ensure_ascii=False)
+    for charset in ("cp1251", "utf-8"):
+        stated = f"application/json; charset={charset}"
+        with Stub(acts=[reply(200, body.encode(charset), Content_Type=stated)]) as stub:
+            assert read(source_at(stub.url)) == ["Ж"]
+    with Stub(acts=[reply(200, b"\xef\xbb\xbf" + body.encode(), Content_Type="application/json; charset=odd")]) as stub:
+        assert read(source_at(stub.url)) == ["Ж"]
+
+
+BUSY = [
+    ({"Retry-After": "7"}, 7.0),
+    ({"Retry-After": "Mon, 02 Mar 2026 12:00:09 GMT"}, 9.0),
+    ({"Retry-After": "Mon, 02 Mar 2026 11:00:00 -0000"}, 0.0),
+    ({"Retry-After": "soon"}, 1.0),
+    ({}, 1.0),
+    ({"X-Wait": "2500", "Retry-After": "60"}, 2.5),
+]
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize(("headers", "seconds"), BUSY)
+def test_who_asks_to_wait_is_waited_for(status: int, headers: dict[str, str], seconds: float) -> None:
+    ticking = Ticking()
+    busy = reply(status, b"", **{name.replace("-", "_"): value for name, value in headers.items()})
+    with Stub(acts=[busy, reply(200, ONE)]) as stub:
+        assert read(source_at(stub.url, ticking.clocks(), retry_after_ms_header="X-Wait")) == ["1"]
+    assert sum(ticking.waited) == seconds
+
+
+def test_who_asks_for_long_is_left_alone_until_then() -> None:
+    ticking = Ticking()
+    with Stub(acts=[reply(429, Retry_After="600"), reply(200, ONE)]) as stub:
+        source = source_at(stub.url, ticking.clocks())
+        for _ in range(3):
+            with pytest.raises(SourceError, match="asks to wait for 600 s before the next request"):
+                read(source)
+        assert len(stub.received) == 1
+        ticking.waited.append(600)
+        assert read(source) == ["1"]
+
+
+def test_who_asks_again_and_again_is_not_waited_for_without_an_end() -> None:
+    ticking = Ticking()
+    with Stub(acts=[reply(429, Retry_After="50")]) as stub, pytest.raises(SourceError, match="asks to wait for 50 s"):
+        read(source_at(stub.url, ticking.clocks()))
+    assert ticking.waited == [50, 50]
+
+
+def test_requests_keep_to_the_rate(shop: ApiShop) -> None:
+    ticking = Ticking()
+    source = shop.source(clocks=ticking.clocks(), rate=4.0)
+    for _ in range(3):
+        read(source)
+    assert ticking.waited == [0.25, 0.25]
+
+
+@pytest.mark.parametrize(
+    ("settings", "sent"),
+    [
+        ({"auth": "bearer:abc"}, "Bearer abc"),
+        ({"auth": "basic:u:p:q"}, "Basic dTpwOnE="),
+        ({"auth": "basic:key"}, "Basic a2V5Og=="),
+        ({"headers": {"Authorization": "Shop abc"}}, "Shop abc"),
+    ],
+)
+def test_the_login_is_sent(shop: ApiShop, settings: dict[str, Any], sent: str) -> None:
+    read(shop.source(**settings))
+    assert shop.received[0]["authorization"] == sent
+
+
+def test_a_login_in_the_url_is_sent_and_not_shown(shop: ApiShop) -> None:
+    source = shop.source(url=shop.url.replace("//", "//us%40r:p%3Aw@"))
+    read(source)
+    assert shop.received[0]["authorization"] == "Basic dXNAcjpwOnc="
+    assert "us" not in source.client.base_url
+
+
+def test_no_login_is_taken_from_elsewhere_and_no_cookie_is_kept(
+    shop: ApiShop, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login u password p")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    shop.headers = {"Set-Cookie": "session=1; Path=/"}
+    source = shop.source()
+    read(source)
+    read(source)
+    assert not {"authorization", "cookie"} & shop.received[1].keys()
+
+
+def test_the_way_leads_around_a_proxy_to_this_machine(shop: ApiShop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("NO_PROXY", "")
+    assert read(shop.source()) == ["1"]
+
+
+def test_a_redirect_on_its_own_host_is_followed_with_the_login() -> None:
+    with Stub(acts=[reply(302, Location="/v2/orders"), reply(200, ONE)]) as stub:
+        assert read(source_at(stub.url)) == ["1"]
+        assert [one.headers["authorization"] for one in stub.received] == [f"Bearer {SECRET}"] * 2
+
+
+@pytest.mark.parametrize("location", ["http://localhost:9/x", "https://127.0.0.1/x", "//shop.example/x", "ftp://x/"])
+def test_credentials_go_to_no_other_host(location: str) -> None:
+    told = fault_of(reply(307, Location=location))
+    assert "where the credentials must not go. If that is the shop, write it in SYNCD_SOURCE__URL" in told
+
+
+def test_a_next_page_on_another_host_is_not_asked_for(shop: ApiShop) -> None:
+    shop.bend = lambda answer: {**answer, "headers": {"Link": '<http://127.0.0.2:9/x>; rel="next"'}}
+    with pytest.raises(SourceError, match=r"sends to http://127\.0\.0\.2:9, where the credentials must not go"):
+        read(shop.source(paging="link"))
+
+
+def test_redirects_in_a_circle_are_a_fault() -> None:
+    assert "redirects in a circle" in fault_of(reply(301, Location="/"))
+
+
+def test_plain_http_may_redirect_to_https_of_the_same_host() -> None:
+    source = source_at("http://shop.example/orders")
+    source.client._stay_at_home("https://shop.example/orders", "redirects")
+    with pytest.raises(SourceError, match="redirects to"):
+        source.client._stay_at_home("https://shop.example:8443/orders", "redirects")
+
+
+def test_an_api_that_does_not_tell_its_time_has_that_of_this_machine() -> None:
+    ticking = Ticking()
+    with Stub(acts=[reply(200, ONE, Date="no date")]) as stub:
+        source = source_at(stub.url, ticking.clocks())
+        read(source)
+        assert source.now() == NOON
+
+
+def test_an_untrusted_certificate_is_told(tls_stub: Stub) -> None:
+    with pytest.raises(SourceError, match=r"cannot be trusted: .*REQUESTS_CA_BUNDLE"):
+        read(source_at(tls_stub.url))
+
+
+def test_a_header_that_cannot_be_sent_names_the_setting() -> None:
+    with pytest.raises(SourceError, match="check SYNCD_SOURCE__URL and SYNCD_SOURCE__HEADERS"):
+        read(source_at("http://127.0.0.1:1/", headers={"X": "a\nb"}))

@@ -1,0 +1,293 @@
+"""Pages that shift, repeat, stay empty or lead nowhere: no order is lost, and every reading ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from syncd.errors import SourceError
+from syncd.sources import ApiSource
+from syncd.sources.api import asking
+from tests.sources.api.server import STYLES, ApiShop, Style
+from tests.sources.shop import NOON, ids, polled, start
+
+MINUTE = timedelta(minutes=1)
+STYLE = {style.paging: style for style in STYLES}
+PAGED = [style for style in STYLES if style.paging != "none"]
+BY_POSITION = [STYLE["page"], STYLE["link"], STYLE["cursor"]]
+
+
+@pytest.fixture
+def shop(request: pytest.FixtureRequest) -> Iterator[ApiShop]:
+    """An API of the style that a test names, with ten orders: a page is four."""
+    with closing(ApiShop(request.param)) as api_shop:
+        api_shop.add(*((f"{number}", "new", NOON - (60 - number) * MINUTE) for number in range(10)))
+        yield api_shop
+
+
+def styled(*styles: Style) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("shop", styles, indirect=True, ids=str)
+
+
+def source_of(shop: ApiShop, **changes: Any) -> ApiSource:
+    return shop.source(batch=4, lookback=timedelta(), **changes)
+
+
+def scanned(source: ApiSource) -> list[str]:
+    return [str(row[0]) for block in source.scan(whole=True).blocks() for row in block]
+
+
+def behind_page(number: int, act: Callable[[], None]) -> Callable[[int], None]:
+    """Does it once, behind that page."""
+
+    def meanwhile(served: int) -> None:
+        if served == number:
+            act()
+
+    return meanwhile
+
+
+def orders(answer: dict[str, Any], change: Callable[[list[Any]], list[Any]]) -> dict[str, Any]:
+    return {**answer, "body": {**answer["body"], "orders": change(answer["body"]["orders"])}}
+
+
+@styled(*PAGED)
+def test_every_order_is_read_once_where_nothing_moves(shop: ApiShop) -> None:
+    assert scanned(source_of(shop)) == [str(number) for number in range(10)]
+
+
+@styled(STYLE["offset"], STYLE["keyset"])
+@pytest.mark.parametrize("gone", [["0"], ["0", "1", "2"], ["3"], ["1", "2", "3"]])
+def test_an_order_that_vanishes_between_two_pages_takes_no_other_along(shop: ApiShop, gone: list[str]) -> None:
+    shop.meanwhile = behind_page(1, lambda: shop.remove(*gone))
+    assert {*scanned(source_of(shop))} == {str(number) for number in range(10)}
+
+
+@styled(STYLE["offset"], STYLE["keyset"])
+def test_an_order_that_moves_to_the_end_between_two_pages_takes_no_other_along(shop: ApiShop) -> None:
+    shop.meanwhile = behind_page(1, lambda: shop.change("2", "packed", NOON - MINUTE))
+    assert {*scanned(source_of(shop))} == {str(number) for number in range(10)}
+
+
+@styled(STYLE["offset"])
+def test_when_a_whole_page_moves_away_it_begins_again(shop: ApiShop) -> None:
+    shop.meanwhile = behind_page(2, lambda: shop.remove(*(str(number) for number in range(7))))
+    assert {*scanned(source_of(shop))} == {str(number) for number in range(10)}
+
+
+@styled(STYLE["offset"])
+def test_orders_that_never_stand_still_are_a_fault(shop: ApiShop) -> None:
+    placed = iter(range(1000))
+
+    def all_anew(_served: int) -> None:
+        shop.clear()
+        shop.add(*((f"other {next(placed)}", "new", NOON - MINUTE) for _ in range(10)))
+
+    shop.meanwhile = all_anew
+    with pytest.raises(SourceError, match="change places faster"):
+        scanned(source_of(shop))
+
+
+@styled(*BY_POSITION)
+@pytest.mark.parametrize("moves", [True, False], ids=["moves", "vanishes"])
+def test_what_slipped_through_a_poll_of_several_pages_is_found_by_the_next(shop: ApiShop, moves: bool) -> None:
+    source = source_of(shop)
+    cursor = start(source)
+    shop.asked.clear()
+    shop.add(*((f"later {number}", "new", NOON - (40 - number) * MINUTE) for number in range(8)))
+    shop.meanwhile = behind_page(
+        1, lambda: shop.change("later 0", "packed", NOON - MINUTE) if moves else shop.remove("later 0")
+    )
+    found, cursor = polled(source, cursor)
+    assert "later 3" not in ids(found), "the shop is to make it slip through"
+    again, cursor = polled(source, cursor)
+    assert "later 3" in ids(again)
+    third, _ = polled(source, cursor)
+    assert "later 3" not in ids(third)
+
+
+@styled(*BY_POSITION, STYLE["offset"], STYLE["none"], STYLE["keyset"])
+def test_what_a_scan_lost_is_still_shown_where_pages_may_shift(shop: ApiShop) -> None:
+    source = source_of(shop)
+    found = sorted(id_ for page in source.still_shown(["4", "never there", "9"]) for id_ in ids(page.orders))
+    may_shift = shop.dating.paging not in ("none", "keyset")
+    assert found == (["4", "9"] if may_shift else [])
+    assert bool(shop.asked) == may_shift
+
+
+@styled(STYLE["page"], STYLE["offset"])
+def test_an_empty_page_in_the_middle_ends_nothing(shop: ApiShop) -> None:
+    served = iter(range(100))
+    shop.bend = lambda answer: orders(answer, lambda _all: []) if next(served) == 1 else answer
+    assert {*scanned(source_of(shop))} >= {"0", "3", "8", "9"}
+
+
+@styled(STYLE["link"], STYLE["cursor"])
+def test_an_empty_page_that_names_the_next_ends_nothing(shop: ApiShop) -> None:
+    served = iter(range(100))
+    shop.bend = lambda answer: orders(answer, lambda _all: []) if next(served) < 2 else answer
+    assert scanned(source_of(shop)) == ["8", "9"]
+
+
+@styled(STYLE["page"])
+def test_a_page_that_there_is_not_is_the_end_but_the_first_is_a_fault(shop: ApiShop) -> None:
+    shop.bend = lambda answer: answer if answer["body"]["orders"] else {**answer, "status": 404, "body": {}}
+    assert len(scanned(source_of(shop))) == 10
+    shop.clear()
+    with pytest.raises(SourceError, match=r"no such page \(HTTP 404\). Check SYNCD_SOURCE__URL"):
+        scanned(source_of(shop))
+
+
+@styled(STYLE["page"])
+def test_a_shop_that_shows_its_last_page_for_ever_comes_to_an_end(shop: ApiShop) -> None:
+    last: list[Any] = []
+
+    def clamped(answer: dict[str, Any]) -> dict[str, Any]:
+        last[:] = answer["body"]["orders"] or last
+        return orders(answer, lambda _all: last)
+
+    shop.bend = clamped
+    assert len(scanned(source_of(shop))) == 10
+
+
+@styled(STYLE["page"], STYLE["offset"])
+def test_next_may_say_whether_there_is_another_page(shop: ApiShop) -> None:
+    def told(answer: dict[str, Any]) -> dict[str, Any]:
+        full = len(answer["body"]["orders"]) == 4
+        return {**answer, "body": {**answer["body"], "more": full}}
+
+    shop.bend = told
+    assert len(scanned(source_of(shop, next="more"))) == 10
+    assert len(shop.asked) in (3, 4)
+
+
+@styled(STYLE["page"])
+def test_pages_may_be_counted_from_0(shop: ApiShop) -> None:
+    source_of(shop, first_page=0).first_item()
+    assert "page=0" in shop.asked[0]
+
+
+@styled(STYLE["offset"])
+def test_a_shop_that_rounds_offsets_to_whole_pages_is_read_whole(shop: ApiShop) -> None:
+    rounded = shop._page
+
+    def page(target: str) -> dict[str, Any]:
+        before, _, rest = target.partition("skip=")
+        skip, _, after = rest.partition("&")
+        return rounded(f"{before}skip={int(skip) // 4 * 4}&{after}")
+
+    shop._page = page  # type: ignore[method-assign] # a shop with a bug
+    assert {*scanned(source_of(shop))} == {str(number) for number in range(10)}
+
+
+@styled(STYLE["cursor"])
+def test_a_short_page_that_names_itself_as_the_next_is_the_last(shop: ApiShop) -> None:
+    shop.bend = lambda answer: {**answer, "body": {**answer["body"], "next": answer["body"]["next"] or 8}}
+    assert {*scanned(source_of(shop))} == {str(number) for number in range(10)}
+
+
+@styled(STYLE["cursor"])
+def test_a_full_page_that_names_itself_as_the_next_is_a_fault(shop: ApiShop) -> None:
+    shop.bend = lambda answer: {**answer, "body": {**answer["body"], "next": 4}}
+    with pytest.raises(SourceError, match=r"a full page names itself as the next one.*Check SYNCD_SOURCE__PAGING"):
+        scanned(source_of(shop))
+
+
+@styled(STYLE["link"])
+def test_a_link_that_leads_to_itself_ends_or_is_a_fault(shop: ApiShop) -> None:
+    shop.headers = {"Link": '</orders?per_page=4>; rel="next"'}
+    page = shop._page
+    shop._page = lambda target: {"body": page(target)["body"]}  # type: ignore[method-assign] # a shop with a bug
+    with pytest.raises(SourceError, match="a full page names itself"):
+        scanned(source_of(shop))
+    shop.remove(*(str(number) for number in range(7)))
+    assert {*scanned(source_of(shop))} == {"7", "8", "9"}
+
+
+@styled(STYLE["cursor"])
+def test_pages_that_go_round_in_a_circle_are_a_fault(shop: ApiShop) -> None:
+    shop.bend = lambda answer: {**answer, "body": {**answer["body"], "next": answer["body"]["next"] or 4}}
+    with pytest.raises(SourceError, match="round in a circle"):
+        scanned(source_of(shop))
+
+
+@styled(STYLE["cursor"])
+def test_next_may_be_the_whole_url(shop: ApiShop) -> None:
+    def named(answer: dict[str, Any]) -> dict[str, Any]:
+        following = answer["body"]["next"]
+        return {**answer, "body": {**answer["body"], "next": following and f"/orders?top=4&after={following}"}}
+
+    shop.bend = named
+    source = source_of(shop, query_params={"top": "{limit}"})
+    assert scanned(source) == [str(number) for number in range(10)]
+
+
+@styled(STYLE["cursor"])
+def test_a_next_that_is_no_text_is_a_fault_that_names_the_setting(shop: ApiShop) -> None:
+    with pytest.raises(SourceError, match="SYNCD_SOURCE__NEXT finds no text or number"):
+        scanned(source_of(shop, next="orders"))
+
+
+@styled(STYLE["keyset"])
+def test_keyset_that_does_not_move_on_is_a_fault(shop: ApiShop) -> None:
+    params = {"since": "{since}", "top": "{limit}"}
+    shop.clear()
+    shop.add(*((f"{number}", "new", NOON - MINUTE) for number in range(9)))
+    with pytest.raises(SourceError, match="SYNCD_SOURCE__PAGING=keyset: the page behind its last row is the same"):
+        scanned(source_of(shop, query_params=params))
+
+
+@styled(STYLE["keyset"])
+def test_keyset_without_ids_reads_its_last_rows_again_and_ends(shop: ApiShop) -> None:
+    assert scanned(source_of(shop, query_params={"since": "{since}", "top": "{limit}"})) == [*map(str, range(10))]
+
+
+@styled(STYLE["keyset"])
+def test_keyset_goes_on_from_the_order_id_where_no_other_is_named(shop: ApiShop) -> None:
+    shop.clear()
+    shop.add(*((f"{number}", "new", NOON - MINUTE) for number in range(1, 11)))
+    assert len(scanned(source_of(shop, next=None))) == 10
+
+
+@styled(STYLE["keyset"])
+@pytest.mark.parametrize(("when", "why"), [("never", "updated_at of its last row is 'never'"), (None, "'None' cannot")])
+def test_keyset_needs_times_to_go_on_from(shop: ApiShop, when: str | None, why: str) -> None:
+    shop.bend = lambda answer: orders(answer, lambda all_: [{**order, "changed": when} for order in all_])
+    with pytest.raises(SourceError, match=why):
+        scanned(source_of(shop))
+
+
+@styled(STYLE["keyset"])
+def test_keyset_needs_sorted_orders(shop: ApiShop) -> None:
+    shown = iter(["2026-03-02T12:00:00", "2026-03-02T11:00:00"])
+    shop.bend = lambda answer: orders(answer, lambda _all: [{"id": 1, "status": "new", "changed": next(shown)}])
+    with pytest.raises(SourceError, match="not sorted by updated_at"):
+        scanned(source_of(shop))
+
+
+@styled(STYLE["page"])
+def test_pages_without_an_end_have_one_all_the_same(shop: ApiShop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "PAGES_AT_MOST", 7)
+    served = iter(range(100))
+    shop.bend = lambda answer: orders(answer, lambda _all: [{"id": next(served), "status": "new"}])
+    with pytest.raises(SourceError, match=r"has shown 7 pages and no end\. Check SYNCD_SOURCE__PAGING"):
+        scanned(source_of(shop))
+
+
+@styled(*PAGED)
+def test_what_was_read_before_the_api_failed_is_given(shop: ApiShop) -> None:
+    source = source_of(shop)
+    cursor = start(source)
+    shop.add(*((f"later {number}", "new", NOON - (40 - number) * MINUTE) for number in range(8)))
+    served = iter(range(100))
+    shop.bend = lambda answer: {**answer, "status": 403} if next(served) >= 1 else answer
+    pages = source.changed(cursor)
+    page = next(pages)
+    assert (page.cursor, page.last) == (None, False)
+    assert "later 0" in ids(page.orders)
+    with pytest.raises(SourceError, match="403"):
+        next(pages)

@@ -1,0 +1,177 @@
+"""What an order of an API may look like, and what becomes of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from syncd.errors import SourceError
+from syncd.model import Order, Skipped
+from syncd.sources.api.request import GAPS, Template, since_text
+from syncd.sources.api.shape import Shape
+from syncd.sources.api.source import Span
+from syncd.sources.columns import Meaning
+from tests.sources.api.server import FIELDS, STYLES, ApiShop
+from tests.sources.shop import MOSCOW, NOON, start
+
+EVERY = {**FIELDS, "message": "text", "phone": "phone", "paid": "paid != `null`", "payment_id": "pay.id"}
+
+
+def shape(**changes: Any) -> Shape:
+    given: dict[str, Any] = {"items": "orders", "following": None, "fields": EVERY, **changes}
+    return Shape(meaning=Meaning(UTC), **given)
+
+
+def read(item: Any, **fields: str) -> Order | Skipped:
+    found = shape(fields={**EVERY, **fields})
+    return found.layout.order(found.row(item))
+
+
+def test_an_order_is_read_by_its_paths() -> None:
+    item = {
+        "id": 7,
+        "status": 5.0,
+        "changed": 1772452800,
+        "text": "Ж",
+        "phone": "+7 (916) 1",
+        "paid": "x",
+        "pay": {"id": 9},
+    }
+    order = read(item)
+    assert isinstance(order, Order)
+    assert (order.order_id, order.content) == ("7", {"status": "5", "paid": True, "payment_id": "9"})
+    assert (order.updated_at, order.message, order.user_id) == (NOON, "Ж", "79161")
+
+
+@pytest.mark.parametrize(
+    ("item", "fields", "reason", "detail"),
+    [
+        (None, {}, "no_id", "a row has no order_id"),
+        ("text", {}, "no_id", "a row has no order_id"),
+        ({"id": "1"}, {}, "no_status", "order 1 has no status"),
+        ({"id": "1", "status": ["a"]}, {}, "bad_value", "order 1: status is a list: let SYNCD_SOURCE__FIELDS__STATUS"),
+        ({"id": {}, "status": "a"}, {}, "bad_value", "order without an id: order_id is an object"),
+        ({"id": "1", "status": "a"}, {"paid": "abs(id)"}, "bad_value", "order 1: SYNCD_SOURCE__FIELDS__PAID (abs(id))"),
+        ({"id": "1", "status": "a"}, {"paid": "id && 'perhaps'"}, "bad_value", "order 1: paid is 'perhaps'"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_read_is_skipped_with_the_reason(
+    item: Any, fields: dict[str, str], reason: str, detail: str
+) -> None:
+    row = read(item, **fields)
+    assert isinstance(row, Skipped)
+    assert (row.reason, row.detail[: len(detail)]) == (reason, detail)
+
+
+def test_half_a_surrogate_pair_does_no_harm() -> None:
+    order = read(json.loads('{"id": "\\ud83d1", "status": "new"}'))
+    assert isinstance(order, Order)
+    assert order.order_id == "?1"
+
+
+@pytest.mark.parametrize("missing", ["order_id", "status"])
+def test_a_field_that_is_required_must_be_set(missing: str) -> None:
+    with pytest.raises(SourceError, match=f"SYNCD_SOURCE__FIELDS__{missing.upper()} is not set"):
+        shape(fields={name: path for name, path in EVERY.items() if name != missing})
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"items": "a["}, "SYNCD_SOURCE__ITEMS is no JMESPath"),
+        ({"following": "a["}, "SYNCD_SOURCE__NEXT is no JMESPath"),
+        ({"fields": {**EVERY, "paid": "a["}}, "SYNCD_SOURCE__FIELDS__PAID is no JMESPath"),
+    ],
+)
+def test_what_does_not_compile_names_its_setting(changes: dict[str, Any], says: str) -> None:
+    with pytest.raises(SourceError, match=says):
+        shape(**changes)
+
+
+def test_a_path_that_fails_on_an_answer_names_its_setting() -> None:
+    with pytest.raises(SourceError, match="SYNCD_SOURCE__ITEMS fails on the API's answer: "):
+        shape(items="keys(@)").items([], first=True)
+
+
+def test_without_items_the_answer_is_the_list_and_null_is_none_behind_the_first_page() -> None:
+    assert shape(items=None).items([1], first=True) == [1]
+    assert shape().items({"orders": None}, first=False) == []
+
+
+def test_many_keys_are_told_in_part() -> None:
+    with pytest.raises(SourceError, match=r'"key 11", …'):
+        shape().items({f"key {number}": 1 for number in range(20)}, first=True)
+
+
+MOMENT = datetime(2026, 3, 2, 12, 0, 0, 250_000, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [
+        ("iso", "2026-03-02T15:00:00.250000+03:00"),
+        ("epoch", "1772452800"),
+        ("epoch_ms", "1772452800250"),
+        ("%d.%m.%Y %H:%M", "02.03.2026 15:00"),
+    ],
+)
+def test_since_is_written_in_the_shops_format_and_zone(pattern: str, text: str) -> None:
+    assert since_text(MOMENT, pattern, timezone(timedelta(hours=3))) == text
+
+
+def test_gaps_are_filled_quoted_and_what_has_nothing_to_fill_it_is_left_out() -> None:
+    params = {"filter[a]": "updated>={since};x", "after": "{cursor}", "q": "{other}", "json": '{"a": 1}'}
+    template = Template("https://h/{page}/orders?limit={limit}", params)
+    asked = template.filled({"since": "a+b&c=d", "page": "1/2", "limit": "5", "cursor": None})
+    assert asked == (
+        "https://h/1%2F2/orders?limit=5&filter%5Ba%5D=updated%3E%3Da%2Bb%26c%3Dd%3Bx&json=%7B%22a%22%3A%201%7D"
+    )
+    assert [gap for gap in GAPS if template.has(gap)] == ["since", "page", "limit", "cursor"]
+    assert Template("https://h/x", {}).filled({}) == "https://h/x"
+
+
+def test_the_cursor_of_two_polls_is_read_as_it_was_written() -> None:
+    assert Span.of(str(Span("a", "b"))) == Span("a", "b")
+    assert [Span.of(text) for text in ("x", "[1, 2, 3]", "7")] == [Span(text, text) for text in ("x", "[1, 2, 3]", "7")]
+
+
+@pytest.fixture
+def shop() -> Iterator[ApiShop]:
+    with closing(ApiShop(STYLES[0])) as api_shop:
+        api_shop.add(("1", "new", NOON), ("2", "new", NOON))
+        yield api_shop
+
+
+def test_without_since_or_a_time_every_poll_is_a_full_compare(shop: ApiShop) -> None:
+    assert shop.source().has_cursor()
+    assert not shop.source(query_params={}).has_cursor()
+    timeless = shop.source(fields={"order_id": "id", "status": "status"})
+    assert not timeless.has_cursor()
+    scan = timeless.scan(whole=False)
+    assert [len(block) for block in scan.blocks()] == [2]
+    assert scan.newest() is None
+
+
+def test_a_first_page_without_any_id_is_a_fault_of_the_settings(shop: ApiShop) -> None:
+    with pytest.raises(SourceError, match=r"SYNCD_SOURCE__FIELDS__ORDER_ID \(number\) finds nothing in any of the 2"):
+        start(shop.source(fields={**FIELDS, "order_id": "number"}))
+
+
+def test_since_is_asked_for_a_second_earlier_in_the_shops_zone(shop: ApiShop) -> None:
+    source = shop.source()
+    cursor = start(source)
+    shop.asked.clear()
+    assert len([*source.changed(cursor)]) == 1
+    assert shop.zone == MOSCOW
+    assert shop.asked == ["/orders?since=2026-03-02T14%3A54%3A59%2B03%3A00"]
+
+
+def test_a_source_that_was_closed_may_be_used_again(shop: ApiShop) -> None:
+    source = shop.source()
+    source.close()
+    assert len(source.find(["1", "2", "3"]).orders) == 2
