@@ -11,7 +11,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from threading import Event, Thread
 from types import FrameType
 
@@ -20,6 +20,8 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.cron import CronTrigger
 
 from syncd import __version__, compose
+from syncd.cancel import Shop
+from syncd.cancel.desk import MARGIN
 from syncd.deliver import Deliverer
 from syncd.errors import StateError
 from syncd.health import ClockWatch, Pulses
@@ -33,7 +35,7 @@ from syncd.settings.shape import Poll
 from syncd.state import Lease, State
 from syncd.status import as_json, not_ready
 from syncd.statuses import StatusesFile
-from syncd.web import HttpServer, Views, create_app
+from syncd.web import Counter, HttpServer, Views, create_app
 
 log = logging.getLogger("syncd")
 
@@ -68,9 +70,15 @@ class Daemon:
             stack.callback(lease.release)
             metrics = Metrics(standard_registry())
             observer = Observer(metrics, lambda: statuses.now)
-            stack.enter_context(self._http(metrics, observer, state, lease))
+            shop_that_cancels = compose.cancelling_shop(settings)
+            if shop_that_cancels:
+                stack.callback(shop_that_cancels.close)
+            began_at = compose.now()
+            counter = self._counter(observer, state, shop_that_cancels)
+            stack.enter_context(self._http(metrics, observer, state, lease, counter))
             if not self._lead(lease):
                 return
+            self._give_up_unfinished(state, began_at)
             in_doubt = state.recover(compose.now())
             log.info("started", extra=fields(version=__version__, in_doubt=in_doubt or None))
             outbox = LeasedOutbox(state, lease.held, observer, settings.imshop.timeout, time.monotonic)
@@ -108,6 +116,24 @@ class Daemon:
                         deliverer.wake()
         log.info("stopped")
 
+    def _counter(self, observer: Observer, state: State, shop: Shop | None) -> Counter | None:
+        """Where cancellations are handed in, if that is on."""
+        key = self._settings.cancel.api_key
+        if key is None or shop is None:
+            return None
+        desk = compose.desk(self._settings, state, shop, observer.cancelled, observer.cancellation_repeated)
+        return Counter(desk, key.get_secret_value(), time.monotonic)
+
+    def _give_up_unfinished(self, state: State, began_at: datetime) -> None:
+        """Cancellations that an earlier process left unfinished. On a state that other daemons may share, whoever
+        applies one has its time first."""
+        longest = self._settings.cancel.timeout + MARGIN
+        unfinished = state.give_up_unfinished(
+            began_at if compose.state_is_shared(self._settings) else began_at + longest, compose.now()
+        )
+        if unfinished:
+            log.error("cancellations_unfinished", extra=fields(count=unfinished, do="see: syncd cancellations"))
+
     def _lead(self, lease: Lease) -> bool:
         """Take the lease. On a state that several hosts can share, stand by until it is free; False: stopped before."""
         if lease.acquire():
@@ -142,7 +168,9 @@ class Daemon:
         self._pulses.beat("delivery", QUIET_DELIVERY_SECONDS)
 
     @contextmanager
-    def _http(self, metrics: Metrics, observer: Observer, state: State, lease: Lease) -> Iterator[None]:
+    def _http(
+        self, metrics: Metrics, observer: Observer, state: State, lease: Lease, counter: Counter | None
+    ) -> Iterator[None]:
         bind = self._settings.http.bind
         if bind is None:
             yield
@@ -154,6 +182,7 @@ class Daemon:
             stuck=self._pulses.stuck,
             not_ready=lambda: [*_standing_by(lease), *observer.state_faults(), *not_ready(state.summary())],
             status=lambda: as_json(state.summary(), source_kind=kind, leader=lease.held(), now=compose.now()),
+            counter=counter,
         )
         server = HttpServer(create_app(views), bind.host, bind.port)
         server.start()

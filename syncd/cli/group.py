@@ -35,6 +35,7 @@ COMMANDS = {
     "discard": Entry("operate", "Give up changes that wait: they are never pushed."),
     "release": Entry("operate", "Let the changes go that the guard holds."),
     "resync": Entry("operate", "Push the present status of the named orders again."),
+    "cancellations": Entry("cancellations", "List what buyers cancelled in the app, and apply failed ones again."),
     "config": Entry("look", "Show the settings in force and where each came from, secrets masked."),
     "sandbox": Entry("sandbox", "Run a local stand-in for IMSHOP that prints what it gets."),
     "demo": Entry("demo", "Show it all at work: a small shop, the sandbox and the daemon."),

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import datetime
 from typing import Any
 
 import click
 
 from syncd import compose
+from syncd.cli.cancellations import print_cancellations
 from syncd.cli.context import loaded, opened_state, settings
-from syncd.cli.output import console, json_option, print_json, print_pairs, print_table
+from syncd.cli.output import console, json_option, plain, print_json, print_pairs, print_table
 from syncd.errors import SourceError
 from syncd.model import CHANGE_STATES, ChangeState, Content, Order
 from syncd.settings import Settings, masked
@@ -70,7 +70,7 @@ def changes(
             limit = SHOWN_CHANGES
         found = list(memory.changes(state=state, order_id=order_id, limit=limit))
     if json:
-        print_json([_plain(asdict(change)) for change in found])
+        print_json([plain(asdict(change)) for change in found])
         return
     headings = [
         "id",
@@ -116,13 +116,18 @@ def explain(ctx: click.Context, order_id: str, *, json: bool) -> None:
     """Tell one order's story: what the shop says now, what was seen when, each change, each attempt and its answer."""
     chosen = settings(ctx, level="error")
     with opened_state(chosen) as state:
-        story = state.story(order_id)
+        story, cancelled = state.story(order_id), state.cancellations(order_id)
     now, fault = _in_the_shop(chosen, order_id)
     if json:
-        print_json({"source": now and _plain(_order(now)), "source_error": fault, **_plain(asdict(story))})
+        asked = [plain(asdict(one)) for one in cancelled]
+        of_source = {"source": now and plain(_order(now)), "source_error": fault}
+        print_json({**of_source, **plain(asdict(story)), "cancellations": asked})
     else:
         _tell(story, now, fault)
-    ctx.exit(0 if now or story.seen or story.changes else 1)
+        if cancelled:
+            console().print("\n[bold]Cancelled in the app[/]")
+            print_cancellations(cancelled)
+    ctx.exit(0 if now or story.seen or story.changes or cancelled else 1)
 
 
 @click.command()
@@ -213,18 +218,3 @@ def _in_words(content: Content) -> str:
 
 def _print_known(pairs: Mapping[str, object]) -> None:
     print_pairs([(name, value) for name, value in pairs.items() if value is not None])
-
-
-def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Values as JSON has them; moments in ISO 8601, UTC."""
-    return {name: _plain_value(value) for name, value in values.items()}
-
-
-def _plain_value(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, Mapping):
-        return _plain(value)
-    if isinstance(value, list | tuple):
-        return [_plain_value(one) for one in value]
-    return value

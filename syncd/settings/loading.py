@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from difflib import get_close_matches
@@ -12,12 +13,12 @@ from pydantic import BaseModel, SecretStr, ValidationError
 
 from syncd.errors import SettingsError
 from syncd.settings import places, values
-from syncd.settings.group import EmptyMeansOff, Masked
+from syncd.settings.group import EmptyMeansOff, Masked, Named
 from syncd.settings.places import Found, Place
 from syncd.settings.shape import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from pydantic.fields import FieldInfo
@@ -34,6 +35,10 @@ class Variable:
     @property
     def may_be_empty(self) -> bool:
         return any(isinstance(mark, EmptyMeansOff) for mark in self.field.metadata)
+
+    @property
+    def has_names(self) -> bool:
+        return any(isinstance(mark, Named) for mark in self.field.metadata)
 
     def value(self, settings: BaseModel) -> object:
         found: object = settings
@@ -52,7 +57,8 @@ class Loaded:
     @property
     def origins(self) -> dict[str, str]:
         """Variable -> `environment`, `credential FILE`, the env file's path, or `default`, for every variable."""
-        return {name: self.found[name].origin if name in self.found else "default" for name in VARIABLES}
+        found = {_setting(name): found for name, found in self.found.items()}
+        return {name: found[name].origin if name in found else "default" for name in VARIABLES}
 
 
 class Shown(NamedTuple):
@@ -102,7 +108,17 @@ def _variables(model: type[BaseModel], path: tuple[str, ...] = ()) -> Iterator[V
 
 
 VARIABLES = {_name(variable.path): variable for variable in _variables(Settings)}
+_NAMED = tuple(f"{name}__" for name, variable in VARIABLES.items() if variable.has_names)
 GROUPS = {_name(variable.path[:depth]) for variable in VARIABLES.values() for depth in range(1, len(variable.path))}
+GROUPS |= {prefix.removesuffix("__") for prefix in _NAMED}
+
+
+def _setting(name: str) -> str:
+    """The setting that a variable is of: itself, or the one whose names it adds to."""
+    return next(
+        (prefix.removesuffix("__") for prefix in _NAMED if len(name) > len(prefix) > 0 and name.startswith(prefix)),
+        name,
+    )
 
 
 def _spelled_out(place: Place, faults: list[str]) -> dict[str, Found]:
@@ -140,22 +156,23 @@ def _flat(name: str, group: dict[str, Any], origin: str, faults: list[str]) -> d
 def _known(place: Place, faults: list[str]) -> dict[str, Found]:
     """What is set there; a name that is no setting is a fault."""
     known = (*VARIABLES, *sorted(GROUPS), *places.CONTROLS)
-    for name in sorted(place.keys() - set(known)):
+    for name in sorted(name for name in place if _setting(name) not in known):
         nearest = get_close_matches(name.upper(), known, n=1, cutoff=0.0)[0]
         faults.append(f"{name}: is not a setting of syncd; did you mean {nearest}? ({place[name].origin})")
     return {
         name: found
         for name, found in place.items()
-        if name in VARIABLES and (found.text or VARIABLES[name].may_be_empty)
+        if _setting(name) in VARIABLES and (found.text or VARIABLES[_setting(name)].may_be_empty)
     }
 
 
 def _validated(found: Place, faults: list[str]) -> Settings | None:
     tree: dict[str, Any] = {variable.path[0]: {} for variable in VARIABLES.values() if len(variable.path) > 1}
     for name, variable in VARIABLES.items():
-        if name in found:
-            *group, field = variable.path
-            (tree[group[0]] if group else tree)[field] = found[name].text
+        *group, field = variable.path
+        texts = {key[len(name) + 2 :]: found[key].text for key in found if variable.has_names and _setting(key) == name}
+        if texts or name in found:
+            (tree[group[0]] if group else tree)[field] = texts or found[name].text
     try:
         return Settings.model_validate(tree)
     except ValidationError as error:
@@ -183,6 +200,8 @@ def _shown(variable: Variable, loaded: Loaded) -> str:
     if isinstance(value, SecretStr):
         marks = [mark for mark in variable.field.metadata if isinstance(mark, Masked)]
         return marks[0].mask(value.get_secret_value()) if marks else "***"
+    if variable.has_names:
+        return ", ".join(f"{name}: ***" for name in value) if isinstance(value, Mapping) else ""
     found = loaded.found.get(_name(variable.path))
     return found.text if found else _default_text(value)
 

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, PlainValidator, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from syncd.settings import urls, values
+from syncd.settings.cancel import Cancel
 from syncd.settings.group import EmptyMeansOff, Group, Lower, Masked
 from syncd.settings.imshop import Imshop
 from syncd.settings.source import Source
@@ -86,6 +87,7 @@ class Settings(BaseSettings):
     statuses: Statuses = Statuses()
     state: State = State()
     http: Http = Http()
+    cancel: Cancel = Cancel()
     log: Log = Log()
 
     @classmethod
@@ -108,5 +110,6 @@ class Settings(BaseSettings):
             *urls.imshop_secrets(self.imshop.url.get_secret_value()),
             *urls.database_secrets(self.source.url.get_secret_value()),
             *urls.database_secrets(self.state.url.get_secret_value()),
+            *self.cancel.secrets(),
         ]
         return [secret for secret in dict.fromkeys(found) if secret]
