@@ -17,8 +17,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, exists, insert, select, update
 
 from syncd.model import Asked, Cancellation, Change, Decision, Ruling, Seen
-from syncd.state.seen import SeenPart, StagingTransaction, load
-from syncd.state.tables import CLAIMED, cancellations, changes, clean, in_state, seen
+from syncd.state.seen import SeenPart, StagingTransaction, load, told_of
+from syncd.state.tables import CLAIMED, cancellations, canonical, changes, clean, in_state, seen
 from syncd.state.waiting import end
 
 REPEATED = timedelta(minutes=10)
@@ -172,6 +172,7 @@ def _see_cancelled(connection: Connection, before: Seen, mine: Cancellation, rul
     after = replace(before, content=content, told=told, revision=before.revision + 1, missing=False)
     if is_new:
         after = replace(after, imshop_uuid=mine.imshop_uuid)
+    _tell_status(connection, clean(before.order_id), texts)
     staging = StagingTransaction(connection)
     of_order = changes.c.order_id == clean(before.order_id)
     overtaken = connection.execute(select(changes.c.content).where(CLAIMED, of_order)).scalars().all()
@@ -180,6 +181,15 @@ def _see_cancelled(connection: Connection, before: Seen, mine: Cancellation, rul
     else:
         staging.store([Decision(after, void=True)], now, counting=False)
     end(connection, "superseded", now, in_state("dead", "refused"), of_order)
+
+
+def _tell_status(connection: Connection, order_id: str, texts: dict[str, str | None]) -> None:
+    """What IMSHOP knows if nothing comes of a push that is on its way; `see` keeps that while one is."""
+    row = connection.execute(select(seen.c.content, seen.c.told).where(seen.c.order_id == order_id)).first()
+    known = None if row is None else told_of(row.content, row.told)
+    if known is not None:
+        told = update(seen).where(seen.c.order_id == order_id)
+        connection.execute(told.values(told=canonical({**known, **texts})))
 
 
 def _told_after_all(before: Seen, after: Seen, ruling: Ruling) -> Change:
