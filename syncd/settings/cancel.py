@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field, PlainValidator, SecretStr, ValidationInfo, field_validator
 
 from syncd.settings import urls
-from syncd.settings.group import Group, Masked, Named
+from syncd.settings.group import Group, Masked
 from syncd.settings.values import duration, quoted, within
 
 _PLACE = re.compile(r"\{(?:order_id|uuid|reason)\}")
@@ -80,7 +80,7 @@ class Cancel(Group):
         default="POST",
         description="of that call: POST, GET, PUT, PATCH, DELETE",
     )
-    headers: Annotated[Mapping[str, SecretStr], PlainValidator(headers), Named()] = Field(
+    headers: Annotated[Mapping[str, SecretStr], PlainValidator(headers)] = Field(
         default={},
         description="its headers: one variable each, the name behind __ and _ for -; or all of them as a JSON object",
     )

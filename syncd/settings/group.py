@@ -28,8 +28,4 @@ class EmptyMeansOff:
     """Marks a setting that may be set to nothing. For all others an empty value is as good as none."""
 
 
-class Named:
-    """Marks a setting that is given by any number of variables, SYNCD_…__<NAME> each, or whole as a JSON object."""
-
-
 Lower = BeforeValidator(str.lower)

@@ -7,18 +7,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from syncd.errors import SettingsError
 from syncd.settings import places, values
-from syncd.settings.group import EmptyMeansOff, Masked, Named
+from syncd.settings.group import EmptyMeansOff, Masked
 from syncd.settings.places import Found, Place
 from syncd.settings.shape import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from pydantic.fields import FieldInfo
@@ -37,8 +37,9 @@ class Variable:
         return any(isinstance(mark, EmptyMeansOff) for mark in self.field.metadata)
 
     @property
-    def has_names(self) -> bool:
-        return any(isinstance(mark, Named) for mark in self.field.metadata)
+    def is_open(self) -> bool:
+        """Whether it is a group of names that are not ours to know: SYNCD_SOURCE__PARAMS__PREFIX."""
+        return get_origin(self.field.annotation) is Mapping
 
     def value(self, settings: BaseModel) -> object:
         found: object = settings
@@ -49,16 +50,18 @@ class Variable:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """The settings in force, and for each variable that was set the text and the place it came from."""
+    """The settings in force, and for each variable that was set the text and the place it came from: a name of an
+    open group is a variable of its own."""
 
     settings: Settings
     found: Mapping[str, Found]
 
     @property
     def origins(self) -> dict[str, str]:
-        """Variable -> `environment`, `credential FILE`, the env file's path, or `default`, for every variable."""
-        found = {_setting(name): found for name, found in self.found.items()}
-        return {name: found[name].origin if name in found else "default" for name in VARIABLES}
+        """Variable -> `environment`, `credential FILE`, the env file's path or `default`, for every variable; an open
+        group's names in its place."""
+        names = (name for known in VARIABLES for name in _members(known, self.found) or [known])
+        return {name: self.found[name].origin if name in self.found else "default" for name in names}
 
 
 class Shown(NamedTuple):
@@ -89,8 +92,7 @@ def load(
 
 def masked(loaded: Loaded) -> list[Shown]:
     """Every setting as it was written, or its default, with secrets masked."""
-    origins = loaded.origins
-    return [Shown(name, _shown(variable, loaded), origins[name]) for name, variable in VARIABLES.items()]
+    return [Shown(name, _shown(name, loaded), origin) for name, origin in loaded.origins.items()]
 
 
 def _name(path: Sequence[str | int]) -> str:
@@ -108,17 +110,21 @@ def _variables(model: type[BaseModel], path: tuple[str, ...] = ()) -> Iterator[V
 
 
 VARIABLES = {_name(variable.path): variable for variable in _variables(Settings)}
-_NAMED = tuple(f"{name}__" for name, variable in VARIABLES.items() if variable.has_names)
-GROUPS = {_name(variable.path[:depth]) for variable in VARIABLES.values() for depth in range(1, len(variable.path))}
-GROUPS |= {prefix.removesuffix("__") for prefix in _NAMED}
+OPEN_GROUPS = [name for name, variable in VARIABLES.items() if variable.is_open]
+GROUPS = {_name(variable.path[:depth]) for variable in VARIABLES.values() for depth in range(1, len(variable.path))} | {
+    *OPEN_GROUPS
+}
 
 
-def _setting(name: str) -> str:
-    """The setting that a variable is of: itself, or the one whose names it adds to."""
-    return next(
-        (prefix.removesuffix("__") for prefix in _NAMED if len(name) > len(prefix) > 0 and name.startswith(prefix)),
-        name,
-    )
+def _members(group: str, found: Iterable[str]) -> list[str]:
+    """The names in an open group that were found."""
+    return [name for name in found if group in OPEN_GROUPS and name.startswith(f"{group}__")]
+
+
+def _variable(name: str) -> Variable | None:
+    """The setting of that name, or the open group that it is in. None: there is none."""
+    group = next((group for group in OPEN_GROUPS if name.startswith(f"{group}__") and name != f"{group}__"), name)
+    return VARIABLES.get(group)
 
 
 def _spelled_out(place: Place, faults: list[str]) -> dict[str, Found]:
@@ -143,10 +149,12 @@ def _json_object(text: str) -> dict[str, Any] | None:
 
 def _flat(name: str, group: dict[str, Any], origin: str, faults: list[str]) -> dict[str, Found]:
     """As a variable would have it: text is text, anything else as JSON writes it; null is unset."""
-    found = {}
+    found: dict[str, Found] = {}
     for key, value in group.items():
         variable = f"{name}__{key.upper()}"
-        if isinstance(value, dict | list):
+        if isinstance(value, dict) and variable in OPEN_GROUPS:
+            found |= _flat(variable, value, origin, faults)
+        elif isinstance(value, dict | list):
             faults.append(f"{variable}: is a JSON {'list' if isinstance(value, list) else 'object'}; write one value")
         elif value is not None:
             found[variable] = Found(value if isinstance(value, str) else json.dumps(value), origin)
@@ -156,13 +164,13 @@ def _flat(name: str, group: dict[str, Any], origin: str, faults: list[str]) -> d
 def _known(place: Place, faults: list[str]) -> dict[str, Found]:
     """What is set there; a name that is no setting is a fault."""
     known = (*VARIABLES, *sorted(GROUPS), *places.CONTROLS)
-    for name in sorted(name for name in place if _setting(name) not in known):
+    for name in sorted(name for name in place.keys() - set(known) if not _variable(name)):
         nearest = get_close_matches(name.upper(), known, n=1, cutoff=0.0)[0]
         faults.append(f"{name}: is not a setting of syncd; did you mean {nearest}? ({place[name].origin})")
     return {
         name: found
         for name, found in place.items()
-        if _setting(name) in VARIABLES and (found.text or VARIABLES[_setting(name)].may_be_empty)
+        if (variable := _variable(name)) and (found.text or variable.may_be_empty)
     }
 
 
@@ -170,9 +178,10 @@ def _validated(found: Place, faults: list[str]) -> Settings | None:
     tree: dict[str, Any] = {variable.path[0]: {} for variable in VARIABLES.values() if len(variable.path) > 1}
     for name, variable in VARIABLES.items():
         *group, field = variable.path
-        texts = {key[len(name) + 2 :]: found[key].text for key in found if variable.has_names and _setting(key) == name}
-        if texts or name in found:
-            (tree[group[0]] if group else tree)[field] = texts or found[name].text
+        if name in found:
+            (tree[group[0]] if group else tree)[field] = found[name].text
+        elif members := _members(name, found):
+            tree[group[0]][field] = {member.removeprefix(f"{name}__"): found[member].text for member in members}
     try:
         return Settings.model_validate(tree)
     except ValidationError as error:
@@ -195,20 +204,28 @@ def _meaning(fault: ErrorDetails) -> str:
             return fault["msg"]
 
 
-def _shown(variable: Variable, loaded: Loaded) -> str:
+def _shown(name: str, loaded: Loaded) -> str:
+    found = loaded.found.get(name)
+    variable = VARIABLES.get(name)
+    if variable is None:
+        return _shown_member(name, found)
     value = variable.value(loaded.settings)
     if isinstance(value, SecretStr):
         marks = [mark for mark in variable.field.metadata if isinstance(mark, Masked)]
         return marks[0].mask(value.get_secret_value()) if marks else "***"
-    if variable.has_names:
-        return ", ".join(f"{name}: ***" for name in value) if isinstance(value, Mapping) else ""
-    found = loaded.found.get(_name(variable.path))
     return found.text if found else _default_text(value)
+
+
+def _shown_member(name: str, found: Found | None) -> str:
+    """A name of an open group, whose values are secrets all together or not at all."""
+    group = _variable(name)
+    is_secret = group is not None and SecretStr in get_args(group.field.annotation)
+    return "***" if is_secret else found.text if found else ""
 
 
 def _default_text(value: object) -> str:
     match value:
-        case None:
+        case None | Mapping():
             return ""
         case bool():
             return str(value).lower()
