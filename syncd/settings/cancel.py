@@ -36,7 +36,7 @@ def mask_call_url(text: str) -> str:
     return f"{scheme}://{address.rpartition('@')[2]}" + ("?***" if question else "")
 
 
-def headers(texts: Mapping[str, str]) -> dict[str, SecretStr]:
+def header_texts(texts: Mapping[str, str]) -> dict[str, SecretStr]:
     """Header names as HTTP writes them: _ stands for -, which no variable's name can hold."""
     found = {name.replace("_", "-").title(): text for name, text in texts.items()}
     for name, text in found.items():
@@ -80,7 +80,7 @@ class Cancel(Group):
         default="POST",
         description="of that call: POST, GET, PUT, PATCH, DELETE",
     )
-    headers: Annotated[Mapping[str, SecretStr], PlainValidator(headers)] = Field(
+    headers: Annotated[Mapping[str, SecretStr], PlainValidator(header_texts)] = Field(
         default={},
         description="its headers: one variable each, the name behind __ and _ for -; or all of them as a JSON object",
     )
