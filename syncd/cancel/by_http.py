@@ -123,10 +123,8 @@ class HttpShop:
         """The innermost words: those around them quote the URL."""
         inner: BaseException = error
         unsent = False
-        while cause := (getattr(inner, "reason", None) or inner.__cause__ or inner.__context__):
+        while cause := inner.__cause__ or inner.__context__:
             unsent = unsent or isinstance(cause, NewConnectionError | ConnectTimeoutError)
-            if not isinstance(cause, BaseException):
-                break
             inner = cause
         why = self.redact(str(getattr(inner, "strerror", None) or type(inner).__name__))
         what = "cannot be reached" if unsent else "did not answer"

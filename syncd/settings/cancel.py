@@ -120,7 +120,8 @@ class Cancel(Group):
         yield self.api_key.get_secret_value() if self.api_key else ""
         if self.url:
             yield urlsplit(self.url.get_secret_value()).password or ""
-            yield from (part for part in re.split(r"[?&]", self.url.get_secret_value())[1:] if "{" not in part)
+            parts = (part.partition("=") for part in re.split(r"[?&]", self.url.get_secret_value())[1:])
+            yield from (value for _name, _equals, value in parts if "{" not in value)
         if self.database_url:
             yield from urls.database_secrets(self.database_url.get_secret_value())
 
