@@ -78,7 +78,7 @@ class Daemon:
             stack.enter_context(self._http(metrics, observer, state, lease, counter))
             if not self._lead(lease):
                 return
-            self._give_up_unfinished(state, began_at)
+            self._give_up_unfinished(state, observer, began_at)
             in_doubt = state.recover(compose.now())
             log.info("started", extra=fields(version=__version__, in_doubt=in_doubt or None))
             outbox = LeasedOutbox(state, lease.held, observer, settings.imshop.timeout, time.monotonic)
@@ -124,15 +124,12 @@ class Daemon:
         desk = compose.desk(self._settings, state, shop, observer.cancelled, observer.cancellation_repeated)
         return Counter(desk, key.get_secret_value(), time.monotonic)
 
-    def _give_up_unfinished(self, state: State, began_at: datetime) -> None:
+    def _give_up_unfinished(self, state: State, observer: Observer, began_at: datetime) -> None:
         """Cancellations that an earlier process left unfinished. On a state that other daemons may share, whoever
         applies one has its time first."""
         longest = self._settings.cancel.timeout + MARGIN
-        unfinished = state.give_up_unfinished(
-            began_at if compose.state_is_shared(self._settings) else began_at + longest, compose.now()
-        )
-        if unfinished:
-            log.error("cancellations_unfinished", extra=fields(count=unfinished, do="see: syncd cancellations"))
+        until = began_at if compose.state_is_shared(self._settings) else began_at + longest
+        observer.unfinished(state.give_up_unfinished(until, compose.now()))
 
     def _lead(self, lease: Lease) -> bool:
         """Take the lease. On a state that several hosts can share, stand by until it is free; False: stopped before."""

@@ -108,6 +108,11 @@ class Observer:
         elif cancellation.state == "failed":
             log.error("cancellation_failed", extra=about)
 
+    def unfinished(self, cancellations: int) -> None:
+        """So many were being applied by a process that is gone."""
+        if cancellations:
+            log.error("cancellations_unfinished", extra=fields(count=cancellations, do="see: syncd cancellations"))
+
     def cancellation_repeated(self, cancellation: Cancellation) -> None:
         log.info("cancellation_repeated", extra=_about(cancellation))
 

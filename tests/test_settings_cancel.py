@@ -133,3 +133,11 @@ def test_secrets_show_nowhere() -> None:
     hidden = loaded(**given).settings.secrets()
     assert {"the-key", "password", "a-token", "header-secret", "db-password"} <= set(hidden)
     assert not {"text/plain", "{reason}"} & set(hidden)
+
+
+def test_what_nobody_can_reach_is_a_fault() -> None:
+    with pytest.raises(SettingsError, match="SYNCD_CANCEL: API_KEY is set, but SYNCD_HTTP__BIND is empty"):
+        load(
+            {**NEEDED, "SYNCD_CANCEL__API_KEY": "key", "SYNCD_CANCEL__URL": CALL, "SYNCD_HTTP__BIND": ""},
+            usual_env_files=(),
+        )

@@ -17,6 +17,8 @@ from syncd.errors import CancelError
 from syncd.model import Cancellation
 
 _RECYCLE_SECONDS = 1800
+DATABASES_SHARE = 0.8
+"""Of the time there is: so the database gives up first, and it is certain that nothing was done."""
 _LIMITS: Mapping[str, Callable[[int], dict[str, Any]]] = {
     "sqlite": lambda seconds: {"timeout": seconds},
     "mysql": lambda seconds: {"connect_timeout": seconds, "read_timeout": seconds, "write_timeout": seconds},
@@ -39,7 +41,7 @@ class SqlShop:
         self._url = make_url(url)
         self._statement = text(statement)
         self._wanted = set(self._statement.compile().params) & IDENTIFIERS
-        self._seconds = max(1, round(seconds))
+        self._seconds = max(1, int(seconds * DATABASES_SHARE))
         self._redact = redact
         self._engine: Engine | None = None
         self._opening = Lock()
@@ -87,4 +89,6 @@ class SqlShop:
         cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
         said = str(cause.args[-1] if cause.args else cause).strip().partition("\n")[0]
         advice = "Check SYNCD_CANCEL__SQL and SYNCD_CANCEL__DATABASE_URL, and that the login may write"
-        return CancelError(self._redact(f"the shop's database did not take the UPDATE: {said}. {advice}"))
+        cut = isinstance(error, DBAPIError) and error.connection_invalidated
+        what = self._redact(f"the shop's database did not take the UPDATE: {said}. {advice}.")
+        return CancelError(what, in_doubt=cut)

@@ -4,7 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, PlainValidator, SecretStr
+from pydantic import BeforeValidator, Field, PlainValidator, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from syncd.settings import urls, values
@@ -89,6 +89,15 @@ class Settings(BaseSettings):
     http: Http = Http()
     cancel: Cancel = Cancel()
     log: Log = Log()
+
+    @field_validator("cancel")
+    @classmethod
+    def _is_reachable(cls, cancel: Cancel, info: ValidationInfo) -> Cancel:
+        if cancel.api_key and "http" in info.data and info.data["http"].bind is None:
+            raise ValueError(
+                "API_KEY is set, but SYNCD_HTTP__BIND is empty, so nothing listens; set e.g. 127.0.0.1:9469"
+            )
+        return cancel
 
     @classmethod
     def settings_customise_sources(

@@ -81,6 +81,7 @@ def test_a_row_that_was_read_before_the_cancellation_is_not_believed(
     shop.put("07", "packed")
     shop.meanwhile = lambda: cancel(shop, memory)
     poller.poll(shop.now)
+    assert waiting(memory) == []
     shop.meanwhile = lambda: None
     shop.put("07", "cancelled")
     later(poller, shop)
