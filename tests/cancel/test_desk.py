@@ -96,6 +96,25 @@ def test_nothing_is_tried_where_it_cannot_be_stored(office: Office) -> None:
     assert office.shop.asked == []
 
 
+def test_a_decision_that_cannot_be_stored_is_in_doubt_and_asked_for_again_by_the_same_name(office: Office) -> None:
+    def rename(before: str, after: str) -> None:
+        with office.state.write() as connection:
+            connection.exec_driver_sql(f"ALTER TABLE {before} RENAME TO {after}")
+
+    def accept(_: Cancellation) -> Verdict:
+        rename("cancellations", "away")
+        return Verdict(accepted=True)
+
+    office.shop.decide = accept
+    with pytest.raises(StateError):
+        office.desk().receive(ASKED)
+    rename("away", "cancellations")
+    office.shop.decide = lambda _: Verdict(accepted=True)
+    office.passed += 60
+    assert office.desk().receive(ASKED).state == "accepted"
+    assert [(one.token, one.in_doubt) for one in office.shop.asked] == [("token-1", False), ("token-1", True)]
+
+
 def test_an_operator_has_a_failed_one_applied_and_imshop_learns_of_it_from_the_poll(office: Office) -> None:
     stage(office.state, adopted("7"))
     office.shop.decide = away
