@@ -126,7 +126,7 @@ def test_secrets_show_nowhere() -> None:
         "HEADERS__ACCEPT": "text/plain",
         "DATABASE_URL": "postgresql://me:db-password@db.example/shop",
     }
-    assert shown("API_KEY", **given) == shown("HEADERS__X_TOKEN", **given) == ["***"]
+    assert shown("API_KEY", **given) == shown("HEADERS__X-Token", **given) == ["***"]
     assert shown("URL", **given) == ["https://shop.example/{order_id}?***"]
     assert shown("URL", URL=CALL) == [CALL]
     assert "db-password" not in shown("DATABASE_URL", **given)[0]

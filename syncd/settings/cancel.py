@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field, PlainValidator, SecretStr, ValidationInfo, field_validator
 
 from syncd.settings import urls
-from syncd.settings.group import Group, Masked
+from syncd.settings.group import Group, Masked, Members
 from syncd.settings.values import duration, quoted, within
 
 _PLACE = re.compile(r"\{(?:order_id|uuid|reason)\}")
@@ -36,9 +36,14 @@ def mask_call_url(text: str) -> str:
     return f"{scheme}://{address.rpartition('@')[2]}" + ("?***" if question else "")
 
 
+def header_name(written: str) -> str:
+    """No variable's name can hold the - of a header's."""
+    return written.replace("_", "-").title()
+
+
 def header_texts(texts: Mapping[str, str]) -> dict[str, SecretStr]:
-    """Header names as HTTP writes them: _ stands for -, which no variable's name can hold."""
-    found = {name.replace("_", "-").title(): text for name, text in texts.items()}
+    """Headers by their names, in one spelling: HTTP knows no capitals there."""
+    found = {name.title(): text for name, text in texts.items()}
     for name, text in found.items():
         if not re.fullmatch(r"[!#$%&'*+.^`|~0-9A-Za-z-]+", name):
             raise ValueError(f"{quoted(name)} is not the name of a header")
@@ -67,6 +72,10 @@ def statement(text: str) -> str:
     return text.strip().rstrip("; \t\r\n")
 
 
+def _hidden(_name: str, _text: str) -> str:
+    return "***"
+
+
 class Cancel(Group):
     api_key: Annotated[SecretStr | None, BeforeValidator(urls.api_key)] = Field(
         default=None,
@@ -80,7 +89,7 @@ class Cancel(Group):
         default="POST",
         description="of that call: POST, GET, PUT, PATCH, DELETE",
     )
-    headers: Annotated[Mapping[str, SecretStr], PlainValidator(header_texts)] = Field(
+    headers: Annotated[Mapping[str, SecretStr], PlainValidator(header_texts), Members(header_name, _hidden)] = Field(
         default={},
         description="its headers: one variable each, the name behind __ and _ for -; or all of them as a JSON object",
     )

@@ -24,6 +24,15 @@ class Masked:
     mask: Callable[[str], str]
 
 
+@dataclass(frozen=True, slots=True)
+class Members:
+    """Marks a group whose names are a person's own. `named`: the name that one written in a variable stands for; in
+    JSON it is written as it is. `mask`: how the text of a name may be shown."""
+
+    named: Callable[[str], str]
+    mask: Callable[[str, str], str]
+
+
 class EmptyMeansOff:
     """Marks a setting that may be set to nothing. For all others an empty value is as good as none."""
 

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, NamedTuple, get_args, get_origin
+from typing import TYPE_CHECKING, Any, NamedTuple, get_origin
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from syncd.errors import SettingsError
 from syncd.settings import places, values
-from syncd.settings.group import EmptyMeansOff, Masked
+from syncd.settings.group import EmptyMeansOff, Masked, Members
 from syncd.settings.places import Found, Place
 from syncd.settings.shape import Settings
 
@@ -40,6 +40,11 @@ class Variable:
     def is_open(self) -> bool:
         """Whether it is a group of names that are not ours to know: SYNCD_SOURCE__PARAMS__PREFIX."""
         return get_origin(self.field.annotation) is Mapping
+
+    @property
+    def members(self) -> Members | None:
+        """How the names of an open group are written and shown, where that is not as they are."""
+        return next((mark for mark in self.field.metadata if isinstance(mark, Members)), None)
 
     def value(self, settings: BaseModel) -> object:
         found: object = settings
@@ -136,7 +141,16 @@ def _spelled_out(place: Place, faults: list[str]) -> dict[str, Found]:
             faults.append(f'{name}: is a group, so it must be a JSON object, e.g. {{"name": "value"}}')
         else:
             whole |= _flat(name, group, place[name].origin, faults)
-    return {**whole, **{name: found for name, found in place.items() if name not in GROUPS}}
+    return {**whole, **{_as_named(name): found for name, found in place.items() if name not in GROUPS}}
+
+
+def _as_named(name: str) -> str:
+    """The name of an open group's variable as it is meant."""
+    variable = None if name in VARIABLES else _variable(name)
+    if variable is None or variable.members is None:
+        return name
+    group = f"{_name(variable.path)}__"
+    return group + variable.members.named(name.removeprefix(group))
 
 
 def _json_object(text: str) -> dict[str, Any] | None:
@@ -151,7 +165,7 @@ def _flat(name: str, group: dict[str, Any], origin: str, faults: list[str]) -> d
     """As a variable would have it: text is text, anything else as JSON writes it; null is unset."""
     found: dict[str, Found] = {}
     for key, value in group.items():
-        variable = f"{name}__{key.upper()}"
+        variable = f"{name}__{key if name in VARIABLES and VARIABLES[name].members else key.upper()}"
         if isinstance(value, dict) and variable in OPEN_GROUPS:
             found |= _flat(variable, value, origin, faults)
         elif isinstance(value, dict | list):
@@ -206,9 +220,9 @@ def _meaning(fault: ErrorDetails) -> str:
 
 def _shown(name: str, loaded: Loaded) -> str:
     found = loaded.found.get(name)
-    variable = VARIABLES.get(name)
-    if variable is None:
-        return _shown_member(name, found)
+    if name not in VARIABLES:
+        return _shown_member(name, found.text) if found else ""
+    variable = VARIABLES[name]
     value = variable.value(loaded.settings)
     if isinstance(value, SecretStr):
         marks = [mark for mark in variable.field.metadata if isinstance(mark, Masked)]
@@ -216,11 +230,11 @@ def _shown(name: str, loaded: Loaded) -> str:
     return found.text if found else _default_text(value)
 
 
-def _shown_member(name: str, found: Found | None) -> str:
-    """A name of an open group, whose values are secrets all together or not at all."""
-    group = _variable(name)
-    is_secret = group is not None and SecretStr in get_args(group.field.annotation)
-    return "***" if is_secret else found.text if found else ""
+def _shown_member(name: str, text: str) -> str:
+    variable = _variable(name)
+    if variable is None or variable.members is None:
+        return text
+    return variable.members.mask(name.removeprefix(f"{_name(variable.path)}__"), text)
 
 
 def _default_text(value: object) -> str:

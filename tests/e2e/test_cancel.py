@@ -225,5 +225,5 @@ def test_a_daemon_that_ends_leaves_no_cancellation_undecided(cancels: World, ser
 def test_the_settings_hold_the_key_and_the_headers_back(cancels: World, tmp_path: Path) -> None:
     cancels.env["SYNCD_CANCEL__HEADERS__X_TOKEN"] = "a-secret-of-the-shop"
     shown = cancels.done("config")
-    assert "SYNCD_CANCEL__HEADERS__X_TOKEN" in shown
+    assert "SYNCD_CANCEL__HEADERS__X-Token" in shown
     assert "a-secret-of-the-shop" not in shown
