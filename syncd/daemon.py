@@ -11,7 +11,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from threading import Event, Thread
 from types import FrameType
@@ -21,6 +21,8 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.cron import CronTrigger
 
 from syncd import __version__, compose
+from syncd.cancel import Shop
+from syncd.cancel.desk import MARGIN
 from syncd.deliver import Deliverer
 from syncd.errors import StateError
 from syncd.health import ClockWatch, Pulses
@@ -36,7 +38,7 @@ from syncd.status import as_json, not_ready
 from syncd.statuses import StatusesFile
 from syncd.story import BoundedLook, Explained
 from syncd.systemd import Manager
-from syncd.web import HttpServer, Pages, Views, create_app, pages
+from syncd.web import Counter, HttpServer, Pages, Views, create_app, pages
 
 log = logging.getLogger("syncd")
 
@@ -73,10 +75,16 @@ class Daemon:
             stack.callback(lease.release)
             metrics = Metrics(standard_registry())
             observer = Observer(metrics, lambda: statuses.now)
-            stack.enter_context(self._http(metrics, observer, state, lease))
+            shop_that_cancels = compose.cancelling_shop(settings)
+            if shop_that_cancels:
+                stack.callback(shop_that_cancels.close)
+            began_at = compose.now()
+            counter = self._counter(observer, state, shop_that_cancels)
+            stack.enter_context(self._http(metrics, observer, state, lease, counter))
             in_doubt = self._lead(lease, state)
             if in_doubt is None:
                 return
+            self._give_up_unfinished(state, observer, began_at)
             polling = state.poll_lease()
             log.info("started", extra=fields(version=__version__, in_doubt=in_doubt or None))
             outbox = LeasedOutbox(state, lease.held, observer, settings.imshop.timeout, time.monotonic)
@@ -115,6 +123,21 @@ class Daemon:
                         jobs.hasten()
                         deliverer.wake()
         log.info("stopped")
+
+    def _counter(self, observer: Observer, state: State, shop: Shop | None) -> Counter | None:
+        """Where cancellations are handed in, if that is on."""
+        key = self._settings.cancel.api_key
+        if key is None or shop is None:
+            return None
+        desk = compose.desk(self._settings, state, shop, observer.cancelled, observer.cancellation_repeated)
+        return Counter(desk, key.get_secret_value(), time.monotonic)
+
+    def _give_up_unfinished(self, state: State, observer: Observer, began_at: datetime) -> None:
+        """Cancellations that an earlier process left unfinished. On a state that other daemons may share, whoever
+        applies one has its time first."""
+        longest = self._settings.cancel.timeout + MARGIN
+        until = began_at if compose.state_is_shared(self._settings) else began_at + longest
+        observer.unfinished(state.give_up_unfinished(until, compose.now()))
 
     def _lead(self, lease: Lease, state: State) -> int | None:
         """Take the lease, and see to what the last process left. On a state that several hosts can share, stand by
@@ -170,7 +193,9 @@ class Daemon:
         self._pulses.beat("delivery", QUIET_DELIVERY_SECONDS)
 
     @contextmanager
-    def _http(self, metrics: Metrics, observer: Observer, state: State, lease: Lease) -> Iterator[None]:
+    def _http(
+        self, metrics: Metrics, observer: Observer, state: State, lease: Lease, counter: Counter | None
+    ) -> Iterator[None]:
         bind = self._settings.http.bind
         if bind is None:
             yield
@@ -182,6 +207,7 @@ class Daemon:
             stuck=self._pulses.stuck,
             not_ready=lambda: [*_standing_by(lease), *observer.state_faults(), *not_ready(state.summary())],
             status=lambda: as_json(state.summary(), source_kind=kind, leader=lease.held(), now=compose.now()),
+            counter=counter,
         )
         page = pages(self._pages(state, lease, lambda: [*_stuck(self._pulses), *observer.state_faults()]))
         server = HttpServer(create_app(views, page), bind.host, bind.port)
@@ -199,7 +225,7 @@ class Daemon:
             source_kind=compose.source_kind(self._settings),
             leads=lease.held,
             faults=faults,
-            explain=lambda order_id: Explained(state.story(order_id), look(order_id)),
+            explain=lambda order_id: Explained(state.story(order_id), look(order_id), state.cancellations(order_id)),
             now=compose.now,
         )
 

@@ -61,6 +61,7 @@ class Jobs:
             if self.leading():
                 pruned = self.state.prune(self.clock(), self.retention)
                 log.debug("pruned", extra=fields(changes=pruned.changes, orders=pruned.orders))
+                self.observer.unfinished(self.state.give_up_unfinished(self.clock(), self.clock()))
 
     def hasten(self) -> None:
         """What waits for its time is tried now: the clock that the time was set by is no more."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
 from typing import Any, Protocol
 
 from syncd.errors import SourceError
-from syncd.model import Content, Order, Page
+from syncd.model import Cancellation, Content, Order, Page
 from syncd.state import SeenView, Story
 
 NOT_SHOWN = "the query shows no such order"
@@ -28,10 +28,12 @@ class InShop:
 class Explained:
     story: Story
     now: InShop
+    cancelled: Sequence[Cancellation] = ()
+    """What buyers asked for in the app, the newest first."""
 
     @property
     def is_known(self) -> bool:
-        return bool(self.now.order or self.story.seen or self.story.changes)
+        return bool(self.now.order or self.story.seen or self.story.changes or self.cancelled)
 
 
 class Shop(Protocol):

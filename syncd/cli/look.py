@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import datetime
-from typing import Any
 
 import click
 
 from syncd import compose
+from syncd.cli.cancellations import print_cancellations
 from syncd.cli.context import loaded, opened_state, settings
-from syncd.cli.output import console, json_option, print_json, print_pairs, print_table
+from syncd.cli.output import console, json_option, plain, print_json, print_pairs, print_table
 from syncd.model import CHANGE_STATES, ChangeState
 from syncd.settings import masked
 from syncd.status import as_json
@@ -69,7 +68,7 @@ def changes(
             limit = SHOWN_CHANGES
         found = list(memory.changes(state=state, order_id=order_id, limit=limit))
     if json:
-        print_json([_plain(asdict(change)) for change in found])
+        print_json([plain(asdict(change)) for change in found])
         return
     headings = [
         "id",
@@ -115,11 +114,13 @@ def explain(ctx: click.Context, order_id: str, *, json: bool) -> None:
     """Tell one order's story: what the shop says now, what was seen when, each change, each attempt and its answer."""
     chosen = settings(ctx, level="error")
     with opened_state(chosen) as state:
-        story = state.story(order_id)
-    explained = Explained(story, in_the_shop(compose.source(chosen), order_id))
+        story, cancelled = state.story(order_id), state.cancellations(order_id)
+    explained = Explained(story, in_the_shop(compose.source(chosen), order_id), cancelled)
     if json:
         order, fault = explained.now.order, explained.now.fault
-        print_json({"source": order and _plain(order_facts(order)), "source_error": fault, **_plain(asdict(story))})
+        of_source = {"source": order and plain(order_facts(order)), "source_error": fault}
+        asked = [plain(asdict(one)) for one in cancelled]
+        print_json({**of_source, **plain(asdict(story)), "cancellations": asked})
     else:
         _tell(explained)
     ctx.exit(0 if explained.is_known else 1)
@@ -167,22 +168,10 @@ def _tell(explained: Explained) -> None:
         for attempt in story.attempts
     ]
     print_table(["change", "at", "result", "HTTP", "answer"], tries) if tries else out.print("none")
+    if explained.cancelled:
+        out.print("\n[bold]Cancelled in the app[/]")
+        print_cancellations(explained.cancelled)
 
 
 def _print_known(pairs: Mapping[str, object]) -> None:
     print_pairs([(name, value) for name, value in pairs.items() if value is not None])
-
-
-def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Values as JSON has them; moments in ISO 8601, UTC."""
-    return {name: _plain_value(value) for name, value in values.items()}
-
-
-def _plain_value(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, Mapping):
-        return _plain(value)
-    if isinstance(value, list | tuple):
-        return [_plain_value(one) for one in value]
-    return value

@@ -5,6 +5,7 @@
     lease                    one daemon a state    waiting, holds     changes that wait
     reports, lately, views   for people            outbox, outcomes   what is sent, and what became of it
     retention                what is forgotten     remedies           what an operator does
+    cancellations            what buyers want cancelled                unsettled   and what must wait for that
 
 A transaction is whole or nothing, and never open while something else is waited for.
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from syncd.state.cancellations import CancellationsPart, Received
 from syncd.state.compare import ComparePart
 from syncd.state.engine import WAIT_SECONDS, connect, place
 from syncd.state.holds import HoldsPart
@@ -47,6 +49,7 @@ __all__ = [
     "OperatorResult",
     "PollView",
     "Pruned",
+    "Received",
     "Released",
     "SeenView",
     "Slot",
@@ -60,7 +63,16 @@ __all__ = [
 
 
 class State(
-    PollsPart, ComparePart, HoldsPart, RemediesPart, SeenPart, OutboxPart, RetentionPart, ReportsPart, LatelyPart
+    PollsPart,
+    ComparePart,
+    HoldsPart,
+    RemediesPart,
+    CancellationsPart,
+    SeenPart,
+    OutboxPart,
+    RetentionPart,
+    ReportsPart,
+    LatelyPart,
 ):
     """All of the state. Thread-safe. Every method may raise StateError; then nothing was written."""
 

@@ -45,6 +45,7 @@ from syncd.state.tables import (
     seen,
     segments,
 )
+from syncd.state.unsettled import unsettled
 from syncd.state.waiting import end
 
 _IDS: BindParameter[Any] = bindparam("ids", expanding=True)
@@ -99,6 +100,9 @@ class StagingTransaction:
 
     def load(self, order_ids: Iterable[str]) -> Mapping[str, Seen]:
         return load(self._connection, order_ids)
+
+    def unsettled(self, order_ids: Iterable[str], since: datetime) -> set[str]:
+        return unsettled(self._connection, order_ids, since)
 
     def move_cursor(self, cursor: str) -> None:
         put_fact(self._connection, "cursor", cursor)

@@ -11,17 +11,19 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from syncd.errors import StateError
+from syncd.web.cancelling import Counter, add_cancelling
 
 
 @dataclass(frozen=True, slots=True)
 class Views:
     """What the application shows. `stuck`: overdue threads and for how many seconds; `not_ready`: the reasons. `status`
-    and `not_ready` may raise StateError."""
+    and `not_ready` may raise StateError. `counter`: where cancellations are handed in; None: nowhere."""
 
     registry: CollectorRegistry
     stuck: Callable[[], Mapping[str, float]]
     not_ready: Callable[[], list[str]]
     status: Callable[[], Mapping[str, Any]]
+    counter: Counter | None = None
 
 
 def create_app(views: Views, *more: Blueprint) -> Flask:
@@ -48,6 +50,8 @@ def create_app(views: Views, *more: Blueprint) -> Flask:
     @app.get("/api/status")
     def status() -> Response:
         return jsonify(views.status())
+
+    add_cancelling(app, views.counter)
 
     @app.errorhandler(StateError)
     def state_fails(error: StateError) -> tuple[str, int]:

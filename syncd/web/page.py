@@ -158,6 +158,7 @@ def _story(explained: Explained) -> dict[str, object]:
         "in_shop": order_facts(now.order) if now.order else None,
         "fault": now.fault,
         "seen": seen_facts(story.seen) if story.seen else None,
+        "cancelled": explained.cancelled[:STORY_SHOWN],
         "changes": story.changes[:STORY_SHOWN],
         "attempts": story.attempts[-STORY_SHOWN:],
         "shown_at_most": STORY_SHOWN,

@@ -15,7 +15,11 @@ from syncd.errors import SettingsError
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-THREADS = 4
+THREADS = 12
+QUIET_SECONDS = 5
+"""A connection that is silent for so long is closed. It held no thread: a request gets one when all of it is there."""
+BODY_LIMIT = 64 * 1024
+CONNECTIONS = 200
 
 
 class HttpServer:
@@ -31,7 +35,18 @@ class HttpServer:
         except OSError as error:
             raise SettingsError([f"SYNCD_HTTP__BIND: {_why(error, host, port)}"]) from error
         self._open: dict[int, Any] = {}
-        self._server = create_server(app, map=self._open, sockets=[listener], threads=THREADS, ident=None)
+        self._server = create_server(
+            app,
+            map=self._open,
+            sockets=[listener],
+            threads=THREADS,
+            ident=None,
+            max_request_body_size=BODY_LIMIT + 1,  # it refuses what reaches this
+            channel_timeout=QUIET_SECONDS,
+            cleanup_interval=1,
+            connection_limit=CONNECTIONS,
+            asyncore_use_poll=True,
+        )
         self._thread = Thread(target=self._serve, name="http", daemon=True)
         self._closing = False
 
@@ -39,9 +54,9 @@ class HttpServer:
         self._thread.start()
 
     def close(self) -> None:
-        """Requests under way get a second to end: before the server closes, for each tells it that it is done."""
+        """Requests under way get two seconds to end: before the server closes, for each tells it that it is done."""
         self._closing = True
-        self._server.task_dispatcher.shutdown(timeout=1)
+        self._server.task_dispatcher.shutdown(timeout=2)
         self._server.close()
         self._thread.join(1)
         wasyncore.close_all(self._open, ignore_all=True)

@@ -37,7 +37,7 @@ class Desk:
     in_shop: InShop = field(default_factory=lambda: InShop(Order("7", {"status": "packed"})))
 
     def explain(self, order_id: str) -> Explained:
-        return Explained(self.memory.story(order_id), self.in_shop)
+        return Explained(self.memory.story(order_id), self.in_shop, self.memory.cancellations(order_id))
 
     def pages(self) -> Pages:
         return Pages(self.memory, "sqlite", lambda: self.leads, lambda: self.faults, self.explain, lambda: self.now)
