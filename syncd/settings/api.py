@@ -10,6 +10,10 @@ from syncd.settings import apis, urls
 from syncd.settings.group import EmptyMeansOff, Group, Lower, Masked, Members
 from syncd.settings.values import duration, number, whole_number, within
 
+OF_DATABASES = frozenset(
+    {"query", "query_file", "query_when", "query_else", "statuses_query", "init_sql", "lookback_rows"}
+)
+"""Settings that say nothing to an API."""
 JmesPath = Annotated[str, AfterValidator(apis.jmes_path)]
 
 
@@ -91,15 +95,11 @@ class Api(Shop):
         if url is None or value == cls.model_fields[name].default:
             return value
         api = urls.is_http(url.get_secret_value())
-        if api and name in cls._of_databases():
+        if api and name in OF_DATABASES:
             raise ValueError("is for databases, but SYNCD_SOURCE__URL is that of an API; leave it out")
         if not api and name in Api.model_fields.keys() - Shop.model_fields.keys():
             raise ValueError("is for APIs, but SYNCD_SOURCE__URL is that of a database; leave it out")
         return value
-
-    @classmethod
-    def _of_databases(cls) -> frozenset[str]:
-        return frozenset()
 
     @field_validator("fields")
     @classmethod

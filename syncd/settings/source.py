@@ -72,12 +72,6 @@ class Source(Api):
         description="the tracking URL with {tracking_number} where the column of that name goes",
     )
 
-    @classmethod
-    def _of_databases(cls) -> frozenset[str]:
-        return frozenset(
-            {"query", "query_file", "query_when", "query_else", "statuses_query", "init_sql", "lookback_rows"}
-        )
-
     @field_validator("query")
     @classmethod
     def _one_select(cls, query: str | None, info: ValidationInfo) -> str | None:

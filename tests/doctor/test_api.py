@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from syncd.doctor.api import _masked
+from syncd.sources.columns import KNOWN
 from tests.doctor.patient import Patient
 from tests.sources.api.server import STYLES, ApiShop
 
@@ -52,6 +53,18 @@ def test_a_well_api_has_no_warning(patient: Patient, shop: ApiShop) -> None:
     assert 'order 2 would be pushed as {"id": "2", "code": "new"}' in found
     assert "order 1 would be pushed" not in found
     assert "its clock is" in found
+
+
+def test_an_api_that_gives_everything_is_asked_for_no_more(patient: Patient, shop: ApiShop) -> None:
+    shop.add(("1", "new", NOW))
+    fields = {name: "id" for name in KNOWN if name not in ("sequence", "updated_at", "paid")}
+    all_fields = {**fields, "updated_at": "changed", "paid": "`true`"}
+    found = patient.found(
+        "source",
+        SYNCD_SOURCE__FIELDS=json.dumps(all_fields),
+        SYNCD_SOURCE__TRACKING_TEMPLATE="https://post.example/{tracking_number}",
+    )
+    assert "might lead to" not in found
 
 
 def test_an_api_that_shows_nothing_is_told(patient: Patient) -> None:

@@ -9,25 +9,23 @@ started: an order that slipped through between two pages is there, at most one p
 
 from __future__ import annotations
 
-import json
-from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
 from itertools import chain
-from typing import Any, NamedTuple
-from urllib.parse import unquote, urlsplit, urlunsplit
+from typing import Any
 
 from syncd.model import Order, Page, Skipped
 from syncd.sources.api.ahead import ahead
 from syncd.sources.api.asking import Asking
 from syncd.sources.api.client import Client, Clocks
+from syncd.sources.api.login import authorization, without_login
 from syncd.sources.api.paging import MAY_SHIFT, Paging, rows
 from syncd.sources.api.request import Template, since_text
 from syncd.sources.api.scanning import ApiScan
 from syncd.sources.api.shape import ApiLayout, Row, Rows, Shape
+from syncd.sources.api.span import Span
 from syncd.sources.columns import Meaning, text_of
 from syncd.sources.dictionary import StatusCount
 from syncd.sources.following import EPOCH, Following, load
@@ -54,24 +52,6 @@ class Api:
     rate: float = 0.0
     retry_after_ms_header: str | None = None
     timeout_seconds: float = 30.0
-
-
-class Span(NamedTuple):
-    """The cursor of an API: `since` is where the next poll starts, `reached` how far the last one came."""
-
-    since: str
-    reached: str
-
-    @classmethod
-    def of(cls, cursor: str) -> Span:
-        with suppress(ValueError, TypeError):
-            kind, since, reached = json.loads(cursor)
-            if kind == "again":
-                return cls(str(since), str(reached))
-        return cls(cursor, cursor)
-
-    def __str__(self) -> str:
-        return self.reached if self.since == self.reached else json.dumps(["again", *self], ensure_ascii=False)
 
 
 class ApiSource:
@@ -104,12 +84,12 @@ class ApiSource:
         self.timezone = timezone
         self._lookback = lookback
         self._batch = batch
-        url, login = _without_login(api.url)
+        url, login = without_login(api.url)
         self._template = Template(url, api.query_params)
         self.shape = Shape(api.items, api.next, api.fields, Meaning(timezone, tracking_template, message_is_change))
         self.client = Client(
             base_url=url,
-            headers={**api.headers, **_authorization(api.auth or login)},
+            headers={**api.headers, **authorization(api.auth or login)},
             timeout=api.timeout_seconds,
             rate=api.rate,
             wait_in_milliseconds=api.retry_after_ms_header,
@@ -158,21 +138,24 @@ class ApiSource:
         for part in self._among(order_ids) if self._api.paging in MAY_SHIFT else ():
             yield self.shape.layout.page([row for _, row in part])
 
+    def statuses(self) -> list[StatusCount]:
+        """Every status that orders have, and the name that the last of them gives it."""
+        counts: Counter[str] = Counter()
+        names: dict[str, str | None] = {}
+        for part in self.every_page():
+            for row in part:
+                order = self.shape.layout.order(row)
+                if isinstance(order, Order):
+                    counts[order.status] += 1
+                    names[order.status] = order.message or names.get(order.status)
+        return [StatusCount(code, names[code], counts[code]) for code in sorted(counts)]
+
     def pages(self, since: datetime) -> Iterator[Rows]:
         """The rows changed since then, page by page; no page is empty."""
         return rows(self._asking(since), self._api.paging)
 
     def every_page(self) -> Iterator[Rows]:
         return self.pages(EPOCH)
-
-    def statuses(self) -> list[StatusCount]:
-        """Every status that orders have, with the name on the last of them that has one. SourceError."""
-        counts, names = Counter[str](), dict[str, str]()
-        for page in self.every_page():
-            for order in self.shape.layout.page(page).orders:
-                counts[order.status] += 1
-                names |= {order.status: order.message} if order.message else {}
-        return [StatusCount(code, names.get(code), counts[code]) for code in sorted(counts)]
 
     def first_item(self) -> tuple[Any, Rows]:
         """The first order as it came, or None, and the first page's rows."""
@@ -249,21 +232,3 @@ def _read(part: Rows, layout: ApiLayout, follow: Following) -> tuple[list[Order]
         order = layout.order(row, beyond_cursor=follow.is_news(when))
         orders.append(order) if isinstance(order, Order) else skipped.append(order)
     return orders, skipped
-
-
-def _without_login(url: str) -> tuple[str, str | None]:
-    """The URL, and the user and password that stand in it, as SYNCD_SOURCE__AUTH would have them."""
-    parts = urlsplit(url)
-    login, at, address = parts.netloc.rpartition("@")
-    bare = urlunsplit(parts._replace(netloc=address, fragment=""))
-    return bare, f"basic:{unquote(login)}" if at else None
-
-
-def _authorization(auth: str | None) -> Mapping[str, str]:
-    if auth is None:
-        return {}
-    scheme, _, credentials = auth.partition(":")
-    if scheme == "bearer":
-        return {"Authorization": f"Bearer {credentials}"}
-    login = credentials if ":" in credentials else f"{credentials}:"
-    return {"Authorization": f"Basic {b64encode(login.encode()).decode()}"}

@@ -254,6 +254,13 @@ def test_keyset_goes_on_from_the_order_id_where_no_other_is_named(shop: ApiShop)
 
 
 @styled(STYLE["keyset"])
+def test_keyset_writes_since_as_the_shop_wants_it(shop: ApiShop) -> None:
+    shop.dating = Style("keyset", "epoch", STYLE["offset"].write)
+    assert len(scanned(source_of(shop, since_format="epoch"))) == 10
+    assert "since=1772449380&" in shop.asked[1]
+
+
+@styled(STYLE["keyset"])
 @pytest.mark.parametrize(("when", "why"), [("never", "updated_at of its last row is 'never'"), (None, "'None' cannot")])
 def test_keyset_needs_times_to_go_on_from(shop: ApiShop, when: str | None, why: str) -> None:
     shop.bend = lambda answer: orders(answer, lambda all_: [{**order, "changed": when} for order in all_])

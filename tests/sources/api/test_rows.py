@@ -12,9 +12,10 @@ import pytest
 
 from syncd.errors import SourceError
 from syncd.model import Order, Skipped
+from syncd.sources import StatusCount
 from syncd.sources.api.request import GAPS, Template, since_text
 from syncd.sources.api.shape import Shape
-from syncd.sources.api.source import Span
+from syncd.sources.api.span import Span
 from syncd.sources.columns import Meaning
 from tests.sources.api.server import FIELDS, STYLES, ApiShop
 from tests.sources.shop import MOSCOW, NOON, start
@@ -169,6 +170,13 @@ def test_since_is_asked_for_a_second_earlier_in_the_shops_zone(shop: ApiShop) ->
     assert len([*source.changed(cursor)]) == 1
     assert shop.zone == MOSCOW
     assert shop.asked == ["/orders?since=2026-03-02T14%3A54%3A59%2B03%3A00"]
+
+
+def test_each_status_is_counted_with_its_name(shop: ApiShop) -> None:
+    shop.add(("3", "done", NOON), ("4", None, NOON))
+    assert shop.source().statuses() == [StatusCount("done", None, 1), StatusCount("new", None, 2)]
+    named = shop.source(fields={**FIELDS, "message": "join('-', ['is', status])"}).statuses()
+    assert named == [StatusCount("done", "is-done", 1), StatusCount("new", "is-new", 2)]
 
 
 def test_a_source_that_was_closed_may_be_used_again(shop: ApiShop) -> None:
