@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,16 @@ settings.register_profile("explore", settings.get_profile("default"), deadline=N
 settings.register_profile("ci", settings.get_profile("explore"), derandomize=True)
 settings.register_profile("deep", settings.get_profile("explore"), max_examples=100_000)
 settings.load_profile("ci" if os.environ.get("CI") == "true" else "explore")
+
+
+@pytest.fixture(autouse=True)
+def _logging_stays_as_it_was() -> Iterator[None]:
+    """A command that is run within a test sends all logs elsewhere, and the next test would hear nothing."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @pytest.fixture
