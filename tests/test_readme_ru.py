@@ -1,19 +1,22 @@
-"""README.ru.md says in Russian what README.md says: neither is changed without the other."""
+"""README.ru.md and the Russian runbook say what the English ones say: neither is changed without the other."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
 from itertools import zip_longest
+from pathlib import Path
 
 import pytest
 
 from syncd.model import CHANGE_STATES
 from syncd.web.words import RUSSIAN
-from tests.test_readme import README, ROOT, quoted
+from tests.test_readme import ROOT, quoted
 
-README_RU = (ROOT / "README.ru.md").read_text(encoding="utf-8")
+README = ROOT / "README.md"
+PAGES = [README, ROOT / "deploy" / "prometheus" / "RUNBOOK.md"]
 BLOCK = re.compile(r"^```(?:.|\n)*?^```$|^#+ .*$|(?:^\|.*\n)+|(?:^(?!```|\|).+\n)+", re.MULTILINE)
+LINK = re.compile(r"\]\(([^)#]*)#?([^)]*)\)")
 COMMENTS = {  # and what is left of each in its place
     "sh": (r"[ \t]+# .*$|(?<=<)[^<>\n]+(?=>)", ""),  # a placeholder too: <a key>
     "sql": (r"[ \t]+-- .*$", ""),
@@ -21,10 +24,16 @@ COMMENTS = {  # and what is left of each in its place
     "text": (r"^(  \S+) .*$", r"\1"),  # the map: a room, and what it is for
 }
 
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
-def blocks(text: str) -> list[str]:
-    """The headings, code blocks, tables and paragraphs of a page, in their order."""
-    return BLOCK.findall(text)
+
+def russian(page: Path) -> Path:
+    return page.with_suffix(".ru.md")
+
+
+def blocks(page: Path) -> list[str]:
+    """Its headings, code blocks, tables and paragraphs, in their order."""
+    return BLOCK.findall(page.read_text(encoding="utf-8"))
 
 
 def kind(block: str) -> str:
@@ -40,32 +49,26 @@ def rows(table: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
 
 
-def anchor(heading: str) -> str:
-    """What a link to a heading is called: small letters and digits, hyphens for spaces."""
-    return re.sub(r"[^\w -]", "", heading.lstrip("# ").lower()).replace(" ", "-")
+@each_page
+def test_each_links_the_other_below_its_title(page: Path) -> None:
+    assert f"]({russian(page).name})" in blocks(page)[1]
+    assert f"]({page.name})" in blocks(russian(page))[1]
 
 
-def anchors(text: str) -> list[str]:
-    return [anchor(block) for block in blocks(text) if block.startswith("#")]
-
-
-def test_each_links_the_other_below_its_title() -> None:
-    assert "](README.ru.md)" in blocks(README)[1]
-    assert "](README.md)" in blocks(README_RU)[1]
-
-
-def test_both_have_the_same_headings_paragraphs_tables_and_code_in_the_same_order() -> None:
-    pairs = list(zip_longest(blocks(README), blocks(README_RU), fillvalue="nothing"))
+@each_page
+def test_both_have_the_same_headings_paragraphs_tables_and_code_in_the_same_order(page: Path) -> None:
+    pairs = list(zip_longest(blocks(page), blocks(russian(page)), fillvalue="nothing"))
 
     assert [pair for pair in pairs if kind(pair[0]) != kind(pair[1])][:1] == []
 
 
-def test_code_differs_in_its_comments_alone() -> None:
-    assert codes(README_RU) == codes(README)
+@each_page
+def test_code_differs_in_its_comments_alone(page: Path) -> None:
+    assert codes(russian(page)) == codes(page)
 
 
-def codes(text: str) -> list[str]:
-    return [uncommented(block) for block in blocks(text) if block.startswith("```")]
+def codes(page: Path) -> list[str]:
+    return [uncommented(block) for block in blocks(page) if block.startswith("```")]
 
 
 def uncommented(code: str) -> str:
@@ -73,26 +76,28 @@ def uncommented(code: str) -> str:
     return re.sub(prose, left, code, flags=re.MULTILINE)
 
 
-def test_what_a_table_lists_is_the_same_row_by_row() -> None:
-    assert listed(README_RU) == listed(README)
+@each_page
+def test_what_a_table_lists_is_the_same_row_by_row(page: Path) -> None:
+    assert listed(russian(page)) == listed(page)
 
 
-def listed(text: str) -> list[list[str]]:
+def listed(page: Path) -> list[list[str]]:
     """The names in the first column of each row: commands, settings, metrics, events, reasons."""
-    return [quoted(row[0]) for block in blocks(text) if block.startswith("|") for row in rows(block)]
+    return [quoted(row[0]) for block in blocks(page) if block.startswith("|") for row in rows(block)]
 
 
-def test_each_paragraph_and_row_names_counts_and_links_the_same() -> None:
-    pairs = list(zip_longest(facts(README), facts(README_RU), fillvalue=("nothing", Counter[str]())))
+@each_page
+def test_each_paragraph_and_row_names_counts_and_links_the_same(page: Path) -> None:
+    pairs = zip_longest(facts(page), facts(russian(page)), fillvalue=("nothing", Counter[str]()))
 
-    assert [(english, russian) for (english, one), (russian, other) in pairs if one != other] == []
+    assert [(one, other) for (one, said), (other, also) in pairs if said != also] == []
 
 
-def facts(text: str) -> list[tuple[str, Counter[str]]]:
-    """Each paragraph and each row, with what it has in any language: code, numbers, and files that it links."""
-    prose = [block for block in blocks(text)[2:] if not block.startswith(("#", "```"))]
+def facts(page: Path) -> list[tuple[str, Counter[str]]]:
+    """Each paragraph and each row, with what it has in any language: code, numbers and links."""
+    prose = [block for block in blocks(page)[2:] if not block.startswith(("#", "```"))]
     parts = [part for block in prose for part in (block.splitlines() if block.startswith("|") else [block])]
-    return [(part, Counter([*quoted(joined(part)), *numbers(part), *links(part)])) for part in parts]
+    return [(part, Counter([*quoted(joined(part)), *numbers(part), *links(part, page)])) for part in parts]
 
 
 def joined(part: str) -> str:
@@ -104,28 +109,37 @@ def numbers(part: str) -> list[str]:
     return re.findall(r"\d+", re.sub(r"(?<=\d)[,\s](?=\d{3}\b)", "", part))
 
 
-def links(part: str) -> list[str]:
-    return re.findall(r"\]\(([^)#]+)\)", part)
-
-
-def test_each_link_within_a_page_leads_to_the_same_heading_of_it() -> None:
-    assert leads(README_RU) == leads(README) != []
-
-
-def leads(text: str) -> list[int]:
-    """Which heading each link within the page leads to, by its place in the page."""
-    return [anchors(text).index(name) for name in re.findall(r"\]\(#([^)]+)\)", text)]
-
-
-def test_the_words_are_those_of_the_code_each_with_its_russian_one() -> None:
-    assert re.findall(r"^\| \S[^|]*\((\w+)\) \|", words(README_RU), re.MULTILINE) == [
-        row[0] for row in rows(words(README))[2:]
+def links(part: str, page: Path) -> list[str]:
+    """Where its links lead: a file, whichever its language, and the place of a heading among that file's."""
+    targets = [(page.parent / name if name else page, heading) for name, heading in LINK.findall(part)]
+    return [
+        f"{file.resolve()}".replace(".ru.md", ".md") + (f" {anchors(file).index(heading)}" if heading else "")
+        for file, heading in targets
     ]
 
 
-def words(text: str) -> str:
+def anchors(page: Path) -> list[str]:
+    """What links to its headings are called: small letters and digits, hyphens for spaces."""
+    headings = [block.lstrip("# ").lower() for block in blocks(page) if block.startswith("#")]
+    return [re.sub(r"[^\w -]", "", heading).replace(" ", "-") for heading in headings]
+
+
+@pytest.mark.parametrize("page", [russian(page) for page in PAGES], ids=lambda page: page.name)
+def test_a_russian_page_links_files_that_are_there_and_in_russian_if_they_can_be(page: Path) -> None:
+    files = [page.parent / name for block in blocks(page)[2:] for name, _ in LINK.findall(block) if name]
+
+    assert [file for file in files if not file.exists() or russian(file) in map(russian, PAGES)] == []
+
+
+def test_the_words_are_those_of_the_code_each_with_its_russian_one() -> None:
+    english = [row[0] for row in rows(words(README))[2:]]
+
+    assert re.findall(r"^\| \S[^|]*\((\w+)\) \|", words(russian(README)), re.MULTILINE) == english
+
+
+def words(page: Path) -> str:
     """The table of words, the last one of the page."""
-    return [block for block in blocks(text) if block.startswith("|")][-1]
+    return [block for block in blocks(page) if block.startswith("|")][-1]
 
 
 @pytest.mark.parametrize(
@@ -141,11 +155,11 @@ def words(text: str) -> str:
     ],
 )
 def test_a_word_is_the_one_that_the_status_page_uses(word: str, phrase: str) -> None:
-    (russian,) = re.findall(rf"^\| ([^|]+) \({word}\) \|", words(README_RU), re.MULTILINE)
+    (ours,) = re.findall(rf"^\| ([^|]+) \({word}\) \|", words(russian(README)), re.MULTILINE)
 
-    assert RUSSIAN[phrase].casefold().startswith(russian.casefold())
+    assert RUSSIAN[phrase].casefold().startswith(ours.casefold())
 
 
 @pytest.mark.parametrize("state", CHANGE_STATES)
 def test_a_state_of_a_change_is_called_what_the_status_page_calls_it(state: str) -> None:
-    assert f"| `{state}` | {RUSSIAN[state]}" in README_RU
+    assert f"| `{state}` | {RUSSIAN[state]}" in russian(README).read_text(encoding="utf-8")
