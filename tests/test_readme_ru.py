@@ -126,7 +126,7 @@ def anchors(page: Path) -> list[str]:
 
 @pytest.mark.parametrize("page", [russian(page) for page in PAGES], ids=lambda page: page.name)
 def test_a_russian_page_links_files_that_are_there_and_in_russian_if_they_can_be(page: Path) -> None:
-    files = [page.parent / name for block in blocks(page)[2:] for name, _ in LINK.findall(block) if name]
+    files = [(page.parent / name).resolve() for block in blocks(page)[2:] for name, _ in LINK.findall(block) if name]
 
     assert [file for file in files if not file.exists() or russian(file) in map(russian, PAGES)] == []
 
