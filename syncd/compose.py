@@ -7,11 +7,13 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from random import SystemRandom
+from uuid import uuid4
 
+from syncd.cancel import CommandShop, Desk, HttpShop, Shop, SqlShop, words
 from syncd.deliver import Clocks, Deliverer, Limits, Outbox
 from syncd.imshop import Imshop
 from syncd.logs import fields
-from syncd.model import Outcome
+from syncd.model import Cancellation, Outcome
 from syncd.poll import Poller
 from syncd.redact import Redactor
 from syncd.settings import Settings
@@ -151,3 +153,41 @@ def deliverer(
     to = settings.imshop
     limits = Limits(to.concurrency, to.rate, to.give_up_after)
     return Deliverer(outbox, endpoint, lambda: statuses.now, limits, clocks(), observe=observe, beat=beat)
+
+
+def cancelling_shop(settings: Settings) -> Shop | None:
+    """The shop's own means to cancel; None: none is configured. Nothing is connected yet."""
+    to, redact = settings.cancel, redactor(settings)
+    if to.url:
+        headers = {name: value.get_secret_value() for name, value in to.headers.items()}
+        return HttpShop(to.url.get_secret_value(), to.method, to.body, headers, redact)
+    if to.command:
+        return CommandShop(to.command, redact)
+    if to.sql:
+        url = to.database_url or settings.source.url
+        return SqlShop(url.get_secret_value(), to.sql, to.timeout.total_seconds(), redact)
+    return None
+
+
+def desk(
+    settings: Settings,
+    inbox: State,
+    shop: Shop,
+    observe: Callable[[Cancellation], None],
+    repeated: Callable[[Cancellation], None],
+) -> Desk:
+    to = settings.cancel
+    return Desk(
+        inbox=inbox,
+        shop=shop,
+        timeout=to.timeout,
+        status=to.status,
+        message=to.message,
+        refusal=words.REFUSED,
+        now=now,
+        monotonic=time.monotonic,
+        pause=time.sleep,
+        new_token=lambda: str(uuid4()),
+        observe=observe,
+        repeated=repeated,
+    )

@@ -1,7 +1,7 @@
 """`syncd run`: polls on a schedule, delivers all the time, answers over HTTP, and ends in order.
 
 scheduler (APScheduler) ──► jobs: poll, reconcile, housekeeping ──► wakes ──► delivery thread ──► its workers
-main thread: signals, the lease                                     HTTP: metrics, health, readiness, status
+main thread: signals, lease, service manager                    HTTP: metrics, health, readiness, status
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ from __future__ import annotations
 import logging
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from threading import Event, Thread
 from types import FrameType
 
@@ -20,6 +21,8 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.cron import CronTrigger
 
 from syncd import __version__, compose
+from syncd.cancel import Shop
+from syncd.cancel.desk import MARGIN
 from syncd.deliver import Deliverer
 from syncd.errors import StateError
 from syncd.health import ClockWatch, Pulses
@@ -33,21 +36,25 @@ from syncd.settings.shape import Poll
 from syncd.state import Lease, State
 from syncd.status import as_json, not_ready
 from syncd.statuses import StatusesFile
-from syncd.web import HttpServer, Views, create_app
+from syncd.story import BoundedLook, Explained
+from syncd.systemd import Manager
+from syncd.web import Counter, HttpServer, Pages, Views, create_app, pages
 
 log = logging.getLogger("syncd")
 
 CLOSING_SECONDS = 12.0  # for pushes in flight; SIGTERM promises an end within 15 s
 QUIET_DELIVERY_SECONDS = 60.0
 WATCH_SECONDS = 1.0
+LOOK_SECONDS = 5.0  # somebody waits for the page
 HOUSEKEEPING_EVERY = timedelta(hours=1)
 
 
 class Daemon:
     """One shop's daemon. `run` returns after SIGTERM or SIGINT, or `stop`; SyncdError if it cannot start."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, manager: Manager | None = None) -> None:
         self._settings = settings
+        self._manager = manager or Manager({}, 0, time.monotonic)
         self._stop = Event()
         self._pulses = Pulses(time.monotonic)
 
@@ -68,10 +75,17 @@ class Daemon:
             stack.callback(lease.release)
             metrics = Metrics(standard_registry())
             observer = Observer(metrics, lambda: statuses.now)
-            stack.enter_context(self._http(metrics, observer, state, lease))
-            if not self._lead(lease):
+            shop_that_cancels = compose.cancelling_shop(settings)
+            if shop_that_cancels:
+                stack.callback(shop_that_cancels.close)
+            began_at = compose.now()
+            counter = self._counter(observer, state, shop_that_cancels)
+            stack.enter_context(self._http(metrics, observer, state, lease, counter))
+            in_doubt = self._lead(lease, state)
+            if in_doubt is None:
                 return
-            in_doubt = state.recover(compose.now())
+            self._give_up_unfinished(state, observer, began_at)
+            polling = state.poll_lease()
             log.info("started", extra=fields(version=__version__, in_doubt=in_doubt or None))
             outbox = LeasedOutbox(state, lease.held, observer, settings.imshop.timeout, time.monotonic)
             deliverer = compose.deliverer(
@@ -83,7 +97,7 @@ class Daemon:
                 self._delivery_beats,
             )
             jobs = Jobs(
-                poller=compose.poller(settings, shop, state, statuses, self._progress),
+                poller=compose.poller(settings, shop, state, statuses, partial(self._progress, polling)),
                 state=state,
                 statuses=statuses,
                 observer=observer,
@@ -93,11 +107,13 @@ class Daemon:
                 retention=settings.state.retention,
                 clock=compose.now,
                 leading=lease.held,
+                polling=polling,
                 staged=deliverer.wake,
             )
             with self._delivering(deliverer), self._scheduled(jobs) as scheduler:
                 clock = ClockWatch(compose.now, time.monotonic)
-                while not self._stop.wait(WATCH_SECONDS):
+                self._manager.ready()
+                while self._goes_on(observer.in_words()):
                     self._keep(lease, outbox)
                     if clock.was_set_back():
                         log.warning(
@@ -108,21 +124,56 @@ class Daemon:
                         deliverer.wake()
         log.info("stopped")
 
-    def _lead(self, lease: Lease) -> bool:
-        """Take the lease. On a state that several hosts can share, stand by until it is free; False: stopped before."""
+    def _counter(self, observer: Observer, state: State, shop: Shop | None) -> Counter | None:
+        """Where cancellations are handed in, if that is on."""
+        key = self._settings.cancel.api_key
+        if key is None or shop is None:
+            return None
+        desk = compose.desk(self._settings, state, shop, observer.cancelled, observer.cancellation_repeated)
+        return Counter(desk, key.get_secret_value(), time.monotonic)
+
+    def _give_up_unfinished(self, state: State, observer: Observer, began_at: datetime) -> None:
+        """Cancellations that an earlier process left unfinished. On a state that other daemons may share, whoever
+        applies one has its time first."""
+        longest = self._settings.cancel.timeout + MARGIN
+        until = began_at if compose.state_is_shared(self._settings) else began_at + longest
+        observer.unfinished(state.give_up_unfinished(until, compose.now()))
+
+    def _lead(self, lease: Lease, state: State) -> int | None:
+        """Take the lease, and see to what the last process left. On a state that several hosts can share, stand by
+        until it is free. Returns how many changes are in doubt; None: stopped before."""
         if lease.acquire():
-            return True
+            return state.recover(compose.now())
         if not compose.state_is_shared(self._settings):
             raise StateError(
                 f"another syncd ({lease.holder() or 'unknown'}) runs on this state. Two would push everything twice; "
                 "stop that one, or give this one a state of its own with SYNCD_STATE__URL"
             )
         log.info("standing_by", extra=fields(holder=lease.holder()))
-        while not self._stop.wait(WATCH_SECONDS):
-            if _take(lease):
-                # The one that led may still have pushes in flight.
-                return not self._stop.wait(self._settings.imshop.timeout.total_seconds())
-        return False
+        self._manager.ready()
+        while self._goes_on("stands by: another daemon polls and pushes"):
+            if _take(lease) and self._outwait():
+                try:
+                    return state.recover(compose.now())
+                except StateError as error:
+                    log.warning("state_failed", extra=fields(job="takeover", error=str(error)))
+        return None
+
+    def _outwait(self) -> bool:
+        """Wait for the pushes that the daemon which led may still have in flight; False: stopped before."""
+        ends_at = time.monotonic() + self._settings.imshop.timeout.total_seconds()
+        while time.monotonic() < ends_at:
+            if not self._goes_on("takes over: waits for what the other daemon may still push"):
+                return False
+        return True
+
+    def _goes_on(self, status: str) -> bool:
+        """Let a while pass, and tell the service manager how it is; False: the daemon is to end."""
+        self._manager.working(status, self._pulses.stuck())
+        if self._stop.wait(WATCH_SECONDS):
+            self._manager.stopping()
+            return False
+        return True
 
     def _keep(self, lease: Lease, outbox: LeasedOutbox) -> None:
         """A lease that was lost, since the state's server was away, is taken again before any work goes on."""
@@ -133,8 +184,8 @@ class Daemon:
         if _take(lease):
             log.info("lease_regained")
 
-    def _progress(self, _rows: int) -> None:
-        if self._stop.is_set():
+    def _progress(self, polling: Lease, _rows: int) -> None:
+        if self._stop.is_set() or not polling.held():
             raise StopError
         self._pulses.beat("poll", QUIET_SECONDS)
 
@@ -142,7 +193,9 @@ class Daemon:
         self._pulses.beat("delivery", QUIET_DELIVERY_SECONDS)
 
     @contextmanager
-    def _http(self, metrics: Metrics, observer: Observer, state: State, lease: Lease) -> Iterator[None]:
+    def _http(
+        self, metrics: Metrics, observer: Observer, state: State, lease: Lease, counter: Counter | None
+    ) -> Iterator[None]:
         bind = self._settings.http.bind
         if bind is None:
             yield
@@ -154,14 +207,27 @@ class Daemon:
             stuck=self._pulses.stuck,
             not_ready=lambda: [*_standing_by(lease), *observer.state_faults(), *not_ready(state.summary())],
             status=lambda: as_json(state.summary(), source_kind=kind, leader=lease.held(), now=compose.now()),
+            counter=counter,
         )
-        server = HttpServer(create_app(views), bind.host, bind.port)
+        page = pages(self._pages(state, lease, lambda: [*_stuck(self._pulses), *observer.state_faults()]))
+        server = HttpServer(create_app(views, page), bind.host, bind.port)
         server.start()
         log.info("listening", extra=fields(address=str(bind)))
         try:
             yield
         finally:
             server.close()
+
+    def _pages(self, state: State, lease: Lease, faults: Callable[[], list[str]]) -> Pages:
+        look = BoundedLook(lambda: compose.source(self._settings), LOOK_SECONDS)
+        return Pages(
+            memory=state,
+            source_kind=compose.source_kind(self._settings),
+            leads=lease.held,
+            faults=faults,
+            explain=lambda order_id: Explained(state.story(order_id), look(order_id), state.cancellations(order_id)),
+            now=compose.now,
+        )
 
     @contextmanager
     def _delivering(self, deliverer: Deliverer) -> Iterator[None]:
@@ -225,6 +291,10 @@ def _take(lease: Lease) -> bool:
     except StateError as error:
         log.warning("lease_unknown", extra=fields(error=str(error)))
         return False
+
+
+def _stuck(pulses: Pulses) -> list[str]:
+    return [f"stuck: {thread}, overdue by {late:.0f} s" for thread, late in pulses.stuck().items()]
 
 
 def _standing_by(lease: Lease) -> list[str]:

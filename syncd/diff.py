@@ -98,7 +98,7 @@ def _carries_payment(content: Content, now: Seen, before: Seen | None) -> bool:
     that may have been told."""
     if now.told is not None or before is None:
         return is_payment_news(content, now.told)
-    in_doubt = before.payment_waiting or before.content.get("paid") is True
+    in_doubt = before.payment_in_doubt or before.content.get("paid") is True
     return payment_of(content) is not None and (in_doubt or content.get("paid") is True)
 
 
@@ -109,7 +109,7 @@ def _adopt_columns(old: Content, new: Content) -> Content:
     """
     if old.keys() == new.keys():
         return old
-    return {column: old.get(column, value) if column in old else value for column, value in new.items()}
+    return {column: old.get(column, value) for column, value in new.items()}
 
 
 def _is_history(order: Order, history_before: datetime | None) -> bool:

@@ -26,6 +26,14 @@ class StateError(SyncdError):
     """The state could not be opened, read or written. What was not written is not done."""
 
 
+class CancelError(SyncdError):
+    """The shop did not decide on a cancellation. `in_doubt`: it may have been applied all the same."""
+
+    def __init__(self, message: str, *, in_doubt: bool = False) -> None:
+        super().__init__(message)
+        self.in_doubt = in_doubt
+
+
 class PushError(SyncdError):
     """A push did not end in a success. The fields say what to do next; see `syncd.backoff`.
 

@@ -16,7 +16,7 @@ from syncd.metrics import Metrics
 from syncd.observe import Observer
 from syncd.poll import Poller
 from syncd.staging import PollKind, PollResult
-from syncd.state import State
+from syncd.state import Lease, State
 from syncd.statuses import StatusesFile
 
 log = logging.getLogger("syncd")
@@ -26,12 +26,14 @@ QUIET_SECONDS = 360.0
 
 
 class StopError(SyncdError):
-    """The daemon ends, so the poll under way is abandoned; what it has not staged is found again."""
+    """The daemon ends, or may not poll any more, so the poll under way is abandoned; what it has not staged is found
+    again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Jobs:
-    """`leading`: whether this daemon may work; `staged`: called when changes may wait to be pushed."""
+    """`leading`: whether this daemon may work; `polling`: the right to poll, which `syncd once` may have just now;
+    `staged`: called when changes may wait to be pushed."""
 
     poller: Poller
     state: State
@@ -43,6 +45,7 @@ class Jobs:
     retention: timedelta
     clock: Callable[[], datetime]
     leading: Callable[[], bool]
+    polling: Lease
     staged: Callable[[], None]
 
     def poll(self) -> None:
@@ -58,6 +61,7 @@ class Jobs:
             if self.leading():
                 pruned = self.state.prune(self.clock(), self.retention)
                 log.debug("pruned", extra=fields(changes=pruned.changes, orders=pruned.orders))
+                self.observer.unfinished(self.state.give_up_unfinished(self.clock(), self.clock()))
 
     def hasten(self) -> None:
         """What waits for its time is tried now: the clock that the time was set by is no more."""
@@ -68,17 +72,26 @@ class Jobs:
         with self._boundary(job):
             if not self.leading():
                 return
-            self._refresh_statuses()
-            started = time.monotonic()
+            if not self.polling.acquire():
+                log.info("poll_left_out", extra=fields(job=job, polls=self.polling.holder()))
+                return
             try:
-                with self.observer.writing():
-                    result = poll(self.clock())
-            except (SourceError, StateError) as error:
-                self.metrics.poll_failed(kind, time.monotonic() - started)
-                self.observer.poll_failed(kind, str(error))
-            else:
-                self.observer.polled(result, time.monotonic() - started)
+                self._polled(kind, poll)
+            finally:
+                self.polling.release()
             self.staged()
+
+    def _polled(self, kind: PollKind, poll: Callable[[datetime], PollResult]) -> None:
+        self._refresh_statuses()
+        started = time.monotonic()
+        try:
+            with self.observer.writing():
+                result = poll(self.clock())
+        except (SourceError, StateError) as error:
+            self.metrics.poll_failed(kind, time.monotonic() - started)
+            self.observer.poll_failed(kind, str(error))
+        else:
+            self.observer.polled(result, time.monotonic() - started)
 
     def _refresh_statuses(self) -> None:
         try:

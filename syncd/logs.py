@@ -9,11 +9,18 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, TextIO
 
+from syncd.redact import without_phones
+
 EVENTS_A_MINUTE = 20
+NEWS_A_DAY = 2000
+"""Of an event of level info, besides the first EVENTS_A_MINUTE: a day of a shop that is well stays under 1 MB."""
 LONGEST_VALUE = 2000  # characters
+QUOTING = ("error", "detail")
+"""What may quote IMSHOP or the shop, and with them a buyer's phone number."""
 _CHATTY = ("apscheduler", "alembic", "waitress", "urllib3", "werkzeug")
 
 
@@ -22,26 +29,40 @@ def fields(**values: object) -> dict[str, object]:
     return {"fields": {name: value for name, value in values.items() if value is not None}}
 
 
-class RateLimit(logging.Filter):
-    """Lets each event through so many times a minute, and then says how many it kept back.
+@dataclass(slots=True)
+class _Allowance:
+    """So many lines of an event may be written now; so many were kept back since the last one."""
 
-    What stays broken would otherwise fill the disk, and the daemon's own state is on it.
+    lines: float
+    at: float
+    kept_back: int = 0
+
+
+class RateLimit(logging.Filter):
+    """Lets each event through as often as its level allows, and then says how many it kept back.
+
+    What stays broken would otherwise fill the disk, and the daemon's own state is on it. Good news is bounded by the
+    day: what became of each change is in the state anyway.
     """
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         super().__init__()
         self._monotonic = monotonic
-        self._minutes: dict[tuple[str, str], tuple[float, int]] = {}
+        self._events: dict[tuple[str, str], _Allowance] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        event, now = (record.name, str(record.msg)), self._monotonic()
-        started, count = self._minutes.get(event, (now, 0))
-        if now - started >= 60:
-            if count > EVENTS_A_MINUTE:
-                record.__dict__["fields"] = {**_fields(record), "kept_back": count - EVENTS_A_MINUTE}
-            started, count = now, 0
-        self._minutes[event] = started, count + 1
-        return count < EVENTS_A_MINUTE
+        now = self._monotonic()
+        allowance = self._events.setdefault((record.name, str(record.msg)), _Allowance(EVENTS_A_MINUTE, now))
+        a_second = NEWS_A_DAY / 86400 if record.levelno <= logging.INFO else EVENTS_A_MINUTE / 60
+        allowance.lines = min(EVENTS_A_MINUTE, allowance.lines + (now - allowance.at) * a_second)
+        allowance.at = now
+        if allowance.lines < 1:
+            allowance.kept_back += 1
+            return False
+        if allowance.kept_back:
+            record.__dict__["fields"] = {**_fields(record), "kept_back": allowance.kept_back}
+        allowance.lines, allowance.kept_back = allowance.lines - 1, 0
+        return True
 
 
 class Lines(logging.Formatter):
@@ -96,7 +117,11 @@ def configure(
 
 def _fields(record: logging.LogRecord) -> Mapping[str, Any]:
     values: Mapping[str, Any] = record.__dict__.get("fields", {})
-    return {name: value[:LONGEST_VALUE] if isinstance(value, str) else value for name, value in values.items()}
+    return {name: _bounded(name, value) if isinstance(value, str) else value for name, value in values.items()}
+
+
+def _bounded(name: str, value: str) -> str:
+    return (without_phones(value) if name in QUOTING else value)[:LONGEST_VALUE]
 
 
 def _shown(value: object) -> str:

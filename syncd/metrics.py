@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 
 from syncd.errors import StateError
 from syncd.gate import PAUSE_REASONS
-from syncd.model import ChangeState, Outcome
+from syncd.model import Cancellation, ChangeState, Outcome
 from syncd.staging import PollKind, PollResult
 from syncd.state import Summary
 
@@ -25,6 +25,7 @@ LAG_BUCKETS = (0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 21600, 8
 PUSH_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 POLL_BUCKETS = (0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 COUNTED_PUSHES = ("delivered", "retry", "refused", "dead")
+CANCELLATION_RESULTS = ("accepted", "refused", "failed")
 GAUGED_CHANGES: tuple[ChangeState, ...] = ("pending", "held", "refused", "dead")
 
 
@@ -57,6 +58,9 @@ class Metrics:
         self._mismatches = Counter(
             "syncd_status_mismatches", "Answers with another status than expected", registry=registry
         )
+        self._cancellations = Counter(
+            "syncd_cancellations", "Cancellations by what the shop decided", ["result"], registry=registry
+        )
         self._crashes = Counter(
             "syncd_job_errors", "Jobs that ended in an unforeseen error", ["job"], registry=registry
         )
@@ -70,6 +74,8 @@ class Metrics:
             self._found.labels(net)
         for result in COUNTED_PUSHES:
             self._pushes.labels(result)
+        for result in CANCELLATION_RESULTS:
+            self._cancellations.labels(result)
         for job in ("poll", "reconcile", "housekeeping", "hastening"):
             self._crashes.labels(job)
 
@@ -94,6 +100,10 @@ class Metrics:
         if outcome.result == "delivered":
             since = outcome.push.source_updated_at or outcome.push.detected_at
             self._lag.observe(max(0.0, (outcome.ended_at - since).total_seconds()))
+
+    def cancelled(self, cancellation: Cancellation) -> None:
+        if cancellation.state in CANCELLATION_RESULTS:
+            self._cancellations.labels(cancellation.state).inc()
 
     def mismatched(self) -> None:
         self._mismatches.inc()

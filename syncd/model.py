@@ -93,8 +93,8 @@ class Seen:
     revision: int = 0
     missing: bool = False
     """The last full compare did not find it in the source."""
-    payment_waiting: bool = False
-    """A change that waits to be told carries a payment."""
+    payment_in_doubt: bool = False
+    """A change that carries a payment waits to be told, or was given up though it may have been."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,3 +216,55 @@ class Pause:
     reason: str
     since: datetime
     detail: str
+
+
+Generation: TypeAlias = Literal["first", "current"]
+CancellationState: TypeAlias = Literal["received", "accepted", "refused", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A buyer wants an order cancelled, as IMSHOP says it (PROTOCOL section 2). At least one identifier is there."""
+
+    generation: Generation
+    order_id: str | None
+    imshop_uuid: str | None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cancellation:
+    """A cancellation in the inbox, and what became of it.
+
+    `received`: it is being applied, until `claimed_until` at the latest. `token` names it to the shop, the same at each
+    attempt. `attempts`: how often it was begun to be applied; `asked`: how often IMSHOP asked. `status` and `message`
+    are what IMSHOP was answered; `error` says why it failed; `in_doubt`: an attempt may have been applied all the same.
+    """
+
+    id: int
+    token: str
+    generation: Generation
+    order_id: str | None
+    imshop_uuid: str | None
+    reason: str | None
+    state: CancellationState
+    received_at: datetime
+    asked: int
+    attempts: int
+    claimed_until: datetime
+    decided_at: datetime | None
+    status: str | None
+    message: str | None
+    error: str | None
+    in_doubt: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """What one attempt to apply a cancellation came to. `message` is for the buyer, `error` for the operator."""
+
+    state: Literal["accepted", "refused", "failed"]
+    status: str | None = None
+    message: str | None = None
+    error: str | None = None
+    in_doubt: bool = False

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from syncd.errors import StateError
 from syncd.logs import fields
 from syncd.metrics import Metrics
-from syncd.model import Outcome, Pause
+from syncd.model import Cancellation, Outcome, Pause
 from syncd.staging import PollResult
 from syncd.statuses import Statuses
 
@@ -43,6 +43,15 @@ class Observer:
     def state_faults(self) -> list[str]:
         """Why the state cannot be written now, for `/readyz`."""
         return [f"state: {self._state_fault}"] if self._state_fault else []
+
+    def in_words(self) -> str:
+        """What this daemon does now, or what is in its way, in a line. Secrets are masked."""
+        troubles = self.state_faults()
+        if self._failing:
+            troubles.append(f"polls fail: {self._failing}")
+        if self._pause:
+            troubles.append(f"delivery is paused ({self._pause.reason}): {self._pause.detail}")
+        return "; ".join(troubles) or "polls and pushes"
 
     def polled(self, result: PollResult, seconds: float) -> None:
         if self._failing:
@@ -97,6 +106,25 @@ class Observer:
                 extra=fields(order_id=push.order_id, status=push.status, error=outcome.error, next_attempt_at=again),
             )
 
+    def cancelled(self, cancellation: Cancellation) -> None:
+        if self._metrics:
+            self._metrics.cancelled(cancellation)
+        about = _about(cancellation)
+        if cancellation.state == "accepted":
+            log.info("cancellation_accepted", extra=about)
+        elif cancellation.state == "refused":
+            log.info("cancellation_refused", extra=about)
+        elif cancellation.state == "failed":
+            log.error("cancellation_failed", extra=about)
+
+    def unfinished(self, cancellations: int) -> None:
+        """So many were being applied by a process that is gone."""
+        if cancellations:
+            log.error("cancellations_unfinished", extra=fields(count=cancellations, do="see: syncd cancellations"))
+
+    def cancellation_repeated(self, cancellation: Cancellation) -> None:
+        log.info("cancellation_repeated", extra=_about(cancellation))
+
     def paused(self, pause: Pause | None) -> None:
         """Say it when delivery pauses, and when it flows again."""
         if pause and not self._pause:
@@ -122,3 +150,17 @@ class Observer:
     def _say_skipped(self, result: PollResult) -> None:
         for row in result.skipped_rows:
             log.warning("row_skipped", extra=fields(order_id=row.order_id, reason=row.reason, detail=row.detail))
+
+
+def _about(cancellation: Cancellation) -> dict[str, object]:
+    failed = cancellation.state == "failed"
+    return fields(
+        id=cancellation.id,
+        order_id=cancellation.order_id,
+        imshop_uuid=None if cancellation.order_id else cancellation.imshop_uuid,
+        state=cancellation.state,
+        message=cancellation.message,
+        error=cancellation.error,
+        in_doubt=cancellation.in_doubt or None,
+        do=f"IMSHOP asks again, or: syncd cancellations retry {cancellation.id}" if failed else None,
+    )

@@ -7,12 +7,13 @@ pushed by two.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
 from syncd import compose
+from syncd.errors import StateError
 from syncd.model import Outcome
 from syncd.observe import Observer
 from syncd.settings import Settings
@@ -68,10 +69,11 @@ def run_once(
             stack.callback(lease.release)
             state.recover(compose.now())
         observer = Observer(None, lambda: statuses.now)
-        started = time.monotonic()
         poller = compose.poller(settings, shop, state, statuses, on_rows)
-        polled = (poller.poll if kind == "poll" else poller.reconcile)(compose.now())
-        observer.polled(polled, time.monotonic() - started)
+        with polling_alone(state, ends_at):
+            started = time.monotonic()
+            polled = (poller.poll if kind == "poll" else poller.reconcile)(compose.now())
+            observer.polled(polled, time.monotonic() - started)
         ran = Ran(polled, state.summary(), beside=not leads)
         if leads:
             waiting = ran.summary.changes["pending"]
@@ -90,6 +92,24 @@ def run_once(
             _wait_for_daemon(state, ends_at)
         ran.summary = state.summary()
         return ran
+
+
+@contextmanager
+def polling_alone(state: State, ends_at: float) -> Iterator[None]:
+    """Wait until no other process polls, and keep it so. StateError: one still does at `ends_at`, on the monotonic
+    clock."""
+    lease = state.poll_lease()
+    while not lease.acquire():
+        if time.monotonic() >= ends_at:
+            raise StateError(
+                f"another poll of this shop is under way ({lease.holder() or 'ended just now'}); "
+                "wait for its end, then try again"
+            )
+        time.sleep(LOOK_SECONDS)
+    try:
+        yield
+    finally:
+        lease.release()
 
 
 def _wait_for_daemon(state: State, ends_at: float) -> None:

@@ -12,7 +12,6 @@ pushed from here, and no transaction of the state is open while the source is re
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -54,8 +53,8 @@ class PollState(ScannedState, Protocol):
         """Changes held because their status was not listed: let go those that are to be pushed now (if they are more
         than `max_changes`, the guard holds them), discard those that are to be skipped."""
 
-    def poll_ended(self, now: datetime, error: str | None) -> None:
-        """Note for `syncd status` how the last poll went."""
+    def poll_ended(self, now: datetime, error: str | None, *, kind: str, rows: int = 0, changes: int = 0) -> None:
+        """Note for `syncd status` and the status page how the last poll went."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +77,17 @@ class Poller:
 
     def poll(self, now: datetime) -> PollResult:
         """Find and stage what changed since the last poll. SourceError, StateError: as much as was found is staged."""
-        with self._noted(now):
-            cursor = self.state.cursor()
-            if cursor is None or self.state.baseline() is None or not self.source.has_cursor():
-                return self._compare_all(now)
-            return self._follow(cursor, now)
+        return self._noted("incremental", self._poll, now)
 
     def reconcile(self, now: datetime) -> PollResult:
         """Compare everything. SourceError, StateError: as much as was found is staged."""
-        with self._noted(now):
+        return self._noted("full", self._compare_all, now)
+
+    def _poll(self, now: datetime) -> PollResult:
+        cursor = self.state.cursor()
+        if cursor is None or self.state.baseline() is None or not self.source.has_cursor():
             return self._compare_all(now)
+        return self._follow(cursor, now)
 
     def _follow(self, cursor: str, now: datetime) -> PollResult:
         stager = self._stager("incremental", self.state.baseline(), now)
@@ -132,11 +132,11 @@ class Poller:
             return None
         return baseline.newest - self.lookback if baseline.newest else baseline.taken_at - HISTORY_MARGIN
 
-    @contextmanager
-    def _noted(self, now: datetime) -> Iterator[None]:
+    def _noted(self, kind: PollKind, poll: Callable[[datetime], PollResult], now: datetime) -> PollResult:
         try:
-            yield
+            result = poll(now)
         except SourceError as error:
-            self.state.poll_ended(now, str(error))
+            self.state.poll_ended(now, str(error), kind=kind)
             raise
-        self.state.poll_ended(now, None)
+        self.state.poll_ended(now, None, kind=result.kind, rows=result.rows, changes=sum(result.found.values()))
+        return result

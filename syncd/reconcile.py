@@ -190,6 +190,7 @@ class FullCompare:
         else:
             self._differing += [row[0] for row in differing]
         as_seen = len(contents) == len(segment.rows) and (self._whole or not differing)
+        as_seen = as_seen and self._stager.put_off.isdisjoint(contents)
         present = [*seen, *(contents.keys() - seen.keys() if self._whole else ())]
         self._state.resegment(segment.key, present, segment.digest if as_seen else None, self._compare)
 

@@ -24,6 +24,10 @@ class Staging(Protocol):
     def load(self, order_ids: Iterable[str]) -> Mapping[str, Seen]:
         """What was seen of those of the orders that are tracked."""
 
+    def unsettled(self, order_ids: Iterable[str], since: datetime) -> set[str]:
+        """Those of the orders that are being cancelled by their buyers, or were at some time since: a row read since
+        then may show them as they were before."""
+
     def store(self, decisions: Sequence[Decision], now: datetime, *, counting: bool) -> None:
         """Save what is seen now and the changes: pending, or held as their `hold` says, or as `counting` if set.
 
@@ -92,6 +96,8 @@ class Stager:
     now: datetime
     result: PollResult
     counting: bool = field(init=False)
+    put_off: set[str] = field(default_factory=set)
+    """Orders that this poll leaves to the next one. The cursor stays too, so that it reads them again."""
 
     def __post_init__(self) -> None:
         self.counting = self.state.is_counting()
@@ -109,10 +115,12 @@ class Stager:
             return set()
         with self.state.staging() as staging:
             suspects = [latest[decision.seen.order_id] for decision in differing]
+            self.put_off |= staging.unsettled((order.order_id for order in suspects), self.now)
+            suspects = [order for order in suspects if order.order_id not in self.put_off]
             seen = staging.load(order.order_id for order in suspects)
             decisions = diff(suspects, seen, self.policy, found_by)
             staging.store(decisions, self.now, counting=self._counts(decisions, last=page.last))
-            if page.cursor is not None:
+            if page.cursor is not None and not self.put_off:
                 staging.move_cursor(page.cursor)
         return self._note(decisions, seen)
 

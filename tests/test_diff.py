@@ -59,6 +59,30 @@ def test_a_new_order_is_told_with_nothing_before_it() -> None:
     assert (found.status, found.previous_status) == ("new", None)
 
 
+ADDRESSED = replace(
+    order("packed"),
+    imshop_uuid="uuid-7",
+    user_id="70000000007",
+    message="Packed",
+    tracking_url="https://track.example/7",
+)
+
+
+@pytest.mark.parametrize("before", [None, seen("new")], ids=["new", "changed"])
+def test_all_that_a_push_needs_goes_along_with_a_change(before: Seen | None) -> None:
+    found = told(ADDRESSED, before)
+    assert (found.order_id, found.imshop_uuid, found.user_id) == ("7", "uuid-7", "70000000007")
+    assert (found.message, found.tracking_url) == ("Packed", "https://track.example/7")
+    assert found.source_updated_at == NOON
+
+
+@pytest.mark.parametrize("before", [None, seen("new")], ids=["new", "changed"])
+def test_the_orders_uuid_in_imshop_is_kept(before: Seen | None) -> None:
+    decision = decide(ADDRESSED, before)
+    assert decision is not None
+    assert decision.seen.imshop_uuid == "uuid-7"
+
+
 def test_at_the_baseline_an_order_is_recorded_and_told_to_nobody() -> None:
     decision = decide(order("new"), None, Policy(verdict, adopt_all=True))
     assert decision == Decision(Seen("7", {"status": "new"}, told={"status": "new"}))
@@ -129,7 +153,7 @@ def test_a_paid_new_order_says_so() -> None:
 
 @pytest.mark.parametrize(("waiting", "paid_before"), [(True, False), (False, True)])
 def test_a_payment_that_may_have_been_told_wrongly_is_told_again(waiting: bool, paid_before: bool) -> None:
-    before = replace(seen("new", told=None, paid=paid_before, payment_id="p-1"), payment_waiting=waiting)
+    before = replace(seen("new", told=None, paid=paid_before, payment_id="p-1"), payment_in_doubt=waiting)
     assert told(order("packed", paid=False, payment_id=None), before).with_payment
 
 

@@ -19,6 +19,7 @@ from types import FrameType
 import pytest
 
 from syncd.imshop.answers import REFUSED, SILENT
+from syncd.model import Asked, Ruling
 from syncd.state import State
 from tests.machine.imshop import TAKEN, Reply
 from tests.machine.promises import check_always, check_at_rest, check_everything_moves, come_to_rest
@@ -28,12 +29,15 @@ from tests.machine.world import RETENTION, Death, Fault, Killed, World, one_fold
 PLACES = frozenset(
     {
         "confirm",
+        "decide",
         "discard",
+        "give_up_unfinished",
         "hasten",
         "let_listed_go",
         "miss",
         "poll_ended",
         "prune",
+        "receive",
         "recover",
         "release",
         "resegment",
@@ -43,6 +47,7 @@ PLACES = frozenset(
         "settle",
         "staging",
         "start_compare",
+        "take_again",
         "take_baseline",
         "turn",
     }
@@ -114,6 +119,30 @@ def asked_again(world: World, order_id: str) -> None:
     world.state.resync(world.shop.look_up([order_id]).orders, world.now())
 
 
+def cancelled(world: World) -> None:
+    """A buyer cancels. IMSHOP asks until it is answered, and so knows; what an earlier process began is given up."""
+    order_id, soon = OLD[5], world.now() + timedelta(minutes=1)
+    world.state.give_up_unfinished(soon, world.now())
+    received = world.state.receive(Asked("current", order_id, None), "token", world.now(), soon)
+    if received.mine:
+        if world.shop.present(order_id).status != "cancelled":
+            world.shop.change(order_id, status="cancelled")
+        ruling = Ruling("accepted", "cancelled", str(len(world.shop.history[order_id]) - 1))
+        world.state.decide(received.cancellation, ruling, world.now(), answered=True)
+    known = world.imshop.of(order_id)
+    known.status, known.version = "cancelled", len(world.shop.history[order_id]) - 1
+
+
+def refused_twice(world: World) -> None:
+    """A buyer's wish that the shop refuses, and refuses again when an operator has it asked again."""
+    asked, soon = Asked("first", OLD[6], None), world.now() + timedelta(minutes=1)
+    mine = world.state.receive(asked, "other", world.now(), soon).cancellation
+    world.state.decide(mine, Ruling("refused", message="no"), world.now(), answered=True)
+    again = world.state.take_again(mine.id, world.now(), soon)
+    assert again
+    world.state.decide(again.cancellation, Ruling("refused", message="no"), world.now(), answered=False)
+
+
 def kill(world: World) -> None:
     world.die(applied=False)
     world.restart()
@@ -153,6 +182,11 @@ TOUR: list[Act] = [
     vanish(OLD[9]),
     compare,
     step,
+    cancelled,
+    cancelled,
+    cancelled,
+    refused_twice,
+    poll,
     kill,
     wait(24),
     lambda world: world.state.prune(world.now(), RETENTION),

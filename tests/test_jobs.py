@@ -16,6 +16,7 @@ from syncd.errors import StateError
 from syncd.health import Pulses
 from syncd.jobs import QUIET_SECONDS, Jobs, StopError
 from syncd.metrics import Metrics
+from syncd.model import Asked
 from syncd.observe import Observer
 from syncd.poll import Poller
 from syncd.state import State
@@ -62,6 +63,7 @@ def made(
         retention=timedelta(days=90),
         clock=lambda: shop.now,
         leading=lambda: leads,
+        polling=memory.poll_lease(),
         staged=lambda: staged.append(None),
     )
     return Desk(jobs, shop, registry, staged, ticks)
@@ -143,6 +145,36 @@ def test_a_daemon_that_does_not_lead_does_nothing(memory: State, tmp_path: Path)
     desk.jobs.poll()
     desk.jobs.housekeep()
     assert (memory.tracked(), desk.staged) == (0, [])
+
+
+def test_a_daemon_leaves_polling_to_a_command_that_polls(
+    desk: Desk, memory: State, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    desk.shop.put("1", "new")
+    command = memory.poll_lease()
+    assert command.acquire()
+    desk.jobs.poll()
+    assert (memory.tracked(), caplog.messages) == (0, ["poll_left_out"])
+    command.release()
+    desk.jobs.poll()
+    assert memory.tracked() == 1
+
+
+def test_a_poll_that_fails_leaves_polling_to_others(desk: Desk, memory: State) -> None:
+    desk.shop.rows["1"] = ("1",)
+    desk.jobs.poll()
+    assert not memory.poll_lease().is_taken()
+
+
+def test_housekeeping_gives_up_cancellations_whose_process_is_gone(
+    desk: Desk, memory: State, caplog: pytest.LogCaptureFixture
+) -> None:
+    memory.receive(Asked("current", "1", None), "token", NOON, NOON)
+    desk.jobs.housekeep()
+    desk.jobs.housekeep()
+    assert [one.state for one in memory.cancellations()] == ["failed"]
+    assert [message for message in caplog.messages if message != "pruned"] == ["cancellations_unfinished"]
 
 
 def test_an_edited_statuses_file_is_in_force_at_the_next_poll(desk: Desk, tmp_path: Path) -> None:

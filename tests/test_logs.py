@@ -5,13 +5,21 @@ from __future__ import annotations
 import io
 import json
 import logging
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from syncd import logs
 from syncd.logs import EVENTS_A_MINUTE, LONGEST_VALUE, fields
+from syncd.model import Answer, Outcome
+from syncd.observe import Observer
+from syncd.staging import PollResult
+from syncd.statuses import Statuses
+from tests.made import NOON, push
 
 
 class Clock:
@@ -92,3 +100,41 @@ def test_without_a_format_json_is_for_what_is_no_terminal(out: io.StringIO, cloc
     logs.configure(None, "info", str, clock, out)
     logging.getLogger("syncd").info("started")
     assert events(out)[0]["event"] == "started"
+
+
+@pytest.mark.parametrize(
+    ("said", "logged"),
+    [
+        ("no user 79161234567 here", "no user *** here"),
+        ("phone=+7 (916) 123-45-67, try again", "phone=***, try again"),
+        ("8-916-123-45-67", "***"),
+        ("+375 29 123 45 67", "***"),
+        ("at 2026-11-23 12:00:00.123456, order 00104201, HTTP 502", None),
+        ("lag 7123456789.5, id 791612345678901234", None),
+    ],
+)
+def test_a_buyers_phone_number_in_somebody_elses_text_is_masked(
+    out: io.StringIO, said: str, logged: str | None
+) -> None:
+    logging.getLogger("syncd").warning("push_failed", extra=fields(order_id="79161234567", error=said))
+    assert (events(out)[0]["error"], events(out)[0]["order_id"]) == (logged or said, "79161234567")
+
+
+def test_a_day_of_a_shop_that_is_well_is_under_a_megabyte_however_busy_it_is(out: io.StringIO, clock: Clock) -> None:
+    observer = Observer(None, Statuses)
+    taken = Outcome(
+        replace(push(), source_updated_at=NOON),
+        "delivered",
+        "delivered",
+        NOON,
+        NOON + timedelta(seconds=12.345),
+        answer=Answer(200, "7", None, "packed", "ready_for_pickup", None),
+    )
+    for poll in range(2880):
+        clock.now = poll * 30.0
+        result = PollResult("incremental", rows=1234, found=Counter({"cursor": 5, "lookback": 1}))
+        observer.polled(result, 0.123)
+        for _ in range(6):
+            observer.pushed(taken)
+    assert len(out.getvalue().encode()) < 1_000_000
+    assert sum(event.get("kept_back", 0) + 1 for event in events(out) if event["event"] == "pushed") > 17_000

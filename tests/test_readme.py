@@ -26,9 +26,10 @@ from syncd.settings import CONTROLS, GROUPS, OPEN_GROUPS, VARIABLES
 from syncd.settings.presets import FOLDER, presets
 from syncd.settings.presets import load as load_preset
 from syncd.sources.columns import KNOWN
-from syncd.state import SourceStatus, Summary
-from syncd.web import Views, create_app
+from syncd.state import SourceStatus, State, Summary
+from syncd.web import Views, create_app, pages
 from tests.made import NOON, push
+from tests.page.conftest import Desk
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -193,8 +194,8 @@ def labels(given: Mapping[str, str]) -> str:
     return f"{{{','.join(names)}}}" if names else ""
 
 
-def test_each_endpoint_is_listed() -> None:
-    app = create_app(Views(CollectorRegistry(), dict, list, dict))
+def test_each_endpoint_is_listed(memory: State) -> None:
+    app = create_app(Views(CollectorRegistry(), dict, list, dict), pages(Desk(memory).pages()))
 
     assert sorted(named("endpoint")) == sorted(rule.rule for rule in app.url_map.iter_rules())
 

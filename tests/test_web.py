@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import http.client
 import json
+import logging
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
+from threading import Event
 from typing import Any
 
 import pytest
@@ -300,3 +304,24 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def test_a_request_under_way_when_the_server_closes_is_answered(caplog: pytest.LogCaptureFixture) -> None:
+    begun, go_on = Event(), Event()
+
+    def status() -> dict[str, str]:
+        begun.set()
+        go_on.wait(10)
+        return {"version": "1"}
+
+    port = free_port()
+    server = HttpServer(create_app(Views(CollectorRegistry(), dict, list, status)), "127.0.0.1", port)
+    server.start()
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection, ThreadPoolExecutor() as pool:
+        connection.request("GET", "/api/status")
+        assert begun.wait(10)
+        closed = pool.submit(server.close)
+        go_on.set()
+        assert json.loads(connection.getresponse().read()) == {"version": "1"}
+        closed.result(10)
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []

@@ -56,7 +56,16 @@ class Screen:
         arrow = ("  ──►  ", FAINT)
         parts = ("a shop of its own", arrow, "syncd, every second", arrow, "a stand-in for IMSHOP")
         self._print(Text.assemble(("syncd demo   ", "bold"), *parts))
-        self._print(Text.assemble(("status ", FAINT), f"{url}/api/status   ", ("metrics ", FAINT), f"{url}/metrics"))
+        self._print(
+            Text.assemble(
+                ("page ", FAINT),
+                f"{url}/   ",
+                ("status ", FAINT),
+                f"{url}/api/status   ",
+                ("metrics ", FAINT),
+                f"{url}/metrics",
+            )
+        )
         self._print(Text())
         self._print(Text(HEADINGS, FAINT))
 

@@ -35,6 +35,7 @@ COMMANDS = {
     "discard": Entry("operate", "Give up changes that wait: they are never pushed."),
     "release": Entry("operate", "Let the changes go that the guard holds."),
     "resync": Entry("operate", "Push the present status of the named orders again."),
+    "cancellations": Entry("cancellations", "List what buyers cancelled in the app, and apply failed ones again."),
     "config": Entry("look", "Show the settings in force and where each came from, secrets masked."),
     "statuses": Entry("statuses", "List every status code that the shop has: the list that IMSHOP asks for."),
     "presets": Entry("presets", "List the shop platforms that syncd knows, or print one's preset."),

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import datetime
-from typing import Any
 
 import click
 
 from syncd import compose
+from syncd.cli.cancellations import print_cancellations
 from syncd.cli.context import loaded, opened_state, settings
-from syncd.cli.output import console, json_option, print_json, print_pairs, print_table
-from syncd.errors import SourceError
-from syncd.model import CHANGE_STATES, ChangeState, Content, Order
-from syncd.settings import Settings, masked
-from syncd.state import SeenView, Story
+from syncd.cli.output import console, json_option, plain, print_json, print_pairs, print_table
+from syncd.model import CHANGE_STATES, ChangeState
+from syncd.settings import masked
 from syncd.status import as_json
+from syncd.story import NOT_SHOWN, Explained, in_the_shop, order_facts, seen_facts
 
 SHOWN_CHANGES = 100
 
@@ -70,7 +68,7 @@ def changes(
             limit = SHOWN_CHANGES
         found = list(memory.changes(state=state, order_id=order_id, limit=limit))
     if json:
-        print_json([_plain(asdict(change)) for change in found])
+        print_json([plain(asdict(change)) for change in found])
         return
     headings = [
         "id",
@@ -116,13 +114,16 @@ def explain(ctx: click.Context, order_id: str, *, json: bool) -> None:
     """Tell one order's story: what the shop says now, what was seen when, each change, each attempt and its answer."""
     chosen = settings(ctx, level="error")
     with opened_state(chosen) as state:
-        story = state.story(order_id)
-    now, fault = _in_the_shop(chosen, order_id)
+        story, cancelled = state.story(order_id), state.cancellations(order_id)
+    explained = Explained(story, in_the_shop(compose.source(chosen), order_id), cancelled)
     if json:
-        print_json({"source": now and _plain(_order(now)), "source_error": fault, **_plain(asdict(story))})
+        order, fault = explained.now.order, explained.now.fault
+        of_source = {"source": order and plain(order_facts(order)), "source_error": fault}
+        asked = [plain(asdict(one)) for one in cancelled]
+        print_json({**of_source, **plain(asdict(story)), "cancellations": asked})
     else:
-        _tell(story, now, fault)
-    ctx.exit(0 if now or story.seen or story.changes else 1)
+        _tell(explained)
+    ctx.exit(0 if explained.is_known else 1)
 
 
 @click.command()
@@ -138,37 +139,12 @@ def config(ctx: click.Context, *, json: bool) -> None:
         print_table(["setting", "value", "from"], rows)
 
 
-def _in_the_shop(chosen: Settings, order_id: str) -> tuple[Order | None, str | None]:
-    """The order as the shop shows it now, or why it cannot be told."""
-    shop = compose.source(chosen)
-    try:
-        page = shop.find([order_id])
-    except SourceError as error:
-        return None, str(error)
-    finally:
-        shop.close()
-    if page.orders:
-        return page.orders[-1], None
-    return None, "; ".join(f"{row.reason}: {row.detail}" for row in page.skipped) or None
-
-
-def _order(order: Order) -> dict[str, Any]:
-    return {
-        "order_id": order.order_id,
-        **order.content,
-        "updated_at": order.updated_at,
-        "message": order.message,
-        "tracking_url": order.tracking_url,
-        "imshop_uuid": order.imshop_uuid,
-    }
-
-
-def _tell(story: Story, now: Order | None, fault: str | None) -> None:
-    out = console()
+def _tell(explained: Explained) -> None:
+    out, story, now = console(), explained.story, explained.now
     out.print("[bold]In the shop now[/]")
-    _print_known(_order(now) if now else {"": fault or "the query shows no such order"})
+    _print_known(order_facts(now.order) if now.order else {"": now.fault or NOT_SHOWN})
     out.print("\n[bold]Seen[/]")
-    _print_known(_seen(story.seen) if story.seen else {"": "never"})
+    _print_known(seen_facts(story.seen) if story.seen else {"": "never"})
     out.print("\n[bold]Changes[/]")
     headings = ["id", "detected", "was", "status", "state", "held by", "next try", "delivered", "IMSHOP"]
     rows: Sequence[Sequence[object]] = [
@@ -192,40 +168,10 @@ def _tell(story: Story, now: Order | None, fault: str | None) -> None:
         for attempt in story.attempts
     ]
     print_table(["change", "at", "result", "HTTP", "answer"], tries) if tries else out.print("none")
-
-
-def _seen(seen: SeenView) -> dict[str, object]:
-    told = "not known: it was never told, or a push is in doubt" if seen.told is None else _in_words(seen.told)
-    return {
-        "last seen as": _in_words(seen.content),
-        "IMSHOP knows": told,
-        "acknowledged": seen.acknowledged_status,
-        "acknowledged at": seen.acknowledged_at,
-        "IMSHOP's UUID": seen.acknowledged_uuid or seen.imshop_uuid,
-        "first seen": seen.first_seen_at,
-        "last differed": seen.changed_at,
-        "missing since": seen.missing_since,
-    }
-
-
-def _in_words(content: Content) -> str:
-    return ", ".join(f"{column} {value}" for column, value in content.items() if value is not None)
+    if explained.cancelled:
+        out.print("\n[bold]Cancelled in the app[/]")
+        print_cancellations(explained.cancelled)
 
 
 def _print_known(pairs: Mapping[str, object]) -> None:
     print_pairs([(name, value) for name, value in pairs.items() if value is not None])
-
-
-def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Values as JSON has them; moments in ISO 8601, UTC."""
-    return {name: _plain_value(value) for name, value in values.items()}
-
-
-def _plain_value(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, Mapping):
-        return _plain(value)
-    if isinstance(value, list | tuple):
-        return [_plain_value(one) for one in value]
-    return value

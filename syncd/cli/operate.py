@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import closing
+
 import click
 
 from syncd import compose
 from syncd.cli.context import opened_state, settings
+from syncd.once import polling_alone
 from syncd.state import OperatorResult
+
+RESYNC_WAITS_SECONDS = 60.0  # for a poll that is under way
 
 ids_argument = click.argument("ids", type=int, nargs=-1, metavar="ID...")
 
@@ -58,12 +64,12 @@ def release(ctx: click.Context) -> None:
 def resync(ctx: click.Context, order_ids: tuple[str, ...]) -> None:
     """Push the present status of the named orders again, as the shop shows it now. Their buyers are notified."""
     chosen = settings(ctx, level="error")
-    shop = compose.source(chosen)
-    try:
+    with (
+        closing(compose.source(chosen)) as shop,
+        opened_state(chosen) as state,
+        polling_alone(state, time.monotonic() + RESYNC_WAITS_SECONDS),
+    ):
         page = shop.find(order_ids)
-    finally:
-        shop.close()
-    with opened_state(chosen) as state:
         count = state.resync(page.orders, compose.now())
     click.echo(f"{count} orders are pushed again")
     unknown = sorted(set(order_ids) - {order.order_id for order in page.orders})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -21,6 +21,9 @@ COLOURS = {
     "pending": "yellow",
     "held": "magenta",
     "refused": "red",
+    "accepted": "green",
+    "failed": "red",
+    "received": "yellow",
     "dead": "red",
     "paused": "red",
     "superseded": "bright_black",
@@ -78,3 +81,18 @@ def coloured(value: object) -> Text:
 def local(at: datetime) -> str:
     """A moment as the machine's own clock shows it."""
     return f"{at.astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+def plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values as JSON has them; moments in ISO 8601, UTC."""
+    return {name: _plain_value(value) for name, value in values.items()}
+
+
+def _plain_value(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return plain(value)
+    if isinstance(value, list | tuple):
+        return [_plain_value(one) for one in value]
+    return value

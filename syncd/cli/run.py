@@ -6,11 +6,13 @@ import logging
 import os
 import sys
 import threading
+import time
 
 import click
 
 from syncd.cli.context import settings
 from syncd.daemon import Daemon, signals_stop
+from syncd.systemd import Manager
 
 
 @click.command()
@@ -20,7 +22,7 @@ def run(ctx: click.Context) -> None:
 
     SIGTERM and SIGINT end it within 15 seconds: polling stops, pushes in flight are finished and written down.
     """
-    daemon = Daemon(settings(ctx))
+    daemon = Daemon(settings(ctx), Manager(os.environ, os.getpid(), time.monotonic))
     with signals_stop(daemon):
         daemon.run()
     _leave()

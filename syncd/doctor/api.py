@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from syncd.doctor.bounded import Check
 from syncd.doctor.finding import Finding, ok, warning
 from syncd.doctor.samples import shown
-from syncd.doctor.shop import SAMPLES, row_faults
+from syncd.doctor.shop import SAMPLES, UNTIMED, row_faults
 from syncd.doctor.timing import off, precision, zone_smells
 from syncd.errors import SourceError
 from syncd.model import Push
@@ -69,7 +69,12 @@ class ApiExamination:
             advice = "See that SYNCD_SOURCE__QUERY_PARAMS leave no orders out; then this is right for an empty shop"
             yield warning("source", "the API shows no orders", advice)
             return
-        faults = [*row_faults(look_at(rows, self._layout, dated="updated_at" in self._layout.names))]
+        dated = "updated_at" in self._layout.names
+        faults = [*row_faults(look_at(rows, self._layout, dated=dated))]
+        if dated and (untimed := sum(self._layout.value(row, "updated_at") is None for row in rows)):
+            faults.append(
+                warning("source", f"of {len(rows)} rows looked at, {untimed} have NULL as updated_at", UNTIMED)
+            )
         yield from faults or [ok("source", f"all of the {len(rows)} orders looked at can be read")]
 
     def samples(self) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ from syncd.doctor.address import examine_address
 from syncd.doctor.api import ApiExamination
 from syncd.doctor.bounded import Check, bounded
 from syncd.doctor.configuration import examine_settings
+from syncd.doctor.disk import examine_disk
 from syncd.doctor.endpoint import examine_endpoint
 from syncd.doctor.finding import Finding, fault
 from syncd.doctor.memory import daemon_runs, examine_file, examine_state
@@ -21,6 +22,7 @@ from syncd.imshop import Imshop
 from syncd.model import Push
 from syncd.settings import Loaded, Settings
 from syncd.sources import ApiSource, Source
+from syncd.state.look import state_file
 from syncd.statuses import Statuses, StatusesFile
 
 CHECK_SECONDS = 10.0
@@ -81,6 +83,7 @@ def _others(settings: Settings, endpoint: Imshop, now: Callable[[], datetime]) -
     state, imshop = settings.state.url.get_secret_value(), settings.imshop.url.get_secret_value()
     yield Check("state", "Can the state be used?", lambda: examine_state(state, redact))
     yield Check("state", "Is the state sound?", lambda: examine_file(state, redact))
+    yield Check("state", "Is there room on its disk?", lambda: examine_disk(state_file(state)))
     yield Check("imshop", "Can IMSHOP be reached?", lambda: examine_endpoint(imshop, endpoint, now()))
     yield Check(
         "http", "Is the address free?", lambda: examine_address(settings.http.bind, lambda: daemon_runs(state, redact))

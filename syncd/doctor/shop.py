@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from syncd.doctor.bounded import Check
 from syncd.doctor.finding import Finding, ok, warning
 from syncd.doctor.samples import shown
-from syncd.doctor.timing import off, precision, zone_smells
+from syncd.doctor.timing import behind, off, precision, zone_smells
 from syncd.model import Push
 from syncd.sources import DatabaseSource
 from syncd.sources.columns import KNOWN
@@ -19,6 +19,7 @@ from syncd.statuses import Statuses
 
 SAMPLES = 3
 EXAMPLES = 3
+UNTIMED = "Have the shop set it; until then only the full compare (SYNCD_POLL__RECONCILE) finds what changes there"
 
 
 class ShopExamination:
@@ -37,8 +38,10 @@ class ShopExamination:
         return (
             Check("source", "Does the query run?", self.columns),
             Check("source", "Can its rows be read?", self.rows),
+            Check("source", "Does every order say when it changed?", self.times),
             Check("source", "Which orders changed last?", self.samples),
             Check("source", "What time is it there?", self.clock),
+            Check("source", "Is the database a replica?", self.replica),
             Check("source", "Do polls go by an index?", self.index),
             Check("source", "May the login write?", self.login),
         )
@@ -80,11 +83,26 @@ class ShopExamination:
         if not faults:
             yield ok("source", f"all of the {look.rows} rows looked at can be read")
 
+    def times(self) -> Iterator[Finding]:
+        """Does every order say when it changed?"""
+        inspection = self._shop.inspection()
+        if not inspection.goes_by_time:
+            return
+        if untimed := inspection.untimed(EXAMPLES + 1):
+            yield warning("source", f"orders have NULL as updated_at: {_few(untimed)}", UNTIMED)
+        else:
+            yield ok("source", "no order has NULL as updated_at")
+
     def clock(self) -> Iterator[Finding]:
         """What time is it there?"""
         before = self._now()
         there = self._shop.now()
         yield off(there - (before + (self._now() - before) / 2))
+
+    def replica(self) -> Iterator[Finding]:
+        """Is the database a replica?"""
+        if found := behind(self._shop.inspection().replication()):
+            yield found
 
     def index(self) -> Iterator[Finding]:
         """Do polls go by an index?"""
@@ -133,12 +151,9 @@ def row_faults(look: Look) -> Iterator[Finding]:
     if look.skipped:
         text = f"{among} {len(look.skipped)} cannot be read: {_few([row.detail for row in look.skipped])}"
         yield warning("source", text, "Polls skip them; mend them, or leave them out of the query")
-    advice = "Have the shop set it; until then only the full compare (SYNCD_POLL__RECONCILE) finds what changes there"
-    if look.without_time:
-        yield warning("source", f"{among} {look.without_time} have NULL as updated_at", advice)
     if bad := look.unreadable_times:
         text = f"{among} {len(bad)} have an updated_at that cannot be read: {_few(bad)}"
-        yield warning("source", text, advice)
+        yield warning("source", text, UNTIMED)
 
 
 def _few(texts: Sequence[str]) -> str:

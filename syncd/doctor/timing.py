@@ -7,8 +7,10 @@ from datetime import datetime, timedelta, tzinfo
 
 from syncd.doctor.finding import Finding, ok, warning
 from syncd.sources.inspection import Newest
+from syncd.sources.replication import Replication
 
 CLOCKS_APART = timedelta(seconds=2)
+REPLICA_BEHIND = timedelta(seconds=10)
 HOUR = timedelta(hours=1)
 WIDEST_OFFSET = timedelta(hours=14)
 SLACK = timedelta(minutes=2)
@@ -21,6 +23,19 @@ def off(ahead: timedelta) -> Finding:
     if abs(ahead) <= CLOCKS_APART:
         return ok("source", f"its clock is {apart}")
     return warning("source", f"its clock is {apart}", "Have both set by NTP: lag is measured from one to the other")
+
+
+def behind(found: Replication | None) -> Finding | None:
+    """What a replica costs. None: the database is none, as far as can be told."""
+    if found is None or not found.is_replica:
+        return None
+    if found.behind is None:
+        advice = "Have it follow its primary again, or read the primary: until then no change in the shop is seen"
+        return warning("source", "it is a replica that does not follow its primary now, or does not say so", advice)
+    text = f"it is a replica, {found.behind.total_seconds():.0f} s behind its primary"
+    if found.behind <= REPLICA_BEHIND:
+        return ok("source", text)
+    return warning("source", text, "Every status is told that much later: mend the replication, or read the primary")
 
 
 def precision(newest: Newest) -> Finding:

@@ -182,11 +182,14 @@ def _known(place: Place, faults: list[str]) -> dict[str, Found]:
     for name in sorted(name for name in place.keys() - set(known) if not _variable(name)):
         nearest = get_close_matches(name.upper(), known, n=1, cutoff=0.0)[0]
         faults.append(f"{name}: is not a setting of syncd; did you mean {nearest}? ({place[name].origin})")
-    return {
-        name: found
-        for name, found in place.items()
-        if (variable := _variable(name)) and (found.text or variable.may_be_empty)
-    }
+    variables = {name: variable for name in place if (variable := _variable(name))}
+    empty = {name for name, variable in variables.items() if not place[name].text and not variable.may_be_empty}
+    faults += [
+        f"{name}: the {place[name].origin} is empty; write the value into it, or take the file away"
+        for name in sorted(empty)
+        if place[name].is_credential
+    ]
+    return {name: place[name] for name in variables if name not in empty}
 
 
 def _validated(found: Place, faults: list[str]) -> Settings | None:

@@ -36,6 +36,10 @@ class Found:
     text: str = field(repr=False)
     origin: str
 
+    @property
+    def is_credential(self) -> bool:
+        return self.origin.startswith("credential ")
+
 
 Place: TypeAlias = Mapping[str, Found]
 

@@ -4,10 +4,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, PlainValidator, SecretStr
+from pydantic import BeforeValidator, Field, PlainValidator, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from syncd.settings import urls, values
+from syncd.settings.cancel import Cancel
 from syncd.settings.group import EmptyMeansOff, Group, Lower, Masked
 from syncd.settings.imshop import Imshop
 from syncd.settings.source import Source
@@ -86,7 +87,17 @@ class Settings(BaseSettings):
     statuses: Statuses = Statuses()
     state: State = State()
     http: Http = Http()
+    cancel: Cancel = Cancel()
     log: Log = Log()
+
+    @field_validator("cancel")
+    @classmethod
+    def _is_reachable(cls, cancel: Cancel, info: ValidationInfo) -> Cancel:
+        if cancel.api_key and "http" in info.data and info.data["http"].bind is None:
+            raise ValueError(
+                "API_KEY is set, but SYNCD_HTTP__BIND is empty, so nothing listens; set e.g. 127.0.0.1:9469"
+            )
+        return cancel
 
     @classmethod
     def settings_customise_sources(
@@ -108,5 +119,6 @@ class Settings(BaseSettings):
             *urls.imshop_secrets(self.imshop.url.get_secret_value()),
             *self.source.secrets(),
             *urls.database_secrets(self.state.url.get_secret_value()),
+            *self.cancel.secrets(),
         ]
         return [secret for secret in dict.fromkeys(found) if secret]

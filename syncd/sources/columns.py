@@ -33,6 +33,9 @@ KNOWN = (
     "payment_id",
 )
 
+LONGEST_ID = 255
+"""No shop has longer ones. One over 2,700 bytes would fit no index of a state in PostgreSQL, and fail every poll."""
+
 _YES = frozenset({"1", "y", "yes", "t", "true"})
 _NO = frozenset({"0", "n", "no", "f", "false"})
 
@@ -82,9 +85,10 @@ class Layout:
         if status is None:
             return Skipped("no_status", order_id, f"order {order_id} has no status")
         try:
-            return order_id, self._content(row, status), self._text(row, "imshop_uuid")
+            _check_length("order_id", order_id)
+            return order_id, self._content(row, status), _check_length("imshop_uuid", self._text(row, "imshop_uuid"))
         except ValueError as error:
-            return Skipped("bad_value", order_id, f"order {order_id}: {error}")
+            return Skipped("bad_value", order_id[:LONGEST_ID], f"order {order_id[:LONGEST_ID]}: {error}")
 
     def order(self, row: Sequence[Any], *, beyond_cursor: bool = True) -> Order | Skipped:
         """A whole row as an order; a timestamp that cannot be read counts as none."""
@@ -174,6 +178,12 @@ def flag_of(value: object) -> bool | None:
     if text in _NO or not text:
         return False if text else None
     raise ValueError(f"paid is {text[:40]!r}, which is neither yes nor no")
+
+
+def _check_length(name: str, identifier: str | None) -> str | None:
+    if identifier is not None and len(identifier) > LONGEST_ID:
+        raise ValueError(f"{name} is longer than {LONGEST_ID} characters")
+    return identifier
 
 
 def _decoded(value: bytes) -> str:

@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
+from sqlalchemy import ColumnElement
+
 from syncd.model import Order, Skipped
 from syncd.sources.columns import Layout
 from syncd.sources.connection import Database
 from syncd.sources.learning import Learnt
 from syncd.sources.login import may_write
 from syncd.sources.planner import Plan, plan
+from syncd.sources.query import Statement
+from syncd.sources.replication import Replication, replication
 from syncd.sources.timestamps import instant, moment
 
 LOOKED_AT = 1000
@@ -21,12 +25,11 @@ NEWEST = 200
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Some rows, in no particular order: how many, those that are no orders, how many have no `updated_at`, and what
-    is written there where it cannot be read."""
+    """Some rows, in no particular order: how many, those that are no orders, and what is written as their `updated_at`
+    where it cannot be read."""
 
     rows: int
     skipped: Sequence[Skipped]
-    without_time: int
     unreadable_times: Sequence[str]
 
 
@@ -73,13 +76,31 @@ class Inspection:
         """What the login may do besides reading, a few examples. None: it is not known how to ask this database."""
         return may_write(self._database)
 
+    @property
+    def goes_by_time(self) -> bool:
+        """Whether polls follow `updated_at`: not a sequence, nor nothing."""
+        return self._learnt.cursor == "updated_at"
+
+    def untimed(self, limit: int) -> Sequence[str]:
+        """Some orders whose `updated_at` is NULL, by their ids."""
+        statement = self._learnt.everything(whole=True).order_by(None)
+        rows = self._database.rows(statement.where(self._updated_at_of(statement).is_(None)).limit(limit))
+        return [str(self._learnt.layout.value(row, "order_id")) for row in rows]
+
+    def replication(self) -> Replication | None:
+        """Whether the database is a replica. None: it cannot be asked."""
+        return replication(self._database)
+
     def _newest_rows(self, limit: int) -> Sequence[Sequence[Any]]:
         """Those that changed last and say when. In a descending order PostgreSQL would give NULL first."""
         statement = self._learnt.newest(limit)
-        if self._learnt.cursor == "updated_at":
-            updated_at = [*statement.selected_columns][self._learnt.layout.names.index("updated_at")]
-            statement = statement.where(updated_at.is_not(None))
+        if self.goes_by_time:
+            statement = statement.where(self._updated_at_of(statement).is_not(None))
         return self._database.rows(statement)
+
+    def _updated_at_of(self, statement: Statement) -> ColumnElement[Any]:
+        column: ColumnElement[Any] = [*statement.selected_columns][self._learnt.layout.names.index("updated_at")]
+        return column
 
     def _updated_at(self, row: Sequence[Any]) -> Any:
         return self._learnt.layout.value(row, "updated_at")
@@ -102,7 +123,6 @@ def look_at(rows: Sequence[Sequence[Any]], layout: Layout, *, dated: bool) -> Lo
     return Look(
         rows=len(rows),
         skipped=layout.page(rows).skipped,
-        without_time=times.count(None),
         unreadable_times=[str(time)[:40] for time in times if time is not None and _moment(time) is None],
     )
 

@@ -3,8 +3,9 @@
     tables, migrate, look    the schema            polls, facts       where polling stands
     engine, store, faults    transactions          seen, compare      what was observed
     lease                    one daemon a state    waiting, holds     changes that wait
-    reports, views           for people            outbox, outcomes   what is sent, and what became of it
+    reports, lately, views   for people            outbox, outcomes   what is sent, and what became of it
     retention                what is forgotten     remedies           what an operator does
+    cancellations            what buyers want cancelled                unsettled   and what must wait for that
 
 A transaction is whole or nothing, and never open while something else is waited for.
 """
@@ -13,9 +14,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from syncd.state.cancellations import CancellationsPart, Received
 from syncd.state.compare import ComparePart
 from syncd.state.engine import WAIT_SECONDS, connect, place
 from syncd.state.holds import HoldsPart
+from syncd.state.lately import LatelyPart
 from syncd.state.lease import Lease, lease_on
 from syncd.state.migrate import bring_up_to_date
 from syncd.state.outbox import OutboxPart
@@ -28,12 +31,15 @@ from syncd.state.views import (
     AttemptView,
     ChangeView,
     OperatorResult,
+    PollView,
     Pruned,
     Released,
     SeenView,
+    Slot,
     SourceStatus,
     Story,
     Summary,
+    Told,
 )
 
 __all__ = [
@@ -41,23 +47,43 @@ __all__ = [
     "ChangeView",
     "Lease",
     "OperatorResult",
+    "PollView",
     "Pruned",
+    "Received",
     "Released",
     "SeenView",
+    "Slot",
     "SourceStatus",
     "State",
     "Story",
     "Summary",
+    "Told",
     "open_state",
 ]
 
 
-class State(PollsPart, ComparePart, HoldsPart, RemediesPart, SeenPart, OutboxPart, RetentionPart, ReportsPart):
+class State(
+    PollsPart,
+    ComparePart,
+    HoldsPart,
+    RemediesPart,
+    CancellationsPart,
+    SeenPart,
+    OutboxPart,
+    RetentionPart,
+    ReportsPart,
+    LatelyPart,
+):
     """All of the state. Thread-safe. Every method may raise StateError; then nothing was written."""
 
     def lease(self) -> Lease:
         """The right to deliver from this state: one daemon at a time."""
-        return lease_on(self)
+        return lease_on(self, "deliver")
+
+    def poll_lease(self) -> Lease:
+        """The right to poll: one poll at a time, in whatever process. A page that was read before another poll's and
+        staged after it would tell an older status after a newer one."""
+        return lease_on(self, "poll")
 
 
 def open_state(

@@ -1,14 +1,15 @@
-"""One daemon a state: two would push everything twice."""
+"""One daemon a state: two would push everything twice. And one poll at a time, whoever polls."""
 
 from __future__ import annotations
 
 import fcntl
 import os
 import time
+from collections.abc import Mapping
 from io import TextIOWrapper
 from pathlib import Path
 from threading import RLock
-from typing import Protocol
+from typing import Literal, Protocol
 
 from sqlalchemy import Connection, text
 
@@ -17,21 +18,24 @@ from syncd.state.engine import sqlite_file
 from syncd.state.faults import EXPECTED, state_error
 from syncd.state.store import LOCK_CLASS, Store
 
-LEASE_CLASS = LOCK_CLASS + 1
-_TRY = text("SELECT pg_try_advisory_lock(:lease, hashtext(current_schema()))").bindparams(lease=LEASE_CLASS)
+Purpose = Literal["deliver", "poll"]
+LEASE_CLASSES: Mapping[Purpose, int] = {"deliver": LOCK_CLASS + 1, "poll": LOCK_CLASS + 2}
+LEASE_FILES: Mapping[Purpose, str] = {"deliver": ".lock", "poll": ".poll.lock"}
+_TRY = text("SELECT pg_try_advisory_lock(:lease, hashtext(current_schema()))")
 _ALIVE = text("SELECT 1")
 _HOLDER = text(
     "SELECT coalesce(application_name, '') FROM pg_locks JOIN pg_stat_activity USING (pid)"
     " WHERE locktype = 'advisory' AND granted AND objsubid = 2"
     " AND classid = cast(:lease AS oid) AND objid = hashtext(current_schema())::oid"
     " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-).bindparams(lease=LEASE_CLASS)
+)
 TRIES = 5
 TRY_SECONDS = 0.02
 
 
 class Lease(Protocol):
-    """The right to deliver from a state. The system takes it back when the process ends, however it ends."""
+    """The right to deliver from a state, or to poll for it. The system takes it back when the process ends, however it
+    ends."""
 
     def acquire(self) -> bool:
         """Take it if nobody has it. StateError: it cannot be told who has it."""
@@ -49,10 +53,10 @@ class Lease(Protocol):
 
 
 class FileLease:
-    """A lock on `<file>.lock` beside a SQLite state. The file holds its holder's process id, and stays."""
+    """A lock on a file beside a SQLite state. The file holds its holder's process id, and stays."""
 
-    def __init__(self, state_file: Path) -> None:
-        self._path = state_file.with_name(state_file.name + ".lock")
+    def __init__(self, path: Path) -> None:
+        self._path = path
         self._file: TextIOWrapper | None = None
 
     def acquire(self) -> bool:
@@ -112,8 +116,9 @@ class FileLease:
 class SessionLease:
     """An advisory lock in PostgreSQL, kept by a connection of its own. Thread-safe: each scrape asks who leads."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, lease_class: int) -> None:
         self._store = store
+        self._class = {"lease": lease_class}
         self._connection: Connection | None = None
         self._one_thread = RLock()
 
@@ -123,7 +128,7 @@ class SessionLease:
                 return True
             connection = self._connect()
             try:
-                taken = connection.execute(_TRY).scalar()
+                taken = connection.execute(_TRY, self._class).scalar()
             except EXPECTED as error:
                 connection.close()
                 raise state_error(error, self._store.place, self._store.redact) from None
@@ -154,7 +159,7 @@ class SessionLease:
 
     def holder(self) -> str | None:
         with self._store.read() as connection:
-            name: str | None = connection.execute(_HOLDER).scalar()
+            name: str | None = connection.execute(_HOLDER, self._class).scalar()
         return name and name.removeprefix("syncd ")
 
     def is_taken(self) -> bool:
@@ -167,9 +172,11 @@ class SessionLease:
             raise state_error(error, self._store.place, self._store.redact) from None
 
 
-def lease_on(store: Store) -> Lease:
+def lease_on(store: Store, purpose: Purpose) -> Lease:
     file = sqlite_file(store.engine.url)
-    return SessionLease(store) if file is None else FileLease(file)
+    if file is None:
+        return SessionLease(store, LEASE_CLASSES[purpose])
+    return FileLease(file.with_name(file.name + LEASE_FILES[purpose]))
 
 
 def _locked(file: TextIOWrapper, kind: int) -> bool:

@@ -15,7 +15,7 @@ from syncd.state.engine import no_state_yet
 from syncd.state.store import Store
 from syncd.state.tables import metadata
 
-REVISIONS = ("0001",)
+REVISIONS = ("0001", "cancellations")
 """All that this version knows, oldest first: to see that nothing is to be done, Alembic need not be asked."""
 
 
@@ -32,7 +32,7 @@ def bring_up_to_date(store: Store, *, create: bool) -> None:
         )
     if revision != REVISIONS[-1]:
         with store.write() as connection:
-            upgrade(connection) if revision else _make(connection)
+            upgrade(connection) if revision else _make(connection, store.place)
 
 
 def _revision(connection: Connection) -> str | None:
@@ -41,12 +41,22 @@ def _revision(connection: Connection) -> str | None:
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
 
-def _make(connection: Connection) -> None:
+def _make(connection: Connection, place: str) -> None:
     """In the caller's transaction. Another process may have been first."""
     if _revision(connection) is None:
+        _refuse_others(connection, place)
         metadata.create_all(connection, checkfirst=False)  # another program's table of that name must not be taken
         connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
         connection.execute(text("INSERT INTO alembic_version VALUES (:newest)"), {"newest": REVISIONS[-1]})
+
+
+def _refuse_others(connection: Connection, place: str) -> None:
+    """A PostgreSQL database is shared by many; a SQLite file with tables in it is somebody's, the shop's perhaps."""
+    if connection.dialect.name == "sqlite" and (tables := inspect(connection).get_table_names()):
+        raise StateError(
+            f"the file {place} is another program's (it has a table {tables[0]}); "
+            "name a file of syncd's own in SYNCD_STATE__URL"
+        )
 
 
 def upgrade(connection: Connection) -> None:

@@ -11,10 +11,10 @@ from sqlalchemy import Connection, Engine, Row, bindparam, func, literal_column,
 from syncd.model import Outcome, Pause, Push
 from syncd.news import payment_of
 from syncd.state.facts import get_fact, pause_fact, put_fact
-from syncd.state.outcomes import write_outcomes
+from syncd.state.outcomes import drop_void, write_outcomes
 from syncd.state.store import Store
 from syncd.state.tables import CLAIMED, DUE_SOMETIME, changes, seen
-from syncd.state.waiting import NEWER_WAITS, end
+from syncd.state.waiting import NEWER_GOES, end
 
 _SENT = {
     "id",
@@ -63,7 +63,7 @@ class OutboxPart(Store):
         self._handed.clear()
         with self.write() as connection:
             connection.execute(update(changes).where(CLAIMED).values(in_doubt=True))
-            superseded = end(connection, "superseded", now, CLAIMED, NEWER_WAITS)
+            superseded = end(connection, "superseded", now, CLAIMED, NEWER_GOES)
             again = update(changes).where(CLAIMED).values(claimed_at=None, next_attempt_at=now)
             return superseded + connection.execute(again).rowcount
 
@@ -73,7 +73,7 @@ class OutboxPart(Store):
         done = {outcome.push.change_id for outcome in outcomes}
         self._unsure.append(now)
         with self.write() as connection:
-            self._give_back(connection, self._unsure[:-1])
+            self._give_back(connection, self._unsure[:-1], now)
             write_outcomes(connection, outcomes)
             if get_fact(connection, "pause") != pause_fact(pause):
                 put_fact(connection, "pause", pause_fact(pause))
@@ -95,12 +95,18 @@ class OutboxPart(Store):
                 return True
             return limit > 0 and connection.execute(_ANY_DUE, {"now": now}).first() is not None
 
-    def _give_back(self, connection: Connection, failed_at: Sequence[datetime]) -> None:
+    def _give_back(self, connection: Connection, failed_at: Sequence[datetime], now: datetime) -> None:
         """Turns that failed may have been written all the same: a connection can be cut right at the commit. What they
-        took was never handed out, so nobody would ever send it. What another daemon took meanwhile is its own."""
-        if failed_at:
-            lost = (CLAIMED, changes.c.claimed_at.in_(failed_at), changes.c.id.not_in(self._handed))
-            connection.execute(update(changes).where(*lost).values(claimed_at=None))
+        took was never handed out, so nobody would ever send it. What another daemon took meanwhile is its own.
+
+        What was staged since took it for being sent: it waits beside it, and may say nothing new."""
+        if not failed_at:
+            return
+        lost = (CLAIMED, changes.c.claimed_at.in_(failed_at), changes.c.id.not_in(self._handed))
+        orders = connection.execute(select(changes.c.order_id).where(*lost)).scalars().all()
+        end(connection, "superseded", now, *lost, NEWER_GOES)
+        connection.execute(update(changes).where(*lost).values(claimed_at=None))
+        drop_void(connection, orders, now)
 
 
 def _take(connection: Connection, limit: int, now: datetime) -> list[Push]:

@@ -6,6 +6,7 @@ Two facts are kept apart: what the change came to, and what IMSHOP knows of the 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -26,7 +27,7 @@ from syncd.news import is_news, known_after
 from syncd.state.facts import put_fact
 from syncd.state.seen import told_of
 from syncd.state.tables import DUE_SOMETIME, UNKNOWN, WAITING, attempts, canonical, changes, in_state, seen
-from syncd.state.waiting import NEWER_WAITS, end
+from syncd.state.waiting import NEWER_GOES, NEWER_WAITS, end
 
 ATTEMPTS_KEPT = 20
 """Of one change, the newest."""
@@ -37,6 +38,7 @@ _STANDING = (
         changes.c.id,
         changes.c.state,
         changes.c.ended_at,
+        NEWER_GOES.label("newer_goes"),
         NEWER_WAITS.label("newer_waits"),
         changes.c.content,
         seen.c.content.label("seen_content"),
@@ -106,7 +108,10 @@ def write_outcomes(connection: Connection, outcomes: Sequence[Outcome]) -> None:
     if known:
         connection.execute(_NOTE, [_noted(outcome, states, standing[outcome.push.change_id]) for outcome in known])
         _note_told(connection, known, states, standing)
-        _drop_void(connection, [outcome for outcome in known if standing[outcome.push.change_id].newer_waits])
+        passed = [outcome for outcome in known if standing[outcome.push.change_id].newer_waits]
+        if passed:
+            latest = max(outcome.ended_at for outcome in passed)
+            drop_void(connection, [outcome.push.order_id for outcome in passed], latest)
         _note_attempts(connection, [outcome for outcome in known if outcome.result != "unsent"])
 
 
@@ -117,7 +122,7 @@ def _state(outcome: Outcome, row: Row[Any]) -> ChangeState:
         return "delivered"
     if standing != "pending":
         return standing
-    return "superseded" if outcome.state == "pending" and row.newer_waits else outcome.state
+    return "superseded" if outcome.state == "pending" and row.newer_goes else outcome.state
 
 
 def _noted(outcome: Outcome, states: Mapping[int, ChangeState], row: Row[Any]) -> dict[str, object]:
@@ -157,14 +162,12 @@ def _note_told(
         connection.execute(_DOUBT, {"orders": doubtful})
 
 
-def _drop_void(connection: Connection, outcomes: Sequence[Outcome]) -> None:
+def drop_void(connection: Connection, order_ids: Sequence[str], now: datetime) -> None:
     """Orders that went back to what IMSHOP knows while a push of theirs was under way: what waits says nothing new."""
-    if not outcomes:
-        return
-    rows = connection.execute(_NEWEST_WAITING, {"orders": [outcome.push.order_id for outcome in outcomes]})
+    rows = connection.execute(_NEWEST_WAITING, {"orders": order_ids})
     void = [order for order, to_tell, *known in rows if (told := told_of(*known)) and not is_news(to_tell, told)]
     waiting = (or_(DUE_SOMETIME, in_state("held")), changes.c.order_id.in_(void))
-    end(connection, "superseded", max(outcome.ended_at for outcome in outcomes), *waiting)
+    end(connection, "superseded", now, *waiting)
 
 
 def _acknowledged(outcome: Outcome, row: Row[Any]) -> dict[str, object]:

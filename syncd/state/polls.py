@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from syncd.model import Baseline
 from syncd.state.facts import get_fact, instant, put_fact
 from syncd.state.store import Store
+from syncd.state.views import PollView
+
+POLLS_KEPT = 10
 
 
 class PollsPart(Store):
@@ -33,8 +37,10 @@ class PollsPart(Store):
         with self.write() as connection:
             put_fact(connection, "baseline", {"taken_at": baseline.taken_at.isoformat(), "newest": newest})
 
-    def poll_ended(self, now: datetime, error: str | None) -> None:
-        """Note how the last poll went; `error` None: well."""
+    def poll_ended(
+        self, now: datetime, error: str | None, *, kind: str = "incremental", rows: int = 0, changes: int = 0
+    ) -> None:
+        """Note how the last poll went; `error` None: well. `rows` it read, and so many `changes` it found."""
         with self.write() as connection:
             before = get_fact(connection, "source") or {}
             ended = {**before, "last_poll_at": now.isoformat(), "last_error": error}
@@ -43,3 +49,11 @@ class PollsPart(Store):
             else:
                 ended["consecutive_failures"] = before.get("consecutive_failures", 0) + 1
             put_fact(connection, "source", ended)
+            poll = {"at": now.isoformat(), "kind": kind, "rows": rows, "changes": changes, "error": error}
+            put_fact(connection, "polls", [poll, *(get_fact(connection, "polls") or [])][:POLLS_KEPT])
+
+    def last_polls(self) -> Sequence[PollView]:
+        """The last few polls, newest first."""
+        with self.read() as connection:
+            polls = get_fact(connection, "polls") or []
+        return [PollView(**{**poll, "at": datetime.fromisoformat(poll["at"])}) for poll in polls]

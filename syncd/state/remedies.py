@@ -19,7 +19,7 @@ from syncd.state.tables import WAITING, changes, in_state, seen
 from syncd.state.views import OperatorResult
 from syncd.state.waiting import end, newer, newer_change
 
-_NEWER_STANDS = newer_change(or_(newer.c.ended_at.is_(None), newer.c.state == "delivered", newer.c.in_doubt))
+_NEWER_STANDS = newer_change(or_(newer.c.state.in_(["pending", "delivered"]), newer.c.in_doubt))
 _KNOWN = exists().where(seen.c.order_id == changes.c.order_id, seen.c.told.is_(None))
 _STANDING = select(
     changes.c.id,

@@ -70,7 +70,7 @@ class ReportsPart(Store):
         )
         with self.read() as connection:
             row = connection.execute(select(seen).where(seen.c.order_id == order_id)).first()
-            tries = [_attempt_view(attempt) for attempt in connection.execute(tried)]
+            tries = [attempt_view(attempt) for attempt in connection.execute(tried)]
         return Story(order_id, None if row is None else _seen_view(row), list(self.changes(order_id=order_id)), tries)
 
 
@@ -79,10 +79,10 @@ def _page(
 ) -> list[ChangeView]:
     older = [] if before is None else [changes.c.id < before]
     newest_first = select(changes).where(*conditions, *older).order_by(changes.c.id.desc()).limit(size)
-    return [_change_view(row) for row in connection.execute(newest_first)]
+    return [change_view(row) for row in connection.execute(newest_first)]
 
 
-def _change_view(row: Row[Any]) -> ChangeView:
+def change_view(row: Row[Any]) -> ChangeView:
     return ChangeView(
         id=row.id,
         order_id=row.order_id,
@@ -118,7 +118,7 @@ def _seen_view(row: Row[Any]) -> SeenView:
     )
 
 
-def _attempt_view(row: Row[Any]) -> AttemptView:
+def attempt_view(row: Row[Any]) -> AttemptView:
     return AttemptView(row.change_id, row.started_at, row.ended_at, row.result, row.http_status, row.detail)
 
 

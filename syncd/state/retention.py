@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, delete, exists, select
 
 from syncd.state.store import Store
-from syncd.state.tables import WAITING, attempts, changes, in_state, seen
+from syncd.state.tables import WAITING, attempts, cancellations, changes, in_state, seen
 from syncd.state.views import Pruned
 
 FORGOTTEN_AT_ONCE = 500
@@ -17,7 +17,8 @@ _WAITS = exists().where(changes.c.order_id == seen.c.order_id, WAITING)
 
 class RetentionPart(Store):
     def prune(self, now: datetime, retention: timedelta) -> Pruned:
-        """Forget changes that ended, and orders that went missing, more than `retention` ago.
+        """Forget changes that ended, cancellations that were decided and orders that went missing more than
+        `retention` ago.
 
         It goes in small transactions, so that nobody waits long. An order that still has a change waiting is kept.
         """
@@ -25,8 +26,9 @@ class RetentionPart(Store):
         while True:
             with self.write() as connection:
                 some = Pruned(_forget_changes(connection, before), _forget_orders(connection, before))
+                cancelled = _forget_cancellations(connection, before)
             pruned = Pruned(pruned.changes + some.changes, pruned.orders + some.orders)
-            if max(some.changes, some.orders) < FORGOTTEN_AT_ONCE:
+            if max(some.changes, some.orders, cancelled) < FORGOTTEN_AT_ONCE:
                 return pruned
 
 
@@ -43,4 +45,12 @@ def _forget_orders(connection: Connection, before: datetime) -> int:
     gone = select(seen.c.order_id).where(seen.c.missing_since < before, ~_WAITS).limit(FORGOTTEN_AT_ONCE)
     ids = connection.execute(gone).scalars().all()
     connection.execute(delete(seen).where(seen.c.order_id.in_(ids)))
+    return len(ids)
+
+
+def _forget_cancellations(connection: Connection, before: datetime) -> int:
+    decided = (cancellations.c.state != "received", cancellations.c.decided_at < before)
+    old = select(cancellations.c.id).where(*decided).limit(FORGOTTEN_AT_ONCE)
+    ids = connection.execute(old).scalars().all()
+    connection.execute(delete(cancellations).where(cancellations.c.id.in_(ids)))
     return len(ids)

@@ -45,6 +45,7 @@ from syncd.state.tables import (
     seen,
     segments,
 )
+from syncd.state.unsettled import unsettled
 from syncd.state.waiting import end
 
 _IDS: BindParameter[Any] = bindparam("ids", expanding=True)
@@ -58,6 +59,11 @@ _WAITING = (
     )
     .where(WAITING, changes.c.order_id.in_(_IDS))
     .group_by(changes.c.order_id)
+)
+_PAYMENT_IN_DOUBT = (
+    select(changes.c.order_id)
+    .join(seen, and_(seen.c.order_id == changes.c.order_id, seen.c.told == UNKNOWN))
+    .where(changes.c.in_doubt, changes.c.with_payment, changes.c.order_id.in_(_IDS))
 )
 _TRACKED = select(seen.c.order_id, seen.c.missing_since, seen.c.segment).where(seen.c.order_id.in_(_IDS))
 _KNOWN_BEFORE = and_(
@@ -94,6 +100,9 @@ class StagingTransaction:
 
     def load(self, order_ids: Iterable[str]) -> Mapping[str, Seen]:
         return load(self._connection, order_ids)
+
+    def unsettled(self, order_ids: Iterable[str], since: datetime) -> set[str]:
+        return unsettled(self._connection, order_ids, since)
 
     def move_cursor(self, cursor: str) -> None:
         put_fact(self._connection, "cursor", cursor)
@@ -139,9 +148,13 @@ def load(connection: Connection, order_ids: Iterable[str]) -> dict[str, Seen]:
     found = {}
     for ids in in_chunks(asked):
         waiting = {order_id: flags for order_id, *flags in connection.execute(_WAITING, {"ids": ids})}
-        for row in connection.execute(_SEEN, {"ids": ids}):
+        rows = connection.execute(_SEEN, {"ids": ids}).all()
+        unknown = [row.order_id for row in rows if row.told == UNKNOWN]
+        payments = set(connection.execute(_PAYMENT_IN_DOUBT, {"ids": unknown}).scalars()) if unknown else set()
+        for row in rows:
             in_doubt, with_payment = waiting.get(row.order_id, (0, 0))
-            order = _seen(row, asked[row.order_id], in_doubt=bool(in_doubt), payment_waiting=bool(with_payment))
+            payment_in_doubt = bool(with_payment) or row.order_id in payments
+            order = _seen(row, asked[row.order_id], in_doubt=bool(in_doubt), payment_in_doubt=payment_in_doubt)
             found[order.order_id] = order
     return found
 
@@ -169,7 +182,7 @@ def _ids(orders: Sequence[Seen]) -> Iterator[Sequence[str]]:
     return in_chunks(clean(order.order_id) for order in orders)
 
 
-def _seen(row: Row[Any], order_id: str, *, in_doubt: bool, payment_waiting: bool) -> Seen:
+def _seen(row: Row[Any], order_id: str, *, in_doubt: bool, payment_in_doubt: bool) -> Seen:
     return Seen(
         order_id,
         row.content,
@@ -177,7 +190,7 @@ def _seen(row: Row[Any], order_id: str, *, in_doubt: bool, payment_waiting: bool
         row.imshop_uuid,
         row.revision,
         row.missing_since is not None,
-        payment_waiting,
+        payment_in_doubt,
     )
 
 

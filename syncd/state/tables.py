@@ -2,6 +2,7 @@
 
 seen ─── segments      what was observed of each order, and digests that save a full compare its work
 changes ─── attempts   what IMSHOP must be told, and each time that was tried
+cancellations          what buyers want cancelled, and what became of it
 facts                  the few single values: cursor, baseline, pause, ...
 """
 
@@ -170,6 +171,31 @@ attempts = Table(
     Index("attempts_by_change", "change_id", "id"),
 )
 
+cancellations = Table(
+    "cancellations",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("token", Text, nullable=False),
+    Column("generation", Text, nullable=False),
+    Column("order_id", CleanText),
+    Column("imshop_uuid", CleanText),
+    Column("reason", CleanText),
+    Column("state", Text, nullable=False),
+    Column("received_at", Instant, nullable=False),
+    Column("asked", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("claimed_until", Instant, nullable=False),
+    Column("decided_at", Instant),
+    Column("status", CleanText),
+    Column("message", CleanText),
+    Column("error", CleanText),
+    Column("in_doubt", Boolean, nullable=False),
+    Column("order_status", CleanText),
+    Index("cancellations_by_order", "order_id", "id"),
+    Index("cancellations_by_uuid", "imshop_uuid", "id"),
+    sqlite_autoincrement=True,
+)
+
 facts = Table(
     "facts",
     metadata,
@@ -203,6 +229,7 @@ def _partial(name: str, condition: ColumnElement[bool], *columns: Column[Any]) -
 
 Index("changes_by_order", changes.c.order_id)
 _partial("seen_by_uuid", seen.c.imshop_uuid.is_not(None), seen.c.imshop_uuid)
+_partial("seen_by_answered_uuid", seen.c.acknowledged_uuid.is_not(None), seen.c.acknowledged_uuid)
 _partial("seen_missing", seen.c.missing_since.is_not(None), seen.c.missing_since)
 _partial("changes_due", DUE_SOMETIME, changes.c.next_attempt_at, changes.c.id)
 _partial("changes_waiting", WAITING, changes.c.order_id)

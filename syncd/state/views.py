@@ -101,6 +101,35 @@ class Story:
 
 
 @dataclass(frozen=True, slots=True)
+class PollView:
+    """One poll: what it read and found, or the `error` that ended it."""
+
+    at: datetime
+    kind: str
+    rows: int
+    changes: int
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Some minutes of the day. `pushed`: how many changes IMSHOP took; `lags` of the newest of them, in seconds,
+    ascending."""
+
+    since: datetime
+    pushed: int
+    lags: Sequence[float]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A change, and its last attempt if there was one."""
+
+    change: ChangeView
+    last: AttemptView | None
+
+
+@dataclass(frozen=True, slots=True)
 class Released:
     """What an operator let go: `changes` of the guard, and so many `missing` orders may be forgotten."""
 

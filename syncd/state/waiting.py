@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, exists, select, update
+from sqlalchemy import ColumnElement, Connection, exists, literal_column, select, update
 
 from syncd.model import ChangeState
 from syncd.state.tables import DUE_SOMETIME, UNKNOWN, changes, in_state, seen
@@ -21,6 +21,8 @@ def newer_change(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
 
 
 NEWER_WAITS = newer_change(newer.c.ended_at.is_(None))
+NEWER_GOES = newer_change(newer.c.ended_at.is_(None), newer.c.state == literal_column("'pending'"))
+"""An older change gives way to one that will be sent, not to one that is held: that may be discarded."""
 
 
 def end(connection: Connection, state: ChangeState, now: datetime, *which: ColumnElement[bool]) -> int:

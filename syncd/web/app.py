@@ -6,25 +6,28 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Flask, Response, jsonify
+from flask import Blueprint, Flask, Response, jsonify
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from syncd.errors import StateError
+from syncd.web.cancelling import Counter, add_cancelling
 
 
 @dataclass(frozen=True, slots=True)
 class Views:
     """What the application shows. `stuck`: overdue threads and for how many seconds; `not_ready`: the reasons. `status`
-    and `not_ready` may raise StateError."""
+    and `not_ready` may raise StateError. `counter`: where cancellations are handed in; None: nowhere."""
 
     registry: CollectorRegistry
     stuck: Callable[[], Mapping[str, float]]
     not_ready: Callable[[], list[str]]
     status: Callable[[], Mapping[str, Any]]
+    counter: Counter | None = None
 
 
-def create_app(views: Views) -> Flask:
+def create_app(views: Views, *more: Blueprint) -> Flask:
+    """`more`: the status page, say."""
     app = Flask("syncd.web", static_folder=None)
     app.json.ensure_ascii = False  # type: ignore[attr-defined]  # the default provider has it; its base does not
 
@@ -48,6 +51,8 @@ def create_app(views: Views) -> Flask:
     def status() -> Response:
         return jsonify(views.status())
 
+    add_cancelling(app, views.counter)
+
     @app.errorhandler(StateError)
     def state_fails(error: StateError) -> tuple[str, int]:
         return f"state: {error}\n", 503
@@ -56,8 +61,11 @@ def create_app(views: Views) -> Flask:
     def not_for_browsers_to_guess(response: Response) -> Response:
         response.headers["Cache-Control"] = "no-store"
         response.headers["X-Content-Type-Options"] = "nosniff"
-        if response.mimetype == "text/html":  # Flask's default for the plain words above
+        if response.mimetype == "text/html" and "Content-Security-Policy" not in response.headers:
+            # Flask's default for the plain words above
             response.content_type = "text/plain; charset=utf-8"
         return response
 
+    for blueprint in more:
+        app.register_blueprint(blueprint)
     return app

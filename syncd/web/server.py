@@ -5,8 +5,9 @@ from __future__ import annotations
 import errno
 import socket
 from threading import Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from waitress import wasyncore
 from waitress.server import create_server
 
 from syncd.errors import SettingsError
@@ -14,7 +15,11 @@ from syncd.errors import SettingsError
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-THREADS = 4
+THREADS = 12
+QUIET_SECONDS = 5
+"""A connection that is silent for so long is closed. It held no thread: a request gets one when all of it is there."""
+BODY_LIMIT = 64 * 1024
+CONNECTIONS = 200
 
 
 class HttpServer:
@@ -29,7 +34,19 @@ class HttpServer:
             listener = socket.create_server((host, port), family=family)
         except OSError as error:
             raise SettingsError([f"SYNCD_HTTP__BIND: {_why(error, host, port)}"]) from error
-        self._server = create_server(app, sockets=[listener], threads=THREADS, ident=None)
+        self._open: dict[int, Any] = {}
+        self._server = create_server(
+            app,
+            map=self._open,
+            sockets=[listener],
+            threads=THREADS,
+            ident=None,
+            max_request_body_size=BODY_LIMIT + 1,  # it refuses what reaches this
+            channel_timeout=QUIET_SECONDS,
+            cleanup_interval=1,
+            connection_limit=CONNECTIONS,
+            asyncore_use_poll=True,
+        )
         self._thread = Thread(target=self._serve, name="http", daemon=True)
         self._closing = False
 
@@ -37,10 +54,12 @@ class HttpServer:
         self._thread.start()
 
     def close(self) -> None:
-        """Requests under way get a second to end."""
+        """Requests under way get two seconds to end: before the server closes, for each tells it that it is done."""
         self._closing = True
+        self._server.task_dispatcher.shutdown(timeout=2)
         self._server.close()
-        self._server.task_dispatcher.shutdown(timeout=1)
+        self._thread.join(1)
+        wasyncore.close_all(self._open, ignore_all=True)
 
     def _serve(self) -> None:
         try:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
+from typing import cast
 
 import pytest
 from sqlalchemy import make_url
 
+from syncd.doctor.shop import ShopExamination
+from syncd.sources import DatabaseSource
+from syncd.sources.replication import Replication
+from syncd.statuses import Statuses
 from tests.doctor.patient import OLD, QUERY, Patient
+from tests.made import NOON
 from tests.servers import execute
 
 NEWER = "'2', 'packed', '2024-05-01 10:17:31'"
@@ -81,7 +88,7 @@ def test_rows_that_cannot_be_read_are_told_with_the_reason(anywhere: Patient) ->
 
 def test_a_timestamp_that_is_null_is_told(anywhere: Patient) -> None:
     anywhere.has_orders(OLD, "'2', 'new', NULL")
-    assert "of 2 rows looked at, 1 have NULL as updated_at" in anywhere.found("source", "warning")
+    assert "orders have NULL as updated_at: 2 Have the shop set it" in anywhere.found("source", "warning")
 
 
 @pytest.mark.parametrize(
@@ -189,3 +196,25 @@ def test_nothing_is_written_to_the_shop(patient: Patient) -> None:
     patient.examined()
     assert (patient.home / "shop.db").read_bytes() == before
     assert [path.name for path in patient.home.iterdir()] == ["shop.db"]
+
+
+class Behind:
+    """A shop that is a replica, and asked nothing else."""
+
+    def inspection(self) -> Behind:
+        return self
+
+    def replication(self) -> Replication:
+        return Replication(is_replica=True, behind=timedelta(minutes=5))
+
+
+def test_a_replica_that_lags_is_told() -> None:
+    shop = ShopExamination(cast("DatabaseSource", Behind()), Statuses(), lambda _: b"", lambda: NOON)
+    (finding,) = shop.replica()
+    assert (finding.level, finding.text) == ("warning", "it is a replica, 300 s behind its primary")
+
+
+def test_a_database_that_is_no_replica_is_no_matter(anywhere: Patient) -> None:
+    anywhere.has_orders(OLD)
+    assert "replica" not in anywhere.found("source")
+    assert "ok: no order has NULL as updated_at" in anywhere.found("source")

@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from syncd.doctor.finding import Finding
-from syncd.doctor.timing import off, precision, zone_smells
+from syncd.doctor.timing import behind, off, precision, zone_smells
 from syncd.sources.inspection import Newest
+from syncd.sources.replication import Replication
 from tests.made import NOON
 
 
@@ -72,3 +73,24 @@ def test_precision_is_told() -> None:
     fine = Newest((), [datetime(2026, 1, 2, 3, 4, 5, 6, UTC)], wall_clock=False, whole_seconds=False)
     assert "fractions of a second and says an instant; the newest is 2026-01-02 03:04:05 UTC" in precision(fine).text
     assert "whole seconds and says local time without an offset" in precision(newest(0)).text
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (None, None),
+        (Replication(is_replica=False), None),
+        (Replication(is_replica=True, behind=timedelta(seconds=10)), "ok: it is a replica, 10 s behind its primary"),
+        (
+            Replication(is_replica=True, behind=timedelta(seconds=11)),
+            "warning: it is a replica, 11 s behind its primary",
+        ),
+        (
+            Replication(is_replica=True),
+            "warning: it is a replica that does not follow its primary now, or does not say so",
+        ),
+    ],
+)
+def test_a_replica_that_lags_is_a_warning(found: Replication | None, said: str | None) -> None:
+    finding = behind(found)
+    assert (finding and level(finding)) == said

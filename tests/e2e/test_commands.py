@@ -6,8 +6,10 @@ import json
 import sqlite3
 import stat
 from collections.abc import Sequence
+from contextlib import closing
 
 from syncd.sandbox import Applied, Failure
+from syncd.state import open_state
 from tests.e2e.world import World
 
 
@@ -204,6 +206,18 @@ def test_rows_that_cannot_be_read_are_skipped_and_said_and_the_rest_goes_on(worl
     world.shop.put("00000002", "packed")
     assert "1 no_status" in world.done("once")
     assert told(world) == [("00000002", "packed")]
+
+
+def test_a_command_that_would_poll_beside_another_poll_says_so(world: World) -> None:
+    baseline(world)
+    state = open_state(world.env["SYNCD_STATE__URL"], redact=str)
+    with closing(state):
+        lease = state.poll_lease()
+        lease.acquire()
+        ran = world.syncd("once", "--timeout", "1s")
+        lease.release()
+    assert (ran.returncode, len(ran.stderr.splitlines())) == (1, 1)
+    assert "another poll of this shop is under way (process" in ran.stderr
 
 
 def test_a_source_that_shows_nothing_is_a_fault_and_nobody_is_told_when_it_is_back(world: World) -> None:

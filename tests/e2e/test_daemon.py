@@ -32,6 +32,21 @@ def test_a_change_reaches_imshop_and_the_metrics(world: World) -> None:
     assert "Traceback" not in world.log()
 
 
+def test_the_status_page_tells_what_the_shop_and_imshop_say_and_no_secret(world: World) -> None:
+    world.shop.put("1", "new")
+    world.started()
+    world.shop.put("1", "packed")
+    world.wait(lambda: world.metric("syncd_pushes_total", {"result": "delivered"}) == 1, "the change is recorded")
+    code, page = world.get("/")
+    assert (code, "Statuses reach buyers" in page, "imshopStatus" in page) == (200, True, True)
+    world.shop.put("1", "gone")
+    world.shop.run("DROP TABLE orders")
+    story = world.get("/order?id=1")[1]
+    assert "packed" in story
+    assert "no such table" in story
+    assert "test-key" not in page + story
+
+
 def test_what_changed_while_it_was_down_is_pushed_once(world: World) -> None:
     world.shop.put("1", "new")
     end(world.started())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -72,8 +72,10 @@ def is_paused(world: World, reason: str) -> bool:
     return bool(world.status()["delivery"]["reason"] == reason)
 
 
-def has_told_all(world: World, status: str) -> bool:
-    return set(world.sandbox.orders.values()) == {status} and bool(world.status()["delivery"]["state"] == "flowing")
+def has_told_all(world: World, orders: Sequence[str], status: str) -> bool:
+    return world.sandbox.orders == dict.fromkeys(orders, status) and bool(
+        world.status()["delivery"]["state"] == "flowing"
+    )
 
 
 def is_all_written_down(world: World) -> bool:
@@ -156,7 +158,7 @@ def test_what_no_push_can_get_past_pauses_delivery_until_it_is_over(world: World
         world.sandbox.key, world.sandbox.behave = "test-key", None
         if obstruct == world.sandbox.stop:
             world.sandbox.start()
-        world.wait(partial(has_told_all, world, f"step {number}"), f"{reason} is over", 10)
+        world.wait(partial(has_told_all, world, orders, f"step {number}"), f"{reason} is over", 10)
     world.wait(partial(is_all_written_down, world), "the last answers are written down")
     assert [change["attempts"] for change in world.json("changes")] == [1] * len(orders) * len(obstacles)
     assert world.sandbox.followed == 0

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from syncd.imshop.answers import BUSY, REFUSED
-from tests.machine.imshop import TAKEN, Reply
+from tests.machine.imshop import TAKEN, UNPAID, Reply
 from tests.machine.promises import check_at_rest, come_to_rest
 from tests.machine.shop import OLD
 from tests.machine.world import World, one_folder
@@ -134,3 +134,32 @@ def test_a_payment_that_was_told_is_taken_back_though_its_id_went_first(world: W
     come_to_rest(world)
     check_at_rest(world)
     assert world.imshop.told == [("0001", "packed"), ("0001", "shipped"), ("0001", "shipped")]
+
+
+def test_a_payment_that_may_have_been_told_is_taken_back_though_an_operator_gave_that_push_up(world: World) -> None:
+    details(world, "0001", status="packed", paid=True, payment_id="p")
+    world.imshop.auto = TAKEN
+    world.deliver_all()
+    world.imshop.auto = None
+    details(world, "0001", status="shipped", paid=False, payment_id=None)
+    world.step()
+    world.answer("0001", Reply("CRASH", applied=False, crash=True))
+    world.step()
+    world.step()
+    world.state.discard([change.id for change in world.state.changes(limit=1)], now=world.now())
+    details(world, "0001", status="done")
+    come_to_rest(world)
+    check_at_rest(world)
+    assert world.imshop.of("0001").payment == UNPAID
+
+
+def test_an_order_that_goes_back_after_a_turn_whose_end_was_lost_is_not_told(world: World) -> None:
+    """The turn took the change, but the connection was cut right at its commit, so nobody was handed it."""
+    changed(world, "0001", "packed")
+    world.on_commit = lambda: "cut"
+    world.step()
+    world.on_commit = lambda: None
+    changed(world, "0001", "new")
+    come_to_rest(world)
+    check_at_rest(world)
+    assert world.imshop.told == []

@@ -76,6 +76,14 @@ def test_a_payment_flag_that_is_neither_skips_the_row(value: object) -> None:
     assert (found.reason, found.order_id) == ("bad_value", "1")
 
 
+@pytest.mark.parametrize("name", ["order_id", "imshop_uuid"])
+def test_an_id_that_no_state_could_index_skips_the_row(name: str) -> None:
+    found = read(None, **{name: "9" * 256})
+    assert isinstance(found, Skipped)
+    assert (found.reason, f"{name} is longer than 255" in found.detail) == ("bad_value", True)
+    assert isinstance(read(None, **{name: "9" * 255}), Order)
+
+
 def test_only_the_columns_that_the_query_has_are_compared() -> None:
     assert order().content == {"status": "new"}
     assert order(tracking_url="", paid=None, payment_id=None).content == {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -89,12 +90,28 @@ def test_the_holder_is_named(state: State, url: str) -> None:
         assert not state.lease().acquire()
 
 
+def test_the_right_to_poll_is_another_than_the_right_to_deliver(state: State, url: str) -> None:
+    delivering, polling = state.lease(), state.poll_lease()
+    assert delivering.acquire()
+    assert polling.acquire()
+    with another(url) as other:
+        assert not other.poll_lease().acquire()
+        polling.release()
+        theirs = other.poll_lease()
+        assert theirs.acquire()
+        theirs.release()
+    delivering.release()
+
+
 def test_a_daemon_that_was_killed_leaves_no_lease(state: State, url: str) -> None:
     with another_daemon(url) as daemon:
         daemon.kill()
         daemon.wait()
     lease = state.lease()
-    assert lease.acquire()
+    ends_at = time.monotonic() + 20  # PostgreSQL's own process takes a moment to see that its client is gone
+    while not lease.acquire():
+        assert time.monotonic() < ends_at
+        time.sleep(0.01)
     assert str(os.getpid()) in str(lease.holder())
     lease.release()
 
@@ -106,6 +123,15 @@ def test_a_lease_whose_file_was_removed_is_lost(sqlite_state: str, tmp_path: Pat
         (tmp_path / "syncd.db.lock").unlink()
         assert not lease.held()
         assert lease.acquire()
+        lease.release()
+
+
+def test_the_holder_is_named_though_one_before_had_a_longer_name(sqlite_state: str, tmp_path: Path) -> None:
+    (tmp_path / "syncd.db.lock").write_text("9" * 20)
+    with another(sqlite_state) as state:
+        lease = state.lease()
+        lease.acquire()
+        assert lease.holder() == f"process {os.getpid()}"
         lease.release()
 
 

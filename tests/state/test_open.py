@@ -56,8 +56,16 @@ def test_a_new_state_has_the_tables_that_the_code_uses(state: State) -> None:
 def test_a_state_that_another_process_has_just_made_is_left_as_it_is(state: State) -> None:
     stage(state, adopted("1"))
     with state.write() as connection:
-        migrate._make(connection)
+        migrate._make(connection, state.place)
     assert state.tracked() == 1
+
+
+def test_a_file_of_another_program_is_left_alone(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "shop.db")) as shop:
+        shop.execute("CREATE TABLE orders (id)")
+        with pytest.raises(StateError, match=r"shop\.db is another program's \(it has a table orders\)"):
+            open_state(f"sqlite:///{tmp_path}/shop.db", redact=str)
+        assert [name for (name,) in shop.execute("SELECT name FROM sqlite_master")] == ["orders"]
 
 
 def test_all_migrations_are_known() -> None:

@@ -174,12 +174,15 @@ def test_after_a_crash_a_newer_change_takes_the_place_of_what_was_being_sent(sta
     assert deliver(state) == ["sent"]
 
 
-def test_after_a_crash_a_newer_change_that_is_held_takes_its_place_too(state: State) -> None:
+def test_after_a_crash_a_newer_change_that_is_held_takes_no_ones_place(state: State) -> None:
+    """It may be discarded."""
     stage(state, decision(status="packed"))
     take(state)
     stage(state, decision(status="sent", revision=2, hold="guard"))
     state.recover(NOON)
-    assert states(state) == ["superseded", "held"]
+    assert states(state) == ["pending", "held"]
+    state.discard(held=True, now=NOON)
+    assert deliver(state) == ["packed"]
 
 
 def test_when_nothing_was_being_sent_there_is_nothing_to_recover(state: State) -> None:

@@ -154,12 +154,12 @@ def test_what_would_be_tried_again_gives_way_to_a_newer_change(state: State, res
     assert deliver(state) == ["sent"]
 
 
-def test_what_would_be_tried_again_gives_way_to_a_newer_change_that_is_held(state: State) -> None:
+def test_what_would_be_tried_again_does_not_give_way_to_a_newer_change_that_is_held(state: State) -> None:
     stage(state, decision(status="packed"))
     pushes = take(state)
     stage(state, decision(status="sent", revision=2, hold="guard"))
     write_down(state, *(outcome(push, "retry") for push in pushes))
-    assert states(state) == ["superseded", "held"]
+    assert states(state) == ["pending", "held"]
 
 
 def test_giving_way_in_doubt_leaves_nobody_knowing(state: State) -> None:

@@ -85,8 +85,15 @@ def test_the_newest_change_is_tried_again_whatever_became_of_older_ones(state: S
 
 def test_an_older_change_is_not_tried_again_while_a_newer_one_waits(state: State) -> None:
     ended(state)
-    stage(state, decision(status="sent", revision=2, hold="guard"))
+    stage(state, decision(status="sent", revision=2))
     assert state.retry([1], now=NOON).left == {1: NEWER}
+
+
+def test_an_older_change_is_tried_again_while_a_newer_one_is_held(state: State) -> None:
+    ended(state)
+    stage(state, decision(status="sent", revision=2, hold="guard"))
+    assert state.retry([1], now=NOON).done == [1]
+    assert deliver(state) == ["packed"]
 
 
 def test_an_older_change_is_not_tried_again_once_a_newer_one_may_have_arrived(state: State) -> None:

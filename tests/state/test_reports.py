@@ -112,6 +112,14 @@ def test_the_story_has_the_orders_own_changes_and_attempts(state: State) -> None
     assert [attempt.change_id for attempt in story.attempts] == [1]
 
 
+def test_attempts_are_told_in_the_order_in_which_they_were_made(state: State) -> None:
+    stage(state, decision("7"))
+    for minute in range(3):
+        now = NOON + minute * MINUTE
+        write_down(state, *(outcome(push, "retry", now=now) for push in take(state, now=now)))
+    assert [attempt.started_at for attempt in state.story("7").attempts] == [NOON, NOON + MINUTE, NOON + 2 * MINUTE]
+
+
 def test_a_held_change_is_in_the_log_with_its_hold(state: State) -> None:
     stage(state, decision(hold="status", message="Готов"))
     (change,) = state.changes()

@@ -110,14 +110,14 @@ def test_a_refusal_that_is_not_in_doubt_leaves_imshop_with_what_it_knew(state: S
 
 def test_a_payment_that_waits_is_known(state: State) -> None:
     stage(state, decision("1", with_payment=True), decision("2"), decision("3", with_payment=True, hold="guard"))
-    flags = {order_id: order.payment_waiting for order_id, order in state.load(["1", "2", "3"]).items()}
+    flags = {order_id: order.payment_in_doubt for order_id, order in state.load(["1", "2", "3"]).items()}
     assert flags == {"1": True, "2": False, "3": True}
 
 
 def test_a_payment_that_was_delivered_waits_no_more(state: State) -> None:
     stage(state, decision(with_payment=True))
     write_down(state, *(outcome(push) for push in take(state)))
-    assert not the(state).payment_waiting
+    assert not the(state).payment_in_doubt
 
 
 def test_what_one_process_stored_another_loads(state: State, url: str) -> None:

@@ -1,0 +1,117 @@
+"""One order's story for `syncd explain` and the status page: what the shop says now, and what the state knows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from threading import Lock, Thread
+from typing import Any, Protocol
+
+from syncd.errors import SourceError
+from syncd.model import Cancellation, Content, Order, Page
+from syncd.state import SeenView, Story
+
+NOT_SHOWN = "the query shows no such order"
+UNKNOWN = "not known: it was never told, or a push is in doubt"
+
+
+@dataclass(frozen=True, slots=True)
+class InShop:
+    """The order as the shop shows it now; None: it does not, or `fault` says why that cannot be told."""
+
+    order: Order | None
+    fault: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    story: Story
+    now: InShop
+    cancelled: Sequence[Cancellation] = ()
+    """What buyers asked for in the app, the newest first."""
+
+    @property
+    def is_known(self) -> bool:
+        return bool(self.now.order or self.story.seen or self.story.changes or self.cancelled)
+
+
+class Shop(Protocol):
+    """The little that is asked of a source."""
+
+    def find(self, order_ids: list[str]) -> Page:
+        """May raise SourceError."""
+
+    def close(self) -> None: ...
+
+
+def in_the_shop(shop: Shop, order_id: str) -> InShop:
+    """Ask the shop; it is closed then."""
+    try:
+        page = shop.find([order_id])
+    except SourceError as error:
+        return InShop(None, str(error))
+    finally:
+        shop.close()
+    if page.orders:
+        return InShop(page.orders[-1])
+    return InShop(None, "; ".join(f"{row.reason}: {row.detail}" for row in page.skipped) or None)
+
+
+class BoundedLook:
+    """Looks into the shop for people who wait: one look at a time, and each for `seconds` at most.
+
+    A driver's call cannot be interrupted, so its thread is left behind when time is up, and no other look is begun
+    until it has ended by itself.
+    """
+
+    def __init__(self, open_shop: Callable[[], Shop], seconds: float) -> None:
+        self._open_shop = open_shop
+        self._seconds = seconds
+        self._one_look = Lock()
+
+    def __call__(self, order_id: str) -> InShop:
+        if not self._one_look.acquire(blocking=False):
+            return InShop(None, "another look into the shop is under way; try again in a moment")
+        found: SimpleQueue[InShop] = SimpleQueue()
+        Thread(target=self._look, args=(order_id, found), name="look", daemon=True).start()
+        try:
+            return found.get(timeout=self._seconds)
+        except Empty:
+            return InShop(None, f"the shop did not answer within {self._seconds:g} s; try again later")
+
+    def _look(self, order_id: str, found: SimpleQueue[InShop]) -> None:
+        try:
+            found.put(in_the_shop(self._open_shop(), order_id))
+        except SourceError as error:  # the driver is not installed
+            found.put(InShop(None, str(error)))
+        finally:
+            self._one_look.release()
+
+
+def order_facts(order: Order) -> dict[str, Any]:
+    return {
+        "order_id": order.order_id,
+        **order.content,
+        "updated_at": order.updated_at,
+        "message": order.message,
+        "tracking_url": order.tracking_url,
+        "imshop_uuid": order.imshop_uuid,
+    }
+
+
+def seen_facts(seen: SeenView) -> dict[str, object]:
+    return {
+        "last seen as": in_words(seen.content),
+        "IMSHOP knows": UNKNOWN if seen.told is None else in_words(seen.told),
+        "acknowledged": seen.acknowledged_status,
+        "acknowledged at": seen.acknowledged_at,
+        "IMSHOP's UUID": seen.acknowledged_uuid or seen.imshop_uuid,
+        "first seen": seen.first_seen_at,
+        "last differed": seen.changed_at,
+        "missing since": seen.missing_since,
+    }
+
+
+def in_words(content: Content) -> str:
+    return ", ".join(f"{column} {value}" for column, value in content.items() if value is not None)

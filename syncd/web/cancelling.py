@@ -1,0 +1,128 @@
+"""POST /imshop/cancel: who asks, how often, and what they are answered. What a cancellation is, `syncd.cancel` knows.
+
+401 without the key · 400 for what is not the protocol · 413 over 64 KiB · 429 over 20 a second · 503 where the shop did
+not decide, or the state cannot be written · 200 with `success` for a decision · 404 while no key is set
+"""
+
+from __future__ import annotations
+
+import hmac
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any
+
+from flask import Flask, Request, Response, jsonify, request
+
+from syncd.cancel import Desk, MalformedError, answer, asked_in, key_in, parsed
+from syncd.errors import StateError
+from syncd.logs import fields
+from syncd.model import Asked
+
+BODY_LIMIT = 64 * 1024
+A_SECOND = 20
+RETRY_SECONDS = 1
+
+log = logging.getLogger("syncd")
+
+
+class RefusedError(Exception):
+    """The request is answered without being looked at any further."""
+
+    def __init__(self, status: int, why: str) -> None:
+        super().__init__(why)
+        self.status = status
+
+
+@dataclass(slots=True)
+class Bucket:
+    """Lets so many requests a second through, and as many at once. Thread-safe."""
+
+    monotonic: Callable[[], float]
+    a_second: int = A_SECOND
+    _left: float = A_SECOND
+    _at: float = 0.0
+    _lock: Lock = field(default_factory=Lock)
+
+    def take(self) -> bool:
+        with self._lock:
+            now = self.monotonic()
+            self._left = min(self.a_second, self._left + max(0.0, now - self._at) * self.a_second)
+            self._at = now
+            if self._left < 1:
+                return False
+            self._left -= 1
+            return True
+
+
+class Counter:
+    """Where cancellations are handed in. Whoever lacks the key uses up a limit of their own, and nobody else's."""
+
+    def __init__(self, desk: Desk, api_key: str, monotonic: Callable[[], float]) -> None:
+        self.desk = desk
+        self._key = api_key.encode()
+        self._known, self._strangers = Bucket(monotonic), Bucket(monotonic)
+
+    def asked(self, asking: Request) -> Asked:
+        """The cancellation that is asked for. RefusedError."""
+        body = asking.stream.read(BODY_LIMIT + 1)
+        if len(body) > BODY_LIMIT:
+            raise RefusedError(413, "the body is over 64 KiB")
+        fault, sent = _read(body)
+        has_key = any(self._is_key(key) for key in (*_keys_in(asking), key_in(sent)) if key)
+        if not (self._known if has_key else self._strangers).take():
+            raise RefusedError(429, f"more than {A_SECOND} requests a second")
+        if not has_key:
+            raise RefusedError(401, "the key is missing or wrong")
+        if fault:
+            raise RefusedError(400, fault)
+        try:
+            return asked_in(sent)
+        except MalformedError as error:
+            raise RefusedError(400, str(error)) from None
+
+    def _is_key(self, key: str) -> bool:
+        return hmac.compare_digest(key.encode("utf-8", "surrogatepass"), self._key)
+
+
+def add_cancelling(app: Flask, counter: Counter | None) -> None:
+    """The route is there in any case, and answers 404 while there is no counter."""
+
+    @app.post("/imshop/cancel")
+    def cancel() -> Response:
+        if counter is None:
+            return _told(404, "cancellations are off: SYNCD_CANCEL__API_KEY is not set")
+        try:
+            asked = counter.asked(request)
+            decided = counter.desk.receive(asked)
+        except RefusedError as error:
+            log.warning("cancellation_turned_away", extra=fields(status=error.status, error=str(error)))
+            return _told(error.status, str(error))
+        except StateError as error:
+            log.error("cancellation_not_stored", extra=fields(error=str(error), do="nothing: IMSHOP asks again"))
+            return _told(503, "it could not be stored")
+        if decided.state in ("accepted", "refused"):
+            return jsonify(answer(asked.generation, decided))
+        return _told(503, "the shop has not decided; ask again")
+
+
+def _read(body: bytes) -> tuple[str | None, Mapping[str, Any]]:
+    """Read before the key is known to be right: it may be in there."""
+    try:
+        return None, parsed(body)
+    except MalformedError as error:
+        return str(error), {}
+
+
+def _keys_in(asking: Request) -> list[str | None]:
+    scheme, _, bearer = asking.headers.get("Authorization", "").partition(" ")
+    return [bearer.strip() if scheme.lower() == "bearer" else None, asking.headers.get("key")]
+
+
+def _told(status: int, why: str) -> Response:
+    reply = jsonify({"success": False, "error": why})
+    reply.status_code = status
+    if status in (429, 503):
+        reply.headers["Retry-After"] = str(RETRY_SECONDS)
+    return reply

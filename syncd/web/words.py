@@ -1,0 +1,192 @@
+"""The page's words: English as the templates write them, and Russian."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal, TypeAlias
+
+Language: TypeAlias = Literal["en", "ru"]
+
+RUSSIAN = {
+    # verdict.py
+    "Statuses reach buyers": "Статусы доходят до покупателей",
+    "Statuses flow, but have a look": "Статусы идут, но взгляните",
+    "Statuses do not reach buyers": "Статусы не доходят до покупателей",
+    "The state cannot be read": "Состояние не читается",
+    "Mend that first: nothing is pushed without it": "Сначала почините это: без состояния ничего не отправляется",
+    "This daemon is in trouble": "С этой службой что-то не так",
+    "Look at its log": "Посмотрите её журнал",
+    "Another daemon polls and pushes; this one stands by": "Работает другая служба, эта — в резерве",
+    "Nothing: it takes over by itself": "Ничего делать не нужно: при сбое она подхватит сама",
+    "The shop cannot be read": "Магазин не читается",
+    "Run syncd check. The next poll tries again": "Запустите syncd check. Следующий опрос попробует снова",
+    "No poll has ended yet": "Ни один опрос ещё не завершён",
+    "Wait a moment: the first one reads every order": "Подождите: первый опрос читает все заказы",
+    "The last poll was long ago": "Последний опрос был давно",
+    "See that the daemon runs": "Проверьте, что служба работает",
+    "Delivery is paused": "Отправка приостановлена",
+    "Delivery is paused: IMSHOP does not accept the key": "Отправка приостановлена: IMSHOP не принимает ключ",
+    "Delivery is paused: IMSHOP cannot be reached": "Отправка приостановлена: IMSHOP недоступен",
+    "Delivery is paused: no secure connection to IMSHOP": "Отправка приостановлена: нет защищённой связи с IMSHOP",
+    "Delivery is paused: IMSHOP's address has moved": "Отправка приостановлена: адрес IMSHOP изменился",
+    "Delivery is paused: IMSHOP does not answer": "Отправка приостановлена: IMSHOP не отвечает",
+    "Nothing waiting is lost: it goes out as soon as IMSHOP answers well again": (
+        "Ничего не потеряно: всё уйдёт, как только IMSHOP снова ответит"
+    ),
+    "A change has waited for long": "Изменение долго ждёт отправки",
+    "See below what IMSHOP answers": "Посмотрите ниже, что отвечает IMSHOP",
+    "Held changes wait for your decision: {count}": "Изменения задержаны и ждут вашего решения: {count}",
+    "Look: syncd changes --state held. Then syncd release, or syncd discard --held": (
+        "Посмотрите: syncd changes --state held. Затем syncd release или syncd discard --held"
+    ),
+    "Dead changes that IMSHOP was never told: {count}": "Изменения, о которых IMSHOP так и не узнал: {count}",
+    "Look: syncd changes --state dead. Then syncd retry --all-dead, or syncd discard --all-dead": (
+        "Посмотрите: syncd changes --state dead. Затем syncd retry --all-dead или syncd discard --all-dead"
+    ),
+    "Orders missing in the shop, none forgotten: {count}": "Заказы пропали из магазина, но не забыты: {count}",
+    "If they are really gone, run: syncd release": "Если их действительно больше нет, выполните: syncd release",
+    # templates
+    "Order number": "Номер заказа",
+    "Find": "Найти",
+    "No connection to syncd: what is shown is old": "Нет связи с syncd: данные устарели",
+    "since {at}": "с {at}",
+    "{span} ago": "{span} назад",
+    "never": "ни разу",
+    "last pushed {ago}": "последняя отправка {ago}",
+    "last poll {ago}": "последний опрос {ago}",
+    "Lag now": "Задержка сейчас",
+    "Lag, last 24 hours": "Задержка за 24 часа",
+    "from the change in the shop to IMSHOP's answer": "от изменения в магазине до ответа IMSHOP",
+    "median of the last hour": "медиана за последний час",
+    "no pushes in the last hour": "за последний час отправок нет",
+    "median; 19 of 20 within {span}": "медиана; 19 из 20 — не дольше {span}",
+    "no pushes": "отправок нет",
+    "Pushed, last 24 hours": "Отправлено за 24 часа",
+    "Lag in each half-hour: from shortest to longest, median marked": (
+        "Задержка по получасам: от наименьшей до наибольшей, отмечена медиана"
+    ),
+    "Pushes in each half-hour": "Отправки по получасам",
+    "24 h ago": "24 ч назад",
+    "now": "сейчас",
+    "Changes that are not with IMSHOP": "Изменения, которых нет в IMSHOP",
+    "Waiting": "Ждут",
+    "Held": "Задержаны",
+    "Refused": "Отказано",
+    "Dead": "Не доставлены",
+    "oldest {span}": "старейшее: {span}",
+    "none": "нет",
+    "Orders tracked": "Заказов под наблюдением",
+    "Last changes": "Последние изменения",
+    "Last polls": "Последние опросы",
+    "No changes yet": "Изменений ещё не было",
+    "No polls yet": "Опросов ещё не было",
+    "Order": "Заказ",
+    "Status": "Статус",
+    "What became of it": "Что с ним стало",
+    "IMSHOP's answer": "Ответ IMSHOP",
+    "Found": "Обнаружено",
+    "When": "Когда",
+    "Kind": "Вид",
+    "Rows": "Строк",
+    "Changes": "Изменения",
+    "Result": "Результат",
+    "incremental": "изменения",
+    "full": "полное сравнение",
+    "well": "успешно",
+    "new order": "новый заказ",
+    "Times are those of the server, {zone}": "Время сервера, {zone}",
+    "figures": "показатели",
+    "All": "Обзор",
+    "Order {id}": "Заказ {id}",
+    "Neither the shop nor syncd knows this order": "Этого заказа нет ни в магазине, ни в syncd",
+    "In the shop now": "Сейчас в магазине",
+    "Seen": "Что видел syncd",
+    "Cancelled in the app": "Отменён в приложении",
+    "Reason": "Причина",
+    "accepted": "принято",
+    "received": "получено",
+    "failed": "не удалось",
+    "Attempts": "Попытки",
+    "Change": "Изменение",
+    "next try {at}": "следующая попытка {at}",
+    "The newest {count} are shown": "Показаны последние {count}",
+    # states of a change, results of an attempt
+    "pending": "ждёт",
+    "held": "задержано",
+    "delivered": "доставлено",
+    "superseded": "заменено новым",
+    "refused": "отказано",
+    "dead": "не доставлено",
+    "discarded": "отброшено",
+    "retry": "будет повтор",
+    "paused": "пауза",
+    "unsent": "не отправлено",
+    # story.py
+    "order_id": "номер",
+    "status": "статус",
+    "tracking": "отслеживание",
+    "tracking_url": "страница отслеживания",
+    "paid": "оплачен",
+    "payment_id": "платёж",
+    "message": "текст",
+    "updated_at": "изменён",
+    "imshop_uuid": "UUID в IMSHOP",
+    "last seen as": "последний вид",
+    "IMSHOP knows": "известно IMSHOP",
+    "acknowledged": "подтверждён статус",
+    "acknowledged at": "подтверждён",
+    "IMSHOP's UUID": "UUID в IMSHOP",
+    "first seen": "впервые замечен",
+    "last differed": "последнее отличие",
+    "missing since": "пропал",
+    "the query shows no such order": "запрос такого заказа не показывает",
+    "not known: it was never told, or a push is in doubt": "неизвестно: не сообщалось, или исход отправки не ясен",
+}
+_UNITS: dict[Language, tuple[str, str, str, str]] = {
+    "en": ("d", "h", "min", "s"),
+    "ru": ("дн", "ч", "мин", "с"),
+}
+
+
+class Words:
+    """Everything that is said in one language."""
+
+    def __init__(self, language: Language) -> None:
+        self.language = language
+
+    def __call__(self, phrase: str, **values: object) -> str:
+        """The phrase, filled in. One that is not listed stays as it is."""
+        said = RUSSIAN.get(phrase, phrase) if self.language == "ru" else phrase
+        return said.format(**values) if values else said
+
+    def span(self, seconds: float) -> str:
+        """A duration in its two greatest units."""
+        day, hour, minute, second = _UNITS[self.language]
+        if seconds < 9.95 and seconds != int(seconds):
+            return f"{max(0.0, seconds):.1f} {second}"
+        whole = max(0, round(seconds))
+        if whole < 60:
+            return f"{whole} {second}"
+        if whole < 3600:
+            return _pair(whole, 60, minute, second)
+        if whole < 86400:
+            return _pair(whole // 60, 60, hour, minute)
+        return _pair(whole // 3600, 24, day, hour)
+
+    def moment(self, at: datetime, now: datetime) -> str:
+        """By the server's own clock; the day only if it is not today."""
+        local = at.astimezone()
+        return f"{local:%H:%M:%S}" if local.date() == now.astimezone().date() else f"{local:%Y-%m-%d %H:%M}"
+
+    def ago(self, at: datetime | None, now: datetime) -> str:
+        return self("never") if at is None else self("{span} ago", span=self.span(round((now - at).total_seconds())))
+
+
+def printable(text: object) -> str:
+    """What the shop or IMSHOP wrote, without characters that steer a screen: direction, line breaks, escapes."""
+    return "".join(letter if letter.isprintable() or letter == "\xa0" else "\ufffd" for letter in str(text))
+
+
+def _pair(amount: int, base: int, great: str, small: str) -> str:
+    whole, rest = divmod(amount, base)
+    return f"{whole} {great} {rest} {small}" if rest and whole < 10 else f"{whole} {great}"

@@ -1,0 +1,46 @@
+"""A desk on a real state, with a clock of its own."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from syncd.cancel import Desk
+from syncd.model import Cancellation
+from syncd.state import State
+from tests.cancel.shops import FakeShop
+from tests.made import NOON
+
+
+@dataclass
+class Office:
+    """`observed`, `repeated`: what the desk told of. Time passes only while the desk waits."""
+
+    state: State
+    shop: FakeShop = field(default_factory=FakeShop)
+    passed: float = 0.0
+    observed: list[Cancellation] = field(default_factory=list)
+    repeated: list[Cancellation] = field(default_factory=list)
+
+    def desk(self, **given: Any) -> Desk:
+        tokens = itertools.count(1)
+        defaults: dict[str, Any] = {
+            "inbox": self.state,
+            "shop": self.shop,
+            "timeout": timedelta(seconds=5),
+            "status": "cancelled",
+            "message": "Отменён",
+            "refusal": "Нельзя",
+            "now": lambda: NOON + timedelta(seconds=self.passed),
+            "monotonic": lambda: self.passed,
+            "pause": self._pass,
+            "new_token": lambda: f"token-{next(tokens)}",
+            "observe": self.observed.append,
+            "repeated": self.repeated.append,
+        }
+        return Desk(**{**defaults, **given})
+
+    def _pass(self, seconds: float) -> None:
+        self.passed += seconds

@@ -1,0 +1,126 @@
+"""Shops that decide about cancellations: one in memory, and one that is a real HTTP server."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Lock, Thread
+from typing import Any
+
+from syncd.cancel.desk import Verdict
+from syncd.errors import CancelError
+from syncd.model import Cancellation
+from tests.made import NOON
+
+
+def cancellation(
+    order_id: str | None = "7", uuid: str | None = "u-7", reason: str | None = "Передумал"
+) -> Cancellation:
+    return Cancellation(
+        id=1,
+        token="token-1",
+        generation="current",
+        order_id=order_id,
+        imshop_uuid=uuid,
+        reason=reason,
+        state="received",
+        received_at=NOON,
+        asked=1,
+        attempts=1,
+        claimed_until=NOON,
+        decided_at=None,
+        status=None,
+        message=None,
+        error=None,
+        in_doubt=False,
+    )
+
+
+@dataclass
+class FakeShop:
+    """Satisfies `syncd.cancel.desk.Shop`. `decide` says what it does; what it was asked it remembers."""
+
+    decide: Callable[[Cancellation], Verdict] = lambda _: Verdict(accepted=True)
+    asked: list[Cancellation] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def cancel(self, cancellation: Cancellation, seconds: float) -> Verdict:
+        self.asked.append(cancellation)
+        time.sleep(self.seconds)
+        return self.decide(cancellation)
+
+    def close(self) -> None: ...
+
+
+def away(_cancellation: Cancellation) -> Verdict:
+    raise CancelError("the shop is away")
+
+
+@dataclass
+class Call:
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass
+class HttpServer:
+    """`status`, `answer`: what every call gets, after `seconds`. `applied`: how often each token was."""
+
+    status: int = 200
+    answer: bytes = b"{}"
+    content_type: str = "application/json"
+    seconds: float = 0.0
+    calls: list[Call] = field(default_factory=list)
+    applied: Counter[str] = field(default_factory=Counter)
+    url: str = ""
+    lock: Lock = field(default_factory=Lock)
+
+
+@contextmanager
+def served(server: HttpServer) -> Iterator[HttpServer]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def answer(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            with server.lock:
+                server.calls.append(Call(self.command, self.path, dict(self.headers), body))
+                server.applied[self.headers["Idempotency-Key"]] += 1
+            time.sleep(server.seconds)
+            self.send_response(server.status)
+            self.send_header("Content-Type", server.content_type)
+            self.send_header("Content-Length", str(len(server.answer)))
+            self.end_headers()
+            self.wfile.write(server.answer)
+
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer  # noqa: N815 - their names in the library
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name in the library
+            pass
+
+        def handle(self) -> None:
+            try:
+                super().handle()
+            except OSError:  # the caller was killed
+                self.close_connection = True
+
+    listening = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    listening.daemon_threads = True
+    server.url = f"http://127.0.0.1:{listening.server_port}"
+    thread = Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        listening.shutdown()
+        listening.server_close()

@@ -1,0 +1,81 @@
+"""What is a cancellation, and what is none."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from syncd.cancel import MalformedError, answer, asked_in, key_in, parsed
+from syncd.model import Asked
+from tests.cancel.shops import cancellation
+
+
+def read(body: str) -> Asked:
+    return asked_in(parsed(body.encode("utf-8", "surrogatepass")))
+
+
+@pytest.mark.parametrize(
+    ("body", "asked"),
+    [
+        ('{"uuid": "u", "internalId": "7", "reason": "Передумал"}', Asked("first", "7", "u", "Передумал")),
+        ('{"uuid": "u"}', Asked("first", None, "u")),
+        ('{"internalId": " 0007 ", "reason": null}', Asked("first", "0007", None)),
+        ('{"id": "7", "status": "canceled", "reason": ""}', Asked("current", "7", None)),
+        ('{"id": 7, "status": "Cancelled"}', Asked("current", "7", None)),
+        ('{"id": "7", "internalId": "7", "uuid": "u"}', Asked("current", "7", "u")),
+        ('\ufeff{"id": "7", "key": "k", "more": {"a": [1]}}', Asked("current", "7", None)),
+        ('{"id": "7", "reason": "a\\u0000b\\ud800\\r\\nc"}', Asked("current", "7", None, "a b   c")),
+    ],
+)
+def test_each_generation_is_understood(body: str, asked: Asked) -> None:
+    assert read(body) == asked
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        ("", "not JSON"),
+        ("[]", "not a JSON object"),
+        ("[" * 60_000, "not JSON"),
+        ('{"id": ' + "9" * 5000 + "}", "not JSON"),
+        ('{"id": NaN}', "not JSON"),
+        ('{"id": "7", "id": "8"}', "twice"),
+        ('{"id": "7", "key": {"a": 1, "a": 2}}', "twice"),
+        ("{}", "none of id, internalId and uuid"),
+        ('{"id": " ", "uuid": null}', "none of id, internalId and uuid"),
+        ('{"id": "7", "internalId": "8"}', "two orders"),
+        ('{"id": true}', "id is no text"),
+        ('{"id": 7.0}', "id is no text"),
+        ('{"id": ' + "9" * 19 + "}", "id is no text"),
+        ('{"uuid": ["u"]}', "uuid is no text"),
+        ('{"id": "7\\u0000"}', "id can be no identifier"),
+        ('{"id": "7\\ud800"}', "id can be no identifier"),
+        ('{"id": "' + "7" * 129 + '"}', "id can be no identifier"),
+        ('{"id": "7", "status": "delivered"}', "status is not canceled"),
+        ('{"id": "7", "status": 1}', "status is not canceled"),
+        ('{"id": "7", "reason": 5}', "reason is no text"),
+    ],
+)
+def test_what_is_not_a_cancellation_beyond_doubt_is_none(body: str, why: str) -> None:
+    with pytest.raises(MalformedError, match=why):
+        read(body)
+
+
+def test_a_body_in_another_charset_is_none() -> None:
+    with pytest.raises(MalformedError, match="not UTF-8"):
+        parsed('{"id": "7", "reason": "Передумал"}'.encode("cp1251"))
+
+
+def test_a_key_that_is_no_text_is_none() -> None:
+    assert key_in({"key": "k"}) == "k"
+    assert key_in({"key": ["k"]}) is None
+
+
+def test_each_generation_is_answered_in_its_own_words() -> None:
+    accepted = replace(cancellation(), state="accepted", status="cancelled", message="Отменён")
+    refused = replace(cancellation(), state="refused", message="Уже в пути")
+    assert answer("first", accepted) == {"success": True, "newStatus": "cancelled", "newMessage": "Отменён"}
+    assert answer("current", accepted) == {"success": True, "status": "cancelled", "message": "Отменён"}
+    assert answer("first", refused) == {"success": False, "newMessage": "Уже в пути"}
+    assert answer("current", replace(accepted, status=None, message=None)) == {"success": True}

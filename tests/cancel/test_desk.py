@@ -1,0 +1,131 @@
+"""On disk first, applied once, answered with the first decision."""
+
+from __future__ import annotations
+
+import pytest
+
+from syncd.cancel.desk import Verdict
+from syncd.errors import StateError
+from syncd.model import Asked, Cancellation, Ruling
+from syncd.state import State
+from tests.cancel.made import Office
+from tests.cancel.shops import away
+from tests.made import NOON
+from tests.state.made import MINUTE, adopted, stage, the
+
+ASKED = Asked("current", "7", None, "Передумал")
+
+
+@pytest.fixture
+def office(memory: State) -> Office:
+    return Office(memory)
+
+
+def test_it_is_on_disk_before_the_shop_hears_of_it(office: Office) -> None:
+    found: list[Cancellation] = []
+
+    def look(_: Cancellation) -> Verdict:
+        found.extend(office.state.cancellations())
+        return Verdict(accepted=True)
+
+    office.shop.decide = look
+    office.desk().receive(ASKED)
+    assert [(one.state, one.order_id) for one in found] == [("received", "7")]
+
+
+def test_the_shop_is_asked_once_and_the_first_decision_is_the_answer(office: Office) -> None:
+    desk = office.desk()
+    first, second = desk.receive(ASKED), desk.receive(ASKED)
+    assert (first.state, first.status, first.message) == ("accepted", "cancelled", "Отменён")
+    assert (second.state, second.id, len(office.shop.asked)) == ("accepted", first.id, 1)
+    assert ([one.state for one in office.observed], len(office.repeated)) == (["accepted"], 1)
+
+
+@pytest.mark.parametrize(("said", "message"), [("Уже в пути", "Уже в пути"), (None, "Нельзя")])
+def test_a_refusal_has_a_message_for_the_buyer(office: Office, said: str | None, message: str) -> None:
+    office.shop.decide = lambda _: Verdict(accepted=False, message=said)
+    refused = office.desk().receive(ASKED)
+    assert (refused.state, refused.status, refused.message) == ("refused", None, message)
+
+
+def test_a_shop_that_is_away_is_asked_again_when_imshop_asks_again(office: Office) -> None:
+    office.shop.decide = away
+    desk = office.desk()
+    assert (desk.receive(ASKED).state, desk.receive(ASKED).error) == ("failed", "the shop is away")
+    office.shop.decide = lambda _: Verdict(accepted=True)
+    assert desk.receive(ASKED).state == "accepted"
+    assert [one.token for one in office.shop.asked] == ["token-1"] * 3
+
+
+def test_what_another_one_applies_is_waited_for(office: Office) -> None:
+    other = office.state.receive(ASKED, "other", NOON, NOON + MINUTE).cancellation
+
+    def decided(seconds: float) -> None:
+        office.passed += seconds
+        if office.passed > 1:
+            office.state.decide(other, Ruling("refused", message="Нельзя"), NOON, answered=True)
+
+    assert office.desk(pause=decided).receive(ASKED).state == "refused"
+    assert office.shop.asked == []
+
+
+def test_what_another_one_does_not_get_done_in_time_stays_undecided(office: Office) -> None:
+    office.state.receive(ASKED, "other", NOON, NOON + MINUTE)
+    assert office.desk().receive(ASKED).state == "received"
+    assert 5 <= office.passed < 5.1
+    assert office.shop.asked == []
+
+
+def test_what_another_one_forgot_is_waited_for_as_it_was(office: Office) -> None:
+    office.state.receive(ASKED, "other", NOON, NOON + MINUTE)
+
+    class Forgetful:
+        receive, decide, take_again = office.state.receive, office.state.decide, office.state.take_again
+
+        def cancellation(self, cancellation_id: int) -> None:
+            return None
+
+    assert office.desk(inbox=Forgetful()).receive(ASKED).state == "received"
+
+
+def test_nothing_is_tried_where_it_cannot_be_stored(office: Office) -> None:
+    with office.state.write() as connection:
+        connection.exec_driver_sql("DROP TABLE cancellations")
+    with pytest.raises(StateError):
+        office.desk().receive(ASKED)
+    assert office.shop.asked == []
+
+
+def test_a_decision_that_cannot_be_stored_is_in_doubt_and_asked_for_again_by_the_same_name(office: Office) -> None:
+    def rename(before: str, after: str) -> None:
+        with office.state.write() as connection:
+            connection.exec_driver_sql(f"ALTER TABLE {before} RENAME TO {after}")
+
+    def accept(_: Cancellation) -> Verdict:
+        rename("cancellations", "away")
+        return Verdict(accepted=True)
+
+    office.shop.decide = accept
+    with pytest.raises(StateError):
+        office.desk().receive(ASKED)
+    rename("away", "cancellations")
+    office.shop.decide = lambda _: Verdict(accepted=True)
+    office.passed += 60
+    assert office.desk().receive(ASKED).state == "accepted"
+    assert [(one.token, one.in_doubt) for one in office.shop.asked] == [("token-1", False), ("token-1", True)]
+
+
+def test_an_operator_has_a_failed_one_applied_and_imshop_learns_of_it_from_the_poll(office: Office) -> None:
+    stage(office.state, adopted("7"))
+    office.shop.decide = away
+    desk = office.desk()
+    failed = desk.receive(ASKED)
+    office.shop.decide = lambda _: Verdict(accepted=True)
+    taken = desk.retry(failed.id)
+    assert taken
+    assert (taken.mine, taken.cancellation.state) == (True, "accepted")
+    assert the(office.state).content == {"status": "new"}
+    again = desk.retry(failed.id)
+    assert again
+    assert (again.mine, len(office.shop.asked)) == (False, 2)
+    assert desk.retry(99) is None

@@ -1,0 +1,134 @@
+"""No echo: IMSHOP is not told back what its buyer cancelled, whenever a poll comes by. What the shop says is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pytest
+
+from syncd.model import Asked, Page, Ruling
+from syncd.poll import Poller
+from syncd.state import State
+from tests.fakes import LOOKBACK, FakeShop
+
+SECOND = timedelta(seconds=1)
+ACCEPTED = Ruling("accepted", "cancelled", "Отменён")
+REFUSED = Ruling("refused", message="Уже в пути")
+
+
+@dataclass
+class BusyShop(FakeShop):
+    """`meanwhile` happens right after rows were read, and before they are looked at."""
+
+    meanwhile: Callable[[], None] = lambda: None
+
+    def changed(self, cursor: str) -> Iterator[Page]:
+        for page in super().changed(cursor):
+            self.meanwhile()
+            yield page
+
+
+@pytest.fixture
+def shop() -> BusyShop:
+    shop = BusyShop()
+    for number in range(20):
+        shop.put(f"{number:02d}", "new")
+    return shop
+
+
+@pytest.fixture
+def poller(shop: BusyShop, memory: State) -> Poller:
+    poller = Poller(shop, memory, lambda _status: "push", max_changes=5, lookback=LOOKBACK)
+    poller.poll(shop.now)
+    shop.now += SECOND
+    return poller
+
+
+def cancel(shop: FakeShop, memory: State, ruling: Ruling = ACCEPTED, order_id: str = "07") -> None:
+    received = memory.receive(Asked("current", order_id, None), "token", shop.now, shop.now + SECOND)
+    memory.decide(received.cancellation, ruling, shop.now, answered=True)
+
+
+def waiting(memory: State) -> list[tuple[str, str]]:
+    return [(change.order_id, change.status) for change in memory.changes(state="pending")]
+
+
+def later(poller: Poller, shop: FakeShop, by: timedelta = SECOND) -> None:
+    shop.now += by
+    poller.poll(shop.now)
+
+
+def test_the_poll_does_not_tell_back_what_was_cancelled(poller: Poller, shop: BusyShop, memory: State) -> None:
+    cancel(shop, memory)
+    shop.put("07", "cancelled")
+    later(poller, shop)
+    shop.now += SECOND
+    poller.reconcile(shop.now)
+    assert waiting(memory) == []
+
+
+def test_what_the_shop_says_instead_is_told(poller: Poller, shop: BusyShop, memory: State) -> None:
+    cancel(shop, memory)
+    later(poller, shop)
+    assert waiting(memory) == [("07", "new")]
+
+
+def test_a_row_that_was_read_before_the_cancellation_is_not_believed(
+    poller: Poller, shop: BusyShop, memory: State
+) -> None:
+    shop.put("07", "packed")
+    shop.meanwhile = lambda: cancel(shop, memory)
+    poller.poll(shop.now)
+    assert waiting(memory) == []
+    shop.meanwhile = lambda: None
+    shop.put("07", "cancelled")
+    later(poller, shop)
+    assert waiting(memory) == []
+
+
+def test_an_order_that_was_put_off_is_read_again_however_far_the_poll_had_come(
+    poller: Poller, shop: BusyShop, memory: State
+) -> None:
+    shop.put("07", "packed")
+    shop.now += 2 * LOOKBACK
+    shop.put("08", "packed")
+    shop.meanwhile = lambda: cancel(shop, memory)
+    poller.poll(shop.now)
+    shop.meanwhile = lambda: None
+    assert waiting(memory) == [("08", "packed")]
+    later(poller, shop)
+    assert sorted(waiting(memory)) == [("07", "packed"), ("08", "packed")]
+
+
+@pytest.mark.parametrize(("ruling", "told"), [(ACCEPTED, []), (REFUSED, [("07", "cancelled")])])
+def test_a_row_that_shows_what_is_just_being_decided_waits_for_the_decision(
+    poller: Poller, shop: BusyShop, memory: State, ruling: Ruling, told: list[tuple[str, str]]
+) -> None:
+    mine = memory.receive(Asked("current", "07", None), "token", shop.now, shop.now + 10 * SECOND).cancellation
+    shop.put("07", "cancelled")
+    later(poller, shop)
+    assert waiting(memory) == []
+    memory.decide(mine, ruling, shop.now, answered=True)
+    later(poller, shop)
+    assert waiting(memory) == told
+
+
+def test_a_full_compare_finds_later_what_it_put_off(shop: BusyShop, memory: State) -> None:
+    began = shop.now
+    shop.now += SECOND
+    cancel(shop, memory)
+    poller = Poller(shop, memory, lambda _status: "push", max_changes=5, lookback=LOOKBACK)
+    poller.poll(began)
+    assert (memory.load(["07"])["07"].content, waiting(memory)) == ({"status": "cancelled"}, [])
+    shop.now += SECOND
+    poller.reconcile(shop.now)
+    assert waiting(memory) == [("07", "new")]
+
+
+def test_an_order_that_no_poll_has_seen_yet_is_not_told_back(poller: Poller, shop: BusyShop, memory: State) -> None:
+    cancel(shop, memory, order_id="20")
+    shop.put("20", "cancelled")
+    later(poller, shop)
+    assert waiting(memory) == []

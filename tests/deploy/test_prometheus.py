@@ -1,0 +1,96 @@
+"""The files in deploy/prometheus: promtool's judgement, the runbook, and an alert that a real Prometheus fires."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+
+from syncd.metrics import Metrics
+from tests.deploy.prometheus import prometheus
+from tests.deploy.tools import DEPLOY, program, ran
+from tests.e2e.world import World
+from tests.test_readme import metrics, named
+
+FILES = DEPLOY / "prometheus"
+ALERTS = (FILES / "syncd.alerts.yml").read_text(encoding="utf-8")
+RULES = (FILES / "syncd.rules.yml").read_text(encoding="utf-8")
+TESTS = (FILES / "syncd.test.yml").read_text(encoding="utf-8")
+RUNBOOK = (FILES / "RUNBOOK.md").read_text(encoding="utf-8")
+NAMES = re.findall(r"^ +- alert: (\w+)$", ALERTS, re.MULTILINE)
+
+
+def test_promtool_finds_nothing_wrong() -> None:
+    promtool = program("promtool", "prometheus")
+
+    for checked in (
+        ("config", FILES / "prometheus.yml"),
+        ("rules", FILES / "syncd.rules.yml", FILES / "syncd.alerts.yml"),
+    ):
+        found = ran(promtool, "check", *checked)
+        assert found.returncode == 0, found.stdout + found.stderr
+
+
+def test_each_alert_fires_when_it_should_and_is_silent_when_it_should() -> None:
+    tested = ran(program("promtool", "prometheus"), "test", "rules", FILES / "syncd.test.yml")
+
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+
+
+def test_each_alert_has_a_case_of_its_own_in_which_it_is_silent_and_one_in_which_it_fires() -> None:
+    cases = re.split(r"^  - name: ", TESTS, flags=re.MULTILINE)
+
+    for alert in NAMES:
+        own = "".join(case for case in cases if case.startswith(f"{alert} fires"))
+        assert "exp_samples: []" in own, alert
+        assert "exp_samples: [{" in own, alert
+
+
+def test_each_alert_leads_to_a_section_of_the_runbook_that_says_what_it_means_and_what_to_do() -> None:
+    sections = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", RUNBOOK, re.MULTILINE | re.DOTALL))
+    linked = re.findall(r"^ +runbook: deploy/prometheus/RUNBOOK.md#(\w+)$", ALERTS, re.MULTILINE)
+
+    assert list(sections) == NAMES
+    assert linked == [name.lower() for name in NAMES]
+    for alert, section in sections.items():
+        assert re.findall(r"^\*\*([\w ]+):\*\*", section, re.MULTILINE) == ["For buyers", "Look", "Do"], alert
+
+
+def test_the_readme_lists_each_alert_the_critical_ones_first() -> None:
+    critical = re.findall(r"alert: (\w+)\n(?:(?! +- ).*\n)*? +labels: {severity: critical}", ALERTS)
+
+    assert named("alert") == NAMES
+    assert NAMES[:7] == critical
+
+
+def test_no_metric_is_asked_for_that_does_not_exist() -> None:
+    known = set(metrics())
+    registry = CollectorRegistry()
+    Metrics(registry)
+    known |= {sample.name for metric in registry.collect() for sample in metric.samples}
+
+    assert set(re.findall(r"(?<![:\w])syncd_\w+", ALERTS + RULES)) <= known
+
+
+def test_what_is_recorded_is_what_the_alerts_ask_for() -> None:
+    recorded = set(re.findall(r"record: (\S+)", RULES))
+
+    assert set(re.findall(r"\bsyncd:[\w:]+", ALERTS)) <= recorded
+
+
+def test_a_real_prometheus_fires_the_right_alert_when_imshop_goes_away_and_ends_it_when_it_is_back(
+    tmp_path: Path, world: World
+) -> None:
+    world.shop.put("1", "new")
+    world.started()
+    with prometheus(tmp_path, world) as watching:
+        world.wait(lambda: watching.query("syncd:delivery_paused == 0") and not watching.firing(), "all is well", 30)
+
+        world.sandbox.stop()
+        world.shop.put("1", "packed")
+        world.wait(lambda: watching.firing() == {"SyncdDeliveryPaused"}, "the alert fires", 30)
+
+        world.sandbox.start()
+        world.wait(lambda: world.status()["delivery"]["state"] == "flowing", "it flows again", 40)
+        world.wait(lambda: not watching.firing(), "the alert ends", 30)

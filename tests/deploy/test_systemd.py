@@ -1,0 +1,83 @@
+"""The units in deploy/systemd, judged by systemd itself."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from syncd.settings import VARIABLES
+from tests.deploy.tools import DEPLOY, program, ran
+
+UNITS = ("syncd.service", "syncd@.service")
+WORST_EXPOSURE = 1.5
+
+
+def unit(name: str) -> str:
+    return (DEPLOY / "systemd" / name).read_text(encoding="utf-8")
+
+
+def values(name: str, setting: str) -> list[str]:
+    return re.findall(rf"^{setting}=(.*)$", unit(name), re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("name", "started"), [("syncd.service", "syncd.service"), ("syncd@.service", "syncd@shop.service")]
+)
+def test_systemd_finds_nothing_wrong(tmp_path: Path, name: str, started: str) -> None:
+    """In a copy that starts a program which is there: where nothing is installed, that alone would be wrong."""
+    (tmp_path / name).write_text(unit(name).replace("/opt/syncd/bin/syncd", sys.executable), encoding="utf-8")
+
+    verified = ran(program("systemd-analyze", "systemd"), "verify", "--man=no", tmp_path / started)
+
+    complaints = [line for line in verified.stderr.splitlines() if "syncd" in line]
+    assert (verified.returncode, complaints) == (0, [])
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_little_of_the_system_is_within_its_reach_and_each_exception_is_explained(name: str) -> None:
+    rated = ran(
+        program("systemd-analyze", "systemd"), "security", "--offline=true", "--no-pager", DEPLOY / "systemd" / name
+    )
+
+    (exposure,) = re.findall(r"Overall exposure level for \S+ (\d+\.\d)", rated.stdout)
+    assert float(exposure) <= WORST_EXPOSURE
+    explained = re.findall(r"^#   (\S+=\S*) ", unit(name), re.MULTILINE)
+    left = [line.split()[1] for line in rated.stdout.splitlines() if line.startswith("✗")]
+    assert sorted(left) == sorted(explained)
+
+
+def test_one_of_several_shops_is_guarded_as_the_only_one() -> None:
+    one, several = (text[text.index("# Hardening.") :] for text in map(unit, UNITS))
+
+    assert one == several
+
+
+def test_what_may_stand_in_the_credential_store_are_settings() -> None:
+    secrets = [name for name in values("syncd.service", "LoadCredential") if ":" not in name]
+
+    assert len(secrets) == 4
+    assert set(secrets) <= VARIABLES.keys()
+
+
+def test_an_operators_command_finds_the_state_where_the_service_keeps_it() -> None:
+    command = unit("syncd")
+
+    for name, called in (("syncd.service", "syncd"), ("syncd@.service", "syncd-%i")):
+        assert values(name, "User") == values(name, "StateDirectory") == [called]
+        assert values(name, "WorkingDirectory") == [f"%S/{called}"]
+    assert all(
+        f'--property="{place}' in command
+        for place in ("User=$name", "StateDirectory=$name", "WorkingDirectory=/var/lib/$name")
+    )
+    assert f"StateDirectoryMode={values('syncd.service', 'StateDirectoryMode')[0]}" in command
+
+
+@pytest.mark.parametrize("script", ["install", "remove", "syncd"])
+def test_a_script_can_be_run_and_is_read_by_a_plain_shell(script: str) -> None:
+    path = DEPLOY / "systemd" / script
+
+    assert path.stat().st_mode & 0o111 == 0o111
+    assert ran("sh", "-n", path).returncode == 0

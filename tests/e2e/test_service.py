@@ -1,0 +1,92 @@
+"""`syncd run` as a service manager sees it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from syncd.daemon import Daemon
+from syncd.settings import load
+from syncd.systemd import Manager
+from tests.e2e.world import World, end
+
+
+@pytest.fixture
+def notify(tmp_path: Path) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+        notify.bind(f"{tmp_path}/notify")
+        notify.settimeout(20)
+        yield notify
+
+
+def until(notify: socket.socket, last: str) -> list[str]:
+    """What is told, up to what is waited for."""
+    told = [notify.recv(4096).decode()]
+    while told[-1] != last:
+        told.append(notify.recv(4096).decode())
+    return told
+
+
+def test_the_manager_hears_that_the_daemon_serves_works_and_ends(world: World, notify: socket.socket) -> None:
+    daemon = world.start(NOTIFY_SOCKET=notify.getsockname(), WATCHDOG_USEC="120000000")
+
+    assert notify.recv(4096) == b"READY=1"
+    assert world.get("/healthz")[0] == 200
+    until(notify, "WATCHDOG=1")
+    assert end(daemon) == 0
+    assert until(notify, "STATUS=finishes the pushes in flight")[-2] == "STOPPING=1"
+
+
+def test_one_that_stands_by_is_ready_and_fed_too_and_ends_while_it_takes_over(
+    world: World, notify: socket.socket, postgresql_database: str
+) -> None:
+    leading = world.started(SYNCD_STATE__URL=postgresql_database)
+    second = world.start(
+        SYNCD_STATE__URL=postgresql_database,
+        SYNCD_HTTP__BIND="",
+        SYNCD_IMSHOP__TIMEOUT="60s",
+        NOTIFY_SOCKET=notify.getsockname(),
+        WATCHDOG_USEC="2000000",
+    )
+
+    assert until(notify, "STATUS=stands by: another daemon polls and pushes")[0] == "READY=1"
+    assert until(notify, "WATCHDOG=1")
+    end(leading)
+    until(notify, "STATUS=takes over: waits for what the other daemon may still push")
+    assert until(notify, "WATCHDOG=1")
+    assert end(second) == 0
+    assert "STOPPING=1" in until(notify, "STATUS=finishes the pushes in flight")
+
+
+def test_a_pause_shows_in_the_status(world: World, notify: socket.socket) -> None:
+    world.shop.put("1", "new")
+    world.started(NOTIFY_SOCKET=notify.getsockname(), SYNCD_IMSHOP__API_KEY="wrong")
+    world.shop.put("1", "packed")
+
+    told = notify.recv(4096).decode()
+    while not told.startswith("STATUS=delivery is paused (unauthorized): "):
+        told = notify.recv(4096).decode()
+    assert "wrong" not in told
+
+
+def test_a_daemon_with_a_stuck_thread_is_fed_no_more(world: World, notify: socket.socket) -> None:
+    environ = {"NOTIFY_SOCKET": notify.getsockname(), "WATCHDOG_USEC": "1000000"}
+    daemon = Daemon(load(world.env, usual_env_files=()).settings, Manager(environ, os.getpid(), time.monotonic))
+    thread = Thread(target=daemon.run)
+    thread.start()
+    try:
+        until(notify, "WATCHDOG=1")
+        daemon._pulses.beat("poll's driver", -1.0)  # a thread that promised to be back by now
+        until(notify, "STATUS=stuck: poll's driver")
+        notify.settimeout(2.5)  # in which a healthy daemon would feed it twice
+        with pytest.raises(TimeoutError):
+            notify.recv(4096)
+    finally:
+        daemon.stop()
+        thread.join(20)

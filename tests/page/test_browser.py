@@ -1,0 +1,215 @@
+"""The pages in a real browser: what an operator sees, and that nothing which a shop can write runs there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from random import Random
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect
+
+from syncd.model import Pause
+from syncd.state import State
+from tests.made import NOON
+from tests.page.conftest import PICTURES, Desk, a_change, past_day
+from tests.state.made import outcome, stage, take, write_down
+
+HOSTILE = [
+    "<script>document.title = 'run'; run()</script>",
+    "<img src=x onerror=run()>",
+    '"><svg onload=run()>',
+    "'-run()-'",
+    "javascript:run()",
+    "{{ 7 * 7 }}{% raw %}",
+    "</title><script>run()</script>",
+    "</noscript><script>run()</script>",
+    "\u202egnp.exe\u2066",
+    "a\r\nSet-Cookie: b=c\x1b[31m",
+]
+
+
+@contextmanager
+def opened(browser: Browser, url: str, **options: Any) -> Iterator[Page]:
+    """A page in a browser of its own, which asks nobody but `url` and complains of nothing."""
+    asked: list[str] = []
+    complaints: list[str] = []
+
+    def hear(message: ConsoleMessage) -> None:
+        if "net::ERR_FAILED" not in message.text:  # a test cut the connection
+            complaints.append(message.text)
+
+    def note(request: Request) -> None:
+        asked.append(request.url)
+
+    context = browser.new_context(**{"locale": "en-GB", "viewport": {"width": 1200, "height": 900}, **options})
+    page = context.new_page()
+    page.on("console", hear)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", note)
+    page.on("dialog", lambda dialog: complaints.append(dialog.message))
+    page.clock.install()
+    page.goto(url)
+    yield page
+    context.close()
+    assert complaints == []
+    assert [address for address in asked if not address.startswith(url)] == []
+
+
+def picture(page: Page, name: str) -> None:
+    PICTURES.mkdir(exist_ok=True)
+    page.screenshot(path=PICTURES / f"page-{name}.png", full_page=True)
+
+
+@pytest.fixture
+def day(desk: Desk) -> Desk:
+    """A shop that went well for a day."""
+    past_day(desk.memory, Random(7))
+    latest = [
+        a_change(f"{104200 + number:08}", NOON, status) for number, status in enumerate(["packed", "sent", "new"])
+    ]
+    stage(desk.memory, *latest, now=NOON)
+    seconds = timedelta(seconds=3)
+    write_down(desk.memory, *(outcome(push, now=NOON + seconds) for push in take(desk.memory)), now=NOON + seconds)
+    desk.memory.poll_ended(NOON + seconds, None, rows=3, changes=3)
+    desk.now = NOON + timedelta(seconds=9)
+    return desk
+
+
+def test_a_glance_tells_that_statuses_reach_buyers(day: Desk, url: str, browser: Browser) -> None:
+    looks: dict[str, dict[str, Any]] = {
+        "good": {},
+        "good-dark": {"color_scheme": "dark"},
+        "good-phone-ru": {"locale": "ru-RU", "viewport": {"width": 390, "height": 844}, "is_mobile": True},
+    }
+    for name, options in looks.items():
+        with opened(browser, url, **options) as page:
+            picture(page, name)
+            said = "Статусы доходят до покупателей" if "ru" in name else "Statuses reach buyers"
+            expect(page.get_by_role("heading", level=1)).to_have_text(said)
+
+
+def trouble(memory: State) -> None:
+    stage(memory, *(a_change(f"9{number}", NOON, "lost") for number in range(4)), now=NOON - timedelta(hours=2))
+    pushes = take(memory)
+    write_down(
+        memory,
+        outcome(pushes[0], "dead", error="IMSHOP answered 500 for a day: internal error"),
+        outcome(pushes[1], "refused", error="IMSHOP says no: order not found"),
+        outcome(pushes[2], "retry", error="IMSHOP did not answer within 10 s", next_attempt_at=NOON),
+    )
+    stage(memory, a_change("95", NOON), now=NOON)
+    memory.turn([], 0, Pause("unauthorized", NOON - timedelta(minutes=20), "HTTP 401: key is not valid"), NOON)
+    memory.poll_ended(NOON, "the shop's database (mariadb at 10.0.0.7) cannot be reached: Connection refused")
+
+
+def test_a_glance_tells_what_is_in_the_way(day: Desk, url: str, browser: Browser) -> None:
+    trouble(day.memory)
+    phone = {"color_scheme": "dark", "viewport": {"width": 390, "height": 844}}
+    looks: dict[str, dict[str, Any]] = {"bad": {}, "bad-phone-dark": phone}
+    for name, options in looks.items():
+        with opened(browser, url, **options) as page:
+            picture(page, name)
+            expect(page.get_by_role("heading", level=1)).to_have_text("Statuses do not reach buyers")
+            expect(page.locator("#verdict")).to_contain_text("HTTP 401: key is not valid")
+
+
+@pytest.fixture
+def hostile(desk: Desk) -> Desk:
+    """200 orders whose every text would run if it could."""
+    names = [f"{number} {HOSTILE[number % len(HOSTILE)]}" for number in range(200)]
+    stage(desk.memory, *(a_change(name, NOON, name, name) for name in names), now=NOON)
+    failed = [outcome(push, "retry", error=push.order_id, next_attempt_at=NOON) for push in take(desk.memory, 200)]
+    write_down(desk.memory, *failed)
+    desk.memory.turn([], 0, Pause("tls", NOON, HOSTILE[0]), NOON)
+    desk.memory.poll_ended(NOON, HOSTILE[1])
+    desk.faults = HOSTILE[:4]
+    return desk
+
+
+def test_nothing_that_a_shop_writes_runs_or_makes_a_tag(hostile: Desk, url: str, browser: Browser) -> None:
+    with opened(browser, url) as page:
+        picture(page, "hostile")
+        assert page.locator("main script, main [onload], main [onerror], main img:not(#verdict > img)").count() == 0
+        links = page.locator("td a")
+        shown = links.count()
+        assert shown > 10
+        addresses = [str(links.nth(row).get_attribute("href")) for row in range(shown)]
+        assert all(address.startswith("/order?id=") for address in addresses)
+        page.locator("td a").first.click()
+        expect(page.get_by_role("heading", level=1)).to_contain_text("199 a")
+
+
+def test_each_of_200_hostile_orders_is_only_text_on_its_own_page(hostile: Desk, url: str, browser: Browser) -> None:
+    """All of them through one page's own requests, parsed by the browser; a few of them opened."""
+    ids = [change.order_id for change in hostile.memory.changes()]
+    assert len(ids) == 200
+    with opened(browser, f"{url}/") as page:
+        tags = page.evaluate(
+            """async (ids) => {
+                let tags = 0;
+                for (const id of ids) {
+                    const answer = await fetch("/order?id=" + encodeURIComponent(id));
+                    const story = new DOMParser().parseFromString(await answer.text(), "text/html");
+                    if (!story.querySelector("h1")) throw new Error(id);
+                    tags += story.querySelectorAll("main :is(script, img, svg, [onerror], [onload])").length;
+                }
+                return tags;
+            }""",
+            ids,
+        )
+        assert tags == 0
+        for order_id in ids[: len(HOSTILE)]:
+            page.get_by_role("searchbox").fill(order_id)
+            page.get_by_role("button", name="Find").click()
+            expect(page.get_by_role("heading", level=1)).to_be_visible()
+            assert page.title().endswith("· syncd")
+
+
+def test_an_order_is_found_by_keyboard_alone(day: Desk, url: str, browser: Browser) -> None:
+    with opened(browser, url) as page:
+        page.keyboard.press("Tab")
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.id") == "order"
+        page.keyboard.type("00104201")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", level=1)).to_have_text("Order 00104201")
+        expect(page.get_by_role("region", name="Attempts")).to_contain_text("newStatus sent")
+        picture(page, "order")
+
+
+def test_the_page_brings_itself_up_to_date_and_says_when_it_cannot(day: Desk, url: str, browser: Browser) -> None:
+    with opened(browser, url) as page:
+        page.get_by_role("searchbox").fill("001")
+        trouble(day.memory)
+        page.clock.run_for(11_000)
+        expect(page.get_by_role("heading", level=1)).to_have_text("Statuses do not reach buyers")
+        expect(page).to_have_title("✗ Statuses do not reach buyers · syncd")
+        expect(page.get_by_role("searchbox")).to_have_value("001")
+        page.route("**/*", lambda route: route.abort())
+        expect(page.get_by_role("alert")).to_be_hidden()
+        page.clock.run_for(11_000)
+        expect(page.get_by_text("what is shown is old")).to_be_visible()
+
+
+def test_without_scripts_the_page_is_whole_and_comes_again(day: Desk, url: str, browser: Browser) -> None:
+    with opened(browser, url, java_script_enabled=False) as page:
+        expect(page.get_by_role("heading", level=1)).to_have_text("Statuses reach buyers")
+        assert page.locator('meta[http-equiv="refresh"]').get_attribute("content") == "30"
+
+
+def test_on_a_phone_nothing_is_wider_than_the_screen(hostile: Desk, url: str, browser: Browser) -> None:
+    with opened(browser, url, viewport={"width": 320, "height": 640}) as page:
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320
+        picture(page, "hostile-phone")
+        page.locator("td a").first.click()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320
+
+
+def test_everything_that_can_be_used_has_a_name(day: Desk, url: str, browser: Browser) -> None:
+    with opened(browser, url) as page:
+        for role in ("img", "link", "button", "searchbox", "search", "table", "columnheader"):
+            for part in page.get_by_role(role).all():
+                assert role in ("search", "table") or part.aria_snapshot().strip(f"- {role}").strip(), role

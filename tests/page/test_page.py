@@ -1,0 +1,130 @@
+"""The pages as they are served: languages, headers, what they say, and what they do when the state fails."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+import pytest
+from flask.testing import FlaskClient
+from prometheus_client import CollectorRegistry
+
+from syncd.errors import StateError
+from syncd.model import Asked
+from syncd.story import InShop
+from syncd.web import Views, create_app, pages
+from syncd.web.page import ASSETS, CHANGES_SHOWN, POLICY
+from tests.made import NOON
+from tests.page.conftest import Desk, a_change
+from tests.state.made import deliver, stage
+
+RUSSIAN = {"Accept-Language": "ru-RU,ru;q=0.9,en;q=0.8"}
+
+
+@pytest.fixture
+def client(desk: Desk) -> FlaskClient:
+    return create_app(Views(CollectorRegistry(), dict, list, dict), pages(desk.pages())).test_client()
+
+
+@pytest.mark.parametrize(
+    ("headers", "said"),
+    [
+        ({}, "Statuses reach buyers"),
+        ({"Accept-Language": "de"}, "Statuses reach buyers"),
+        ({"Accept-Language": "ru;q=0.5, en"}, "Statuses reach buyers"),
+        (RUSSIAN, "Статусы доходят до покупателей"),
+    ],
+)
+def test_the_browsers_language_decides(client: FlaskClient, headers: Mapping[str, str], said: str) -> None:
+    answer = client.get("/", headers=headers)
+    assert said in answer.text
+    assert answer.headers["Vary"] == "Accept-Language"
+
+
+@pytest.mark.parametrize("path", ["/", "/order?id=7", "/order?id=none", "/page/page.js", "/page/bad.svg"])
+def test_the_policy_lets_nothing_in_from_elsewhere(client: FlaskClient, path: str) -> None:
+    headers = client.get(path).headers
+    assert headers["Content-Security-Policy"] == POLICY
+    assert POLICY.startswith("default-src 'none'; style-src 'self'; script-src 'self'; ")
+    assert (headers["Cache-Control"], headers["X-Frame-Options"]) == ("no-store", "DENY")
+
+
+def test_each_asset_is_served_as_what_it_is_and_nothing_else_is(client: FlaskClient) -> None:
+    for name, content_type in ASSETS.items():
+        answer = client.get(f"/page/{name}")
+        assert (answer.status_code, answer.headers["Content-Type"]) == (200, content_type)
+    assert client.get("/page/page.py").status_code == 404
+
+
+def test_nothing_can_be_changed_from_the_pages(client: FlaskClient) -> None:
+    assert {client.post(path).status_code for path in ("/", "/order?id=7", "/page/page.js")} == {405}
+
+
+def test_a_state_that_cannot_be_read_is_the_verdict(desk: Desk, client: FlaskClient) -> None:
+    def locked(*_: object) -> None:
+        raise StateError("the state is <locked>")
+
+    desk.memory.summary = locked  # type: ignore[assignment,method-assign]
+    answer = client.get("/")
+    assert answer.status_code == 503
+    assert "Statuses do not reach buyers" in answer.text
+    assert "the state is &lt;locked&gt;" in answer.text
+    desk.memory.story = locked  # type: ignore[assignment,method-assign]
+    answer = client.get("/order?id=7")
+    assert (answer.status_code, "the state is &lt;locked&gt;" in answer.text) == (503, True)
+
+
+def test_an_order_that_nobody_knows_is_not_found(desk: Desk, client: FlaskClient) -> None:
+    desk.in_shop = InShop(None)
+    answer = client.get("/order?id=404")
+    assert answer.status_code == 404
+    assert "Neither the shop nor syncd knows this order" in answer.text
+
+
+def test_an_order_is_told_as_explain_tells_it(desk: Desk, client: FlaskClient) -> None:
+    stage(desk.memory, a_change("7", NOON))
+    deliver(desk.memory)
+    desk.in_shop = InShop(None, "the shop did not answer within 5 s")
+    said = client.get("/order?id=+7+").text
+    for text in (
+        "the shop did not answer within 5 s",
+        "last seen as",
+        "status packed",
+        "imshopStatus processing",
+        "200",
+    ):
+        assert text in said
+
+
+def test_what_a_buyer_cancelled_is_in_the_orders_story(desk: Desk, client: FlaskClient) -> None:
+    assert "Cancelled in the app" not in client.get("/order?id=7").text
+    desk.memory.receive(Asked("current", "7", None, "<i>too late</i>"), "token", NOON, NOON)
+    said = client.get("/order?id=7").text
+    assert "Cancelled in the app" in said
+    assert "received" in said
+    assert "&lt;i&gt;too late&lt;/i&gt;" in said
+
+
+def test_only_the_newest_changes_are_shown(desk: Desk, client: FlaskClient) -> None:
+    stage(desk.memory, *(a_change(f"{number:03}", NOON) for number in range(CHANGES_SHOWN + 1)))
+    said = client.get("/").text
+    assert f'"/order?id={CHANGES_SHOWN:03}"' in said
+    assert '"/order?id=000"' not in said
+
+
+def test_the_day_is_read_again_only_when_it_is_no_longer_fresh(desk: Desk, client: FlaskClient) -> None:
+    read = []
+    day = desk.memory.day
+    desk.memory.day = lambda now: read.append(now) or day(now)  # type: ignore[method-assign,func-returns-value]
+    for seconds in (0, 9, 10, 5):
+        desk.now = NOON + timedelta(seconds=seconds)
+        assert client.get("/").status_code == 200
+    assert [(at - NOON).total_seconds() for at in read] == [0, 10, 5]
+
+
+def test_each_poll_is_told_with_what_it_found_or_why_it_failed(desk: Desk, client: FlaskClient) -> None:
+    desk.memory.poll_ended(NOON, None, kind="full", rows=4321, changes=17)
+    desk.memory.poll_ended(NOON, "the shop is <gone>")
+    said = client.get("/").text
+    for text in ("4321", "17", "full", "the shop is &lt;gone&gt;"):
+        assert text in said

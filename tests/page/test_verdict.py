@@ -1,0 +1,110 @@
+"""One word for whether statuses reach buyers, and what is in the way."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import syncd.web
+from syncd.gate import PAUSE_REASONS
+from syncd.model import CHANGE_STATES, Pause
+from syncd.state import SourceStatus, Summary
+from syncd.story import NOT_SHOWN, UNKNOWN
+from syncd.web.verdict import MAY_WAIT, PAUSES, SOURCE_MAY_FAIL, judge, unreadable
+from syncd.web.words import RUSSIAN
+from tests.made import NOON
+
+WEB = Path(syncd.web.__file__).parent
+WELL = Summary(
+    tracked=5,
+    changes=dict.fromkeys(CHANGE_STATES, 0),
+    held={},
+    oldest_pending_at=NOON,
+    next_due_at=None,
+    source=SourceStatus(NOON, NOON, None, 0),
+    pause=None,
+    last_delivered_at=NOON,
+    missing_refused=0,
+)
+
+
+def failing(since: timedelta | None) -> SourceStatus:
+    return SourceStatus(NOON, None if since is None else NOON - since, "the shop is gone", 3)
+
+
+def counts(**changes: int) -> dict[str, Any]:
+    return {"changes": {**WELL.changes, **changes}}
+
+
+@pytest.mark.parametrize(
+    ("state", "level", "reason"),
+    [
+        ({}, "good", None),
+        ({"source": failing(SOURCE_MAY_FAIL / 2)}, "look", "The shop cannot be read"),
+        ({"source": failing(SOURCE_MAY_FAIL)}, "bad", "The shop cannot be read"),
+        ({"source": failing(None)}, "bad", "The shop cannot be read"),
+        ({"source": SourceStatus(None, None, None, 0)}, "look", "No poll has ended yet"),
+        ({"source": SourceStatus(NOON, NOON - SOURCE_MAY_FAIL, None, 0)}, "look", "The last poll was long ago"),
+        ({"pause": Pause("tls", NOON, "expired")}, "bad", PAUSES["tls"]),
+        ({"pause": Pause("unheard of", NOON, "?")}, "bad", "Delivery is paused"),
+        ({"oldest_pending_at": NOON - MAY_WAIT / 2}, "good", None),
+        ({"oldest_pending_at": NOON - MAY_WAIT}, "look", "A change has waited for long"),
+        (counts(held=3), "look", "Held changes wait for your decision: {count}"),
+        (counts(dead=3), "look", "Dead changes that IMSHOP was never told: {count}"),
+        (counts(refused=3, superseded=9, discarded=1), "good", None),
+        ({"missing_refused": 7}, "look", "Orders missing in the shop, none forgotten: {count}"),
+    ],
+)
+def test_what_is_in_the_way_decides(state: dict[str, Any], level: str, reason: str | None) -> None:
+    verdict = judge(replace(WELL, **state), leads=True, faults=[], now=NOON)
+    assert verdict.level == level
+    assert [found.what for found in verdict.reasons] == ([reason] if reason else [])
+
+
+def test_a_change_that_waits_long_is_no_news_while_delivery_is_paused() -> None:
+    paused = replace(WELL, pause=Pause("tls", NOON, "expired"), oldest_pending_at=NOON - MAY_WAIT)
+    assert len(judge(paused, leads=True, faults=[], now=NOON).reasons) == 1
+
+
+def test_the_worst_stands_first() -> None:
+    summary = replace(WELL, **counts(held=1))
+    verdict = judge(summary, leads=False, faults=["stuck: poll, overdue by 9 s"], now=NOON)
+    assert [reason.level for reason in verdict.reasons] == ["bad", "look", "look"]
+    assert verdict.reasons[0].detail == "stuck: poll, overdue by 9 s"
+
+
+def test_a_state_that_cannot_be_read_is_bad() -> None:
+    assert unreadable("locked").level == "bad"
+
+
+def test_each_reason_to_pause_is_told_in_words_of_its_own() -> None:
+    assert set(PAUSES) == set(PAUSE_REASONS)
+
+
+def test_each_phrase_has_a_translation_and_each_translation_a_phrase() -> None:
+    files = [path for path in WEB.rglob("*") if path.suffix in (".html", ".py") and path.name != "words.py"]
+    rooms = [path.read_text(encoding="utf-8") for path in files]
+    asked = {phrase for room in rooms for phrase in re.findall(r'\b_\("([^"]+)"', room)}
+    assert asked <= RUSSIAN.keys()
+    said = "".join(rooms) + (WEB / "words.py").read_text(encoding="utf-8").partition("_UNITS")[2]
+    elsewhere = {*CHANGE_STATES, "retry", "paused", "unsent", "incremental", "full", NOT_SHOWN, UNKNOWN}
+    facts = {name for name in RUSSIAN if name[0].islower() or name.startswith("IMSHOP")}
+    assert {name for name in RUSSIAN if f'"{name}"' not in said} <= elsewhere | facts
+
+
+def test_each_reason_can_be_said_in_russian() -> None:
+    bad = replace(
+        WELL,
+        pause=Pause("?", NOON, ""),
+        source=failing(None),
+        missing_refused=1,
+        **counts(held=1, dead=1),
+    )
+    verdict = judge(bad, leads=False, faults=["x"], now=NOON)
+    said = {text for reason in (*verdict.reasons, *unreadable("").reasons) for text in (reason.what, reason.do) if text}
+    assert {*said, *PAUSES.values(), verdict.headline} <= RUSSIAN.keys()

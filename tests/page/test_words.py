@@ -1,0 +1,76 @@
+"""Durations, moments and texts as people read them; and the charts' coordinates."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from syncd.state import Slot
+from syncd.web.chart import HEIGHT, WIDTH, lag_chart, lags, push_chart
+from syncd.web.words import Words, printable
+from tests.made import NOON
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (-5, "0 s"),
+        (0, "0 s"),
+        (0.42, "0.4 s"),
+        (9, "9 s"),
+        (9.96, "10 s"),
+        (59.4, "59 s"),
+        (60, "1 min"),
+        (95, "1 min 35 s"),
+        (1500, "25 min"),
+        (7200, "2 h"),
+        (7380, "2 h 3 min"),
+        (90_000, "1 d 1 h"),
+        (86400 * 40 + 7200, "40 d"),
+    ],
+)
+def test_a_duration_is_said_in_its_two_greatest_units(seconds: float, said: str) -> None:
+    assert Words("en").span(seconds) == said
+
+
+def test_russian_has_units_of_its_own_and_what_is_not_listed_stays() -> None:
+    assert Words("ru").span(93_600) == "1 дн 2 ч"
+    assert Words("ru").ago(None, NOON) == "ни разу"
+    assert Words("ru").ago(NOON - timedelta(seconds=3), NOON) == "3 с назад"
+    assert Words("ru")("no such phrase") == "no such phrase"
+
+
+def test_a_moment_of_another_day_is_told_with_its_day() -> None:
+    assert len(Words("en").moment(NOON, NOON)) == len("12:00:00")
+    assert len(Words("en").moment(NOON - timedelta(days=2), NOON)) == len("2026-11-21 12:00")
+
+
+def test_what_steers_a_screen_is_taken_out_and_a_hard_space_stays() -> None:
+    assert printable("\u202egnp\x1b[31m\n в\xa0пути ✓") == "\ufffdgnp\ufffd[31m\ufffd в\xa0пути ✓"
+
+
+def slots(*lags: list[float]) -> list[Slot]:
+    return [Slot(NOON + timedelta(minutes=30 * number), len(some), some) for number, some in enumerate(lags)]
+
+
+def test_a_day_without_pushes_has_no_lag_and_no_bars() -> None:
+    quiet = slots([], [], [])
+    assert (lags(quiet).now, lags(quiet).median, lags(quiet).most, lags(quiet).pushed) == (None, None, None, 0)
+    assert (lag_chart(quiet).bars, push_chart(quiet)) == ([], [])
+
+
+def test_lag_now_is_that_of_the_last_hour() -> None:
+    told = lags(slots([100.0, 200.0], [1.0], [2.0, 9.0]))
+    assert (told.now, told.median, told.most, told.pushed) == (2.0, 9.0, 200.0, 5)
+
+
+def test_everything_lies_within_the_chart() -> None:
+    day = slots([0.0], [], [0.5, 4.0, 100_000.0], [30.0])
+    drawn = lag_chart(day)
+    for bar in (*drawn.bars, *push_chart(day)):
+        assert 0 <= bar.x <= bar.x + bar.width <= WIDTH
+        assert bar.y >= 0
+        assert bar.y + bar.height <= HEIGHT + 2
+    assert [mark.label for mark in drawn.marks] == ["1 s", "1 min", "1 h", "1 d"]
+    assert len(drawn.medians) == 3

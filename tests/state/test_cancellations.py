@@ -1,0 +1,320 @@
+"""The inbox of cancellations, and what an accepted one means for what was seen and what waits to be told."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from threading import Barrier, Thread
+from typing import Any
+
+import pytest
+
+from syncd.model import Asked, Cancellation, Ruling
+from syncd.state import Received, State
+from syncd.state.cancellations import REPEATED
+from tests.made import NOON
+from tests.state.made import MINUTE, adopted, another, decision, log, outcome, stage, states, take, the
+from tests.state.made import write_down as written_down
+
+UNTIL = NOON + MINUTE
+ACCEPTED = Ruling("accepted", "cancelled", "Отменён")
+REFUSED = Ruling("refused", message="Уже в пути")
+FAILED = Ruling("failed", error="the shop is away")
+
+
+def asked(order_id: str | None = "7", uuid: str | None = None) -> Asked:
+    return Asked("current", order_id, uuid, "Передумал")
+
+
+def receive(state: State, what: Asked | None = None, now: Any = NOON, token: str = "token") -> Received:
+    return state.receive(what or asked(), token, now, now + MINUTE)
+
+
+def decide(state: State, ruling: Ruling, now: Any = NOON, *, what: Asked | None = None) -> Cancellation:
+    return state.decide(receive(state, what, now).cancellation, ruling, now, answered=True)
+
+
+def test_a_cancellation_is_on_disk_before_it_is_applied(state: State, url: str) -> None:
+    received = receive(state)
+    assert received.mine
+    with another(url) as after_a_crash:
+        (found,) = after_a_crash.cancellations()
+    assert (found.state, found.order_id, found.reason, found.token) == ("received", "7", "Передумал", "token")
+
+
+def test_the_same_again_while_it_is_applied_is_somebody_elses(state: State) -> None:
+    first = receive(state)
+    again = receive(state, token="other")
+    assert not again.mine
+    assert (again.cancellation.id, again.cancellation.token, again.cancellation.asked) == (
+        first.cancellation.id,
+        "token",
+        2,
+    )
+
+
+def test_two_that_arrive_at_the_same_moment_are_applied_by_one(state: State, url: str) -> None:
+    with another(url) as other:
+        start, mine = Barrier(8), []
+
+        def ask(daemon: State) -> None:
+            start.wait()
+            mine.append(receive(daemon).mine)
+
+        threads = [Thread(target=ask, args=[daemon]) for daemon in [state, other] * 4]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert sorted(mine) == [False] * 7 + [True]
+
+
+@pytest.mark.parametrize("ruling", [ACCEPTED, REFUSED])
+def test_the_same_again_gets_the_first_decision(state: State, ruling: Ruling) -> None:
+    stage(state, adopted("7"))
+    decide(state, ruling)
+    for later in (timedelta(0), 2 * REPEATED):
+        again = receive(state, now=NOON + later)
+        assert (again.mine, again.cancellation.state) == (False, ruling.state)
+
+
+def test_one_that_failed_is_applied_again_by_who_asks_again_with_the_same_token(state: State) -> None:
+    decide(state, FAILED)
+    again = receive(state, token="other")
+    assert (again.mine, again.cancellation.token, again.cancellation.attempts) == (True, "token", 2)
+
+
+def test_one_that_was_left_unfinished_is_taken_over_when_its_time_is_up_and_is_in_doubt(state: State) -> None:
+    receive(state)
+    again = receive(state, now=UNTIL)
+    assert (again.mine, again.cancellation.in_doubt) == (True, True)
+
+
+def test_an_order_that_is_active_again_is_cancelled_anew(state: State) -> None:
+    stage(state, adopted("7"))
+    first = decide(state, ACCEPTED)
+    stage(state, decision("7", "packed", 5))
+    assert not receive(state, now=NOON + MINUTE).mine
+    again = receive(state, now=NOON + REPEATED, token="other")
+    assert again.mine
+    assert (again.cancellation.id, again.cancellation.token) != (first.id, "token")
+
+
+def test_an_order_that_changed_since_it_was_refused_is_asked_for_anew(state: State) -> None:
+    stage(state, adopted("7"))
+    decide(state, REFUSED)
+    stage(state, decision("7", "returned"))
+    assert receive(state, now=NOON + REPEATED).mine
+
+
+def test_without_a_status_of_its_own_an_accepted_one_stands(state: State) -> None:
+    stage(state, adopted("7"))
+    decide(state, Ruling("accepted"))
+    stage(state, decision("7", "cancelled"))
+    assert not receive(state, now=NOON + REPEATED).mine
+
+
+@pytest.mark.parametrize("by_imshop", [False, True])
+def test_a_uuid_alone_is_enough_where_the_order_is_known(state: State, *, by_imshop: bool) -> None:
+    stage(state, decision("7", imshop_uuid=None if by_imshop else "u-7"))
+    (push,) = take(state)
+    done = outcome(push)
+    if by_imshop:
+        assert done.answer
+        done = outcome(push, answer=type(done.answer)(200, "7", "u-7", None, None, None))
+    written_down(state, done)
+    received = receive(state, asked(None, "u-7"))
+    assert (received.cancellation.order_id, received.cancellation.imshop_uuid) == ("7", "u-7")
+    assert not receive(state, asked("7")).mine
+    assert receive(state, asked("7")).cancellation.imshop_uuid == "u-7"
+
+
+def test_a_number_that_is_no_order_but_a_uuid_is_the_uuid(state: State) -> None:
+    stage(state, decision("7", imshop_uuid="u-7"))
+    assert receive(state, asked("u-7")).cancellation.order_id == "7"
+
+
+def test_an_earlier_cancellation_tells_which_order_a_uuid_is(state: State) -> None:
+    receive(state, asked("7", "u-7"))
+    assert not receive(state, asked(None, "u-7")).mine
+
+
+def test_a_uuid_of_several_orders_names_none_of_them(state: State) -> None:
+    stage(state, decision("7", imshop_uuid="u"), decision("8", imshop_uuid="u"))
+    assert receive(state, asked(None, "u")).cancellation.order_id is None
+
+
+def test_the_same_unknown_uuid_again_is_the_same_cancellation(state: State) -> None:
+    assert receive(state, asked(None, "u")).mine
+    assert not receive(state, asked(None, "u")).mine
+
+
+def test_an_accepted_order_counts_as_seen_and_told_with_the_cancelled_status(state: State) -> None:
+    stage(state, adopted("7"))
+    decide(state, ACCEPTED)
+    assert the(state).content == the(state).told == {"status": "cancelled"}
+    assert states(state) == []
+
+
+def test_one_that_was_refused_or_failed_changes_nothing_that_was_seen(state: State) -> None:
+    stage(state, adopted("7"))
+    before = the(state)
+    decide(state, FAILED)
+    decide(state, REFUSED)
+    assert the(state) == before
+
+
+def test_an_order_that_was_never_seen_counts_as_seen_once_it_is_cancelled(state: State) -> None:
+    decide(state, ACCEPTED, what=asked("7", "u-7"))
+    assert the(state).told == the(state).content == {"status": "cancelled"}
+    assert the(state).imshop_uuid == "u-7"
+
+
+def test_what_waited_to_be_told_of_a_cancelled_order_is_void(state: State) -> None:
+    stage(state, decision("7", "packed", 1))
+    stage(state, decision("7", "shipped", 2, hold="guard"))
+    stage(state, decision("8", "packed"))
+    decide(state, ACCEPTED)
+    assert states(state, "7") == ["superseded", "superseded"]
+    assert states(state, "8") == ["pending"]
+
+
+def test_a_dead_change_of_a_cancelled_order_cannot_be_told_after_it(state: State) -> None:
+    stage(state, decision())
+    (push,) = take(state)
+    written_down(state, outcome(push, "dead", in_doubt=True))
+    decide(state, ACCEPTED)
+    state.retry([push.change_id], now=NOON)
+    assert take(state) == []
+
+
+def test_a_push_that_is_on_its_way_is_followed_by_the_cancelled_status(state: State) -> None:
+    stage(state, decision("7", "shipped"))
+    (push,) = take(state)
+    decide(state, ACCEPTED)
+    assert take(state) == []
+    written_down(state, outcome(push))
+    (after,) = take(state)
+    assert (after.status, after.message) == ("cancelled", "Отменён")
+    written_down(state, outcome(after))
+    assert the(state).told == the(state).content
+
+
+def test_a_push_that_is_known_to_have_failed_is_followed_by_nothing(state: State) -> None:
+    stage(state, decision("7", "shipped"))
+    (push,) = take(state)
+    decide(state, ACCEPTED)
+    written_down(state, outcome(push, "retry"))
+    assert take(state) == []
+    assert the(state).told == the(state).content
+
+
+def test_a_push_that_may_have_reached_imshop_is_followed_by_the_cancelled_status(state: State) -> None:
+    stage(state, decision("7", "shipped"))
+    (push,) = take(state)
+    decide(state, ACCEPTED)
+    written_down(state, outcome(push, "retry", in_doubt=True))
+    assert [after.status for after in take(state)] == ["cancelled"]
+
+
+def test_a_cancelled_status_that_is_on_its_way_is_not_told_twice(state: State) -> None:
+    stage(state, decision("7", "cancelled"))
+    (push,) = take(state)
+    decide(state, ACCEPTED)
+    written_down(state, outcome(push))
+    assert take(state) == []
+
+
+def test_texts_that_are_compared_are_taken_as_answered(state: State) -> None:
+    stage(state, decision(content={"status": "packed", "message": "Собран", "paid": True, "payment_id": "p"}))
+    decide(state, ACCEPTED)
+    assert the(state).content == {"status": "cancelled", "message": "Отменён", "paid": True, "payment_id": "p"}
+
+
+def test_one_that_nobody_was_answered_changes_nothing_that_was_seen(state: State) -> None:
+    stage(state, adopted("7"))
+    mine = decide(state, FAILED)
+    taken = state.take_again(mine.id, NOON, UNTIL)
+    assert taken
+    assert taken.mine
+    state.decide(taken.cancellation, ACCEPTED, NOON, answered=False)
+    assert the(state).content == {"status": "new"}
+
+
+def test_an_operator_does_not_apply_what_is_accepted_or_being_applied_or_followed(state: State) -> None:
+    stage(state, adopted("7"))
+    first = decide(state, REFUSED)
+    stage(state, decision("7", "returned"))
+    second = receive(state, now=NOON + REPEATED).cancellation
+    for cancellation in (first, second):
+        taken = state.take_again(cancellation.id, NOON + REPEATED, UNTIL)
+        assert taken
+        assert not taken.mine
+    state.decide(second, ACCEPTED, NOON + REPEATED, answered=True)
+    taken = state.take_again(second.id, NOON + REPEATED, UNTIL)
+    assert taken
+    assert not taken.mine
+    assert state.take_again(99, NOON, UNTIL) is None
+
+
+def test_what_comes_late_of_an_attempt_that_was_replaced_counts_only_if_it_was_accepted(state: State) -> None:
+    late = receive(state).cancellation
+    now = receive(state, now=UNTIL).cancellation
+    assert state.decide(late, REFUSED, UNTIL, answered=True).state == "received"
+    state.decide(now, FAILED, UNTIL, answered=True)
+    assert state.decide(late, ACCEPTED, UNTIL, answered=True).state == "accepted"
+    assert state.decide(now, REFUSED, UNTIL, answered=True).state == "accepted"
+
+
+def test_an_attempt_that_may_have_been_applied_leaves_a_doubt_until_the_shop_decides(state: State) -> None:
+    decide(state, Ruling("failed", error="time-out", in_doubt=True))
+    assert decide(state, FAILED).in_doubt
+    assert not decide(state, REFUSED).in_doubt
+
+
+def test_what_was_left_unfinished_has_failed_and_may_have_been_applied(state: State) -> None:
+    receive(state, asked("7"))
+    decide(state, ACCEPTED, what=asked("8"))
+    assert state.give_up_unfinished(NOON, NOON) == 0
+    assert state.give_up_unfinished(UNTIL, NOON) == 1
+    (given_up,) = state.cancellations("7")
+    assert (given_up.state, given_up.in_doubt) == ("failed", True)
+    assert "may have been applied" in str(given_up.error)
+
+
+def test_cancellations_are_forgotten_after_the_retention_and_those_being_applied_are_not(state: State) -> None:
+    decide(state, ACCEPTED, what=asked("7"))
+    decide(state, REFUSED, now=NOON + 2 * MINUTE, what=asked("8"))
+    receive(state, asked("9"))
+    state.prune(NOON + 3 * MINUTE, 2 * MINUTE)
+    assert [one.order_id for one in state.cancellations()] == ["9", "8"]
+    assert state.cancellations("7") == []
+
+
+def test_a_cancellation_that_was_forgotten_meanwhile_is_decided_all_the_same(state: State) -> None:
+    mine = decide(state, REFUSED)
+    state.prune(NOON + MINUTE, timedelta(0))
+    assert state.decide(mine, ACCEPTED, NOON, answered=True) == mine
+    assert state.cancellation(mine.id) is None
+
+
+def test_an_order_is_unsettled_while_it_is_cancelled_and_for_polls_that_began_before_it_was(state: State) -> None:
+    stage(state, adopted("7"), adopted("8"), adopted("9"))
+    receive(state, asked("7"))
+    decide(state, ACCEPTED, what=asked("8"), now=NOON + MINUTE)
+    decide(state, REFUSED, what=asked("9"), now=NOON + MINUTE)
+    with state.staging() as staging:
+        assert staging.unsettled(["7", "8", "9", "10"], NOON) == {"7", "8"}
+        assert staging.unsettled(["7", "8", "9", "10"], NOON + 2 * MINUTE) == set()
+
+
+def test_the_message_of_a_change_that_was_overtaken_is_kept(state: State) -> None:
+    stage(state, decision("7", "shipped"))
+    take(state)
+    decide(state, ACCEPTED)
+    assert [one.status for one in log(state)] == ["shipped", "cancelled"]
+    assert log(state)[1].previous_status == "shipped"
+
+
+def test_nul_and_half_a_surrogate_pair_are_stored_without_harm(state: State) -> None:
+    received = receive(state, Asked("first", "7", "u", "a\0b\ud800"))
+    assert received.cancellation.reason == "ab?"

@@ -1,0 +1,143 @@
+"""SYNCD_CANCEL__…: how the shop is made to cancel."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from syncd.errors import SettingsError
+from syncd.settings import Loaded, load, masked
+from syncd.settings.cancel import Cancel
+
+NEEDED = {
+    "SYNCD_IMSHOP__URL": "https://imshop.example/token",
+    "SYNCD_SOURCE__URL": "sqlite:////shop.db",
+    "SYNCD_SOURCE__QUERY": "SELECT 1",
+}
+CALL = "https://api.shop.example/orders/{order_id}"
+UPDATE = "UPDATE orders SET state = 'x' WHERE id = :order_id"
+
+
+def loaded(**given: str) -> Loaded:
+    return load({**NEEDED, **{f"SYNCD_CANCEL__{name}": text for name, text in given.items()}}, usual_env_files=())
+
+
+def cancel(**given: str) -> Cancel:
+    return loaded(**given).settings.cancel
+
+
+def fault(**given: str) -> str:
+    with pytest.raises(SettingsError) as caught:
+        cancel(**given)
+    (told,) = caught.value.faults
+    return told
+
+
+def shown(variable: str, **given: str) -> list[str]:
+    return [one.value for one in masked(loaded(**given)) if one.variable == f"SYNCD_CANCEL__{variable}"]
+
+
+def test_without_a_key_nothing_is_on() -> None:
+    assert cancel() == Cancel()
+    assert cancel(TIMEOUT="2s").timeout == timedelta(seconds=2)
+
+
+def test_a_key_needs_exactly_one_way_to_cancel() -> None:
+    assert fault(API_KEY="key").startswith("SYNCD_CANCEL__SQL: SYNCD_CANCEL__API_KEY is set, so one of")
+    assert "SYNCD_CANCEL__URL and SYNCD_CANCEL__COMMAND are set" in fault(URL=CALL, COMMAND="cancel")
+    assert "SYNCD_CANCEL__URL and SYNCD_CANCEL__SQL are set" in fault(URL=CALL, SQL=UPDATE)
+    for way in ({"URL": CALL}, {"COMMAND": "cancel"}, {"SQL": UPDATE}):
+        assert cancel(API_KEY="key", **way).api_key is not None
+
+
+@pytest.mark.parametrize(
+    "url", ["orders/{order_id}", "https://{order_id}.example/", "https://a.example/ b", "ftp://a.example/"]
+)
+def test_a_call_is_a_url_whose_host_is_fixed(url: str) -> None:
+    assert "is not a URL of the form https://host/path" in fault(URL=url)
+
+
+def test_a_calls_method_is_one_that_a_shop_may_want() -> None:
+    assert cancel(URL=CALL, METHOD="delete").method == "DELETE"
+    assert "'TRACE' is none of" in fault(URL=CALL, METHOD="trace")
+
+
+def test_headers_come_one_by_one_or_as_json() -> None:
+    expected = {"X-Token": "secret", "Accept": "text/plain"}
+    single = cancel(HEADERS__X_TOKEN="secret", HEADERS__ACCEPT=" text/plain ").headers
+    whole = cancel(HEADERS='{"X-Token": "secret", "accept": "text/plain"}').headers
+    grouped = load(
+        {**NEEDED, "SYNCD_CANCEL": '{"headers": {"X-Token": "secret", "Accept": "text/plain"}}'}, usual_env_files=()
+    ).settings.cancel.headers
+    for headers in (single, whole, grouped):
+        assert {name: value.get_secret_value() for name, value in headers.items()} == expected
+
+
+def test_a_header_that_http_cannot_carry_is_a_fault() -> None:
+    assert "is not the name of a header" in fault(HEADERS='{"X Token": "a"}')
+    assert "the value of X-Token holds a character" in fault(HEADERS__X_TOKEN="a\nb")
+
+
+def test_an_unknown_name_beside_an_open_group_is_still_a_fault() -> None:
+    assert "is not a setting of syncd" in fault(HEADERS__="a")
+    assert "is not a setting of syncd" in fault(HEADER__X="a")
+
+
+def test_a_body_is_json_with_places_in_quotes_or_a_form() -> None:
+    assert cancel(URL=CALL, BODY='{"id": "{order_id}"}').body == '{"id": "{order_id}"}'
+    assert cancel(URL=CALL, BODY="id={order_id}").body == "id={order_id}"
+    form = "application/x-www-form-urlencoded"
+    assert cancel(URL=CALL, HEADERS__CONTENT_TYPE=form, BODY="{id}").body == "{id}"
+    assert "places stand within quotes" in fault(URL=CALL, BODY='{"id": {order_id}}')
+    assert "is not JSON" in fault(URL=CALL, HEADERS__CONTENT_TYPE="application/json", BODY="id={order_id}")
+    assert "can be JSON or a form" in fault(URL=CALL, HEADERS__CONTENT_TYPE="text/xml", BODY="<a/>")
+
+
+def test_a_command_is_split_as_a_shell_would() -> None:
+    assert cancel(COMMAND="/opt/cancel --shop 'my shop'").command == ("/opt/cancel", "--shop", "my shop")
+    assert "cannot be split into words" in fault(COMMAND="cancel 'my shop")
+
+
+@pytest.mark.parametrize(
+    ("sql", "why"),
+    [
+        ("DELETE FROM orders", "is not an UPDATE"),
+        ("UPDATE orders SET state = 'x'", "does not say which order"),
+        ("UPDATE orders SET state = 'x', id = :order_id", "does not say which order"),
+        ("UPDATE orders SET state = 'x' WHERE id = ':order_id'", "does not say which order"),
+        ("UPDATE orders SET state = 'x' WHERE id = :id", "holds :id, but there are only"),
+    ],
+)
+def test_an_update_names_the_order_by_a_parameter(sql: str, why: str) -> None:
+    assert why in fault(SQL=sql)
+
+
+def test_an_update_may_cast_and_hold_times() -> None:
+    sql = "UPDATE orders SET at = '12:30:00'::time WHERE uuid = :uuid;"
+    assert cancel(SQL=sql).sql == sql[:-1]
+
+
+def test_secrets_show_nowhere() -> None:
+    given = {
+        "API_KEY": "the-key",
+        "URL": "https://me:password@shop.example/{order_id}?token=a-token&r={reason}",
+        "HEADERS__X_TOKEN": "header-secret",
+        "HEADERS__ACCEPT": "text/plain",
+        "DATABASE_URL": "postgresql://me:db-password@db.example/shop",
+    }
+    assert shown("API_KEY", **given) == shown("HEADERS__X-Token", **given) == ["***"]
+    assert shown("URL", **given) == ["https://shop.example/{order_id}?***"]
+    assert shown("URL", URL=CALL) == [CALL]
+    assert "db-password" not in shown("DATABASE_URL", **given)[0]
+    hidden = loaded(**given).settings.secrets()
+    assert {"the-key", "password", "a-token", "header-secret", "db-password"} <= set(hidden)
+    assert not {"text/plain", "{reason}"} & set(hidden)
+
+
+def test_what_nobody_can_reach_is_a_fault() -> None:
+    with pytest.raises(SettingsError, match="SYNCD_CANCEL: API_KEY is set, but SYNCD_HTTP__BIND is empty"):
+        load(
+            {**NEEDED, "SYNCD_CANCEL__API_KEY": "key", "SYNCD_CANCEL__URL": CALL, "SYNCD_HTTP__BIND": ""},
+            usual_env_files=(),
+        )

@@ -1,0 +1,163 @@
+"""What the service manager is told, over a real datagram socket, and by a real daemon."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from syncd.health import Pulses
+from syncd.model import Pause
+from syncd.observe import Observer
+from syncd.statuses import Statuses
+from syncd.systemd import Manager
+from tests.made import NOON
+
+PID = 42
+WATCHED = {"WATCHDOG_USEC": "120000000", "WATCHDOG_PID": str(PID)}
+
+
+class Ear:
+    """The service manager's end of the socket, and a clock that only moves when it is told to."""
+
+    def __init__(self, address: str) -> None:
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(address)
+        self._socket.setblocking(False)
+        self.now = 0.0
+
+    def heard(self) -> list[str]:
+        """What was told since this was asked last."""
+        told = []
+        while True:
+            try:
+                told.append(self._socket.recv(4096).decode())
+            except BlockingIOError:
+                return told
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+@pytest.fixture
+def ear(tmp_path: Path) -> Iterator[Ear]:
+    ear = Ear(f"{tmp_path}/notify")
+    yield ear
+    ear.close()
+
+
+@pytest.fixture
+def manager(tmp_path: Path, ear: Ear) -> Manager:
+    return Manager({"NOTIFY_SOCKET": f"{tmp_path}/notify", **WATCHED}, PID, lambda: ear.now)
+
+
+def test_it_is_told_that_the_daemon_serves_works_and_ends(manager: Manager, ear: Ear) -> None:
+    manager.ready()
+    manager.working("polls and pushes", [])
+    manager.stopping()
+
+    assert ear.heard() == [
+        "READY=1",
+        "STATUS=polls and pushes",
+        "WATCHDOG=1",
+        "STOPPING=1",
+        "STATUS=finishes the pushes in flight",
+    ]
+
+
+def test_the_watchdog_is_fed_four_times_in_its_time(manager: Manager, ear: Ear) -> None:
+    for ear.now in range(120):
+        manager.working("polls and pushes", [])
+
+    assert ear.heard().count("WATCHDOG=1") == 4
+
+
+def test_a_stuck_thread_is_named_and_starves_the_watchdog_until_it_is_heard_of_again(
+    manager: Manager, ear: Ear
+) -> None:
+    pulses = Pulses(lambda: ear.now)
+    pulses.beat("poll", 10)
+    manager.working("polls and pushes", pulses.stuck())
+    assert ear.heard() == ["STATUS=polls and pushes", "WATCHDOG=1"]
+
+    for ear.now in range(11, 300):
+        manager.working("polls and pushes", pulses.stuck())
+    assert ear.heard() == ["STATUS=stuck: poll"]
+
+    pulses.beat("poll", 10)
+    manager.working("polls and pushes", pulses.stuck())
+    assert ear.heard() == ["STATUS=polls and pushes", "WATCHDOG=1"]
+
+
+def test_a_status_is_one_line_so_that_no_error_can_tell_the_manager_more(manager: Manager, ear: Ear) -> None:
+    manager.working("polls fail: no table\nMAINPID=1" + "!" * 1000, [])
+
+    status, _ = ear.heard()
+    assert status.startswith("STATUS=polls fail: no table MAINPID=1!")
+    assert len(status) < 400
+
+
+def test_a_socket_in_the_abstract_namespace_hears_it_too() -> None:
+    name = f"syncd-test-{os.getpid()}"
+    ear = Ear(f"\0{name}")
+
+    Manager({"NOTIFY_SOCKET": f"@{name}"}, PID, lambda: 0.0).ready()
+
+    assert ear.heard() == ["READY=1"]
+    ear.close()
+
+
+@pytest.mark.parametrize(
+    "watchdog", [{}, {"WATCHDOG_USEC": "many"}, {"WATCHDOG_USEC": "1000000", "WATCHDOG_PID": "43"}]
+)
+def test_a_watchdog_that_is_not_there_or_not_for_this_program_is_not_fed(
+    tmp_path: Path, ear: Ear, watchdog: dict[str, str]
+) -> None:
+    Manager({"NOTIFY_SOCKET": f"{tmp_path}/notify", **watchdog}, PID, lambda: 0.0).working("polls and pushes", [])
+
+    assert ear.heard() == ["STATUS=polls and pushes"]
+
+
+@pytest.mark.parametrize("environ", [{}, {"NOTIFY_SOCKET": ""}, {"NOTIFY_SOCKET": "vsock:2:1234"}])
+def test_without_a_manager_nothing_is_told_and_nothing_complains(
+    environ: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    Manager(environ, PID, lambda: 0.0).ready()
+
+    assert caplog.records == []
+
+
+def test_a_manager_that_went_away_is_logged_once_each_time_and_stops_nothing(
+    tmp_path: Path, manager: Manager, ear: Ear, caplog: pytest.LogCaptureFixture
+) -> None:
+    ear.close()
+    caplog.set_level(logging.WARNING, "syncd")
+    manager.ready()
+    manager.ready()
+    assert [record.message for record in caplog.records] == ["manager_not_told"]
+
+    (tmp_path / "notify").unlink()
+    back = Ear(f"{tmp_path}/notify")
+    manager.ready()
+    assert back.heard() == ["READY=1"]
+    back.close()
+    manager.ready()
+    assert len(caplog.records) == 2
+
+
+def test_what_is_in_the_way_is_said_in_words() -> None:
+    observer = Observer(None, Statuses)
+    assert observer.in_words() == "polls and pushes"
+
+    observer.poll_failed("incremental", "no such table: orders")
+    observer.paused(Pause("unauthorized", NOON, "IMSHOP answered 401"))
+    assert observer.in_words() == (
+        "polls fail: no such table: orders; delivery is paused (unauthorized): IMSHOP answered 401"
+    )
+
+    observer.paused(None)
+    assert observer.in_words() == "polls fail: no such table: orders"
