@@ -107,7 +107,8 @@ class ApiExamination:
 
     def _what_it_lacks(self) -> Iterator[Finding]:
         names = self._shop.shape.fields
-        unused = [name for name in KNOWN if name not in names and name != "sequence"]
+        given = {*names, "sequence", *(["message"] if self._shop.status_names.has_list else [])}
+        unused = [name for name in KNOWN if name not in given]
         if unused:
             yield ok("source", f"what SYNCD_SOURCE__FIELDS__… might lead to as well: {', '.join(unused)}")
         if "tracking_number" in names and "tracking_number" not in self._layout.names:

@@ -172,4 +172,5 @@ def test_the_list_of_statuses_is_tried(patient: Patient, shop: ApiShop) -> None:
     assert "(SYNCD_SOURCE__STATUSES_PATH): SYNCD_SOURCE__STATUSES_ITEMS (none) finds nothing" in odd
     listed = patient.found("source", SYNCD_SOURCE__STATUSES_ITEMS="orders")
     assert "the API lists 1 statuses, such as 1: new" in listed
+    assert "might lead to as well: tracking_url" in listed
     assert "the API lists" not in patient.found("source", SYNCD_SOURCE__STATUSES_ITEMS="orders[?none]")

@@ -245,6 +245,15 @@ def test_a_list_that_fails_stops_no_poll_and_is_told_of_once(shop: Shop, caplog:
         source.statuses()
 
 
+@on(*NAMED_BY_THE_LIST)
+def test_a_name_of_the_list_is_no_change_even_where_messages_are(shop: Shop) -> None:
+    poller, state = shop.polled(MESSAGE_IS_CHANGE="true")
+    shop.platform.titles[shop.platform.codes[0]] = "Ждёт"
+    shop.platform.clock.waited.append(A_DAY)
+    poller.reconcile(datetime.now(UTC))
+    assert told(state) == []
+
+
 @on(RetailCrm)
 def test_a_list_that_is_gone_is_looked_for_again_after_a_while(shop: Shop) -> None:
     shop.platform.list_fault = Reply({}, 404)

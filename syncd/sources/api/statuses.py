@@ -43,6 +43,10 @@ class StatusNames:
         self._due_at = 0.0
         self._fault: str | None = None
 
+    @property
+    def has_list(self) -> bool:
+        return self._url is not None
+
     def of(self, code: str) -> str | None:
         """The name as it was last read."""
         return self._names.get(code)
