@@ -169,6 +169,17 @@ def test_all_pages_are_read_within_the_platforms_limit(shop: Shop) -> None:
 
 
 @on(*APIS)
+def test_orders_that_changed_at_one_instant_are_all_read(shop: Shop) -> None:
+    shop.platform.place(*range(2, 62))
+    poller, state = shop.polled(BATCH="20")
+    at_once = shop.platform.moment()
+    for order in shop.platform.orders.values():
+        order.status, order.changed = shop.platform.codes[1], at_once
+    poller.poll(datetime.now(UTC))
+    assert len(told(state)) == 61
+
+
+@on(*APIS)
 def test_who_asks_too_much_waits_as_long_as_the_platform_says(shop: Shop) -> None:
     reply, seconds = shop.platform.waits
     poller, state = shop.polled()
@@ -263,6 +274,16 @@ def test_a_list_that_is_gone_is_looked_for_again_after_a_while(shop: Shop) -> No
     assert [order.message for order in source.find(["1"]).orders] == [None]
     shop.platform.clock.waited.append(600.0)
     assert [order.message for order in source.find(["1"]).orders] == ["Новый"]
+
+
+@on(RetailCrm)
+def test_a_fault_of_the_list_that_comes_back_is_told_again(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
+    source = shop.source()
+    for fault in (Reply({}, 403), None, Reply({}, 403)):
+        shop.platform.list_fault = fault
+        shop.platform.clock.waited.append(A_DAY)
+        source.find(["1"])
+    assert [line.getMessage() for line in caplog.records].count("status_names_unusable") == 2
 
 
 @on(RetailCrm)

@@ -123,11 +123,11 @@ class ApiPlatform(ABC):
 
     def place(self, *ids: int, draft: bool = False) -> None:
         for number in ids:
-            self.orders[number] = Placed(number, self.codes[0], self._now(), draft=draft)
+            self.orders[number] = Placed(number, self.codes[0], self.moment(), draft=draft)
 
     def change(self, number: int, status: str, **facts: Any) -> None:
         order = self.orders[number]
-        order.status, order.changed = status, self._now()
+        order.status, order.changed = status, self.moment()
         for name, value in facts.items():
             setattr(order, name, value)
 
@@ -142,15 +142,15 @@ class ApiPlatform(ABC):
         self.change(number, self.codes[3])
         yield self.codes[3]
 
+    def moment(self) -> datetime:
+        """Some time ago; each time it is asked, a second later."""
+        self._steps += 1
+        return datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=self._steps - 900)
+
     def close(self) -> None:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
-
-    def _now(self) -> datetime:
-        """Each time a second later."""
-        self._steps += 1
-        return datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=self._steps - 900)
 
     def _answer(self, handler: BaseHTTPRequestHandler) -> None:
         target = urlsplit(handler.path)
