@@ -8,7 +8,7 @@ import pytest
 
 from syncd.redact import Redactor
 from syncd.settings import Loaded, load, masked
-from syncd.settings.apis import FIELDS
+from syncd.settings.api_values import FIELDS
 from syncd.sources.columns import KNOWN
 from tests.test_settings import AN_API, REQUIRED, faults
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
 
-from syncd.settings import apis, urls
+from syncd.settings import api_values, urls
 from syncd.settings.group import EmptyMeansOff, Group, Lower, Masked, Members
 from syncd.settings.values import duration, number, whole_number, within
 
@@ -14,7 +14,7 @@ OF_DATABASES = frozenset(
     {"query", "query_file", "query_when", "query_else", "statuses_query", "init_sql", "lookback_rows"}
 )
 """Settings that say nothing to an API."""
-JmesPath = Annotated[str, AfterValidator(apis.jmes_path)]
+JmesPath = Annotated[str, AfterValidator(api_values.jmes_path)]
 
 
 class Shop(Group):
@@ -28,27 +28,30 @@ class Shop(Group):
 
 
 class Api(Shop):
-    path: Annotated[str, AfterValidator(apis.path)] = Field(
+    path: Annotated[str, AfterValidator(api_values.path)] = Field(
         default="",
         description="API: where the orders are, behind the path of SYNCD_SOURCE__URL, unless that ends in it",
     )
     query_params: Annotated[
-        Mapping[str, Annotated[SecretStr, BeforeValidator(apis.with_known_gaps)]],
-        Members(apis.parameter_name, apis.mask_parameter),
+        Mapping[str, Annotated[SecretStr, BeforeValidator(api_values.with_known_gaps)]],
+        Members(api_values.parameter_name, api_values.mask_parameter),
         EmptyMeansOff(),
     ] = Field(
         default={},
         description="API: URL parameters; {since}, {page}, {offset}, {limit}, {cursor}, {last_id} are filled in",
     )
     headers: Annotated[
-        Mapping[Annotated[str, AfterValidator(apis.header_name)], Annotated[SecretStr, BeforeValidator(apis.header)]],
-        Members(apis.header_name_of, apis.mask_header),
+        Mapping[
+            Annotated[str, AfterValidator(api_values.header_name)],
+            Annotated[SecretStr, BeforeValidator(api_values.header)],
+        ],
+        Members(api_values.header_name_of, api_values.mask_header),
         EmptyMeansOff(),
     ] = Field(
         default={},
         description="API: headers of each request; in a variable's name _ stands for -",
     )
-    auth: Annotated[SecretStr | None, BeforeValidator(apis.auth)] = Field(
+    auth: Annotated[SecretStr | None, BeforeValidator(api_values.auth)] = Field(
         default=None,
         description="API: the login, bearer:TOKEN or basic:USER:PASSWORD",
     )
@@ -77,7 +80,7 @@ class Api(Shop):
         default=1,
         description="API: the number of the first page, for SYNCD_SOURCE__PAGING=page (0 to 1)",
     )
-    since_format: Annotated[str, AfterValidator(apis.since_format)] = Field(
+    since_format: Annotated[str, AfterValidator(api_values.since_format)] = Field(
         default="iso",
         description="API: how {since} is written: iso, epoch, epoch_ms, or a pattern such as %Y-%m-%d %H:%M:%S",
     )
@@ -89,12 +92,12 @@ class Api(Shop):
         default=timedelta(seconds=30),
         description="API: time limit of one request (100ms to 2m)",
     )
-    retry_after_ms_header: Annotated[str | None, AfterValidator(apis.header_name)] = Field(
+    retry_after_ms_header: Annotated[str | None, AfterValidator(api_values.header_name)] = Field(
         default=None,
         description="API: a header of its own that says in milliseconds how long to wait, beside Retry-After",
     )
 
-    statuses_path: Annotated[str, AfterValidator(apis.path)] = Field(
+    statuses_path: Annotated[str, AfterValidator(api_values.path)] = Field(
         default="",
         description="API: where the list of statuses is, in the place of SYNCD_SOURCE__PATH; read daily, for names",
     )
@@ -132,7 +135,7 @@ class Api(Shop):
         if "url" not in info.data or not urls.is_http(info.data["url"].get_secret_value()):
             return fields
         named = {name.lower(): path for name, path in fields.items()}
-        apis.check_fields(named)
+        api_values.check_fields(named)
         return named
 
     @field_validator("paging")
@@ -141,7 +144,7 @@ class Api(Shop):
         if not {"url", "query_params", "next", "fields"} <= info.data.keys():
             return paging  # one of them is at fault
         url = info.data["url"].get_secret_value() + info.data.get("path", "")
-        gaps = apis.gaps(url, info.data["query_params"])
+        gaps = api_values.gaps(url, info.data["query_params"])
         needed = {"page": "page", "offset": "offset", "keyset": "since"}.get(paging)
         if needed and needed not in gaps:
             raise ValueError(f"is {paging}, but no SYNCD_SOURCE__QUERY_PARAMS__… holds {{{needed}}}")

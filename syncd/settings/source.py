@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, PlainValidator, ValidationInfo, field_validator
 
-from syncd.settings import apis, urls, values
+from syncd.settings import api_values, urls, values
 from syncd.settings.api import Api
 from syncd.settings.group import EmptyMeansOff
 from syncd.settings.values import duration, whole_number, within
@@ -94,10 +94,10 @@ class Source(Api):
     def secrets(self) -> Iterator[str]:
         """Every text that must not be shown."""
         yield from urls.source_secrets(self.url.get_secret_value())
-        yield from apis.auth_secrets(self.auth.get_secret_value()) if self.auth else ()
+        yield from api_values.auth_secrets(self.auth.get_secret_value()) if self.auth else ()
         yield from (value.get_secret_value() for value in self.headers.values())
         params = {name: value.get_secret_value() for name, value in self.query_params.items()}
-        yield from (text for name, text in params.items() if apis.is_secret_parameter(name, text))
+        yield from (text for name, text in params.items() if api_values.is_secret_parameter(name, text))
 
     @property
     def sql(self) -> str:
