@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 from functools import partial
@@ -29,23 +29,21 @@ from syncd.health import ClockWatch, Pulses
 from syncd.jobs import QUIET_SECONDS, Jobs, StopError
 from syncd.leased import LeasedOutbox
 from syncd.logs import fields
-from syncd.metrics import Metrics, StateCollector, standard_registry
+from syncd.metrics import Metrics, standard_registry
 from syncd.observe import Observer
+from syncd.serving import serving
 from syncd.settings import Settings
 from syncd.settings.shape import Poll
 from syncd.state import Lease, State
-from syncd.status import as_json, not_ready
 from syncd.statuses import StatusesFile
-from syncd.story import BoundedLook, Explained
 from syncd.systemd import Manager
-from syncd.web import Counter, HttpServer, Pages, Views, create_app, pages
+from syncd.web import Counter
 
 log = logging.getLogger("syncd")
 
 CLOSING_SECONDS = 12.0  # for pushes in flight; SIGTERM promises an end within 15 s
 QUIET_DELIVERY_SECONDS = 60.0
 WATCH_SECONDS = 1.0
-LOOK_SECONDS = 5.0  # somebody waits for the page
 HOUSEKEEPING_EVERY = timedelta(hours=1)
 
 
@@ -80,7 +78,17 @@ class Daemon:
                 stack.callback(shop_that_cancels.close)
             began_at = compose.now()
             counter = self._counter(observer, state, shop_that_cancels)
-            stack.enter_context(self._http(metrics, observer, state, lease, counter))
+            stack.enter_context(
+                serving(
+                    settings,
+                    state=state,
+                    lease=lease,
+                    pulses=self._pulses,
+                    observer=observer,
+                    metrics=metrics,
+                    counter=counter,
+                )
+            )
             in_doubt = self._lead(lease, state)
             if in_doubt is None:
                 return
@@ -193,43 +201,6 @@ class Daemon:
         self._pulses.beat("delivery", QUIET_DELIVERY_SECONDS)
 
     @contextmanager
-    def _http(
-        self, metrics: Metrics, observer: Observer, state: State, lease: Lease, counter: Counter | None
-    ) -> Iterator[None]:
-        bind = self._settings.http.bind
-        if bind is None:
-            yield
-            return
-        metrics.registry.register(StateCollector(state.summary, lease.held, __version__))
-        kind = compose.source_kind(self._settings)
-        views = Views(
-            registry=metrics.registry,
-            stuck=self._pulses.stuck,
-            not_ready=lambda: [*_standing_by(lease), *observer.state_faults(), *not_ready(state.summary())],
-            status=lambda: as_json(state.summary(), source_kind=kind, leader=lease.held(), now=compose.now()),
-            counter=counter,
-        )
-        page = pages(self._pages(state, lease, lambda: [*_stuck(self._pulses), *observer.state_faults()]))
-        server = HttpServer(create_app(views, page), bind.host, bind.port)
-        server.start()
-        log.info("listening", extra=fields(address=str(bind)))
-        try:
-            yield
-        finally:
-            server.close()
-
-    def _pages(self, state: State, lease: Lease, faults: Callable[[], list[str]]) -> Pages:
-        look = BoundedLook(lambda: compose.source(self._settings), LOOK_SECONDS)
-        return Pages(
-            memory=state,
-            source_kind=compose.source_kind(self._settings),
-            leads=lease.held,
-            faults=faults,
-            explain=lambda order_id: Explained(state.story(order_id), look(order_id), state.cancellations(order_id)),
-            now=compose.now,
-        )
-
-    @contextmanager
     def _delivering(self, deliverer: Deliverer) -> Iterator[None]:
         thread = Thread(target=self._deliver, args=[deliverer], name="delivery", daemon=True)
         thread.start()
@@ -291,14 +262,6 @@ def _take(lease: Lease) -> bool:
     except StateError as error:
         log.warning("lease_unknown", extra=fields(error=str(error)))
         return False
-
-
-def _stuck(pulses: Pulses) -> list[str]:
-    return [f"stuck: {thread}, overdue by {late:.0f} s" for thread, late in pulses.stuck().items()]
-
-
-def _standing_by(lease: Lease) -> list[str]:
-    return [] if lease.held() else ["leader: another daemon polls and pushes; this one stands by"]
 
 
 @contextmanager
