@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sqlalchemy import ColumnElement, Connection, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, false, or_, select
 
 from syncd.model import Asked
 from syncd.state.tables import cancellations, seen
@@ -26,7 +26,8 @@ def completed(connection: Connection, asked: Asked) -> Asked:
 def of_the_same_order(known: Asked) -> ColumnElement[bool]:
     """The cancellations of this order, also those by UUID from before its number was known. Not a refusal of those:
     the shop may have refused only because it was not told the number."""
-    by_uuid = and_(cancellations.c.order_id.is_(None), cancellations.c.imshop_uuid == known.imshop_uuid)
+    nameless = and_(cancellations.c.order_id.is_(None), cancellations.c.imshop_uuid == known.imshop_uuid)
+    by_uuid = or_(nameless, cancellations.c.order_id == known.imshop_uuid) if known.imshop_uuid else false()
     if known.order_id is None:
         return by_uuid
     return or_(cancellations.c.order_id == known.order_id, and_(by_uuid, cancellations.c.state != "refused"))

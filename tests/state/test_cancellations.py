@@ -327,8 +327,11 @@ def knows_the_uuid_later(state: State) -> None:
 
 
 @pytest.mark.parametrize("ruling", [ACCEPTED, None])
-def test_one_by_uuid_is_not_applied_again_once_its_order_is_known(state: State, ruling: Ruling | None) -> None:
-    first = receive(state, asked(None, "uuid-7"))
+@pytest.mark.parametrize("what", [asked(None, "uuid-7"), asked("uuid-7")], ids=["uuid", "uuid as id"])
+def test_one_by_uuid_is_not_applied_again_once_its_order_is_known(
+    state: State, what: Asked, ruling: Ruling | None
+) -> None:
+    first = receive(state, what)
     if ruling:
         state.decide(first.cancellation, ruling, NOON, answered=True)
     knows_the_uuid_later(state)
