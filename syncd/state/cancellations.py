@@ -79,11 +79,13 @@ class CancellationsPart(SeenPart):
             replaced = row.state != "received" or row.attempts != mine.attempts
             if row.state == "accepted" or (replaced and ruling.state != "accepted"):
                 return _cancellation(row)
-            order_id = mine.order_id
+            known = completed(connection, Asked(mine.generation, mine.order_id, mine.imshop_uuid, mine.reason))
+            order_id = known.order_id
             before = None if order_id is None else load(connection, [order_id]).get(order_id)
             if order_id is not None and answered and ruling.state == "accepted" and ruling.status is not None:
                 _see_cancelled(connection, before or Seen(order_id, {}, None), mine, ruling, now)
             decided = {
+                "order_id": order_id,
                 "state": ruling.state,
                 "decided_at": now,
                 "status": ruling.status,

@@ -340,6 +340,13 @@ def test_one_by_uuid_is_not_applied_again_once_its_order_is_known(
         assert (received.mine, received.cancellation.id) == (False, first.cancellation.id)
 
 
+def test_one_by_uuid_is_no_echo_though_its_order_became_known_while_it_was_applied(state: State) -> None:
+    mine = receive(state, asked(None, "uuid-7")).cancellation
+    knows_the_uuid_later(state)
+    assert state.decide(mine, ACCEPTED, NOON, answered=True).order_id == "7"
+    assert state.load(["7"])["7"].content["status"] == "cancelled"
+
+
 def test_one_by_uuid_that_failed_is_applied_again_to_the_order_that_is_known_by_now(state: State) -> None:
     first = decide(state, FAILED, what=asked(None, "uuid-7"))
     knows_the_uuid_later(state)
