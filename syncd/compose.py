@@ -155,7 +155,7 @@ def deliverer(
     return Deliverer(outbox, endpoint, lambda: statuses.now, limits, clocks(), observe=observe, beat=beat)
 
 
-def cancelling_shop(settings: Settings) -> Shop | None:
+def cancelling_shop(settings: Settings) -> HttpShop | CommandShop | SqlShop | None:
     """The shop's own means to cancel; None: none is configured. Nothing is connected yet."""
     to, redact = settings.cancel, redactor(settings)
     if to.url:

@@ -88,9 +88,12 @@ class ScannedState(StagingState, Protocol):
     def confirm(self, keys: Sequence[int], compare: int) -> None:
         """These segments are as they were, so this compare has seen all their orders."""
 
-    def resegment(self, key: int, order_ids: Sequence[str], digest: bytes | None, compare: int) -> None:
+    def resegment(
+        self, key: int, order_ids: Sequence[str], digest: bytes | None, compare: int, since: datetime
+    ) -> None:
         """This compare has seen these tracked orders, and they make up the segment. The digests of segments that they
-        were in before are dropped. `digest` None: the segment is to be looked at row by row next time too."""
+        were in before are dropped. `digest` None: the segment is to be looked at row by row next time too; so it is if
+        a buyer cancelled one of them since this compare began, `since`: what it was compared with holds no more."""
 
     def unseen(self, compare: int, limit: int) -> Sequence[str]:
         """Tracked orders that this compare did not see, `limit` at most."""
@@ -192,7 +195,8 @@ class FullCompare:
         as_seen = len(contents) == len(segment.rows) and (self._whole or not differing)
         as_seen = as_seen and self._stager.put_off.isdisjoint(contents)
         present = [*seen, *(contents.keys() - seen.keys() if self._whole else ())]
-        self._state.resegment(segment.key, present, segment.digest if as_seen else None, self._compare)
+        digest = segment.digest if as_seen else None
+        self._state.resegment(segment.key, present, digest, self._compare, self._stager.now)
 
     def _look_up(self) -> None:
         for start in range(0, len(self._differing), LOOKED_UP_AT_ONCE):
@@ -231,7 +235,7 @@ class FullCompare:
             found |= {order.order_id for order in page.orders}
             found |= {row.order_id for row in page.skipped if row.order_id}
         if found:
-            self._state.resegment(LOOKED_AGAIN, [*found], None, self._compare)
+            self._state.resegment(LOOKED_AGAIN, [*found], None, self._compare, self._stager.now)
             self._present += len(found)
 
 

@@ -54,6 +54,13 @@ class SqlShop:
         except (SQLAlchemyError, OSError) as error:
             raise self._fault(error) from None
 
+    def log_in(self) -> None:
+        """Connect, and change nothing. CancelError: that is not possible, with what to do."""
+        try:
+            self._opened().connect().close()
+        except (SQLAlchemyError, OSError) as error:
+            raise self._fault(error) from None
+
     def close(self) -> None:
         if self._engine is not None:
             self._engine.dispose()

@@ -11,6 +11,7 @@ from syncd import compose
 from syncd.doctor.address import examine_address
 from syncd.doctor.api import ApiExamination
 from syncd.doctor.bounded import Check, bounded
+from syncd.doctor.cancelling import examine_cancelling
 from syncd.doctor.configuration import examine_settings
 from syncd.doctor.disk import examine_disk
 from syncd.doctor.endpoint import examine_endpoint
@@ -88,3 +89,16 @@ def _others(settings: Settings, endpoint: Imshop, now: Callable[[], datetime]) -
     yield Check(
         "http", "Is the address free?", lambda: examine_address(settings.http.bind, lambda: daemon_runs(state, redact))
     )
+    yield Check("cancel", "Can an order be cancelled?", lambda: _cancelling(settings))
+
+
+def _cancelling(settings: Settings) -> Iterator[Finding]:
+    shop = compose.cancelling_shop(settings)
+    url = settings.cancel.database_url or settings.source.url
+    try:
+        yield from examine_cancelling(
+            shop, has_key=settings.cancel.api_key is not None, database_url=url.get_secret_value()
+        )
+    finally:
+        if shop is not None:
+            shop.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-Area: TypeAlias = Literal["settings", "source", "state", "imshop", "http"]
+Area: TypeAlias = Literal["settings", "source", "state", "imshop", "http", "cancel"]
 Level: TypeAlias = Literal["ok", "warning", "fault"]
 
 

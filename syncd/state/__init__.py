@@ -5,7 +5,8 @@
     lease                    one daemon a state    waiting, holds     changes that wait
     reports, lately, views   for people            outbox, outcomes   what is sent, and what became of it
     retention                what is forgotten     remedies           what an operator does
-    cancellations            what buyers want cancelled                unsettled   and what must wait for that
+    cancellations, meant     what buyers want cancelled, and of which order
+    unsettled                what must wait for that
 
 A transaction is whole or nothing, and never open while something else is waited for.
 """

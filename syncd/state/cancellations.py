@@ -17,6 +17,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, exists, insert, select, update
 
 from syncd.model import Asked, Cancellation, Change, Decision, Ruling, Seen
+from syncd.state.meant import completed, of_the_same_order
 from syncd.state.seen import SeenPart, StagingTransaction, load, told_of
 from syncd.state.tables import CLAIMED, cancellations, canonical, changes, clean, in_state, seen
 from syncd.state.waiting import end
@@ -42,9 +43,9 @@ class CancellationsPart(SeenPart):
 
     def receive(self, asked: Asked, token: str, now: datetime, until: datetime) -> Received:
         with self.write() as connection:
-            known = _completed(connection, asked)
+            known = completed(connection, asked)
             order = None if known.order_id is None else load(connection, [known.order_id]).get(known.order_id)
-            row = _last(connection, known)
+            row = _row(connection, of_the_same_order(known))
             if row is not None and _stands(row, order, now):
                 again = {"asked": row.asked + 1}
                 return Received(_changed(connection, row.id, again), mine=False)
@@ -78,11 +79,13 @@ class CancellationsPart(SeenPart):
             replaced = row.state != "received" or row.attempts != mine.attempts
             if row.state == "accepted" or (replaced and ruling.state != "accepted"):
                 return _cancellation(row)
-            order_id = mine.order_id
+            known = completed(connection, Asked(mine.generation, mine.order_id, mine.imshop_uuid, mine.reason))
+            order_id = known.order_id
             before = None if order_id is None else load(connection, [order_id]).get(order_id)
             if order_id is not None and answered and ruling.state == "accepted" and ruling.status is not None:
                 _see_cancelled(connection, before or Seen(order_id, {}, None), mine, ruling, now)
             decided = {
+                "order_id": order_id,
                 "state": ruling.state,
                 "decided_at": now,
                 "status": ruling.status,
@@ -111,43 +114,6 @@ class CancellationsPart(SeenPart):
         newest = select(*_COLUMNS).where(*of_order).order_by(cancellations.c.id.desc()).limit(limit)
         with self.read() as connection:
             return [_cancellation(row) for row in connection.execute(newest)]
-
-
-def _completed(connection: Connection, asked: Asked) -> Asked:
-    """With the identifier that was not given, if it is known here. An `id` may be the UUID (PROTOCOL section 1)."""
-    if asked.order_id is None:
-        return replace(asked, order_id=_order_of(connection, str(asked.imshop_uuid)))
-    row = connection.execute(
-        select(seen.c.imshop_uuid, seen.c.acknowledged_uuid).where(seen.c.order_id == asked.order_id)
-    ).first()
-    if row is None and asked.imshop_uuid is None and (order_id := _order_of(connection, asked.order_id)):
-        return replace(asked, order_id=order_id, imshop_uuid=asked.order_id)
-    uuid = asked.imshop_uuid or (row and (row.imshop_uuid or row.acknowledged_uuid))
-    return replace(asked, imshop_uuid=uuid)
-
-
-def _order_of(connection: Connection, uuid: str) -> str | None:
-    """The order with this UUID; None: nobody knows it, or it is that of several."""
-    by_shop = select(seen.c.order_id).where(seen.c.imshop_uuid == uuid).limit(2)
-    by_imshop = select(seen.c.order_id).where(seen.c.acknowledged_uuid == uuid).limit(2)
-    by_cancellation = (
-        select(cancellations.c.order_id)
-        .where(cancellations.c.imshop_uuid == uuid, cancellations.c.order_id.is_not(None))
-        .distinct()
-        .limit(2)
-    )
-    for known in (by_shop, by_imshop, by_cancellation):
-        found = connection.execute(known).scalars().all()
-        if found:
-            return found[0] if len(found) == 1 else None
-    return None
-
-
-def _last(connection: Connection, asked: Asked) -> Row[Any] | None:
-    """The newest cancellation of the same order."""
-    if asked.order_id is not None:
-        return _row(connection, cancellations.c.order_id == asked.order_id)
-    return _row(connection, cancellations.c.order_id.is_(None), cancellations.c.imshop_uuid == asked.imshop_uuid)
 
 
 def _stands(row: Row[Any], order: Seen | None, now: datetime) -> bool:
@@ -226,9 +192,11 @@ def _inserted(connection: Connection, asked: Asked, token: str, now: datetime, u
 
 
 def _claimed(connection: Connection, row: Row[Any], until: datetime, **values: object) -> Cancellation:
-    """One that was left unfinished may have been applied."""
+    """One that was left unfinished may have been applied. By now its order may be known."""
     in_doubt = row.in_doubt or row.state == "received"
+    known = completed(connection, Asked(row.generation, row.order_id, row.imshop_uuid, row.reason))
     again = {"state": "received", "attempts": row.attempts + 1, "claimed_until": until, "in_doubt": in_doubt}
+    again |= {"order_id": known.order_id, "imshop_uuid": known.imshop_uuid}
     return _changed(connection, row.id, {**again, **values})
 
 
@@ -244,7 +212,8 @@ def _row(connection: Connection, *which: ColumnElement[bool]) -> Row[Any] | None
 
 
 def _is_followed(row: Row[Any]) -> ColumnElement[bool]:
-    return exists().where(_later.c.order_id == row.order_id, _later.c.id > row.id)
+    same = _later.c.order_id == row.order_id if row.order_id else _later.c.imshop_uuid == row.imshop_uuid
+    return exists().where(same, _later.c.id > row.id)
 
 
 def _cancellation(row: Row[Any]) -> Cancellation:

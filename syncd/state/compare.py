@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, in
 from syncd.state.facts import add_to_fact, get_fact, put_fact
 from syncd.state.store import Store, in_chunks
 from syncd.state.tables import seen, segments
+from syncd.state.unsettled import unsettled
 
 MISSING_AT_MOST = 10
 """One in so many tracked orders may go missing in one compare."""
@@ -43,8 +44,12 @@ class ComparePart(Store):
             confirmed = update(segments).where(segments.c.segment.in_(keys)).values(confirmed_in=compare)
             connection.execute(confirmed)
 
-    def resegment(self, key: int, order_ids: Sequence[str], digest: bytes | None, compare: int) -> None:
+    def resegment(
+        self, key: int, order_ids: Sequence[str], digest: bytes | None, compare: int, since: datetime
+    ) -> None:
         with self.write() as connection:
+            if digest is not None and unsettled(connection, order_ids, since):
+                digest = None
             orders = 0
             for ids in in_chunks(order_ids):
                 left = select(seen.c.segment).where(seen.c.order_id.in_(ids), seen.c.segment.is_not(None))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -10,8 +10,9 @@ import pytest
 
 from syncd.model import Asked, Page, Ruling
 from syncd.poll import Poller
+from syncd.segments import Row
 from syncd.state import State
-from tests.fakes import LOOKBACK, FakeShop
+from tests.fakes import LOOKBACK, FakeScan, FakeShop
 
 SECOND = timedelta(seconds=1)
 ACCEPTED = Ruling("accepted", "cancelled", "Отменён")
@@ -28,6 +29,18 @@ class BusyShop(FakeShop):
         for page in super().changed(cursor):
             self.meanwhile()
             yield page
+
+    def scan(self, *, whole: bool) -> FakeScan:
+        return BusyScan(self, whole=whole)
+
+
+@dataclass
+class BusyScan(FakeScan):
+    shop: BusyShop
+
+    def read(self, rows: Sequence[Row]) -> Page:
+        self.shop.meanwhile()
+        return super().read(rows)
 
 
 @pytest.fixture
@@ -125,6 +138,20 @@ def test_a_full_compare_finds_later_what_it_put_off(shop: BusyShop, memory: Stat
     shop.now += SECOND
     poller.reconcile(shop.now)
     assert waiting(memory) == [("07", "new")]
+
+
+def test_what_is_cancelled_while_a_full_compare_looks_at_its_neighbours_is_looked_at_by_the_next(
+    poller: Poller, shop: BusyShop, memory: State
+) -> None:
+    shop.scans_whole = True
+    shop.silently("03", "packed")
+    shop.meanwhile = lambda: cancel(shop, memory)
+    poller.reconcile(shop.now)
+    shop.meanwhile = lambda: None
+    assert waiting(memory) == [("03", "packed")]
+    shop.now += SECOND
+    poller.reconcile(shop.now)
+    assert sorted(waiting(memory)) == [("03", "packed"), ("07", "new")]
 
 
 def test_an_order_that_no_poll_has_seen_yet_is_not_told_back(poller: Poller, shop: BusyShop, memory: State) -> None:

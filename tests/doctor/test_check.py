@@ -18,7 +18,7 @@ def test_a_well_installation_exits_0_and_has_one_line_a_finding(world: World) ->
     world.shop.put("0042", "packed")
     lines = world.done("check").splitlines()
     assert {line.split()[0] for line in lines} <= {"ok", "warning"}
-    assert {line[9:17].strip() for line in lines} == {"settings", "source", "state", "imshop", "http"}
+    assert {line[9:17].strip() for line in lines} == {"settings", "source", "state", "imshop", "http", "cancel"}
     assert any('order 0042 would be pushed as {"id": "0042", "code": "packed"}' in line for line in lines)
     assert world.sandbox.requests == 0
     assert not (world.home / "state.db").exists()
@@ -70,7 +70,7 @@ def test_a_shop_that_never_answers_does_not_keep_the_other_checks_from_being_mad
         url = f"postgresql://reader@127.0.0.1:{silent.getsockname()[1]}/shop"
         findings = Patient(tmp_path, seconds=0.3).examined(SYNCD_SOURCE__URL=url)
     assert "Does the query run? No answer within 0.3 s" in [finding.text for finding in findings]
-    assert areas(findings) == {"settings", "source", "state", "imshop", "http"}
+    assert areas(findings) == {"settings", "source", "state", "imshop", "http", "cancel"}
 
 
 def test_where_the_settings_come_from_is_told(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_where_the_settings_come_from_is_told(tmp_path: Path) -> None:
     assert (
         findings[0].text == f"can be used: {len(patient.env)} from {file}, 1 from environment; the others are defaults"
     )
-    assert areas(findings) == {"settings", "source", "state", "imshop", "http"}
+    assert areas(findings) == {"settings", "source", "state", "imshop", "http", "cancel"}
 
 
 def test_a_file_of_secrets_that_everybody_may_read_is_a_warning(tmp_path: Path) -> None:

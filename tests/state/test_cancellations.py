@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from threading import Barrier, Thread
 from typing import Any
 
 import pytest
 
-from syncd.model import Asked, Cancellation, Ruling
+from syncd.model import Asked, Cancellation, Decision, Ruling
 from syncd.state import Received, State
 from syncd.state.cancellations import REPEATED
 from tests.made import NOON
@@ -318,3 +319,60 @@ def test_the_message_of_a_change_that_was_overtaken_is_kept(state: State) -> Non
 def test_nul_and_half_a_surrogate_pair_are_stored_without_harm(state: State) -> None:
     received = receive(state, Asked("first", "7", "u", "a\0b\ud800"))
     assert received.cancellation.reason == "ab?"
+
+
+def knows_the_uuid_later(state: State) -> None:
+    known = replace(adopted("7").seen, imshop_uuid="uuid-7")
+    stage(state, Decision(known))
+
+
+@pytest.mark.parametrize("ruling", [ACCEPTED, None])
+@pytest.mark.parametrize("what", [asked(None, "uuid-7"), asked("uuid-7")], ids=["uuid", "uuid as id"])
+def test_one_by_uuid_is_not_applied_again_once_its_order_is_known(
+    state: State, what: Asked, ruling: Ruling | None
+) -> None:
+    first = receive(state, what)
+    if ruling:
+        state.decide(first.cancellation, ruling, NOON, answered=True)
+    knows_the_uuid_later(state)
+    for again in (asked(None, "uuid-7"), asked("7"), asked("7", "uuid-7")):
+        received = receive(state, again, token="other")
+        assert (received.mine, received.cancellation.id) == (False, first.cancellation.id)
+
+
+def test_one_by_uuid_is_no_echo_though_its_order_became_known_while_it_was_applied(state: State) -> None:
+    mine = receive(state, asked(None, "uuid-7")).cancellation
+    knows_the_uuid_later(state)
+    assert state.decide(mine, ACCEPTED, NOON, answered=True).order_id == "7"
+    assert state.load(["7"])["7"].content["status"] == "cancelled"
+
+
+def test_one_by_uuid_that_failed_is_applied_again_to_the_order_that_is_known_by_now(state: State) -> None:
+    first = decide(state, FAILED, what=asked(None, "uuid-7"))
+    knows_the_uuid_later(state)
+    again = receive(state, asked(None, "uuid-7"), token="other")
+    assert again.mine
+    assert (again.cancellation.id, again.cancellation.token, again.cancellation.order_id) == (first.id, "token", "7")
+
+
+def test_a_refusal_of_an_order_that_was_not_known_does_not_stand_once_it_is(state: State) -> None:
+    decide(state, REFUSED, what=asked(None, "uuid-7"))
+    knows_the_uuid_later(state)
+    assert receive(state, asked(None, "uuid-7")).mine
+
+
+def test_an_operator_can_retry_one_by_uuid_though_others_by_uuid_came_later(state: State) -> None:
+    failed = decide(state, FAILED, what=asked(None, "uuid-7"))
+    receive(state, asked(None, "uuid-8"))
+    taken = state.take_again(failed.id, NOON, UNTIL)
+    assert taken is not None
+    assert taken.mine
+
+
+def test_an_operator_cannot_retry_one_by_uuid_that_was_asked_for_again(state: State) -> None:
+    refused = decide(state, REFUSED, what=asked(None, "uuid-7"))
+    knows_the_uuid_later(state)
+    receive(state, asked(None, "uuid-7"))
+    taken = state.take_again(refused.id, NOON, UNTIL)
+    assert taken is not None
+    assert not taken.mine

@@ -31,7 +31,7 @@ def tracking(state: State, order_ids: Sequence[str] = IDS) -> int:
     """These orders are tracked, seen by a compare, and one segment; returns the compare's number."""
     stage(state, *(adopted(order_id) for order_id in order_ids))
     compare = state.start_compare()
-    state.resegment(1, order_ids, b"digest", compare)
+    state.resegment(1, order_ids, b"digest", compare, NOON)
     return compare
 
 
@@ -52,26 +52,26 @@ def test_a_digest_holds_with_the_number_of_its_orders(state: State) -> None:
 
 def test_orders_that_are_not_tracked_are_not_counted(state: State) -> None:
     stage(state, adopted("1"))
-    state.resegment(-5, ["1", "2"], b"digest", state.start_compare())
+    state.resegment(-5, ["1", "2"], b"digest", state.start_compare(), NOON)
     assert state.digests([-5]) == {-5: (b"digest", 1)}
 
 
 def test_a_segment_without_a_digest_is_looked_at_next_time(state: State) -> None:
     compare = tracking(state)
-    state.resegment(1, IDS, None, compare)
+    state.resegment(1, IDS, None, compare, NOON)
     assert state.digests([1]) == {}
 
 
 def test_the_digest_of_a_segment_that_an_order_left_is_dropped(state: State) -> None:
     compare = tracking(state)
-    state.resegment(2, IDS[:3], b"other", compare)
+    state.resegment(2, IDS[:3], b"other", compare, NOON)
     assert state.digests([1, 2]) == {2: (b"other", 3)}
 
 
 def test_the_digest_of_a_segment_whose_order_changed_is_dropped(state: State) -> None:
     compare = tracking(state)
-    state.resegment(2, IDS[:3], b"other", compare)
-    state.resegment(1, IDS[3:], b"digest", compare)
+    state.resegment(2, IDS[:3], b"other", compare, NOON)
+    state.resegment(1, IDS[3:], b"digest", compare, NOON)
     stage(state, decision("1"))
     assert state.digests([1, 2]).keys() == {1}
 
@@ -93,7 +93,7 @@ def test_orders_of_a_segment_that_is_confirmed_are_not_missing(state: State) -> 
 def test_orders_that_no_compare_saw_are_missing(state: State) -> None:
     tracking(state)
     compare = state.start_compare()
-    state.resegment(1, IDS[1:], b"other", compare)
+    state.resegment(1, IDS[1:], b"other", compare, NOON)
     assert state.miss(compare, NOON) == 1
     assert (missing(state), state.tracked()) == ([IDS[0]], 19)
 
@@ -128,7 +128,7 @@ def test_an_order_that_returns_elsewhere_leaves_the_segment_that_it_once_was_in_
     stage(state, adopted("other"))
     compare = state.start_compare()
     state.confirm([1], compare)
-    state.resegment(2, [*IDS[:5], "other"], b"another", compare)
+    state.resegment(2, [*IDS[:5], "other"], b"another", compare, NOON)
     assert state.miss(compare, NOON) == 0
 
 
@@ -136,7 +136,7 @@ def test_an_order_that_a_poll_saw_during_a_compare_is_not_missing(state: State) 
     tracking(state)
     compare = state.start_compare()
     stage(state, decision(IDS[0]))
-    state.resegment(1, IDS[1:], b"other", compare)
+    state.resegment(1, IDS[1:], b"other", compare, NOON)
     assert state.miss(compare, NOON) == 0
 
 
@@ -144,7 +144,7 @@ def test_an_order_that_a_poll_saw_during_a_compare_is_missed_by_the_next_if_it_v
     tracking(state)
     compare = state.start_compare()
     stage(state, decision(IDS[0]))
-    state.resegment(1, IDS[1:], b"other", compare)
+    state.resegment(1, IDS[1:], b"other", compare, NOON)
     compare = state.start_compare()
     state.confirm([1], compare)
     assert state.miss(compare, NOON) == 1
@@ -154,7 +154,7 @@ def test_an_order_that_changed_since_the_last_compare_is_missed_if_it_vanished(s
     tracking(state)
     stage(state, decision(IDS[0]))
     compare = state.start_compare()
-    state.resegment(1, IDS[1:], b"other", compare)
+    state.resegment(1, IDS[1:], b"other", compare, NOON)
     state.miss(compare, NOON)
     assert missing(state) == [IDS[0]]
 
@@ -162,7 +162,7 @@ def test_an_order_that_changed_since_the_last_compare_is_missed_if_it_vanished(s
 def test_an_order_that_left_its_segment_is_missed_though_the_segment_is_confirmed(state: State) -> None:
     tracking(state)
     gone = state.start_compare()
-    state.resegment(1, IDS[5:], b"other", gone)
+    state.resegment(1, IDS[5:], b"other", gone, NOON)
     assert state.miss(gone, NOON) is None
     compare = state.start_compare()
     state.confirm([1], compare)
@@ -178,7 +178,7 @@ def test_an_order_that_is_missing_is_missed_once(state: State) -> None:
     tracking(state)
     for expected in (1, 0):
         compare = state.start_compare()
-        state.resegment(1, IDS[1:], b"other", compare)
+        state.resegment(1, IDS[1:], b"other", compare, NOON)
         assert state.miss(compare, NOON) == expected
     assert state.tracked() == 19
 
@@ -186,7 +186,7 @@ def test_an_order_that_is_missing_is_missed_once(state: State) -> None:
 def test_an_order_that_came_back_is_tracked_again(state: State) -> None:
     tracking(state)
     compare = state.start_compare()
-    state.resegment(1, IDS[1:], b"other", compare)
+    state.resegment(1, IDS[1:], b"other", compare, NOON)
     state.miss(compare, NOON)
     stage(state, adopted(IDS[0]))
     assert (missing(state), state.tracked()) == ([], 20)
@@ -198,7 +198,7 @@ def test_an_order_that_came_back_is_tracked_again(state: State) -> None:
 def test_a_segment_that_the_compare_did_not_meet_counts_no_more_once_its_orders_are_missing(state: State) -> None:
     """It could come back just as it was, and its orders would stay missing for good."""
     stage(state, adopted("alone"))
-    state.resegment(2, ["alone"], b"other", tracking(state))
+    state.resegment(2, ["alone"], b"other", tracking(state), NOON)
     compare = state.start_compare()
     state.confirm([1], compare)
     assert state.miss(compare, NOON) == 1
@@ -208,7 +208,7 @@ def test_a_segment_that_the_compare_did_not_meet_counts_no_more_once_its_orders_
 def test_the_time_that_an_order_went_missing_is_kept(state: State) -> None:
     tracking(state)
     compare = state.start_compare()
-    state.resegment(1, IDS[1:], b"other", compare)
+    state.resegment(1, IDS[1:], b"other", compare, NOON)
     state.miss(compare, NOON + MINUTE)
     order = state.story(IDS[0]).seen
     assert order is not None
@@ -218,7 +218,7 @@ def test_the_time_that_an_order_went_missing_is_kept(state: State) -> None:
 def refused(state: State, gone: int) -> int | None:
     """A compare that does not see so many of the orders."""
     compare = state.start_compare()
-    state.resegment(1, IDS[gone:], b"other", compare)
+    state.resegment(1, IDS[gone:], b"other", compare, NOON)
     return state.miss(compare, NOON)
 
 

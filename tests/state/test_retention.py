@@ -50,7 +50,7 @@ def gone(state: State, *order_ids: str) -> None:
     others = [f"other {number}" for number in range(10 * len(order_ids))]
     stage(state, *(adopted(order_id) for order_id in [*order_ids, *others]))
     compare = state.start_compare()
-    state.resegment(1, others, b"digest", compare)
+    state.resegment(1, others, b"digest", compare, NOON)
     assert state.miss(compare, NOON) == len(order_ids)
 
 
