@@ -105,6 +105,11 @@ def test_what_is_for_apis_is_refused_for_a_database() -> None:
         ("NEXT", "a..b", "is no JMESPath"),
         ("FIELDS__STATUS", "state ||", "is no JMESPath"),
         ("FIELDS__STATSU", "x", "SYNCD_SOURCE__FIELDS__STATSU is no field of an order; did you mean STATUS?"),
+        (
+            "FIELDS__SEQUENCE",
+            "event",
+            "SYNCD_SOURCE__FIELDS__SEQUENCE is for databases: an API cannot be polled by number",
+        ),
         ("FIELDS", '{"status": "s"}', "SYNCD_SOURCE__FIELDS__ORDER_ID is required"),
         ("FIELDS", '{"order_id": "s"}', "SYNCD_SOURCE__FIELDS__STATUS is required"),
         ("FIELDS", "", "SYNCD_SOURCE__FIELDS__ORDER_ID is required"),
