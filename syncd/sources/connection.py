@@ -18,7 +18,6 @@ from syncd.errors import SourceError
 from syncd.sources.dialects import CONNECT_SECONDS, DIALECTS, Dialect, Rows
 from syncd.sources.query import Statement
 
-_RECYCLE_SECONDS = 1800
 _SOME = 1000
 
 
@@ -101,7 +100,7 @@ class Database:
                 max_overflow=0,
                 pool_timeout=CONNECT_SECONDS,
                 pool_pre_ping=True,
-                pool_recycle=_RECYCLE_SECONDS,
+                pool_recycle=dialect.recycle_seconds,
                 hide_parameters=True,
             )
         except (KeyError, ArgumentError, ValueError) as error:

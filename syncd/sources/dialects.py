@@ -35,6 +35,8 @@ class Dialect:
     """Before every `updated_at`, whatever its type."""
     streams = False
     """Whether `blocks` is to be used."""
+    recycle_seconds = 1800
+    """How old a connection may be that is used again."""
 
     def __init__(self, driver: Driver) -> None:
         self.driver = driver
@@ -66,6 +68,7 @@ class Dialect:
 
 
 class SQLite(Dialect):
+    recycle_seconds = 0  # a kept connection goes on reading a file that another one took the place of
     connect_args: ClassVar = {"timeout": CONNECT_SECONDS}
     session: ClassVar = ["PRAGMA query_only = ON"]
     present = "SELECT strftime('%Y-%m-%d %H:%M:%f', 'now')"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
@@ -303,6 +304,21 @@ def test_a_file_that_is_not_there_is_told_and_not_made(tmp_path: Path, source_of
     with pytest.raises(SourceError, match=r"cannot be reached.*Check SYNCD_SOURCE__URL"):
         source_of(f"sqlite:///{file}").columns()
     assert not file.exists()
+
+
+def test_a_file_that_was_put_in_the_place_of_another_is_read(tmp_path: Path, source_of: SourceOf) -> None:
+    """A backup that was restored, say. A connection that is kept would read the old one for ever, and say nothing."""
+    source = source_of(f"sqlite:///{tmp_path}/shop.db", "SELECT id AS order_id, status FROM orders")
+    for status in ("new", "packed"):
+        with closing(sqlite3.connect(tmp_path / "copy.db")) as copy:
+            copy.execute("CREATE TABLE orders (id, status)")
+            copy.execute("INSERT INTO orders VALUES ('1', ?)", [status])
+            copy.commit()
+        (tmp_path / "copy.db").rename(tmp_path / "shop.db")
+        assert [order.status for order in source.find(["1"]).orders] == [status]
+    (tmp_path / "shop.db").unlink()
+    with pytest.raises(SourceError, match="cannot be reached"):
+        source.find(["1"])
 
 
 @pytest.mark.parametrize("server", ["mariadb", "postgresql"])
