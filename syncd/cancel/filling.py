@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -33,7 +34,9 @@ def places(*templates: str) -> set[str]:
     return {found[1] for template in templates for found in PLACE.finditer(template)}
 
 
-def names_an_order(cancellation: Cancellation, wanted: set[str], *, all_of: set[str] = frozenset()) -> bool:  # type: ignore[assignment]  # an empty set that nobody changes
+def names_an_order(
+    cancellation: Cancellation, wanted: AbstractSet[str], *, all_of: AbstractSet[str] = frozenset()
+) -> bool:
     """Whether at least one of the identifiers that are `wanted` is known, and each that is in `all_of`."""
     known = {name for name in IDENTIFIERS if values_of(cancellation)[name].strip(".")}
     return bool(known & wanted) and not (all_of & IDENTIFIERS) - known

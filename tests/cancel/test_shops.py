@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import sqlite3
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import pytest
 
@@ -179,14 +180,30 @@ def test_any_other_exit_decides_nothing() -> None:
     assert "it said nothing" in str(failure(program("raise SystemExit(7)"), 10))
 
 
+def is_free(file: TextIO) -> bool:
+    """Whether nobody who lives has a lock on it."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 def test_a_program_that_takes_too_long_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
-    mark = tmp_path / "mark"
-    child = f"import time, pathlib; time.sleep(1); pathlib.Path({str(mark)!r}).touch()"
+    lock = tmp_path / "lock"
+    child = (
+        f"import fcntl, time; file = open({str(lock)!r}, 'w'); fcntl.flock(file, fcntl.LOCK_EX);"
+        " print('here', file=file, flush=True); time.sleep(60)"
+    )
     shop = program(f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])")
-    error = failure(shop, seconds=0.5)
+    error = failure(shop, seconds=3)
     assert "was ended" in str(error)
-    time.sleep(1)
-    assert not mark.exists()
+    assert lock.read_text() == "here\n"
+    with lock.open() as file:
+        ends_at = time.monotonic() + 10
+        while not is_free(file):
+            assert time.monotonic() < ends_at, "what the program started lives on"
+            time.sleep(0.01)
 
 
 def test_a_program_that_is_not_there_is_told() -> None:
