@@ -279,7 +279,7 @@ def test_a_connection_that_was_cut_is_made_anew(open_shop: OpenShop) -> None:
 
 
 def test_a_missing_table_is_told_with_the_setting_to_mend(any_shop: Shop, source_of: SourceOf) -> None:
-    with pytest.raises(SourceError, match=r"nowhere.*Check SYNCD_SOURCE__QUERY"):
+    with pytest.raises(SourceError, match=r"nowhere.*Check SYNCD_SOURCE__QUERY, or a preset.s SYNCD_SOURCE__PARAMS__"):
         source_of(any_shop.url, "SELECT order_id, status FROM nowhere").columns()
 
 
