@@ -146,7 +146,7 @@ class Database:
     def _read_fault(self, error: Exception, connection: Connection) -> SourceError:
         if connection.invalidated or self._is_disconnect(error, connection):
             return self._fault("broke the connection", error, "The next poll tries again")
-        advice = "Check SYNCD_SOURCE__QUERY, or a preset's SYNCD_SOURCE__PARAMS__…, and that the user may read all of it"
+        advice = "Check SYNCD_SOURCE__QUERY, or a preset's SYNCD_SOURCE__PARAMS__…, and that the user may read all"
         return self._fault("did not answer the query", error, advice)
 
     def _is_disconnect(self, error: Exception, connection: Connection) -> bool:
