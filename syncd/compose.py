@@ -63,7 +63,7 @@ def _database(settings: Settings) -> DatabaseSource:
 def _api(settings: Settings) -> ApiSource:
     shop = settings.source
     return ApiSource(
-        Api(
+        api=Api(
             url=shop.url.get_secret_value(),
             path=shop.path,
             query_params={name: value.get_secret_value() for name, value in shop.query_params.items()},
@@ -89,6 +89,7 @@ def _api(settings: Settings) -> ApiSource:
         ),
         timezone=shop.timezone,
         lookback=shop.lookback,
+        lookback_rows=shop.lookback_rows,
         batch=shop.batch,
         tracking_template=shop.tracking_template,
         message_is_change=shop.message_is_change,

@@ -27,8 +27,8 @@ def shown(found: Loaded) -> dict[str, str]:
     return {one.variable: one.value for one in masked(found)}
 
 
-def test_the_fields_are_the_columns_that_an_api_can_give() -> None:
-    assert {*FIELDS} == {*KNOWN} - {"sequence"}
+def test_the_fields_are_named_as_the_columns_of_a_query() -> None:
+    assert {*FIELDS} == {*KNOWN}
 
 
 def test_a_group_is_a_variable_a_name_or_one_json_object() -> None:
@@ -86,8 +86,8 @@ def test_a_bearer_token_is_a_secret() -> None:
 
 
 def test_what_is_for_databases_is_refused_for_an_api() -> None:
-    told = api_faults(SYNCD_SOURCE__QUERY="SELECT 1", SYNCD_SOURCE__INIT_SQL="SET x", SYNCD_SOURCE__LOOKBACK_ROWS="5")
-    names = ("INIT_SQL", "LOOKBACK_ROWS", "QUERY")
+    told = api_faults(SYNCD_SOURCE__QUERY="SELECT 1", SYNCD_SOURCE__INIT_SQL="SET x")
+    names = ("INIT_SQL", "QUERY")
     why = "is for databases, but SYNCD_SOURCE__URL is that of an API; leave it out"
     assert sorted(told) == [f"SYNCD_SOURCE__{name}: {why}" for name in names]
 
@@ -105,11 +105,6 @@ def test_what_is_for_apis_is_refused_for_a_database() -> None:
         ("NEXT", "a..b", "is no JMESPath"),
         ("FIELDS__STATUS", "state ||", "is no JMESPath"),
         ("FIELDS__STATSU", "x", "SYNCD_SOURCE__FIELDS__STATSU is no field of an order; did you mean STATUS?"),
-        (
-            "FIELDS__SEQUENCE",
-            "event",
-            "SYNCD_SOURCE__FIELDS__SEQUENCE is for databases: an API cannot be polled by number",
-        ),
         ("FIELDS", '{"status": "s"}', "SYNCD_SOURCE__FIELDS__ORDER_ID is required"),
         ("FIELDS", '{"order_id": "s"}', "SYNCD_SOURCE__FIELDS__STATUS is required"),
         ("FIELDS", "", "SYNCD_SOURCE__FIELDS__ORDER_ID is required"),
@@ -133,9 +128,14 @@ def test_a_fault_names_its_variable_and_says_what_to_write(name: str, text: str,
     assert says in told
 
 
-def test_keyset_needs_the_time_of_the_change() -> None:
-    (told,) = api_faults(SYNCD_SOURCE__PAGING="keyset", SYNCD_SOURCE__QUERY_PARAMS__X="{since}")
-    assert told == "SYNCD_SOURCE__PAGING: is keyset, but SYNCD_SOURCE__FIELDS__UPDATED_AT is not set"
+def test_keyset_needs_the_time_or_the_number_of_the_change() -> None:
+    keyset = {"SYNCD_SOURCE__PAGING": "keyset", "SYNCD_SOURCE__QUERY_PARAMS__X": "{since}"}
+    (told,) = api_faults(**keyset)
+    assert told == (
+        "SYNCD_SOURCE__PAGING: is keyset, but neither SYNCD_SOURCE__FIELDS__UPDATED_AT nor "
+        "SYNCD_SOURCE__FIELDS__SEQUENCE is set"
+    )
+    assert loaded(**keyset, SYNCD_SOURCE__FIELDS__SEQUENCE="number").settings.source.paging == "keyset"
 
 
 def test_plain_http_is_taken_for_a_shop_in_a_local_network() -> None:

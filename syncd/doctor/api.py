@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,7 +19,9 @@ from syncd.errors import SourceError
 from syncd.model import Push
 from syncd.sources import ApiSource
 from syncd.sources.api.answers import is_this_machine
-from syncd.sources.columns import KNOWN
+from syncd.sources.api.latest import last_of_each, number_of
+from syncd.sources.api.shape import Rows
+from syncd.sources.columns import CURSORS, KNOWN
 from syncd.sources.inspection import look_at, newest_of
 from syncd.statuses import Statuses
 
@@ -61,6 +63,11 @@ class ApiExamination:
         if rows:
             yield ok("source", f"the first order as it came: {self._as_it_came(item)}")
             self._shop.shape.require(rows)
+        if self._shop.may_lack_orders(rows):
+            advice = "If there are more, set SYNCD_SOURCE__PAGING, or they are never seen"
+            yield warning(
+                "source", f"one answer is all that is read, and it holds {len(rows)} orders, a full page", advice
+            )
 
     def rows(self) -> Iterator[Finding]:
         """Can its orders be read?"""
@@ -69,22 +76,18 @@ class ApiExamination:
             advice = "See that SYNCD_SOURCE__QUERY_PARAMS leave no orders out; then this is right for an empty shop"
             yield warning("source", "the API shows no orders", advice)
             return
-        dated = "updated_at" in self._layout.names
-        faults = [*row_faults(look_at(rows, self._layout, dated=dated))]
-        if dated and (untimed := sum(self._layout.value(row, "updated_at") is None for row in rows)):
-            faults.append(
-                warning("source", f"of {len(rows)} rows looked at, {untimed} have NULL as updated_at", UNTIMED)
-            )
+        cursor = self._layout.cursor
+        faults = [*row_faults(look_at(rows, self._layout, dated=cursor == "updated_at"))]
+        if cursor and (without := sum(self._layout.value(row, cursor) is None for row in rows)):
+            faults.append(warning("source", f"of {len(rows)} rows looked at, {without} have NULL as {cursor}", UNTIMED))
         yield from faults or [ok("source", f"all of the {len(rows)} orders looked at can be read")]
 
     def samples(self) -> Iterator[Finding]:
         """Which orders changed last, and how would they be pushed?"""
-        pages = self._shop.pages(self._shop.now() - RECENT) if self._shop.has_cursor() else self._shop.every_page()
-        rows = [row for page in islice(pages, PAGES) for row in page]
-        newest = newest_of(rows, self._layout, self._shop.timezone)
+        newest = newest_of(self._newest_rows(), self._layout, self._shop.timezone)
         for row in newest.rows[-SAMPLES:]:
             yield shown(row, self._statuses, self._body, self._now())
-        if newest.times:
+        if newest.times and not self._layout.counts:
             yield precision(newest)
             yield from zone_smells(newest, self._shop.now(), self._shop.timezone)
 
@@ -105,9 +108,18 @@ class ApiExamination:
     def close(self) -> None:
         self._shop.close()
 
+    def _newest_rows(self) -> Rows:
+        """Of the first pages. Where a feed ends is not asked: that may be far."""
+        if self._layout.counts:
+            pages = last_of_each(islice(self._shop.every_page(), PAGES), self._layout)
+            return sorted(chain.from_iterable(pages), key=lambda row: number_of(row, self._layout))
+        pages = self._shop.pages(self._shop.now() - RECENT) if self._shop.has_cursor() else self._shop.every_page()
+        return [*chain.from_iterable(islice(pages, PAGES))]
+
     def _what_it_lacks(self) -> Iterator[Finding]:
         names = self._shop.shape.fields
-        given = {*names, "sequence", *(["message"] if self._shop.status_names.has_list else [])}
+        given = {*names, *(["message"] if self._shop.status_names.has_list else [])}
+        given |= {*CURSORS} if self._layout.cursor else {"sequence"}
         unused = [name for name in KNOWN if name not in given]
         if unused:
             yield ok("source", f"what SYNCD_SOURCE__FIELDS__… might lead to as well: {', '.join(unused)}")
@@ -118,7 +130,10 @@ class ApiExamination:
             advice = "Set SYNCD_SOURCE__FIELDS__PAYMENT_ID: paid without one is not sent"
             yield warning("source", "payments cannot be told: there is paid, but no payment_id", advice)
         if not self._shop.has_cursor():
-            advice = "If the API can filter by it, set SYNCD_SOURCE__FIELDS__UPDATED_AT, and {since} in a parameter"
+            advice = (
+                "If the API can be asked for what changed, set {since} in a parameter, and "
+                f"SYNCD_SOURCE__FIELDS__{(self._layout.cursor or 'updated_at').upper()}"
+            )
             yield warning("source", "every poll reads and compares all orders", advice)
         parts = urlsplit(self._shop.client.base_url)
         if parts.scheme == "http" and not is_this_machine(parts.hostname or ""):

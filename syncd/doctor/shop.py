@@ -12,9 +12,8 @@ from syncd.doctor.samples import shown
 from syncd.doctor.timing import behind, off, precision, zone_smells
 from syncd.model import Push
 from syncd.sources import DatabaseSource
-from syncd.sources.columns import KNOWN
+from syncd.sources.columns import CURSORS, KNOWN
 from syncd.sources.inspection import Look
-from syncd.sources.learning import CURSORS
 from syncd.statuses import Statuses
 
 SAMPLES = 3

@@ -10,9 +10,7 @@ from syncd.settings import api_values, urls
 from syncd.settings.group import EmptyMeansOff, Group, Lower, Masked, Members
 from syncd.settings.values import duration, number, whole_number, within
 
-OF_DATABASES = frozenset(
-    {"query", "query_file", "query_when", "query_else", "statuses_query", "init_sql", "lookback_rows"}
-)
+OF_DATABASES = frozenset({"query", "query_file", "query_when", "query_else", "statuses_query", "init_sql"})
 """Settings that say nothing to an API."""
 JmesPath = Annotated[str, AfterValidator(api_values.jmes_path)]
 
@@ -150,6 +148,8 @@ class Api(Shop):
             raise ValueError(f"is {paging}, but no SYNCD_SOURCE__QUERY_PARAMS__… holds {{{needed}}}")
         if paging == "cursor" and not info.data["next"]:
             raise ValueError("is cursor, but SYNCD_SOURCE__NEXT, which leads to it in the answer, is not set")
-        if paging == "keyset" and "updated_at" not in info.data["fields"]:
-            raise ValueError("is keyset, but SYNCD_SOURCE__FIELDS__UPDATED_AT is not set")
+        if paging == "keyset" and not {"updated_at", "sequence"} & info.data["fields"].keys():
+            raise ValueError(
+                "is keyset, but neither SYNCD_SOURCE__FIELDS__UPDATED_AT nor SYNCD_SOURCE__FIELDS__SEQUENCE is set"
+            )
         return paging

@@ -24,6 +24,7 @@ FIELDS = (
     "order_id",
     "status",
     "updated_at",
+    "sequence",
     "message",
     "tracking_url",
     "tracking_number",
@@ -33,7 +34,7 @@ FIELDS = (
     "paid",
     "payment_id",
 )
-"""Those of syncd.sources.columns that an API can give, which a test holds."""
+"""Those of syncd.sources.columns, which a test holds."""
 _GAP = re.compile(r"\{([A-Za-z_]+)\}")
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
@@ -50,13 +51,8 @@ def jmes_path(text: str) -> str:
 
 
 def check_fields(fields: Mapping[str, str]) -> None:
-    """ValueError: a field is unknown or for databases alone, or one that is required is missing."""
+    """ValueError: a field is unknown, or one that is required is missing."""
     for name in fields:
-        if name == "sequence":
-            raise ValueError(
-                "SYNCD_SOURCE__FIELDS__SEQUENCE is for databases: an API cannot be polled by number. Leave it out; "
-                "set SYNCD_SOURCE__FIELDS__UPDATED_AT to poll by time, else every poll compares all orders"
-            )
         if name not in FIELDS:
             near = get_close_matches(name, FIELDS, n=1, cutoff=0.0)[0].upper()
             raise ValueError(f"SYNCD_SOURCE__FIELDS__{name.upper()} is no field of an order; did you mean {near}?")

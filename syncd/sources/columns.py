@@ -19,6 +19,8 @@ from syncd.model import Content, Order, Page, Skipped
 from syncd.sources.timestamps import instant, moment
 
 REQUIRED = ("order_id", "status")
+CURSORS = ("sequence", "updated_at")
+"""Those that polls can go by, the better one first."""
 KNOWN = (
     *REQUIRED,
     "updated_at",
@@ -70,6 +72,16 @@ class Layout:
     def width(self) -> int:
         """How many columns, from the first, suffice for `content`."""
         return len(self.compared)
+
+    @property
+    def cursor(self) -> str | None:
+        """The column that polls can go by, if there is one."""
+        return next((name for name in CURSORS if name in self._at), None)
+
+    @property
+    def counts(self) -> bool:
+        """Whether that is a number, so that there may be many rows of one order."""
+        return self.cursor == "sequence"
 
     def value(self, row: Sequence[Any], name: str) -> Any:
         """The raw value of a column; None also where the query has no such column."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from datetime import datetime
 from decimal import Decimal
 from itertools import pairwise
 from math import isfinite
@@ -19,20 +20,23 @@ from typing import Any
 
 BEFORE_ALL = -1
 """Lower than any number: they start at 0 or 1."""
+_BITS = 63
 
 
 def number(raw: object) -> int:
-    """A sequence as drivers and JSON give it. ValueError: it is no whole number."""
+    """A sequence as drivers and JSON give it. ValueError: it is no whole number, or one that no database holds."""
     match raw:
-        case bool():
-            pass
-        case int():
-            return raw
+        case int() if not isinstance(raw, bool):
+            found = raw
         case float() | Decimal() if isfinite(raw) and raw == int(raw):
-            return int(raw)
+            found = int(raw)
         case str() if raw.strip().isdecimal():
-            return int(raw)
-    raise ValueError(f"{str(raw)[:40]!r} is not a whole number")
+            found = int(raw)
+        case _:
+            raise ValueError(f"{str(raw)[:40]!r} is not a whole number")
+    if found.bit_length() > _BITS:
+        raise ValueError(f"{str(raw)[:40]!r} is too large a number")
+    return found
 
 
 def dump(reached: int) -> str:
@@ -90,6 +94,12 @@ class Counting:
     def cursor(self) -> str | None:
         """Where the next poll may start, once everything was read. None: nothing was."""
         return None if self._reached is None else dump(self._reached)
+
+    def newest(self, dated: tuple[str, datetime] | None) -> tuple[str, datetime | None] | None:
+        """The cursor, and the newest time of the rows, which `dated` tells if they have one. None: no row has a
+        number."""
+        cursor = self.cursor()
+        return (cursor, dated and dated[1]) if cursor else None
 
 
 def last_of_each(blocks: Iterable[Sequence[tuple[Any, ...]]]) -> Iterable[Sequence[tuple[Any, ...]]]:

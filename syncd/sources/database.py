@@ -92,7 +92,7 @@ class DatabaseSource:
         return self._look().columns
 
     def has_cursor(self) -> bool:
-        return self._look().cursor is not None
+        return self._look().layout.cursor is not None
 
     def changed(self, cursor: str) -> Iterator[Page]:
         """Orders changed since `cursor` less the lookback; of one order's rows the last counts.
@@ -101,7 +101,7 @@ class DatabaseSource:
         the source's present. By number the newest come first, and an order once.
         """
         learnt = self._look()
-        return self._counted(cursor, learnt) if learnt.counts else self._followed(cursor, learnt)
+        return self._counted(cursor, learnt) if learnt.layout.counts else self._followed(cursor, learnt)
 
     def _followed(self, cursor: str, learnt: Learnt) -> Iterator[Page]:
         follow = Following(cursor, self.now(), self.timezone, learnt.updated_at)
@@ -123,9 +123,9 @@ class DatabaseSource:
         """All orders, the compared columns alone or `whole`."""
         learnt = self._look()
         follow = Following(None, self.now(), self.timezone) if whole and "updated_at" in learnt.columns.used else None
-        count = Counting(None) if whole and learnt.counts else None
+        count = Counting(None) if whole and learnt.layout.counts else None
         blocks = self._blocks(learnt.everything(whole=whole), _BLOCK)
-        return DatabaseScan(blocks, learnt.layout, follow, count, repeats=learnt.counts)
+        return DatabaseScan(blocks, learnt.layout, follow, count, repeats=learnt.layout.counts)
 
     def look_up(self, ids: Sequence[Any]) -> Page:
         """The orders with these ids, given as a scan gave them; of one order's rows the last counts."""

@@ -60,7 +60,7 @@ class Inspection:
 
     def look(self) -> Look:
         rows = self._database.rows(self._learnt.everything(whole=True).order_by(None).limit(LOOKED_AT))
-        return look_at(rows, self._learnt.layout, dated=self._learnt.cursor == "updated_at")
+        return look_at(rows, self._learnt.layout, dated=self.goes_by_time)
 
     def newest(self) -> Newest:
         rows = self._newest_rows(NEWEST)
@@ -68,7 +68,7 @@ class Inspection:
 
     def plan(self) -> Plan | None:
         """How the database would run a poll that finds little. None: it is not known how to ask this database."""
-        column = self._learnt.cursor or ""
+        column = self._learnt.layout.cursor or ""
         newest = [self._learnt.layout.value(row, column) for row in self._newest_rows(1)] + [self._learnt.before_all]
         return plan(self._database, self._learnt.changed(newest[0]))
 
@@ -79,7 +79,7 @@ class Inspection:
     @property
     def goes_by_time(self) -> bool:
         """Whether polls follow `updated_at`: not a sequence, nor nothing."""
-        return self._learnt.cursor == "updated_at"
+        return self._learnt.layout.cursor == "updated_at"
 
     def untimed(self, limit: int) -> Sequence[str]:
         """Some orders whose `updated_at` is NULL, by their ids."""

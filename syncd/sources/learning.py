@@ -14,9 +14,6 @@ from syncd.sources.counting import BEFORE_ALL
 from syncd.sources.query import OrdersQuery, Statement
 from syncd.sources.timestamps import Raw, moment
 
-CURSORS = ("sequence", "updated_at")
-"""The columns that polls can go by, the better one first."""
-
 
 @dataclass(frozen=True, slots=True)
 class Columns:
@@ -37,16 +34,6 @@ class Learnt:
     columns: Columns
     before_all: object
     updated_at: Raw | None
-
-    @property
-    def cursor(self) -> str | None:
-        """The column that polls go by, if there is one."""
-        return next((name for name in CURSORS if name in self.columns.used), None)
-
-    @property
-    def counts(self) -> bool:
-        """Whether the cursor is a number, so that there may be many rows of one order."""
-        return self.cursor == "sequence"
 
     def everything(self, *, whole: bool) -> Statement:
         """All orders, whole or only what is compared, by id."""
@@ -69,7 +56,7 @@ class Learnt:
 
     def newest(self, limit: int) -> Statement:
         """A few orders, whole, those that changed last where that is known."""
-        return self.query.newest(self.layout.names, self.cursor or "order_id", limit, self.before_all)
+        return self.query.newest(self.layout.names, self.layout.cursor or "order_id", limit, self.before_all)
 
     def some_id(self) -> Statement:
         """The id of some order."""
@@ -78,12 +65,12 @@ class Learnt:
     @property
     def _last_counts(self) -> Sequence[str]:
         """An order in which, of one order's rows, the last counts: always the same one, else its status would flap."""
-        return *((self.cursor,) if self.cursor else ()), *self.layout.compared
+        return *((self.layout.cursor,) if self.layout.cursor else ()), *self.layout.compared
 
     def _by_id(self, *, whole: bool) -> Sequence[str]:
         if whole:
             return tuple(dict.fromkeys(("order_id", *self._last_counts)))
-        return ("order_id", "sequence") if self.counts else ("order_id",)
+        return ("order_id", "sequence") if self.layout.counts else ("order_id",)
 
 
 def learn(database: Database, query: str, meaning: Meaning) -> Learnt:

@@ -51,7 +51,4 @@ class DatabaseScan:
 
     def newest(self) -> tuple[str, datetime | None] | None:
         newest = self._follow.newest() if self._follow else None
-        if self._count is None:
-            return newest
-        cursor = self._count.cursor()
-        return (cursor, newest and newest[1]) if cursor else None
+        return self._count.newest(newest) if self._count else newest

@@ -100,7 +100,7 @@ def poller(url: str, state_file: Path) -> Iterator[Poller]:
         items="orders",
         fields={"order_id": "number", "status": "status.code", "message": "status.name", "updated_at": "changed"},
     )
-    source = ApiSource(api, timezone=UTC, lookback=LOOKBACK, batch=PAGE)
+    source = ApiSource(api=api, timezone=UTC, lookback=LOOKBACK, batch=PAGE)
     state = open_state(f"sqlite:///{state_file}", redact=str)
     try:
         yield Poller(source=source, state=state, verdict=lambda _code: "push", max_changes=0, lookback=LOOKBACK)

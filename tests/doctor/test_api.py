@@ -7,14 +7,17 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from syncd.doctor.api import _masked
 from syncd.sources.columns import KNOWN
+from syncd.state import State
 from tests.doctor.patient import Patient
 from tests.sources.api.server import STYLES, ApiShop
+from tests.sources.history import FIELDS as EVENT_FIELDS
+from tests.sources.history import Feed, FeedStyle
 
 NOW = datetime.now(UTC)
 FIELDS = {"order_id": "id", "status": "status", "updated_at": "changed"}
@@ -77,7 +80,7 @@ def test_fields_that_do_not_go_together_are_told(patient: Patient, shop: ApiShop
     found = patient.found("source", "warning", SYNCD_SOURCE__FIELDS=json.dumps(fields))
     assert "tracking_number is not used: nothing says how to make a URL of it Set SYNCD_SOURCE__TRACKING" in found
     assert "there is paid, but no payment_id Set SYNCD_SOURCE__FIELDS__PAYMENT_ID" in found
-    assert "every poll reads and compares all orders If the API can filter by it" in found
+    assert "every poll reads and compares all orders If the API can be asked for what changed, set {since}" in found
 
 
 @pytest.mark.parametrize(
@@ -174,3 +177,53 @@ def test_the_list_of_statuses_is_tried(patient: Patient, shop: ApiShop) -> None:
     assert "the API lists 1 statuses, such as 1: new" in listed
     assert "might lead to as well: tracking_url" in listed
     assert "the API lists" not in patient.found("source", SYNCD_SOURCE__STATUSES_ITEMS="orders[?none]")
+
+
+def test_one_answer_that_is_full_may_not_be_all(patient: Patient, shop: ApiShop) -> None:
+    shop.add(*((str(number), "new", NOW) for number in range(3)))
+    patient.env |= {
+        "SYNCD_SOURCE__PAGING": "none",
+        "SYNCD_SOURCE__QUERY_PARAMS__PER_PAGE": "{limit}",
+        "SYNCD_SOURCE__BATCH": "3",
+    }
+    assert "it holds 3 orders, a full page If there are more, set SYNCD_SOURCE__PAGING" in patient.found(
+        "source", "warning"
+    )
+    assert "a full page" not in patient.found("source", SYNCD_SOURCE__BATCH="4")
+
+
+@pytest.fixture
+def feed(patient: Patient) -> Iterator[Feed]:
+    with closing(Feed(FeedStyle("page"), cast("State", None))) as opened:
+        opened.clock = lambda: datetime.now(UTC)
+        del patient.env["SYNCD_SOURCE__QUERY_PARAMS__SINCE"]
+        patient.env |= {
+            "SYNCD_SOURCE__URL": opened.url,
+            "SYNCD_SOURCE__FIELDS": json.dumps({**EVENT_FIELDS, "updated_at": "at"}),
+            "SYNCD_SOURCE__QUERY_PARAMS": '{"since": "{since}", "page": "{page}", "per_page": "{limit}"}',
+            "SYNCD_SOURCE__PAGING": "page",
+        }
+        yield opened
+
+
+def test_a_feed_is_shown_by_the_last_event_of_each_order(patient: Patient, feed: Feed) -> None:
+    feed.add((1, "A", "new"), (11, "A", "paid"), (2, "B", "new"), (3, "C", "new"), (4, "D", "new"))
+    found = patient.found("source")
+    assert [f'order {order} would be pushed as {{"id": "{order}"' in found for order in "ABCD"] == [
+        True,
+        False,
+        True,
+        True,
+    ]
+    assert '"code": "paid"' in found
+    assert "updated_at counts in" not in found
+    assert "warning" not in found
+
+
+def test_events_without_a_number_are_told(patient: Patient, feed: Feed) -> None:
+    feed.add((None, "A", "new"), (1, "B", "new"))
+    assert "of 2 rows looked at, 1 have NULL as sequence" in patient.found("source", "warning")
+    params = '{"page": "{page}", "per_page": "{limit}"}'
+    assert "set {since} in a parameter, and SYNCD_SOURCE__FIELDS__SEQUENCE" in patient.found(
+        "source", "warning", SYNCD_SOURCE__QUERY_PARAMS=params
+    )

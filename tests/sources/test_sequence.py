@@ -1,75 +1,47 @@
-"""A history table: many rows an order, numbered; polled through the real Poller into a real state, on each database."""
+"""Numbered events, many an order: polled through the real Poller into a real state, from a table of each database and
+from an API's feed of each style."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import NullPool, create_engine, text
 
 from syncd.errors import SourceError
 from syncd.poll import Poller
 from syncd.sources.database import DatabaseSource
 from syncd.staging import PollResult
 from syncd.state import State, open_state
+from tests.sources.history import FEEDS, QUERY, Feed, FeedStyle, History, HistoryTable, ever_found, waiting
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
-QUERY = "SELECT order_id, status, id AS sequence FROM history"
+DATABASES = ("sqlite", "mariadb", "postgresql")
 
 
-@dataclass
-class History:
-    url: str
-    state: State
-    sources: list[DatabaseSource] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.engine = create_engine(self.url, poolclass=NullPool)
-        self.execute("DROP TABLE IF EXISTS history")
-        self.execute("CREATE TABLE history (id BIGINT, order_id VARCHAR(20), status VARCHAR(20))")
-        self.execute("CREATE INDEX history_id ON history (id)")
-
-    def execute(self, statement: str, *values: dict[str, Any]) -> None:
-        with self.engine.begin() as connection:
-            connection.execute(text(statement), list(values) or None)
-
-    def add(self, *rows: tuple[int | None, str | None, str]) -> None:
-        """Rows of number, order, status."""
-        self.execute(
-            "INSERT INTO history VALUES (:id, :order_id, :status)",
-            *({"id": row, "order_id": order_id, "status": status} for row, order_id, status in rows),
-        )
-
-    def poller(self, query: str = QUERY, *, batch: int = 1000, lookback: int = 1000) -> Poller:
-        source = DatabaseSource(
-            url=self.url, query=query, timezone=UTC, lookback=timedelta(), lookback_rows=lookback, batch=batch
-        )
-        self.sources.append(source)
-        return Poller(source, self.state, lambda _status: "push", 5000, timedelta(minutes=5))
-
-    def waiting(self) -> list[tuple[str, str]]:
-        """The changes that wait to be told, the oldest first."""
-        changes = self.state.changes(state="pending", order_id=None, limit=None)
-        return [(change.order_id, change.status) for change in changes][::-1]
-
-    def ever_found(self) -> int:
-        return len(list(self.state.changes(state=None, order_id=None, limit=None)))
+@pytest.fixture
+def state(tmp_path: Path) -> Iterator[State]:
+    with closing(open_state(f"sqlite:///{tmp_path}/state.db", redact=str, create=True)) as opened:
+        yield opened
 
 
-@pytest.fixture(params=["sqlite", "mariadb", "postgresql"])
-def history(request: pytest.FixtureRequest, database_url: Callable[[str], str], tmp_path: Path) -> Iterator[History]:
-    with ExitStack() as stack:
-        state = open_state(f"sqlite:///{tmp_path}/state.db", redact=str, create=True)
-        stack.callback(state.close)
-        history = History(database_url(request.param), state)
-        yield history
-        for source in history.sources:
-            source.close()
+@pytest.fixture(params=[*DATABASES, *FEEDS], ids=str)
+def history(
+    request: pytest.FixtureRequest, database_url: Callable[[str], str], state: State
+) -> Iterator[HistoryTable | Feed]:
+    kind = request.param
+    opened = Feed(kind, state) if isinstance(kind, FeedStyle) else HistoryTable(database_url(kind), state)
+    with closing(opened):
+        yield opened
+
+
+@pytest.fixture(params=DATABASES)
+def table(request: pytest.FixtureRequest, database_url: Callable[[str], str], state: State) -> Iterator[HistoryTable]:
+    with closing(HistoryTable(database_url(request.param), state)) as opened:
+        yield opened
 
 
 def begun(history: History, **options: Any) -> tuple[Poller, PollResult]:
@@ -95,7 +67,7 @@ def test_several_statuses_between_two_polls_are_told_as_the_last_one(history: Hi
     poller, _ = begun(history)
     history.add((2, "A", "paid"), (3, "B", "new"), (4, "A", "sent"))
     assert poller.poll(NOW).found == {"cursor": 2}
-    assert sorted(history.waiting()) == [("A", "sent"), ("B", "new")]
+    assert sorted(waiting(history)) == [("A", "sent"), ("B", "new")]
 
 
 def test_reading_again_what_lies_behind_the_cursor_never_brings_an_old_status_back(history: History) -> None:
@@ -106,8 +78,8 @@ def test_reading_again_what_lies_behind_the_cursor_never_brings_an_old_status_ba
         history.add((row, "A", f"status {row}"))
         poller.poll(NOW)
         poller.poll(NOW)
-    assert history.ever_found() == 4
-    assert history.waiting() == [("A", "status 23")]
+    assert ever_found(history) == 4
+    assert waiting(history) == [("A", "status 23")]
 
 
 def test_a_number_that_commits_late_is_found_within_the_lookback(history: History) -> None:
@@ -115,9 +87,9 @@ def test_a_number_that_commits_late_is_found_within_the_lookback(history: Histor
     poller, _ = begun(history, lookback=10)
     history.add((20, "A", "paid"))
     poller.poll(NOW)
-    history.add((11, "B", "paid"), (9, "C", "too late"))
+    history.add((11, "B", "paid"), (8, "C", "too late"))
     assert poller.poll(NOW).found == {"lookback": 1}
-    assert sorted(history.waiting()) == [("A", "paid"), ("B", "paid")]
+    assert sorted(waiting(history)) == [("A", "paid"), ("B", "paid")]
 
 
 def test_an_older_row_that_commits_late_changes_nothing(history: History) -> None:
@@ -131,107 +103,107 @@ def test_an_older_row_that_commits_late_changes_nothing(history: History) -> Non
 def test_the_full_compare_takes_the_last_row_of_each_order(history: History) -> None:
     history.add(*((row, f"order {row % 7}", f"status {row}") for row in range(70)))
     poller, _ = begun(history)
-    history.execute("UPDATE history SET status = 'mended' WHERE id = 3 OR id = 65")
+    history.mend([3, 65], "mended")
     result = poller.reconcile(NOW)
     assert (result.rows, result.found) == (7, {"full": 1})
-    assert history.waiting() == [("order 2", "mended")]
+    assert waiting(history) == [("order 2", "mended")]
 
 
 def test_a_row_without_a_number_counts_where_its_order_has_no_other(history: History) -> None:
     history.add((None, "A", "old"), (1, "A", "new"), (None, "B", "old"))
     poller, result = begun(history)
     assert result.rows == 2
-    history.execute("UPDATE history SET status = 'moved' WHERE id IS NULL")
+    history.mend([None], "moved")
     assert poller.poll(NOW).found == {}
     assert poller.reconcile(NOW).found == {"full": 1}
-    assert history.waiting() == [("B", "moved")]
+    assert waiting(history) == [("B", "moved")]
 
 
 def test_a_table_that_starts_anew_does_not_blind_the_polls(history: History) -> None:
     history.add((900_000, "A", "new"))
     poller, _ = begun(history)
-    history.execute("DELETE FROM history")
+    history.clear()
     poller.poll(NOW)
     history.add((1, "A", "new"))
     poller.poll(NOW)
     history.add((2, "A", "paid"))
     poller.poll(NOW)
-    assert history.waiting() == [("A", "paid")]
+    assert waiting(history) == [("A", "paid")]
 
 
-def test_the_query_may_ask_for_the_number_itself(history: History) -> None:
-    history.add((1, "A", "new"), (2, "B", "new"))
+def test_the_query_may_ask_for_the_number_itself(table: HistoryTable) -> None:
+    table.add((1, "A", "new"), (2, "B", "new"))
     query = (
         "SELECT order_id, MAX(status) AS status, MAX(id) AS sequence FROM history WHERE id > :since GROUP BY order_id"
     )
-    poller, result = begun(history, query=query, lookback=0)
+    poller, result = begun(table, query=query, lookback=0)
     assert result.rows == 2
-    history.add((3, "B", "paid"))
+    table.add((3, "B", "paid"))
     assert poller.poll(NOW).rows == 1
-    assert history.waiting() == [("B", "paid")]
+    assert waiting(table) == [("B", "paid")]
 
 
-def test_a_cursor_that_was_a_time_becomes_a_number_and_nobody_is_told_twice(history: History) -> None:
-    history.add((1, "A", "new"), (2, "B", "new"))
+def test_a_cursor_that_was_a_time_becomes_a_number_and_nobody_is_told_twice(table: HistoryTable) -> None:
+    table.add((1, "A", "new"), (2, "B", "new"))
     timed = "SELECT order_id, status, '2026-03-02 11:00:00' AS updated_at FROM history"
-    begun(history, query=timed)
-    numbered = history.poller()
+    begun(table, query=timed)
+    numbered = table.poller()
     numbered.poll(NOW)
-    history.add((3, "A", "paid"))
+    table.add((3, "A", "paid"))
     numbered.poll(NOW)
-    assert history.waiting() == [("A", "paid")]
+    assert waiting(table) == [("A", "paid")]
 
 
-def test_updated_at_beside_the_number_says_when(history: History) -> None:
-    history.add((1, "A", "new"))
-    poller, _ = begun(history, query=QUERY.replace(" FROM", ", '2026-03-02 11:00:00' AS updated_at FROM"))
-    baseline = history.state.baseline()
+def test_updated_at_beside_the_number_says_when(table: HistoryTable) -> None:
+    table.add((1, "A", "new"))
+    poller, _ = begun(table, query=QUERY.replace(" FROM", ", '2026-03-02 11:00:00' AS updated_at FROM"))
+    baseline = table.state.baseline()
     assert baseline
     assert baseline.newest == NOW - timedelta(hours=1)
-    history.add((2, "A", "paid"))
+    table.add((2, "A", "paid"))
     poller.poll(NOW)
-    (change,) = history.state.changes(state="pending", order_id=None, limit=None)
+    (change,) = table.state.changes(state="pending", order_id=None, limit=None)
     assert change.source_updated_at == NOW - timedelta(hours=1)
 
 
-def test_a_number_that_cannot_be_read_is_skipped_and_counted(history: History) -> None:
-    history.add((2, "A", "new"))
-    poller, _ = begun(history, query="SELECT order_id, status, id / 2.0 AS sequence FROM history")
-    history.add((4, "B", "new"), (5, "C", "new"))
+def test_a_number_that_cannot_be_read_is_skipped_and_counted(table: HistoryTable) -> None:
+    table.add((2, "A", "new"))
+    poller, _ = begun(table, query="SELECT order_id, status, id / 2.0 AS sequence FROM history")
+    table.add((4, "B", "new"), (5, "C", "new"))
     result = poller.poll(NOW)
     assert result.skipped["bad_sequence"] >= 1
     assert [row.order_id for row in result.skipped_rows if row.order_id == "C"] == ["C"]
-    assert history.waiting() == [("B", "new")]
+    assert waiting(table) == [("B", "new")]
 
 
-def test_numbers_that_are_text_are_refused_since_they_sort_otherwise(history: History) -> None:
-    history.add((9, "A", "new"), (10, "A", "paid"))
+def test_numbers_that_are_text_are_refused_since_they_sort_otherwise(table: HistoryTable) -> None:
+    table.add((9, "A", "new"), (10, "A", "paid"))
     with pytest.raises(SourceError, match="the query gives sequence as text"):
-        begun(history, query="SELECT order_id, status, CAST(id AS CHAR(5)) AS sequence FROM history")
+        begun(table, query="SELECT order_id, status, CAST(id AS CHAR(5)) AS sequence FROM history")
 
 
-def test_one_of_two_queries_is_read_as_the_shop_says(history: History) -> None:
-    history.add((1, "A", "new"))
-    history.execute("DROP TABLE IF EXISTS switches")
-    history.execute("CREATE TABLE switches (name VARCHAR(20), is_on VARCHAR(5))")
+def test_one_of_two_queries_is_read_as_the_shop_says(table: HistoryTable) -> None:
+    table.add((1, "A", "new"))
+    table.execute("DROP TABLE IF EXISTS switches")
+    table.execute("CREATE TABLE switches (name VARCHAR(20), is_on VARCHAR(5))")
     source = DatabaseSource(
-        url=history.url,
+        url=table.url,
         query="SELECT order_id, 'here:there' AS status FROM history",
         query_when="SELECT is_on FROM switches WHERE name = ':one'",
         query_else="SELECT order_id, 'else' AS status FROM history",
         timezone=UTC,
         lookback=timedelta(),
     )
-    history.sources.append(source)
+    table.sources.append(source)
 
     def status() -> str:
         return source.sample(1).orders[0].status
 
     assert status() == "else"
-    history.execute("INSERT INTO switches VALUES (:name, 'no')", {"name": ":one"})
+    table.execute("INSERT INTO switches VALUES (:name, 'no')", {"name": ":one"})
     assert status() == "else"
-    history.execute("UPDATE switches SET is_on = 'yes'")
+    table.execute("UPDATE switches SET is_on = 'yes'")
     assert status() == "here:there"
-    history.execute("UPDATE switches SET is_on = 'maybe'")
+    table.execute("UPDATE switches SET is_on = 'maybe'")
     with pytest.raises(SourceError, match="SYNCD_SOURCE__QUERY_WHEN gives neither yes nor no"):
         status()

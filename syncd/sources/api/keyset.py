@@ -1,14 +1,20 @@
-"""Always the first page, from the last row on: its `updated_at`, as it came, and its id. Nothing can shift."""
+"""Always the first page, from the last row on: its `updated_at` or `sequence`, as it came, and its id. Nothing can
+shift."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
-from datetime import datetime
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Any
 
 from syncd.errors import SourceError
 from syncd.sources.api.asking import Asking, Part
-from syncd.sources.api.shape import Rows
+from syncd.sources.api.shape import ApiLayout, Row, Rows
+from syncd.sources.counting import number
 from syncd.sources.timestamps import moment
+
+_HOUR = timedelta(hours=1)
 
 
 def by_keyset(asking: Asking) -> Iterator[Rows]:
@@ -27,21 +33,41 @@ def by_keyset(asking: Asking) -> Iterator[Rows]:
         position, reached = _behind(asking, part, reached)
 
 
-def _behind(asking: Asking, part: Part, reached: datetime | None) -> tuple[dict[str, str | None], datetime]:
-    """What to ask for behind a page. `reached`: the time of the last row of the page before."""
-    raw = asking.shape.layout.value(part.rows[-1], "updated_at")
+def _behind(asking: Asking, part: Part, reached: Any) -> tuple[dict[str, str | None], Any]:
+    """What to ask for behind a page, and the place of its last row. `reached`: that of the page before, if any."""
+    layout = asking.shape.layout
+    first, last = part.rows[0], part.rows[-1]
     try:
-        when = moment(raw)
+        here = _place(last, layout)
     except ValueError as error:
-        raise _stuck(f"updated_at of its last row is {error}") from None
-    if reached and when.tzinfo == reached.tzinfo and when < reached:
-        raise _stuck("the orders are not sorted by updated_at, oldest first")
-    found = part.rows[-1][0] if part.following is None else part.following
-    return {"since": asking.write_since(raw), "last_id": None if found is None else str(found)}, when
+        raise _stuck(f"{layout.cursor} of its last row: {error}") from None
+    earlier = [] if reached is None else [reached]
+    with suppress(ValueError):
+        earlier.append(_place(first, layout))
+    if any(_is_before(here, place) for place in earlier):
+        raise _stuck(f"the orders are not sorted by {layout.cursor}, oldest first")
+    found = last[0] if part.following is None else part.following
+    raw = layout.value(last, layout.cursor or "")
+    return {"since": asking.write_since(raw), "last_id": None if found is None else str(found)}, here
+
+
+def _place(row: Row, layout: ApiLayout) -> int | datetime:
+    """Where a row is by what the rows are sorted by. ValueError: it does not say."""
+    raw = layout.value(row, layout.cursor or "")
+    return number(raw) if layout.counts else moment(raw)
+
+
+def _is_before(one: Any, other: Any) -> bool:
+    """Two numbers or two times; a wall clock may have run back an hour."""
+    if isinstance(one, int):
+        return bool(one < other)
+    if one.tzinfo is None:
+        other -= _HOUR
+    return one.tzinfo == other.tzinfo and bool(one < other)
 
 
 def _stuck(why: str) -> SourceError:
     return SourceError(
         f"the API cannot be read by SYNCD_SOURCE__PAGING=keyset: {why}. See that it sorts by updated_at and then by "
-        "id, and that SYNCD_SOURCE__QUERY_PARAMS use {since} and {last_id}"
+        "id, or by sequence, and that SYNCD_SOURCE__QUERY_PARAMS use {since} and {last_id}"
     )

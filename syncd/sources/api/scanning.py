@@ -8,35 +8,42 @@ from datetime import datetime
 
 from syncd.model import Content, Page, Skipped
 from syncd.sources.api.ahead import ahead
+from syncd.sources.api.latest import last_of_each
 from syncd.sources.api.shape import Row, Rows, Shape
+from syncd.sources.counting import Counting
 from syncd.sources.following import Following
 from syncd.sources.timestamps import moment
 
 
 class ApiScan:
     """Satisfies `syncd.reconcile.Scan`. The rows come in the API's order: where that is not the same each time, more of
-    them are compared one by one, and no more is needed, for every row is whole.
+    them are compared one by one, and no more is needed, for every row is whole. Of the many rows that an order has in a
+    feed only the last is given, by id.
 
-    `begin_following`, called when the first page has come, notes how far the orders reach; None: they cannot be polled.
+    `begin_following`, called when the first page has come, notes how far the orders reach in time; `count` does so by
+    number. None: they do not say, or cannot be polled by it.
     """
 
-    def __init__(self, pages: Iterator[Rows], shape: Shape, begin_following: Callable[[], Following] | None) -> None:
+    def __init__(
+        self,
+        pages: Iterator[Rows],
+        shape: Shape,
+        begin_following: Callable[[], Following] | None,
+        count: Counting | None,
+    ) -> None:
         self._pages = pages
         self._shape = shape
         self._begin_following = begin_following
         self._follow: Following | None = None
+        self._count = count
 
     @property
     def width(self) -> int:
         return self._shape.layout.width
 
     def blocks(self) -> Iterator[Rows]:
-        for number, (rows, _) in enumerate(ahead(self._pages)):
-            if not number:
-                self._shape.require(rows)
-                self._follow = self._begin_following and self._begin_following()
-            self._note(rows)
-            yield rows
+        pages = self._noted_pages()
+        return last_of_each(pages, self._shape.layout) if self._shape.layout.counts else pages
 
     def content(self, row: Row) -> tuple[str, Content, str | None] | Skipped:
         return self._shape.layout.content(row)
@@ -44,13 +51,23 @@ class ApiScan:
     def read(self, rows: Rows) -> Page:
         return self._shape.layout.page(rows)
 
-    def newest(self) -> tuple[str, datetime] | None:
-        return self._follow.newest() if self._follow else None
+    def newest(self) -> tuple[str, datetime | None] | None:
+        newest = self._follow.newest() if self._follow else None
+        return self._count.newest(newest) if self._count else newest
 
-    def _note(self, rows: Rows) -> None:
-        if self._follow is None:
-            return
+    def _noted_pages(self) -> Iterator[Rows]:
+        for number, (rows, _) in enumerate(ahead(self._pages)):
+            if not number:
+                self._shape.require(rows)
+                self._follow = self._begin_following and self._begin_following()
+            if self._follow:
+                self._note_times(rows, self._follow)
+            if self._count:
+                self._count.note_all(self._shape.layout.value(row, "sequence") for row in rows)
+            yield rows
+
+    def _note_times(self, rows: Rows, follow: Following) -> None:
         for row in rows:
             raw = self._shape.layout.value(row, "updated_at")
             with suppress(ValueError):
-                self._follow.note(raw, moment(raw))
+                follow.note(raw, moment(raw))

@@ -17,7 +17,7 @@ from jmespath.parser import ParsedResult
 
 from syncd.errors import SourceError
 from syncd.model import Content, Skipped
-from syncd.sources.columns import REQUIRED, Layout, Meaning
+from syncd.sources.columns import REQUIRED, Layout, Meaning, text_of
 
 Row: TypeAlias = tuple[Any, ...]
 Rows: TypeAlias = Sequence[Row]
@@ -34,6 +34,11 @@ class Fault:
 
     def __str__(self) -> str:
         return self.why
+
+
+def id_of(row: Row) -> str | None:
+    """The order's id; None: it has none that can be read."""
+    return None if isinstance(row[0], Fault) else text_of(row[0])
 
 
 class ApiLayout(Layout):

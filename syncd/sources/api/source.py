@@ -2,38 +2,35 @@
 
     URL and parameters ──► pages, each fetched while the last is put on disk ──► rows by JMESPath ──► Pages of Orders
 
-An API promises little: its pages shift while they are read, and it need not sort them. So the cursor moves when a poll
-is over and not before. After a poll of several pages that may have shifted, the next one starts where that one had
-started: an order that slipped through between two pages is there, at most one poll late.
+A poll goes by time (dated.py) or, where the API numbers its changes, by number (feed.py).
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from datetime import datetime, timedelta, tzinfo
 from itertools import chain
-from typing import Any
+from typing import Any, ClassVar
 
-from syncd.model import Order, Page, Skipped
-from syncd.sources.api.ahead import ahead
+from syncd.model import Order, Page
 from syncd.sources.api.asking import Asking
 from syncd.sources.api.client import Client, Clocks
+from syncd.sources.api.dated import Dated
+from syncd.sources.api.feed import ALL_EVENTS, Feed
+from syncd.sources.api.latest import last_of_each
 from syncd.sources.api.login import authorization, without_login
 from syncd.sources.api.paging import MAY_SHIFT, Paging, rows
 from syncd.sources.api.request import Template, behind, since_text
 from syncd.sources.api.scanning import ApiScan
-from syncd.sources.api.shape import ApiLayout, Row, Rows, Shape
-from syncd.sources.api.span import Span
+from syncd.sources.api.shape import Row, Rows, Shape, id_of
 from syncd.sources.api.statuses import StatusList, StatusNames
 from syncd.sources.columns import Meaning, text_of
+from syncd.sources.counting import Counting
 from syncd.sources.dictionary import StatusCount
-from syncd.sources.following import EPOCH, Following, load
-from syncd.sources.timestamps import Raw, bound, instant, moment
-
-_A_LITTLE = timedelta(seconds=1)
-"""Some APIs show what changed after `{since}`, others from then on; some know whole seconds alone."""
+from syncd.sources.following import EPOCH, Following
+from syncd.sources.timestamps import instant, moment
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, repr=False)
@@ -58,36 +55,39 @@ class Api:
     timeout_seconds: float = 30.0
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class ApiSource:
     """Satisfies `syncd.poll.Source` and `syncd.reconcile.ScannedSource`. Every method may raise SourceError, and so
     does making one where `api` cannot be used.
 
     timezone             of timestamps without an offset, and of `{since}`
     lookback             how far behind its cursor each poll reads again
+    lookback_rows        the same for a cursor that is a number
     batch                orders a page, where the API lets one choose
     tracking_template    a URL with `{tracking_number}` in it
     message_is_change    whether a different message alone is a change
     redact               masks secrets in texts for people
     """
 
-    scans_whole = True
+    api: Api
+    timezone: tzinfo
+    lookback: timedelta
+    lookback_rows: int = 1000
+    batch: int = 1000
+    tracking_template: InitVar[str | None] = None
+    message_is_change: InitVar[bool] = False
+    redact: InitVar[Callable[[str], str]] = str
+    clocks: InitVar[Clocks | None] = None
+    scans_whole: ClassVar = True
 
-    def __init__(
+    def __post_init__(
         self,
-        api: Api,
-        *,
-        timezone: tzinfo,
-        lookback: timedelta,
-        batch: int = 1000,
-        tracking_template: str | None = None,
-        message_is_change: bool = False,
-        redact: Callable[[str], str] = str,
-        clocks: Clocks | None = None,
+        tracking_template: str | None,
+        message_is_change: bool,
+        redact: Callable[[str], str],
+        clocks: Clocks | None,
     ) -> None:
-        self._api = api
-        self.timezone = timezone
-        self._lookback = lookback
-        self._batch = batch
+        api = self.api
         url, login = without_login(api.url)
         self._template = Template(behind(url, api.path), api.query_params)
         self.client = Client(
@@ -101,34 +101,30 @@ class ApiSource:
         )
         listed = behind(url, api.statuses.path, api.path) if api.statuses.path else None
         self.status_names = StatusNames(self.client, listed, api.statuses)
-        meaning = Meaning(timezone, tracking_template, message_is_change)
+        meaning = Meaning(self.timezone, tracking_template, message_is_change)
         self.shape = Shape(api.items, api.next, api.fields, meaning, where=api.where, name_of=self.status_names.of)
+        self.layout = self.shape.layout
 
     def now(self) -> datetime:
         """The source's present, in UTC, as its last answer showed it."""
         return self.client.present()
 
     def has_cursor(self) -> bool:
-        """Whether the API can be asked for what changed, and says when an order did."""
-        return self._template.has("since") and "updated_at" in self.shape.fields
+        """Whether the API can be asked for what changed, and says when an order did, or numbers its changes."""
+        return self._template.has("since") and self.layout.cursor is not None
 
     def changed(self, cursor: str) -> Iterator[Page]:
-        """Orders changed since `cursor` less the lookback, in the API's order; of one order's rows the last counts."""
-        span = Span.of(cursor)
-        since = self._since(span)
-        asked = self.pages(since)
-        first = next(asked, [])
-        if (earlier := self._since(span)) < since:  # its clock, seen only now, is behind the cursor
-            asked = self.pages(earlier)
-            first = next(asked, [])
-        follow = Following(span.reached, self.now(), self.timezone)
-        for number, (part, last) in enumerate(ahead(chain([first], asked))):
-            orders, skipped = _read(part, self.shape.layout, follow)
-            yield Page(orders, skipped, self._cursor(span, follow, pages=number + 1) if last else None, last)
+        """Orders changed since `cursor` less the lookback; of one order's rows the last counts."""
+        if self.layout.counts:
+            return Feed(self._events, self.layout, self.lookback_rows).changed(cursor)
+        may_shift = self.api.paging in MAY_SHIFT
+        return Dated(self.pages, self.now, self.layout, self.lookback, may_shift=may_shift).changed(cursor)
 
     def scan(self, *, whole: bool) -> ApiScan:
         """All orders, always whole."""
-        return ApiScan(self.every_page(), self.shape, self._following_all if self.has_cursor() else None)
+        polled = self.has_cursor()
+        count = Counting(None) if polled and self.layout.counts else None
+        return ApiScan(self.every_page(), self.shape, self._following_all if polled else None, count)
 
     def look_up(self, ids: Sequence[Any]) -> Page:
         """The orders with these ids, given as a scan gave them."""
@@ -138,21 +134,21 @@ class ApiSource:
         """The orders with these ids, as a person types them; those that there are not are left out. The API shows its
         pages until all are found."""
         found = dict(chain.from_iterable(self._among(order_ids)))
-        return self.shape.layout.page([*found.values()])
+        return self.layout.page([*found.values()])
 
     def still_shown(self, order_ids: Collection[str]) -> Iterator[Page]:
         """Those of these orders that are there, though a scan did not show them: it may lose some where pages shift."""
-        for part in self._among(order_ids) if self._api.paging in MAY_SHIFT else ():
-            yield self.shape.layout.page([row for _, row in part])
+        for part in self._among(order_ids) if self.api.paging in MAY_SHIFT else ():
+            yield self.layout.page([row for _, row in part])
 
     def statuses(self) -> list[StatusCount]:
         """Those of the platform's list, then those that only orders have. A name is what a buyer would read now."""
         listed = self.status_names.read()
         counts: Counter[str] = Counter()
         names: dict[str, str | None] = {}
-        for part in self.every_page():
+        for part in self._every_order():
             for row in part:
-                order = self.shape.layout.order(row)
+                order = self.layout.order(row)
                 if isinstance(order, Order):
                     counts[order.status] += 1
                     names[order.status] = order.message or names.get(order.status)
@@ -161,20 +157,22 @@ class ApiSource:
 
     def pages(self, since: datetime) -> Iterator[Rows]:
         """The rows changed since then, page by page; no page is empty."""
-        self.status_names.refresh()
-        for part in rows(self._asking(since), self._api.paging):
-            if orders := [row for row in part if self.shape.layout.is_order(row)]:
-                yield orders
+        return self._of_orders(self._rows(self._since_text(since)))
 
     def every_page(self) -> Iterator[Rows]:
-        return self.pages(EPOCH)
+        """All rows, page by page; a feed shows an order once for each of its changes."""
+        return self._of_orders(self._rows(self._everything))
 
     def first_item(self) -> tuple[Any, Rows]:
         """The first order as it came, or None, and the first page's rows."""
-        asking = self._asking(EPOCH)
+        asking = self._asking(self._everything)
         self.status_names.refresh()
-        first = next(rows(asking, self._api.paging), [])
+        first = next(rows(asking, self.api.paging), [])
         return next(iter(asking.first_items), None), first
+
+    def may_lack_orders(self, first: Rows) -> bool:
+        """Whether the first page, which should hold all, may hold no more than fitted."""
+        return self.api.paging == "none" and self._template.has("limit") and len(first) >= self.batch
 
     def close(self) -> None:
         """Close all connections. The source may be used again."""
@@ -184,64 +182,53 @@ class ApiSource:
         """Of each page the rows of these orders, until all are found."""
         wanted = frozenset(order_ids)
         left = {*wanted}
-        for part in self.every_page():
-            ids = [(text_of(row[0]), row) for row in part]
+        for part in self._every_order():
+            ids = [(id_of(row), row) for row in part]
             found = [(order_id, row) for order_id, row in ids if order_id is not None and order_id in wanted]
             yield found
             left -= {order_id for order_id, _ in found}
             if not left:
                 return
 
-    def _asking(self, since: datetime) -> Asking:
+    def _every_order(self) -> Iterator[Rows]:
+        pages = self.every_page()
+        return last_of_each(pages, self.layout) if self.layout.counts else pages
+
+    def _of_orders(self, parts: Iterator[Rows]) -> Iterator[Rows]:
+        return (orders for part in parts if (orders := [row for row in part if self.layout.is_order(row)]))
+
+    def _events(self, behind: int) -> Iterator[Rows]:
+        return self._rows(str(behind))
+
+    def _rows(self, since: str) -> Iterator[Rows]:
+        self.status_names.refresh()
+        yield from rows(self._asking(since), self.api.paging)
+
+    def _asking(self, since: str) -> Asking:
         return Asking(
             self.client,
             self._template,
             self.shape,
             self._written,
-            since=since_text(since, self._api.since_format, self.timezone),
-            limit=self._batch,
-            first_page=self._api.first_page,
-            keyset=self._api.paging == "keyset",
+            since=since,
+            limit=self.batch,
+            first_page=self.api.first_page,
+            keyset=self.api.paging == "keyset",
         )
 
+    @property
+    def _everything(self) -> str:
+        """What `{since}` is where everything is asked for."""
+        return str(ALL_EVENTS) if self.layout.counts else self._since_text(EPOCH)
+
+    def _since_text(self, when: datetime) -> str:
+        return since_text(when, self.api.since_format, self.timezone)
+
     def _written(self, raw: Any) -> str:
-        """A raw timestamp as `{since}`, to go on right behind it: text stays as it came."""
-        if isinstance(raw, str) and self._api.since_format == "iso":
-            return raw
-        return since_text(instant(moment(raw), self.timezone), self._api.since_format, self.timezone)
-
-    def _since(self, span: Span) -> datetime:
-        raw: Raw | None = load(span.since)
-        if raw is None:
-            return EPOCH
-        start = moment(raw)
-        begin = bound(start, self._lookback, self.now(), self.timezone, start)
-        return max(instant(moment(begin), self.timezone) - _A_LITTLE, EPOCH)
-
-    def _cursor(self, span: Span, follow: Following, *, pages: int) -> str | None:
-        reached = follow.cursor(last=True)
-        again = pages > 1 and self._api.paging in MAY_SHIFT and load(span.reached) is not None
-        return str(Span(span.reached, reached)) if reached and again else reached
+        """A raw cursor as `{since}`, to go on right behind it: text stays as it came."""
+        if self.layout.counts or (isinstance(raw, str) and self.api.since_format == "iso"):
+            return str(raw)
+        return self._since_text(instant(moment(raw), self.timezone))
 
     def _following_all(self) -> Following:
         return Following(None, self.now(), self.timezone)
-
-
-def _read(part: Rows, layout: ApiLayout, follow: Following) -> tuple[list[Order], list[Skipped]]:
-    """Rows as orders, noted by the cursor. What has no timestamp that can be read is left to the full compare."""
-    orders: list[Order] = []
-    skipped: list[Skipped] = []
-    for row in part:
-        raw = layout.value(row, "updated_at")
-        try:
-            when = moment(raw)
-        except ValueError as error:
-            order_id = text_of(row[0])
-            skipped.append(
-                Skipped("bad_timestamp", order_id, f"order {order_id or 'without an id'}: updated_at {error}")
-            )
-            continue
-        follow.note(raw, when)
-        order = layout.order(row, beyond_cursor=follow.is_news(when))
-        orders.append(order) if isinstance(order, Order) else skipped.append(order)
-    return orders, skipped

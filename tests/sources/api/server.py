@@ -127,7 +127,7 @@ class ApiShop:
         self, *, batch: int = 1000, lookback: timedelta | None = None, clocks: Clocks | None = None, **changes: Any
     ) -> ApiSource:
         source = ApiSource(
-            self.api(**changes),
+            api=self.api(**changes),
             timezone=self.zone,
             lookback=timedelta(minutes=5) if lookback is None else lookback,
             batch=batch,

@@ -49,7 +49,7 @@ def shop() -> Iterator[ApiShop]:
 def source_at(url: str, clocks: Clocks | None = None, **changes: Any) -> ApiSource:
     api = Api(**{"url": url, "items": "orders", "fields": FIELDS, "auth": f"bearer:{SECRET}", **changes})
     return ApiSource(
-        api, timezone=UTC, lookback=timedelta(), redact=Redactor([SECRET]), clocks=clocks or Ticking().clocks()
+        api=api, timezone=UTC, lookback=timedelta(), redact=Redactor([SECRET]), clocks=clocks or Ticking().clocks()
     )
 
 

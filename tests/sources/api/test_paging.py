@@ -261,7 +261,7 @@ def test_keyset_writes_since_as_the_shop_wants_it(shop: ApiShop) -> None:
 
 
 @styled(STYLE["keyset"])
-@pytest.mark.parametrize(("when", "why"), [("never", "updated_at of its last row is 'never'"), (None, "'None' cannot")])
+@pytest.mark.parametrize(("when", "why"), [("never", "updated_at of its last row: 'never'"), (None, "'None' cannot")])
 def test_keyset_needs_times_to_go_on_from(shop: ApiShop, when: str | None, why: str) -> None:
     shop.bend = lambda answer: orders(answer, lambda all_: [{**order, "changed": when} for order in all_])
     with pytest.raises(SourceError, match=why):
@@ -270,10 +270,26 @@ def test_keyset_needs_times_to_go_on_from(shop: ApiShop, when: str | None, why: 
 
 @styled(STYLE["keyset"])
 def test_keyset_needs_sorted_orders(shop: ApiShop) -> None:
-    shown = iter(["2026-03-02T12:00:00", "2026-03-02T11:00:00"])
+    shown = iter(["2026-03-02T12:00:00", "2026-03-02T10:59:59"])
     shop.bend = lambda answer: orders(answer, lambda _all: [{"id": 1, "status": "new", "changed": next(shown)}])
     with pytest.raises(SourceError, match="not sorted by updated_at"):
         scanned(source_of(shop))
+
+
+@styled(STYLE["keyset"])
+def test_keyset_needs_the_oldest_order_first_on_each_page(shop: ApiShop) -> None:
+    shop.bend = lambda answer: orders(answer, lambda all_: [*all_[:1], {**all_[1], "changed": "2026-03-02T01:00:00"}])
+    with pytest.raises(SourceError, match="not sorted by updated_at"):
+        scanned(source_of(shop))
+
+
+@styled(STYLE["keyset"])
+def test_keyset_goes_on_where_local_time_runs_back_an_hour(shop: ApiShop) -> None:
+    times = ["02:30:00", "02:59:00", "02:01:00", "02:31:00"]
+    rows = [{"pk": 1, "id": name, "status": "new", "changed": f"2026-10-25T{name}"} for name in times]
+    pages = iter([*([row] for row in rows), []])
+    shop.bend = lambda answer: orders(answer, lambda _all: next(pages))
+    assert scanned(source_of(shop)) == times
 
 
 @styled(STYLE["page"])

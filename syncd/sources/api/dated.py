@@ -1,0 +1,83 @@
+"""A poll of an API by time.
+
+    orders changed since the cursor less the lookback, page by page ──► Pages of Orders; the last moves the cursor
+
+An API promises little: its pages shift while they are read, and it need not sort them. So the cursor moves when a poll
+is over and not before. After a poll of several pages that may have shifted, the next one starts where that one had
+started: an order that slipped through between two pages is there, at most one poll late.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import chain
+
+from syncd.model import Order, Page, Skipped
+from syncd.sources.api.ahead import ahead
+from syncd.sources.api.shape import ApiLayout, Rows, id_of
+from syncd.sources.api.span import Span
+from syncd.sources.following import EPOCH, Following, load
+from syncd.sources.timestamps import Raw, bound, instant, moment
+
+_A_LITTLE = timedelta(seconds=1)
+"""Some APIs show what changed after `{since}`, others from then on; some know whole seconds alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dated:
+    """An API polled by time. `pages`: the orders changed since then, no page empty; `now`: the API's clock, as its last
+    answer showed it; `may_shift`: whether an order may slip through between two pages."""
+
+    pages: Callable[[datetime], Iterator[Rows]]
+    now: Callable[[], datetime]
+    layout: ApiLayout
+    lookback: timedelta
+    may_shift: bool = field(kw_only=True)
+
+    def changed(self, cursor: str) -> Iterator[Page]:
+        """Orders changed since `cursor` less the lookback, in the API's order; of one order's rows the last counts."""
+        span = Span.of(cursor)
+        since = self._since(span)
+        asked = self.pages(since)
+        first = next(asked, [])
+        if (earlier := self._since(span)) < since:  # its clock, seen only now, is behind the cursor
+            asked = self.pages(earlier)
+            first = next(asked, [])
+        follow = Following(span.reached, self.now(), self.layout.meaning.zone)
+        for number, (part, last) in enumerate(ahead(chain([first], asked))):
+            orders, skipped = self._read(part, follow)
+            yield Page(orders, skipped, self._cursor(span, follow, pages=number + 1) if last else None, last)
+
+    def _since(self, span: Span) -> datetime:
+        raw: Raw | None = load(span.since)
+        if raw is None:
+            return EPOCH
+        start, zone = moment(raw), self.layout.meaning.zone
+        begin = bound(start, self.lookback, self.now(), zone, start)
+        return max(instant(moment(begin), zone) - _A_LITTLE, EPOCH)
+
+    def _cursor(self, span: Span, follow: Following, *, pages: int) -> str | None:
+        reached = follow.cursor(last=True)
+        again = pages > 1 and self.may_shift and load(span.reached) is not None
+        return str(Span(span.reached, reached)) if reached and again else reached
+
+    def _read(self, part: Rows, follow: Following) -> tuple[list[Order], list[Skipped]]:
+        """Rows as orders, noted by the cursor. What has no timestamp that can be read is left to the full compare."""
+        orders: list[Order] = []
+        skipped: list[Skipped] = []
+        for row in part:
+            raw = self.layout.value(row, "updated_at")
+            try:
+                when = moment(raw)
+            except ValueError as error:
+                order_id = id_of(row)
+                skipped.append(
+                    Skipped("bad_timestamp", order_id, f"order {order_id or 'without an id'}: updated_at {error}")
+                )
+                continue
+            follow.note(raw, when)
+            order = self.layout.order(row, beyond_cursor=follow.is_news(when))
+            orders.append(order) if isinstance(order, Order) else skipped.append(order)
+        return orders, skipped
