@@ -87,7 +87,7 @@ def shop(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shop]:
 
 
 def on(*platforms: type[ApiPlatform]) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("shop", platforms, ids=lambda platform: platform.preset, indirect=True)
+    return pytest.mark.parametrize("shop", platforms, ids=lambda platform: platform.__name__, indirect=True)
 
 
 LISTING = tuple(platform for platform in APIS if platform.list_path)

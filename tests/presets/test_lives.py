@@ -14,7 +14,19 @@ from sqlalchemy import make_url
 
 from syncd.model import Order
 from syncd.settings.presets import written
-from tests.presets.platforms import CS_CART, HPOS, LEGACY, OPENCART, PLATFORMS, PRESTASHOP, UUID, Platform
+from syncd.state import State
+from tests.presets.platforms import (
+    BITRIX,
+    CS_CART,
+    HPOS,
+    LEGACY,
+    MAGENTO,
+    OPENCART,
+    PLATFORMS,
+    PRESTASHOP,
+    UUID,
+    Platform,
+)
 from tests.presets.shop import TRACK, PlatformShop
 from tests.servers import DROP_MARIADB, execute, mariadb_url, throw_away_database
 
@@ -45,6 +57,10 @@ def on(*platforms: Platform) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("shop", platforms, ids=str, indirect=True)
 
 
+def told(state: State) -> list[tuple[str, str]]:
+    return [(change.order_id, change.status) for change in state.changes(state=None, order_id=None, limit=None)][::-1]
+
+
 def found(shop: PlatformShop, order: int = 2, **source: str) -> Order:
     page = shop.source(**source).find([str(order)])
     assert page.skipped == []
@@ -60,8 +76,7 @@ def test_an_order_is_told_from_its_placing_to_its_end(shop: PlatformShop) -> Non
         shop.do(step, 2)
         assert poller.poll(datetime.now(UTC)).kind == "incremental"
         assert poller.poll(datetime.now(UTC)).found == {}
-    told = list(state.changes(state=None, order_id=None, limit=None))[::-1]
-    assert [(change.order_id, change.status) for change in told] == [("2", code) for code in platform.codes]
+    assert told(state) == [("2", code) for code in platform.codes]
 
 
 @on(*PLATFORMS)
@@ -156,6 +171,110 @@ def test_every_status_is_listed_with_its_name(shop: PlatformShop) -> None:
         assert (listed[code].name, listed[code].orders) == (shop.platform.names[code], 1)
     named = {code: status.name for code, status in listed.items() if status.in_dictionary}
     assert named == {**named, **shop.platform.names}
+
+
+@on(BITRIX)
+def test_an_order_that_the_shop_has_not_numbered_yet_is_none_where_orders_have_numbers(shop: PlatformShop) -> None:
+    poller, state = shop.polled()
+    shop.do(shop.platform.place, 2)
+    shop.do("UPDATE b_sale_order SET ACCOUNT_NUMBER = NULL WHERE ID = :id", 2)
+    assert poller.poll(datetime.now(UTC)).found == {}
+    shop.do("UPDATE b_sale_order SET ACCOUNT_NUMBER = '2026-77' WHERE ID = :id", 2)
+    poller.poll(datetime.now(UTC))
+    assert told(state) == [("2026-77", "N")]
+
+
+@on(BITRIX)
+def test_a_shop_that_numbers_no_order_is_told_by_ids(shop: PlatformShop) -> None:
+    shop.do("UPDATE b_sale_order SET ACCOUNT_NUMBER = NULL WHERE ID = :id", 1)
+    assert found(shop, 1).status == "N"
+
+
+@on(BITRIX)
+def test_the_gateways_payment_comes_before_that_of_the_inner_account(shop: PlatformShop) -> None:
+    shop.do(shop.platform.pay, 1)
+    shop.do("INSERT INTO b_sale_order_payment VALUES (NULL, :id, '1/2', 'Y', NULL, NULL)", 1)
+    assert found(shop, 1).content["payment_id"] == "pay-1"
+
+
+@on(BITRIX)
+def test_a_buyer_without_an_account_is_known_by_the_first_phone_that_is_filled_in(shop: PlatformShop) -> None:
+    shop.do("UPDATE b_sale_order SET USER_ID = 0", 1)
+    assert found(shop, 1).user_id == "79000000000"
+    shop.do("INSERT INTO b_sale_order_props VALUES (3, 'PHONE2', 'Y')", 1)
+    shop.do("UPDATE b_sale_order_props_value SET VALUE = '' WHERE ORDER_PROPS_ID = 2", 1)
+    shop.do("INSERT INTO b_sale_order_props_value VALUES (NULL, :id, 3, '+7 911')", 1)
+    assert found(shop, 1).user_id == "7911"
+
+
+@on(MAGENTO)
+def test_a_refund_is_not_told_as_a_payment(shop: PlatformShop) -> None:
+    shop.do(shop.platform.pay, 1)
+    poller, state = shop.polled()
+    shop.do("UPDATE sales_order_payment SET last_trans_id = 'refund-1' WHERE parent_id = :id", 1)
+    shop.do("UPDATE sales_order SET total_refunded = 30, updated_at = :at WHERE entity_id = :id", 1)
+    poller.poll(datetime.now(UTC))
+    assert told(state) == []
+
+
+@on(MAGENTO)
+def test_another_systems_number_is_no_uuid(shop: PlatformShop) -> None:
+    shop.do("UPDATE sales_order SET ext_order_id = 'ERP-order-number-with-32-letters'", 1)
+    assert found(shop, 1).imshop_uuid is None
+
+
+@on(PRESTASHOP)
+def test_a_payment_or_a_parcel_without_a_number_hides_none_that_has_one(shop: PlatformShop) -> None:
+    shop.do(shop.platform.pay, 1)
+    shop.do(shop.platform.ship, 1)
+    shop.do("INSERT INTO ps_order_payment VALUES (NULL, CONCAT('REF', :id), NULL)", 1)
+    shop.do("INSERT INTO ps_order_carrier VALUES (NULL, :id, 1, '', :at)", 1)
+    shown = found(shop, 1)
+    assert (shown.content["payment_id"], shown.tracking_url) == ("pay-1", f"{TRACK}TRACK1")
+
+
+@on(PRESTASHOP)
+def test_cancelling_does_not_make_an_order_unpaid(shop: PlatformShop) -> None:
+    shop.do(shop.platform.pay, 1)
+    shop.do(shop.platform.cancel, 1)
+    shop.do(shop.platform.place, 2)
+    shop.do(shop.platform.cancel, 2)
+    assert [found(shop, order).content["paid"] for order in (1, 2)] == [True, False]
+
+
+@on(PRESTASHOP)
+def test_a_language_that_the_shop_does_not_have_gives_way_to_that_of_the_order(shop: PlatformShop) -> None:
+    assert found(shop, 1, PARAMS__LANGUAGE="7").message == "Awaiting"
+    names = {status.code: status.name for status in shop.source(PARAMS__LANGUAGE="7").statuses()}
+    assert names["4"] == "Отправлен"
+
+
+@on(HPOS, LEGACY)
+def test_of_several_metas_the_first_counts(shop: PlatformShop) -> None:
+    meta = "wp_wc_orders_meta" if shop.platform is HPOS else "wp_postmeta"
+    for step in (shop.platform.pay, shop.platform.ship):
+        shop.do(step, 1)
+    owner = "order_id" if shop.platform is HPOS else "post_id"
+    shop.do(f"INSERT INTO {meta} SELECT NULL, {owner}, meta_key, CONCAT(meta_value, '0') FROM {meta}", 1)
+    poller, _ = shop.polled()
+    result = poller.reconcile(datetime.now(UTC))
+    assert (result.rows, found(shop, 1).tracking_url) == (1, f"{TRACK}TRACK1")
+
+
+@on(HPOS, LEGACY)
+def test_the_number_that_buyers_see_comes_first(shop: PlatformShop) -> None:
+    meta = "wp_wc_orders_meta" if shop.platform is HPOS else "wp_postmeta"
+    shop.do(f"DELETE FROM {meta} WHERE meta_key = '_order_number'", 1)
+    for key, number in (("_order_number", "-1"), ("_order_number_formatted", "RU-0007")):
+        shop.do(f"INSERT INTO {meta} VALUES (NULL, :id, '{key}', '{number}')", 1)
+    (order,) = shop.source().find(["RU-0007"]).orders
+    assert order.status == "pending"
+
+
+@on(CS_CART)
+def test_a_guest_is_known_by_any_phone_of_the_order(shop: PlatformShop) -> None:
+    shop.do("UPDATE cscart_orders SET user_id = 0, phone = '', s_phone = '+7 911'", 1)
+    assert found(shop, 1).user_id == "7911"
 
 
 @on(PRESTASHOP)

@@ -1,4 +1,4 @@
-from tests.presets.apis.cs_cart import CsCart
+from tests.presets.apis.cs_cart import CsCart, CsCartV1
 from tests.presets.apis.insales import InSales
 from tests.presets.apis.moysklad import MoySklad
 from tests.presets.apis.odata import OData
@@ -6,7 +6,7 @@ from tests.presets.apis.platform import PHONE, UUID, ApiPlatform, Reply
 from tests.presets.apis.retailcrm import RetailCrm
 from tests.presets.apis.woocommerce import WooCommerce
 
-APIS: tuple[type[ApiPlatform], ...] = (RetailCrm, InSales, MoySklad, WooCommerce, CsCart, OData)
+APIS: tuple[type[ApiPlatform], ...] = (RetailCrm, InSales, MoySklad, WooCommerce, CsCart, CsCartV1, OData)
 
 __all__ = [
     "APIS",
@@ -14,6 +14,7 @@ __all__ = [
     "UUID",
     "ApiPlatform",
     "CsCart",
+    "CsCartV1",
     "InSales",
     "MoySklad",
     "OData",

@@ -1,4 +1,4 @@
-"""CS-Cart: no bound in time, and behind the last page the last page again."""
+"""CS-Cart: no bound in time, and behind the last page the last page again. Version 1 of its API gives bare lists."""
 
 from __future__ import annotations
 
@@ -44,3 +44,11 @@ class CsCart(ApiPlatform):
             "user_id": "77",
             "phone": PHONE,
         }
+
+
+class CsCartV1(CsCart):
+    def dictionary(self) -> Any:
+        return super().dictionary()["statuses"]
+
+    def page(self, asked: Asked) -> Reply:
+        return Reply(super().page(asked).body["orders"])

@@ -37,7 +37,6 @@ class InSales(ApiPlatform):
         return Reply([self._order(order) for order in orders[:limit]], headers={"API-Usage-Limit": "1/500"})
 
     def _order(self, order: Placed) -> dict[str, Any]:
-        extra = {"imshop_uuid": UUID, "tracking_number": order.tracking}
         return {
             "id": order.id + 1000,
             "number": order.id,
@@ -46,7 +45,10 @@ class InSales(ApiPlatform):
             "fulfillment_status": "declined" if order.status == self.codes[4] else "new",
             "financial_status": "paid" if order.paid else "pending",
             "client": {"id": 77, "phone": PHONE},
-            "fields_values": [{"handle": handle, "value": value} for handle, value in extra.items() if value],
+            "fields_values": [
+                {"handle": "imshop_uuid", "name": "UUID", "value": UUID},
+                {"field_id": 7, "name": "tracking_number", "value": order.tracking},
+            ],
         }
 
 

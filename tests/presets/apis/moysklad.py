@@ -25,7 +25,7 @@ class MoySklad(ApiPlatform):
     }
     orders_path = "/api/remap/1.2/entity/customerorder"
     list_path = "/api/remap/1.2/entity/customerorder/metadata"
-    limit = (45, 3.0)
+    limit = (11, 3.0)
     waits = (Reply({"errors": [{"code": 1049}]}, 429, {"X-Lognex-Retry-After": "2500"}), 2.5)
     user = "79000000000"
     paid_with = "P-1"

@@ -10,4 +10,4 @@ from tests.presets.platforms.woocommerce import HPOS, LEGACY
 
 PLATFORMS = [BITRIX, OPENCART, LEGACY, HPOS, PRESTASHOP, MAGENTO, CS_CART]
 
-__all__ = ["CS_CART", "HPOS", "LEGACY", "OPENCART", "PLATFORMS", "PRESTASHOP", "UUID", "Platform"]
+__all__ = ["BITRIX", "CS_CART", "HPOS", "LEGACY", "MAGENTO", "OPENCART", "PLATFORMS", "PRESTASHOP", "UUID", "Platform"]

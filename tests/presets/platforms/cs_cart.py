@@ -10,7 +10,8 @@ CS_CART = Platform(
         """cscart_orders (order_id mediumint unsigned NOT NULL AUTO_INCREMENT PRIMARY KEY,
            is_parent_order char(1) NOT NULL DEFAULT 'N', user_id mediumint unsigned NOT NULL DEFAULT 0,
            timestamp int unsigned NOT NULL DEFAULT 0, status char(1) NOT NULL DEFAULT 'O',
-           phone varchar(128) NOT NULL DEFAULT '', updated_at int unsigned NOT NULL DEFAULT 0,
+           phone varchar(128) NOT NULL DEFAULT '', b_phone varchar(128) NOT NULL DEFAULT '',
+           s_phone varchar(128) NOT NULL DEFAULT '', updated_at int unsigned NOT NULL DEFAULT 0,
            KEY updated_at (updated_at))""",
         """cscart_statuses (status_id mediumint unsigned NOT NULL AUTO_INCREMENT PRIMARY KEY, status char(1) NOT NULL,
            type char(1) NOT NULL DEFAULT 'O', UNIQUE KEY status (status, type))""",
@@ -32,7 +33,7 @@ CS_CART = Platform(
             " (4, 'Выполнен', 'ru'), (5, 'Аннулирован', 'ru'), (6, 'Чужой', 'ru')"
         ),
     ],
-    place=["INSERT INTO cscart_orders VALUES (:id, 'N', 77, :epoch, 'O', '+79000000000', :epoch)"],
+    place=["INSERT INTO cscart_orders VALUES (:id, 'N', 77, :epoch, 'O', '+79000000000', '', '', :epoch)"],
     pay=["UPDATE cscart_orders SET status = 'P', updated_at = :epoch WHERE order_id = :id"],
     ship=[
         "INSERT INTO cscart_shipments VALUES (:id, 'TRACK1', 'post')",
@@ -42,9 +43,9 @@ CS_CART = Platform(
     finish=["UPDATE cscart_orders SET status = 'C', updated_at = :epoch WHERE order_id = :id"],
     cancel=["UPDATE cscart_orders SET status = 'I', updated_at = :epoch WHERE order_id = :id"],
     drafts=[
-        "INSERT INTO cscart_orders VALUES (:id, 'N', 77, :epoch, 'N', '', :epoch)",
-        "INSERT INTO cscart_orders VALUES (:id + 1, 'N', 77, :epoch, 'T', '', :epoch)",
-        "INSERT INTO cscart_orders VALUES (:id + 2, 'Y', 77, :epoch, 'O', '', :epoch)",
+        "INSERT INTO cscart_orders VALUES (:id, 'N', 77, :epoch, 'N', '', '', '', :epoch)",
+        "INSERT INTO cscart_orders VALUES (:id + 1, 'N', 77, :epoch, 'T', '', '', '', :epoch)",
+        "INSERT INTO cscart_orders VALUES (:id + 2, 'Y', 77, :epoch, 'O', '', '', '', :epoch)",
     ],
     codes=["O", "P", "A", "C"],
     cancelled="I",

@@ -11,7 +11,7 @@ MAGENTO = Platform(
     tables=tables(
         """sales_order (entity_id int unsigned NOT NULL AUTO_INCREMENT PRIMARY KEY, state varchar(32),
            status varchar(32), store_id smallint unsigned, customer_id int unsigned, grand_total decimal(20,4),
-           total_paid decimal(20,4), increment_id varchar(50), ext_order_id varchar(32),
+           total_paid decimal(20,4), total_refunded decimal(20,4), increment_id varchar(50), ext_order_id varchar(32),
            created_at timestamp NOT NULL DEFAULT current_timestamp(),
            updated_at timestamp NOT NULL DEFAULT current_timestamp() ON UPDATE current_timestamp(),
            UNIQUE KEY SALES_ORDER_INCREMENT_ID_STORE_ID (increment_id, store_id),
@@ -36,7 +36,7 @@ MAGENTO = Platform(
         "INSERT INTO sales_order_status_label VALUES ('pending', 1, 'Ожидание')",
     ],
     place=[
-        f"INSERT INTO sales_order VALUES (:id, 'new', 'pending', 1, 77, 100, NULL, :id, '{_UNDASHED}', :at, :at)",
+        f"INSERT INTO sales_order VALUES (:id, 'new', 'pending', 1, 77, 100, NULL, NULL, :id, '{_UNDASHED}', :at, :at)",
         "INSERT INTO sales_order_payment VALUES (NULL, :id, NULL)",
         "INSERT INTO sales_order_address VALUES (NULL, :id, 'billing', '+79000000000'), (NULL, :id, 'shipping', '1')",
     ],
@@ -50,7 +50,7 @@ MAGENTO = Platform(
     ],
     finish=["UPDATE sales_order SET status = 'complete', updated_at = :at WHERE entity_id = :id"],
     cancel=["UPDATE sales_order SET status = 'canceled', updated_at = :at WHERE entity_id = :id"],
-    drafts=["INSERT INTO sales_order VALUES (:id, 'new', NULL, 1, 77, 100, NULL, :id, NULL, :at, :at)"],
+    drafts=["INSERT INTO sales_order VALUES (:id, 'new', NULL, 1, 77, 100, NULL, NULL, :id, NULL, :at, :at)"],
     codes=["pending", "processing", "shipped", "complete"],
     cancelled="canceled",
     names={

@@ -9,9 +9,11 @@ PRESTASHOP = Platform(
     zone=MOSCOW,
     tables=tables(
         """ps_orders (id_order int unsigned NOT NULL AUTO_INCREMENT PRIMARY KEY, reference varchar(9),
-           id_customer int unsigned NOT NULL, id_address_delivery int unsigned NOT NULL,
-           current_state int unsigned NOT NULL, module varchar(255), date_add datetime NOT NULL,
-           date_upd datetime NOT NULL, KEY reference (reference), KEY date_add (date_add))""",
+           id_lang int unsigned NOT NULL, id_customer int unsigned NOT NULL, id_address_delivery int unsigned NOT NULL,
+           current_state int unsigned NOT NULL, module varchar(255),
+           total_paid decimal(20,6) NOT NULL DEFAULT 0, total_paid_real decimal(20,6) NOT NULL DEFAULT 0,
+           date_add datetime NOT NULL, date_upd datetime NOT NULL,
+           KEY reference (reference), KEY date_add (date_add))""",
         """ps_order_state (id_order_state int unsigned NOT NULL AUTO_INCREMENT PRIMARY KEY,
            paid tinyint unsigned NOT NULL DEFAULT 0)""",
         """ps_order_state_lang (id_order_state int unsigned NOT NULL, id_lang int unsigned NOT NULL,
@@ -36,12 +38,12 @@ PRESTASHOP = Platform(
         "INSERT INTO ps_address VALUES (1, '', '+7 900 000-00-00')",
     ],
     place=[
-        "INSERT INTO ps_orders VALUES (:id, CONCAT('REF', :id), 0, 1, 1, 'ps_wirepayment', :at, :at)",
+        "INSERT INTO ps_orders VALUES (:id, CONCAT('REF', :id), 2, 0, 1, 1, 'ps_wirepayment', 100, 0, :at, :at)",
         "INSERT INTO ps_order_carrier VALUES (NULL, :id, 1, '', :at)",
     ],
     pay=[
         "INSERT INTO ps_order_payment VALUES (NULL, CONCAT('REF', :id), 'pay-1')",
-        "UPDATE ps_orders SET current_state = 2, date_upd = :at WHERE id_order = :id",
+        "UPDATE ps_orders SET current_state = 2, total_paid_real = 100, date_upd = :at WHERE id_order = :id",
     ],
     ship=[
         "UPDATE ps_order_carrier SET tracking_number = 'TRACK1' WHERE id_order = :id",
@@ -49,7 +51,7 @@ PRESTASHOP = Platform(
     ],
     finish=["UPDATE ps_orders SET current_state = 5, date_upd = :at WHERE id_order = :id"],
     cancel=["UPDATE ps_orders SET current_state = 6, date_upd = :at WHERE id_order = :id"],
-    drafts=["INSERT INTO ps_orders VALUES (:id, 'DRAFT', 0, 1, 0, 'ps_wirepayment', :at, :at)"],
+    drafts=["INSERT INTO ps_orders VALUES (:id, 'DRAFT', 2, 0, 1, 0, 'ps_wirepayment', 100, 0, :at, :at)"],
     codes=["1", "2", "4", "5"],
     cancelled="6",
     names={"1": "Ожидается оплата", "2": "Платеж принят", "4": "Отправлен", "5": "Доставлен", "6": "Отменен"},
