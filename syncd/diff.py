@@ -23,8 +23,9 @@ class Policy:
     """How differences are judged.
 
     `verdict` says of a status code whether it is pushed, skipped or held. `adopt_all`: the baseline is being taken, so
-    an order never seen before is recorded and told to nobody. `history_before`: so is one whose `updated_at` is
-    earlier than this; it was there before the baseline, and only shows now (a widened query, a view that was empty).
+    an order never seen before is recorded and told to nobody, whichever row shows it. `history_before`: so is one whose
+    `updated_at` is earlier than this; it was there before the baseline, and only shows now (a widened query, a view
+    that was empty).
     """
 
     verdict: Callable[[str], Verdict]
@@ -46,6 +47,8 @@ def diff(
 def _decide(order: Order, seen: Seen | None, policy: Policy, found_by: FoundBy) -> Decision | None:
     if seen is None:
         return _first_sight(order, policy, found_by)
+    if policy.adopt_all and order.repeats and seen.revision == 0:
+        return Decision(replace(seen, content=order.content, told=order.content, imshop_uuid=order.imshop_uuid))
     if order.content == seen.content:
         if order.imshop_uuid == seen.imshop_uuid and not seen.missing:
             return None

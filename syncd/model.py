@@ -51,6 +51,8 @@ class Order:
     imshop_uuid: str | None = None
     beyond_cursor: bool = True
     """False: found only because the poll reads again what lies behind its cursor."""
+    repeats: bool = False
+    """A newer row of an order that the same reading showed before."""
 
     @property
     def status(self) -> str:

@@ -125,7 +125,7 @@ class Poller:
             adopt_all=baseline is None and not self.push_first,
             history_before=self._history_before(baseline),
         )
-        return Stager(self.state, policy, self.max_changes, now, PollResult(kind))
+        return Stager(self.state, policy, self.max_changes, now, PollResult(kind), waits=self.source.scans_whole)
 
     def _history_before(self, baseline: Baseline | None) -> datetime | None:
         if baseline is None:

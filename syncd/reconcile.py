@@ -152,7 +152,10 @@ class FullCompare:
 
     def _changed_segments(self) -> Iterator[Segment]:
         cut = segments(self._blocks(), self._scan.width)
-        while group := list(islice(cut, SEGMENTS_AT_ONCE)):
+        # Of an order that a whole scan shows twice the second row must not pass for one that was compared before. And
+        # while one segment of an API is put on disk, the next one is on its way.
+        at_once = 1 if self._source.scans_whole else SEGMENTS_AT_ONCE
+        while group := list(islice(cut, at_once)):
             known = self._state.digests([segment.key for segment in group])
             for segment in group:
                 digest, orders = known.get(segment.key, (b"", 0))

@@ -88,13 +88,15 @@ class PollResult:
 
 @dataclass(slots=True)
 class Stager:
-    """Stages one poll's pages. `max_changes` 0: the guard is off."""
+    """Stages one poll's pages. `max_changes` 0: the guard is off. `waits`: no change goes before the poll is over, for
+    a later row may show its order otherwise."""
 
     state: StagingState
     policy: Policy
     max_changes: int
     now: datetime
     result: PollResult
+    waits: bool = False
     counting: bool = field(init=False)
     put_off: set[str] = field(default_factory=set)
     """Orders that this poll leaves to the next one. The cursor stays too, so that it reads them again."""
@@ -131,7 +133,8 @@ class Stager:
     def _counts(self, decisions: Sequence[Decision], *, last: bool) -> bool:
         """Whether these changes must wait for the end of the poll, since more of it is to come or they are too many."""
         changes = sum(decision.change is not None for decision in decisions)
-        if self.max_changes and changes and not (last and not self.counting and changes <= self.max_changes):
+        too_many = self.max_changes and changes > self.max_changes
+        if changes and (self.max_changes or self.waits) and (too_many or self.counting or not last):
             self.counting = True
             return True
         return False

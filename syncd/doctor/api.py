@@ -19,7 +19,7 @@ from syncd.errors import SourceError
 from syncd.model import Push
 from syncd.sources import ApiSource
 from syncd.sources.api.answers import is_this_machine
-from syncd.sources.api.latest import last_of_each, number_of
+from syncd.sources.api.latest import last_of_each, place_of
 from syncd.sources.api.shape import Rows
 from syncd.sources.columns import CURSORS, KNOWN
 from syncd.sources.inspection import look_at, newest_of
@@ -112,7 +112,7 @@ class ApiExamination:
         """Of the first pages. Where a feed ends is not asked: that may be far."""
         if self._layout.counts:
             pages = last_of_each(islice(self._shop.every_page(), PAGES), self._layout)
-            return sorted(chain.from_iterable(pages), key=lambda row: number_of(row, self._layout))
+            return sorted(chain.from_iterable(pages), key=lambda row: place_of(row, self._layout))
         pages = self._shop.pages(self._shop.now() - RECENT) if self._shop.has_cursor() else self._shop.every_page()
         return [*chain.from_iterable(islice(pages, PAGES))]
 

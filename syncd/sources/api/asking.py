@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from syncd.errors import SourceError
@@ -32,34 +32,26 @@ class Part:
         return [row for row, key in zip(self.rows, self.keys, strict=True) if key not in known]
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class Asking:
     """One pass over an API: asks for its pages, no more than are allowed.
 
-    `since` goes into `{since}`; `write_since` makes such a text of an order's raw `updated_at`. `limit`: rows a page.
-    `keyset`: what follows is found in the last item of a page, not in the answer."""
+    `since` goes into `{since}`; `write_since` makes such a text of an order's raw `updated_at` or `sequence`. `limit`:
+    rows a page. `keyset`: what follows is found in the last item of a page, not in the answer. `complain` is told what
+    is odd but stops nothing.
+    """
 
-    def __init__(
-        self,
-        client: Client,
-        template: Template,
-        shape: Shape,
-        write_since: Callable[[Any], str],
-        *,
-        since: str,
-        limit: int,
-        first_page: int,
-        keyset: bool,
-    ) -> None:
-        self._client = client
-        self._keyset = keyset
-        self.template = template
-        self.shape = shape
-        self.write_since = write_since
-        self.since = since
-        self.limit = limit
-        self.first_page = first_page
-        self.asked = 0
-        self.first_items: list[Any] = []
+    client: Client
+    template: Template
+    shape: Shape
+    write_since: Callable[[Any], str]
+    since: str
+    limit: int
+    first_page: int
+    keyset: bool
+    complain: Callable[[str], None]
+    asked: int = field(default=0, init=False)
+    first_items: list[Any] = field(default_factory=list, init=False)
 
     def is_full(self, part: Part, fullest: int) -> bool:
         """Whether there may be more than fits this page: it holds as many rows as were asked for, or as `fullest`."""
@@ -79,14 +71,14 @@ class Asking:
                 f"the API has shown {PAGES_AT_MOST:,} pages and no end. Check SYNCD_SOURCE__PAGING, and that "
                 "SYNCD_SOURCE__QUERY_PARAMS ask for pages in the way it wants"
             )
-        answer = self._client.get(url)
+        answer = self.client.get(url)
         if answer.missing and not may_be_missing:
-            raise no_such_page(self._client.host)
+            raise no_such_page(self.client.host)
         items = [] if answer.missing else self.shape.items(answer.body, first=first)
         rows = [self.shape.row(item) for item in items]
         if first:
             self.first_items = items[:1]
         last = items[-1] if items else None
-        following = self.shape.following(last if self._keyset else answer.body)
+        following = self.shape.following(last if self.keyset else answer.body)
         keys = [row if row[0] is not None else repr(item) for row, item in zip(rows, items, strict=True)]
         return Part(answer.url, rows, keys, following, answer.link)

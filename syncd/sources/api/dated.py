@@ -16,6 +16,7 @@ from itertools import chain
 
 from syncd.model import Order, Page, Skipped
 from syncd.sources.api.ahead import ahead
+from syncd.sources.api.latest import Met
 from syncd.sources.api.shape import ApiLayout, Rows, id_of
 from syncd.sources.api.span import Span
 from syncd.sources.following import EPOCH, Following, load
@@ -27,7 +28,7 @@ _A_LITTLE = timedelta(seconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Dated:
-    """An API polled by time. `pages`: the orders changed since then, no page empty; `now`: the API's clock, as its last
+    """An API polled by time. `pages`: the rows changed since then, no page empty; `now`: the API's clock, as its last
     answer showed it; `may_shift`: whether an order may slip through between two pages."""
 
     pages: Callable[[datetime], Iterator[Rows]]
@@ -37,7 +38,8 @@ class Dated:
     may_shift: bool = field(kw_only=True)
 
     def changed(self, cursor: str) -> Iterator[Page]:
-        """Orders changed since `cursor` less the lookback, in the API's order; of one order's rows the last counts."""
+        """Orders changed since `cursor` less the lookback, in the API's order. One that comes more than once is never
+        older than before."""
         span = Span.of(cursor)
         since = self._since(span)
         asked = self.pages(since)
@@ -46,9 +48,14 @@ class Dated:
             asked = self.pages(earlier)
             first = next(asked, [])
         follow = Following(span.reached, self.now(), self.layout.meaning.zone)
-        for number, (part, last) in enumerate(ahead(chain([first], asked))):
-            orders, skipped = self._read(part, follow)
-            yield Page(orders, skipped, self._cursor(span, follow, pages=number + 1) if last else None, last)
+        with Met(self.layout) as met:
+            for number, (part, last) in enumerate(ahead(chain([first], asked))):
+                orders, skipped = self._read(met.not_older(part), follow)
+                yield Page(orders, skipped, self._cursor(span, follow, pages=number + 1) if last else None, last)
+
+    def again(self, cursor: str) -> Iterator[Rows]:
+        """What a poll from there would read."""
+        return self.pages(self._since(Span.of(cursor)))
 
     def _since(self, span: Span) -> datetime:
         raw: Raw | None = load(span.since)

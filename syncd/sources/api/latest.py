@@ -1,31 +1,36 @@
-"""Of the many events of an order the last: a feed shows them in any order, so that it is known when all have come.
+"""Of an order's many rows the last. An API may show an order more than once: a feed once for each of its changes, or a
+list whose pages shift while they are read, or one that has a row for each of its parcels.
 
-They wait in a temporary file that SQLite makes for itself and deletes, so memory stays flat however many orders there
-are.
+What is to be remembered of each order is in a temporary file that SQLite makes for itself and deletes, so memory stays
+flat however many orders there are.
 """
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator
-from contextlib import closing, suppress
-from typing import Self
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any, Self
 
-from syncd.sources.api.shape import ApiLayout, Fault, Row, Rows, id_of
+from syncd.errors import SourceError
+from syncd.sources.api.shape import ApiLayout, Fault, Row, Rows, id_of, repeated
 from syncd.sources.counting import BEFORE_ALL, number
+from syncd.sources.timestamps import instant, moment
 
 _BLOCK = 1000
-_TABLE = "CREATE TABLE latest (order_id TEXT PRIMARY KEY, number INTEGER, row TEXT) WITHOUT ROWID"
+_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+_TABLE = "CREATE TABLE latest (order_id TEXT PRIMARY KEY, place INTEGER, row TEXT) WITHOUT ROWID"
 _KEEP = """
 INSERT INTO latest VALUES (?, ?, ?) ON CONFLICT (order_id)
-DO UPDATE SET number = excluded.number, row = excluded.row WHERE excluded.number >= latest.number
+DO UPDATE SET place = excluded.place, row = excluded.row WHERE excluded.place >= latest.place
 """
+_PLACES = "SELECT order_id, place FROM latest WHERE order_id IN (SELECT value FROM json_each(?))"
 
 
-class Latest:
-    """The row of each order that has the highest number, of equal ones the one that came last. A row without a number
-    comes before those that have one. Each call may come from another thread, but no two at once."""
+class _File:
+    """Each call may come from another thread, but no two at once. SourceError: there is no room for it."""
 
     def __init__(self, layout: ApiLayout) -> None:
         self._layout = layout
@@ -38,23 +43,56 @@ class Latest:
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
+    def _keep(self, rows: Iterable[tuple[str, int, str | None]]) -> None:
+        with _room(), self._file:
+            self._file.executemany(_KEEP, rows)
+
+    def _places(self, order_ids: Sequence[str]) -> dict[str, int]:
+        with _room():
+            return dict(self._file.execute(_PLACES, [json.dumps(order_ids)]))
+
+
+class Latest(_File):
+    """The row of each order that has the highest number, or changed last; of equal ones the one that came last. A row
+    that does not say comes before those that do."""
+
     def keep(self, rows: Rows) -> Rows:
         """Take these in. Returns those that have no id: they are rows of no order."""
         named = [(id_of(row), row) for row in rows]
-        with self._file:
-            self._file.executemany(
-                _KEEP, [(name, number_of(row, self._layout), _dump(row)) for name, row in named if name]
-            )
+        self._keep((name, place_of(row, self._layout), _dump(row)) for name, row in named if name)
         return [row for name, row in named if name is None]
 
     def blocks(self) -> Iterator[Rows]:
         """The rows by id, in one block at least."""
-        with closing(self._file.execute("SELECT row FROM latest ORDER BY order_id")) as found:
+        with _room(), closing(self._file.execute("SELECT row FROM latest ORDER BY order_id")) as found:
             block = found.fetchmany(_BLOCK)
             while True:
                 yield [_load(text) for (text,) in block]
                 if not (block := found.fetchmany(_BLOCK)):
                     return
+
+
+class Met(_File):
+    """Which orders were met, and how new their rows were: so rows need not wait for the last one. An older one is left
+    out; a newer one follows, and puts right what went before it."""
+
+    def not_older(self, rows: Rows, *, read_again: bool = False) -> Rows:
+        """Those that are not older than one of the same order which was met before. `read_again`: nor the same one."""
+        named = [(id_of(row), row) for row in rows]
+        met = self._places([name for name, _ in named if name])
+        passed = []
+        for name, row in named:
+            place = place_of(row, self._layout)
+            if name is None or name not in met:
+                passed.append(row)
+            elif place > met[name] or (place == met[name] and not read_again):
+                passed.append(repeated(row))
+            else:
+                continue
+            if name:
+                met[name] = place
+        self._keep((name, place, None) for name, place in met.items())
+        return passed
 
 
 def last_of_each(parts: Iterable[Rows], layout: ApiLayout) -> Iterator[Rows]:
@@ -66,11 +104,26 @@ def last_of_each(parts: Iterable[Rows], layout: ApiLayout) -> Iterator[Rows]:
         yield from latest.blocks()
 
 
-def number_of(row: Row, layout: ApiLayout) -> int:
-    """Its sequence; one that cannot be read is lower than any."""
+def place_of(row: Row, layout: ApiLayout) -> int:
+    """Where it is among the rows of its order: its number, else the microsecond in which it changed. One that does not
+    say is lower than any."""
+    raw: Any = layout.value(row, layout.cursor or "")
     with suppress(ValueError):
-        return number(layout.value(row, "sequence"))
+        if layout.counts:
+            return number(raw)
+        return (instant(moment(raw), layout.meaning.zone) - _BEGINNING) // timedelta(microseconds=1)
     return BEFORE_ALL
+
+
+@contextmanager
+def _room() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise SourceError(
+            f"what an API shows cannot be kept in a temporary file: {error}. See that there is room for such files "
+            "(TMPDIR, else /var/tmp or /tmp)"
+        ) from None
 
 
 def _dump(row: Row) -> str:

@@ -1,7 +1,9 @@
 """Pages that name the one that follows: by a `cursor` in the answer, or by a `link` in its headers.
 
-An empty page that names another ends nothing. One that names itself is the end if it is not full, as some shops write
-their last one; else, and where the way goes round in a circle, it is a fault: orders behind it would be lost.
+An empty page that names another ends nothing. One that names itself is the end, as some shops write their last one, and
+is told of where it is full. It is a fault where it is full and the way to it led nowhere new, or where all its orders
+changed at one time, from which the shop does not get away: orders behind it would be lost. So is a way that goes round
+in a circle.
 """
 
 from __future__ import annotations
@@ -42,7 +44,12 @@ def _by_next(asking: Asking, name_of: Callable[[Part], str | None]) -> Iterator[
             return
         if following == name:
             if asking.is_full(part, fullest):
-                raise _leads_back("a full page names itself as the next one")
+                if not fullest or _at_one_time(asking, part):
+                    raise _leads_back("a full page names itself as the next one")
+                asking.complain(
+                    "a full page of the API names itself as the next one. It is taken for the last: if the shop has "
+                    "orders that syncd does not know, check SYNCD_SOURCE__PAGING and SYNCD_SOURCE__NEXT"
+                )
             return
         if turns.comes_back(following):
             raise _leads_back("its pages lead round in a circle")
@@ -50,6 +57,11 @@ def _by_next(asking: Asking, name_of: Callable[[Part], str | None]) -> Iterator[
         if following_part.rows != part.rows:
             fullest = max(fullest, len(part.rows))
         part, name = following_part, following
+
+
+def _at_one_time(asking: Asking, part: Part) -> bool:
+    times = {str(asking.shape.layout.value(row, "updated_at")) for row in part.rows}
+    return len(part.rows) > 1 and len(times) == 1 and "updated_at" in asking.shape.fields
 
 
 def _at(asking: Asking, following: str) -> Part:

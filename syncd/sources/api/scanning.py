@@ -8,7 +8,7 @@ from datetime import datetime
 
 from syncd.model import Content, Page, Skipped
 from syncd.sources.api.ahead import ahead
-from syncd.sources.api.latest import last_of_each
+from syncd.sources.api.latest import Met, last_of_each
 from syncd.sources.api.shape import Row, Rows, Shape
 from syncd.sources.counting import Counting
 from syncd.sources.following import Following
@@ -17,11 +17,12 @@ from syncd.sources.timestamps import moment
 
 class ApiScan:
     """Satisfies `syncd.reconcile.Scan`. The rows come in the API's order: where that is not the same each time, more of
-    them are compared one by one, and no more is needed, for every row is whole. Of the many rows that an order has in a
-    feed only the last is given, by id.
+    them are compared one by one, and no more is needed, for every row is whole. Where an order comes more than once,
+    none of its rows is older than the one before; of those that it has in a feed only the last is given, by id.
 
     `begin_following`, called when the first page has come, notes how far the orders reach in time; `count` does so by
-    number. None: they do not say, or cannot be polled by it.
+    number. None: they do not say, or cannot be polled by it. `again`: what is to be read once more behind the last of
+    several pages, from such a cursor on, for it may have slipped through between two.
     """
 
     def __init__(
@@ -30,44 +31,58 @@ class ApiScan:
         shape: Shape,
         begin_following: Callable[[], Following] | None,
         count: Counting | None,
+        again: Callable[[str], Iterator[Rows]],
     ) -> None:
         self._pages = pages
         self._shape = shape
+        self._layout = shape.layout
         self._begin_following = begin_following
         self._follow: Following | None = None
         self._count = count
+        self._again = again
+        self._read = 0
 
     @property
     def width(self) -> int:
-        return self._shape.layout.width
+        return self._layout.width
 
     def blocks(self) -> Iterator[Rows]:
-        pages = self._noted_pages()
-        return last_of_each(pages, self._shape.layout) if self._shape.layout.counts else pages
+        pages = self._noted(self._pages)
+        return last_of_each(pages, self._layout) if self._layout.counts else self._once_each(pages)
 
     def content(self, row: Row) -> tuple[str, Content, str | None] | Skipped:
-        return self._shape.layout.content(row)
+        return self._layout.content(row)
 
     def read(self, rows: Rows) -> Page:
-        return self._shape.layout.page(rows)
+        return self._layout.page(rows)
 
     def newest(self) -> tuple[str, datetime | None] | None:
         newest = self._follow.newest() if self._follow else None
         return self._count.newest(newest) if self._count else newest
 
-    def _noted_pages(self) -> Iterator[Rows]:
-        for number, (rows, _) in enumerate(ahead(self._pages)):
-            if not number:
+    def _once_each(self, pages: Iterator[Rows]) -> Iterator[Rows]:
+        with Met(self._layout) as met:
+            for rows in pages:
+                yield met.not_older(rows)
+            newest = self.newest()
+            if newest and self._read > 1:
+                for rows in self._noted(self._again(newest[0])):
+                    yield met.not_older(rows, read_again=True)
+
+    def _noted(self, pages: Iterator[Rows]) -> Iterator[Rows]:
+        for rows, _ in ahead(pages):
+            if not self._read:
                 self._shape.require(rows)
                 self._follow = self._begin_following and self._begin_following()
+            self._read += 1
             if self._follow:
                 self._note_times(rows, self._follow)
             if self._count:
-                self._count.note_all(self._shape.layout.value(row, "sequence") for row in rows)
+                self._count.note_all(self._layout.value(row, "sequence") for row in rows)
             yield rows
 
     def _note_times(self, rows: Rows, follow: Following) -> None:
         for row in rows:
-            raw = self._shape.layout.value(row, "updated_at")
+            raw = self._layout.value(row, "updated_at")
             with suppress(ValueError):
                 follow.note(raw, moment(raw))

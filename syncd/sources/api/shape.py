@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import jmespath
@@ -16,7 +16,7 @@ from jmespath.exceptions import JMESPathError
 from jmespath.parser import ParsedResult
 
 from syncd.errors import SourceError
-from syncd.model import Content, Skipped
+from syncd.model import Content, Order, Skipped
 from syncd.sources.columns import REQUIRED, Layout, Meaning, text_of
 
 Row: TypeAlias = tuple[Any, ...]
@@ -41,9 +41,15 @@ def id_of(row: Row) -> str | None:
     return None if isinstance(row[0], Fault) else text_of(row[0])
 
 
+def repeated(row: Row) -> Row:
+    """It, marked as a newer row of an order that was shown before."""
+    return *row[:-1], True
+
+
 class ApiLayout(Layout):
     """The fields of an order, in the order in which they are read: those compared come first. Behind them each row says
-    whether it is an order at all. `name_of` a status's code: its name, where the order does not say."""
+    whether it is an order at all, and whether it repeats one. `name_of` a status's code: its name, where the order does
+    not say."""
 
     def __init__(self, available: Sequence[str], meaning: Meaning, name_of: Callable[[str], str | None]) -> None:
         super().__init__(available, meaning)
@@ -51,6 +57,10 @@ class ApiLayout(Layout):
 
     def is_order(self, row: Row) -> bool:
         return bool(row[len(self.names)])
+
+    def order(self, row: Sequence[Any], *, beyond_cursor: bool = True) -> Order | Skipped:
+        found = super().order(row, beyond_cursor=beyond_cursor)
+        return replace(found, repeats=True) if row[-1] and isinstance(found, Order) else found
 
     def message(self, row: Sequence[Any]) -> str | None:
         own = super().message(row)
@@ -107,7 +117,7 @@ class Shape:
 
     def row(self, item: Any) -> Row:
         is_order = self._where is None or _search("SYNCD_SOURCE__WHERE", self._where, item)
-        return *(self._value(name, path, item) for name, path in self._fields), bool(is_order)
+        return *(self._value(name, path, item) for name, path in self._fields), bool(is_order), False
 
     def require(self, rows: Rows) -> None:
         """SourceError: a required field is found in none of these orders, so that its JMESPath must be wrong."""

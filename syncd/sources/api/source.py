@@ -35,7 +35,8 @@ from syncd.sources.timestamps import instant, moment
 
 @dataclass(frozen=True, kw_only=True, slots=True, repr=False)
 class Api:
-    """How an API is asked and read, as the settings of these names say; `headers` carry the credentials too."""
+    """How an API is asked and read, as the settings of these names say; `headers` carry the credentials too. `complain`
+    is told, once, what is odd about its pages but stops nothing."""
 
     url: str
     path: str = ""
@@ -53,6 +54,7 @@ class Api:
     rate: float = 0.0
     retry_after_ms_header: str | None = None
     timeout_seconds: float = 30.0
+    complain: Callable[[str], None] = lambda _why: None
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -79,6 +81,7 @@ class ApiSource:
     redact: InitVar[Callable[[str], str]] = str
     clocks: InitVar[Clocks | None] = None
     scans_whole: ClassVar = True
+    _complaints: set[str] = field(default_factory=set, init=False)
 
     def __post_init__(
         self,
@@ -117,14 +120,14 @@ class ApiSource:
         """Orders changed since `cursor` less the lookback; of one order's rows the last counts."""
         if self.layout.counts:
             return Feed(self._events, self.layout, self.lookback_rows).changed(cursor)
-        may_shift = self.api.paging in MAY_SHIFT
-        return Dated(self.pages, self.now, self.layout, self.lookback, may_shift=may_shift).changed(cursor)
+        return self._dated.changed(cursor)
 
     def scan(self, *, whole: bool) -> ApiScan:
         """All orders, always whole."""
         polled = self.has_cursor()
         count = Counting(None) if polled and self.layout.counts else None
-        return ApiScan(self.every_page(), self.shape, self._following_all if polled else None, count)
+        again = self._dated.again if self._may_shift else lambda _cursor: iter(())
+        return ApiScan(self.every_page(), self.shape, self._following_all if polled else None, count, again)
 
     def look_up(self, ids: Sequence[Any]) -> Page:
         """The orders with these ids, given as a scan gave them."""
@@ -138,7 +141,7 @@ class ApiSource:
 
     def still_shown(self, order_ids: Collection[str]) -> Iterator[Page]:
         """Those of these orders that are there, though a scan did not show them: it may lose some where pages shift."""
-        for part in self._among(order_ids) if self.api.paging in MAY_SHIFT else ():
+        for part in self._among(order_ids) if self._may_shift else ():
             yield self.layout.page([row for _, row in part])
 
     def statuses(self) -> list[StatusCount]:
@@ -206,15 +209,29 @@ class ApiSource:
 
     def _asking(self, since: str) -> Asking:
         return Asking(
-            self.client,
-            self._template,
-            self.shape,
-            self._written,
+            client=self.client,
+            template=self._template,
+            shape=self.shape,
+            write_since=self._written,
             since=since,
             limit=self.batch,
             first_page=self.api.first_page,
             keyset=self.api.paging == "keyset",
+            complain=self._complain,
         )
+
+    def _complain(self, why: str) -> None:
+        if why not in self._complaints:
+            self._complaints.add(why)
+            self.api.complain(why)
+
+    @property
+    def _may_shift(self) -> bool:
+        return self.api.paging in MAY_SHIFT
+
+    @property
+    def _dated(self) -> Dated:
+        return Dated(self.pages, self.now, self.layout, self.lookback, may_shift=self._may_shift)
 
     @property
     def _everything(self) -> str:

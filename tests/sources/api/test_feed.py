@@ -141,7 +141,7 @@ def test_the_last_of_each_comes_by_id_behind_a_block_for_each_part() -> None:
 
     def row(number: Any, order_id: Any, status: Any) -> tuple[Any, ...]:
         by_name = {"order_id": order_id, "status": status, "sequence": number}
-        return *(by_name[name] for name in layout.names), True
+        return *(by_name[name] for name in layout.names), True, False
 
     parts = [[row(5, "B", "x"), row(None, "B", "y"), row(1, "A", 7)], [row(2, None, "z"), row(1, "A", 8.5)]]
     blocks = [[*block] for block in last_of_each(iter(parts), layout)]

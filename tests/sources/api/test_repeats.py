@@ -1,0 +1,113 @@
+"""An API that shows an order more than once: its newest row counts, and nobody is told what is over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from syncd.poll import Poller
+from syncd.state import State, open_state
+from tests.sources.api.server import STYLES, ApiShop
+from tests.sources.shop import NOON
+
+MINUTE = timedelta(minutes=1)
+ORDERS = 700
+"""Some segments of them."""
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Iterator[State]:
+    with closing(open_state(f"sqlite:///{tmp_path}/state.db", redact=str, create=True)) as opened:
+        yield opened
+
+
+@pytest.fixture(params=STYLES, ids=str)
+def shop(request: pytest.FixtureRequest) -> Iterator[ApiShop]:
+    with closing(ApiShop(request.param)) as api_shop:
+        api_shop.add(*((f"{number:04}", "new", NOON - 600 * MINUTE) for number in range(ORDERS)))
+        yield api_shop
+
+
+def repeat(shop: ApiShop, status: str = "packed") -> None:
+    """A second, newer row of each fiftieth order, and of one on its own page the row that was there at its side."""
+    shop.add(*((f"{number:04}", status, NOON - 9 * MINUTE) for number in range(0, ORDERS, 50)))
+
+
+def newest_first(shop: ApiShop) -> None:
+    shown = shop._since
+    shop._since = lambda since, from_id: shown(since, from_id)[::-1]  # type: ignore[method-assign] # another sort order
+
+
+def polling(shop: ApiShop, state: State, *, max_changes: int = 5000, **changes: Any) -> Poller:
+    source = shop.source(batch=100, lookback=5 * MINUTE, **changes)
+    return Poller(source, state, lambda _status: "push", max_changes=max_changes, lookback=5 * MINUTE)
+
+
+def waiting(state: State) -> list[tuple[str, str]]:
+    return [(change.order_id, change.status) for change in state.changes(state="pending", order_id=None, limit=None)]
+
+
+def test_a_baseline_with_repeated_orders_tells_nobody(shop: ApiShop, state: State) -> None:
+    repeat(shop)
+    poller = polling(shop, state)
+    for _ in range(2):
+        poller.poll(NOON)
+        poller.reconcile(NOON)
+    assert waiting(state) == []
+    assert state.load(["0050"])["0050"].content["status"] == "packed"
+
+
+@pytest.mark.parametrize("max_changes", [0, 5000])
+def test_a_newer_row_is_told_once_and_the_older_one_never(shop: ApiShop, state: State, max_changes: int) -> None:
+    poller = polling(shop, state, max_changes=max_changes)
+    poller.poll(NOON)
+    repeat(shop)
+    for _ in range(3):
+        poller.poll(NOON)
+        poller.reconcile(NOON)
+    assert sorted(waiting(state)) == [(f"{number:04}", "packed") for number in range(0, ORDERS, 50)]
+
+
+def test_it_is_so_in_whatever_order_they_come(shop: ApiShop, state: State) -> None:
+    if shop.dating.paging == "keyset":
+        return  # which is sorted, or a fault
+    newest_first(shop)
+    poller = polling(shop, state)
+    poller.poll(NOON)
+    repeat(shop)
+    for _ in range(3):
+        poller.poll(NOON)
+        poller.reconcile(NOON)
+    assert sorted(waiting(state)) == [(f"{number:04}", "packed") for number in range(0, ORDERS, 50)]
+
+
+def test_it_is_so_where_every_poll_compares_all(shop: ApiShop, state: State) -> None:
+    if shop.dating.paging == "keyset":
+        return  # which needs {since}
+    params = {name: text for name, text in shop.api().query_params.items() if name != "since"}
+    poller = polling(shop, state, query_params=params)
+    poller.poll(NOON)
+    repeat(shop)
+    for number in range(3):
+        shop.change(f"{number + 1:04}", "done", NOON)
+        poller.poll(NOON)
+    done = [(f"{number + 1:04}", "done") for number in range(3)]
+    assert sorted(waiting(state)) == sorted(done + [(f"{number:04}", "packed") for number in range(0, ORDERS, 50)])
+
+
+def test_an_order_that_slips_through_the_baseline_is_told_to_nobody(shop: ApiShop, state: State) -> None:
+    """It is there when what changed lately is read again."""
+    shop.rows.clear()
+    shop.add(*((f"{number:04}", "new", NOON - 3 * MINUTE + timedelta(seconds=number)) for number in range(150)))
+    moved = iter([lambda: shop.change("0007", "new", NOON - MINUTE)])
+    shop.meanwhile = lambda _served: next(moved, lambda: None)()
+    poller = polling(shop, state)
+    poller.poll(NOON)
+    poller.poll(NOON)
+    poller.reconcile(NOON)
+    assert (waiting(state), state.tracked()) == ([], 150)
