@@ -113,5 +113,6 @@ def polling_alone(state: State, ends_at: float) -> Iterator[None]:
 
 
 def _wait_for_daemon(state: State, ends_at: float) -> None:
-    while time.monotonic() < ends_at and state.summary().changes["pending"] and not state.summary().pause:
+    """Until nothing is due. What must wait for its next attempt is not waited for, here as there."""
+    while time.monotonic() < ends_at and state.is_delivering(compose.now()) and not state.summary().pause:
         time.sleep(LOOK_SECONDS)

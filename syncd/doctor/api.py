@@ -63,15 +63,18 @@ class ApiExamination:
         if rows:
             yield ok("source", f"the first order as it came: {self._as_it_came(item)}")
             self._shop.shape.require(rows)
-        if self._shop.may_lack_orders(rows):
-            advice = "If there are more, set SYNCD_SOURCE__PAGING, or they are never seen"
-            yield warning(
-                "source", f"one answer is all that is read, and it holds {len(rows)} orders, a full page", advice
-            )
+            yield from self._fields_without_values(rows)
 
     def rows(self) -> Iterator[Finding]:
         """Can its orders be read?"""
-        rows = [row for page in islice(self._shop.every_page(), PAGES) for row in page]
+        pages = [*islice(self._shop.every_page(), PAGES)]
+        rows = [*chain.from_iterable(pages)]
+        if len(pages) == 1 and self._shop.is_full(rows):
+            advice = (
+                "If the shop has more, they are never seen: check SYNCD_SOURCE__PAGING, SYNCD_SOURCE__NEXT, and that "
+                "SYNCD_SOURCE__QUERY_PARAMS ask for pages in the way it wants"
+            )
+            yield warning("source", f"the API shows one page, and that is full: {len(rows)} orders", advice)
         if not rows:
             advice = "See that SYNCD_SOURCE__QUERY_PARAMS leave no orders out; then this is right for an empty shop"
             yield warning("source", "the API shows no orders", advice)
@@ -107,6 +110,19 @@ class ApiExamination:
 
     def close(self) -> None:
         self._shop.close()
+
+    def _fields_without_values(self, rows: Rows) -> Iterator[Finding]:
+        """A new order has no parcel and no payment yet, but it changed at some time."""
+        paths = self._shop.shape.fields
+        empty = [name for name in self._layout.names if all(self._layout.value(row, name) is None for row in rows)]
+        told = {name: f"SYNCD_SOURCE__FIELDS__{name.upper()} ({paths[name]})" for name in empty}
+        if self._layout.cursor in told:
+            advice = "See above what an order looks like, and write the JMESPath that leads to it"
+            text = f"{told[self._layout.cursor]} finds nothing in any of the {len(rows)} orders of the first page"
+            yield warning("source", f"{text}, so that every poll reads all orders", advice)
+        elif told:
+            text = f"what finds nothing in the {len(rows)} orders of the first page: {', '.join(told.values())}"
+            yield ok("source", text)
 
     def _newest_rows(self) -> Rows:
         """Of the first pages. Where a feed ends is not asked: that may be far."""

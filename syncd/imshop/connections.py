@@ -7,12 +7,8 @@ PushError for whatever fails before anything is sent.
 from __future__ import annotations
 
 import http.client
-import io
-import socket
 import ssl
 from datetime import UTC, datetime
-from time import monotonic
-from typing import TYPE_CHECKING
 
 from requests.adapters import HTTPAdapter
 from requests.exceptions import InvalidProxyURL
@@ -21,11 +17,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError, SSLError
 
 from syncd.imshop.answers import TLS, UNREACHABLE, printable
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
-
-WIRE_LIMIT = 256 * 1024  # status line, headers and chunk sizes too
+from syncd.wire import BoundedResponse
 
 
 def certificate_ends(sock: object) -> datetime | None:
@@ -41,43 +33,8 @@ def root_cause(error: BaseException) -> str:
     return printable(str(getattr(error, "strerror", None) or error) or type(error).__name__)
 
 
-class BoundedReader(io.RawIOBase):
-    """Reads a socket until its time-out, counted once from here on and not anew with each byte that drips in, and no
-    further than WIRE_LIMIT, whatever headers and chunk sizes promise."""
-
-    def __init__(self, sock: socket.socket, raw: io.RawIOBase) -> None:
-        self._sock = sock
-        self._raw = raw
-        self._ends_at = monotonic() + (sock.gettimeout() or 0)
-        self._allowance = WIRE_LIMIT
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: WriteableBuffer, /) -> int | None:
-        left = self._ends_at - monotonic()
-        if left <= 0:
-            raise TimeoutError("timed out")
-        self._sock.settimeout(left)
-        count = self._raw.readinto(buffer)
-        self._allowance -= count or 0
-        if self._allowance < 0:
-            raise OSError("the answer does not end")
-        return count
-
-    def close(self) -> None:
-        self._raw.close()
-        super().close()
-
-
-class _Response(http.client.HTTPResponse):
-    """Status line, headers and body, or a proxy's answer to CONNECT, within the bounds above."""
-
-    def __init__(
-        self, sock: socket.socket, debuglevel: int = 0, method: str | None = None, url: str | None = None
-    ) -> None:
-        super().__init__(sock, debuglevel, method, url)
-        self.fp = io.BufferedReader(BoundedReader(sock, self.fp.detach()))
+class _Response(BoundedResponse):
+    allowance = 256 * 1024
 
 
 class _Connection(HTTPConnection):

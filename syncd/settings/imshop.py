@@ -60,7 +60,7 @@ class Imshop(Group):
     @field_validator("auth")
     @classmethod
     def _has_a_key(cls, auth: str, info: ValidationInfo) -> str:
-        if info.data.get("api_key", "at fault") is None:
+        if auth != cls.model_fields["auth"].default and info.data.get("api_key", "at fault") is None:
             raise ValueError(
                 "says how the key is sent, but SYNCD_IMSHOP__API_KEY is not set; set it, or leave this out"
             )

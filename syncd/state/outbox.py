@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, bindparam, func, literal_column, or_, select, update
+from sqlalchemy import Connection, Engine, Row, and_, bindparam, func, literal_column, or_, select, update
 
 from syncd.model import Outcome, Pause, Push
 from syncd.news import payment_of
@@ -36,6 +36,7 @@ _FIRST_OF_ITS_ORDER = ~(
 """No other change of the order is being sent, and none is newer."""
 _DUE = (DUE_SOMETIME, changes.c.next_attempt_at <= bindparam("now"))
 _ANY_DUE = select(changes.c.id).where(*_DUE).limit(1)
+_ANY_GOING = select(changes.c.id).where(or_(and_(*_DUE), CLAIMED)).limit(1)
 _NEXT = (
     select(*(column for column in changes.columns if column.key in _SENT))
     .where(*_DUE, _FIRST_OF_ITS_ORDER)
@@ -87,6 +88,11 @@ class OutboxPart(Store):
         waiting = (DUE_SOMETIME, changes.c.next_attempt_at > now)
         with self.write() as connection:
             return connection.execute(update(changes).where(*waiting).values(next_attempt_at=now)).rowcount
+
+    def is_delivering(self, now: datetime) -> bool:
+        """Whether a change is being sent, or is due to be."""
+        with self.read() as connection:
+            return connection.execute(_ANY_GOING, {"now": now}).first() is not None
 
     def _is_work(self, limit: int, pause: Pause | None, now: datetime) -> bool:
         """Looked at before the transaction that locks out others: most turns of a quiet day find nothing."""

@@ -179,17 +179,30 @@ def test_the_list_of_statuses_is_tried(patient: Patient, shop: ApiShop) -> None:
     assert "the API lists" not in patient.found("source", SYNCD_SOURCE__STATUSES_ITEMS="orders[?none]")
 
 
-def test_one_answer_that_is_full_may_not_be_all(patient: Patient, shop: ApiShop) -> None:
+@pytest.mark.parametrize("paging", ["none", "cursor"])
+def test_one_page_that_is_full_may_not_be_all(patient: Patient, shop: ApiShop, paging: str) -> None:
     shop.add(*((str(number), "new", NOW) for number in range(3)))
     patient.env |= {
-        "SYNCD_SOURCE__PAGING": "none",
+        "SYNCD_SOURCE__PAGING": paging,
+        "SYNCD_SOURCE__NEXT": "meta.nxt",
         "SYNCD_SOURCE__QUERY_PARAMS__PER_PAGE": "{limit}",
         "SYNCD_SOURCE__BATCH": "3",
     }
-    assert "it holds 3 orders, a full page If there are more, set SYNCD_SOURCE__PAGING" in patient.found(
-        "source", "warning"
+    full = "the API shows one page, and that is full: 3 orders If the shop has more, they are never seen: check"
+    assert full in patient.found("source", "warning")
+    assert "that is full" not in patient.found("source", SYNCD_SOURCE__BATCH="4")
+
+
+def test_a_field_that_finds_nothing_is_named(patient: Patient, shop: ApiShop) -> None:
+    shop.add(("1", "new", NOW), ("2", "new", NOW))
+    fields = {**FIELDS, "updated_at": "altered", "phone": "client.phone"}
+    untimed = patient.found("source", "warning", SYNCD_SOURCE__FIELDS=json.dumps(fields))
+    assert (
+        "SYNCD_SOURCE__FIELDS__UPDATED_AT (altered) finds nothing in any of the 2 orders of the first page" in untimed
     )
-    assert "a full page" not in patient.found("source", SYNCD_SOURCE__BATCH="4")
+    fields["updated_at"] = "changed"
+    found = patient.found("source", SYNCD_SOURCE__FIELDS=json.dumps(fields))
+    assert "what finds nothing in the 2 orders of the first page: SYNCD_SOURCE__FIELDS__PHONE (client.phone)" in found
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from syncd.errors import PushError
-from syncd.imshop.connections import BoundedReader
 from syncd.model import Answer
+from syncd.wire import BoundedReader
 from tests.imshop.stub import (
     BOUND,
     SENT_WITHOUT_ANSWER,
@@ -166,7 +166,7 @@ def test_a_time_out_that_passes_between_two_reads_ends_the_answer() -> None:
     with ours, theirs, ours.makefile("rb", buffering=0) as raw:
         theirs.sendall(b"more and more")
         ours.settimeout(0)
-        with BoundedReader(ours, raw) as reader, pytest.raises(TimeoutError):
+        with BoundedReader(ours, raw, 100) as reader, pytest.raises(TimeoutError):
             reader.read(1)
 
 

@@ -76,6 +76,16 @@ def test_an_order_that_is_held_back_leaves_its_place_to_others(state: State) -> 
     assert [push.order_id for push in take(state, 1, NOON + MINUTE)] == ["8"]
 
 
+def test_it_is_delivering_as_long_as_a_change_is_due_or_being_sent(state: State) -> None:
+    assert not state.is_delivering(NOON)
+    stage(state, decision("7"))
+    assert (state.is_delivering(NOON - MINUTE), state.is_delivering(NOON)) == (False, True)
+    (push,) = take(state)
+    assert state.is_delivering(NOON - MINUTE)
+    write_down(state, outcome(push, "retry", next_attempt_at=NOON + MINUTE))
+    assert (state.is_delivering(NOON), state.is_delivering(NOON + MINUTE)) == (False, True)
+
+
 def test_a_uuid_that_several_orders_carry_is_shared(state: State) -> None:
     stage(state, *(decision(order_id, imshop_uuid=uuid) for order_id, uuid in (("1", "u1"), ("2", "u1"), ("3", "u3"))))
     stage(state, decision("4"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import ssl
 import zlib
 from collections.abc import Callable, Mapping
@@ -14,7 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from requests.utils import get_encoding_from_headers, parse_header_links
+from requests.utils import get_encoding_from_headers
 from urllib3 import BaseHTTPResponse
 
 from syncd.errors import SourceError
@@ -25,6 +26,9 @@ _CHUNK = 64 * 1024
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 _QUOTED = 200
 _PORTS = {"http": 80, "https": 443}
+_PARAM = r';\s*([\w!#$&+.^`|~-]+\*?)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;,"]*))\s*'
+_LINK_PARAM = re.compile(_PARAM)
+_LINK = re.compile(rf"<(?P<target>[^>]*)>\s*(?P<params>(?:{_PARAM})*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +84,8 @@ def no_such_page(host: str) -> SourceError:
     return SourceError(f"{host} knows no such page (HTTP 404). Check SYNCD_SOURCE__URL")
 
 
-def body_of(response: BaseHTTPResponse, late: Callable[[], bool]) -> bytes:
-    """The whole body, decoded. SourceError: it is longer than BODY_LIMIT; TimeoutError: it came too slowly."""
+def body_of(response: BaseHTTPResponse) -> bytes:
+    """The whole body, decoded. SourceError: it is longer than BODY_LIMIT."""
     compressed = response.headers.get("Content-Encoding", "identity").lower() not in ("identity", "")
     decoder = zlib.decompressobj(_GZIP_OR_ZLIB) if compressed else None
     body = bytearray()
@@ -89,8 +93,6 @@ def body_of(response: BaseHTTPResponse, late: Callable[[], bool]) -> bytes:
         body += decoder.decompress(chunk, BODY_LIMIT + 1) if decoder else chunk
         if len(body) > BODY_LIMIT:
             raise SourceError("the API's answer is longer than 32 MiB. Lower SYNCD_SOURCE__BATCH, or ask for less")
-        if late():
-            raise TimeoutError("timed out while the answer dripped in")
     if decoder and not decoder.eof and body:
         raise ConnectionError("the compressed answer is cut short")
     return bytes(body)
@@ -106,7 +108,7 @@ def why_not(error: Exception) -> tuple[str, bool]:
     text = " ".join(text.split())[:_QUOTED]
     if isinstance(error, requests.exceptions.SSLError) or isinstance(cause, ssl.SSLError):
         return f"cannot be trusted: {text}. Check its certificate, this machine's clock and REQUESTS_CA_BUNDLE", False
-    if isinstance(error, requests.exceptions.Timeout | TimeoutError):
+    if isinstance(error, requests.exceptions.Timeout) or isinstance(cause, TimeoutError):
         return "did not answer within SYNCD_SOURCE__TIMEOUT. The next poll tries again", False
     if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.InvalidHeader):
         return "cannot be asked: check SYNCD_SOURCE__URL and SYNCD_SOURCE__HEADERS", False
@@ -177,8 +179,12 @@ def _text(reply: Reply) -> str:
 
 
 def _next_link(reply: Reply) -> str | None:
-    links = parse_header_links(reply.headers.get("Link", ""))
-    return next((link["url"] for link in links if "next" in link.get("rel", "").lower().split()), None)
+    """The target whose `rel` is next (RFC 8288, section 3): a quoted text may hold commas and angle brackets."""
+    for link in _LINK.finditer(reply.headers.get("Link", "")):
+        params = {name.lower(): quoted or bare for name, quoted, bare in _LINK_PARAM.findall(link["params"])}
+        if "next" in params.get("rel", "").lower().split():
+            return link["target"].strip()
+    return None
 
 
 def _no_number(text: str) -> Any:

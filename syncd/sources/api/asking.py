@@ -19,7 +19,7 @@ _FIRST: Mapping[str, str | None] = {}
 @dataclass(frozen=True, slots=True)
 class Part:
     """One page. `keys` tell its rows from others: those that look the same are the same row if they have an id.
-    `following` is what SYNCD_SOURCE__NEXT finds, in the answer or for keyset in the last item."""
+    `following` is what SYNCD_SOURCE__NEXT finds in the answer; for keyset, what it finds in each item."""
 
     url: str
     rows: Rows
@@ -37,7 +37,7 @@ class Asking:
     """One pass over an API: asks for its pages, no more than are allowed.
 
     `since` goes into `{since}`; `write_since` makes such a text of an order's raw `updated_at` or `sequence`. `limit`:
-    rows a page. `keyset`: what follows is found in the last item of a page, not in the answer. `complain` is told what
+    rows a page. `keyset`: what follows is found in an item of a page, not in the answer. `complain` is told what
     is odd but stops nothing.
     """
 
@@ -78,7 +78,6 @@ class Asking:
         rows = [self.shape.row(item) for item in items]
         if first:
             self.first_items = items[:1]
-        last = items[-1] if items else None
-        following = self.shape.following(last if self.keyset else answer.body)
+        following = [*map(self.shape.following, items)] if self.keyset else self.shape.following(answer.body)
         keys = [row if row[0] is not None else repr(item) for row, item in zip(rows, items, strict=True)]
         return Part(answer.url, rows, keys, following, answer.link)

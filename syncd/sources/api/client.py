@@ -18,13 +18,13 @@ from email.utils import parsedate_to_datetime
 from urllib.parse import urljoin, urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from urllib3.exceptions import HTTPError
 
 from syncd import __version__
 from syncd.errors import SourceError
 from syncd.sources.api.answers import Answer, Reply, answer_of, body_of, is_this_machine, origin, why_not
+from syncd.sources.api.connections import Adapter
 
 REDIRECTS_AT_MOST = 5
 TRIES = 3
@@ -57,7 +57,7 @@ class Client:
 
     base_url               whose host, scheme and port are the only ones that are ever asked
     headers                sent with each request, credentials among them
-    timeout                seconds to connect, and seconds from asking to the last byte
+    timeout                seconds to connect, and seconds from then to the last byte
     rate                   requests a second at most; 0: no limit
     wait_in_milliseconds   the header of its own in which the platform says how long to wait
     """
@@ -81,7 +81,7 @@ class Client:
         self._session.headers.update({"Accept": "application/json", "Accept-Encoding": "gzip"})
         self._session.headers.update({"User-Agent": f"syncd/{__version__}", **self.headers})
         for scheme in ("http://", "https://"):
-            self._session.mount(scheme, HTTPAdapter(pool_connections=1, pool_maxsize=1, max_retries=0))
+            self._session.mount(scheme, Adapter())
         found = self._session.merge_environment_settings(self.base_url, {}, None, None, None)
         # A proxy leads away from this machine, whether the environment says so or not.
         self._proxies = {} if is_this_machine(self._origin[1]) else found["proxies"]
@@ -159,7 +159,6 @@ class Client:
             )
 
     def _asked(self, url: str) -> Reply:
-        ends_at = self.clocks.monotonic() + self.timeout
         try:
             request = self._session.prepare_request(requests.Request("GET", url))
             response = self._session.send(
@@ -172,7 +171,7 @@ class Client:
             )
             with closing(response):
                 self._note_date(response.headers.get("Date"))
-                body = body_of(response.raw, lambda: self.clocks.monotonic() > ends_at)
+                body = body_of(response.raw)
                 return Reply(url, response.status_code, response.headers, body)
         except (requests.RequestException, HTTPError, OSError, ValueError, zlib.error) as error:
             raise self._fault(error) from None

@@ -30,31 +30,35 @@ def by_keyset(asking: Asking) -> Iterator[Rows]:
             return
         yield fresh
         fullest, known = max(fullest, len(known)), frozenset(part.keys)
-        position, reached = _behind(asking, part, reached)
+        behind = _behind(asking, part, reached)
+        if behind is None:
+            if asking.is_full(part, fullest):
+                raise _stuck(f"no {asking.shape.layout.cursor} in a full page can be read")
+            return
+        position, reached = behind
 
 
-def _behind(asking: Asking, part: Part, reached: Any) -> tuple[dict[str, str | None], Any]:
-    """What to ask for behind a page, and the place of its last row. `reached`: that of the page before, if any."""
+def _behind(asking: Asking, part: Part, reached: Any) -> tuple[dict[str, str | None], Any] | None:
+    """What to ask for behind a page, and the place of its last row that has one. None: none has. `reached`: that of the
+    page before, if any."""
     layout = asking.shape.layout
-    first, last = part.rows[0], part.rows[-1]
-    try:
-        here = _place(last, layout)
-    except ValueError as error:
-        raise _stuck(f"{layout.cursor} of its last row: {error}") from None
-    earlier = [] if reached is None else [reached]
-    with suppress(ValueError):
-        earlier.append(_place(first, layout))
-    if any(_is_before(here, place) for place in earlier):
+    placed = [(place, at) for at, row in enumerate(part.rows) if (place := _place(row, layout)) is not None]
+    if not placed:
+        return None
+    here, at = placed[-1]
+    if any(_is_before(here, place) for place in (placed[0][0], reached) if place is not None):
         raise _stuck(f"the orders are not sorted by {layout.cursor}, oldest first")
-    found = last[0] if part.following is None else part.following
-    raw = layout.value(last, layout.cursor or "")
+    found = part.rows[at][0] if part.following[at] is None else part.following[at]
+    raw = layout.value(part.rows[at], layout.cursor or "")
     return {"since": asking.write_since(raw), "last_id": None if found is None else str(found)}, here
 
 
-def _place(row: Row, layout: ApiLayout) -> int | datetime:
-    """Where a row is by what the rows are sorted by. ValueError: it does not say."""
+def _place(row: Row, layout: ApiLayout) -> int | datetime | None:
+    """Where a row is by what the rows are sorted by; None: it does not say."""
     raw = layout.value(row, layout.cursor or "")
-    return number(raw) if layout.counts else moment(raw)
+    with suppress(ValueError):
+        return number(raw) if layout.counts else moment(raw)
+    return None
 
 
 def _is_before(one: Any, other: Any) -> bool:

@@ -40,6 +40,7 @@ class _Offsets:
         self._behind = 0  # where the next page starts, by the shop's count
         self._overlap = 1
         self._known: Sequence[Hashable] = ()
+        self._shown: Sequence[Hashable] = ()  # by the last page that brought anything: some show it again, for ever
         self._size = 0
         self._restarts = 0
 
@@ -54,6 +55,7 @@ class _Offsets:
             fresh = self._fresh(part)
             if fresh:
                 empty, self._known, self._behind = 0, part.keys, start + len(part.rows)
+                self._shown = part.keys
                 yield fresh
             elif self._overlap and part.rows and len(part.rows) >= self._size and not moved:
                 self._overlap = 0  # this shop rounds an offset down to whole pages
@@ -73,7 +75,7 @@ class _Offsets:
         """What was not on the page before. If nothing moved only its last row was, and others may look the same."""
         if self._overlap and self._known and [*part.keys[:1]] == [*self._known[-1:]]:
             return part.rows[1:]
-        return part.beyond({*self._known})
+        return part.beyond({*(self._known or self._shown)})
 
     def _meets(self, part: Part) -> bool:
         return not {_id_of(key) for key in self._known}.isdisjoint(map(_id_of, part.keys))

@@ -173,9 +173,9 @@ class ApiSource:
         first = next(rows(asking, self.api.paging), [])
         return next(iter(asking.first_items), None), first
 
-    def may_lack_orders(self, first: Rows) -> bool:
-        """Whether the first page, which should hold all, may hold no more than fitted."""
-        return self.api.paging == "none" and self._template.has("limit") and len(first) >= self.batch
+    def is_full(self, page: Rows) -> bool:
+        """Whether it holds as many orders as were asked for, so that there may be more."""
+        return self._template.has("limit") and len(page) >= self.batch
 
     def close(self) -> None:
         """Close all connections. The source may be used again."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -16,9 +17,9 @@ import pytest
 from syncd.errors import SourceError
 from syncd.redact import Redactor
 from syncd.sources import Api, ApiSource
-from syncd.sources.api import answers
+from syncd.sources.api import answers, connections
 from syncd.sources.api.client import Clocks
-from tests.imshop.stub import Act, Stub, reply
+from tests.imshop.stub import Act, Stub, drip, reply
 from tests.sources.api.server import FIELDS, STYLES, ApiShop
 from tests.sources.shop import NOON
 
@@ -118,10 +119,24 @@ def test_nobody_there_is_told_with_the_host() -> None:
     assert str(caught.value) == told
 
 
-def test_an_answer_that_drips_in_ends_at_the_time_out() -> None:
-    minutes = Clocks(monotonic=iter(range(0, 6000, 60)).__next__)
-    told = fault_of(reply(200, ONE), clocks=minutes, timeout_seconds=5)
-    assert "did not answer within SYNCD_SOURCE__TIMEOUT" in told
+@pytest.mark.parametrize(
+    "act",
+    [
+        drip(b"HTTP/1.1 200 OK\r\nX-Slow: ", b"x"),
+        drip(b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n", b" "),
+    ],
+    ids=["headers", "body"],
+)
+def test_an_answer_that_drips_in_ends_at_the_time_out(act: Act) -> None:
+    started = time.monotonic()
+    assert "did not answer within SYNCD_SOURCE__TIMEOUT" in fault_of(act, timeout_seconds=0.5)
+    assert time.monotonic() - started < 5
+
+
+def test_headers_that_do_not_end_are_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections._Response, "allowance", 1000)
+    told = fault_of(lambda sock: sock.sendall(b"HTTP/1.1 200 OK\r\n" + b"X: " + b"y" * 9999 + b"\r\n"))
+    assert "cannot be read: the answer does not end" in told
 
 
 def test_silence_ends_at_the_time_out() -> None:

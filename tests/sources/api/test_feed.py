@@ -72,9 +72,9 @@ def test_keyset_needs_the_lowest_number_first(feed: Feed) -> None:
 
 @styled(KEYSET)
 def test_keyset_needs_numbers_to_go_on_from(feed: Feed) -> None:
-    feed.show({"number": 1, "order": "A", "status": "new", "at": "noon"})
-    with pytest.raises(SourceError, match="sequence of its last row: 'noon' is not a whole number"):
-        feed.poller(fields={**FIELDS, "sequence": "at"}).poll(NOW)
+    feed.show(*({"number": number, "order": "A", "status": "new", "at": "noon"} for number in (1, 2)))
+    with pytest.raises(SourceError, match="no sequence in a full page can be read"):
+        feed.poller(fields={**FIELDS, "sequence": "at"}, batch=2).poll(NOW)
 
 
 @styled(PAGE)
