@@ -85,14 +85,24 @@ def main() -> None:
         _complain("\n".join(error.faults), 2)
     except SyncdError as error:
         _complain(str(error), 1)
+    except click.UsageError as error:
+        _misused(error)
     except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
+        _complain(error.format_message(), error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         _complain("stopped", 1)
     except BrokenPipeError:  # `syncd changes | head`
         sys.stderr.close()
         sys.exit(1)
+
+
+def _misused(error: click.UsageError) -> None:
+    """One line; but who gives no command at all is shown them, which is what click's message is then."""
+    text = error.format_message()
+    if "\n" in text or error.ctx is None:
+        error.show()
+        sys.exit(error.exit_code)
+    _complain(f"{text.removesuffix('.')}; see: {error.ctx.command_path} --help", error.exit_code)
 
 
 def _complain(text: str, code: int) -> None:

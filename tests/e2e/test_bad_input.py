@@ -61,3 +61,18 @@ def test_a_full_disk_under_the_state_is_named(world: World) -> None:
     (line,) = ran.stderr.splitlines()
     assert line.startswith(f"syncd: the state {world.home}/state.db cannot be ")
     assert "full" in line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["frob"], "syncd: No such command 'frob'; see: syncd --help"),
+        (
+            ["changes", "--limit", "0"],
+            "syncd: Invalid value for '--limit': 0 is not in the range x>=1; see: syncd changes",
+        ),
+        (["explain"], "syncd: Missing argument 'ORDER_ID'; see: syncd explain --help"),
+    ],
+)
+def test_a_command_that_is_used_wrongly_is_told_in_one_line(world: World, arguments: list[str], said: str) -> None:
+    assert refusal(world, *arguments).startswith(said)
