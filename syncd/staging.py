@@ -110,6 +110,8 @@ class Stager:
         Most polls find nothing, so the differences are looked for before the transaction that locks out others, and
         again within it.
         """
+        if not page.orders and page.cursor is None:
+            return set()
         latest = {order.order_id: order for order in page.orders}
         differing = diff(latest.values(), self.state.load(latest), self.policy, found_by)
         cursor_moves = page.cursor is not None and page.cursor != self.state.cursor()

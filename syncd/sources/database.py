@@ -20,6 +20,7 @@ from uuid import UUID
 
 from syncd.errors import SourceError
 from syncd.model import Order, Page, Skipped
+from syncd.sources.blocks import and_whether_last
 from syncd.sources.columns import Layout, Meaning, flag_of, text_of
 from syncd.sources.connection import Database
 from syncd.sources.counting import Counting, number
@@ -106,14 +107,14 @@ class DatabaseSource:
     def _followed(self, cursor: str, learnt: Learnt) -> Iterator[Page]:
         follow = Following(cursor, self.now(), self.timezone, learnt.updated_at)
         blocks = self._blocks(learnt.changed(follow.since(self.lookback)), self.batch)
-        for rows, last in _and_whether_last(blocks):
+        for rows, last in and_whether_last(blocks):
             page = _page(rows, partial(_in_time, learnt.layout, follow), last=last)
             yield replace(page, cursor=follow.cursor(last=last))
 
     def _counted(self, cursor: str, learnt: Learnt) -> Iterator[Page]:
         count = Counting(cursor)
         blocks = self._blocks(learnt.changed(count.since(self.lookback_rows)), self.batch)
-        for rows, last in _and_whether_last(blocks):
+        for rows, last in and_whether_last(blocks):
             page = _page(rows, partial(_by_number, learnt.layout, count), last=last)
             if last and not count.has_read:  # the table starts anew, or was cut short: its numbers lie below the cursor
                 count.note_all(learnt.layout.value(row, "sequence") for row in self._rows(learnt.newest(1)))
@@ -188,16 +189,6 @@ class DatabaseSource:
         except SourceError:
             self._learnt = None  # the table may have been altered
             raise
-
-
-def _and_whether_last(blocks: Iterator[Rows]) -> Iterator[tuple[Rows, bool]]:
-    """One block at least. The last is given when the statement is over, so that it holds no lock in the shop."""
-    waiting: Rows | None = None
-    for block in blocks:
-        if waiting is not None:
-            yield waiting, False
-        waiting = block
-    yield waiting or (), True
 
 
 _Read = Order | Skipped | None

@@ -112,6 +112,6 @@ def states(state: State, order_id: str | None = None) -> Sequence[ChangeState]:
     return [change.state for change in log(state, order_id)]
 
 
-def another(url: str) -> closing[State]:
+def another(url: str, wait_seconds: float = 0.2) -> closing[State]:
     """The same state, opened once more, as another process would."""
-    return closing(open_state(url, redact=str, wait_seconds=0.2))
+    return closing(open_state(url, redact=str, wait_seconds=wait_seconds))

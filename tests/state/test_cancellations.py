@@ -54,7 +54,7 @@ def test_the_same_again_while_it_is_applied_is_somebody_elses(state: State) -> N
 
 
 def test_two_that_arrive_at_the_same_moment_are_applied_by_one(state: State, url: str) -> None:
-    with another(url) as other:
+    with another(url, wait_seconds=10) as other:
         start, mine = Barrier(8), []
 
         def ask(daemon: State) -> None:

@@ -16,6 +16,7 @@ from syncd.model import Order, Page, Skipped
 from syncd.sources.api.ahead import ahead
 from syncd.sources.api.latest import Latest
 from syncd.sources.api.shape import ApiLayout, Row, Rows, id_of
+from syncd.sources.blocks import and_whether_last
 from syncd.sources.counting import Counting, number
 
 ALL_EVENTS = 0
@@ -32,15 +33,15 @@ class Feed:
     lookback_rows: int
 
     def changed(self, cursor: str) -> Iterator[Page]:
-        """The orders with events since `cursor` less the lookback, by id and once each. Before them comes a page for
-        each that was read, mostly empty: it tells that the reading goes on."""
+        """The orders with events since `cursor` less the lookback, once each, by the number of the last. Before them
+        comes a page for each that was read, mostly empty: it tells that the reading goes on."""
         count = Counting(cursor)
         with Latest(self.layout) as latest:
             for part, _ in ahead(self._from(count.since(self.lookback_rows))):
                 numbered, skipped = self._numbered(part, count)
                 nameless = latest.keep(numbered)
                 yield Page((), [*skipped, *self.layout.page(nameless).skipped], last=False)
-            for rows, last in ahead(latest.blocks()):
+            for rows, last in and_whether_last(latest.blocks("place")):
                 orders, skipped = self._read(rows, count)
                 yield Page(orders, skipped, count.cursor() if last else None, last)
 

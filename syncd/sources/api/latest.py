@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from syncd.errors import SourceError
 from syncd.sources.api.shape import ApiLayout, Fault, Row, Rows, id_of, repeated
@@ -26,11 +26,15 @@ _KEEP = """
 INSERT INTO latest VALUES (?, ?, ?) ON CONFLICT (order_id)
 DO UPDATE SET place = excluded.place, row = excluded.row WHERE excluded.place >= latest.place
 """
+_ROWS = {
+    "order_id": "SELECT row FROM latest ORDER BY order_id",
+    "place": "SELECT row FROM latest ORDER BY place, order_id",
+}
 _PLACES = "SELECT order_id, place FROM latest WHERE order_id IN (SELECT value FROM json_each(?))"
 
 
 class _File:
-    """Each call may come from another thread, but no two at once. SourceError: there is no room for it."""
+    """SourceError: there is no room for it. Another thread than the one that opened it may close it."""
 
     def __init__(self, layout: ApiLayout) -> None:
         self._layout = layout
@@ -62,14 +66,10 @@ class Latest(_File):
         self._keep((name, place_of(row, self._layout), _dump(row)) for name, row in named if name)
         return [row for name, row in named if name is None]
 
-    def blocks(self) -> Iterator[Rows]:
-        """The rows by id, in one block at least."""
-        with _room(), closing(self._file.execute("SELECT row FROM latest ORDER BY order_id")) as found:
-            block = found.fetchmany(_BLOCK)
-            while True:
+    def blocks(self, by: Literal["order_id", "place"]) -> Iterator[Rows]:
+        with _room(), closing(self._file.execute(_ROWS[by])) as found:
+            while block := found.fetchmany(_BLOCK):
                 yield [_load(text) for (text,) in block]
-                if not (block := found.fetchmany(_BLOCK)):
-                    return
 
 
 class Met(_File):
@@ -101,7 +101,7 @@ def last_of_each(parts: Iterable[Rows], layout: ApiLayout) -> Iterator[Rows]:
     with Latest(layout) as latest:
         for part in parts:
             yield latest.keep(part)
-        yield from latest.blocks()
+        yield from latest.blocks("order_id")
 
 
 def place_of(row: Row, layout: ApiLayout) -> int:

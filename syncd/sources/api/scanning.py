@@ -20,9 +20,10 @@ AGAIN_AT_MOST = 1
 
 
 class ApiScan:
-    """Satisfies `syncd.reconcile.Scan`. The rows come in the API's order: where that is not the same each time, more of
-    them are compared one by one, and no more is needed, for every row is whole. Where an order comes more than once,
-    none of its rows is older than the one before; of those that it has in a feed only the last is given, by id.
+    """Satisfies `syncd.reconcile.Scan`. Rows that say when they changed come in the API's order: where that is not the
+    same each time, more of them are compared one by one, and no more is needed, for every row is whole. Where an order
+    comes more than once, none of its rows is older than the one before. Of others, as in a feed, the last row of each
+    order is given, by id.
 
     `begin_following`, called when the first page has come, notes how far the orders reach in time; `count` does so by
     number. None: they do not say, or cannot be polled by it. `again`: what is to be read once more behind the last of
@@ -52,7 +53,8 @@ class ApiScan:
 
     def blocks(self) -> Iterator[Rows]:
         pages = self._noted(self._pages)
-        return last_of_each(pages, self._layout) if self._layout.counts else self._once_each(pages)
+        dated = self._layout.cursor == "updated_at"
+        return self._as_they_come(pages) if dated else last_of_each(pages, self._layout)
 
     def content(self, row: Row) -> tuple[str, Content, str | None] | Skipped:
         return self._layout.content(row)
@@ -64,7 +66,7 @@ class ApiScan:
         newest = self._follow.newest() if self._follow else None
         return self._count.newest(newest) if self._count else newest
 
-    def _once_each(self, pages: Iterator[Rows]) -> Iterator[Rows]:
+    def _as_they_come(self, pages: Iterator[Rows]) -> Iterator[Rows]:
         with Met(self._layout) as met:
             for rows in pages:
                 yield met.not_older(rows)

@@ -149,7 +149,7 @@ class ApiSource:
         listed = self.status_names.read()
         counts: Counter[str] = Counter()
         names: dict[str, str | None] = {}
-        for part in self._every_order():
+        for part in last_of_each(self.every_page(), self.layout):
             for row in part:
                 order = self.layout.order(row)
                 if isinstance(order, Order):
@@ -185,17 +185,14 @@ class ApiSource:
         """Of each page the rows of these orders, until all are found."""
         wanted = frozenset(order_ids)
         left = {*wanted}
-        for part in self._every_order():
+        pages = self.every_page()
+        for part in last_of_each(pages, self.layout) if self.layout.counts else pages:
             ids = [(id_of(row), row) for row in part]
             found = [(order_id, row) for order_id, row in ids if order_id is not None and order_id in wanted]
             yield found
             left -= {order_id for order_id, _ in found}
             if not left:
                 return
-
-    def _every_order(self) -> Iterator[Rows]:
-        pages = self.every_page()
-        return last_of_each(pages, self.layout) if self.layout.counts else pages
 
     def _of_orders(self, parts: Iterator[Rows]) -> Iterator[Rows]:
         return (orders for part in parts if (orders := [row for row in part if self.layout.is_order(row)]))

@@ -111,3 +111,16 @@ def test_an_order_that_slips_through_the_baseline_is_told_to_nobody(shop: ApiSho
     poller.poll(NOON)
     poller.reconcile(NOON)
     assert (waiting(state), state.tracked()) == ([], 150)
+
+
+def test_of_orders_that_do_not_say_when_they_changed_the_last_row_counts(shop: ApiShop, state: State) -> None:
+    if shop.dating.paging == "keyset":
+        return  # which needs a time
+    shop.add(("0007", "packed", NOON))
+    poller = polling(shop, state, query_params={}, paging="none", fields={"order_id": "id", "status": "status"})
+    shop._page = lambda _target: {"body": {"orders": shop._shown(shop.rows)}}  # type: ignore[method-assign] # all at once
+    poller.poll(NOON)
+    shop.rows[-1][2] = "sent"
+    for _ in range(3):
+        result = poller.poll(NOON)
+    assert (result.rows, waiting(state)) == (ORDERS, [("0007", "sent")])
