@@ -74,12 +74,14 @@ class Call:
 
 @dataclass
 class HttpServer:
-    """`status`, `answer`: what every call gets, after `seconds`. `applied`: how often each token was."""
+    """`status`, `answer`: what every call gets, after `seconds` and what is done `first`. `applied`: how often each
+    token was."""
 
     status: int = 200
     answer: bytes = b"{}"
     content_type: str = "application/json"
     seconds: float = 0.0
+    first: Callable[[], None] = lambda: None
     calls: list[Call] = field(default_factory=list)
     applied: Counter[str] = field(default_factory=Counter)
     url: str = ""
@@ -97,6 +99,7 @@ def served(server: HttpServer) -> Iterator[HttpServer]:
                 server.calls.append(Call(self.command, self.path, dict(self.headers), body))
                 server.applied[self.headers["Idempotency-Key"]] += 1
             time.sleep(server.seconds)
+            server.first()
             self.send_response(server.status)
             self.send_header("Content-Type", server.content_type)
             self.send_header("Content-Length", str(len(server.answer)))
