@@ -99,10 +99,11 @@ def main() -> None:
 def _misused(error: click.UsageError) -> None:
     """One line; but who gives no command at all is shown them, which is what click's message is then."""
     text = error.format_message()
-    if "\n" in text or error.ctx is None:
+    if "\n" in text:
         error.show()
         sys.exit(error.exit_code)
-    _complain(f"{text.removesuffix('.')}; see: {error.ctx.command_path} --help", error.exit_code)
+    where = f"; see: {error.ctx.command_path} --help" if error.ctx else ""
+    _complain(f"{text.rstrip('.?')}{where}", error.exit_code)
 
 
 def _complain(text: str, code: int) -> None:

@@ -119,13 +119,13 @@ class ApiExamination:
         if self._layout.cursor in told:
             advice = "See above what an order looks like, and write the JMESPath that leads to it"
             text = f"{told[self._layout.cursor]} finds nothing in any of the {len(rows)} orders of the first page"
-            yield warning("source", f"{text}, so that every poll reads all orders", advice)
+            yield warning("source", f"{text}. If it is so of all, every poll reads all orders", advice)
         elif told:
             text = f"what finds nothing in the {len(rows)} orders of the first page: {', '.join(told.values())}"
             yield ok("source", text)
 
     def _newest_rows(self) -> Rows:
-        """Of the first pages. Where a feed ends is not asked: that may be far."""
+        """Of the first pages. A feed's are its oldest; where it ends is not asked, for that may be far."""
         if self._layout.counts:
             pages = last_of_each(islice(self._shop.every_page(), PAGES), self._layout)
             return sorted(chain.from_iterable(pages), key=lambda row: place_of(row, self._layout))

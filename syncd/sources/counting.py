@@ -1,7 +1,7 @@
 """The cursor of a source that numbers its changes: a history table, a feed of events. The sibling of `following`.
 
-Pure. The rows are read from the highest number down. So the first row met of an order is its last, which counts, and
-only the ids of the orders that changed are kept in mind. The cursor moves when all of them were read.
+Pure. The cursor moves when all rows were read. Those of a database come from the highest number down: the first row met
+of an order is its last, which counts, and only the ids of the orders that changed are kept in mind.
 
 A number has no present to be compared with. What lies behind the cursor is read again as far as the lookback reaches,
 for numbers are given out before their transactions commit, and these commit in any order.

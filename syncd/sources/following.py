@@ -1,4 +1,4 @@
-"""The cursor of a database source: how far its orders were read, as the shop's own raw timestamp.
+"""The cursor of a source that says when its orders changed: how far they were read, as the shop's own raw timestamp.
 
 Pure. Two laws: the cursor comes from rows that were read, and it never passes the source's present, since whatever is
 changed after that would lie behind it.

@@ -71,6 +71,7 @@ def test_a_full_disk_under_the_state_is_named(world: World) -> None:
             ["changes", "--limit", "0"],
             "syncd: Invalid value for '--limit': 0 is not in the range x>=1; see: syncd changes",
         ),
+        (["sandbox", "--port"], "syncd: Option '--port' requires an argument"),
         (["explain"], "syncd: Missing argument 'ORDER_ID'; see: syncd explain --help"),
     ],
 )

@@ -1,6 +1,6 @@
 """A poll of an API by time.
 
-    orders changed since the cursor less the lookback, page by page ──► Pages of Orders; the last moves the cursor
+    rows changed since the cursor less the lookback ──► gathering.py ──► Pages of Orders; the last moves the cursor
 
 An API promises little: its pages shift while they are read, and it need not sort them. So the cursor moves when a poll
 is over and not before. After a poll of several pages that may have shifted, the next one starts where that one had
@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import chain
 
-from syncd.model import Order, Page, Skipped
-from syncd.sources.api.ahead import ahead
-from syncd.sources.api.latest import Met
-from syncd.sources.api.shape import ApiLayout, Rows, id_of
+from syncd.model import Page
+from syncd.sources.api.gathering import Gathering
+from syncd.sources.api.latest import Repeats
+from syncd.sources.api.shape import ApiLayout, Row, Rows
 from syncd.sources.api.span import Span
 from syncd.sources.following import EPOCH, Following, load
 from syncd.sources.timestamps import Raw, bound, instant, moment
@@ -35,11 +35,12 @@ class Dated:
     now: Callable[[], datetime]
     layout: ApiLayout
     lookback: timedelta
+    repeats: Repeats
     may_shift: bool = field(kw_only=True)
 
     def changed(self, cursor: str) -> Iterator[Page]:
-        """Orders changed since `cursor` less the lookback, in the API's order. One that comes more than once is never
-        older than before."""
+        """Orders changed since `cursor` less the lookback: in the API's order, or where it repeats orders, once each
+        and oldest first."""
         span = Span.of(cursor)
         since = self._since(span)
         asked = self.pages(since)
@@ -48,10 +49,26 @@ class Dated:
             asked = self.pages(earlier)
             first = next(asked, [])
         follow = Following(span.reached, self.now(), self.layout.meaning.zone)
-        with Met(self.layout) as met:
-            for number, (part, last) in enumerate(ahead(chain([first], asked))):
-                orders, skipped = self._read(met.not_older(part), follow)
-                yield Page(orders, skipped, self._cursor(span, follow, pages=number + 1) if last else None, last)
+        pages = 0
+
+        def counted() -> Iterator[Rows]:
+            nonlocal pages
+            for part in chain([first], asked):
+                pages += 1
+                yield part
+
+        def note(row: Row) -> None:
+            raw = self.layout.value(row, "updated_at")
+            follow.note(raw, moment(raw))
+
+        gathering = Gathering(
+            layout=self.layout,
+            note=note,
+            is_news=lambda row: follow.is_news(moment(self.layout.value(row, "updated_at"))),
+            cursor=lambda: self._cursor(span, follow, pages=pages),
+            repeats=self.repeats,
+        )
+        yield from gathering.pages(counted())
 
     def again(self, cursor: str) -> Iterator[Rows]:
         """What a poll from there would read."""
@@ -69,22 +86,3 @@ class Dated:
         reached = follow.cursor(last=True)
         again = pages > 1 and self.may_shift and load(span.reached) is not None
         return str(Span(span.reached, reached)) if reached and again else reached
-
-    def _read(self, part: Rows, follow: Following) -> tuple[list[Order], list[Skipped]]:
-        """Rows as orders, noted by the cursor. What has no timestamp that can be read is left to the full compare."""
-        orders: list[Order] = []
-        skipped: list[Skipped] = []
-        for row in part:
-            raw = self.layout.value(row, "updated_at")
-            try:
-                when = moment(raw)
-            except ValueError as error:
-                order_id = id_of(row)
-                skipped.append(
-                    Skipped("bad_timestamp", order_id, f"order {order_id or 'without an id'}: updated_at {error}")
-                )
-                continue
-            follow.note(raw, when)
-            order = self.layout.order(row, beyond_cursor=follow.is_news(when))
-            orders.append(order) if isinstance(order, Order) else skipped.append(order)
-        return orders, skipped

@@ -10,7 +10,7 @@ from typing import Any
 
 from syncd.errors import SourceError
 from syncd.sources.api.asking import Asking, Part
-from syncd.sources.api.shape import ApiLayout, Row, Rows
+from syncd.sources.api.shape import Row, Rows
 from syncd.sources.counting import number
 from syncd.sources.timestamps import moment
 
@@ -42,7 +42,7 @@ def _behind(asking: Asking, part: Part, reached: Any) -> tuple[dict[str, str | N
     """What to ask for behind a page, and the place of its last row that has one. None: none has. `reached`: that of the
     page before, if any."""
     layout = asking.shape.layout
-    placed = [(place, at) for at, row in enumerate(part.rows) if (place := _place(row, layout)) is not None]
+    placed = [(place, at) for at, row in enumerate(part.rows) if (place := _place(row, asking)) is not None]
     if not placed:
         return None
     here, at = placed[-1]
@@ -53,10 +53,12 @@ def _behind(asking: Asking, part: Part, reached: Any) -> tuple[dict[str, str | N
     return {"since": asking.write_since(raw), "last_id": None if found is None else str(found)}, here
 
 
-def _place(row: Row, layout: ApiLayout) -> int | datetime | None:
-    """Where a row is by what the rows are sorted by; None: it does not say."""
+def _place(row: Row, asking: Asking) -> int | datetime | None:
+    """Where a row is by what the rows are sorted by; None: it does not say, or one cannot ask from there on."""
+    layout = asking.shape.layout
     raw = layout.value(row, layout.cursor or "")
     with suppress(ValueError):
+        asking.write_since(raw)
         return number(raw) if layout.counts else moment(raw)
     return None
 
@@ -65,9 +67,7 @@ def _is_before(one: Any, other: Any) -> bool:
     """Two numbers or two times; a wall clock may have run back an hour."""
     if isinstance(one, int):
         return bool(one < other)
-    if one.tzinfo is None:
-        other -= _HOUR
-    return one.tzinfo == other.tzinfo and bool(one < other)
+    return one.tzinfo == other.tzinfo and bool(other - one > (timedelta() if one.tzinfo else _HOUR))
 
 
 def _stuck(why: str) -> SourceError:

@@ -11,6 +11,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, Self
 
@@ -30,7 +31,7 @@ _ROWS = {
     "order_id": "SELECT row FROM latest ORDER BY order_id",
     "place": "SELECT row FROM latest ORDER BY place, order_id",
 }
-_PLACES = "SELECT order_id, place FROM latest WHERE order_id IN (SELECT value FROM json_each(?))"
+_MET = "SELECT order_id, place, row FROM latest WHERE order_id IN (SELECT value FROM json_each(?))"
 
 
 class _File:
@@ -47,13 +48,9 @@ class _File:
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
-    def _keep(self, rows: Iterable[tuple[str, int, str | None]]) -> None:
+    def _keep(self, rows: Iterable[tuple[str, int, str]]) -> None:
         with _room(), self._file:
             self._file.executemany(_KEEP, rows)
-
-    def _places(self, order_ids: Sequence[str]) -> dict[str, int]:
-        with _room():
-            return dict(self._file.execute(_PLACES, [json.dumps(order_ids)]))
 
 
 class Latest(_File):
@@ -72,27 +69,45 @@ class Latest(_File):
                 yield [_load(text) for (text,) in block]
 
 
-class Met(_File):
-    """Which orders were met, and how new their rows were: so rows need not wait for the last one. An older one is left
-    out; a newer one follows, and puts right what went before it."""
+@dataclass(slots=True)
+class Repeats:
+    """Whether an API is known to show an order in different rows. Then they are awaited before one is chosen."""
 
-    def not_older(self, rows: Rows, *, read_again: bool = False) -> Rows:
-        """Those that are not older than one of the same order which was met before. `read_again`: nor the same one."""
+    known: bool = False
+
+
+class Met(_File):
+    """Which orders were met, and in which rows, so that rows need not wait for the last one: the same row again and an
+    older one are left out; a newer one goes on, and puts right what went before it."""
+
+    def __init__(self, layout: ApiLayout, repeats: Repeats) -> None:
+        super().__init__(layout)
+        self._repeats = repeats
+
+    def not_older(self, rows: Rows) -> Rows:
         named = [(id_of(row), row) for row in rows]
-        met = self._places([name for name, _ in named if name])
+        met = self._met([name for name, _ in named if name])
         passed = []
         for name, row in named:
-            place = place_of(row, self._layout)
+            here = place_of(row, self._layout), str(hash(row))
             if name is None or name not in met:
                 passed.append(row)
-            elif place > met[name] or (place == met[name] and not read_again):
-                passed.append(repeated(row))
-            else:
+            elif here == met[name]:
                 continue
+            else:
+                self._repeats.known = True
+                if here[0] < met[name][0]:
+                    continue
+                passed.append(repeated(row))
             if name:
-                met[name] = place
-        self._keep((name, place, None) for name, place in met.items())
+                met[name] = here
+        self._keep((name, *here) for name, here in met.items())
         return passed
+
+    def _met(self, order_ids: Sequence[str]) -> dict[str, tuple[int, str]]:
+        with _room():
+            found = self._file.execute(_MET, [json.dumps(order_ids)])
+            return {order_id: (place, row) for order_id, place, row in found}
 
 
 def last_of_each(parts: Iterable[Rows], layout: ApiLayout) -> Iterator[Rows]:
@@ -105,8 +120,8 @@ def last_of_each(parts: Iterable[Rows], layout: ApiLayout) -> Iterator[Rows]:
 
 
 def place_of(row: Row, layout: ApiLayout) -> int:
-    """Where it is among the rows of its order: its number, else the microsecond in which it changed. One that does not
-    say is lower than any."""
+    """Where it is among the rows of its order: its number, else the microsecond in which it changed, counted from 1970.
+    One that does not say comes before."""
     raw: Any = layout.value(row, layout.cursor or "")
     with suppress(ValueError):
         if layout.counts:

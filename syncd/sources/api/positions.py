@@ -73,7 +73,8 @@ class _Offsets:
 
     def _fresh(self, part: Part) -> Rows:
         """What was not on the page before. If nothing moved only its last row was, and others may look the same."""
-        if self._overlap and self._known and [*part.keys[:1]] == [*self._known[-1:]]:
+        meets = self._overlap and self._known and [*part.keys[:1]] == [*self._known[-1:]]
+        if meets and [*part.keys] != [*self._known]:
             return part.rows[1:]
         return part.beyond({*(self._known or self._shown)})
 

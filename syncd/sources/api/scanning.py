@@ -9,7 +9,7 @@ from itertools import islice
 
 from syncd.model import Content, Page, Skipped
 from syncd.sources.api.ahead import ahead
-from syncd.sources.api.latest import Met, last_of_each
+from syncd.sources.api.latest import Met, Repeats, last_of_each
 from syncd.sources.api.shape import Row, Rows, Shape
 from syncd.sources.counting import Counting
 from syncd.sources.following import Following
@@ -20,10 +20,9 @@ AGAIN_AT_MOST = 1
 
 
 class ApiScan:
-    """Satisfies `syncd.reconcile.Scan`. Rows that say when they changed come in the API's order: where that is not the
-    same each time, more of them are compared one by one, and no more is needed, for every row is whole. Where an order
-    comes more than once, none of its rows is older than the one before. Of others, as in a feed, the last row of each
-    order is given, by id.
+    """Satisfies `syncd.reconcile.Scan`. Rows that say when they changed go on in the API's order: where that is not the
+    same each time, more of them are compared one by one, and no more is needed, for every row is whole. Where orders
+    are shown more than once, as in a feed, the last row of each is given, by id, when all have come.
 
     `begin_following`, called when the first page has come, notes how far the orders reach in time; `count` does so by
     number. None: they do not say, or cannot be polled by it. `again`: what is to be read once more behind the last of
@@ -37,6 +36,7 @@ class ApiScan:
         begin_following: Callable[[], Following] | None,
         count: Counting | None,
         again: Callable[[str], Iterator[Rows]],
+        repeats: Repeats,
     ) -> None:
         self._pages = pages
         self._shape = shape
@@ -45,6 +45,7 @@ class ApiScan:
         self._follow: Following | None = None
         self._count = count
         self._again = again
+        self._repeats = repeats
         self._read = 0
 
     @property
@@ -52,9 +53,8 @@ class ApiScan:
         return self._layout.width
 
     def blocks(self) -> Iterator[Rows]:
-        pages = self._noted(self._pages)
-        dated = self._layout.cursor == "updated_at"
-        return self._as_they_come(pages) if dated else last_of_each(pages, self._layout)
+        awaited = self._repeats.known or self._layout.cursor != "updated_at"
+        return last_of_each(self._parts(), self._layout) if awaited else self._as_they_come()
 
     def content(self, row: Row) -> tuple[str, Content, str | None] | Skipped:
         return self._layout.content(row)
@@ -66,14 +66,16 @@ class ApiScan:
         newest = self._follow.newest() if self._follow else None
         return self._count.newest(newest) if self._count else newest
 
-    def _as_they_come(self, pages: Iterator[Rows]) -> Iterator[Rows]:
-        with Met(self._layout) as met:
-            for rows in pages:
+    def _as_they_come(self) -> Iterator[Rows]:
+        with Met(self._layout, self._repeats) as met:
+            for rows in self._parts():
                 yield met.not_older(rows)
-            newest = self.newest()
-            if newest and self._read > 1:
-                for rows in self._noted(islice(self._again(newest[0]), AGAIN_AT_MOST)):
-                    yield met.not_older(rows, read_again=True)
+
+    def _parts(self) -> Iterator[Rows]:
+        yield from self._noted(self._pages)
+        newest = self._follow.newest() if self._follow and not self._count else None
+        if newest and self._read > 1:
+            yield from self._noted(islice(self._again(newest[0]), AGAIN_AT_MOST))
 
     def _noted(self, pages: Iterator[Rows]) -> Iterator[Rows]:
         for rows, _ in ahead(pages):

@@ -19,7 +19,7 @@ from syncd.sources.api.asking import Asking
 from syncd.sources.api.client import Client, Clocks
 from syncd.sources.api.dated import Dated
 from syncd.sources.api.feed import ALL_EVENTS, Feed
-from syncd.sources.api.latest import last_of_each
+from syncd.sources.api.latest import Repeats, last_of_each
 from syncd.sources.api.login import authorization, without_login
 from syncd.sources.api.paging import MAY_SHIFT, Paging, rows
 from syncd.sources.api.request import Template, behind, since_text
@@ -27,7 +27,7 @@ from syncd.sources.api.scanning import ApiScan
 from syncd.sources.api.shape import Row, Rows, Shape, id_of
 from syncd.sources.api.statuses import StatusList, StatusNames
 from syncd.sources.columns import Meaning, text_of
-from syncd.sources.counting import Counting
+from syncd.sources.counting import Counting, number
 from syncd.sources.dictionary import StatusCount
 from syncd.sources.following import EPOCH, Following
 from syncd.sources.timestamps import instant, moment
@@ -82,6 +82,7 @@ class ApiSource:
     clocks: InitVar[Clocks | None] = None
     scans_whole: ClassVar = True
     _complaints: set[str] = field(default_factory=set, init=False)
+    _repeats: Repeats = field(default_factory=Repeats, init=False)
 
     def __post_init__(
         self,
@@ -127,15 +128,15 @@ class ApiSource:
         polled = self.has_cursor()
         count = Counting(None) if polled and self.layout.counts else None
         again = self._dated.again if self._may_shift else lambda _cursor: iter(())
-        return ApiScan(self.every_page(), self.shape, self._following_all if polled else None, count, again)
+        follow = self._following_all if polled else None
+        return ApiScan(self.every_page(), self.shape, follow, count, again, self._repeats)
 
     def look_up(self, ids: Sequence[Any]) -> Page:
         """The orders with these ids, given as a scan gave them."""
         return self.find([text for raw in ids if (text := text_of(raw)) is not None])
 
     def find(self, order_ids: Collection[str]) -> Page:
-        """The orders with these ids, as a person types them; those that there are not are left out. The API shows its
-        pages until all are found."""
+        """The orders with these ids, as a person types them; those that there are not are left out."""
         found = dict(chain.from_iterable(self._among(order_ids)))
         return self.layout.page([*found.values()])
 
@@ -182,17 +183,11 @@ class ApiSource:
         self.client.close()
 
     def _among(self, order_ids: Collection[str]) -> Iterator[list[tuple[str, Row]]]:
-        """Of each page the rows of these orders, until all are found."""
+        """Of each block the rows of these orders; the API is read to its end, for the last row of each counts."""
         wanted = frozenset(order_ids)
-        left = {*wanted}
-        pages = self.every_page()
-        for part in last_of_each(pages, self.layout) if self.layout.counts else pages:
+        for part in last_of_each(self.every_page(), self.layout):
             ids = [(id_of(row), row) for row in part]
-            found = [(order_id, row) for order_id, row in ids if order_id is not None and order_id in wanted]
-            yield found
-            left -= {order_id for order_id, _ in found}
-            if not left:
-                return
+            yield [(order_id, row) for order_id, row in ids if order_id is not None and order_id in wanted]
 
     def _of_orders(self, parts: Iterator[Rows]) -> Iterator[Rows]:
         return (orders for part in parts if (orders := [row for row in part if self.layout.is_order(row)]))
@@ -228,7 +223,7 @@ class ApiSource:
 
     @property
     def _dated(self) -> Dated:
-        return Dated(self.pages, self.now, self.layout, self.lookback, may_shift=self._may_shift)
+        return Dated(self.pages, self.now, self.layout, self.lookback, self._repeats, may_shift=self._may_shift)
 
     @property
     def _everything(self) -> str:
@@ -240,8 +235,10 @@ class ApiSource:
 
     def _written(self, raw: Any) -> str:
         """A raw cursor as `{since}`, to go on right behind it: text stays as it came."""
-        if self.layout.counts or (isinstance(raw, str) and self.api.since_format == "iso"):
-            return str(raw)
+        if self.layout.counts:
+            return str(number(raw))
+        if isinstance(raw, str) and self.api.since_format == "iso":
+            return raw
         return self._since_text(instant(moment(raw), self.timezone))
 
     def _following_all(self) -> Following:

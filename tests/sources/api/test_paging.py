@@ -373,10 +373,10 @@ def test_a_link_may_be_written_in_any_way_that_its_standard_allows(shop: ApiShop
 
 
 @styled(STYLE["offset"])
-@pytest.mark.parametrize("size", [4, 10])
-def test_an_api_that_takes_no_offset_comes_to_an_end(shop: ApiShop, size: int) -> None:
-    shop.bend = lambda answer: {**answer, "body": {"orders": shop._shown(shop.rows[:size])}}
-    assert {*scanned(source_of(shop))} == {str(number) for number in range(size)}
+@pytest.mark.parametrize("shown", [[0, 1, 2, 3], [*range(10)], [0, 0], [0, 1, 0]])
+def test_an_api_that_takes_no_offset_comes_to_an_end(shop: ApiShop, shown: list[int]) -> None:
+    shop.bend = lambda answer: {**answer, "body": {"orders": shop._shown([shop.rows[at] for at in shown])}}
+    assert {*scanned(source_of(shop))} == {*map(str, shown)}
     assert len(shop.asked) < 15
 
 
@@ -405,3 +405,18 @@ def test_a_time_that_cannot_be_read_stops_no_keyset(shop: ApiShop, at: int, when
     pages = [*source.changed('["str", "2026-03-02T00:00:00"]')]
     assert {order.order_id for page in pages for order in page.orders} == {str(n) for n in range(10) if n != at}
     assert [row.order_id for page in pages for row in page.skipped] == [str(at)]
+
+
+@styled(STYLE["keyset"])
+@pytest.mark.parametrize("when", ["0001-01-01T00:00:00", "9999-12-31T23:59:59"])
+def test_a_time_at_the_ends_of_the_calendar_stops_no_keyset(shop: ApiShop, when: str) -> None:
+    pages = iter([["0", "1"], ["2", "3"], []])
+    times = {"0": when if when < "1" else "2026-03-02T10:00:00", "3": when if when > "1" else "2026-03-02T13:00:00"}
+
+    def page(target: str) -> dict[str, Any]:
+        assert target.startswith("/orders?since=")
+        times_of = {one: times.get(one, "2026-03-02T12:00:00") for one in next(pages)}
+        return {"body": {"orders": [{"id": one, "status": "new", "changed": at} for one, at in times_of.items()]}}
+
+    shop._page = page  # type: ignore[method-assign] # as above
+    assert scanned(source_of(shop, since_format="epoch")) == ["0", "1", "2", "3"]

@@ -52,6 +52,37 @@ def waiting(state: State) -> list[tuple[str, str]]:
     return [(change.order_id, change.status) for change in state.changes(state="pending", order_id=None, limit=None)]
 
 
+def ever_found(state: State) -> int:
+    return len(list(state.changes(state=None, order_id=None, limit=None)))
+
+
+def test_once_it_is_known_nothing_is_found_again_and_again(shop: ApiShop, state: State) -> None:
+    """A change that was staged anew at each poll would lose its attempts, and slip past the guard."""
+    poller = polling(shop, state)
+    poller.poll(NOON)
+    repeat(shop)
+    poller.poll(NOON)
+    poller.reconcile(NOON)
+    found = ever_found(state)
+    for _ in range(3):
+        assert (poller.poll(NOON).found, poller.reconcile(NOON).found) == ({}, {})
+    assert ever_found(state) == found
+
+
+def test_orders_that_are_gone_are_missed_though_others_repeat(shop: ApiShop, state: State) -> None:
+    repeat(shop)
+    poller = polling(shop, state)
+    poller.poll(NOON)
+    shop.remove("0001", "0002", "0003")
+    assert poller.reconcile(NOON).missing == 3
+
+
+def test_an_order_that_a_person_names_is_found_in_its_newest_row(shop: ApiShop) -> None:
+    repeat(shop)
+    (order,) = shop.source(batch=100).find(["0050"]).orders
+    assert order.status == "packed"
+
+
 def test_a_baseline_with_repeated_orders_tells_nobody(shop: ApiShop, state: State) -> None:
     repeat(shop)
     poller = polling(shop, state)
