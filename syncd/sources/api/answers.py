@@ -26,7 +26,7 @@ _CHUNK = 64 * 1024
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 _QUOTED = 200
 _PORTS = {"http": 80, "https": 443}
-_PARAM = r';\s*([\w!#$&+.^`|~-]+\*?)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;,"]*))\s*'
+_PARAM = r';\s*([\w!#$&+.^`|~-]+\*?)\s*(?:=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;,"]*))\s*)?'
 _LINK_PARAM = re.compile(_PARAM)
 _LINK = re.compile(rf"<(?P<target>[^>]*)>\s*(?P<params>(?:{_PARAM})*)")
 

@@ -356,6 +356,7 @@ def test_what_was_read_before_the_api_failed_is_given(shop: ApiShop) -> None:
     [
         '<{}>; rel="next"',
         "<{}>;rel=next;foo=1",
+        "<{}>; crossorigin; rel=next",
         '</first>; rel="first", <{}>; REL="Next last"',
         '<{}>; title="x, <y>; rel=prev"; rel="next"',
         "</a,b>; rel=prev, <{}>; title*=UTF-8''x; rel = \"next\"",
