@@ -205,6 +205,7 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(hostile: Desk, url: str, br
         assert page.evaluate("document.documentElement.scrollWidth") <= 320
         picture(page, "hostile-phone")
         page.locator("td a").first.click()
+        page.wait_for_url("**/order?*")  # a click waits until the page comes, not until it has its style
         assert page.evaluate("document.documentElement.scrollWidth") <= 320
 
 
