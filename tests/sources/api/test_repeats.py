@@ -36,6 +36,10 @@ def shop(request: pytest.FixtureRequest) -> Iterator[ApiShop]:
         yield api_shop
 
 
+unsorted = pytest.mark.parametrize("shop", SHOWN[:2], ids=str, indirect=True)
+"""keyset wants a time, and the oldest order first."""
+
+
 def repeat(shop: ApiShop, status: str = "packed") -> None:
     """A second, newer row of each fiftieth order."""
     shop.add(*((f"{number:04}", status, NOON - 9 * MINUTE) for number in range(0, ORDERS, 50)))
@@ -107,9 +111,8 @@ def test_a_newer_row_is_told_once_and_the_older_one_never(shop: ApiShop, state: 
     assert sorted(waiting(state)) == [(f"{number:04}", "packed") for number in range(0, ORDERS, 50)]
 
 
+@unsorted
 def test_it_is_so_in_whatever_order_they_come(shop: ApiShop, state: State) -> None:
-    if shop.dating.paging == "keyset":
-        return  # which is sorted, or a fault
     newest_first(shop)
     poller = polling(shop, state)
     poller.poll(NOON)
@@ -120,9 +123,8 @@ def test_it_is_so_in_whatever_order_they_come(shop: ApiShop, state: State) -> No
     assert sorted(waiting(state)) == [(f"{number:04}", "packed") for number in range(0, ORDERS, 50)]
 
 
+@unsorted
 def test_it_is_so_where_every_poll_compares_all(shop: ApiShop, state: State) -> None:
-    if shop.dating.paging == "keyset":
-        return  # which needs {since}
     params = {name: text for name, text in shop.api().query_params.items() if name != "since"}
     poller = polling(shop, state, query_params=params)
     poller.poll(NOON)
@@ -147,9 +149,8 @@ def test_an_order_that_slips_through_the_baseline_is_told_to_nobody(shop: ApiSho
     assert (waiting(state), state.tracked()) == ([], 150)
 
 
+@unsorted
 def test_of_orders_that_do_not_say_when_they_changed_the_last_row_counts(shop: ApiShop, state: State) -> None:
-    if shop.dating.paging == "keyset":
-        return  # which needs a time
     shop.add(("0007", "packed", NOON))
     poller = polling(shop, state, query_params={}, paging="none", fields={"order_id": "id", "status": "status"})
     shop._page = lambda target: {"body": {"orders": shop._shown(shop.rows) if target else []}}  # type: ignore[method-assign] # all at once
