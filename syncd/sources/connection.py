@@ -7,7 +7,7 @@ that took the cursor out of a result that was already streaming lost a row of a 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -141,7 +141,8 @@ class Database:
             connection.invalidate()  # an abandoned stream would have to be read to its end first
             raise
         finally:
-            connection.close()
+            with suppress(*self._faults):  # a read ends with a rollback; if the connection is cut just then, all was read
+                connection.close()
 
     def _read_fault(self, error: Exception, connection: Connection) -> SourceError:
         if connection.invalidated or self._is_disconnect(error, connection):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import Connection, event, make_url
 from sqlalchemy.dialects import registry
 
 from syncd.errors import SourceError
@@ -273,6 +273,31 @@ def test_a_connection_that_was_cut_is_made_anew(open_shop: OpenShop) -> None:
     assert len(list(source.changed(start(source)))) > 1
     shop.execute(cut)
     assert ids(source.find(["17"]).orders) == ["17"]
+
+
+@pytest.mark.parametrize(
+    ("server", "own_id", "end"),
+    [
+        ("mariadb", "SELECT connection_id()", "KILL {}"),
+        ("postgresql", "SELECT pg_backend_pid()", "SELECT pg_terminate_backend({})"),
+    ],
+)
+def test_a_connection_that_is_cut_once_all_is_read_spoils_nothing(
+    open_shop: OpenShop, server: str, own_id: str, end: str
+) -> None:
+    shop = open_shop(next(dating for dating in DATINGS if dating.server == server))
+    shop.add(("A", "new", NOON))
+    source = shop.source()
+    cut = []
+
+    def cut_it(connection: Connection) -> None:
+        cut.append(connection.exec_driver_sql(own_id).scalar_one())
+        shop.execute(end.format(cut[-1]))
+
+    event.listen(source._database._engine, "rollback", cut_it)  # what ends a read, after its last row
+    assert ids(source.find(["A"]).orders) == ["A"]
+    assert source._database.now().tzinfo is UTC
+    assert len(set(cut)) > 1
 
 
 # --- faults
