@@ -141,7 +141,7 @@ class Database:
             connection.invalidate()  # an abandoned stream would have to be read to its end first
             raise
         finally:
-            with suppress(*self._faults):  # a read ends with a rollback; if the connection is cut just then, all was read
+            with suppress(*self._faults):  # a read ends with a rollback: cut just then, it had all
                 connection.close()
 
     def _read_fault(self, error: Exception, connection: Connection) -> SourceError:
