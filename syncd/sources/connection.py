@@ -7,7 +7,7 @@ that took the cursor out of a result that was already streaming lost a row of a 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -126,12 +126,14 @@ class Database:
 
     @contextmanager
     def _connected(self) -> Iterator[Connection]:
+        """One transaction, which is rolled back: nothing is written."""
         try:
             connection = self._engine.connect()
         except self._faults as error:
             advice = "Check SYNCD_SOURCE__URL, and that the database runs and lets this host and user in"
             raise self._fault("cannot be reached", error, advice) from error
         try:
+            connection.begin()
             yield connection
         except self._faults as error:
             fault = self._read_fault(error, connection)
@@ -140,9 +142,16 @@ class Database:
         except BaseException:
             connection.invalidate()  # an abandoned stream would have to be read to its end first
             raise
+        else:
+            self._roll_back(connection)
         finally:
-            with suppress(*self._faults):  # a read ends with a rollback: cut just then, it had all
-                connection.close()
+            connection.close()
+
+    def _roll_back(self, connection: Connection) -> None:
+        try:
+            connection.rollback()
+        except self._faults:  # it was cut, but only now that everything was read
+            connection.invalidate()  # else the pool would try as well, and log that it cannot
 
     def _read_fault(self, error: Exception, connection: Connection) -> SourceError:
         if connection.invalidated or self._is_disconnect(error, connection):
