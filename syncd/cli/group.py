@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -52,7 +53,10 @@ class Commands(click.Group):
         entry = COMMANDS.get(cmd_name)
         if entry is None:
             return None
+        gc.disable()  # a quarter of a start went into looking for garbage among the modules, where there is none
         command: click.Command = getattr(import_module(f"syncd.cli.{entry.module}"), cmd_name)
+        gc.freeze()
+        gc.enable()
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
