@@ -88,6 +88,11 @@ def test_at_the_baseline_an_order_is_recorded_and_told_to_nobody() -> None:
     assert decision == Decision(Seen("7", {"status": "new"}, told={"status": "new"}))
 
 
+def test_at_the_baseline_a_newer_row_of_an_order_is_recorded_in_place_of_the_older() -> None:
+    decision = decide(replace(order("packed"), repeats=True), seen("new"), Policy(verdict, adopt_all=True))
+    assert decision == Decision(Seen("7", {"status": "packed"}, told={"status": "packed"}))
+
+
 def test_an_order_older_than_the_baseline_that_only_shows_now_is_history() -> None:
     policy = Policy(verdict, history_before=NOON + timedelta(seconds=1))
     assert change(order("new"), None, policy) is None

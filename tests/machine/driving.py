@@ -39,7 +39,7 @@ class Driver:
 
     def poll(self, meanwhile: Sequence[Happening] = (), *, full: bool = False) -> PollResult | None:
         self.world.shop.meanwhile = [self._happening(what) for what in meanwhile]
-        before = self._going()
+        before = self._going() if self.world.max_changes else set()
         result = self.alive(lambda: self.world.poll(full=full))
         if result is not None and self.world.max_changes:
             assert len(self._going() - before) <= self.world.max_changes, "the guard let too many go"

@@ -188,7 +188,8 @@ class World:
 
     def note_adopted(self) -> None:
         """Take what was adopted at the baseline as what IMSHOP knows; only orders that are old may be."""
-        for order_id, seen in self.state.load(self.old - self.adopted).items():
+        new = self.old - self.adopted
+        for order_id, seen in self.state.load(new).items() if new else ():
             if seen.told is not None:
                 self.imshop.adopt(order_id, seen.told)
             self.adopted.add(order_id)
