@@ -17,16 +17,6 @@ settings.register_profile("ci", settings.get_profile("explore"), derandomize=Tru
 settings.register_profile("deep", settings.get_profile("explore"), max_examples=100_000)
 settings.load_profile("ci" if os.environ.get("CI") == "true" else "explore")
 
-# The gate on coverage is the core's, and the core's own tests are to pass it. Counting lines makes a test take 1.7
-# times as long, so all others run uncounted.
-UNCOUNTED = {"crash", "deploy", "e2e", "page", "presets", "sources", "test_machine.py", "test_year.py"}
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if UNCOUNTED & set(item.path.relative_to(Path(__file__).parent).parts):
-            item.add_marker(pytest.mark.no_cover)
-
 
 @pytest.fixture(autouse=True)
 def _logging_stays_as_it_was() -> Iterator[None]:
