@@ -90,6 +90,11 @@ class Jobs:
         except (SourceError, StateError) as error:
             self.metrics.poll_failed(kind, time.monotonic() - started)
             self.observer.poll_failed(kind, str(error))
+        except StopError:
+            raise
+        except Exception:
+            self.metrics.poll_failed(kind, time.monotonic() - started)
+            raise
         else:
             self.observer.polled(result, time.monotonic() - started)
 

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from syncd.diff import Policy, Verdict
-from syncd.errors import SourceError
+from syncd.errors import SourceError, SyncdError
 from syncd.model import Baseline, Page
 from syncd.reconcile import FullCompare, ScannedSource, ScannedState
 from syncd.staging import PollKind, PollResult, Stager
@@ -137,6 +137,12 @@ class Poller:
             result = poll(now)
         except SourceError as error:
             self.state.poll_ended(now, str(error), kind=kind)
+            raise
+        except SyncdError:
+            raise
+        except Exception as error:  # told by whoever runs the poll; until it is over, nothing may look like health
+            what = f"a poll failed in a way nobody foresaw ({type(error).__name__}); the log has more, please report it"
+            self.state.poll_ended(now, what, kind=kind)
             raise
         self.state.poll_ended(now, None, kind=result.kind, rows=result.rows, changes=sum(result.found.values()))
         return result

@@ -103,6 +103,7 @@ def test_an_unforeseen_error_is_logged_once_with_its_traceback_and_the_next_tick
     assert caplog.messages == ["job_crashed"]
     assert "IndexError" in caplog.text
     assert desk.sample("syncd_job_errors_total", job="poll") == 1
+    assert desk.sample("syncd_polls_total", kind="incremental", result="error") == 1
     desk.shop.put("1", "new")
     desk.jobs.poll()
     assert desk.sample("syncd_polls_total", kind="full", result="ok") == 1

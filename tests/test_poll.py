@@ -322,6 +322,18 @@ def test_how_polls_went_is_noted(poller: Poller, shop: FakeShop, memory: State) 
     assert memory.summary().source.consecutive_failures == 0
 
 
+def test_a_poll_that_fails_in_a_way_nobody_foresaw_does_not_look_like_health(
+    poller: Poller, shop: FakeShop, memory: State
+) -> None:
+    baseline(poller, shop)
+    shop.rows["01"] = ("01",)
+    with pytest.raises(IndexError):
+        poller.reconcile(shop.now)
+    source = memory.summary().source
+    assert source.consecutive_failures == 1
+    assert "nobody foresaw (IndexError)" in (source.last_error or "")
+
+
 def test_progress_may_abandon_a_poll_and_what_was_staged_stays(poller: Poller, shop: FakeShop, memory: State) -> None:
     leave_the_baseline_behind(poller, shop)
     shop.page = 2

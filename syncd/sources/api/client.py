@@ -85,7 +85,7 @@ class Client:
         found = self._session.merge_environment_settings(self.base_url, {}, None, None, None)
         # A proxy leads away from this machine, whether the environment says so or not.
         self._proxies = {} if is_this_machine(self._origin[1]) else found["proxies"]
-        self._verify = found["verify"]
+        self._verify = found["verify"] or True
 
     @property
     def host(self) -> str:
@@ -143,7 +143,7 @@ class Client:
         for _ in range(REDIRECTS_AT_MOST):
             self._stay_at_home(url, "sends")
             reply = self._asked(url)
-            if reply.status not in (301, 302, 303, 307, 308) or "Location" not in reply.headers:
+            if not _leads_on(reply.status, reply.headers):
                 return reply
             url = urljoin(url, reply.headers["Location"])
             self._stay_at_home(url, "redirects")
@@ -161,17 +161,13 @@ class Client:
     def _asked(self, url: str) -> Reply:
         try:
             request = self._session.prepare_request(requests.Request("GET", url))
-            response = self._session.send(
-                request,
-                stream=True,
-                timeout=self.timeout,
-                allow_redirects=False,
-                proxies=self._proxies,
-                verify=self._verify,
+            # Not by the session: it reads the body of a redirect, whatever its size, and decodes it.
+            response = self._session.get_adapter(url).send(
+                request, stream=True, timeout=self.timeout, proxies=self._proxies, verify=self._verify
             )
             with closing(response):
                 self._note_date(response.headers.get("Date"))
-                body = body_of(response.raw)
+                body = b"" if _leads_on(response.status_code, response.headers) else body_of(response.raw)
                 return Reply(url, response.status_code, response.headers, body)
         except (requests.RequestException, HTTPError, OSError, ValueError, zlib.error) as error:
             raise self._fault(error) from None
@@ -188,6 +184,10 @@ class Client:
         why, passes = why_not(error)
         text = self.redact(f"{self.host} {why}")
         return _PassingError(text) if passes else SourceError(text)
+
+
+def _leads_on(status: int, headers: Mapping[str, str]) -> bool:
+    return status in (301, 302, 303, 307, 308) and "Location" in headers
 
 
 class _PassingError(SourceError):

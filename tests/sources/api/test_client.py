@@ -265,6 +265,12 @@ def test_a_redirect_on_its_own_host_is_followed_with_the_login() -> None:
         assert [one.headers["authorization"] for one in stub.received] == [f"Bearer {SECRET}"] * 2
 
 
+@pytest.mark.parametrize("body", [gzip.compress(b""), gzip.compress(b"<html>"), b"<html>", b""], ids=str)
+def test_a_redirect_is_followed_whatever_its_body_is(body: bytes) -> None:
+    with Stub(acts=[reply(302, body, Location="/v2", Content_Encoding="gzip"), reply(200, ONE)]) as stub:
+        assert read(source_at(stub.url)) == ["1"]
+
+
 @pytest.mark.parametrize("location", ["http://localhost:9/x", "https://127.0.0.1/x", "//shop.example/x", "ftp://x/"])
 def test_credentials_go_to_no_other_host(location: str) -> None:
     told = fault_of(reply(307, Location=location))
