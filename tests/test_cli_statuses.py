@@ -72,6 +72,21 @@ def test_without_a_dictionary_the_orders_codes_are_listed(run: Run) -> None:
     ]
 
 
+def test_the_text_is_that_of_most_orders(run: Run) -> None:
+    name = "CASE number WHEN '5' THEN 'New' ELSE 'Новый' END"
+    query = f"SELECT number AS order_id, 'new' AS status, {name} AS message FROM orders"
+    listed = json.loads(run("statuses", "--json", STATUSES_QUERY="", QUERY=query).stdout)
+    assert [(row["text"], row["orders"]) for row in listed] == [("Новый", 5)]
+
+
+def test_where_the_dictionary_may_not_be_read_the_orders_codes_are_listed_and_it_is_told(run: Run) -> None:
+    result = run("statuses", "--json", STATUSES_QUERY="SELECT code AS status, title AS message FROM kept_secret")
+    assert [row["code"] for row in json.loads(result.stdout)] == ["new", "odd", "sent"]
+    assert isinstance(result.exception, SourceError)
+    assert "only statuses that orders have are listed" in str(result.exception)
+    assert "kept_secret" in str(result.exception)
+
+
 def test_a_suggestion_stands_apart_from_what_the_statuses_file_says(run: Run) -> None:
     listed = {row["code"]: row for row in json.loads(run("statuses", "--suggest", "--json").stdout)}
     assert (listed["new"]["imshop"], listed["new"]["suggestion"]) == ("placed", None)

@@ -12,6 +12,7 @@ import click
 from syncd import compose
 from syncd.cli.context import settings
 from syncd.cli.output import json_option, print_json, print_table
+from syncd.errors import SourceError
 from syncd.sources import StatusCount
 from syncd.statuses import Statuses, StatusesFile
 from syncd.suggest import suggestion
@@ -22,9 +23,9 @@ _LIST = Sequence[Sequence[object]]
 class StatusSource(Protocol):
     """The little that this list needs of a shop."""
 
-    def statuses(self) -> Sequence[StatusCount]:
-        """Every status code that the shop has, on its orders or in its dictionary, with its name. An API keeps the
-        platform's dictionary once it has it, for a day. SourceError."""
+    def statuses(self, unlisted: Callable[[str], None]) -> Sequence[StatusCount]:
+        """Every status code that the shop has, on its orders or in its dictionary, with its name. `unlisted` is told
+        why the dictionary cannot be read. An API keeps the platform's once it has it, for a day. SourceError."""
 
     def close(self) -> None: ...
 
@@ -45,12 +46,14 @@ def statuses(ctx: click.Context, form: str, *, suggest: bool, json: bool) -> Non
     """List every status code that the shop has: its text, how many orders are there, and IMSHOP's status for it.
 
     IMSHOP's status is what the statuses file expects. A suggestion stands in a column of its own: it is a guess.
+    Where the shop's own list cannot be read, the statuses that orders have are listed, and the exit status is 1.
     """
     chosen = settings(ctx, level="error")
     listed = StatusesFile(chosen.statuses.file).now
     shop: StatusSource = compose.source(chosen)
+    faults: list[str] = []
     try:
-        rows = [_row(status, listed, suggest=suggest) for status in shop.statuses()]
+        rows = [_row(status, listed, suggest=suggest) for status in shop.statuses(faults.append)]
     finally:
         shop.close()
     if json:
@@ -58,6 +61,8 @@ def statuses(ctx: click.Context, form: str, *, suggest: bool, json: bool) -> Non
     else:
         headings = ["code", "text", "orders", "IMSHOP", *(["suggestion"] if suggest else [])]
         _PRINTED[form](headings, [list(row.values()) for row in rows])
+    for fault in faults:
+        raise SourceError(f"only statuses that orders have are listed, for the shop's own list cannot be read: {fault}")
 
 
 def _row(status: StatusCount, listed: Statuses, *, suggest: bool) -> Mapping[str, object]:

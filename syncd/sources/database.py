@@ -153,9 +153,10 @@ class DatabaseSource:
         learnt = self._look()
         return learnt.layout.page(self._rows(learnt.newest(limit)))
 
-    def statuses(self) -> list[StatusCount]:
-        """Every status code that the shop has, with its name and how many orders are there."""
-        return statuses(self._database, self._look(), self.statuses_query)
+    def statuses(self, unlisted: Callable[[str], None] | None = None) -> list[StatusCount]:
+        """Every status code that the shop has, with its name and how many orders are there. `unlisted` is told why the
+        shop's own list cannot be read; None: that is a SourceError."""
+        return statuses(self._database, self._look(), self.statuses_query, unlisted)
 
     def inspection(self) -> Inspection:
         """For questions that no poll asks."""

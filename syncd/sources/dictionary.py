@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from syncd.errors import SourceError
@@ -26,13 +26,51 @@ class StatusCount:
     in_dictionary: bool = False
 
 
-def statuses(database: Database, learnt: Learnt, dictionary: str | None) -> list[StatusCount]:
+class Tally:
+    """How many orders are in each status, and what most of them call it: some may be in another language."""
+
+    def __init__(self) -> None:
+        self._orders: Counter[str] = Counter()
+        self._names: defaultdict[str, Counter[str]] = defaultdict(Counter)
+
+    def note(self, code: str, name: str | None) -> None:
+        """An order."""
+        self._orders[code] += 1
+        if name:
+            self._names[code][name] += 1
+
+    def beside(self, listed: Mapping[str, str | None]) -> list[StatusCount]:
+        """The shop's own list, in its order, then the statuses that only orders have. A name is what buyers read."""
+        return [
+            StatusCount(code, self._name(code) or listed.get(code), self._orders[code], code in listed)
+            for code in [*listed, *sorted(self._orders.keys() - listed.keys())]
+        ]
+
+    def _name(self, code: str) -> str | None:
+        return max(names, key=lambda name: names[name]) if (names := self._names[code]) else None
+
+
+def listed(
+    read: Callable[[], Mapping[str, str | None]], unlisted: Callable[[str], None] | None
+) -> Mapping[str, str | None]:
+    """The shop's own list. Where it cannot be read, `unlisted` is told why, and it is empty. SourceError: there is
+    nobody to be told."""
+    try:
+        return read()
+    except SourceError as error:
+        if unlisted is None:
+            raise
+        unlisted(str(error))
+        return {}
+
+
+def statuses(
+    database: Database, learnt: Learnt, dictionary: str | None, unlisted: Callable[[str], None] | None
+) -> list[StatusCount]:
     """Those of the `dictionary`, a SELECT of `status` and `message`, in its order of codes; then those that only orders
-    have. A name is what a buyer would read now. SourceError."""
-    listed = dict(_listed(database, dictionary)) if dictionary else {}
-    counts, names = _counted(database, learnt)
-    codes = [*listed, *sorted(counts.keys() - listed.keys())]
-    return [StatusCount(code, names.get(code) or listed.get(code), counts[code], code in listed) for code in codes]
+    have. `unlisted`: see `listed`. SourceError."""
+    known = listed(lambda: dict(_listed(database, dictionary)), unlisted) if dictionary else {}
+    return _counted(database, learnt).beside(known)
 
 
 def _listed(database: Database, dictionary: str) -> Iterator[tuple[str, str | None]]:
@@ -48,13 +86,10 @@ def _listed(database: Database, dictionary: str) -> Iterator[tuple[str, str | No
             yield text, text_of(name)
 
 
-def _counted(database: Database, learnt: Learnt) -> tuple[Counter[str], dict[str, str | None]]:
-    """How many orders are in each status, and the name that the last of them gives it."""
-    counts: Counter[str] = Counter()
-    names: dict[str, str | None] = {}
+def _counted(database: Database, learnt: Learnt) -> Tally:
+    tally = Tally()
     for block in last_of_each(database.blocks(learnt.statuses(), _BLOCK)):
         for _, raw, *message in block:
             if code := text_of(raw):
-                counts[code] += 1
-                names[code] = (text_of(message[0]) if message else None) or names.get(code)
-    return counts, names
+                tally.note(code, text_of(message[0]) if message else None)
+    return tally

@@ -7,7 +7,6 @@ A poll goes by time (dated.py) or, where the API numbers its changes, by number 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
 from datetime import datetime, timedelta, tzinfo
@@ -28,7 +27,7 @@ from syncd.sources.api.shape import Row, Rows, Shape, id_of
 from syncd.sources.api.statuses import StatusList, StatusNames
 from syncd.sources.columns import Meaning, text_of
 from syncd.sources.counting import Counting, number
-from syncd.sources.dictionary import StatusCount
+from syncd.sources.dictionary import StatusCount, Tally, listed
 from syncd.sources.following import EPOCH, Following
 from syncd.sources.timestamps import instant, moment
 
@@ -145,19 +144,17 @@ class ApiSource:
         for part in self._among(order_ids) if self._may_shift else ():
             yield self.layout.page([row for _, row in part])
 
-    def statuses(self) -> list[StatusCount]:
-        """Those of the platform's list, then those that only orders have. A name is what a buyer would read now."""
-        listed = self.status_names.read()
-        counts: Counter[str] = Counter()
-        names: dict[str, str | None] = {}
+    def statuses(self, unlisted: Callable[[str], None] | None = None) -> list[StatusCount]:
+        """Those of the platform's list, then those that only orders have. `unlisted` is told why the list cannot be
+        read: the login may have no right to it; None: that is a SourceError."""
+        known = listed(self.status_names.read, unlisted)
+        tally = Tally()
         for part in last_of_each(self.every_page(), self.layout):
             for row in part:
                 order = self.layout.order(row)
                 if isinstance(order, Order):
-                    counts[order.status] += 1
-                    names[order.status] = order.message or names.get(order.status)
-        codes = [*listed, *sorted(counts.keys() - listed.keys())]
-        return [StatusCount(code, names.get(code) or listed.get(code), counts[code], code in listed) for code in codes]
+                    tally.note(order.status, order.message)
+        return tally.beside(known)
 
     def pages(self, since: datetime) -> Iterator[Rows]:
         """The rows changed since then, page by page; no page is empty."""
