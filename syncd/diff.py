@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Literal, TypeAlias
 
 from syncd.model import Change, Content, Decision, FoundBy, Order, Seen
-from syncd.news import is_news, is_payment_news, payment_of
+from syncd.news import is_news, is_payment_in_question, is_payment_news
 
 Verdict: TypeAlias = Literal["push", "skip", "hold"]
 
@@ -97,12 +97,10 @@ def _change(order: Order, now: Seen, before: Seen | None, policy: Policy, found_
 
 
 def _carries_payment(content: Content, now: Seen, before: Seen | None) -> bool:
-    """Whether a change tells the payment too: what differs from the one told, or, where that is in doubt, from any
-    that may have been told."""
-    if now.told is not None or before is None:
+    """Whether a change tells the payment too."""
+    if now.told is not None:
         return is_payment_news(content, now.told)
-    in_doubt = before.payment_in_doubt or before.content.get("paid") is True
-    return payment_of(content) is not None and (in_doubt or content.get("paid") is True)
+    return is_payment_in_question(content, before)
 
 
 def _adopt_columns(old: Content, new: Content) -> Content:

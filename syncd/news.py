@@ -6,7 +6,7 @@ neither be told nor be news, and IMSHOP goes on knowing what it was told before.
 
 from __future__ import annotations
 
-from syncd.model import Content, Payment
+from syncd.model import Content, Payment, Seen
 
 
 def payment_of(content: Content) -> Payment | None:
@@ -29,6 +29,17 @@ def is_news(content: Content, told: Content) -> bool:
 def is_payment_news(content: Content, told: Content | None) -> bool:
     """Unpaid is what IMSHOP assumes unless told."""
     return payment_of(content) is not None and _payment(content) != _payment(told or {})
+
+
+def is_payment_in_question(content: Content, before: Seen | None) -> bool:
+    """Whether the payment is told along where nobody knows what IMSHOP knows: one that was made, and that there is none
+    if it may have been told as made. `before`: the order as it was seen."""
+    if content.get("paid") is True or before is None:
+        return is_payment_news(content, None)
+    may_be_told = (
+        before.payment_in_doubt or before.content.get("paid") is True or (before.told or {}).get("paid") is True
+    )
+    return payment_of(content) is not None and may_be_told
 
 
 def known_after(content: Content, told: Content | None) -> Content:

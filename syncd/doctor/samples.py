@@ -10,14 +10,14 @@ from typing import Any
 
 from syncd.doctor.finding import Finding, ok, warning
 from syncd.model import Order, Push, Skipped
-from syncd.news import payment_of
+from syncd.news import is_payment_news, payment_of
 from syncd.statuses import Statuses
 
 _PHONE = re.compile(r"\d{8,}(?=\d{2})")
 
 
 def shown(row: Order | Skipped, statuses: Statuses, body: Callable[[Push], bytes], now: datetime) -> Finding:
-    """The push of this order, which `body` writes: its UUID is taken to be its own, and its payment to be news."""
+    """The push of this order, which `body` writes: its UUID is taken to be its own, and the order to be new."""
     if isinstance(row, Skipped):
         return warning("source", f"would be skipped: {row.detail}", "Mend that row, or leave it out of the query")
     verdict = statuses.verdict(row.status)
@@ -47,7 +47,7 @@ def _push(order: Order, statuses: Statuses, now: datetime) -> Push:
         user_id=order.user_id,
         imshop_uuid=order.imshop_uuid,
         uuid_is_shared=False,
-        payment=payment_of(order.content),
+        payment=payment_of(order.content) if is_payment_news(order.content, None) else None,
         detected_at=now,
         source_updated_at=order.updated_at,
         attempts=0,

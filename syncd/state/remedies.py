@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, exists, or_, select, update
 
 from syncd.model import Change, Decision, Order, Seen
-from syncd.news import payment_of
+from syncd.news import is_payment_in_question
 from syncd.state.seen import SeenPart
 from syncd.state.store import in_chunks
 from syncd.state.tables import WAITING, changes, in_state, seen
@@ -109,7 +109,7 @@ def _why_not_discarded(row: Row[Any], _orders: set[str]) -> str | None:
 
 
 def _again(order: Order, before: Seen | None) -> Decision:
-    """The order's present content as a change, whatever IMSHOP knows; the payment too, if it is whole."""
+    """The order's present content as a change, whatever IMSHOP knows."""
     revision = before.revision + 1 if before else 0
     change = Change(
         order_id=order.order_id,
@@ -120,7 +120,7 @@ def _again(order: Order, before: Seen | None) -> Decision:
         tracking_url=order.tracking_url,
         user_id=order.user_id,
         imshop_uuid=order.imshop_uuid,
-        with_payment=payment_of(order.content) is not None,
+        with_payment=is_payment_in_question(order.content, before),
         source_updated_at=order.updated_at,
         found_by="full",
     )

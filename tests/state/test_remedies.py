@@ -182,6 +182,18 @@ def test_resync_pushes_a_payment_that_is_whole(state: State) -> None:
     assert [push.payment for push in take(state)] == [Payment(paid=True, payment_id="p1")]
 
 
+def test_resync_does_not_say_of_an_order_that_it_is_unpaid_unless_it_may_have_been_told_as_paid(state: State) -> None:
+    state.resync([order({"status": "packed", "paid": False, "payment_id": None})], NOON)
+    assert [push.payment for push in take(state)] == [None]
+
+
+def test_resync_tells_a_refund(state: State) -> None:
+    state.resync([order({"status": "packed", "paid": True, "payment_id": "p1"})], NOON)
+    deliver(state)
+    state.resync([order({"status": "packed", "paid": False, "payment_id": "p1"})], NOON)
+    assert [push.payment for push in take(state)] == [Payment(paid=False, payment_id=None)]
+
+
 def test_resync_takes_the_place_of_what_waits(state: State) -> None:
     stage(state, decision(hold="guard"))
     state.resync([order({"status": "sent"})], NOON)
