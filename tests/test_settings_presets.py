@@ -161,6 +161,16 @@ def test_an_unknown_parameter_is_refused_with_the_nearest_known_one(preset: Path
     )
 
 
+def test_a_parameter_whose_value_no_setting_can_have_is_named_itself() -> None:
+    (fault,) = faults("bitrix", PARAMS__ZONE="Europe/Moskva")
+    assert fault.startswith("SYNCD_SOURCE__PARAMS__ZONE: 'Europe/Moskva' is not a time zone")
+
+
+def test_what_a_preset_would_have_set_is_not_missed_where_it_cannot_be_used() -> None:
+    assert len(faults("retailcrm", URL="https://shop.example", PARAMS__NUMBER="order")) == 1
+    assert len(faults("opencart", URL="https://shop.example")) == 1
+
+
 def test_a_parameter_without_a_preset_is_refused() -> None:
     (fault,) = faults("", QUERY="SELECT 1", PARAMS__PREFIX="x")
     assert fault == "SYNCD_SOURCE__PARAMS__PREFIX: is for presets, but SYNCD_SOURCE__PRESET is not set"

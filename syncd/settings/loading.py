@@ -89,8 +89,9 @@ def load(
     found: dict[str, Found] = {}
     for place in places.read(environ, env_file, usual_env_files, faults):
         found |= _known(_spelled_out(place, faults), faults)
+    by_hand = len(faults)
     found = _known(presets.fill(found, faults), faults)
-    settings = _validated(found, faults)
+    settings = _validated(found, faults, preset_is_out=len(faults) > by_hand)
     if faults or settings is None:
         raise SettingsError(faults)
     return Loaded(settings, found)
@@ -192,7 +193,8 @@ def _known(place: Place, faults: list[str]) -> dict[str, Found]:
     return {name: place[name] for name in variables if name not in empty}
 
 
-def _validated(found: Place, faults: list[str]) -> Settings | None:
+def _validated(found: Place, faults: list[str], *, preset_is_out: bool) -> Settings | None:
+    """`preset_is_out`: the preset could not be used, so what it would have set is not missed."""
     tree: dict[str, Any] = {variable.path[0]: {} for variable in VARIABLES.values() if len(variable.path) > 1}
     for name, variable in VARIABLES.items():
         *group, field = variable.path
@@ -203,7 +205,12 @@ def _validated(found: Place, faults: list[str]) -> Settings | None:
     try:
         return Settings.model_validate(tree)
     except ValidationError as error:
-        faults += [f"{_name(fault['loc'])}: {_meaning(fault)}" for fault in error.errors()]
+        wrong = [(_name(fault["loc"]), _meaning(fault)) for fault in error.errors()]
+        faults += [
+            f"{found[name].parameter or name if name in found else name}: {meaning}"
+            for name, meaning in wrong
+            if name in found or not (preset_is_out and presets.may_fill(name))
+        ]
         return None
 
 

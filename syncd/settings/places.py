@@ -31,10 +31,12 @@ USUAL_ENV_FILES = (Path(".env"), Path("/etc/syncd/syncd.env"))
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A setting's text, and where it was found: `environment`, `credential FILE` or the env file's path."""
+    """A setting's text, and where it was found: `environment`, `credential FILE`, the env file's path or `preset NAME`.
+    `parameter`: the variable whose value a preset gives it, as that is."""
 
     text: str = field(repr=False)
     origin: str
+    parameter: str | None = None
 
     @property
     def is_credential(self) -> bool:

@@ -68,6 +68,11 @@ class Preset(BaseModel):
         """Variable -> text, with the parameters' values filled in."""
         return {variable: _PLACE.sub(lambda place: values[place[1]], text) for variable, text in _flat(self.source)}
 
+    def parameters(self) -> dict[str, str]:
+        """Those settings that are a parameter's value and nothing else -> that parameter's variable."""
+        whole = ((variable, _PLACE.fullmatch(text)) for variable, text in _flat(self.source))
+        return {variable: f"{PARAMS}__{place[1].upper()}" for variable, place in whole if place}
+
     def places(self) -> set[str]:
         """The parameters that the settings name."""
         return {name for _, text in _flat(self.source) for name in _PLACE.findall(text)}
@@ -124,13 +129,21 @@ def fill(found: Place, faults: list[str]) -> Place:
     return found if wrong else {**_filled(name, preset, values, found), **found}
 
 
+def may_fill(variable: str) -> bool:
+    """Whether a preset may be what sets it."""
+    return variable.startswith(SOURCE) and variable not in (URL, NAME)
+
+
 def _filled(name: str, preset: Preset, values: Mapping[str, str], found: Place) -> Place:
     by_hand = {variable.upper() for variable in found}
     if by_hand & {_QUERY_FILE, _QUERIES[0]}:
         by_hand |= {*_QUERIES}
     texts = {f"{PARAMS}__{key.upper()}": value for key, value in values.items()} | preset.settings(values)
+    parameters = preset.parameters()
     return {
-        variable: Found(text, f"preset {name}") for variable, text in texts.items() if variable.upper() not in by_hand
+        variable: Found(text, f"preset {name}", parameters.get(variable))
+        for variable, text in texts.items()
+        if variable.upper() not in by_hand
     }
 
 
