@@ -139,7 +139,7 @@ class ApiExamination:
         unused = [name for name in KNOWN if name not in given]
         if unused:
             yield ok("source", f"what SYNCD_SOURCE__FIELDS__… might lead to as well: {', '.join(unused)}")
-        if "tracking_number" in names and "tracking_number" not in self._layout.names:
+        if "tracking_number" in names and not {"tracking_number", "tracking_url"} & {*self._layout.names}:
             advice = "Set SYNCD_SOURCE__TRACKING_TEMPLATE, or give the whole URL as tracking_url"
             yield warning("source", "tracking_number is not used: nothing says how to make a URL of it", advice)
         if "paid" in names and "payment_id" not in names:

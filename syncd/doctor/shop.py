@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
 from difflib import get_close_matches
 
@@ -53,7 +53,7 @@ class ShopExamination:
         unused = [name for name in KNOWN if name not in there]
         if unused:
             yield ok("source", f"what it might give too: {', '.join(unused)}")
-        yield from map(_ignored, columns.ignored)
+        yield from (_ignored(name, columns.used) for name in columns.ignored)
         if "paid" in columns.used and "payment_id" not in columns.used:
             advice = "Give the query a column payment_id: paid without one is not sent"
             yield warning("source", "payments cannot be told: there is a column paid, but no payment_id", advice)
@@ -134,8 +134,10 @@ class ShopExamination:
         self._shop.close()
 
 
-def _ignored(name: str) -> Finding:
+def _ignored(name: str, used: Collection[str]) -> Finding:
     if name == "tracking_number":
+        if "tracking_url" in used:
+            return ok("source", "of the columns tracking_url and tracking_number the first is used")
         advice = "Set SYNCD_SOURCE__TRACKING_TEMPLATE, or give the whole URL as tracking_url"
         return warning("source", "the column tracking_number is not used: nothing says how to make a URL of it", advice)
     near = get_close_matches(name, KNOWN, 1, cutoff=0.75)

@@ -128,6 +128,13 @@ def test_a_column_that_looks_misspelt_is_told(patient: Patient) -> None:
     assert "ok: the column total is ignored" in found
 
 
+def test_beside_a_url_a_tracking_number_needs_no_template(patient: Patient) -> None:
+    patient.has_orders(OLD)
+    columns = ", 'T 1' AS tracking_number, 'https://post.example/1' AS tracking_url FROM"
+    patient.env["SYNCD_SOURCE__QUERY"] = QUERY.replace("FROM", columns)
+    assert "of the columns tracking_url and tracking_number the first is used" in patient.found("source")
+
+
 def test_a_tracking_number_needs_a_template(patient: Patient) -> None:
     patient.has_orders(OLD)
     patient.env["SYNCD_SOURCE__QUERY"] = QUERY.replace("FROM", ", 'T 1' AS tracking_number FROM")

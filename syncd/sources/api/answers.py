@@ -40,9 +40,9 @@ class Reply:
     headers: Mapping[str, str]
     body: bytes
 
-    def seconds_to_wait(self, milliseconds_header: str | None, now: datetime, otherwise: float) -> float:
+    def seconds_to_wait(self, milliseconds_header: str | None, now: datetime) -> float | None:
         """How long it asks to wait: milliseconds in a header of the platform's own, else `Retry-After` as seconds or
-        a date; a day at most."""
+        a date; a day at most. None: it does not say."""
         own = self.headers.get(milliseconds_header or "", "").strip()
         if own.isascii() and own.isdigit():
             return min(int(own) / 1000, LONGEST_ASKED_WAIT)
@@ -52,25 +52,26 @@ class Reply:
         try:
             when = parsedate_to_datetime(asked)
         except ValueError:
-            return otherwise
+            return None
         seconds = (when if when.tzinfo else when.replace(tzinfo=UTC)) - now
         return min(max(seconds.total_seconds(), 0.0), LONGEST_ASKED_WAIT)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """JSON, or what stands for it on a page that there is not. `link`: the URL that `Link` names as the next."""
+    """JSON, or None where there is no such page, of which the API says what is `missing`. `link`: the URL that `Link`
+    names as the next."""
 
     url: str
     body: Any
     link: str | None = None
-    missing: bool = False
+    missing: str | None = None
 
 
 def answer_of(reply: Reply, host: str, redact: Callable[[str], str]) -> Answer:
     """SourceError says why there is no answer, and what to do."""
     if reply.status == 404:
-        return Answer(reply.url, None, missing=True)
+        return Answer(reply.url, None, missing=_quote(reply, redact))
     if not 200 <= reply.status < 300:
         raise SourceError(f"{host} {_refusal(reply.status)}{_quote(reply, redact)}. {_advice(reply.status)}")
     try:
@@ -80,8 +81,9 @@ def answer_of(reply: Reply, host: str, redact: Callable[[str], str]) -> Answer:
     return Answer(reply.url, body, _next_link(reply))
 
 
-def no_such_page(host: str) -> SourceError:
-    return SourceError(f"{host} knows no such page (HTTP 404). Check SYNCD_SOURCE__URL")
+def no_such_page(host: str, said: str) -> SourceError:
+    advice = "Check SYNCD_SOURCE__URL, and SYNCD_SOURCE__PATH or a preset's SYNCD_SOURCE__PARAMS__…"
+    return SourceError(f"{host} knows no such page (HTTP 404){said}. {advice}")
 
 
 def body_of(response: BaseHTTPResponse) -> bytes:

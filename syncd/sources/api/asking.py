@@ -72,9 +72,9 @@ class Asking:
                 "SYNCD_SOURCE__QUERY_PARAMS ask for pages in the way it wants"
             )
         answer = self.client.get(url)
-        if answer.missing and not may_be_missing:
-            raise no_such_page(self.client.host)
-        items = [] if answer.missing else self.shape.items(answer.body, first=first)
+        if answer.missing is not None and not may_be_missing:
+            raise no_such_page(self.client.host, answer.missing)
+        items = [] if answer.missing is not None else self.shape.items(answer.body, first=first)
         rows = [self.shape.row(item) for item in items]
         if first:
             self.first_items = items[:1]

@@ -73,7 +73,7 @@ class Client:
     def __post_init__(self) -> None:
         self._origin = origin(self.base_url)
         self._next_at = 0.0
-        self._asks_to_wait = False
+        self._busy = ""  # how the last answer put the request off
         self._ahead: timedelta = timedelta()
         self._session = requests.Session()
         self._session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
@@ -115,8 +115,9 @@ class Client:
                 continue
             if reply.status not in (429, 503):
                 return answer_of(reply, self.host, self.redact)
-            self._asks_to_wait = True
-            self._wait_for(reply.seconds_to_wait(self.wait_in_milliseconds, self.clocks.now(), waited + 1))
+            asked = reply.seconds_to_wait(self.wait_in_milliseconds, self.clocks.now())
+            self._busy = f"is busy (HTTP {reply.status})" if asked is None else "asks to wait"
+            self._wait_for(waited + 1 if asked is None else asked)
 
     def close(self) -> None:
         """Close the connections. The client may be used again."""
@@ -125,14 +126,14 @@ class Client:
     def _pace(self, waited: float) -> float:
         """Wait until the next request may be sent; returns for how many seconds."""
         left = self._next_at - self.clocks.monotonic()
-        if self._asks_to_wait and waited + left > WAIT_AT_MOST:
+        if self._busy and waited + left > WAIT_AT_MOST:
             raise SourceError(
-                f"{self.host} asks to wait for {max(left, 1):.0f} s before the next request. It is left alone until "
-                "then; SYNCD_SOURCE__RATE keeps requests below its limit"
+                f"{self.host} {self._busy}: it is left alone for {max(left, 1):.0f} s before the next request. "
+                "SYNCD_SOURCE__RATE keeps requests below its limit"
             )
         if left > 0:
             self.clocks.sleep(left)
-        self._asks_to_wait = False
+        self._busy = ""
         self._next_at = self.clocks.monotonic() + (1 / self.rate if self.rate else 0.0)
         return max(left, 0.0)
 

@@ -122,7 +122,10 @@ class Shape:
         return None if self._next is None else _search("SYNCD_SOURCE__NEXT", self._next, found_in)
 
     def row(self, item: Any) -> Row:
-        is_order = self._where is None or _search("SYNCD_SOURCE__WHERE", self._where, item)
+        # What is no object is an order that cannot be read, and many a JMESPath fails on it.
+        is_order = (
+            self._where is None or not isinstance(item, dict) or _search("SYNCD_SOURCE__WHERE", self._where, item)
+        )
         return *(self._value(name, path, item) for name, path in self._fields), bool(is_order), False
 
     def require(self, rows: Rows) -> None:

@@ -76,8 +76,8 @@ class StatusNames:
 
     def _fetched(self, url: str) -> list[tuple[str, str | None]]:
         answer = self._client.get(url)
-        if answer.missing:
-            raise no_such_page(self._client.host)
+        if answer.missing is not None:
+            raise no_such_page(self._client.host, answer.missing)
         found = pairs(answer.body, self._listed.items, self._listed.code, self._listed.name)
         return [(text, text_of(name)) for code, name in found if (text := text_of(code)) is not None]
 

@@ -198,7 +198,7 @@ def test_who_asks_for_long_is_left_alone_until_then() -> None:
     with Stub(acts=[reply(429, Retry_After="600"), reply(200, ONE)]) as stub:
         source = source_at(stub.url, ticking.clocks())
         for _ in range(3):
-            with pytest.raises(SourceError, match="asks to wait for 600 s before the next request"):
+            with pytest.raises(SourceError, match="asks to wait: it is left alone for 600 s before the next"):
                 read(source)
         assert len(stub.received) == 1
         ticking.waited.append(600)
@@ -207,9 +207,25 @@ def test_who_asks_for_long_is_left_alone_until_then() -> None:
 
 def test_who_asks_again_and_again_is_not_waited_for_without_an_end() -> None:
     ticking = Ticking()
-    with Stub(acts=[reply(429, Retry_After="50")]) as stub, pytest.raises(SourceError, match="asks to wait for 50 s"):
+    with (
+        Stub(acts=[reply(429, Retry_After="50")]) as stub,
+        pytest.raises(SourceError, match="asks to wait: it is left alone for 50 s"),
+    ):
         read(source_at(stub.url, ticking.clocks()))
     assert ticking.waited == [50, 50]
+
+
+def test_who_is_busy_and_does_not_say_for_how_long_is_not_told_to_have_asked() -> None:
+    with (
+        Stub(acts=[reply(503)]) as stub,
+        pytest.raises(SourceError, match=r"is busy \(HTTP 503\): it is left alone for"),
+    ):
+        read(source_at(stub.url))
+
+
+def test_what_an_api_says_of_a_page_that_there_is_not_is_told() -> None:
+    told = fault_of(reply(404, {"message": "No entity Document_Order"}))
+    assert 'knows no such page (HTTP 404): {"message": "No entity Document_Order"}. Check SYNCD_SOURCE__URL' in told
 
 
 def test_requests_keep_to_the_rate(shop: ApiShop) -> None:

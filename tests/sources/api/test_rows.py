@@ -204,6 +204,13 @@ def test_a_path_goes_behind_the_url_or_into_the_place_of_another(
     assert behind(url, path, instead_of) == asked
 
 
+@pytest.mark.parametrize("item", [None, 7, "order", []])
+def test_what_is_no_object_is_an_order_that_cannot_be_read(item: object) -> None:
+    found = shape(where="!contains(['draft'], status)")
+    assert found.layout.is_order(found.row(item))
+    assert isinstance(found.layout.order(found.row(item)), Skipped)
+
+
 @pytest.mark.parametrize(
     ("where", "is_order"), [(None, True), ("status != 'draft'", False), ("id", True), ("other", False)]
 )
