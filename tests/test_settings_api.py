@@ -81,6 +81,12 @@ def test_the_redactor_knows_each_secret_of_an_api(secret: str) -> None:
     assert secret not in Redactor(loaded(**SECRETS).settings.secrets())(f"it said {secret}!")
 
 
+@pytest.mark.parametrize("secret", ["pa55/word", "pa55%2Fword", "dXNlcjpwYTU1L3dvcmQ="])
+def test_the_redactor_knows_a_login_in_the_url_in_each_spelling(secret: str) -> None:
+    secrets = loaded(SYNCD_SOURCE__URL="https://user:pa55%2Fword@shop.example/{page}").settings.secrets()
+    assert secret not in Redactor(secrets)(f"it said {secret}!")
+
+
 def test_a_bearer_token_is_a_secret() -> None:
     assert "t0ken-t0ken" in loaded(SYNCD_SOURCE__AUTH="Bearer:t0ken-t0ken").settings.secrets()
 
@@ -126,6 +132,19 @@ def test_a_fault_names_its_variable_and_says_what_to_write(name: str, text: str,
     (told,) = api_faults(**{f"SYNCD_SOURCE__{name}": text})
     assert re.match(rf"SYNCD_SOURCE__{name.partition('__')[0]}\S*: ", told)
     assert says in told
+
+
+def test_a_name_in_the_url_that_nothing_fills_in_is_a_fault() -> None:
+    told = api_faults(SYNCD_SOURCE__URL="https://shop.example/orders?p={page}&from={sinse}")
+    assert told[0] == "SYNCD_SOURCE__URL: holds a name in braces that nothing fills in; did you mean {since}?"
+
+
+@pytest.mark.parametrize("paging", ["", "none"])
+def test_a_page_that_nothing_fills_in_is_a_fault(paging: str) -> None:
+    (told,) = api_faults(SYNCD_SOURCE__PAGING=paging)
+    assert told == (
+        "SYNCD_SOURCE__PAGING: is none, so that nothing fills in {page}, and only the first page would be read"
+    )
 
 
 def test_keyset_needs_the_time_or_the_number_of_the_change() -> None:

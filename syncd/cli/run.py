@@ -29,8 +29,9 @@ def run(ctx: click.Context) -> None:
 
 
 def _leave() -> None:
-    """A poll that hangs in a driver's call keeps its thread, and Python would wait for it for ever."""
-    if any(not thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread()):
+    """A poll may wait for a shop that hangs or asks to wait. Python would wait for its thread, for ever if need be; all
+    that must stay is on disk."""
+    if threading.active_count() > 1:
         logging.shutdown()
         sys.stdout.flush()
         os._exit(0)

@@ -72,6 +72,7 @@ class Api(Shop):
     )
     paging: Annotated[Literal["none", "page", "offset", "cursor", "link", "keyset"], Lower] = Field(
         default="none",
+        validate_default=True,
         description="API: how one page leads to the next: none, page, offset, cursor, link, keyset",
     )
     first_page: Annotated[int, within(whole_number, "0", "1")] = Field(
@@ -127,6 +128,13 @@ class Api(Shop):
             raise ValueError("is for APIs, but SYNCD_SOURCE__URL is that of a database; leave it out")
         return value
 
+    @field_validator("url")
+    @classmethod
+    def _can_be_filled_in(cls, url: SecretStr) -> SecretStr:
+        if urls.is_http(url.get_secret_value()):
+            api_values.with_known_gaps(url.get_secret_value())
+        return url
+
     @field_validator("fields")
     @classmethod
     def _known_and_required(cls, fields: Mapping[str, str], info: ValidationInfo) -> Mapping[str, str]:
@@ -146,6 +154,10 @@ class Api(Shop):
         needed = {"page": "page", "offset": "offset", "keyset": "since"}.get(paging)
         if needed and needed not in gaps:
             raise ValueError(f"is {paging}, but no SYNCD_SOURCE__QUERY_PARAMS__… holds {{{needed}}}")
+        if paging == "none" and (idle := gaps & {"page", "offset", "cursor", "last_id"}):
+            raise ValueError(
+                f"is none, so that nothing fills in {{{min(idle)}}}, and only the first page would be read"
+            )
         if paging == "cursor" and not info.data["next"]:
             raise ValueError("is cursor, but SYNCD_SOURCE__NEXT, which leads to it in the answer, is not set")
         if paging == "keyset" and not {"updated_at", "sequence"} & info.data["fields"].keys():

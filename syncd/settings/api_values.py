@@ -6,12 +6,11 @@ The ValueErrors on headers, parameters and logins never repeat what was written.
 from __future__ import annotations
 
 import re
-from base64 import b64encode
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
-from syncd.settings.urls import looks_secret, no_placeholder
+from syncd.settings.urls import basic, looks_secret, no_placeholder
 from syncd.settings.values import quoted
 
 if TYPE_CHECKING:
@@ -143,4 +142,4 @@ def auth_secrets(text: str) -> Iterator[str]:
     yield credentials
     if scheme == "basic":
         yield credentials.partition(":")[2]
-        yield b64encode(credentials.encode()).decode()
+        yield basic(credentials)

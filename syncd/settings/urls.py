@@ -6,10 +6,11 @@ The ValueErrors here never repeat any part of what was written: one cannot tell 
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from contextlib import suppress
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,16 +99,26 @@ def mask_source_url(url: str) -> str:
 
 
 def source_secrets(url: str) -> Iterator[str]:
-    """The password, in an API's URL also tokens in path and query."""
+    """The password, alone and as a header carries it; in an API's URL also tokens in path and query."""
     if not is_http(url):
         yield from database_secrets(url)
         return
     parts = urlsplit(url)
-    yield parts.password or ""
+    login, at, _ = parts.netloc.rpartition("@")
+    if at:
+        login = unquote(login)
+        yield login.partition(":")[2]
+        yield parts.password or ""
+        yield basic(login)
     yield from (part for part in parts.path.split("/") if _is_token(part))
     for name, value in parse_qsl(parts.query):
         if looks_secret(name) or _is_token(value):
             yield value
+
+
+def basic(login: str) -> str:
+    """USER:PASSWORD, or USER alone, as the header Authorization carries it."""
+    return b64encode((login if ":" in login else f"{login}:").encode()).decode()
 
 
 def looks_secret(name: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -89,3 +90,12 @@ def test_what_is_shown_of_an_api_holds_no_secret(world: World, shop: ApiShop) ->
     assert 'the first order as it came: {"pk": 1, "id": "000"' in checked
     assert 'order 006 would be pushed as {"id": "006", "code": "new"}' in checked
     assert TOKEN not in checked + json.dumps(shown)
+
+
+def test_the_daemon_ends_within_15_seconds_though_the_api_asks_to_wait(world: World, shop: ApiShop) -> None:
+    shop.bend = lambda answer: {**answer, "status": 503, "headers": {"Retry-After": "60"}}
+    daemon = world.start()
+    world.wait(lambda: shop.asked, "the API is asked")
+    asked_at = time.monotonic()
+    assert end(daemon) == 0
+    assert time.monotonic() - asked_at < 15

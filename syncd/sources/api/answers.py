@@ -42,19 +42,18 @@ class Reply:
 
     def seconds_to_wait(self, milliseconds_header: str | None, now: datetime) -> float | None:
         """How long it asks to wait: milliseconds in a header of the platform's own, else `Retry-After` as seconds or
-        a date; a day at most. None: it does not say."""
+        a date; a day at most. None: it does not say, or not a time to come. `now` by its own clock."""
         own = self.headers.get(milliseconds_header or "", "").strip()
-        if own.isascii() and own.isdigit():
-            return min(int(own) / 1000, LONGEST_ASKED_WAIT)
         asked = self.headers.get("Retry-After", "").strip()
-        if asked.isascii() and asked.isdigit():
-            return min(float(asked), LONGEST_ASKED_WAIT)
-        try:
-            when = parsedate_to_datetime(asked)
-        except ValueError:
+        if own.isascii() and own.isdigit():
+            seconds = float(own) / 1000
+        elif asked.isascii() and asked.isdigit():
+            seconds = float(asked)
+        elif when := moment_of(asked):
+            seconds = (when - now).total_seconds()
+        else:
             return None
-        seconds = (when if when.tzinfo else when.replace(tzinfo=UTC)) - now
-        return min(max(seconds.total_seconds(), 0.0), LONGEST_ASKED_WAIT)
+        return min(seconds, LONGEST_ASKED_WAIT) if seconds > 0 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +83,15 @@ def answer_of(reply: Reply, host: str, redact: Callable[[str], str]) -> Answer:
 def no_such_page(host: str, said: str) -> SourceError:
     advice = "Check SYNCD_SOURCE__URL, and SYNCD_SOURCE__PATH or a preset's SYNCD_SOURCE__PARAMS__…"
     return SourceError(f"{host} knows no such page (HTTP 404){said}. {advice}")
+
+
+def moment_of(date: str) -> datetime | None:
+    """What a header such as `Date` says; None: nothing that can be read."""
+    try:
+        when = parsedate_to_datetime(date)
+    except (ValueError, OverflowError):
+        return None
+    return when if when.tzinfo else when.replace(tzinfo=UTC)
 
 
 def body_of(response: BaseHTTPResponse) -> bytes:

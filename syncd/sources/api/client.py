@@ -14,7 +14,6 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -23,7 +22,7 @@ from urllib3.exceptions import HTTPError
 
 from syncd import __version__
 from syncd.errors import SourceError
-from syncd.sources.api.answers import Answer, Reply, answer_of, body_of, is_this_machine, origin, why_not
+from syncd.sources.api.answers import Answer, Reply, answer_of, body_of, is_this_machine, moment_of, origin, why_not
 from syncd.sources.api.connections import Adapter
 
 REDIRECTS_AT_MOST = 5
@@ -115,9 +114,10 @@ class Client:
                 continue
             if reply.status not in (429, 503):
                 return answer_of(reply, self.host, self.redact)
-            asked = reply.seconds_to_wait(self.wait_in_milliseconds, self.clocks.now())
+            asked = reply.seconds_to_wait(self.wait_in_milliseconds, self.present())
             self._busy = f"is busy (HTTP {reply.status})" if asked is None else "asks to wait"
-            self._wait_for(waited + 1 if asked is None else asked)
+            # Who asks for next to nothing, again and again, is waited for longer each time.
+            self._wait_for(waited + 1 if asked is None else max(asked, waited / 10))
 
     def close(self) -> None:
         """Close the connections. The client may be used again."""
@@ -174,12 +174,8 @@ class Client:
             raise self._fault(error) from None
 
     def _note_date(self, date: str | None) -> None:
-        try:
-            said = parsedate_to_datetime(date) if date else None
-        except ValueError:
-            return
-        if said is not None:
-            self._ahead = (said if said.tzinfo else said.replace(tzinfo=UTC)) - self.clocks.now()
+        if said := moment_of(date or ""):
+            self._ahead = said - self.clocks.now()
 
     def _fault(self, error: Exception) -> SourceError:
         why, passes = why_not(error)

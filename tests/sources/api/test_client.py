@@ -176,7 +176,7 @@ def test_another_charset_than_utf_8_is_read_where_it_is_stated() -> None:
 BUSY = [
     ({"Retry-After": "7"}, 7.0),
     ({"Retry-After": "Mon, 02 Mar 2026 12:00:09 GMT"}, 9.0),
-    ({"Retry-After": "Mon, 02 Mar 2026 11:00:00 -0000"}, 0.0),
+    ({"Retry-After": "Mon, 02 Mar 2026 12:00:05 -0000"}, 5.0),
     ({"Retry-After": "soon"}, 1.0),
     ({}, 1.0),
     ({"X-Wait": "2500", "Retry-After": "60"}, 2.5),
@@ -226,6 +226,30 @@ def test_who_is_busy_and_does_not_say_for_how_long_is_not_told_to_have_asked() -
 def test_what_an_api_says_of_a_page_that_there_is_not_is_told() -> None:
     told = fault_of(reply(404, {"message": "No entity Document_Order"}))
     assert 'knows no such page (HTTP 404): {"message": "No entity Document_Order"}. Check SYNCD_SOURCE__URL' in told
+
+
+@pytest.mark.parametrize("asked", ["0", "Mon, 02 Mar 2026 11:00:00 GMT", "Mon, 02 Mar 99999999999 11:00:00 GMT"])
+def test_who_asks_to_come_back_at_once_again_and_again_is_asked_ever_more_rarely(asked: str) -> None:
+    ticking = Ticking()
+    with Stub(acts=[reply(429, Retry_After=asked)]) as stub, pytest.raises(SourceError, match="it is left alone for"):
+        read(source_at(stub.url, ticking.clocks()))
+    assert len(stub.received) < 20
+
+
+def test_until_when_to_wait_is_told_by_the_apis_own_clock() -> None:
+    ticking = Ticking()
+    slow = reply(429, Date="Mon, 02 Mar 2026 08:55:00 GMT", Retry_After="Mon, 02 Mar 2026 08:55:30 GMT")
+    with Stub(acts=[slow, reply(200, ONE)]) as stub:
+        assert read(source_at(stub.url, ticking.clocks())) == ["1"]
+    assert ticking.waited == [30]
+
+
+@pytest.mark.parametrize("date", ["Mon, 02 Mar 99999999999 11:00:00 GMT", "yesterday", ""])
+def test_a_date_that_cannot_be_read_is_none(date: str) -> None:
+    with Stub(acts=[reply(200, ONE, Date=date)]) as stub:
+        source = source_at(stub.url)
+        assert read(source) == ["1"]
+        assert source.now() == NOON
 
 
 def test_requests_keep_to_the_rate(shop: ApiShop) -> None:
