@@ -10,7 +10,7 @@ started: an order that slipped through between two pages is there, at most one p
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain
 
@@ -26,17 +26,19 @@ _A_LITTLE = timedelta(seconds=1)
 """Some APIs show what changed after `{since}`, others from then on; some know whole seconds alone."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Dated:
-    """An API polled by time. `pages`: the rows changed since then, no page empty; `now`: the API's clock, as its last
-    answer showed it; `may_shift`: whether an order may slip through between two pages."""
+    """An API polled by time. `pages`: the rows changed since then, orders or not; `is_full`: whether there may be more
+    than fits such a page; `now`: the API's clock, as its last answer showed it; `may_shift`: whether an order may slip
+    through between two pages."""
 
     pages: Callable[[datetime], Iterator[Rows]]
+    is_full: Callable[[Rows], bool]
     now: Callable[[], datetime]
     layout: ApiLayout
     lookback: timedelta
     repeats: Repeats
-    may_shift: bool = field(kw_only=True)
+    may_shift: bool
 
     def changed(self, cursor: str) -> Iterator[Page]:
         """Orders changed since `cursor` less the lookback: in the API's order, or where it repeats orders, once each
@@ -65,7 +67,8 @@ class Dated:
             layout=self.layout,
             note=note,
             is_news=lambda row: follow.is_news(moment(self.layout.value(row, "updated_at"))),
-            cursor=lambda: self._cursor(span, follow, pages=pages),
+            # Behind a full page another was asked for, though there may have been none any more.
+            cursor=lambda: self._cursor(span, follow, several=pages > 1 or self.is_full(first)),
             repeats=self.repeats,
         )
         yield from gathering.pages(counted())
@@ -82,7 +85,7 @@ class Dated:
         begin = bound(start, self.lookback, self.now(), zone, start)
         return max(instant(moment(begin), zone) - _A_LITTLE, EPOCH)
 
-    def _cursor(self, span: Span, follow: Following, *, pages: int) -> str | None:
+    def _cursor(self, span: Span, follow: Following, *, several: bool) -> str | None:
         reached = follow.cursor(last=True)
-        again = pages > 1 and self.may_shift and load(span.reached) is not None
+        again = several and self.may_shift and load(span.reached) is not None
         return str(Span(span.reached, reached)) if reached and again else reached

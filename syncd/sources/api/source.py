@@ -126,7 +126,7 @@ class ApiSource:
         """All orders, always whole."""
         polled = self.has_cursor()
         count = Counting(None) if polled and self.layout.counts else None
-        again = self._dated.again if self._may_shift else lambda _cursor: iter(())
+        again = self._read_again if self._may_shift else lambda _cursor: iter(())
         follow = self._following_all if polled else None
         return ApiScan(self.every_page(), self.shape, follow, count, again, self._repeats)
 
@@ -189,6 +189,9 @@ class ApiSource:
     def _of_orders(self, parts: Iterator[Rows]) -> Iterator[Rows]:
         return (orders for part in parts if (orders := [row for row in part if self.layout.is_order(row)]))
 
+    def _read_again(self, cursor: str) -> Iterator[Rows]:
+        return self._of_orders(self._dated.again(cursor))
+
     def _events(self, behind: int) -> Iterator[Rows]:
         return self._rows(str(behind))
 
@@ -220,7 +223,15 @@ class ApiSource:
 
     @property
     def _dated(self) -> Dated:
-        return Dated(self.pages, self.now, self.layout, self.lookback, self._repeats, may_shift=self._may_shift)
+        return Dated(
+            pages=lambda since: self._rows(self._since_text(since)),
+            is_full=self.is_full,
+            now=self.now,
+            layout=self.layout,
+            lookback=self.lookback,
+            repeats=self._repeats,
+            may_shift=self._may_shift,
+        )
 
     @property
     def _everything(self) -> str:

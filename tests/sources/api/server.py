@@ -66,6 +66,7 @@ class ApiShop:
     meanwhile: Callable[[int], None] = lambda _served: None
     bend: Callable[[dict[str, Any]], dict[str, Any] | None] = lambda answer: answer
     headers: dict[str, str] = field(default_factory=dict)
+    newest_first: bool = False
     sources: list[ApiSource] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     received: list[Mapping[str, str]] = field(default_factory=list)
@@ -166,7 +167,7 @@ class ApiShop:
 
     def _page(self, target: str) -> dict[str, Any]:
         asked = dict(parse_qsl(urlsplit(target).query))
-        rows = self._since(asked.get("since"), asked.get("from_id"))
+        rows = self._since(asked.get("since"), asked.get("from_id"))[:: -1 if self.newest_first else 1]
         limit = int(asked.get("per_page") or asked.get("top") or len(rows) or 1)
         match self.dating.paging:
             case "none":

@@ -111,6 +111,21 @@ def test_what_slipped_through_a_poll_of_several_pages_is_found_by_the_next(shop:
     assert "later 3" not in ids(third)
 
 
+@styled(*BY_POSITION)
+def test_what_slipped_onto_the_only_page_which_was_full_is_found_by_the_next_poll(shop: ApiShop) -> None:
+    shop.newest_first = True
+    source = source_of(shop)
+    cursor = start(source)
+    shop.clear()
+    shop.asked.clear()
+    shop.add(*((f"later {number}", "new", NOON - (40 - number) * MINUTE) for number in range(5)))
+    shop.meanwhile = behind_page(1, lambda: shop.remove("later 4"))
+    found, cursor = polled(source, cursor)
+    assert "later 0" not in ids(found), "the shop is to make it slip through"
+    again, _ = polled(source, cursor)
+    assert "later 0" in ids(again)
+
+
 @styled(*BY_POSITION, STYLE["offset"], STYLE["none"], STYLE["keyset"])
 def test_what_a_scan_lost_is_still_shown_where_pages_may_shift(shop: ApiShop) -> None:
     source = source_of(shop)
