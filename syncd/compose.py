@@ -86,7 +86,7 @@ def _api(settings: Settings) -> ApiSource:
             rate=shop.rate,
             retry_after_ms_header=shop.retry_after_ms_header,
             timeout_seconds=shop.timeout.total_seconds(),
-            complain=lambda why: log.warning("page_names_itself", extra=fields(error=why)),
+            complain=lambda why: log.error("page_names_itself", extra=fields(error=why)),
         ),
         timezone=shop.timezone,
         lookback=shop.lookback,

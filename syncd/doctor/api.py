@@ -22,6 +22,7 @@ from syncd.sources.api.answers import is_this_machine
 from syncd.sources.api.latest import last_of_each, place_of
 from syncd.sources.api.shape import Rows
 from syncd.sources.columns import CURSORS, KNOWN
+from syncd.sources.counting import number
 from syncd.sources.inspection import look_at, newest_of
 from syncd.statuses import Statuses
 
@@ -83,6 +84,9 @@ class ApiExamination:
         faults = [*row_faults(look_at(rows, self._layout, dated=cursor == "updated_at"))]
         if cursor and (without := sum(self._layout.value(row, cursor) is None for row in rows)):
             faults.append(warning("source", f"of {len(rows)} rows looked at, {without} have NULL as {cursor}", UNTIMED))
+        if self._layout.counts and (odd := [*self._unnumbered(rows)]):
+            text = f"of {len(rows)} rows looked at, {len(odd)} have a sequence that is no number: {odd[0]}"
+            faults.append(warning("source", text, UNTIMED))
         yield from faults or [ok("source", f"all of the {len(rows)} orders looked at can be read")]
 
     def samples(self) -> Iterator[Finding]:
@@ -110,6 +114,14 @@ class ApiExamination:
 
     def close(self) -> None:
         self._shop.close()
+
+    def _unnumbered(self, rows: Rows) -> Iterator[str]:
+        for row in rows:
+            if (raw := self._layout.value(row, "sequence")) is not None:
+                try:
+                    number(raw)
+                except ValueError as error:
+                    yield str(error)
 
     def _fields_without_values(self, rows: Rows) -> Iterator[Finding]:
         """A new order has no parcel and no payment yet, but it changed at some time."""
@@ -145,6 +157,10 @@ class ApiExamination:
         if "paid" in names and "payment_id" not in names:
             advice = "Set SYNCD_SOURCE__FIELDS__PAYMENT_ID: paid without one is not sent"
             yield warning("source", "payments cannot be told: there is paid, but no payment_id", advice)
+        if self._shop.api.paging == "keyset" and not (self._layout.counts or self._shop.asks_by("last_id")):
+            advice = "If the API can go on behind an order's id, set {last_id} in a parameter"
+            text = "pages go on by {since} alone: a page that ends amid orders of one moment may lose the rest of them"
+            yield warning("source", text, advice)
         if not self._shop.has_cursor():
             advice = (
                 "If the API can be asked for what changed, set {since} in a parameter, and "

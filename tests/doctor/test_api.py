@@ -240,3 +240,18 @@ def test_events_without_a_number_are_told(patient: Patient, feed: Feed) -> None:
     assert "set {since} in a parameter, and SYNCD_SOURCE__FIELDS__SEQUENCE" in patient.found(
         "source", "warning", SYNCD_SOURCE__QUERY_PARAMS=params
     )
+
+
+def test_a_sequence_that_is_no_number_is_told(patient: Patient, feed: Feed) -> None:
+    feed.add((1, "A", "new"))
+    fields = json.dumps({**EVENT_FIELDS, "sequence": EVENT_FIELDS["status"]})
+    found = patient.found("source", "warning", SYNCD_SOURCE__FIELDS=fields)
+    assert "of 1 rows looked at, 1 have a sequence that is no number: 'new' is not a whole number" in found
+
+
+def test_keyset_by_time_alone_is_told(patient: Patient, shop: ApiShop) -> None:
+    shop.add(("1", "new", NOW))
+    patient.env["SYNCD_SOURCE__PAGING"] = "keyset"
+    assert "pages go on by {since} alone" in patient.found("source", "warning")
+    params = '{"since": "{since}", "from_id": "{last_id}"}'
+    assert "{since} alone" not in patient.found("source", SYNCD_SOURCE__QUERY_PARAMS=params)

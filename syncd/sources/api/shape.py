@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any, TypeAlias
 
 import jmespath
-from jmespath.exceptions import JMESPathError
+from jmespath.exceptions import JMESPathError, JMESPathTypeError
 from jmespath.visitor import TreeInterpreter
 
 from syncd.errors import SourceError
@@ -192,6 +192,8 @@ def _variable(field: str) -> str:
 
 
 def _first_line(error: Exception) -> str:
+    if isinstance(error, JMESPathTypeError):  # its own text quotes the value, which may be a whole order
+        return f"{error.function_name}() got {error.actual_type} where it takes {' or '.join(error.expected_types)}"
     return str(error).strip().partition("\n")[0][:200]
 
 

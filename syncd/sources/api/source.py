@@ -7,6 +7,7 @@ A poll goes by time (dated.py) or, where the API numbers its changes, by number 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
 from datetime import datetime, timedelta, tzinfo
@@ -30,6 +31,8 @@ from syncd.sources.counting import Counting, number
 from syncd.sources.dictionary import StatusCount, Tally, listed
 from syncd.sources.following import EPOCH, Following
 from syncd.sources.timestamps import instant, moment
+
+_DIGITS = re.compile(r"\s*\d+(\.\d+)?\s*")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, repr=False)
@@ -175,6 +178,10 @@ class ApiSource:
         """Whether it holds as many orders as were asked for, so that there may be more."""
         return self._template.has("limit") and len(page) >= self.batch
 
+    def asks_by(self, gap: str) -> bool:
+        """Whether this name stands in braces in what it is asked."""
+        return self._template.has(gap)
+
     def close(self) -> None:
         """Close all connections. The source may be used again."""
         self.client.close()
@@ -242,10 +249,10 @@ class ApiSource:
         return since_text(when, self.api.since_format, self.timezone)
 
     def _written(self, raw: Any) -> str:
-        """A raw cursor as `{since}`, to go on right behind it: text stays as it came."""
+        """A raw cursor as `{since}`, to go on right behind it: text stays as it came, unless it is a number."""
         if self.layout.counts:
             return str(number(raw))
-        if isinstance(raw, str) and self.api.since_format == "iso":
+        if isinstance(raw, str) and self.api.since_format == "iso" and not _DIGITS.fullmatch(raw):
             return raw
         return self._since_text(instant(moment(raw), self.timezone))
 

@@ -219,9 +219,10 @@ def test_what_an_order_is_can_be_said(where: str | None, is_order: bool) -> None
     assert found.layout.is_order(found.row({"id": "1", "status": "draft"})) is is_order
 
 
-def test_a_condition_that_fails_on_an_order_names_its_setting() -> None:
-    with pytest.raises(SourceError, match="SYNCD_SOURCE__WHERE fails on the API's answer: "):
-        shape(where="abs(id)").row({"id": "1"})
+def test_a_condition_that_fails_on_an_order_names_its_setting_and_nothing_of_the_order() -> None:
+    why = r"SYNCD_SOURCE__WHERE fails on the API's answer: abs\(\) got object where it takes number$"
+    with pytest.raises(SourceError, match=why):
+        shape(where="abs(@)").row({"phone": "+79990000000"})
 
 
 def test_the_orders_own_words_come_before_the_name_of_its_status() -> None:
