@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from syncd.diff import Verdict
-from syncd.errors import SourceError
+from syncd.errors import SourceError, SyncdError
 from syncd.poll import HISTORY_MARGIN, Poller
 from syncd.staging import PollResult
 from syncd.state import ChangeView, State
@@ -342,10 +342,11 @@ def test_progress_may_abandon_a_poll_and_what_was_staged_stays(poller: Poller, s
 
     def stop(rows: int) -> None:
         if rows >= 2:
-            raise KeyboardInterrupt
+            raise SyncdError
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(SyncdError):
         replace(poller, progress=stop).poll(shop.now)
     assert len(held(memory)) == 2
+    assert memory.summary().source.last_error is None
     poller.poll(shop.now)
     assert waiting(memory)[:4] == [(f"{number:02d}", "packed") for number in (3, 2, 1, 0)]
