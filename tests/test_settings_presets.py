@@ -161,6 +161,11 @@ def test_an_unknown_parameter_is_refused_with_the_nearest_known_one(preset: Path
     )
 
 
+def test_a_presets_list_of_statuses_can_be_switched_off() -> None:
+    found = loaded("cs-cart-api", URL="https://shop.example", STATUSES_PATH="")
+    assert found.settings.source.statuses_path == ""
+
+
 def test_a_parameter_whose_value_no_setting_can_have_is_named_itself() -> None:
     (fault,) = faults("bitrix", PARAMS__ZONE="Europe/Moskva")
     assert fault.startswith("SYNCD_SOURCE__PARAMS__ZONE: 'Europe/Moskva' is not a time zone")

@@ -173,7 +173,10 @@ class ApiExamination:
             yield warning("source", "orders and credentials travel unencrypted", advice)
 
     def _as_it_came(self, item: Any) -> str:
-        text = self._shop.client.redact(json.dumps(_masked(item), ensure_ascii=False))
+        try:
+            text = self._shop.client.redact(json.dumps(_masked(item), ensure_ascii=False))
+        except RecursionError:
+            return "too deeply nested to be shown"
         return text if len(text) <= TEXT_LIMIT else f"{text[:TEXT_LIMIT]}…"
 
 

@@ -96,9 +96,9 @@ class Api(Shop):
         description="API: a header of its own that says in milliseconds how long to wait, beside Retry-After",
     )
 
-    statuses_path: Annotated[str, AfterValidator(api_values.path)] = Field(
+    statuses_path: Annotated[str, AfterValidator(api_values.path), EmptyMeansOff()] = Field(
         default="",
-        description="API: where the list of statuses is, in the place of SYNCD_SOURCE__PATH; read daily, for names",
+        description="API: where the list of statuses is, beside SYNCD_SOURCE__PATH; read daily; empty: no list",
     )
     statuses_items: JmesPath | None = Field(
         default=None,

@@ -164,6 +164,15 @@ def test_a_long_first_order_is_cut(patient: Patient, shop: ApiShop) -> None:
     assert "xxx…" in patient.found("source")
 
 
+def test_a_first_order_that_is_nested_too_deeply_is_not_shown(patient: Patient, shop: ApiShop) -> None:
+    shop.add(("1", "new", NOW))
+    deep: Any = "end"
+    for _ in range(900):
+        deep = [deep]
+    shop.bend = lambda answer: {**answer, "body": {"orders": [{**answer["body"]["orders"][0], "deep": deep}]}}
+    assert "the first order as it came: too deeply nested to be shown" in patient.found("source")
+
+
 def test_the_list_of_statuses_is_tried(patient: Patient, shop: ApiShop) -> None:
     shop.add(("1", "new", NOW))
     patient.env |= {
