@@ -61,8 +61,9 @@ def statuses(ctx: click.Context, form: str, *, suggest: bool, json: bool) -> Non
     else:
         headings = ["code", "text", "orders", "IMSHOP", *(["suggestion"] if suggest else [])]
         _PRINTED[form](headings, [list(row.values()) for row in rows])
-    for fault in faults:
-        raise SourceError(f"only statuses that orders have are listed, for the shop's own list cannot be read: {fault}")
+    if faults:
+        what = "only statuses that orders have are listed, for the shop's own list cannot be read"
+        raise SourceError(f"{what}: {faults[0]}")
 
 
 def _row(status: StatusCount, listed: Statuses, *, suggest: bool) -> Mapping[str, object]:
