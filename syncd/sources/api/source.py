@@ -232,7 +232,7 @@ class ApiSource:
     def _dated(self) -> Dated:
         return Dated(
             pages=lambda since: self._rows(self._since_text(since)),
-            is_full=self.is_full,
+            is_full=lambda page: not self.asks_by("limit") or self.is_full(page),
             now=self.now,
             layout=self.layout,
             lookback=self.lookback,

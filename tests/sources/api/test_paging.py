@@ -112,9 +112,11 @@ def test_what_slipped_through_a_poll_of_several_pages_is_found_by_the_next(shop:
 
 
 @styled(*BY_POSITION)
-def test_what_slipped_onto_the_only_page_which_was_full_is_found_by_the_next_poll(shop: ApiShop) -> None:
+@pytest.mark.parametrize("size", ["{limit}", "4"], ids=["asked for", "the API's own"])
+def test_what_slipped_onto_the_only_page_which_was_full_is_found_by_the_next_poll(shop: ApiShop, size: str) -> None:
     shop.newest_first = True
-    source = source_of(shop)
+    params = {name: text.replace("{limit}", size) for name, text in shop.api().query_params.items()}
+    source = source_of(shop, query_params=params)
     cursor = start(source)
     shop.clear()
     shop.asked.clear()
