@@ -123,7 +123,7 @@ final class Cancellation
         $text = (string) stream_get_contents(STDIN, self::LONGEST_INPUT);
         $asked = json_decode($text, true);
         if (!is_array($asked)) {
-            throw new Fault('stdin is not one JSON object: ' . json_last_error_msg());
+            throw new Fault('stdin is no JSON object: ' . json_last_error_msg());
         }
         foreach (['order_id', 'shop_id', 'reason'] as $name) {
             if (!is_string($asked[$name] ?? '')) {

@@ -1,0 +1,3 @@
+<?php
+define('DIR_SYSTEM', __DIR__ . '/system/');
+define('DB_PREFIX', 'oc_');
