@@ -1,24 +1,24 @@
 <?php
 /*
- * Cancel an order of 1C-Bitrix: Site Management (module "sale" 16 or later) by its own Bitrix\Sale\Order. So what was
- * reserved is released, the history has its line, the buyer gets the shop's mail, event handlers hear of it. The buyer's
- * reason is REASON_CANCELED.
+ * Cancel an order of 1C-Bitrix: Site Management (module "sale" 16 or later) by its own Bitrix\Sale\Order. So what
+ * was reserved is released, the history has its line, the buyer gets the shop's mail, event handlers hear of it. The
+ * buyer's reason is REASON_CANCELED.
  *
  *   SYNCD_CANCEL__COMMAND=php /usr/local/share/syncd/cancel/bitrix.php FOLDER [FROM]
  *
  *   FOLDER  the site's document root, where the folder bitrix/ is, e.g. /home/bitrix/www
  *   FROM    the STATUS_IDs from which a buyer may cancel; N, accepted, as the shop is delivered. Any other is refused
  *
- * An order is known by its ID, `shop_id`, or without that by its ACCOUNT_NUMBER, `order_id`. Where both are given they have
- * to name the same order.
+ * An order is known by its ID, `shop_id`, or without that by its ACCOUNT_NUMBER, `order_id`. Where both are given they
+ * have to name the same order.
  *
- * Bitrix itself refuses paid orders, and those of which something has been shipped. Any other error of its own, or of an
- * event handler, is a failure.
+ * Bitrix itself refuses paid orders, and those of which something has been shipped. Any other error of its own, or of
+ * an event handler, is a failure.
  *
  * Run it by the PHP version that the web server runs the site by.
  *
- * Bitrix is not free to be had: this was tried on a stand-in that answers as its code of sale 16 and 25 reads. Try it by
- * hand on an order of your own first. README.md says how, and what it needs.
+ * Bitrix is not free to be had: this was tried on a stand-in that answers as its code of sale 16 and 25 reads. Try it
+ * by hand on an order of your own first. README.md says how, and what it needs.
  */
 
 require __DIR__ . '/cancellation.php';
@@ -73,7 +73,9 @@ function syncdFind(string $shopId, string $orderId): \Bitrix\Sale\Order
         throw new Refusal(Cancellation::NOT_KNOWN);
     }
     // IMSHOP may know orders by their ID instead; but what is another order's number names the other one.
-    $same = $numbered === null ? (string) $order->getId() === $orderId : (int) $numbered->getId() === (int) $order->getId();
+    $same = $numbered === null
+        ? (string) $order->getId() === $orderId
+        : (int) $numbered->getId() === (int) $order->getId();
     if ($orderId !== '' && !$same) {
         throw new Fault("order_id \"$orderId\" is not the number of the order with shop_id " . $order->getId());
     }
@@ -111,9 +113,7 @@ try {
 
     $syncdOrder = syncdFind($syncd->shopId, $syncd->orderId);
     if ($syncdOrder->isCanceled()) {
-        // What the buyer wants is the case: by an earlier attempt whose answer was lost, or by the staff. "No" would be
-        // untrue, and to do it again would send a second mail.
-        $syncd->accept();
+        $syncd->acceptAsItIs();
     }
     if (!in_array((string) $syncdOrder->getField('STATUS_ID'), $syncdFrom, true)) {
         throw new Refusal(Cancellation::REFUSED);

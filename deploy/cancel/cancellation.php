@@ -1,18 +1,19 @@
 <?php
 /*
- * What syncd gives a program that cancels an order, and what it wants back. The programs beside this file begin with it.
+ * What syncd gives a program that cancels an order, and what it wants back. The programs beside this file begin with
+ * it.
  *
- * On stdin comes one JSON object: `id` (the same at each attempt), `order_id` (the number that the buyer knows), `shop_id`
- * (the shop's own key), `uuid`, `reason`; what is not known is "". The program ends with
+ * On stdin comes one JSON object: `id` (the same at each attempt), `order_id` (the number that the buyer knows),
+ * `shop_id` (the shop's own key), `uuid`, `reason`; what is not known is "". The program ends with
  *
  *    0  the order is cancelled
  *   10  the shop refuses: stdout is one line for the buyer to read
- *    2  anything else: stderr says what went wrong, for syncd's log, and the buyer is asked to try again. Never 1, nor 255:
- *       PHP itself ends with those.
+ *    2  anything else: stderr says what went wrong, for syncd's log, and the buyer is asked to try again. Any other
+ *       status means the same; PHP itself crashes with 1 and 255
  *
- * The shop's own code runs in this process. It may print, redirect, die or crash anywhere, and must not be taken for the
- * shop's decision then:
- *  - stdout is taken away from it before it starts, from its mail program too. Only refuse() can write there.
+ * The shop's own code runs in this process. It may print, redirect, die or crash anywhere, and that is no decision of
+ * the shop's:
+ *  - stdout is taken away from it before it starts, from its mail program too. Only end() writes there.
  *  - Whoever ends this process without a decision, with whatever status, has made it fail.
  *
  * PHP 7.4 or later, no extension but json and pcre.
@@ -34,7 +35,8 @@ final class Cancellation
 {
     /* The words for the buyer. */
     public const REFUSED = 'Этот заказ уже нельзя отменить. Пожалуйста, свяжитесь с магазином.';
-    public const NOT_KNOWN = 'Заказ пока не найден. Попробуйте ещё раз через несколько минут или свяжитесь с магазином.';
+    public const NOT_KNOWN = 'Заказ пока не найден. '
+        . 'Попробуйте ещё раз через несколько минут или свяжитесь с магазином.';
 
     private const LONGEST_INPUT = 65536;
     private const FATAL = E_ERROR | E_PARSE | E_CORE_ERROR | E_COMPILE_ERROR | E_USER_ERROR | E_RECOVERABLE_ERROR;
@@ -42,7 +44,7 @@ final class Cancellation
     public string $orderId = '';
     public string $shopId = '';
 
-    /** What the shop's staff read in the order: one line of text, without characters that 3-byte utf8 tables refuse. */
+    /** What the staff read in the order: one line of text, without characters that 3-byte utf8 tables refuse. */
     public string $comment = '';
 
     /** The shop's folder, with no slash at its end. */
@@ -64,8 +66,8 @@ final class Cancellation
     private $nowhere;
 
     /**
-     * Take stdout away, read the command line and the cancellation, and go to the shop's folder. It ends the program where
-     * one of them is wrong.
+     * Take stdout away, read the command line and the cancellation, and go to the shop's folder. It ends the program
+     * where one of them is wrong.
      *
      * @param string[] $arguments `$argv`
      */
@@ -114,6 +116,9 @@ final class Cancellation
     /** @throws Fault */
     private function read(): void
     {
+        if (!is_resource($this->nowhere)) {
+            throw new Fault('/dev/null cannot be opened: open_basedir in php.ini?');
+        }
         $folder = rtrim((string) array_shift($this->arguments), '/');
         if ($folder === '' || !is_dir($folder) || !chdir($folder)) {
             throw new Fault("the shop's folder \"$folder\" cannot be entered; usage: $this->usage");
@@ -183,8 +188,17 @@ final class Cancellation
     }
 
     /**
-     * The order is cancelled. What the shop's code has put off until its end is done: by $finish, which may end the program,
-     * and by the functions that it wants to run at the end.
+     * The order was cancelled before: by an earlier attempt whose answer was lost, or by the staff. Either way it is as
+     * the buyer wants it. A "no" would be untrue, and to do it again would send a second mail.
+     */
+    public function acceptAsItIs(): void
+    {
+        $this->accept();
+    }
+
+    /**
+     * The order is cancelled. What the shop's code has put off until its end is done: by $finish, which may end the
+     * program, and by the functions that it wants to run at the end.
      */
     public function accept(?callable $finish = null): void
     {

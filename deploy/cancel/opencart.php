@@ -15,7 +15,8 @@
  * The shop is started by its own index.php, asked for a page that does next to nothing; its modifications, events and
  * settings are then in place as for a visitor. Run it by the PHP version that the web server runs the shop by.
  *
- * Tried on OpenCart 2.3.0.2, 3.0.5.1, 4.0.2.3 and 4.1.0.4, and ocStore 2.3.0.3 and 3.0.3.7. README.md says what it needs.
+ * Tried on OpenCart 2.3.0.2, 3.0.5.1, 4.0.2.3 and 4.1.0.4, and ocStore 2.3.0.3 and 3.0.3.7. README.md says what it
+ * needs.
  */
 
 require __DIR__ . '/cancellation.php';
@@ -29,7 +30,7 @@ try {
     $syncdStatus = (int) $syncd->codes(1, '7')[0];
     $syncdFrom = $syncd->codes(2, '1,2');
     if ($syncd->shopId !== '' && $syncd->orderId !== '' && $syncd->shopId !== $syncd->orderId) {
-        throw new Fault("order_id $syncd->orderId and shop_id $syncd->shopId are two orders: in OpenCart both are order_id");
+        throw new Fault("order_id \"$syncd->orderId\" is not the number of the order with shop_id \"$syncd->shopId\"");
     }
     $syncdId = Cancellation::key($syncd->shopId !== '' ? $syncd->shopId : $syncd->orderId);
     if ($syncdId === null) {
@@ -38,8 +39,8 @@ try {
 
     // What the shop's code expects of a web server. No store has this host: the default store answers.
     $_SERVER = [
-        'HTTP_HOST' => 'localhost', 'SERVER_NAME' => 'localhost', 'SERVER_PORT' => '80', 'SERVER_PROTOCOL' => 'HTTP/1.1',
-        'REMOTE_ADDR' => '127.0.0.1', 'REQUEST_METHOD' => 'POST', 'HTTP_X_REQUESTED_WITH' => 'XMLHttpRequest',
+        'HTTP_HOST' => 'localhost', 'SERVER_NAME' => 'localhost', 'SERVER_PORT' => '80', 'REMOTE_ADDR' => '127.0.0.1',
+        'SERVER_PROTOCOL' => 'HTTP/1.1', 'REQUEST_METHOD' => 'POST', 'HTTP_X_REQUESTED_WITH' => 'XMLHttpRequest',
         'DOCUMENT_ROOT' => $syncd->folder, 'SCRIPT_FILENAME' => "$syncd->folder/index.php",
         'SCRIPT_NAME' => '/index.php', 'PHP_SELF' => '/index.php',
         'REQUEST_URI' => '/index.php?route=tool/upload', 'QUERY_STRING' => 'route=tool/upload',
@@ -59,6 +60,9 @@ try {
         throw new Fault("$syncd->folder/index.php is not OpenCart's");
     }
 
+    // With this name the shop's mail greets the mail server.
+    putenv('SERVER_NAME=' . (parse_url(defined('HTTP_SERVER') ? HTTP_SERVER : '', PHP_URL_HOST) ?: 'localhost'));
+
     $registry->get('load')->model('checkout/order');
     $syncdOrders = $registry->get('model_checkout_order');
     $syncdOrder = $syncdOrders->getOrder($syncdId);
@@ -67,9 +71,7 @@ try {
         throw new Refusal(Cancellation::NOT_KNOWN);
     }
     if ((int) $syncdOrder['order_status_id'] === $syncdStatus) {
-        // What the buyer wants is the case: by an earlier attempt whose answer was lost, or by the staff. "No" would be
-        // untrue, and to do it again would send a second mail.
-        $syncd->accept();
+        $syncd->acceptAsItIs();
     }
     if (!in_array((string) $syncdOrder['order_status_id'], $syncdFrom, true)) {
         throw new Refusal(Cancellation::REFUSED);

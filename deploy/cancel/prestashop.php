@@ -1,8 +1,8 @@
 <?php
 /*
  * Cancel an order of PrestaShop 1.6 to 9 by the shop's own model: an OrderHistory takes it to the status that the shop
- * keeps as PS_OS_CANCELED. So stock comes back, the history has its line, the buyer gets the shop's mail, modules hear of
- * it. The buyer's reason becomes a private message in the order.
+ * keeps as PS_OS_CANCELED. So stock comes back, the history has its line, the buyer gets the shop's mail, modules hear
+ * of it. The buyer's reason becomes a private message in the order.
  *
  *   SYNCD_CANCEL__COMMAND=php /usr/local/share/syncd/cancel/prestashop.php FOLDER [FROM]
  *
@@ -15,7 +15,7 @@
  *
  * Run it by the PHP version that the web server runs the shop by.
  *
- * Tried on PrestaShop 1.7.6.0 (PHP 7.4) and 9.0.0 (PHP 8.2). README.md says what it needs.
+ * Tried on PrestaShop 1.6.1.1 and 1.7.6.0 (PHP 7.4) and 9.0.0 (PHP 8.2). README.md says what it needs.
  */
 
 require __DIR__ . '/cancellation.php';
@@ -58,7 +58,8 @@ function syncdFind(string $shopId, string $orderId): Order
         throw new Refusal(Cancellation::NOT_KNOWN);
     }
     if (count($found) > 1) {
-        throw new Fault("order_id \"$orderId\" names the orders " . implode(', ', array_keys($found)) . '; shop_id is needed');
+        $ids = implode(', ', array_keys($found));
+        throw new Fault("order_id \"$orderId\" names the orders $ids; without shop_id it is not clear which is meant");
     }
     $order = reset($found);
     // A number that is another order's reference and this one's id names the other one.
@@ -86,11 +87,15 @@ function syncdTell(Order $order, string $text): bool
         $thread->token = Tools::passwdGen(12);
         $thread->add();
     }
+    // A text without < and > needs no purifier, whose cache the web server could not clear if this user were the first
+    // to write it. This changes nothing but this process.
+    Configuration::set('PS_USE_HTMLPURIFIER', 0);
     $message = new CustomerMessage();
     $message->id_customer_thread = (int) $thread->id;
     $message->id_employee = 0;
     $message->private = 1;
-    $message->message = str_ireplace(['<', '>', '{', '}', '=', 'script:'], ['‹', '›', '(', ')', ' ', 'script '], $text);
+    $refused = ['<' => '‹', '>' => '›', '{' => '(', '}' => ')', '=' => ' ', 'script:' => 'script '];
+    $message->message = str_ireplace(array_keys($refused), $refused, $text);
     return (bool) $message->add();
 }
 
@@ -118,9 +123,7 @@ try {
 
     $syncdOrder = syncdFind($syncd->shopId, $syncd->orderId);
     if ((int) $syncdOrder->current_state === $syncdCancelled) {
-        // What the buyer wants is the case: by an earlier attempt whose answer was lost, or by the staff. "No" would be
-        // untrue, and to do it again would send a second mail.
-        $syncd->accept();
+        $syncd->acceptAsItIs();
     }
     if (!in_array((string) $syncdOrder->current_state, $syncdFrom, true)) {
         throw new Refusal(Cancellation::REFUSED);
@@ -138,15 +141,13 @@ try {
         $syncdContext->language = $syncdLanguage;
     }
     // From 1.7.6 on the mail needs the format of prices, which only a page's controller would have prepared.
-    if (class_exists('PrestaShop\PrestaShop\Adapter\ContainerBuilder')) {
+    if (property_exists('Context', 'currentLocale')) {
         $syncdContainer = PrestaShop\PrestaShop\Adapter\ContainerBuilder::getContainer('front', _PS_MODE_DEV_);
         if (property_exists('Context', 'container')) {
             $syncdContext->container = $syncdContainer;
         }
-        if (property_exists('Context', 'currentLocale')) {
-            $syncdContext->currentLocale = $syncdContainer->get('prestashop.core.localization.locale.repository')
-                ->getLocale($syncdContext->language->getLocale());
-        }
+        $syncdContext->currentLocale = $syncdContainer->get('prestashop.core.localization.locale.repository')
+            ->getLocale($syncdContext->language->getLocale());
     }
 
     $syncdHistory = new OrderHistory();
@@ -172,8 +173,8 @@ try {
         if (!syncdTell($syncdOrder, $syncd->comment)) {
             throw new Fault('it was not added');
         }
-    } catch (Exception $syncdWhy) {
-        $syncd->note("order $syncdOrder->id is cancelled, but it has no message with the reason: " . $syncdWhy->getMessage());
+    } catch (Throwable $syncdWhy) {
+        $syncd->note("order $syncdOrder->id is cancelled, but no message says why: " . $syncdWhy->getMessage());
     }
     $syncd->accept();
 } catch (Throwable $syncdWhy) {

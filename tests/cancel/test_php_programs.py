@@ -379,7 +379,7 @@ def test_prestashop_that_cannot_mail_has_cancelled_and_says_so_in_the_log(folder
 
     assert (asked.code, asked.said) == (ACCEPTED, "")
     assert "could not mail the buyer" in asked.log
-    assert "no message with the reason" in asked.log
+    assert "no message says why" in asked.log
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,36 @@ def test_an_operators_command_finds_the_state_where_the_service_keeps_it() -> No
     assert f"StateDirectoryMode={values('syncd.service', 'StateDirectoryMode')[0]}" in command
 
 
+def test_an_operators_command_sees_what_drop_ins_let_the_service_see(tmp_path: Path) -> None:
+    shown = "SupplementaryGroups=www-data bitrix\nProtectHome=tmpfs\nBindPaths=/home/shop/cache\nBindReadOnlyPaths=\n"
+    for name, script in {
+        "systemctl": f"case $1 in show) printf '{shown}';; cat) echo LoadCredential=SECRET;; esac",
+        "systemd-run": 'printf "%s\\n" "$@"',
+    }.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+        (tmp_path / name).chmod(0o755)
+
+    told = ran(
+        "env", f"PATH={tmp_path}:/usr/bin:/bin", DEPLOY / "systemd" / "syncd", "explain", "a b"
+    ).stdout.splitlines()
+
+    for given in ("SupplementaryGroups=www-data bitrix", "ProtectHome=tmpfs", "BindPaths=/home/shop/cache"):
+        assert f"--property={given}" in told
+    assert "--property=LoadCredential=SECRET" in told
+    assert not any(line.startswith("--property=BindReadOnlyPaths") for line in told)
+    assert told[-3:] == ["syncd", "explain", "a b"]
+
+
+def test_the_programs_that_cancel_are_installed_where_they_say() -> None:
+    (place,) = re.findall(r"-t (\S+) deploy/cancel/\*\.php", unit("install"))
+    programs = [each for each in (DEPLOY / "cancel").glob("*.php") if each.name != "cancellation.php"]
+
+    assert len(programs) == 3
+    for each in programs:
+        assert f"SYNCD_CANCEL__COMMAND=php {place}/{each.name} FOLDER" in each.read_text(encoding="utf-8")
+    assert f" {Path(place).parent} " in unit("remove")
+
+
 @pytest.mark.parametrize("script", ["install", "remove", "syncd"])
 def test_a_script_can_be_run_and_is_read_by_a_plain_shell(script: str) -> None:
     path = DEPLOY / "systemd" / script

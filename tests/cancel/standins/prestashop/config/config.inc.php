@@ -2,6 +2,7 @@
 /* A stand-in of PrestaShop: what the program that cancels asks of it, and no more. */
 
 require_once dirname(__DIR__) . '/shop.php';
+require_once __DIR__ . '/container.php';
 
 define('_DB_PREFIX_', 'ps_');
 define('_PS_MODE_DEV_', false);
@@ -31,6 +32,10 @@ class Currency extends Thing
 
 class Language extends Thing
 {
+    public function getLocale()
+    {
+        return "locale $this->id";
+    }
 }
 
 class Shop extends Thing
@@ -49,6 +54,7 @@ class Context
     public $customer;
     public $cart;
     public $language;
+    public $currentLocale;
 
     public static function getContext()
     {
@@ -63,6 +69,10 @@ class Configuration
     {
         $all = ['PS_OS_CANCELED' => '6', 'PS_OS_CHEQUE' => '1', 'PS_OS_PAYMENT' => '2', 'PS_OS_BANKWIRE' => '10'];
         return $all[$name] ?? false;
+    }
+
+    public static function set($name, $value)
+    {
     }
 }
 
@@ -121,7 +131,9 @@ class OrderHistory extends Thing
 
     public function addWithemail($autodate = true)
     {
-        trouble('history');
+        if (Context::getContext()->currentLocale !== 'how to write prices in locale 1') {
+            throw new RuntimeException('prices cannot be written into the mail');
+        }
         $this->id = 1;
         change($this->id_order, [], [['history' => $this->id_employee]]);
         return empty(shop()['no_mail']);
