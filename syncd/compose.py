@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import cache
 from random import SystemRandom
 from uuid import uuid4
 
-from syncd.cancel import CommandShop, Desk, HttpShop, Shop, SqlShop, words
+from syncd.cancel import CommandShop, Desk, HttpCall, HttpShop, Present, Shop, SqlShop, words
 from syncd.deliver import Clocks, Deliverer, Limits, Outbox
+from syncd.errors import SettingsError
 from syncd.imshop import Imshop
 from syncd.logs import fields
 from syncd.model import Cancellation, Outcome
 from syncd.poll import Poller
 from syncd.redact import Redactor
 from syncd.settings import Settings
+from syncd.settings.source import Source as ShopSettings
 from syncd.sources import Api, ApiSource, DatabaseSource, Source, StatusList
+from syncd.sources.api.answers import origin
+from syncd.sources.api.request import behind
 from syncd.state import State, open_state
 from syncd.statuses import StatusesFile
 
@@ -75,6 +81,8 @@ def _api(settings: Settings) -> ApiSource:
             items=shop.items,
             fields=shop.fields,
             where=shop.where,
+            find_path=shop.find_path,
+            find_items=shop.find_items,
             statuses=StatusList(
                 path=shop.statuses_path,
                 items=shop.statuses_items,
@@ -160,15 +168,55 @@ def deliverer(
 def cancelling_shop(settings: Settings) -> HttpShop | CommandShop | SqlShop | None:
     """The shop's own means to cancel; None: none is configured. Nothing is connected yet."""
     to, redact = settings.cancel, redactor(settings)
-    if to.url:
-        headers = {name: value.get_secret_value() for name, value in to.headers.items()}
-        return HttpShop(to.url.get_secret_value(), to.method, to.body, headers, redact)
+    if to.calls_http:
+        try:
+            return HttpShop(_cancelling_call(settings), redact)
+        except ValueError as error:  # of the source's own address, which may hold other names in braces
+            raise SettingsError([f"SYNCD_CANCEL__URL: {error}"]) from None
     if to.command:
-        return CommandShop(to.command, redact)
+        return CommandShop(to.command, redact, wants_shop_id=gives_shop_id(settings))
     if to.sql:
         url = to.database_url or settings.source.url
         return SqlShop(url.get_secret_value(), to.sql, to.timeout.total_seconds(), redact)
     return None
+
+
+def _cancelling_call(settings: Settings) -> HttpCall:
+    """Where the address is the source's, its login is too, unless another one is set."""
+    to, shop = settings.cancel, settings.source
+    url = (to.url or shop.url).get_secret_value()
+    headers = {name.title(): value.get_secret_value() for name, value in to.headers.items()}
+    auth = to.auth.get_secret_value() if to.auth else None
+    if shop.is_api and auth is None and "Authorization" not in headers and _is_same_server(url, shop):
+        headers = {name.title(): value.get_secret_value() for name, value in shop.headers.items()} | headers
+        auth = shop.auth.get_secret_value() if shop.auth and "Authorization" not in headers else None
+        url = url if to.url else shop.url.get_secret_value()
+    return HttpCall(
+        url=behind(url, to.path, shop.path),
+        method=to.method,
+        body=to.body,
+        headers=headers,
+        auth=auth,
+        success=to.success,
+        reason=to.reason,
+        refused=to.refused,
+    )
+
+
+def _is_same_server(url: str, shop: ShopSettings) -> bool:
+    return origin(url) == origin(shop.url.get_secret_value())
+
+
+def gives_shop_id(settings: Settings) -> bool:
+    """Whether orders come with the shop's own key, as far as the settings tell."""
+    shop = settings.source
+    return "shop_id" in shop.fields if shop.is_api else re.search(r"\bshop_id\b", shop.sql, re.IGNORECASE) is not None
+
+
+def present(settings: Settings) -> Present:
+    """What looks an order up right before it is cancelled. Nothing is connected before the first look."""
+    to = settings.cancel
+    return Present(cache(lambda: source(settings)), to.from_, to.status)
 
 
 def desk(
@@ -182,10 +230,12 @@ def desk(
     return Desk(
         inbox=inbox,
         shop=shop,
+        present=present(settings),
         timeout=to.timeout,
         status=to.status,
         message=to.message,
         refusal=words.REFUSED,
+        confirms=to.confirm,
         now=now,
         monotonic=time.monotonic,
         pause=time.sleep,

@@ -47,17 +47,18 @@ def diff(
 def _decide(order: Order, seen: Seen | None, policy: Policy, found_by: FoundBy) -> Decision | None:
     if seen is None:
         return _first_sight(order, policy, found_by)
+    shown = replace(seen, imshop_uuid=order.imshop_uuid, shop_id=order.shop_id, missing=False)
     if policy.adopt_all and order.repeats and seen.revision == 0:
-        return Decision(replace(seen, content=order.content, told=order.content, imshop_uuid=order.imshop_uuid))
+        return Decision(replace(shown, content=order.content, told=order.content))
     if order.content == seen.content:
-        if order.imshop_uuid == seen.imshop_uuid and not seen.missing:
-            return None
-        return Decision(replace(seen, imshop_uuid=order.imshop_uuid, missing=False))
-    return _difference(order, seen, policy, found_by)
+        return None if shown == seen else Decision(shown)
+    return _difference(order, shown, policy, found_by)
 
 
 def _first_sight(order: Order, policy: Policy, found_by: FoundBy) -> Decision:
-    adopted = Seen(order.order_id, order.content, told=order.content, imshop_uuid=order.imshop_uuid)
+    adopted = Seen(
+        order.order_id, order.content, told=order.content, imshop_uuid=order.imshop_uuid, shop_id=order.shop_id
+    )
     if policy.adopt_all or _is_history(order, policy.history_before):
         return Decision(adopted)
     untold = replace(adopted, told=None)
@@ -68,7 +69,7 @@ def _first_sight(order: Order, policy: Policy, found_by: FoundBy) -> Decision:
 
 def _difference(order: Order, seen: Seen, policy: Policy, found_by: FoundBy) -> Decision:
     told = None if seen.told is None else _adopt_columns(seen.told, order.content)
-    now = replace(seen, content=order.content, told=told, imshop_uuid=order.imshop_uuid, missing=False)
+    now = replace(seen, content=order.content, told=told)
     if not is_news(order.content, _adopt_columns(seen.content, order.content)):
         return Decision(now)
     now = replace(now, revision=seen.revision + 1)

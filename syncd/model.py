@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 Content: TypeAlias = Mapping[str, str | bool | None]
 """The compared part of an order: a value for each of COMPARED that the source gives.
@@ -49,6 +49,8 @@ class Order:
     tracking_url: str | None = None
     user_id: str | None = None
     imshop_uuid: str | None = None
+    shop_id: str | None = None
+    """The shop's own key of the order, where `order_id` is a public number. IMSHOP never hears of it."""
     beyond_cursor: bool = True
     """False: found only because the poll reads again what lies behind its cursor."""
     repeats: bool = False
@@ -57,6 +59,15 @@ class Order:
     @property
     def status(self) -> str:
         return str(self.content["status"])
+
+
+class Identified(NamedTuple):
+    """What is compared of an order, and what else must be the same for it to be as it was seen."""
+
+    order_id: str
+    content: Content
+    imshop_uuid: str | None
+    shop_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +108,7 @@ class Seen:
     """The last full compare did not find it in the source."""
     payment_in_doubt: bool = False
     """A change that carries a payment waits to be told, or was given up though it may have been."""
+    shop_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +237,7 @@ CancellationState: TypeAlias = Literal["received", "accepted", "refused", "faile
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class CancelRequest:
     """A buyer wants an order cancelled, as IMSHOP says it (PROTOCOL section 2). At least one identifier is there."""
 
     generation: Generation
@@ -235,12 +247,31 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
+class CancelDecision:
+    """What came of one attempt to have the shop cancel an order: from the shop's answer to the buyer's.
+
+    `accepted` and `refused` are the shop's, or syncd's own where it need not ask; `failed`: nobody decided. `status`
+    and `message` are what IMSHOP is answered, `message` in words for the buyer. `error` is for the operator: why it
+    failed, or what is odd about a refusal. `in_doubt`: it failed, and may have been applied all the same. `lasts`
+    False: asked again, it is to be decided anew, for the order was not found and may be there by then.
+    """
+
+    state: Literal["accepted", "refused", "failed"]
+    status: str | None = None
+    message: str | None = None
+    error: str | None = None
+    in_doubt: bool = False
+    lasts: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Cancellation:
     """A cancellation in the inbox, and what became of it.
 
     `received`: it is being applied, until `claimed_until` at the latest. `token` names it to the shop, the same at each
-    attempt. `attempts`: how often it was begun to be applied; `asked`: how often IMSHOP asked. `status` and `message`
-    are what IMSHOP was answered; `error` says why it failed; `in_doubt`: an attempt may have been applied all the same.
+    attempt. `shop_id` is the shop's own key of the order, where it is known. `attempts`: how often it was begun to be
+    applied; `asked`: how often IMSHOP asked. The other fields are those of its last CancelDecision; `in_doubt`: one of
+    its attempts may have been applied though it failed.
     """
 
     id: int
@@ -259,14 +290,20 @@ class Cancellation:
     message: str | None
     error: str | None
     in_doubt: bool
+    shop_id: str | None = None
+
+    @property
+    def decision(self) -> CancelDecision | None:
+        """None: it is being applied."""
+        if self.state == "received":
+            return None
+        return CancelDecision(self.state, self.status, self.message, self.error, self.in_doubt)
 
 
 @dataclass(frozen=True, slots=True)
-class Ruling:
-    """What one attempt to apply a cancellation came to. `message` is for the buyer, `error` for the operator."""
+class Received:
+    """A cancellation as it was found in, or put into, the inbox. `mine`: whoever gets this must apply it and write down
+    what came of it; nobody else will."""
 
-    state: Literal["accepted", "refused", "failed"]
-    status: str | None = None
-    message: str | None = None
-    error: str | None = None
-    in_doubt: bool = False
+    cancellation: Cancellation
+    mine: bool

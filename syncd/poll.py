@@ -11,7 +11,7 @@ pushed from here, and no transaction of the state is open while the source is re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -48,6 +48,15 @@ class PollState(ScannedState, Protocol):
     def take_baseline(self, baseline: Baseline) -> None: ...
 
     def set_cursor(self, cursor: str) -> None: ...
+
+    def shop_ids(self, order_ids: Collection[str]) -> Mapping[str, str]:
+        """The shop's own keys of those of the orders whose key is known."""
+
+    def answered_again(self) -> Sequence[str]:
+        """Orders whose buyers were answered with an earlier decision since a poll last looked at them."""
+
+    def looked_at(self, order_ids: Collection[str]) -> None:
+        """These orders were compared with what they are in the shop."""
 
     def let_listed_go(self, verdict: Callable[[str], Verdict], max_changes: int, now: datetime) -> None:
         """Changes held because their status was not listed: let go those that are to be pushed now (if they are more
@@ -96,6 +105,7 @@ class Poller:
             stager.result.note_skipped(page.skipped)
             stager.stage(page)
             self.progress(stager.result.rows)
+        self._look_at_answered(stager)
         stager.finish()
         return stager.result
 
@@ -115,8 +125,18 @@ class Poller:
         if baseline is None and (follows or stager.result.rows):
             self.state.take_baseline(Baseline(now, newest[1] if newest else None))
             stager.result.baseline = True
+        self._look_at_answered(stager, compared=True)
         stager.finish()
         return stager.result
+
+    def _look_at_answered(self, stager: Stager, *, compared: bool = False) -> None:
+        """Orders whose buyers were answered with an earlier decision are compared now, whatever the shop's cursor says.
+        `compared`: they were, as all orders are."""
+        orders = self.state.answered_again()
+        if orders and not compared:
+            stager.stage(self.source.find(orders, self.state.shop_ids(orders)), "full")
+        if settled := {*orders} - stager.put_off:
+            self.state.looked_at(settled)
 
     def _stager(self, kind: PollKind, baseline: Baseline | None, now: datetime) -> Stager:
         self.state.let_listed_go(self.verdict, self.max_changes, now)
@@ -125,7 +145,15 @@ class Poller:
             adopt_all=baseline is None and not self.push_first,
             history_before=self._history_before(baseline),
         )
-        return Stager(self.state, policy, self.max_changes, now, PollResult(kind), waits=self.source.scans_whole)
+        return Stager(
+            self.state,
+            policy,
+            self.max_changes,
+            now,
+            PollResult(kind),
+            find=self.source.find,
+            waits=self.source.scans_whole,
+        )
 
     def _history_before(self, baseline: Baseline | None) -> datetime | None:
         if baseline is None:

@@ -16,7 +16,7 @@ from itertools import islice
 from typing import Any, Protocol
 
 from syncd.errors import SourceError
-from syncd.model import Content, Page, Seen, Skipped
+from syncd.model import Identified, Page, Seen, Skipped
 from syncd.segments import Row, Segment, segments
 from syncd.staging import Stager, StagingState
 
@@ -44,8 +44,8 @@ class Scan(Protocol):
     def blocks(self) -> Iterator[Sequence[Row]]:
         """All rows, in an order that is the same in each scan; of one order's rows the last counts."""
 
-    def content(self, row: Row) -> tuple[str, Content, str | None] | Skipped:
-        """The order's id, compared content and IMSHOP UUID."""
+    def content(self, row: Row) -> Identified | Skipped:
+        """What is compared of the order."""
 
     def read(self, rows: Sequence[Row]) -> Page:
         """The orders in these rows. Only for a scan that is whole."""
@@ -67,6 +67,10 @@ class ScannedSource(Protocol):
 
     def look_up(self, ids: Sequence[Any]) -> Page:
         """The orders with these ids, given as a scan gave them. May raise SourceError."""
+
+    def find(self, order_ids: Sequence[str], shop_ids: Mapping[str, str]) -> Page:
+        """The orders with these numbers, or with the shop's own keys that are known of some of them. One that has
+        another number by now comes with that. May raise SourceError."""
 
     def still_shown(self, order_ids: Collection[str]) -> Iterator[Page]:
         """Those of these orders that are there, though a scan did not show them; none where no scan loses an order.
@@ -174,7 +178,7 @@ class FullCompare:
     def _examine(self, segment: Segment) -> None:
         """Compare a segment row by row. Its digest is kept only if each row is a tracked order just as it was seen."""
         rows: dict[str, Row] = {}
-        contents: dict[str, tuple[Content, str | None]] = {}
+        contents: dict[str, Identified] = {}
         skipped: list[Skipped] = []
         repeated: set[str] = set()
         for row in segment.rows:
@@ -182,9 +186,9 @@ class FullCompare:
             if isinstance(read, Skipped):
                 skipped.append(read)
                 continue
-            if read[0] in rows:
-                repeated.add(read[0])
-            rows[read[0]], contents[read[0]] = row, read[1:]
+            if read.order_id in rows:
+                repeated.add(read.order_id)
+            rows[read.order_id], contents[read.order_id] = row, read
         self._stager.result.note_skipped(skipped)
         seen = self._state.load([*contents, *(row.order_id for row in skipped if row.order_id)])
         self._present += len(seen)
@@ -242,5 +246,7 @@ class FullCompare:
             self._present += len(found)
 
 
-def _same(found: tuple[Content, str | None], seen: Seen | None) -> bool:
-    return seen is not None and found == (seen.content, seen.imshop_uuid) and not seen.missing
+def _same(found: Identified, seen: Seen | None) -> bool:
+    if seen is None or seen.missing:
+        return False
+    return (found.content, found.imshop_uuid, found.shop_id) == (seen.content, seen.imshop_uuid, seen.shop_id)

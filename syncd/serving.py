@@ -53,7 +53,7 @@ def serving(
         source_kind=kind,
         leads=lease.held,
         faults=lambda: [*_stuck(pulses), *observer.state_faults()],
-        explain=lambda order_id: Explained(state.story(order_id), look(order_id), state.cancellations(order_id)),
+        explain=lambda order_id: _explained(state, look, order_id),
         now=compose.now,
     )
     server = HttpServer(create_app(views, pages(page)), bind.host, bind.port)
@@ -63,6 +63,11 @@ def serving(
         yield
     finally:
         server.close()
+
+
+def _explained(state: State, look: BoundedLook, order_id: str) -> Explained:
+    story = state.story(order_id)
+    return Explained(story, look(story), state.cancellations(story.order_id))
 
 
 def _stuck(pulses: Pulses) -> list[str]:

@@ -6,14 +6,14 @@ Page of Orders ──► diff ──► one transaction: seen + changes + cursor
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar, Literal, Protocol, TypeAlias
 
 from syncd.diff import Policy, diff
-from syncd.model import Decision, FoundBy, Page, Seen, Skipped
+from syncd.model import Decision, FoundBy, Order, Page, Seen, Skipped
 
 PollKind: TypeAlias = Literal["incremental", "full"]
 
@@ -27,6 +27,9 @@ class Staging(Protocol):
     def unsettled(self, order_ids: Iterable[str], since: datetime) -> set[str]:
         """Those of the orders that are being cancelled by their buyers, or were at some time since: a row read since
         then may show them as they were before."""
+
+    def renumber(self, numbers: Mapping[str, str], now: datetime) -> None:
+        """Give tracked orders other numbers, former -> new, with all that is kept of them."""
 
     def store(self, decisions: Sequence[Decision], now: datetime, *, counting: bool) -> None:
         """Save what is seen now and the changes: pending, or held as their `hold` says, or as `counting` if set.
@@ -44,6 +47,9 @@ class StagingState(Protocol):
     def cursor(self) -> str | None: ...
 
     def load(self, order_ids: Iterable[str]) -> Mapping[str, Seen]: ...
+
+    def numbers_of(self, shop_ids: Iterable[str]) -> Mapping[str, set[str]]:
+        """The numbers of the tracked orders with these keys of the shop's."""
 
     def staging(self) -> AbstractContextManager[Staging]: ...
 
@@ -89,23 +95,32 @@ class PollResult:
 @dataclass(slots=True)
 class Stager:
     """Stages one poll's pages. `max_changes` 0: the guard is off. `waits`: no change goes before the poll is over, for
-    a later row may show its order otherwise."""
+    a later row may show its order otherwise. `find`: the orders that the shop shows now under these numbers, of which
+    some have these keys."""
 
     state: StagingState
     policy: Policy
     max_changes: int
     now: datetime
     result: PollResult
+    find: Callable[[Sequence[str], Mapping[str, str]], Page]
     waits: bool = False
     counting: bool = field(init=False)
     put_off: set[str] = field(default_factory=set)
     """Orders that this poll leaves to the next one. The cursor stays too, so that it reads them again."""
 
+    _looked_up: int = 0
+    _shares_keys: bool = False
+
+    LOOKED_UP_AT_MOST: ClassVar = 500
+    """So many orders that come with another number are looked up under the former one, in one poll. If the shop shows
+    none of them there any more, the others are like them: another number was chosen for all orders."""
+
     def __post_init__(self) -> None:
         self.counting = self.state.is_counting()
 
     def stage(self, page: Page, found_by: FoundBy | None = None) -> set[str]:
-        """Put what differs on disk, with the page's cursor; returns the ids of the orders first seen here.
+        """Put what differs on disk, with the page's cursor; returns the ids of the orders first seen under them here.
 
         Most polls find nothing, so the differences are looked for before the transaction that locks out others, and
         again within it.
@@ -113,11 +128,15 @@ class Stager:
         if not page.orders and page.cursor is None:
             return set()
         latest = {order.order_id: order for order in page.orders}
-        differing = diff(latest.values(), self.state.load(latest), self.policy, found_by)
+        known = self.state.load(latest)
+        differing = diff(latest.values(), known, self.policy, found_by)
+        numbers = {} if self.policy.adopt_all else self._other_numbers(latest, known)
         cursor_moves = page.cursor is not None and page.cursor != self.state.cursor()
         if not differing and not cursor_moves:
             return set()
         with self.state.staging() as staging:
+            if numbers:
+                staging.renumber(numbers, self.now)
             suspects = [latest[decision.seen.order_id] for decision in differing]
             self.put_off |= staging.unsettled((order.order_id for order in suspects), self.now)
             suspects = [order for order in suspects if order.order_id not in self.put_off]
@@ -126,7 +145,37 @@ class Stager:
             staging.store(decisions, self.now, counting=self._counts(decisions, last=page.last))
             if page.cursor is not None and not self.put_off:
                 staging.move_cursor(page.cursor)
-        return self._note(decisions, seen)
+        return self._note(decisions, seen) | {*numbers.values()}
+
+    def _other_numbers(self, page: Mapping[str, Order], known: Mapping[str, Seen]) -> dict[str, str]:
+        """Orders that are tracked by the shop's key under another number than they come with now: former -> new.
+
+        Where the shop shows one key with two numbers they are two orders.
+        """
+        shown = Counter(order.shop_id for order in page.values())
+        keys = {
+            order.shop_id: order_id
+            for order_id, order in page.items()
+            if order.shop_id
+            and shown[order.shop_id] == 1
+            and (order_id not in known or known[order_id].shop_id not in (None, order.shop_id))
+        }
+        if not keys:
+            return {}
+        tracked = self.state.numbers_of(keys)
+        former = {
+            number: shop_id
+            for shop_id, numbers in tracked.items()
+            for number in numbers
+            if len(numbers) == 1 and number != keys.get(shop_id)
+        }
+        two: set[str] = set()
+        if former and (self._shares_keys or self._looked_up < self.LOOKED_UP_AT_MOST):
+            there = {(order.order_id, order.shop_id) for order in self.find([*former], former).orders}
+            two = {number for number, shop_id in former.items() if (number, shop_id) in there}
+            self._looked_up += len(former)
+            self._shares_keys |= bool(two)
+        return {number: keys[shop_id] for number, shop_id in former.items() if number not in two}
 
     def finish(self) -> None:
         """The poll is complete: let its changes go, or hold them all."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from syncd.errors import SourceError
 from syncd.model import Cancellation, Content, Order, Page
-from syncd.state import SeenView, Story
+from syncd.state import Story
 
 NOT_SHOWN = "the query shows no such order"
 UNKNOWN = "not known: it was never told, or a push is in doubt"
@@ -39,16 +39,17 @@ class Explained:
 class Shop(Protocol):
     """The little that is asked of a source."""
 
-    def find(self, order_ids: list[str]) -> Page:
+    def find(self, order_ids: Sequence[str], shop_ids: Mapping[str, str]) -> Page:
         """May raise SourceError."""
 
     def close(self) -> None: ...
 
 
-def in_the_shop(shop: Shop, order_id: str) -> InShop:
-    """Ask the shop; it is closed then."""
+def in_the_shop(shop: Shop, story: Story) -> InShop:
+    """Ask the shop for the order, by its key if that is known; it is closed then."""
+    key = story.seen.shop_id if story.seen else None
     try:
-        page = shop.find([order_id])
+        page = shop.find([story.order_id], {story.order_id: key} if key else {})
     except SourceError as error:
         return InShop(None, str(error))
     finally:
@@ -70,19 +71,19 @@ class BoundedLook:
         self._seconds = seconds
         self._one_look = Lock()
 
-    def __call__(self, order_id: str) -> InShop:
+    def __call__(self, story: Story) -> InShop:
         if not self._one_look.acquire(blocking=False):
             return InShop(None, "another look into the shop is under way; try again in a moment")
         found: SimpleQueue[InShop] = SimpleQueue()
-        Thread(target=self._look, args=(order_id, found), name="look", daemon=True).start()
+        Thread(target=self._look, args=(story, found), name="look", daemon=True).start()
         try:
             return found.get(timeout=self._seconds)
         except Empty:
             return InShop(None, f"the shop did not answer within {self._seconds:g} s; try again later")
 
-    def _look(self, order_id: str, found: SimpleQueue[InShop]) -> None:
+    def _look(self, story: Story, found: SimpleQueue[InShop]) -> None:
         try:
-            found.put(in_the_shop(self._open_shop(), order_id))
+            found.put(in_the_shop(self._open_shop(), story))
         except SourceError as error:  # the driver is not installed
             found.put(InShop(None, str(error)))
         finally:
@@ -97,11 +98,18 @@ def order_facts(order: Order) -> dict[str, Any]:
         "message": order.message,
         "tracking_url": order.tracking_url,
         "imshop_uuid": order.imshop_uuid,
+        "shop_id": order.shop_id,
     }
 
 
-def seen_facts(seen: SeenView) -> dict[str, object]:
+def seen_facts(story: Story) -> dict[str, object]:
+    """What is known of the order; empty: it was never seen."""
+    seen = story.seen
+    if seen is None:
+        return {}
     return {
+        "number before": ", ".join(story.former_numbers) or None,
+        "shop's own key": seen.shop_id,
         "last seen as": in_words(seen.content),
         "IMSHOP knows": UNKNOWN if seen.told is None else in_words(seen.told),
         "acknowledged": seen.acknowledged_status,

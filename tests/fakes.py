@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from syncd.errors import PushError, SourceError
-from syncd.model import Answer, Content, Order, Page, Push, Skipped
+from syncd.model import Answer, Identified, Order, Page, Push, Skipped
 from syncd.segments import Row
 from tests.made import NOON
 
@@ -29,13 +29,21 @@ class FakeShop:
     older: dict[str, Row] = field(default_factory=dict)
     """An older row of an order, which a scan that is not whole happens to show last."""
     looked_up: list[str] = field(default_factory=list)
+    found: list[str] = field(default_factory=list)
     whole_scans: int = 0
     scans_whole: bool = False
     slipped: set[str] = field(default_factory=set)
     """Orders that a scan loses, and a second look finds."""
 
-    def put(self, order_id: str, status: str, at: datetime | None = None, uuid: str | None = None) -> None:
-        self.rows[order_id] = (order_id, status, uuid, at or self.now)
+    def put(
+        self,
+        order_id: str,
+        status: str,
+        at: datetime | None = None,
+        uuid: str | None = None,
+        shop_id: str | None = None,
+    ) -> None:
+        self.rows[order_id] = (order_id, status, uuid, shop_id, at or self.now)
 
     def silently(self, order_id: str, status: str) -> None:
         """Change an order without its timestamp."""
@@ -46,11 +54,11 @@ class FakeShop:
 
     def changed(self, cursor: str) -> Iterator[Page]:
         since = datetime.fromisoformat(cursor) - LOOKBACK
-        rows = sorted((row for row in self.rows.values() if row[3] >= since), key=lambda row: (row[3], row[0]))
+        rows = sorted((row for row in self.rows.values() if row[4] >= since), key=lambda row: (row[4], row[0]))
         pages = [rows[start : start + self.page] for start in range(0, len(rows), self.page)] or [[]]
         for number, page in enumerate(pages, 1):
             self._maybe_fail(number - 1)
-            past = [row[3] for row in page if row[3] <= self.now]
+            past = [row[4] for row in page if row[4] <= self.now]
             moved = max([datetime.fromisoformat(cursor), *past]).isoformat()
             orders, skipped = self._read(page, cursor)
             yield Page(orders, skipped, moved, last=number == len(pages))
@@ -63,6 +71,13 @@ class FakeShop:
         self.looked_up += ids
         return Page(*self._read([self.rows[order_id] for order_id in ids if order_id in self.rows]))
 
+    def find(self, order_ids: Sequence[str], shop_ids: Mapping[str, str]) -> Page:
+        """An order is found by its key, whatever number it has by now."""
+        self.found += order_ids
+        keys = {shop_ids[order_id] for order_id in order_ids if order_id in shop_ids}
+        by_number = {order_id for order_id in order_ids if order_id not in shop_ids}
+        return Page(*self._read([row for row in self.rows.values() if row[0] in by_number or row[3] in keys]))
+
     def still_shown(self, order_ids: Collection[str]) -> Iterator[Page]:
         yield Page(())
         yield Page(*self._read([self.rows[order_id] for order_id in order_ids if order_id in self.slipped]))
@@ -73,9 +88,10 @@ class FakeShop:
             Order(
                 order_id=row[0],
                 content={"status": row[1]},
-                updated_at=row[3],
+                updated_at=row[4],
                 imshop_uuid=row[2],
-                beyond_cursor=cursor is None or row[3] > datetime.fromisoformat(cursor),
+                shop_id=row[3],
+                beyond_cursor=cursor is None or row[4] > datetime.fromisoformat(cursor),
             )
             for row in rows
             if row[0] not in self.unreadable
@@ -93,7 +109,7 @@ class FakeScan:
 
     shop: FakeShop
     whole: bool
-    width: int = 3
+    width: int = 4
 
     def blocks(self) -> Iterator[Sequence[Row]]:
         older = {} if self.whole else self.shop.older
@@ -109,17 +125,17 @@ class FakeScan:
             yield block if self.whole else [row[: self.width] for row in block]
         self.shop._maybe_fail(len(rows))
 
-    def content(self, row: Row) -> tuple[str, Content, str | None] | Skipped:
+    def content(self, row: Row) -> Identified | Skipped:
         if row[0] in self.shop.unreadable:
             return Skipped("no_status", row[0], "no status")
-        return row[0], {"status": row[1]}, row[2]
+        return Identified(row[0], {"status": row[1]}, row[2], row[3])
 
     def read(self, rows: Sequence[Row]) -> Page:
         assert self.whole
         return Page(*self.shop._read(rows))
 
     def newest(self) -> tuple[str, datetime] | None:
-        stamps = [row[3] for row in self.shop.rows.values() if row[3] <= self.shop.now]
+        stamps = [row[4] for row in self.shop.rows.values() if row[4] <= self.shop.now]
         return (max(stamps).isoformat(), max(stamps)) if stamps and self.whole and self.shop.follows else None
 
 

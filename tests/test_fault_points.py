@@ -19,7 +19,7 @@ from types import FrameType
 import pytest
 
 from syncd.imshop.answers import REFUSED, SILENT
-from syncd.model import Asked, Ruling
+from syncd.model import CancelDecision, CancelRequest
 from syncd.state import State
 from tests.machine.imshop import TAKEN, Reply
 from tests.machine.promises import check_always, check_at_rest, check_everything_moves, come_to_rest
@@ -33,7 +33,9 @@ PLACES = frozenset(
         "discard",
         "give_up_unfinished",
         "hasten",
+        "identify",
         "let_listed_go",
+        "looked_at",
         "miss",
         "poll_ended",
         "prune",
@@ -123,11 +125,12 @@ def cancelled(world: World) -> None:
     """A buyer cancels. IMSHOP asks until it is answered, and so knows; what an earlier process began is given up."""
     order_id, soon = OLD[5], world.now() + timedelta(minutes=1)
     world.state.give_up_unfinished(soon, world.now())
-    received = world.state.receive(Asked("current", order_id, None), "token", world.now(), soon)
+    received = world.state.receive(CancelRequest("current", order_id, None), "token", world.now(), soon)
     if received.mine:
+        received = world.state.identify(received.cancellation, order_id, "the shop's key", world.now())
         if world.shop.present(order_id).status != "cancelled":
             world.shop.change(order_id, status="cancelled")
-        ruling = Ruling("accepted", "cancelled", str(len(world.shop.history[order_id]) - 1))
+        ruling = CancelDecision("accepted", "cancelled", str(len(world.shop.history[order_id]) - 1))
         world.state.decide(received.cancellation, ruling, world.now(), answered=True)
     known = world.imshop.of(order_id)
     known.status, known.version = "cancelled", len(world.shop.history[order_id]) - 1
@@ -135,12 +138,12 @@ def cancelled(world: World) -> None:
 
 def refused_twice(world: World) -> None:
     """A buyer's wish that the shop refuses, and refuses again when an operator has it asked again."""
-    asked, soon = Asked("first", OLD[6], None), world.now() + timedelta(minutes=1)
+    asked, soon = CancelRequest("first", OLD[6], None), world.now() + timedelta(minutes=1)
     mine = world.state.receive(asked, "other", world.now(), soon).cancellation
-    world.state.decide(mine, Ruling("refused", message="no"), world.now(), answered=True)
+    world.state.decide(mine, CancelDecision("refused", message="no"), world.now(), answered=True)
     again = world.state.take_again(mine.id, world.now(), soon)
     assert again
-    world.state.decide(again.cancellation, Ruling("refused", message="no"), world.now(), answered=False)
+    world.state.decide(again.cancellation, CancelDecision("refused", message="no"), world.now(), answered=False)
 
 
 def kill(world: World) -> None:

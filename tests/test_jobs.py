@@ -16,7 +16,7 @@ from syncd.errors import StateError
 from syncd.health import Pulses
 from syncd.jobs import QUIET_SECONDS, Jobs, StopError
 from syncd.metrics import Metrics
-from syncd.model import Asked
+from syncd.model import CancelRequest
 from syncd.observe import Observer
 from syncd.poll import Poller
 from syncd.state import State
@@ -171,7 +171,7 @@ def test_a_poll_that_fails_leaves_polling_to_others(desk: Desk, memory: State) -
 def test_housekeeping_gives_up_cancellations_whose_process_is_gone(
     desk: Desk, memory: State, caplog: pytest.LogCaptureFixture
 ) -> None:
-    memory.receive(Asked("current", "1", None), "token", NOON, NOON)
+    memory.receive(CancelRequest("current", "1", None), "token", NOON, NOON)
     desk.jobs.housekeep()
     desk.jobs.housekeep()
     assert [one.state for one in memory.cancellations()] == ["failed"]

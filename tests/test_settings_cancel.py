@@ -88,7 +88,7 @@ def test_a_body_is_json_with_places_in_quotes_or_a_form() -> None:
     assert cancel(URL=CALL, BODY='{"id": "{order_id}"}').body == '{"id": "{order_id}"}'
     assert cancel(URL=CALL, BODY="id={order_id}").body == "id={order_id}"
     form = "application/x-www-form-urlencoded"
-    assert cancel(URL=CALL, HEADERS__CONTENT_TYPE=form, BODY="{id}").body == "{id}"
+    assert cancel(URL=CALL, HEADERS__CONTENT_TYPE=form, BODY="id={uuid}").body == "id={uuid}"
     assert "places stand within quotes" in fault(URL=CALL, BODY='{"id": {order_id}}')
     assert "is not JSON" in fault(URL=CALL, HEADERS__CONTENT_TYPE="application/json", BODY="id={order_id}")
     assert "can be JSON or a form" in fault(URL=CALL, HEADERS__CONTENT_TYPE="text/xml", BODY="<a/>")
@@ -141,3 +141,45 @@ def test_what_nobody_can_reach_is_a_fault() -> None:
             {**NEEDED, "SYNCD_CANCEL__API_KEY": "key", "SYNCD_CANCEL__URL": CALL, "SYNCD_HTTP__BIND": ""},
             usual_env_files=(),
         )
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ({"URL": "https://shop.example/{order}"}, "did you mean {order_id}?"),
+        ({"URL": CALL, "BODY": '{"id": "{orderid}"}'}, "did you mean {order_id}?"),
+        ({"URL": CALL, "HEADERS__X_ID": "{id}"}, "which nothing fills in"),
+        ({"URL": CALL, "BODY": "order=<id>{order_id}</id>"}, "XML or HTML"),
+        ({"URL": CALL, "SUCCESS": "a.[b"}, "is no JMESPath"),
+        ({"URL": CALL, "REASON": "a.[b"}, "is no JMESPath"),
+        ({"URL": CALL, "REFUSED": "409, late"}, "is not a list of HTTP codes"),
+        ({"URL": CALL, "REFUSED": "200"}, "is not a list of HTTP codes"),
+        ({"URL": CALL, "FROM": "new,,sent"}, "is not a list of the shop's codes"),
+        ({"URL": "https://u:p@shop.example/{uuid}", "AUTH": "bearer:t"}, "a login stands in SYNCD_CANCEL__URL"),
+        ({"URL": CALL, "HEADERS__AUTHORIZATION": "x", "AUTH": "bearer:t"}, "leave one of them out"),
+        ({"URL": CALL, "AUTH": "token"}, "is neither bearer:TOKEN nor basic:USER:PASSWORD"),
+        ({"COMMAND": "cancel", "CONFIRM": "true"}, "SYNCD_CANCEL__URL is not set"),
+        ({"SQL": "UPDATE o SET s = 'x' WHERE id = :order_id + 0"}, "compares :order_id with more than a column"),
+        ({"SQL": "UPDATE o SET s = 'x' WHERE id = :shopid"}, "holds :shopid, but there are only"),
+        ({"PATH": "/orders/{shop_id}"}, "write the address of the shop's API"),
+        ({"PATH": "orders"}, "is no path"),
+        ({"PATH": "/orders?key=s3cret", "URL": "https://shop.example"}, "holds what looks like a key"),
+        ({"PRESET": "true"}, "but SYNCD_SOURCE__PRESET is not set"),
+        ({"PRESET": "perhaps"}, "is neither true nor false"),
+    ],
+)
+def test_what_cannot_be_filled_in_safely_or_be_meant_is_refused(given: dict[str, str], why: str) -> None:
+    assert why in fault(**given)
+
+
+def test_lists_are_split_at_commas() -> None:
+    chosen = cancel(URL=CALL, FROM=" new , packed", REFUSED="400,409")
+    assert (chosen.from_, chosen.refused) == (("new", "packed"), (400, 409))
+    assert shown("FROM", URL=CALL, FROM="new,packed") == ["new,packed"]
+    assert shown("REFUSED") == ["409,410,422"]
+
+
+def test_a_login_is_held_back() -> None:
+    assert shown("AUTH", URL=CALL, AUTH="basic:user:s3cret") == ["***"]
+    secrets = loaded(URL="https://user:p%40ss-word@shop.example/{uuid}").settings.secrets()
+    assert {"p%40ss-word", "p@ss-word"} <= set(secrets)

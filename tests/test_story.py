@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from threading import Event
 
 from syncd.errors import SourceError
 from syncd.model import Order, Page, Skipped
-from syncd.state import State
+from syncd.state import State, Story
 from syncd.story import BoundedLook, Explained, InShop, in_the_shop
 from tests.state.made import decision, stage
 
 ORDER = Order("7", {"status": "packed"})
+STORY = Story("7", None, [], [])
 
 
 class Shop:
@@ -22,7 +24,7 @@ class Shop:
         self.answers.set()
         self.closed = Event()
 
-    def find(self, order_ids: list[str]) -> Page:
+    def find(self, order_ids: Sequence[str], shop_ids: Mapping[str, str]) -> Page:
         self.answers.wait(10)
         if self.page is None:
             raise SourceError(f"the shop is gone, {order_ids}")
@@ -34,10 +36,10 @@ class Shop:
 
 def test_an_order_is_shown_or_why_it_is_not() -> None:
     skipped = Page([], [Skipped("no_status", "7", "status is NULL")])
-    assert in_the_shop(Shop(Page([ORDER])), "7") == InShop(ORDER)
-    assert in_the_shop(Shop(Page([])), "7") == InShop(None)
-    assert in_the_shop(Shop(skipped), "7").fault == "no_status: status is NULL"
-    assert in_the_shop(gone := Shop(), "7").fault == "the shop is gone, ['7']"
+    assert in_the_shop(Shop(Page([ORDER])), STORY) == InShop(ORDER)
+    assert in_the_shop(Shop(Page([])), STORY) == InShop(None)
+    assert in_the_shop(Shop(skipped), STORY).fault == "no_status: status is NULL"
+    assert in_the_shop(gone := Shop(), STORY).fault == "the shop is gone, ['7']"
     assert gone.closed.is_set()
 
 
@@ -45,20 +47,20 @@ def test_a_look_has_an_end_and_no_other_begins_before_it_has_ended_by_itself() -
     shop = Shop(Page([ORDER]))
     shop.answers.clear()
     look = BoundedLook(lambda: shop, seconds=0.05)
-    assert look("7").fault == "the shop did not answer within 0.05 s; try again later"
-    assert look("7").fault == "another look into the shop is under way; try again in a moment"
+    assert look(STORY).fault == "the shop did not answer within 0.05 s; try again later"
+    assert look(STORY).fault == "another look into the shop is under way; try again in a moment"
     shop.answers.set()
     assert shop.closed.wait(5)
     patient = BoundedLook(lambda: shop, seconds=5)
-    assert patient("7").order == ORDER
-    assert patient("7").order == ORDER
+    assert patient(STORY).order == ORDER
+    assert patient(STORY).order == ORDER
 
 
 def test_a_shop_that_cannot_be_opened_is_told() -> None:
     def no_driver() -> Shop:
         raise SourceError("the driver is not installed")
 
-    assert BoundedLook(no_driver, seconds=5)("7").fault == "the driver is not installed"
+    assert BoundedLook(no_driver, seconds=5)(STORY).fault == "the driver is not installed"
 
 
 def test_an_order_is_known_to_the_shop_or_to_the_state(memory: State) -> None:

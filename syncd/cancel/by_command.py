@@ -1,12 +1,14 @@
-"""A program of the merchant's that cancels: the cancellation as JSON on stdin; exit 0 accepted, 1 refused, else failed.
+"""A program of the merchant's that cancels: it gets JSON on stdin; exit 0 is accepted, 10 refused, all else failed.
 
 It is started without a shell, with nothing of the order in its arguments and nothing of syncd's settings in its
-environment. What it writes to stdout when it refuses is what the buyer reads.
+environment. What it writes to stdout when it refuses is what the buyer reads. 1 is no refusal: interpreters and shells
+end with that when they crash.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -15,33 +17,48 @@ from dataclasses import dataclass
 from tempfile import TemporaryFile
 from typing import IO
 
-from syncd.cancel.desk import Verdict
-from syncd.cancel.filling import values_of
-from syncd.cancel.words import plain
+from syncd.cancel.shop import values_of
+from syncd.cancel.words import for_the_buyer, one_line
 from syncd.errors import CancelError
-from syncd.model import Cancellation
+from syncd.logs import fields
+from syncd.model import CancelDecision, Cancellation
 
+REFUSED = 10
 READ_OF_OUTPUT = 4096
+LOGGED = 1000
 END_EARLY = 0.2
 """Seconds before the time is up at which the program is ended, so that it is known to be over."""
+
+log = logging.getLogger("syncd")
 
 
 @dataclass(frozen=True, slots=True)
 class CommandShop:
+    """Satisfies `syncd.cancel.shop.Shop`. `wants_shop_id`: orders have a key of the shop's own, which it is given."""
+
     command: Sequence[str]
     redact: Callable[[str], str]
+    wants_shop_id: bool = False
 
-    def cancel(self, cancellation: Cancellation, seconds: float) -> Verdict:
+    def cancel(self, cancellation: Cancellation, seconds: float) -> CancelDecision:
         with TemporaryFile() as stdin, TemporaryFile() as stdout, TemporaryFile() as stderr:
-            stdin.write(_told(cancellation))
+            stdin.write(json.dumps({"id": cancellation.token, **values_of(cancellation)}, ensure_ascii=False).encode())
+            stdin.write(b"\n")
             stdin.seek(0)
             code = self._run(stdin, stdout, stderr, seconds)
+            said = one_line(self.redact(_beginning(stderr)), LOGGED)
+            if said:
+                about = {"order_id": cancellation.order_id, "exit": code, "stderr": said}
+                log.warning("cancellation_program_said", extra=fields(id=cancellation.id, **about))
             if code == 0:
-                return Verdict(accepted=True)
-            if code == 1:
-                return Verdict(accepted=False, message=plain(self.redact(_beginning(stdout))))
-            said = plain(self.redact(_beginning(stderr))) or "it said nothing on stderr"
-            raise CancelError(f"SYNCD_CANCEL__COMMAND ended with {code}: {said}", in_doubt=True)
+                return CancelDecision("accepted")
+            if code == REFUSED:
+                return CancelDecision("refused", message=for_the_buyer(self.redact(_beginning(stdout))))
+            said = said or one_line(self.redact(_beginning(stdout)), LOGGED) or "it said nothing"
+            raise CancelError(
+                f"SYNCD_CANCEL__COMMAND ended with {code}, neither 0 (cancelled) nor {REFUSED} (refused): {said}",
+                in_doubt=True,
+            )
 
     def close(self) -> None:
         """Nothing is kept open."""
@@ -70,10 +87,6 @@ class CommandShop:
             ) from None
 
 
-def _told(cancellation: Cancellation) -> bytes:
-    return json.dumps({"id": cancellation.token, **values_of(cancellation)}, ensure_ascii=False).encode() + b"\n"
-
-
 def _beginning(output: IO[bytes]) -> str:
     output.seek(0)
-    return output.read(READ_OF_OUTPUT).decode("utf-8", "replace")
+    return output.read(READ_OF_OUTPUT).decode("utf-8-sig", "replace")

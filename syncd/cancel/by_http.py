@@ -1,4 +1,8 @@
-"""The shop's own HTTP call that cancels: 2xx accepted, other 4xx refused, anything else undecided.
+"""The shop's own HTTP call that cancels.
+
+2xx is accepted (where SYNCD_CANCEL__SUCCESS is true in the answer, if that is set); the codes of SYNCD_CANCEL__REFUSED
+are the shop's decision against it; 404 is no such order, or a wrong address. Every other code is a failure: what is
+wrong with the set-up is not told to the buyer.
 
 The address, the headers and the body are templates. Each call carries the cancellation's token as `Idempotency-Key`,
 the same one at each attempt, so that the shop can tell a repeated call from a new wish.
@@ -7,139 +11,252 @@ the same one at each attempt, so that the shop can tell a repeated call from a n
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from ipaddress import ip_address
+import logging
+import zlib
+from collections.abc import Callable, Collection, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
+import jmespath
 import requests
-from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+from jmespath.exceptions import JMESPathError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
 
-from syncd.cancel import filling
-from syncd.cancel.desk import Verdict
-from syncd.cancel.words import NOT_KNOWN, plain
+from syncd.cancel.shop import NO_SUCH_ORDER, known, values_of
+from syncd.cancel.words import for_the_buyer, one_line
 from syncd.errors import CancelError
-from syncd.model import Cancellation
+from syncd.http import (
+    Adapter,
+    AsGiven,
+    TooLongError,
+    authorization,
+    body_of,
+    is_html,
+    proxies_and_trust,
+    root_cause,
+    text_of,
+    without_login,
+)
+from syncd.logs import fields
+from syncd.model import CancelDecision, Cancellation
+from syncd.templates import IDENTIFIERS, JSON, Template, Values, body_template, header_template, url_template
 
-UNDECIDED = frozenset({401, 407, 408, 425, 429})
-"""4xx that do not speak of the order: our login, or a shop that is busy."""
-ANSWER_LIMIT = 64 * 1024
+log = logging.getLogger("syncd")
+
+ANSWER_LIMIT = 1024 * 1024
+QUOTED = 200
+WITH_BODY = ("POST", "PUT", "PATCH")
+_YES = (True, 1, "1", "true", "True", "yes", "Y", "y")
+_NO = (False, 0, "0", "false", "False", "no", "N", "n")
 
 
-@dataclass(frozen=True, slots=True)
-class HttpShop:
-    """`body` None: JSON with all that is known, or nothing where the method has none."""
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class HttpCall:
+    """How the shop is called, as the settings of these names say; `body` None: JSON with all that is known, or nothing
+    where the method has none. `success`, `reason`: JMESPath over the answer."""
 
     url: str
-    method: str
-    body: str | None
-    headers: Mapping[str, str]
-    redact: Callable[[str], str]
+    method: str = "POST"
+    body: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    auth: str | None = None
+    success: str | None = None
+    reason: str | None = None
+    refused: Collection[int] = (409, 410, 422)
 
-    def cancel(self, cancellation: Cancellation, seconds: float) -> Verdict:
-        in_url = filling.places(self.url)
-        wanted = in_url | filling.places(self.body or "", *self.headers.values())
-        if self.body is None and self._has_body():
-            wanted |= filling.IDENTIFIERS
-        if not filling.names_an_order(cancellation, wanted, all_of=in_url):
-            return Verdict(accepted=False, message=NOT_KNOWN)
+
+class HttpShop:
+    """Satisfies `syncd.cancel.shop.Shop`. ValueError: a template cannot be filled safely; settings say so earlier."""
+
+    def __init__(self, call: HttpCall, redact: Callable[[str], str]) -> None:
+        url, login = without_login(call.url)
+        self._call = call
+        self._redact = redact
+        self._url = url_template(url)
+        headers = {name.title(): text for name, text in call.headers.items()}
+        self._headers = {name: header_template(text) for name, text in headers.items()}
+        self._login = authorization(call.auth or login)
+        self._body, self._content_type = _body(call, headers.get("Content-Type"))
+        self._success = jmespath.compile(call.success) if call.success else None
+        self._reason = jmespath.compile(call.reason) if call.reason else None
+        self._places = self._url.places.union(*(part.places for part in (self._body, *self._headers.values()) if part))
+
+    @property
+    def host(self) -> str:
+        return urlsplit(self._call.url).hostname or "nowhere"
+
+    @property
+    def wants_shop_id(self) -> bool:
+        return "shop_id" in self._places
+
+    @property
+    def names_number(self) -> bool:
+        """Whether the order is named to the shop by its public number."""
+        return "order_id" in self._places
+
+    def cancel(self, cancellation: Cancellation, seconds: float) -> CancelDecision:
+        wanted = self._places & IDENTIFIERS
+        if self._call.body is None and self._call.method in WITH_BODY:
+            wanted |= IDENTIFIERS
+        there = known(cancellation, wanted)
+        if not there or (self._url.places & IDENTIFIERS) - there:
+            return NO_SUCH_ORDER
         with requests.Session() as session:
-            # Neither the environment's proxy nor its .netrc: the shop's own server is called, as it is configured.
-            session.trust_env = not self._is_near()
+            session.auth = AsGiven()
+            for scheme in ("http://", "https://"):
+                session.mount(scheme, Adapter())
             return self._asked(session, cancellation, seconds)
 
     def close(self) -> None:
         """Nothing is kept open."""
 
-    def _asked(self, session: requests.Session, cancellation: Cancellation, seconds: float) -> Verdict:
-        values = filling.values_of(cancellation)
-        body, content_type = self._filled_body(cancellation, values)
+    def _asked(self, session: requests.Session, cancellation: Cancellation, seconds: float) -> CancelDecision:
+        values = values_of(cancellation)
         headers = {"Accept": "application/json", "User-Agent": "syncd", "Idempotency-Key": cancellation.token}
-        headers |= content_type
-        headers |= {name: filling.in_header(value, values) for name, value in self.headers.items()}
+        body = self._filled_body(cancellation, values)
+        headers |= {"Content-Type": self._content_type} if body is not None and self._content_type else {}
+        headers |= {name: header.filled(values) for name, header in self._headers.items()} | {**self._login}
+        request = requests.Request(self._call.method, self._url.filled(values), headers, data=body)
+        proxies, trust = proxies_and_trust(session, self._call.url)
         try:
-            with session.request(
-                self.method,
-                filling.in_url(self.url, values),
-                data=body,
-                headers=headers,
-                auth=_as_configured,
-                timeout=(seconds / 2, seconds),
-                allow_redirects=False,
-                stream=True,
-            ) as reply:
-                return self._verdict(reply)
-        except (requests.RequestException, OSError) as error:
+            # Not by the session: it reads the body of a redirect, whatever its size.
+            prepared = session.prepare_request(request)
+            reply = session.get_adapter(str(prepared.url)).send(
+                prepared, stream=True, timeout=(seconds / 2, seconds), proxies=proxies, verify=trust
+            )
+        except (requests.RequestException, HTTPError, OSError) as error:
             raise self._fault(error) from None
+        with closing(reply):
+            return self._decision(reply)
 
-    def _verdict(self, reply: requests.Response) -> Verdict:
+    def _decision(self, reply: requests.Response) -> CancelDecision:
         status = reply.status_code
         if 200 <= status < 300:
-            return Verdict(accepted=True)
-        if 400 <= status < 500 and status not in UNDECIDED:
-            return Verdict(accepted=False, message=self._words(reply))
-        advice = {3: "it redirects; correct SYNCD_CANCEL__URL", 4: "see SYNCD_CANCEL__HEADERS, or the shop's load"}
-        hint = advice.get(status // 100, "see the shop's own log")
-        raise CancelError(f"the shop's call answered HTTP {status}: {hint}", in_doubt=status >= 500)
+            return self._accepted(reply) if self._success else CancelDecision("accepted")
+        if status in self._call.refused:
+            return CancelDecision("refused", message=self._words(_Answer.of(reply)))
+        said = self._said(_Answer.of(reply))
+        if status == 404:
+            error = f"the shop's call answered HTTP 404{said}. If the order is there, correct SYNCD_CANCEL__URL"
+            log.warning("cancellation_of_unknown_order", extra=fields(error=error))
+            return replace(NO_SUCH_ORDER, error=error)
+        raise CancelError(f"the shop's call answered HTTP {status}{said}. {_advice(status)}", in_doubt=status >= 500)
 
-    def _words(self, reply: requests.Response) -> str | None:
-        """The reason that the shop gives in JSON or in plain text; never a page of HTML."""
-        kind = reply.headers.get("Content-Type", "").lower()
-        text = reply.raw.read(ANSWER_LIMIT, decode_content=True).decode("utf-8", "replace")
-        if "json" in kind:
-            text = _message(text)
-        elif not kind.startswith("text/plain"):
-            return None
-        return plain(self.redact(text))
-
-    def _filled_body(self, cancellation: Cancellation, values: filling.Values) -> tuple[bytes | None, dict[str, str]]:
-        json_type = {"Content-Type": "application/json; charset=utf-8"}
-        if self.body is None:
-            if not self._has_body():
-                return None, {}
-            return json.dumps({"id": cancellation.token, **values}, ensure_ascii=False).encode(), json_type
-        if filling.is_json(self.body, self._content_type()):
-            return filling.in_json(self.body, values).encode(), json_type
-        return filling.in_form(self.body, values).encode(), {"Content-Type": "application/x-www-form-urlencoded"}
-
-    def _has_body(self) -> bool:
-        return self.method in ("POST", "PUT", "PATCH")
-
-    def _content_type(self) -> str | None:
-        return next((value for name, value in self.headers.items() if name.lower() == "content-type"), None)
-
-    def _host(self) -> str:
-        return urlsplit(self.url).hostname or "nowhere"
-
-    def _is_near(self) -> bool:
-        """A proxy leads away from this machine."""
+    def _accepted(self, reply: requests.Response) -> CancelDecision:
+        """A 2xx, by what SYNCD_CANCEL__SUCCESS finds in the answer: nothing at all, and no words either, is no
+        decision."""
+        assert self._success is not None
+        answer = _Answer.of(reply)
         try:
-            return ip_address(self._host()).is_loopback
-        except ValueError:
-            return self._host() == "localhost"
+            found = self._success.search(answer.json())
+        except (ValueError, RecursionError, JMESPathError, TypeError) as error:
+            what = "is longer than 1 MiB" if answer.fault else f"cannot be read ({type(error).__name__})"
+            raise CancelError(
+                f"the shop's call answered HTTP {reply.status_code}, but the answer {answer.fault or what}"
+                f"{self._said(answer)}. Check SYNCD_CANCEL__SUCCESS",
+                in_doubt=True,
+            ) from None
+        if _is_one_of(found, _YES):
+            return CancelDecision("accepted")
+        message = self._words(answer) if self._reason else None
+        if message or _is_one_of(found, _NO):
+            return CancelDecision("refused", message=message)
+        raise CancelError(
+            f"the shop's call answered HTTP {reply.status_code}, but SYNCD_CANCEL__SUCCESS finds neither true nor "
+            f"false in the answer{self._said(answer)}. Check that JMESPath: {self._call.success}",
+            in_doubt=True,
+        )
+
+    def _words(self, answer: _Answer) -> str | None:
+        """The shop's words for the buyer: by SYNCD_CANCEL__REASON, else where they usually are in JSON, or plain text;
+        never a page of HTML."""
+        if answer.is_html:
+            return None
+        if answer.is_text and not self._reason:
+            return for_the_buyer(self._redact(answer.text))
+        try:
+            content = answer.json()
+            found = self._reason.search(content) if self._reason else _usual_words(content)
+        except (ValueError, RecursionError, JMESPathError, TypeError):
+            return None
+        return for_the_buyer(self._redact(found)) if isinstance(found, str) else None
+
+    def _said(self, answer: _Answer) -> str:
+        """The shop's own words, for the log."""
+        words = None if answer.is_html else one_line(self._redact(answer.text[: 4 * QUOTED]), QUOTED)
+        return f": “{words}”" if words else ""
+
+    def _filled_body(self, cancellation: Cancellation, values: Values) -> bytes | None:
+        if self._body is not None:
+            return self._body.filled(values).encode()
+        if self._call.method not in WITH_BODY:
+            return None
+        return json.dumps({"id": cancellation.token, **values}, ensure_ascii=False).encode()
 
     def _fault(self, error: Exception) -> CancelError:
-        """The innermost words: those around them quote the URL."""
-        inner: BaseException = error
-        unsent = False
-        while cause := inner.__cause__ or inner.__context__:
-            unsent = unsent or isinstance(cause, NewConnectionError | ConnectTimeoutError)
-            inner = cause
-        why = self.redact(str(getattr(inner, "strerror", None) or type(inner).__name__))
+        chain = [error]
+        while inner := chain[-1].__cause__ or chain[-1].__context__:
+            chain.append(inner)  # type: ignore[arg-type]  # nothing here is raised that is no Exception
+        unsent = any(isinstance(one, NewConnectionError | ConnectTimeoutError) for one in chain)
+        cause = root_cause(error)
+        why = self._redact(str(getattr(cause, "strerror", None) or type(cause).__name__))
         what = "cannot be reached" if unsent else "did not answer"
-        return CancelError(f"the shop at {self._host()} {what}: {why}. Check SYNCD_CANCEL__URL", in_doubt=not unsent)
+        return CancelError(f"the shop at {self.host} {what}: {why}. Check SYNCD_CANCEL__URL", in_doubt=not unsent)
 
 
-def _as_configured(request: Any) -> Any:
-    """In place of requests' own look into .netrc."""
-    return request
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What the shop answered. `fault`: why it could not be read whole."""
+
+    text: str
+    is_html: bool
+    is_text: bool
+    fault: str | None = None
+
+    @classmethod
+    def of(cls, reply: requests.Response) -> _Answer:
+        kind = reply.headers.get("Content-Type", "").lower()
+        try:
+            body = body_of(reply.raw, ANSWER_LIMIT)
+        except TooLongError:
+            return cls("", is_html=False, is_text=False, fault="is longer than 1 MiB")
+        except (requests.RequestException, HTTPError, OSError, ValueError, zlib.error) as error:
+            return cls("", is_html=False, is_text=False, fault=f"broke off ({type(root_cause(error)).__name__})")
+        return cls(text_of(body, reply.headers), is_html(body, reply.headers), kind.startswith("text/plain"))
+
+    def json(self) -> Any:
+        """ValueError, RecursionError: it is none."""
+        if self.fault:
+            raise ValueError(self.fault)
+        return json.loads(self.text)
 
 
-def _message(text: str) -> str:
-    try:
-        fields = json.loads(text)
-    except (ValueError, RecursionError):
-        return ""
-    found = [fields.get(name) for name in ("message", "error", "reason")] if isinstance(fields, dict) else []
-    return next((value for value in found if isinstance(value, str)), "")
+def _body(call: HttpCall, content_type: str | None) -> tuple[Template | None, str | None]:
+    if call.body is None:
+        return None, JSON
+    return body_template(call.body, content_type)
+
+
+def _is_one_of(found: object, which: Collection[object]) -> bool:
+    """1 is not True here, nor is an object that happens to be equal to text."""
+    return any(type(found) is type(one) and found == one for one in which)
+
+
+def _usual_words(content: Any) -> object:
+    found = [content.get(name) for name in ("message", "error", "reason")] if isinstance(content, dict) else []
+    return next((value for value in found if isinstance(value, str) and value.strip()), None)
+
+
+def _advice(status: int) -> str:
+    if status in (401, 403, 407):
+        return "Check SYNCD_CANCEL__AUTH and SYNCD_CANCEL__HEADERS, and what that login may do"
+    if 300 <= status < 400:
+        return "It redirects; correct SYNCD_CANCEL__URL"
+    if status >= 500 or status in (408, 425, 429):
+        return "See the shop's own log, and its load"
+    return (
+        f"Check SYNCD_CANCEL__URL, …__METHOD and …__BODY; if that is how the shop says no, add {status} to "
+        "SYNCD_CANCEL__REFUSED"
+    )

@@ -1,4 +1,9 @@
-"""An UPDATE that cancels, for shops whose status is nothing but a column. Rows changed: accepted; none: refused."""
+"""An UPDATE that cancels, for shops whose status is nothing but a column. Rows changed: accepted; none: refused.
+
+What a database holds to be equal is not always the same: MariaDB and SQLite find the order 2 by `2-1`, ` 2` or `2e0`,
+and a collation finds `A1` by `a1`. So each identifier is looked up first, and only if the column holds exactly that
+text is the UPDATE run, with the value that the column holds.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +12,14 @@ from threading import Lock
 from time import monotonic
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, make_url, text
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy import Connection, Engine, TextClause, create_engine, make_url, text
+from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError
 
-from syncd.cancel.desk import Verdict
-from syncd.cancel.filling import IDENTIFIERS, names_an_order
-from syncd.cancel.words import NOT_KNOWN
+from syncd.cancel.shop import NO_SUCH_ORDER, known, values_of
 from syncd.errors import CancelError
-from syncd.model import Cancellation
+from syncd.model import CancelDecision, Cancellation
+from syncd.sources.columns import text_of
+from syncd.statement import Comparison, comparisons, escaped
 
 _RECYCLE_SECONDS = 1800
 DATABASES_SHARE = 0.8
@@ -32,32 +37,53 @@ _LIMITS: Mapping[str, Callable[[int], dict[str, Any]]] = {
     "oracle": lambda seconds: {"tcp_connect_timeout": seconds},
 }
 _LIMITS = {**_LIMITS, "mariadb": _LIMITS["mysql"]}
+_CANNOT_BE = frozenset({1267, 1270, 1271, 3854, 3988, 245, 248, 8114, 8115, 1722, 1426})
+"""Errors of MariaDB and MySQL where the charset of a column lacks a character of what it is compared with, of SQL
+Server and Oracle where a text is no number. PostgreSQL's are DataErrors."""
 
 
 class SqlShop:
-    """Nothing is connected until the first cancellation. `seconds`: what one wait for the database may take."""
+    """Satisfies `syncd.cancel.shop.Shop`. Nothing is connected until the first cancellation. `seconds`: what one wait
+    for the database may take."""
 
     def __init__(self, url: str, statement: str, seconds: float, redact: Callable[[str], str]) -> None:
         self._url = make_url(url)
-        self._statement = text(statement)
-        self._wanted = set(self._statement.compile().params) & IDENTIFIERS
+        self._comparisons = comparisons(statement)
+        self._statement = text(escaped(statement))
+        self._names = set(self._statement.compile().params)
         self._seconds = max(1, int(seconds * DATABASES_SHARE))
         self._redact = redact
         self._engine: Engine | None = None
         self._opening = Lock()
 
-    def cancel(self, cancellation: Cancellation, seconds: float) -> Verdict:
-        if not names_an_order(cancellation, self._wanted):
-            return Verdict(accepted=False, message=NOT_KNOWN)
+    @property
+    def wants_shop_id(self) -> bool:
+        return "shop_id" in self._names
+
+    @property
+    def names_number(self) -> bool:
+        """Whether the order is named to the shop by its public number."""
+        return "order_id" in self._names
+
+    def cancel(self, cancellation: Cancellation, seconds: float) -> CancelDecision:
+        there = known(cancellation, {comparison.name for comparison in self._comparisons})
+        if not there:
+            return NO_SUCH_ORDER
+        ends_at = monotonic() + seconds
         try:
-            return Verdict(accepted=self._update(cancellation, monotonic() + seconds) > 0)
+            held = self._held(cancellation)
+            if not held:
+                return NO_SUCH_ORDER
+            return CancelDecision("accepted" if self._update(cancellation, held, ends_at) else "refused")
         except (SQLAlchemyError, OSError) as error:
             raise self._fault(error) from None
 
     def log_in(self) -> None:
-        """Connect, and change nothing. CancelError: that is not possible, with what to do."""
+        """Connect, try each look-up, and change nothing. CancelError: that is not possible, with what to do."""
         try:
-            self._opened().connect().close()
+            with self._opened().connect() as connection:
+                for comparison in self._comparisons:
+                    connection.execute(*_look_up(comparison, {}, none=True)).all()
         except (SQLAlchemyError, OSError) as error:
             raise self._fault(error) from None
 
@@ -65,13 +91,28 @@ class SqlShop:
         if self._engine is not None:
             self._engine.dispose()
 
-    def _update(self, cancellation: Cancellation, ends_at: float) -> int:
-        known = {
-            "order_id": cancellation.order_id,
-            "uuid": cancellation.imshop_uuid,
-            "reason": cancellation.reason,
-        }
-        values = {name: known[name] for name in self._statement.compile().params}
+    def _held(self, cancellation: Cancellation) -> dict[str, Any]:
+        """Of each identifier that the database holds exactly, the value that it holds."""
+        wanted = values_of(cancellation)
+        held: dict[str, Any] = {}
+        for comparison in self._comparisons:
+            value = wanted[comparison.name]
+            with self._opened().connect() as connection:
+                found = _looked_up(connection, comparison, wanted) if value else []
+            exact = [one for one in found if _is_exactly(one, value, comparison.name)]
+            if len(exact) < len(found) and exact:
+                raise CancelError(
+                    f"SYNCD_CANCEL__SQL: to the database other orders have the {comparison.name} {value!r} too, so "
+                    "none is cancelled. Give that column a binary collation"
+                )
+            if exact:
+                held[comparison.name] = exact[0]
+        return held
+
+    def _update(self, cancellation: Cancellation, held: Mapping[str, Any], ends_at: float) -> int:
+        compared = {comparison.name for comparison in self._comparisons}
+        texts = {name: value or None for name, value in values_of(cancellation).items()}
+        values = {name: held.get(name) if name in compared else texts[name] for name in self._names}
         with self._opened().begin() as connection:
             changed = connection.execute(self._statement, values).rowcount
             if monotonic() > ends_at:  # whoever waited has gone, and was told that nothing was decided
@@ -95,7 +136,36 @@ class SqlShop:
     def _fault(self, error: Exception) -> CancelError:
         cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
         said = str(cause.args[-1] if cause.args else cause).strip().partition("\n")[0]
-        advice = "Check SYNCD_CANCEL__SQL and SYNCD_CANCEL__DATABASE_URL, and that the login may write"
+        advice = "Check SYNCD_CANCEL__SQL and SYNCD_CANCEL__DATABASE_URL, and that the login may read and write"
         cut = isinstance(error, DBAPIError) and error.connection_invalidated
         what = self._redact(f"the shop's database did not take the UPDATE: {said}. {advice}.")
         return CancelError(what, in_doubt=cut)
+
+
+def _look_up(
+    comparison: Comparison, values: Mapping[str, str], *, none: bool = False
+) -> tuple[TextClause, dict[str, str | None]]:
+    statement = text(escaped(f"{comparison.values}{' AND 1 = 0' if none else ''}"))
+    return statement, {name: values.get(name) or None for name in statement.compile().params}
+
+
+def _looked_up(connection: Connection, comparison: Comparison, values: Mapping[str, str]) -> list[Any]:
+    """What the expression is where the database holds it to be equal to the value; nothing where it cannot be."""
+    try:
+        return [*connection.execute(*_look_up(comparison, values)).scalars()]
+    except DataError:
+        return []
+    except DBAPIError as error:
+        reason = error.orig.args[0] if error.orig is not None and error.orig.args else None
+        if getattr(reason, "code", reason) in _CANNOT_BE:
+            return []
+        raise
+
+
+def _is_exactly(found: object, value: str, name: str) -> bool:
+    written = text_of(found)
+    if written is None:
+        return False
+    if isinstance(found, str):  # a CHAR column is padded with blanks, which are no part of the value
+        written = written.rstrip(" ")
+    return written.lower() == value.lower() if name == "uuid" else written == value

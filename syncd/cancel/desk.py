@@ -1,79 +1,64 @@
 """START HERE. Where cancellations are received: on disk first, then applied once, then answered.
 
-asked ──► inbox.receive ──► mine? ──► shop.cancel ──► inbox.decide ──► answer
-          on disk, one       │no      the shop's own    decision on disk
-          may apply it       └──► wait for whoever applies it, or answer with what was decided
+request ──► inbox.receive ──► mine? ──► present.py: may it be? ──► shop.cancel ──► inbox.decide ──► answer
+            on disk, one       │no      one look into the shop     the shop's own    decision on disk
+            may apply it       └──► wait for whoever applies it, or answer with what was decided
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from syncd.cancel.bounded import within
+from syncd.cancel.present import Present
+from syncd.cancel.shop import Shop, within
 from syncd.errors import CancelError
-from syncd.model import Asked, Cancellation, Ruling
+from syncd.model import CancelDecision, Cancellation, CancelRequest, Received
 
 MARGIN = timedelta(seconds=15)
 """After its time an attempt is over, but for writing down what came of it."""
 LOOK_AGAIN_SECONDS = 0.05
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """The shop's decision. `message` is for the buyer, where the shop gives its reason."""
-
-    accepted: bool
-    message: str | None = None
-
-
-class Shop(Protocol):
-    def cancel(self, cancellation: Cancellation, seconds: float) -> Verdict:
-        """Have the shop cancel the order, within so many seconds. CancelError: it did not decide."""
-
-    def close(self) -> None: ...
-
-
-class Received(Protocol):
-    """`mine`: whoever gets this must apply the cancellation, and nobody else will."""
-
-    @property
-    def cancellation(self) -> Cancellation: ...
-
-    @property
-    def mine(self) -> bool: ...
-
-
 class Inbox(Protocol):
-    """The little that the desk needs of the state. Every method may raise StateError."""
+    """The interface that the desk requires of the state. Every method may raise StateError."""
 
-    def receive(self, asked: Asked, token: str, now: datetime, until: datetime) -> Received:
+    def receive(self, request: CancelRequest, token: str, now: datetime, until: datetime) -> Received:
         """Put a request on disk, or find the same one there. `token` names it to the shop, if it is a new one.
 
-        If nobody has decided it, nor is about to, it is the caller's to apply `until` then.
+        If nobody has decided it, nor is about to, the caller must apply it, and nobody else does until `until`.
         """
+
+    def identify(self, mine: Cancellation, order_id: str, shop_id: str, now: datetime) -> Received:
+        """The number and the key of the order, as a look into the shop found them. Not `mine`: another cancellation is
+        that of the same order, and this one is no more."""
 
     def take_again(self, cancellation_id: int, now: datetime, until: datetime) -> Received | None: ...
 
-    def decide(self, mine: Cancellation, ruling: Ruling, now: datetime, *, answered: bool) -> Cancellation: ...
+    def decide(
+        self, mine: Cancellation, decision: CancelDecision, now: datetime, *, answered: bool
+    ) -> Cancellation: ...
 
     def cancellation(self, cancellation_id: int) -> Cancellation | None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """`timeout`: for all of one request. `status`, `message`: what IMSHOP is answered when the shop accepts; `refusal`
-    when it refuses without a reason. `observe` is told each decision, and `repeated` each request that is answered with
-    an earlier one. `pause` sleeps so many seconds."""
+    """`timeout`: for all of one request. `present` looks the order up. `status`, `message`: what IMSHOP is answered
+    when the shop accepts; `refusal` when it refuses without a reason. `confirms`: the shop's yes counts only if the
+    order then has that status. `observe` is told each decision, and `repeated` each request that is answered with an
+    earlier one. `pause` sleeps so many seconds."""
 
     inbox: Inbox
     shop: Shop
+    present: Present
     timeout: timedelta
     status: str | None
     message: str | None
     refusal: str
+    confirms: bool
     now: Callable[[], datetime]
     monotonic: Callable[[], float]
     pause: Callable[[float], object]
@@ -81,15 +66,17 @@ class Desk:
     observe: Callable[[Cancellation], None]
     repeated: Callable[[Cancellation], None]
 
-    def receive(self, asked: Asked) -> Cancellation:
+    def receive(self, request: CancelRequest) -> Cancellation:
         """The cancellation as decided now or before. Still `received`: another one applies it and is not done.
 
         StateError: it is not on disk, and nothing was tried; or the decision is not, and then it is in doubt.
         """
         ends_at = self.monotonic() + self.timeout.total_seconds()
-        received = self.inbox.receive(asked, self.new_token(), self.now(), self._until())
+        received = self.inbox.receive(request, self.new_token(), self.now(), self._until())
         if received.mine:
-            return self._apply(received.cancellation, ends_at, answered=True)
+            received = self._apply(received.cancellation, ends_at, answered=True)
+        if received.mine:
+            return received.cancellation
         decided = self._await(received.cancellation, ends_at)
         self.repeated(decided)
         return decided
@@ -100,26 +87,69 @@ class Desk:
         taken = self.inbox.take_again(cancellation_id, self.now(), self._until())
         if taken is None or not taken.mine:
             return taken
-        return _Retried(self._apply(taken.cancellation, ends_at, answered=False))
+        return self._apply(taken.cancellation, ends_at, answered=False)
 
     def _until(self) -> datetime:
         return self.now() + self.timeout + MARGIN
 
-    def _apply(self, mine: Cancellation, ends_at: float, *, answered: bool) -> Cancellation:
-        ruling = self._ruling(mine, ends_at)
-        decided = self.inbox.decide(mine, ruling, self.now(), answered=answered)
-        self.observe(decided)
-        return decided
-
-    def _ruling(self, mine: Cancellation, ends_at: float) -> Ruling:
-        seconds = max(0.0, ends_at - self.monotonic())
+    def _apply(self, mine: Cancellation, ends_at: float, *, answered: bool) -> Received:
+        """Have it decided. Not `mine`: its order turned out to be that of another cancellation."""
         try:
-            verdict = within(seconds, lambda: self.shop.cancel(mine, seconds))
+            found = self._looked_up(mine, ends_at)
+            if isinstance(found, Received) and not found.mine:
+                return found
+            decision = found if isinstance(found, CancelDecision) else self._asked(found.cancellation, ends_at)
         except CancelError as error:
-            return Ruling("failed", error=str(error), in_doubt=error.in_doubt)
-        if verdict.accepted:
-            return Ruling("accepted", self.status, self.message)
-        return Ruling("refused", message=verdict.message or self.refusal)
+            decision = CancelDecision("failed", error=str(error), in_doubt=error.in_doubt)
+        decided = self.inbox.decide(mine, self._worded(decision), self.now(), answered=answered)
+        self.observe(decided)
+        return Received(decided, mine=True)
+
+    def _looked_up(self, mine: Cancellation, ends_at: float) -> CancelDecision | Received:
+        """The cancellation as the shop is to be asked it, or what is decided without asking the shop. CancelError."""
+        if self.present.allowed is None and not (self.shop.wants_shop_id and not mine.shop_id):
+            return Received(mine, mine=True)
+        order = self.present.order(mine, self._left(ends_at))
+        if decision := self.present.against(order, mine):
+            return decision
+        assert order is not None
+        if order.shop_id:
+            identified = self.inbox.identify(mine, order.order_id, order.shop_id, self.now())
+            if not identified.mine:
+                return identified
+        elif self.shop.wants_shop_id:
+            raise CancelError(
+                f"the shop shows no shop_id of order {order.order_id} yet, and its way of cancelling asks for it. "
+                "If no order has one: see shop_id in SYNCD_SOURCE__QUERY or SYNCD_SOURCE__FIELDS__SHOP_ID"
+            )
+        return Received(replace(mine, order_id=order.order_id, shop_id=order.shop_id), mine=True)
+
+    def _asked(self, mine: Cancellation, ends_at: float) -> CancelDecision:
+        """The shop's decision. CancelError."""
+        seconds = self._left(ends_at)
+        decision = within(seconds, lambda: self.shop.cancel(mine, seconds))
+        return self._confirmed(mine, ends_at) if decision.state == "accepted" and self.confirms else decision
+
+    def _confirmed(self, mine: Cancellation, ends_at: float) -> CancelDecision:
+        """The shop said yes, which means nothing on this platform: whether the order is cancelled now."""
+        try:
+            order = self.present.order(mine, self._left(ends_at))
+        except CancelError as error:
+            raise CancelError(f"the shop said yes, but: {error}", in_doubt=True) from None
+        if order is not None and order.status == self.status:
+            return CancelDecision("accepted")
+        shown = "is not there" if order is None else f"is {order.status}"
+        return CancelDecision("refused", error=f"the shop said yes, but the order {shown} afterwards")
+
+    def _worded(self, decision: CancelDecision) -> CancelDecision:
+        if decision.state == "accepted":
+            return replace(decision, status=self.status, message=self.message)
+        if decision.state == "refused":
+            return replace(decision, message=decision.message or self.refusal)
+        return decision
+
+    def _left(self, ends_at: float) -> float:
+        return max(0.0, ends_at - self.monotonic())
 
     def _await(self, other: Cancellation, ends_at: float) -> Cancellation:
         """Whoever applies it writes down what comes of it; until then there is nothing to answer."""
@@ -127,9 +157,3 @@ class Desk:
             self.pause(LOOK_AGAIN_SECONDS)
             other = self.inbox.cancellation(other.id) or other
         return other
-
-
-@dataclass(frozen=True, slots=True)
-class _Retried:
-    cancellation: Cancellation
-    mine: bool = True

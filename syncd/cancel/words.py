@@ -2,13 +2,45 @@
 
 from __future__ import annotations
 
-import re
+from html.parser import HTMLParser
 
 REFUSED = "Этот заказ уже нельзя отменить. Пожалуйста, свяжитесь с магазином."
 NOT_KNOWN = "Заказ пока не найден. Попробуйте ещё раз через несколько минут или свяжитесь с магазином."
-LONGEST_MESSAGE = 300
+LONGEST_MESSAGE = 200
 
 
-def plain(text: str) -> str | None:
-    """One line of printable text, or None where there is nothing to read."""
-    return re.sub(r"\s+", " ", "".join(c if c.isprintable() else " " for c in text)).strip()[:LONGEST_MESSAGE] or None
+def for_the_buyer(text: str) -> str | None:
+    """The shop's words without HTML, at most 200 characters; None where there is nothing to read."""
+    return one_line(_without_html(text) if "<" in text or "&" in text else text, LONGEST_MESSAGE)
+
+
+def one_line(text: str, longest: int) -> str | None:
+    """Its beginning in one line of printable text; None where there is nothing to read."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:longest].strip() or None
+
+
+def _without_html(text: str) -> str:
+    found = _Text()
+    found.feed(text)
+    found.close()
+    return found.text
+
+
+class _Text(HTMLParser):
+    """The text between tags; what scripts and styles hold is none."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.text = ""
+        self._hidden = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._hidden += tag in ("script", "style")
+        self.text += " "
+
+    def handle_endtag(self, tag: str) -> None:
+        self._hidden -= tag in ("script", "style") and self._hidden > 0
+        self.text += " "
+
+    def handle_data(self, data: str) -> None:
+        self.text += "" if self._hidden else data

@@ -114,8 +114,9 @@ def explain(ctx: click.Context, order_id: str, *, json: bool) -> None:
     """Tell one order's story: what the shop says now, what was seen when, each change, each attempt and its answer."""
     chosen = settings(ctx, level="error")
     with opened_state(chosen) as state:
-        story, cancelled = state.story(order_id), state.cancellations(order_id)
-    explained = Explained(story, in_the_shop(compose.source(chosen), order_id), cancelled)
+        story = state.story(order_id)
+        cancelled = state.cancellations(story.order_id)
+    explained = Explained(story, in_the_shop(compose.source(chosen), story), cancelled)
     if json:
         order, fault = explained.now.order, explained.now.fault
         of_source = {"source": order and plain(order_facts(order)), "source_error": fault}
@@ -144,7 +145,7 @@ def _tell(explained: Explained) -> None:
     out.print("[bold]In the shop now[/]")
     _print_known(order_facts(now.order) if now.order else {"": now.fault or NOT_SHOWN})
     out.print("\n[bold]Seen[/]")
-    _print_known(seen_facts(story.seen) if story.seen else {"": "never"})
+    _print_known(seen_facts(story) or {"": "never"})
     out.print("\n[bold]Changes[/]")
     headings = ["id", "detected", "was", "status", "state", "held by", "next try", "delivered", "IMSHOP"]
     rows: Sequence[Sequence[object]] = [

@@ -69,10 +69,12 @@ def resync(ctx: click.Context, order_ids: tuple[str, ...]) -> None:
         opened_state(chosen) as state,
         polling_alone(state, time.monotonic() + RESYNC_WAITS_SECONDS),
     ):
-        page = shop.find(order_ids)
-        count = state.resync(page.orders, compose.now())
+        asked = {state.current_number(order_id): order_id for order_id in order_ids}
+        page = shop.find([*asked], state.shop_ids(asked))
+        orders = [order for order in page.orders if order.order_id in asked]
+        count = state.resync(orders, compose.now())
     click.echo(f"{count} orders are pushed again")
-    unknown = sorted(set(order_ids) - {order.order_id for order in page.orders})
+    unknown = sorted({*asked.values()} - {asked[order.order_id] for order in orders})
     for order_id in unknown:
         click.echo(f"syncd: the shop shows no order {order_id} that can be read", err=True)
     ctx.exit(1 if unknown else 0)

@@ -11,14 +11,15 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from syncd.doctor.bounded import Check
+from syncd.doctor.cancelling import keys_of_two
 from syncd.doctor.finding import Finding, ok, warning
 from syncd.doctor.samples import shown
 from syncd.doctor.shop import SAMPLES, UNTIMED, row_faults
 from syncd.doctor.timing import off, precision, zone_smells
 from syncd.errors import SourceError
-from syncd.model import Push
+from syncd.http import is_this_machine
+from syncd.model import Order, Push
 from syncd.sources import ApiSource
-from syncd.sources.api.answers import is_this_machine
 from syncd.sources.api.latest import last_of_each, place_of
 from syncd.sources.api.shape import Rows
 from syncd.sources.columns import CURSORS, KNOWN
@@ -97,6 +98,21 @@ class ApiExamination:
         if newest.times and not self._layout.counts:
             yield precision(newest)
             yield from zone_smells(newest, self._shop.now(), self._shop.timezone)
+        orders = [row for row in newest.rows if isinstance(row, Order)]
+        yield from keys_of_two(orders)
+        yield from self._found_alone(orders)
+
+    def _found_alone(self, orders: Sequence[Order]) -> Iterator[Finding]:
+        """Does SYNCD_SOURCE__FIND_PATH lead to an order?"""
+        if not self._shop.api.find_path or not orders:
+            return
+        order = orders[-1]
+        found = self._shop.find([order.order_id], {order.order_id: order.shop_id} if order.shop_id else {})
+        if any(one.order_id == order.order_id for one in found.orders):
+            yield ok("source", f"order {order.order_id} can be asked for by itself")
+        else:
+            advice = "Correct SYNCD_SOURCE__FIND_PATH or …FIND_ITEMS: explain, resync and SYNCD_CANCEL__FROM go by it"
+            yield warning("source", f"order {order.order_id} is not found where SYNCD_SOURCE__FIND_PATH leads", advice)
 
     def statuses(self) -> Iterator[Finding]:
         """Can the list of statuses be read, if there is one?"""

@@ -1,32 +1,107 @@
-"""Whether a buyer's cancellation would reach the shop. Nothing is called, started or written."""
+"""Whether a buyer's cancellation would reach the shop, and the right order. Nothing is cancelled or called."""
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 import socket
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from sqlalchemy import make_url
 
 from syncd.cancel import CommandShop, HttpShop, SqlShop
-from syncd.doctor.finding import Finding, fault, ok
-from syncd.errors import CancelError
+from syncd.doctor.finding import Finding, fault, ok, warning
+from syncd.errors import CancelError, SourceError
+from syncd.model import Order
+
+INTERPRETER_SECONDS = 5.0
+_INTERPRETERS = re.compile(r"(php|python|perl|ruby|node|nodejs|bash|zsh|ksh)[0-9.]*")
+_SHELLS = re.compile(r"(sh|dash|ash)")
 
 
-def examine_cancelling(
-    shop: HttpShop | CommandShop | SqlShop | None, *, has_key: bool, database_url: str
-) -> Iterator[Finding]:
-    """Is cancelling on, and is what it needs there? `database_url`: of the UPDATE, if that is how it cancels."""
-    if shop is None or not has_key:
-        yield ok("cancel", "cancelling in the app is off: SYNCD_CANCEL__API_KEY is not set")
-    elif isinstance(shop, HttpShop):
-        yield _resolved(str(urlsplit(shop.url).hostname))
-    elif isinstance(shop, CommandShop):
-        yield _found(shop.command[0])
-    else:
-        yield _logged_in(shop, database_url)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancellingExamination:
+    """`shop`: the way that is configured; None: none is. `database_url`: of the UPDATE, if that is the way. `allowed`,
+    `cancelled`: SYNCD_CANCEL__FROM and …__STATUS. `preset`: of the source; the platform of one does more to cancel than
+    to write a status. `orders`: some of the shop's orders; `statuses`: its codes; both may raise SourceError."""
+
+    shop: HttpShop | CommandShop | SqlShop | None
+    has_key: bool
+    database_url: str
+    allowed: Collection[str] | None
+    cancelled: str | None
+    preset: str | None
+    orders: Callable[[], Sequence[Order]]
+    statuses: Callable[[], Collection[str]]
+
+    def findings(self) -> Iterator[Finding]:
+        """Is cancelling on, is what it needs there, and would it name the right order?"""
+        if self.shop is None or not self.has_key:
+            yield ok("cancel", "cancelling in the app is off: SYNCD_CANCEL__API_KEY is not set")
+            return
+        if isinstance(self.shop, HttpShop):
+            yield _resolved(self.shop.host)
+        elif isinstance(self.shop, CommandShop):
+            yield from _program(self.shop.command)
+        else:
+            yield _logged_in(self.shop, self.database_url)
+            if self.preset:
+                advice = f"Cancel by the platform's own means; `syncd presets {self.preset}` says which"
+                yield warning("cancel", "an UPDATE skips what this platform does when it cancels: stock, mail", advice)
+        with suppress(SourceError):  # the checks of the source tell of it
+            yield from self._order_named()
+            yield from self._codes()
+
+    def _order_named(self) -> Iterator[Finding]:
+        """A public number may be another order's own key."""
+        assert self.shop is not None
+        orders = self.orders()
+        differing = next((order for order in orders if order.shop_id not in (None, order.order_id)), None)
+        if differing and not isinstance(self.shop, CommandShop) and self.shop.names_number:
+            advice = (
+                "Write {shop_id} in place of {order_id}, or :shop_id for :order_id, unless the shop wants its number"
+            )
+            what = f"cancelling names orders by {{order_id}}, but order {differing.order_id} is {differing.shop_id}"
+            yield warning("cancel", f"{what} by the shop's own key: that may be another order's number", advice)
+        if self.shop.wants_shop_id and orders and all(order.shop_id is None for order in orders):
+            advice = "Give shop_id in SYNCD_SOURCE__QUERY, or set SYNCD_SOURCE__FIELDS__SHOP_ID"
+            yield fault("cancel", "cancelling asks for shop_id, but none of the newest orders has one", advice)
+
+    def _codes(self) -> Iterator[Finding]:
+        """Are the codes of SYNCD_CANCEL__FROM and …__STATUS the shop's own?"""
+        wanted = {**dict.fromkeys(self.allowed or (), "FROM"), **({self.cancelled: "STATUS"} if self.cancelled else {})}
+        known = self.statuses() if wanted else ()
+        unknown = [code for code in wanted if code not in known]
+        for code in unknown if known else ():
+            advice = "See the shop's codes: syncd statuses"
+            yield warning("cancel", f"SYNCD_CANCEL__{wanted[code]} has {code!r}, which is no code of the shop", advice)
+        if self.allowed is None:
+            yield ok("cancel", "the shop alone says from which status it cancels: SYNCD_CANCEL__FROM is not set")
+
+
+def keys_of_two(orders: Sequence[Order]) -> Iterator[Finding]:
+    """Does the shop's own key name one order only?"""
+    numbers: dict[str, set[str]] = {}
+    keys: dict[str, set[str]] = {}
+    for order in orders:
+        if order.shop_id:
+            numbers.setdefault(order.shop_id, set()).add(order.order_id)
+            keys.setdefault(order.order_id, set()).add(order.shop_id)
+    shared = next(((key, found) for key, found in numbers.items() if len(found) > 1), None)
+    if shared:
+        advice = "They stay two orders. Give the key that each order has for itself as shop_id"
+        what = f"shop_id {shared[0]} is that of orders {' and '.join(sorted(shared[1])[:2])}"
+        yield warning("source", what, advice)
+    several = next(((number, found) for number, found in keys.items() if len(found) > 1), None)
+    if several:
+        advice = "syncd follows one of them, and cancels none. Give a number that each order has for itself as order_id"
+        what = f"order_id {several[0]} is that of the orders with shop_id {' and '.join(sorted(several[1])[:2])}"
+        yield warning("source", what, advice)
 
 
 def _resolved(host: str) -> Finding:
@@ -40,11 +115,66 @@ def _resolved(host: str) -> Finding:
     return ok("cancel", f"cancelling is on, by a call to {host}, which resolves")
 
 
-def _found(program: str) -> Finding:
-    if shutil.which(program) is None:
+def _program(command: Sequence[str]) -> Iterator[Finding]:
+    program, *arguments = command
+    path = shutil.which(program)
+    if path is None:
         advice = "Correct SYNCD_CANCEL__COMMAND, or let this user execute it (chmod +x)"
-        return fault("cancel", f"{program} is no program that this user can execute", advice)
-    return ok("cancel", f"cancelling is on, by the program {program}, which is there and executable")
+        yield fault("cancel", f"{program} is no program that this user can execute", advice)
+        return
+    faults = [*_files(program, arguments), *_interpreter(path)]
+    yield from faults or [
+        ok("cancel", f"cancelling is on, by the program {program}, which is there and executable, as are its files")
+    ]
+
+
+def _files(program: str, arguments: Sequence[str]) -> Iterator[Finding]:
+    """What looks like a path among the arguments, and what an interpreter is to run."""
+    is_interpreter = _INTERPRETERS.fullmatch(Path(program).name) or _SHELLS.fullmatch(Path(program).name)
+    script = next((one for one in arguments if not one.startswith("-")), None) if is_interpreter else None
+    advice = "Correct SYNCD_CANCEL__COMMAND, or let the service's user read it"
+    for argument in arguments:
+        if not (argument.startswith("/") or argument == script):
+            continue
+        if not Path(argument).exists():
+            yield fault("cancel", f"{argument} in SYNCD_CANCEL__COMMAND is not there", advice)
+        elif not os.access(argument, os.R_OK):
+            yield fault("cancel", f"{argument} in SYNCD_CANCEL__COMMAND cannot be read by this user", advice)
+
+
+def _interpreter(path: str) -> Iterator[Finding]:
+    """Does what runs the program run itself? Only what is known to do nothing but tell its version is tried."""
+    with Path(path).open("rb") as file:
+        beginning = file.readline(200)
+    tried = [path]
+    if beginning.startswith(b"#!"):
+        named = beginning[2:].decode(errors="replace").split()
+        if named and Path(named[0]).name == "env":
+            named = [word for word in named[1:] if not word.startswith("-")]
+        found = shutil.which(named[0]) if named else None
+        if found is None:
+            advice = "Install it, or correct the first line"
+            yield fault("cancel", f"{path} is to be run by {' '.join(named) or 'nothing'}, which is not there", advice)
+            return
+        tried.append(found)
+    for program in tried:
+        if why := _fails(program):
+            yield fault("cancel", f"{program}, which runs the program, does not run itself: {why}", "Install it anew")
+
+
+def _fails(program: str) -> str | None:
+    """Why an interpreter does not run; None: it does, or is none that is known."""
+    name = Path(program).name
+    if not (_INTERPRETERS.fullmatch(name) or _SHELLS.fullmatch(name)):
+        return None
+    harmless = ["-c", ":"] if _SHELLS.fullmatch(name) else ["--version"]
+    try:
+        ran = subprocess.run(  # noqa: S603 - the operator's own interpreter
+            [program, *harmless], capture_output=True, timeout=INTERPRETER_SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(getattr(error, "strerror", None) or error)
+    return None if ran.returncode == 0 else f"it ends with {ran.returncode}"
 
 
 def _logged_in(shop: SqlShop, database_url: str) -> Finding:

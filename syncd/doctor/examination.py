@@ -11,7 +11,7 @@ from syncd import compose
 from syncd.doctor.address import examine_address
 from syncd.doctor.api import ApiExamination
 from syncd.doctor.bounded import Check, bounded
-from syncd.doctor.cancelling import examine_cancelling
+from syncd.doctor.cancelling import CancellingExamination
 from syncd.doctor.configuration import examine_settings
 from syncd.doctor.disk import examine_disk
 from syncd.doctor.endpoint import examine_endpoint
@@ -27,6 +27,7 @@ from syncd.state.look import state_file
 from syncd.statuses import Statuses, StatusesFile
 
 CHECK_SECONDS = 10.0
+SAMPLED = 200
 
 
 def examine(
@@ -93,12 +94,21 @@ def _others(settings: Settings, endpoint: Imshop, now: Callable[[], datetime]) -
 
 
 def _cancelling(settings: Settings) -> Iterator[Finding]:
-    shop = compose.cancelling_shop(settings)
-    url = settings.cancel.database_url or settings.source.url
-    try:
-        yield from examine_cancelling(
-            shop, has_key=settings.cancel.api_key is not None, database_url=url.get_secret_value()
-        )
-    finally:
+    to = settings.cancel
+    url = to.database_url or settings.source.url
+    with ExitStack() as stack:
+        shop = compose.cancelling_shop(settings)
         if shop is not None:
-            shop.close()
+            stack.callback(shop.close)
+        source = compose.source(settings)
+        stack.callback(source.close)
+        yield from CancellingExamination(
+            shop=shop,
+            has_key=to.api_key is not None,
+            database_url=url.get_secret_value(),
+            allowed=to.from_,
+            cancelled=to.status,
+            preset=settings.source.preset,
+            orders=lambda: source.sample(SAMPLED).orders,
+            statuses=source.status_codes,
+        ).findings()

@@ -7,6 +7,7 @@ from datetime import datetime
 from difflib import get_close_matches
 
 from syncd.doctor.bounded import Check
+from syncd.doctor.cancelling import keys_of_two
 from syncd.doctor.finding import Finding, ok, warning
 from syncd.doctor.samples import shown
 from syncd.doctor.timing import behind, off, precision, zone_smells
@@ -17,6 +18,7 @@ from syncd.sources.inspection import Look
 from syncd.statuses import Statuses
 
 SAMPLES = 3
+KEYS_COMPARED = 1000
 EXAMPLES = 3
 UNTIMED = "Have the shop set it; until then only the full compare (SYNCD_POLL__RECONCILE) finds what changes there"
 
@@ -69,6 +71,8 @@ class ShopExamination:
         if newest.times:
             yield precision(newest)
             yield from zone_smells(newest, self._shop.now(), self._shop.timezone)
+        if self._shop.gives("shop_id"):
+            yield from keys_of_two(self._shop.sample(KEYS_COMPARED).orders)
 
     def rows(self) -> Iterator[Finding]:
         """Can its rows be read?"""

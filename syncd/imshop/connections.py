@@ -16,8 +16,8 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, ProxyManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError, SSLError
 
+from syncd.http import BoundedResponse
 from syncd.imshop.answers import TLS, UNREACHABLE, printable
-from syncd.wire import BoundedResponse
 
 
 def certificate_ends(sock: object) -> datetime | None:

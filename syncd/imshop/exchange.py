@@ -11,7 +11,6 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from ipaddress import ip_address
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -21,6 +20,7 @@ from urllib3 import BaseHTTPResponse, Timeout
 from urllib3.exceptions import HTTPError
 
 from syncd.errors import SettingsError
+from syncd.http import proxies_and_trust
 from syncd.imshop.answers import SILENT, TEXT_LIMIT
 from syncd.imshop.connections import Adapter, Pool, TlsPool, certificate_ends, root_cause
 
@@ -68,11 +68,9 @@ class Exchange:
         # A connection gets half of the time, so that what remains is enough for a TLS handshake or an answer.
         self._timeout = Timeout(connect=timeout_seconds / 2, total=timeout_seconds)
         with requests.Session() as session:
-            found = session.merge_environment_settings(url, {}, None, None, None)
+            self._proxies, trust = proxies_and_trust(session, url)
         parts = urlsplit(url)
-        # A proxy leads away from this machine, where a sandbox is listening, whether the environment says so or not.
-        self._proxies = {} if _is_this_machine(parts.hostname or "") else found["proxies"]
-        self._pool = self._pool_with(found["verify"] or True)
+        self._pool = self._pool_with(trust)
         # The path, or the whole URL where a proxy is to read it.
         self._target = self._adapter.request_url(self._request, self._proxies)
         self._headers = {name: value for name, value in self._request.headers.items() if name != "Content-Length"}
@@ -168,10 +166,3 @@ def _read(response: BaseHTTPResponse) -> tuple[bytes, str | None]:
     except zlib.error:
         return b"", "is compressed in a way that was not asked for"
     return (body, None) if len(body) <= BODY_LIMIT else (body[:BODY_LIMIT], "is longer than 64 KiB")
-
-
-def _is_this_machine(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

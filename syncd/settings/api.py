@@ -61,6 +61,14 @@ class Api(Shop):
         default=None,
         description="API: JMESPath that finds a yes in what is an order; all else, such as drafts, is left out",
     )
+    find_path: Annotated[str, AfterValidator(api_values.find_path), EmptyMeansOff()] = Field(
+        default="",
+        description="API: where one order is, beside SYNCD_SOURCE__PATH, by {order_id} or {shop_id}; empty: nowhere",
+    )
+    find_items: JmesPath | None = Field(
+        default=None,
+        description="API: JMESPath to the order, or a list with it, in what is there; unset: the answer is the order",
+    )
     next: JmesPath | None = Field(
         default=None,
         description="API: JMESPath to the next page's cursor or URL; page, offset: whether there is one; keyset: an id",

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 
 from syncd.settings.urls import basic, looks_secret, no_placeholder
 from syncd.settings.values import quoted
+from syncd.templates import url_template
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,6 +31,7 @@ FIELDS = (
     "user_id",
     "phone",
     "imshop_uuid",
+    "shop_id",
     "paid",
     "payment_id",
 )
@@ -76,13 +78,26 @@ def with_known_gaps(text: str) -> str:
 
 def path(text: str) -> str:
     """It may hold gaps and parameters, but no secret: it is shown."""
+    return with_known_gaps(plain_path(text))
+
+
+def find_path(text: str) -> str:
+    """The path to one order, which is named in it by its number or the shop's own key."""
+    places = url_template(f"https://shop{plain_path(text)}", ("order_id", "shop_id", *GAPS)).places
+    if text and not places & {"order_id", "shop_id"}:
+        raise ValueError(f"{quoted(text)} does not say which order: it needs {{order_id}} or {{shop_id}}")
+    return text
+
+
+def plain_path(text: str) -> str:
+    """A path that may hold parameters, but no secret."""
     if any(looks_secret(name) for name, _ in parse_qsl(text.partition("?")[2], keep_blank_values=True)):
         raise ValueError(
             "holds what looks like a key; write that behind SYNCD_SOURCE__URL, as ?name=key: there it is hidden"
         )
     if text and (not text.startswith("/") or re.search(r"[\s#]", text)):
         raise ValueError(f"{quoted(text)} is no path: it begins with / and holds no space and no #")
-    return with_known_gaps(text)
+    return text
 
 
 def gaps(url: str, params: Mapping[str, SecretStr]) -> set[str]:

@@ -1,6 +1,5 @@
 """SYNCD_CANCEL__…: what a buyer cancels in the app, and how the shop is made to cancel it."""
 
-import json
 import re
 import shlex
 from collections.abc import Iterator, Mapping
@@ -8,13 +7,15 @@ from datetime import timedelta
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, PlainValidator, SecretStr, ValidationInfo, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, SecretStr, ValidationInfo, field_validator
 
-from syncd.settings import urls
-from syncd.settings.group import Group, Masked, Members
+from syncd.settings import api_values, urls
+from syncd.settings.api import JmesPath
+from syncd.settings.group import EmptyMeansOff, Group, Masked, Members
 from syncd.settings.values import duration, quoted, within
+from syncd.statement import comparisons
+from syncd.templates import IDENTIFIERS, NAMES, body_template, header_template, url_template
 
-_PLACE = re.compile(r"\{(?:order_id|uuid|reason)\}")
 _PLAIN_HEADERS = ("Accept", "Content-Type", "User-Agent")
 _PARAMETER = re.compile(r"(?<![:\w\\]):(\w+)")
 
@@ -24,8 +25,17 @@ def call_url(text: str) -> str:
     urls.no_placeholder(text)
     if not re.match(r"https?://[^\s/{}?#]+(?:[/?#][^\s]*)?$", text, re.IGNORECASE):
         raise ValueError(
-            "is not a URL of the form https://host/path; {order_id}, {uuid} and {reason} go behind the host"
+            "is not a URL of the form https://host/path; {order_id}, {shop_id}, {uuid} and {reason} go behind the host"
         )
+    url_template(text)
+    return text
+
+
+def call_path(text: str) -> str:
+    """It may hold places and parameters, but no secret: it is shown."""
+    if text:
+        api_values.plain_path(text)
+        url_template(f"https://shop{text}")
     return text
 
 
@@ -49,6 +59,7 @@ def header_texts(texts: Mapping[str, str]) -> dict[str, SecretStr]:
             raise ValueError(f"{quoted(name)} is not the name of a header")
         if not re.fullmatch(r"[ -~]*", text):
             raise ValueError(f"the value of {name} holds a character that no header can carry")
+        header_template(text)
     return {name: SecretStr(text.strip()) for name, text in found.items()}
 
 
@@ -65,11 +76,27 @@ def statement(text: str) -> str:
     if not re.match(r"\s*UPDATE\b", text, re.IGNORECASE):
         raise ValueError(f"{quoted(text)} is not an UPDATE; use SYNCD_CANCEL__URL or …__COMMAND for anything else")
     named = set(_PARAMETER.findall(re.sub(r"'[^']*'", "''", text)))
-    if unknown := sorted(named - {"order_id", "uuid", "reason"}):
-        raise ValueError(f"holds :{unknown[0]}, but there are only :order_id, :uuid and :reason")
-    if not named & {"order_id", "uuid"} or not re.search(r"\bWHERE\b", text, re.IGNORECASE):
-        raise ValueError("does not say which order: it needs a WHERE with :order_id or :uuid")
-    return text.strip().rstrip("; \t\r\n")
+    if unknown := sorted(named - {*NAMES}):
+        raise ValueError(f"holds :{unknown[0]}, but there are only {', '.join(f':{name}' for name in NAMES)}")
+    text = text.strip().rstrip("; \t\r\n")
+    if not named & IDENTIFIERS or not comparisons(text):
+        raise ValueError("does not say which order: it needs a WHERE with column = :order_id, :shop_id or :uuid")
+    return text
+
+
+def codes(text: str) -> tuple[str, ...]:
+    """Status codes of the shop, comma-separated."""
+    found = tuple(code.strip() for code in text.split(","))
+    if not all(found):
+        raise ValueError(f"{quoted(text)} is not a list of the shop's codes, such as pending,processing")
+    return found
+
+
+def http_codes(text: str) -> tuple[int, ...]:
+    found = [code.strip() for code in text.split(",")]
+    if not all(re.fullmatch(r"[45]\d\d", code) for code in found):
+        raise ValueError(f"{quoted(text)} is not a list of HTTP codes from 400 to 599, such as 409,410,422")
+    return tuple(int(code) for code in found)
 
 
 def _hidden(_name: str, _text: str) -> str:
@@ -79,11 +106,24 @@ def _hidden(_name: str, _text: str) -> str:
 class Cancel(Group):
     api_key: Annotated[SecretStr | None, BeforeValidator(urls.api_key)] = Field(
         default=None,
-        description="set: POST /imshop/cancel is on and requires this key; one of URL, COMMAND and SQL must be set too",
+        description="set: POST /imshop/cancel is on and requires this key; one of the ways below must be set too",
+    )
+    preset: bool = Field(
+        default=False,
+        description="true: in the way that the source's preset knows; an API's address and login are the source's",
+    )
+    from_: Annotated[tuple[str, ...] | None, PlainValidator(codes)] = Field(
+        default=None,
+        alias="from",
+        description="the shop's codes from which an order may be cancelled, with commas; it is looked up right before",
     )
     url: Annotated[SecretStr | None, BeforeValidator(call_url), Masked(mask_call_url)] = Field(
         default=None,
-        description="the shop's own call that cancels; {order_id}, {uuid}, {reason} are filled in, safely quoted",
+        description="the shop's own call that cancels; {order_id}, {shop_id}, {uuid}, {reason} are filled in, quoted",
+    )
+    path: Annotated[str, AfterValidator(call_path), EmptyMeansOff()] = Field(
+        default="",
+        description="where that call is, behind SYNCD_CANCEL__URL, with the same places; empty: nothing more",
     )
     method: Annotated[Literal["POST", "GET", "PUT", "PATCH", "DELETE"], BeforeValidator(str.upper)] = Field(
         default="POST",
@@ -93,18 +133,38 @@ class Cancel(Group):
         default={},
         description="its headers: one variable each, the name behind __ and _ for -; or all of them as a JSON object",
     )
+    auth: Annotated[SecretStr | None, BeforeValidator(api_values.auth)] = Field(
+        default=None,
+        description="its login, bearer:TOKEN or basic:USER:PASSWORD",
+    )
     body: str | None = Field(
         default=None,
-        description="its body, JSON or a form, with the same places in it; unset: JSON with id, order_id, uuid, reason",
+        description="its body, JSON or a form, with the same places; unset: JSON with id and all that is known",
+    )
+    success: JmesPath | None = Field(
+        default=None,
+        description="JMESPath over the JSON answer: a 2xx is accepted only where it is true; unset: every 2xx is",
+    )
+    reason: JmesPath | None = Field(
+        default=None,
+        description="JMESPath to the shop's words for the buyer; unset: message, error or reason, or plain text",
+    )
+    refused: Annotated[tuple[int, ...], PlainValidator(http_codes)] = Field(
+        default=(409, 410, 422),
+        description="HTTP codes that are the shop's decision against it; all others, but 2xx and 404, are failures",
+    )
+    confirm: bool = Field(
+        default=False,
+        description="true: behind the shop's yes the order is read again, and must have SYNCD_CANCEL__STATUS",
     )
     command: Annotated[tuple[str, ...] | None, PlainValidator(program)] = Field(
         default=None,
-        description="or a program: it gets JSON on stdin; exit 0: accepted; 1: refused, stdout says why; else failed",
+        description="or a program: it gets JSON on stdin; exit 0: accepted; 10: refused, stdout says why; else failed",
     )
     sql: Annotated[str | None, BeforeValidator(lambda text: text and statement(text))] = Field(
         default=None,
         validate_default=True,
-        description="or an UPDATE with :order_id, :uuid, :reason; no row changed: refused",
+        description="or an UPDATE with :order_id, :shop_id, :uuid, :reason; no row changed: refused",
     )
     database_url: Annotated[SecretStr | None, BeforeValidator(urls.source_url), Masked(urls.mask_database_url)] = Field(
         default=None,
@@ -127,36 +187,54 @@ class Cancel(Group):
         """Every text of these that no log, message or page may show."""
         yield from (value.get_secret_value() for name, value in self.headers.items() if name not in _PLAIN_HEADERS)
         yield self.api_key.get_secret_value() if self.api_key else ""
+        yield from api_values.auth_secrets(self.auth.get_secret_value()) if self.auth else ()
         if self.url:
-            yield urlsplit(self.url.get_secret_value()).password or ""
+            yield from urls.login_secrets(self.url.get_secret_value())
             parts = (part.partition("=") for part in re.split(r"[?&]", self.url.get_secret_value())[1:])
             yield from (value for _name, _equals, value in parts if "{" not in value)
         if self.database_url:
             yield from urls.database_secrets(self.database_url.get_secret_value())
+
+    @property
+    def calls_http(self) -> bool:
+        return self.url is not None or bool(self.path)
 
     @field_validator("body")
     @classmethod
     def _is_json_or_a_form(cls, body: str | None, info: ValidationInfo) -> str | None:
         given = info.data.get("headers", {})
         kind = next((value.get_secret_value() for name, value in given.items() if name == "Content-Type"), None)
-        if body is None or (kind and "x-www-form-urlencoded" in kind):
-            return body
-        if kind and "json" not in kind:
-            raise ValueError("can be JSON or a form, and the Content-Type header says neither")
-        if kind or body.lstrip()[:1] in ("{", "["):
-            try:
-                json.loads(body)
-            except (ValueError, RecursionError):
-                raise ValueError('is not JSON; places stand within quotes: {"number": "{order_id}"}') from None
+        if body is not None:
+            body_template(body, kind)
         return body
+
+    @field_validator("auth")
+    @classmethod
+    def _one_login(cls, auth: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        url = info.data.get("url")
+        if auth and "Authorization" in info.data.get("headers", {}):
+            raise ValueError("is set, and so is SYNCD_CANCEL__HEADERS__AUTHORIZATION; leave one of them out")
+        if auth and url and urlsplit(url.get_secret_value()).username is not None:
+            raise ValueError("is set, and a login stands in SYNCD_CANCEL__URL; leave one of them out")
+        return auth
+
+    @field_validator("confirm")
+    @classmethod
+    def _needs_a_call(cls, confirm: bool, info: ValidationInfo) -> bool:  # noqa: FBT001 - pydantic's way
+        if confirm and {"url", "path"} <= info.data.keys() and not (info.data["url"] or info.data["path"]):
+            raise ValueError("is for the shop's HTTP call, but SYNCD_CANCEL__URL is not set")
+        return confirm
 
     @field_validator("sql")
     @classmethod
     def _one_way(cls, sql: str | None, info: ValidationInfo) -> str | None:
-        given = [name for name in ("url", "command") if info.data.get(name) is not None] + (["sql"] if sql else [])
+        ways = {"url": bool(info.data.get("url") or info.data.get("path")), "command": info.data.get("command")}
+        given = [name for name, way in ways.items() if way] + (["sql"] if sql else [])
         if len(given) > 1:
             names = " and ".join(f"SYNCD_CANCEL__{name.upper()}" for name in given)
             raise ValueError(f"{names} are set, but only one of them can be; leave the others out")
-        if not given and info.data.get("api_key") is not None and {"url", "command"} <= info.data.keys():
-            raise ValueError("SYNCD_CANCEL__API_KEY is set, so one of SYNCD_CANCEL__URL, …__COMMAND and …__SQL must be")
+        if not given and info.data.get("api_key") is not None and {"url", "path", "command"} <= info.data.keys():
+            raise ValueError(
+                "SYNCD_CANCEL__API_KEY is set, so one of SYNCD_CANCEL__PRESET, …__URL, …__COMMAND and …__SQL must be"
+            )
         return sql

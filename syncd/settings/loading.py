@@ -108,6 +108,7 @@ def _name(path: Sequence[str | int]) -> str:
 
 
 def _variables(model: type[BaseModel], path: tuple[str, ...] = ()) -> Iterator[Variable]:
+    """A field whose name is a word of Python's own has its setting's name as its alias."""
     for name, field in model.model_fields.items():
         group = field.annotation
         if isinstance(group, type) and issubclass(group, BaseModel):
@@ -116,7 +117,7 @@ def _variables(model: type[BaseModel], path: tuple[str, ...] = ()) -> Iterator[V
             yield Variable((*path, name), field)
 
 
-VARIABLES = {_name(variable.path): variable for variable in _variables(Settings)}
+VARIABLES = {_name((*one.path[:-1], one.field.alias or one.path[-1])): one for one in _variables(Settings)}
 OPEN_GROUPS = [name for name, variable in VARIABLES.items() if variable.is_open]
 GROUPS = {_name(variable.path[:depth]) for variable in VARIABLES.values() for depth in range(1, len(variable.path))} | {
     *OPEN_GROUPS
@@ -197,7 +198,7 @@ def _validated(found: Place, faults: list[str], *, preset_is_out: bool) -> Setti
     """`preset_is_out`: the preset could not be used, so what it would have set is not missed."""
     tree: dict[str, Any] = {variable.path[0]: {} for variable in VARIABLES.values() if len(variable.path) > 1}
     for name, variable in VARIABLES.items():
-        *group, field = variable.path
+        *group, field = *variable.path[:-1], variable.field.alias or variable.path[-1]
         if name in found:
             (tree[group[0]] if group else tree)[field] = found[name].text
         elif members := _members(name, found):
@@ -258,5 +259,7 @@ def _default_text(value: object) -> str:
             return values.duration_text(value)
         case float():
             return f"{value:g}"
+        case tuple() if not hasattr(value, "_fields"):
+            return ",".join(map(str, value))
         case _:
             return str(value)

@@ -6,6 +6,7 @@ A preset is a TOML file, see `syncd presets NAME`:
     urls = ["mysql", "mariadb"]       how SYNCD_SOURCE__URL may begin
     [params.prefix]                   SYNCD_SOURCE__PARAMS__PREFIX; without a default it must be set
     [source]                          any SYNCD_SOURCE__ setting, a group as a table; ${prefix} is filled in
+    [cancel]                          any SYNCD_CANCEL__ setting, likewise, for SYNCD_CANCEL__PRESET=true
 
 A parameter's value goes into SQL and expressions as it is. So it must match the parameter's pattern, and besides, can
 never hold what ends a text or a name in any of these languages.
@@ -28,10 +29,15 @@ from syncd.settings.values import quoted, readable
 
 FOLDER = Path(__file__).parent.parent / "sources" / "presets"
 SOURCE = "SYNCD_SOURCE__"
+CANCEL = "SYNCD_CANCEL__"
+CANCEL_BY_PRESET = f"{CANCEL}PRESET"
 NAME = f"{SOURCE}PRESET"
 PARAMS = f"{SOURCE}PARAMS"
 URL = f"{SOURCE}URL"
 _QUERY_FILE = f"{SOURCE}QUERY_FILE"
+_OTHER_WAYS = (f"{CANCEL}COMMAND", f"{CANCEL}SQL")
+_ANY_WAY = ("from", "status", "message")
+"""What a preset says of cancelling that does not depend on the way."""
 _QUERIES = tuple(f"{SOURCE}{name}" for name in ("QUERY", "QUERY_WHEN", "QUERY_ELSE"))
 """One whole: a preset fills all of them or, where a person wrote a query, none."""
 _HARMLESS = re.compile(r"(?!.*--)[\w .,:+/@-]*")
@@ -55,7 +61,8 @@ class Parameter(BaseModel):
 
 
 class Preset(BaseModel):
-    """A preset's file. `source` is as its table: the names of settings in lower case, in groups tables of them."""
+    """A preset's file. `source` and `cancel` are as their tables: the names of settings in lower case, in groups tables
+    of them. `program`: what of `deploy/cancel` cancels, where the platform's own code must do it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -63,19 +70,35 @@ class Preset(BaseModel):
     urls: list[str] = Field(min_length=1)
     params: dict[str, Parameter] = {}
     source: dict[str, Any]
+    cancel: dict[str, Any] = {}
+    program: str | None = None
 
     def settings(self, values: Mapping[str, str]) -> dict[str, str]:
         """Variable -> text, with the parameters' values filled in."""
-        return {variable: _PLACE.sub(lambda place: values[place[1]], text) for variable, text in _flat(self.source)}
+        return _filled_in(_flat(SOURCE, self.source), values)
+
+    def cancelling(self, values: Mapping[str, str], *, calls_http: bool) -> dict[str, str]:
+        """The same of what it says of cancelling. `calls_http` False: another way than an HTTP call was chosen."""
+        return _filled_in(_flat(CANCEL, self._cancel(calls_http=calls_http)), values)
+
+    def missing(self, values: Mapping[str, str], *, calls_http: bool) -> list[str]:
+        """The parameters without a value that cancelling needs."""
+        texts = _flat(CANCEL, self._cancel(calls_http=calls_http))
+        return sorted({name for _, text in texts for name in _PLACE.findall(text) if not values[name]})
+
+    def _cancel(self, *, calls_http: bool) -> dict[str, Any]:
+        return {name: value for name, value in self.cancel.items() if calls_http or name in _ANY_WAY}
 
     def parameters(self) -> dict[str, str]:
         """Those settings that are a parameter's value and nothing else -> that parameter's variable."""
-        whole = ((variable, _PLACE.fullmatch(text)) for variable, text in _flat(self.source))
+        texts = (*_flat(SOURCE, self.source), *_flat(CANCEL, self.cancel))
+        whole = ((variable, _PLACE.fullmatch(text)) for variable, text in texts)
         return {variable: f"{PARAMS}__{place[1].upper()}" for variable, place in whole if place}
 
     def places(self) -> set[str]:
         """The parameters that the settings name."""
-        return {name for _, text in _flat(self.source) for name in _PLACE.findall(text)}
+        texts = (*_flat(SOURCE, self.source), *_flat(CANCEL, self.cancel))
+        return {name for _, text in texts for name in _PLACE.findall(text)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +137,8 @@ def fill(found: Place, faults: list[str]) -> Place:
     given = {variable: place for variable, place in found.items() if variable.startswith(f"{PARAMS}__")}
     if not name:
         faults += [f"{variable}: is for presets, but {NAME} is not set" for variable in given]
+        if _cancels_by_preset(found):
+            faults.append(f"{CANCEL_BY_PRESET}: says that the source's preset cancels, but {NAME} is not set")
         return found
     try:
         preset = load(_path(name))
@@ -124,14 +149,18 @@ def fill(found: Place, faults: list[str]) -> Place:
         **{key: parameter.default for key, parameter in preset.params.items() if parameter.default is not None},
         **{_key(variable): place.text for variable, place in given.items()},
     }
-    wrong = [*_param_faults(name, preset, given), *_url_faults(name, preset, found)]
+    wrong = [
+        *_param_faults(name, preset, given),
+        *_url_faults(name, preset, found),
+        *(_cancel_faults(name, preset, values, found) if _cancels_by_preset(found) else ()),
+    ]
     faults += wrong
     return found if wrong else {**_filled(name, preset, values, found), **found}
 
 
 def may_fill(variable: str) -> bool:
     """Whether a preset may be what sets it."""
-    return variable.startswith(SOURCE) and variable not in (URL, NAME)
+    return variable.startswith((SOURCE, CANCEL)) and variable not in (URL, NAME)
 
 
 def _filled(name: str, preset: Preset, values: Mapping[str, str], found: Place) -> Place:
@@ -139,6 +168,8 @@ def _filled(name: str, preset: Preset, values: Mapping[str, str], found: Place) 
     if by_hand & {_QUERY_FILE, _QUERIES[0]}:
         by_hand |= {*_QUERIES}
     texts = {f"{PARAMS}__{key.upper()}": value for key, value in values.items()} | preset.settings(values)
+    if _cancels_by_preset(found):
+        texts |= preset.cancelling(values, calls_http=_calls_http(found))
     parameters = preset.parameters()
     return {
         variable: Found(text, f"preset {name}", parameters.get(variable))
@@ -160,6 +191,27 @@ def _param_faults(name: str, preset: Preset, given: Place) -> Iterator[str]:
         variable = f"{PARAMS}__{key.upper()}"
         if parameter.default is None and variable not in given:
             yield f"{variable}: required by the preset {name}: {parameter.description}"
+
+
+def _cancels_by_preset(found: Place) -> bool:
+    """What is neither true nor false is a fault of its own."""
+    return found.get(CANCEL_BY_PRESET, Found("", "")).text.strip().lower() in ("true", "1", "yes", "on", "t", "y")
+
+
+def _calls_http(found: Place) -> bool:
+    return not any(found[way].text for way in _OTHER_WAYS if way in found)
+
+
+def _cancel_faults(name: str, preset: Preset, values: Mapping[str, str], found: Place) -> Iterator[str]:
+    if not preset.cancel:
+        yield f"{CANCEL_BY_PRESET}: the preset {name} does not say how its platform cancels"
+    elif preset.program and _calls_http(found):
+        yield (
+            f"{CANCEL_BY_PRESET}: this platform is cancelled by a program of its own language; set {CANCEL}COMMAND, "
+            f"e.g. to php /usr/local/lib/syncd/cancel/{preset.program} and the shop's folder"
+        )
+    for key in preset.missing(values, calls_http=_calls_http(found)):
+        yield f"{PARAMS}__{key.upper()}: required to cancel by the preset {name}: {preset.params[key].description}"
 
 
 def _url_faults(name: str, preset: Preset, found: Place) -> Iterator[str]:
@@ -184,10 +236,14 @@ def _key(variable: str) -> str:
     return variable.removeprefix(f"{PARAMS}__").lower()
 
 
-def _flat(table: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _filled_in(texts: Iterator[tuple[str, str]], values: Mapping[str, str]) -> dict[str, str]:
+    return {variable: _PLACE.sub(lambda place: values[place[1]], text) for variable, text in texts}
+
+
+def _flat(prefix: str, table: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Each setting; in a group a name stays as it is written, for a header's or a URL's may matter."""
     for key, value in table.items():
-        variable = f"{SOURCE}{key.upper()}"
+        variable = f"{prefix}{key.upper()}"
         if isinstance(value, Mapping):
             yield from ((f"{variable}__{name}", _text(one)) for name, one in value.items())
         else:

@@ -99,6 +99,14 @@ class Settings(BaseSettings):
             )
         return cancel
 
+    @field_validator("cancel")
+    @classmethod
+    def _has_an_address(cls, cancel: Cancel, info: ValidationInfo) -> Cancel:
+        source: Source | None = info.data.get("source")
+        if source and cancel.path and not cancel.url and not source.is_api:
+            raise ValueError("URL is not set: write the address of the shop's API, e.g. https://shop.example")
+        return cancel
+
     @classmethod
     def settings_customise_sources(
         cls,

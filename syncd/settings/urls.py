@@ -104,16 +104,21 @@ def source_secrets(url: str) -> Iterator[str]:
         yield from database_secrets(url)
         return
     parts = urlsplit(url)
-    login, at, _ = parts.netloc.rpartition("@")
-    if at:
-        login = unquote(login)
-        yield login.partition(":")[2]
-        yield parts.password or ""
-        yield basic(login)
+    yield from login_secrets(url)
     yield from (part for part in parts.path.split("/") if _is_token(part))
     for name, value in parse_qsl(parts.query):
         if looks_secret(name) or _is_token(value):
             yield value
+
+
+def login_secrets(url: str) -> Iterator[str]:
+    """The password that stands in an http(s) URL, as written, as decoded, and as a header carries it."""
+    login, at, _ = urlsplit(url).netloc.rpartition("@")
+    if at:
+        yield login.partition(":")[2]
+        login = unquote(login)
+        yield login.partition(":")[2]
+        yield basic(login)
 
 
 def basic(login: str) -> str:

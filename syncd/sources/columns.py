@@ -7,15 +7,16 @@ one bad row must not stop the polling of the rest.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from decimal import Decimal
 from math import isfinite
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
-from syncd.model import Content, Order, Page, Skipped
+from syncd.model import Content, Identified, Order, Page, Skipped
 from syncd.sources.timestamps import instant, moment
 
 REQUIRED = ("order_id", "status")
@@ -31,10 +32,13 @@ KNOWN = (
     "user_id",
     "phone",
     "imshop_uuid",
+    "shop_id",
     "paid",
     "payment_id",
 )
 
+NO_KEYS: Mapping[str, str] = MappingProxyType({})
+"""Of no order the shop's own key is known."""
 LONGEST_ID = 255
 """No shop has longer ones. One over 2,700 bytes would fit no index of a state in PostgreSQL, and fail every poll."""
 
@@ -88,8 +92,8 @@ class Layout:
         position = self._at.get(name)
         return None if position is None else row[position]
 
-    def content(self, row: Sequence[Any]) -> tuple[str, Content, str | None] | Skipped:
-        """The order's id, what is compared of it, and its IMSHOP UUID. The first `width` values of the row suffice."""
+    def content(self, row: Sequence[Any]) -> Identified | Skipped:
+        """What is compared of the order. The first `width` values of the row suffice."""
         order_id = text_of(self.value(row, "order_id"))
         if order_id is None:
             return Skipped("no_id", None, "a row has no order_id")
@@ -98,7 +102,12 @@ class Layout:
             return Skipped("no_status", order_id, f"order {order_id} has no status")
         try:
             _check_length("order_id", order_id)
-            return order_id, self._content(row, status), _check_length("imshop_uuid", self._text(row, "imshop_uuid"))
+            return Identified(
+                order_id,
+                self._content(row, status),
+                _check_length("imshop_uuid", self._text(row, "imshop_uuid")),
+                self.shop_id(row),
+            )
         except ValueError as error:
             return Skipped("bad_value", order_id[:LONGEST_ID], f"order {order_id[:LONGEST_ID]}: {error}")
 
@@ -107,19 +116,19 @@ class Layout:
         found = self.content(row)
         if isinstance(found, Skipped):
             return found
-        order_id, content, imshop_uuid = found
         try:
             updated_at = instant(moment(self.value(row, "updated_at")), self.meaning.zone)
         except ValueError:
             updated_at = None
         return Order(
-            order_id,
-            content,
+            found.order_id,
+            found.content,
             updated_at,
             self.message(row),
             self._tracking_url(row),
             self._text(row, "user_id") or _digits(self._text(row, "phone")),
-            imshop_uuid,
+            found.imshop_uuid,
+            found.shop_id,
             beyond_cursor,
         )
 
@@ -137,7 +146,7 @@ class Layout:
     def _comparable(self) -> Sequence[str]:
         tracking = ("tracking_url", "tracking_number") if self.meaning.tracking_template else ("tracking_url",)
         message = ("message",) if self.meaning.message_is_change else ()
-        return *REQUIRED, *tracking, "paid", "payment_id", *message, "imshop_uuid"
+        return *REQUIRED, *tracking, "paid", "payment_id", *message, "imshop_uuid", "shop_id"
 
     def _content(self, row: Sequence[Any], status: str) -> Content:
         content: dict[str, str | bool | None] = {"status": status}
@@ -150,6 +159,11 @@ class Layout:
         if "message" in self.compared:
             content["message"] = self._text(row, "message")
         return content
+
+    def shop_id(self, row: Sequence[Any]) -> str | None:
+        """The shop's own key of the order. None also where it is too long to be one: that must not cost the status."""
+        shop_id = self._text(row, "shop_id")
+        return shop_id if shop_id is None or len(shop_id) <= LONGEST_ID else None
 
     def _text(self, row: Sequence[Any], name: str) -> str | None:
         return text_of(self.value(row, name))

@@ -10,18 +10,19 @@ than the driver's can each make ambiguous: an order would be lost there, or a pa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field, replace
 from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 from uuid import UUID
 
 from syncd.errors import SourceError
 from syncd.model import Order, Page, Skipped
 from syncd.sources.blocks import and_whether_last
-from syncd.sources.columns import Layout, Meaning, flag_of, text_of
+from syncd.sources.columns import NO_KEYS, Layout, Meaning, flag_of, text_of
 from syncd.sources.connection import Database
 from syncd.sources.counting import Counting, number
 from syncd.sources.dialects import Rows
@@ -33,6 +34,8 @@ from syncd.sources.query import Statement, as_written
 from syncd.sources.scanning import DatabaseScan
 from syncd.sources.timestamps import moment
 
+_WHOLE = re.compile(r"-?(0|[1-9][0-9]*)")
+_DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)\.[0-9]+")
 _BLOCK = 2000
 _LOOK_UP = 500
 """Ids in one statement: Oracle takes 1,000, MSSQL 2,100."""
@@ -138,15 +141,17 @@ class DatabaseSource:
         """None: a statement loses no order."""
         return iter(())
 
-    def find(self, order_ids: Sequence[str]) -> Page:
-        """The orders with these ids, as a person types them; those that there are not are left out."""
-        some_id = self._rows(self._look().some_id())
-        raw_ids = [_as_raw(order_id, some_id[0][0]) for order_id in order_ids] if some_id else []
-        page = self.look_up([raw_id for raw_id in raw_ids if raw_id is not None])
-        return Page(
-            [order for order in page.orders if order.order_id in order_ids],
-            [row for row in page.skipped if row.order_id in order_ids],
-        )
+    def find(self, order_ids: Sequence[str], shop_ids: Mapping[str, str] = NO_KEYS) -> Page:
+        """The orders with these numbers, as a person types them, or with the shop's own keys that are known of some of
+        them: those stand in an index where numbers may not. What is not there is left out."""
+        keys = shop_ids if self.gives("shop_id") else NO_KEYS
+        by_key = self._find("shop_id", [keys[order_id] for order_id in order_ids if order_id in keys])
+        by_number = self._find("order_id", [order_id for order_id in order_ids if order_id not in keys])
+        return Page([*by_key.orders, *by_number.orders], [*by_key.skipped, *by_number.skipped])
+
+    def gives(self, column: str) -> bool:
+        """Whether orders come with this column."""
+        return column in self._look().columns.used
 
     def sample(self, limit: int) -> Page:
         """A few orders, those that changed last where that is known."""
@@ -158,6 +163,10 @@ class DatabaseSource:
         shop's own list cannot be read; None: that is a SourceError."""
         return statuses(self._database, self._look(), self.statuses_query, unlisted)
 
+    def status_codes(self) -> set[str]:
+        """The codes that the shop lists or its orders have."""
+        return {status.code for status in self.statuses(lambda _why: None)}
+
     def inspection(self) -> Inspection:
         """For questions that no poll asks."""
         return Inspection(self._database, self._look(), self.timezone)
@@ -165,6 +174,17 @@ class DatabaseSource:
     def close(self) -> None:
         """Close all connections. The source may be used again."""
         self._database.close()
+
+    def _find(self, column: Literal["order_id", "shop_id"], texts: Sequence[str]) -> Page:
+        """The orders that have exactly these texts there; a database may hold others to be equal to them."""
+        learnt = self._look()
+        some = self._rows(learnt.any_value(column)) if texts else []
+        raw = [value for text in texts if some and (value := _as_raw(text, some[0][0])) is not None]
+        rows = [row for start in range(0, len(raw), _LOOK_UP) for row in self._found(learnt, column, raw[start:])]
+        return learnt.layout.page([row for row in rows if text_of(learnt.layout.value(row, column)) in texts])
+
+    def _found(self, learnt: Learnt, column: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+        return self._rows(learnt.among(values[:_LOOK_UP], column))
 
     def _look(self) -> Learnt:
         query = self._query_in_force()
@@ -232,10 +252,10 @@ def _as_raw(order_id: str, like: object) -> object:
     """The id as the column's type has it; None: no value of that type."""
     try:
         match like:
-            case int():
-                return number if (number := int(order_id)).bit_length() < 64 else None
+            case bool() | int():
+                return number if _WHOLE.fullmatch(order_id) and (number := int(order_id)).bit_length() < 64 else None
             case float() | Decimal():
-                return Decimal(order_id)
+                return Decimal(order_id) if _WHOLE.fullmatch(order_id) or _DECIMAL.fullmatch(order_id) else None
             case UUID():
                 return UUID(order_id)
             case bytes():

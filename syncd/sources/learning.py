@@ -45,9 +45,9 @@ class Learnt:
         names = [name for name in ("order_id", "status", "message") if name in self.columns.used]
         return self.query.everything(names, self._by_id(whole=True), self.before_all)
 
-    def among(self, ids: Sequence[Any]) -> Statement:
-        """The orders with these raw ids, whole."""
-        return self.query.among(self.layout.names, self._last_counts, ids, self.before_all)
+    def among(self, ids: Sequence[Any], by: str = "order_id") -> Statement:
+        """The orders with these raw values in that column, whole."""
+        return self.query.among(self.layout.names, self._last_counts, by, ids, self.before_all)
 
     def changed(self, since: object) -> Statement:
         """The rows since then, whole: by time the oldest first, by number the newest. None: all that have one."""
@@ -58,9 +58,9 @@ class Learnt:
         """A few orders, whole, those that changed last where that is known."""
         return self.query.newest(self.layout.names, self.layout.cursor or "order_id", limit, self.before_all)
 
-    def some_id(self) -> Statement:
-        """The id of some order."""
-        return self.query.newest(["order_id"], "order_id", 1, self.before_all)
+    def any_value(self, name: str) -> Statement:
+        """The column's value in some order that has one."""
+        return self.query.any_value(name, self.before_all)
 
     @property
     def _last_counts(self) -> Sequence[str]:

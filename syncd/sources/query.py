@@ -58,12 +58,20 @@ class OrdersQuery:
         """All orders. Here and below, `since` is for a query that asks for it: a value before all of them."""
         return self._select(self._orders(since), names, order_by)
 
-    def among(self, names: Sequence[str], order_by: Sequence[str], ids: Sequence[Any], since: object) -> Statement:
-        """The orders with these ids."""
+    def among(
+        self, names: Sequence[str], order_by: Sequence[str], by: str, values: Sequence[Any], since: object
+    ) -> Statement:
+        """The orders that have these values in that column."""
         orders = self._orders(since)
-        (order_id,) = self._columns(orders, ["order_id"])
-        these = bindparam("ids", ids, type_=NullType(), expanding=True)
-        return self._select(orders, names, order_by).where(order_id.in_(these))
+        (wanted,) = self._columns(orders, [by])
+        these = bindparam("ids", values, type_=NullType(), expanding=True)
+        return self._select(orders, names, order_by).where(wanted.in_(these))
+
+    def any_value(self, name: str, since: object) -> Statement:
+        """The column's value in some order that has one: whichever the database comes upon first."""
+        orders = self._orders(since)
+        (wanted,) = self._columns(orders, [name])
+        return select(wanted).where(wanted.is_not(None)).limit(1)
 
     def newest(self, names: Sequence[str], by: str, limit: int, since: object) -> Statement:
         """The last few orders by that column, of those that have it."""

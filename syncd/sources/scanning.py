@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from syncd.model import Content, Page, Skipped
+from syncd.model import Identified, Page, Skipped
 from syncd.sources.columns import Layout
 from syncd.sources.counting import Counting, last_of_each
 from syncd.sources.dialects import Rows
@@ -43,7 +43,7 @@ class DatabaseScan:
                 self._count.note_all(self._layout.value(row, "sequence") for row in block)
             yield block
 
-    def content(self, row: Sequence[Any]) -> tuple[str, Content, str | None] | Skipped:
+    def content(self, row: Sequence[Any]) -> Identified | Skipped:
         return self._layout.content(row)
 
     def read(self, rows: Sequence[Sequence[Any]]) -> Page:

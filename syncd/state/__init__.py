@@ -6,7 +6,8 @@
     reports, lately, views   for people            outbox, outcomes   what is sent, and what became of it
     retention                what is forgotten     remedies           what an operator does
     cancellations, meant     what buyers want cancelled, and of which order
-    unsettled                what must wait for that
+    standing                 what must wait for that, and how long a decision holds
+    numbers                  an order that gets another number stays one order
 
 A transaction is whole or nothing, and never open while something else is waited for.
 """
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from syncd.state.cancellations import CancellationsPart, Received
+from syncd.state.cancellations import CancellationsPart
 from syncd.state.compare import ComparePart
 from syncd.state.engine import WAIT_SECONDS, connect, place
 from syncd.state.holds import HoldsPart
@@ -50,7 +51,6 @@ __all__ = [
     "OperatorResult",
     "PollView",
     "Pruned",
-    "Received",
     "Released",
     "SeenView",
     "Slot",

@@ -4,54 +4,69 @@ received ──► accepted      the order counts as seen, and IMSHOP as told, w
         └──► refused       the shop said no
         └──► failed        the shop did not decide; asked again, or by an operator, it is applied again
 
-A decision stands while the order is as it was decided, and for REPEATED in any case: the same request again is answered
-with it. If the order was seen to change since, the buyer asks for something new.
+A decision stands as long as it is true: until the order is seen with another status than the one that it was decided
+with. The same request is answered with it until then; later, the buyer asks for something new.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
-from datetime import datetime, timedelta
+from collections.abc import Collection
+from dataclasses import fields, replace
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, exists, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, exists, insert, select, update
 
-from syncd.model import Asked, Cancellation, Change, Decision, Ruling, Seen
-from syncd.state.meant import completed, of_the_same_order
+from syncd.model import CancelDecision, Cancellation, CancelRequest, Change, Decision, Received, Seen
+from syncd.state.meant import Meant, meant, of_the_same_order
 from syncd.state.seen import SeenPart, StagingTransaction, load, told_of
+from syncd.state.store import in_chunks
 from syncd.state.tables import CLAIMED, cancellations, canonical, changes, clean, in_state, seen
 from syncd.state.waiting import end
 
-REPEATED = timedelta(minutes=10)
-"""So long a request counts as the same one again, whatever the shop shows meanwhile: some take a while to show it."""
 UNFINISHED = "syncd ended while it was being applied, so it may have been applied; look at the order, or retry it"
+LOOKED_AT_ONCE = 100
+"""Orders that a poll looks at because their buyers were answered from memory."""
 
 _COLUMNS = [cancellations.c[field.name] for field in fields(Cancellation)]
 _later = cancellations.alias("later")
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
-    """A cancellation in the inbox. `mine`: whoever gets this must apply it and have it decided; nobody else will."""
-
-    cancellation: Cancellation
-    mine: bool
-
-
 class CancellationsPart(SeenPart):
     """See `syncd.cancel.desk.Inbox`."""
 
-    def receive(self, asked: Asked, token: str, now: datetime, until: datetime) -> Received:
+    def receive(self, request: CancelRequest, token: str, now: datetime, until: datetime) -> Received:
         with self.write() as connection:
-            known = completed(connection, asked)
-            order = None if known.order_id is None else load(connection, [known.order_id]).get(known.order_id)
-            row = _row(connection, of_the_same_order(known))
-            if row is not None and _stands(row, order, now):
-                again = {"asked": row.asked + 1}
+            order = meant(connection, request.order_id, request.imshop_uuid)
+            row = _row(connection, of_the_same_order(order))
+            if row is not None and _holds(row, now):
+                _see_answered(connection, row, now)
+                again = {"asked": row.asked + 1, "answered_again": row.state in ("accepted", "refused")}
                 return Received(_changed(connection, row.id, again), mine=False)
             if row is not None and row.state in ("received", "failed"):
                 return Received(_claimed(connection, row, until, asked=row.asked + 1), mine=True)
-            return Received(_inserted(connection, known, token, now, until), mine=True)
+            return Received(_inserted(connection, request, order, token, now, until), mine=True)
+
+    def identify(self, mine: Cancellation, order_id: str, shop_id: str, now: datetime) -> Received:
+        """The number and the key of the order that is to be cancelled, as a look into the shop found them.
+
+        If another cancellation of the order is being applied, or was decided, under another number of it, then that one
+        is returned, and is not the caller's: the two are one, and this one is no more.
+        """
+        with self.write() as connection:
+            row = _row(connection, cancellations.c.id == mine.id)
+            if row is None or row.state != "received" or row.attempts != mine.attempts:
+                return Received(mine, mine=True)  # too late; whoever replaced it decides
+            key = clean(shop_id)
+            tracked = connection.execute(select(seen.c.order_id).where(seen.c.shop_id == key)).scalars().all()
+            number = tracked[0] if len(tracked) == 1 else order_id
+            same = (cancellations.c.shop_id == key, cancellations.c.id != mine.id)
+            other = _row(connection, *same)
+            if other is not None and _holds(other, now):
+                connection.execute(delete(cancellations).where(cancellations.c.id == mine.id))
+                return Received(_changed(connection, other.id, {"asked": other.asked + mine.asked}), mine=False)
+            known = {"order_id": number, "shop_id": shop_id}
+            return Received(_changed(connection, mine.id, known), mine=True)
 
     def take_again(self, cancellation_id: int, now: datetime, until: datetime) -> Received | None:
         """For an operator: a cancellation that failed or was refused, to be applied again. `mine` False: it is not to
@@ -66,7 +81,7 @@ class CancellationsPart(SeenPart):
                 return Received(_cancellation(row), mine=False)
             return Received(_claimed(connection, row, until), mine=True)
 
-    def decide(self, mine: Cancellation, ruling: Ruling, now: datetime, *, answered: bool) -> Cancellation:
+    def decide(self, mine: Cancellation, decision: CancelDecision, now: datetime, *, answered: bool) -> Cancellation:
         """Write down what came of an attempt; returns the cancellation as it then stands.
 
         `answered`: IMSHOP hears of it, so an accepted one is nothing that it must be told. What comes of an attempt
@@ -77,24 +92,25 @@ class CancellationsPart(SeenPart):
             if row is None:
                 return mine
             replaced = row.state != "received" or row.attempts != mine.attempts
-            if row.state == "accepted" or (replaced and ruling.state != "accepted"):
+            if row.state == "accepted" or (replaced and decision.state != "accepted"):
                 return _cancellation(row)
-            known = completed(connection, Asked(mine.generation, mine.order_id, mine.imshop_uuid, mine.reason))
-            order_id = known.order_id
+            order_id = meant(connection, row.order_id, row.imshop_uuid).order_id
             before = None if order_id is None else load(connection, [order_id]).get(order_id)
-            if order_id is not None and answered and ruling.state == "accepted" and ruling.status is not None:
-                _see_cancelled(connection, before or Seen(order_id, {}, None), mine, ruling, now)
+            accepted = decision.state == "accepted"
+            if order_id is not None and answered and accepted and decision.status is not None:
+                _see_cancelled(connection, before or Seen(order_id, {}, None), row, decision, now)
             decided = {
                 "order_id": order_id,
-                "state": ruling.state,
+                "state": decision.state,
                 "decided_at": now,
-                "status": ruling.status,
-                "message": ruling.message,
-                "error": ruling.error,
-                "in_doubt": ruling.in_doubt or (row.in_doubt and ruling.state == "failed"),
-                "order_status": None if before is None else str(before.content["status"]),
+                "status": decision.status,
+                "message": decision.message,
+                "error": decision.error,
+                "in_doubt": decision.in_doubt or (row.in_doubt and decision.state == "failed"),
+                "order_status": decision.status if accepted else before and str(before.content["status"]),
+                "stands": decision.lasts,
             }
-            return _changed(connection, mine.id, decided)
+            return _changed(connection, row.id, decided)
 
     def give_up_unfinished(self, claimed_until: datetime, now: datetime) -> int:
         """Those that were to be applied by then have failed: whoever applied them is gone. Returns how many."""
@@ -102,6 +118,20 @@ class CancellationsPart(SeenPart):
         failed = {"state": "failed", "decided_at": now, "error": UNFINISHED, "in_doubt": True}
         with self.write() as connection:
             return connection.execute(update(cancellations).where(*left).values(failed)).rowcount
+
+    def answered_again(self) -> list[str]:
+        """Orders whose buyers were answered with an earlier decision since a poll last looked at them."""
+        waiting = (cancellations.c.answered_again, cancellations.c.order_id.is_not(None))
+        orders = select(cancellations.c.order_id).where(*waiting).distinct().limit(LOOKED_AT_ONCE)
+        with self.read() as connection:
+            return [*connection.execute(orders).scalars()]
+
+    def looked_at(self, order_ids: Collection[str]) -> None:
+        """A poll compared these orders with what they are in the shop."""
+        with self.write() as connection:
+            for some in in_chunks(order_ids):
+                these = update(cancellations).where(cancellations.c.order_id.in_(some), cancellations.c.answered_again)
+                connection.execute(these.values(answered_again=False))
 
     def cancellation(self, cancellation_id: int) -> Cancellation | None:
         with self.read() as connection:
@@ -116,34 +146,43 @@ class CancellationsPart(SeenPart):
             return [_cancellation(row) for row in connection.execute(newest)]
 
 
-def _stands(row: Row[Any], order: Seen | None, now: datetime) -> bool:
+def _holds(row: Row[Any], now: datetime) -> bool:
     """Whether a request is answered with what is being, or was, decided."""
-    if row.state in ("received", "failed"):
-        return row.state == "received" and bool(row.claimed_until > now)
-    if now - row.decided_at < REPEATED:
-        return True
-    status = None if order is None else order.content["status"]
-    if row.state == "accepted":
-        return row.status is None or status in (None, row.status)
-    return bool(status == row.order_status)
+    if row.state == "received":
+        return bool(row.claimed_until > now)
+    return row.state != "failed" and bool(row.stands)
 
 
-def _see_cancelled(connection: Connection, before: Seen, mine: Cancellation, ruling: Ruling, now: datetime) -> None:
+def _see_answered(connection: Connection, row: Row[Any], now: datetime) -> None:
+    """IMSHOP is answered with an earlier decision, and so knows it now: it may have been an operator's, which was told
+    to nobody."""
+    if row.state != "accepted" or row.status is None or row.order_id is None:
+        return
+    before = load(connection, [row.order_id]).get(row.order_id)
+    if before and before.told and before.content["status"] == before.told["status"] == row.status:
+        return
+    decision = CancelDecision("accepted", row.status, row.message)
+    _see_cancelled(connection, before or Seen(row.order_id, {}, None), row, decision, now)
+
+
+def _see_cancelled(
+    connection: Connection, before: Seen, row: Row[Any], decision: CancelDecision, now: datetime
+) -> None:
     """From now on the order counts as seen with the cancelled status, and IMSHOP as told. What waited to be told of it
     is void; what is on its way just now may reach IMSHOP after the answer, and then the cancelled status follows it."""
     is_new = not before.content
-    texts = {"status": ruling.status} | ({"message": ruling.message} if "message" in before.content else {})
+    texts = {"status": decision.status} | ({"message": decision.message} if "message" in before.content else {})
     content = {**before.content, **texts}
     told = content if is_new else before.told and {**before.told, **texts}
     after = replace(before, content=content, told=told, revision=before.revision + 1, missing=False)
     if is_new:
-        after = replace(after, imshop_uuid=mine.imshop_uuid)
+        after = replace(after, imshop_uuid=row.imshop_uuid, shop_id=row.shop_id)
     _tell_status(connection, clean(before.order_id), texts)
     staging = StagingTransaction(connection)
     of_order = changes.c.order_id == clean(before.order_id)
     overtaken = connection.execute(select(changes.c.content).where(CLAIMED, of_order)).scalars().all()
-    if any(content["status"] != ruling.status for content in overtaken):
-        staging.store([Decision(after, _told_after_all(before, after, ruling))], now, counting=False)
+    if any(content["status"] != decision.status for content in overtaken):
+        staging.store([Decision(after, _told_after_all(before, after, decision))], now, counting=False)
     else:
         staging.store([Decision(after, void=True)], now, counting=False)
     end(connection, "superseded", now, in_state("dead", "refused"), of_order)
@@ -158,13 +197,15 @@ def _tell_status(connection: Connection, order_id: str, texts: dict[str, str | N
         connection.execute(told.values(told=canonical({**known, **texts})))
 
 
-def _told_after_all(before: Seen, after: Seen, ruling: Ruling) -> Change:
+def _told_after_all(before: Seen, after: Seen, decision: CancelDecision) -> Change:
+    """The cancelled status and nothing else: what it does not tell, nobody may take IMSHOP to know afterwards."""
+    texts = {column: value if column in ("status", "message") else None for column, value in after.content.items()}
     return Change(
         order_id=after.order_id,
         revision=after.revision,
-        content=after.content,
+        content=texts,
         previous_status=str(before.content["status"]),
-        message=ruling.message,
+        message=decision.message,
         tracking_url=None,
         user_id=None,
         imshop_uuid=after.imshop_uuid,
@@ -174,13 +215,16 @@ def _told_after_all(before: Seen, after: Seen, ruling: Ruling) -> Change:
     )
 
 
-def _inserted(connection: Connection, asked: Asked, token: str, now: datetime, until: datetime) -> Cancellation:
+def _inserted(
+    connection: Connection, request: CancelRequest, order: Meant, token: str, now: datetime, until: datetime
+) -> Cancellation:
     row = {
         "token": token,
-        "generation": asked.generation,
-        "order_id": asked.order_id,
-        "imshop_uuid": asked.imshop_uuid,
-        "reason": asked.reason,
+        "generation": request.generation,
+        "order_id": order.order_id,
+        "imshop_uuid": order.imshop_uuid,
+        "shop_id": order.shop_id,
+        "reason": request.reason,
         "state": "received",
         "received_at": now,
         "asked": 1,
@@ -194,10 +238,10 @@ def _inserted(connection: Connection, asked: Asked, token: str, now: datetime, u
 def _claimed(connection: Connection, row: Row[Any], until: datetime, **values: object) -> Cancellation:
     """One that was left unfinished may have been applied. By now its order may be known."""
     in_doubt = row.in_doubt or row.state == "received"
-    known = completed(connection, Asked(row.generation, row.order_id, row.imshop_uuid, row.reason))
+    order = meant(connection, row.order_id, row.imshop_uuid)
     again = {"state": "received", "attempts": row.attempts + 1, "claimed_until": until, "in_doubt": in_doubt}
-    again |= {"order_id": known.order_id, "imshop_uuid": known.imshop_uuid}
-    return _changed(connection, row.id, {**again, **values})
+    again |= {"order_id": order.order_id, "imshop_uuid": order.imshop_uuid, "shop_id": order.shop_id or row.shop_id}
+    return _changed(connection, row.id, {**again, "stands": True, **values})
 
 
 def _changed(connection: Connection, cancellation_id: int, values: dict[str, Any]) -> Cancellation:
@@ -206,7 +250,7 @@ def _changed(connection: Connection, cancellation_id: int, values: dict[str, Any
 
 
 def _row(connection: Connection, *which: ColumnElement[bool]) -> Row[Any] | None:
-    newest = select(*_COLUMNS, cancellations.c.order_status).where(*which).order_by(cancellations.c.id.desc())
+    newest = select(*_COLUMNS, cancellations.c.stands).where(*which).order_by(cancellations.c.id.desc())
     found: Row[Any] | None = connection.execute(newest.limit(1)).first()  # type: ignore[assignment]  # of so many columns
     return found
 

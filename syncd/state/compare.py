@@ -13,9 +13,9 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, insert, select, update
 
 from syncd.state.facts import add_to_fact, get_fact, put_fact
+from syncd.state.standing import unsettled
 from syncd.state.store import Store, in_chunks
 from syncd.state.tables import seen, segments
-from syncd.state.unsettled import unsettled
 
 MISSING_AT_MOST = 10
 """One in so many tracked orders may go missing in one compare."""

@@ -2,35 +2,55 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, and_, false, or_, select
 
-from syncd.model import Asked
+from syncd.state.numbers import current_number
 from syncd.state.tables import cancellations, seen
 
 
-def completed(connection: Connection, asked: Asked) -> Asked:
-    """With the identifier that was not given, if it is known here. An `id` may be the UUID (PROTOCOL section 1)."""
-    if asked.order_id is None:
-        return replace(asked, order_id=_order_of(connection, str(asked.imshop_uuid)))
+@dataclass(frozen=True, slots=True)
+class Meant:
+    """An order, by all of its identifiers that are known: the number that it has now, IMSHOP's UUID, and the shop's
+    own key."""
+
+    order_id: str | None
+    imshop_uuid: str | None
+    shop_id: str | None = None
+
+
+def meant(connection: Connection, order_id: str | None, imshop_uuid: str | None) -> Meant:
+    """The order that is named so. At least one identifier is given; an `order_id` may be the UUID (PROTOCOL section 1),
+    or a number that the order had before."""
+    if order_id is None:
+        known = _order_of(connection, str(imshop_uuid))
+        return Meant(known, imshop_uuid, None if known is None else _shop_id(connection, known))
+    number = current_number(connection, order_id)
     row = connection.execute(
-        select(seen.c.imshop_uuid, seen.c.acknowledged_uuid).where(seen.c.order_id == asked.order_id)
+        select(seen.c.imshop_uuid, seen.c.acknowledged_uuid, seen.c.shop_id).where(seen.c.order_id == number)
     ).first()
-    if row is None and asked.imshop_uuid is None and (order_id := _order_of(connection, asked.order_id)):
-        return replace(asked, order_id=order_id, imshop_uuid=asked.order_id)
-    uuid = asked.imshop_uuid or (row and (row.imshop_uuid or row.acknowledged_uuid))
-    return replace(asked, imshop_uuid=uuid)
+    if row is None and imshop_uuid is None and (known := _order_of(connection, order_id)):
+        return Meant(known, order_id, _shop_id(connection, known))
+    if row is None:
+        return Meant(number, imshop_uuid)
+    return Meant(number, imshop_uuid or row.imshop_uuid or row.acknowledged_uuid, row.shop_id)
 
 
-def of_the_same_order(known: Asked) -> ColumnElement[bool]:
-    """The cancellations of this order, also those by UUID from before its number was known. Not a refusal of those:
-    the shop may have refused only because it was not told the number."""
-    nameless = and_(cancellations.c.order_id.is_(None), cancellations.c.imshop_uuid == known.imshop_uuid)
-    by_uuid = or_(nameless, cancellations.c.order_id == known.imshop_uuid) if known.imshop_uuid else false()
-    if known.order_id is None:
+def of_the_same_order(order: Meant) -> ColumnElement[bool]:
+    """The cancellations of this order, also those under another number by the shop's key, and by UUID from before its
+    number was known. Not a refusal of the latter: the shop may have refused only because it was not told the number."""
+    nameless = and_(cancellations.c.order_id.is_(None), cancellations.c.imshop_uuid == order.imshop_uuid)
+    by_uuid = or_(nameless, cancellations.c.order_id == order.imshop_uuid) if order.imshop_uuid else false()
+    if order.order_id is None:
         return by_uuid
-    return or_(cancellations.c.order_id == known.order_id, and_(by_uuid, cancellations.c.state != "refused"))
+    by_key = cancellations.c.shop_id == order.shop_id if order.shop_id else false()
+    by_uuid = and_(by_uuid, cancellations.c.state != "refused")
+    return or_(cancellations.c.order_id == order.order_id, by_key, by_uuid)
+
+
+def _shop_id(connection: Connection, order_id: str) -> str | None:
+    return connection.execute(select(seen.c.shop_id).where(seen.c.order_id == order_id)).scalar()
 
 
 def _order_of(connection: Connection, uuid: str) -> str | None:

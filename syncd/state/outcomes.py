@@ -26,6 +26,7 @@ from syncd.model import Answer, ChangeState, Outcome
 from syncd.news import is_news, known_after
 from syncd.state.facts import put_fact
 from syncd.state.seen import told_of
+from syncd.state.standing import outdate_told
 from syncd.state.tables import DUE_SOMETIME, UNKNOWN, WAITING, attempts, canonical, changes, in_state, seen
 from syncd.state.waiting import NEWER_GOES, NEWER_WAITS, end
 
@@ -36,6 +37,7 @@ DETAIL_LENGTH = 500
 _STANDING = (
     select(
         changes.c.id,
+        changes.c.order_id,
         changes.c.state,
         changes.c.ended_at,
         NEWER_GOES.label("newer_goes"),
@@ -111,7 +113,7 @@ def write_outcomes(connection: Connection, outcomes: Sequence[Outcome]) -> None:
         passed = [outcome for outcome in known if standing[outcome.push.change_id].newer_waits]
         if passed:
             latest = max(outcome.ended_at for outcome in passed)
-            drop_void(connection, [outcome.push.order_id for outcome in passed], latest)
+            drop_void(connection, [standing[outcome.push.change_id].order_id for outcome in passed], latest)
         _note_attempts(connection, [outcome for outcome in known if outcome.result != "unsent"])
 
 
@@ -156,8 +158,9 @@ def _note_told(
         connection.execute(
             _ACKNOWLEDGE, [_acknowledged(outcome, standing[outcome.push.change_id]) for outcome in delivered]
         )
+        outdate_told(connection, {standing[one.push.change_id].order_id: one.push.status for one in delivered})
         put_fact(connection, "last_delivered_at", max(outcome.ended_at for outcome in delivered).isoformat())
-    doubtful = [outcome.push.order_id for outcome in outcomes if _leaves_doubt(outcome, states)]
+    doubtful = [standing[outcome.push.change_id].order_id for outcome in outcomes if _leaves_doubt(outcome, states)]
     if doubtful:
         connection.execute(_DOUBT, {"orders": doubtful})
 
@@ -173,7 +176,7 @@ def drop_void(connection: Connection, order_ids: Sequence[str], now: datetime) -
 def _acknowledged(outcome: Outcome, row: Row[Any]) -> dict[str, object]:
     push, answer = outcome.push, outcome.answer
     return {
-        "order": push.order_id,
+        "order": row.order_id,  # it may have another number since the push was taken
         "status": push.status,
         "at": outcome.ended_at,
         "uuid": answer and answer.uuid,

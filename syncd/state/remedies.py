@@ -124,4 +124,5 @@ def _again(order: Order, before: Seen | None) -> Decision:
         source_updated_at=order.updated_at,
         found_by="full",
     )
-    return Decision(Seen(order.order_id, order.content, None, order.imshop_uuid, revision), change)
+    seen = Seen(order.order_id, order.content, None, order.imshop_uuid, revision, shop_id=order.shop_id)
+    return Decision(seen, change)

@@ -6,12 +6,12 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, func, select
+from sqlalchemy import ColumnElement, Connection, Row, exists, func, select
 
 from syncd.model import CHANGE_STATES, ChangeState, Hold
 from syncd.state.facts import all_facts, instant, pause_of
-from syncd.state.store import Store
-from syncd.state.tables import DUE_SOMETIME, WAITING, attempts, changes, in_state, seen
+from syncd.state.numbers import NumbersPart
+from syncd.state.tables import DUE_SOMETIME, WAITING, attempts, cancellations, changes, former_numbers, in_state, seen
 from syncd.state.views import AttemptView, ChangeView, SeenView, SourceStatus, Story, Summary
 
 PAGE = 500
@@ -23,8 +23,19 @@ _HELD = select(changes.c.hold, func.count()).where(in_state("held")).group_by(ch
 _OLDEST = select(func.min(changes.c.detected_at)).where(in_state("pending"))
 _NEXT_DUE = select(func.min(changes.c.next_attempt_at)).where(DUE_SOMETIME)
 
+_later = cancellations.alias("later")
+_CANCELLATIONS_FAILED = (
+    select(func.count())
+    .select_from(cancellations)
+    .where(
+        cancellations.c.state == "failed",
+        ~exists().where(_later.c.order_id == cancellations.c.order_id, _later.c.id > cancellations.c.id),
+    )
+)
+"""Cancellations that nobody decided, and that were not asked for anew since."""
 
-class ReportsPart(Store):
+
+class ReportsPart(NumbersPart):
     def summary(self) -> Summary:
         """The state in figures; cheap enough for each scrape."""
         with self.read() as connection:
@@ -32,6 +43,7 @@ class ReportsPart(Store):
             held: dict[Hold, int] = dict(connection.execute(_HELD).all())
             counts: dict[ChangeState, int] = dict(connection.execute(_ENDED).all())
             counts |= {"pending": connection.execute(_PENDING).scalar_one(), "held": sum(held.values())}
+            failed = connection.execute(_CANCELLATIONS_FAILED).scalar_one()
             oldest, next_due = connection.execute(_OLDEST).scalar(), connection.execute(_NEXT_DUE).scalar()
         return Summary(
             tracked=facts.get("tracked", 0),
@@ -43,14 +55,15 @@ class ReportsPart(Store):
             pause=pause_of(facts.get("pause")),
             last_delivered_at=instant(facts.get("last_delivered_at")),
             missing_refused=_missing_refused(facts),
+            cancellations_failed=failed,
         )
 
     def changes(
         self, state: ChangeState | None = None, order_id: str | None = None, limit: int | None = None
     ) -> Iterator[ChangeView]:
-        """Changes with their history, newest first; `limit` None: all of them."""
+        """Changes with their history, newest first; `limit` None: all of them. `order_id` may be a former number."""
         conditions = [] if state is None else [changes.c.state == state]
-        conditions += [] if order_id is None else [changes.c.order_id == order_id]
+        conditions += [] if order_id is None else [changes.c.order_id == self.current_number(order_id)]
         left, before = limit, None
         while left is None or left > 0:
             with self.read() as connection:
@@ -61,7 +74,8 @@ class ReportsPart(Store):
             before, left = page[-1].id, None if left is None else left - PAGE
 
     def story(self, order_id: str) -> Story:
-        """Everything about one order, also one that is not tracked any more."""
+        """Everything about one order, also one that is not tracked any more, by its number or a former one."""
+        order_id = self.current_number(order_id)
         tried = (
             select(attempts)
             .join(changes, changes.c.id == attempts.c.change_id)
@@ -71,7 +85,10 @@ class ReportsPart(Store):
         with self.read() as connection:
             row = connection.execute(select(seen).where(seen.c.order_id == order_id)).first()
             tries = [attempt_view(attempt) for attempt in connection.execute(tried)]
-        return Story(order_id, None if row is None else _seen_view(row), list(self.changes(order_id=order_id)), tries)
+            former = connection.execute(select(former_numbers.c.former).where(former_numbers.c.order_id == order_id))
+            before = sorted(former.scalars())
+        known = None if row is None else _seen_view(row)
+        return Story(order_id, known, list(self.changes(order_id=order_id)), tries, before)
 
 
 def _page(
@@ -109,6 +126,7 @@ def _seen_view(row: Row[Any]) -> SeenView:
         content=row.content,
         told=row.content if row.told is None else json.loads(row.told),
         imshop_uuid=row.imshop_uuid,
+        shop_id=row.shop_id,
         first_seen_at=row.first_seen_at,
         changed_at=row.changed_at,
         missing_since=row.missing_since,

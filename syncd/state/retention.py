@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, delete, exists, select
 
 from syncd.state.store import Store
-from syncd.state.tables import WAITING, attempts, cancellations, changes, in_state, seen
+from syncd.state.tables import WAITING, attempts, cancellations, changes, former_numbers, in_state, seen
 from syncd.state.views import Pruned
 
 FORGOTTEN_AT_ONCE = 500
@@ -44,6 +44,7 @@ def _forget_orders(connection: Connection, before: datetime) -> int:
     """Missing orders are counted neither as tracked nor in any segment, so nothing else changes with them."""
     gone = select(seen.c.order_id).where(seen.c.missing_since < before, ~_WAITS).limit(FORGOTTEN_AT_ONCE)
     ids = connection.execute(gone).scalars().all()
+    connection.execute(delete(former_numbers).where(former_numbers.c.order_id.in_(ids)))
     connection.execute(delete(seen).where(seen.c.order_id.in_(ids)))
     return len(ids)
 

@@ -32,7 +32,9 @@ from sqlalchemy import (
 
 from syncd.model import Change, Content, Decision, Seen
 from syncd.state.facts import add_to_fact, get_fact, put_fact
-from syncd.state.store import Store, in_chunks
+from syncd.state.numbers import NumbersPart, renumber
+from syncd.state.standing import outdate, unsettled
+from syncd.state.store import in_chunks
 from syncd.state.tables import (
     DUE_SOMETIME,
     UNKNOWN,
@@ -45,7 +47,6 @@ from syncd.state.tables import (
     seen,
     segments,
 )
-from syncd.state.unsettled import unsettled
 from syncd.state.waiting import end
 
 _IDS: BindParameter[Any] = bindparam("ids", expanding=True)
@@ -81,6 +82,7 @@ _SEE_AGAIN = (
             else_=bindparam("known", type_=Text),
         ),
         imshop_uuid=bindparam("uuid"),
+        shop_id=bindparam("key"),
         revision=bindparam("number"),
         changed_at=case(
             (seen.c.content == bindparam("observed"), seen.c.changed_at), else_=bindparam("at", type_=Instant)
@@ -104,6 +106,9 @@ class StagingTransaction:
     def unsettled(self, order_ids: Iterable[str], since: datetime) -> set[str]:
         return unsettled(self._connection, order_ids, since)
 
+    def renumber(self, numbers: Mapping[str, str], now: datetime) -> None:
+        renumber(self._connection, numbers, now)
+
     def move_cursor(self, cursor: str) -> None:
         put_fact(self._connection, "cursor", cursor)
 
@@ -115,6 +120,7 @@ class StagingTransaction:
     def store(self, decisions: Sequence[Decision], now: datetime, *, counting: bool) -> None:
         if not decisions:
             return
+        outdate(self._connection, {clean(one.seen.order_id): str(one.seen.content["status"]) for one in decisions})
         see(self._connection, [decision.seen for decision in decisions], now)
         stored = [decision.change for decision in decisions if decision.change is not None]
         if counting:
@@ -129,7 +135,7 @@ class StagingTransaction:
             self._connection.execute(insert(changes), [_columns(change, now) for change in stored])
 
 
-class SeenPart(Store):
+class SeenPart(NumbersPart):
     """See `syncd.staging.StagingState`."""
 
     def load(self, order_ids: Iterable[str]) -> Mapping[str, Seen]:
@@ -191,6 +197,7 @@ def _seen(row: Row[Any], order_id: str, *, in_doubt: bool, payment_in_doubt: boo
         row.revision,
         row.missing_since is not None,
         payment_in_doubt,
+        row.shop_id,
     )
 
 
@@ -212,6 +219,7 @@ def _first_seen(order: Seen, now: datetime, compare: int) -> dict[str, object]:
         "content": order.content,
         "told": _told(order),
         "imshop_uuid": order.imshop_uuid,
+        "shop_id": order.shop_id,
         "revision": order.revision,
         "first_seen_at": now,
         "changed_at": now,
@@ -225,6 +233,7 @@ def _seen_again(order: Seen, now: datetime, compare: int) -> dict[str, object]:
         "observed": order.content,
         "known": _told(order),
         "uuid": order.imshop_uuid,
+        "key": order.shop_id,
         "number": order.revision,
         "at": now,
         "compare": compare,

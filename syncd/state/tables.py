@@ -1,6 +1,7 @@
 """The state's tables, one definition for SQLite and PostgreSQL.
 
 seen ─── segments      what was observed of each order, and digests that save a full compare its work
+former_numbers         the numbers that an order had before the shop gave it another one
 changes ─── attempts   what IMSHOP must be told, and each time that was tried
 cancellations          what buyers want cancelled, and what became of it
 facts                  the few single values: cursor, baseline, pause, ...
@@ -112,6 +113,16 @@ seen = Table(
     Column("acknowledged_status", CleanText),
     Column("acknowledged_at", Instant),
     Column("acknowledged_uuid", CleanText),
+    Column("shop_id", CleanText),
+    sqlite_with_rowid=False,
+)
+
+former_numbers = Table(
+    "former_numbers",
+    metadata,
+    Column("former", CleanText, primary_key=True),
+    Column("order_id", CleanText, nullable=False),
+    Index("former_numbers_by_order", "order_id"),
     sqlite_with_rowid=False,
 )
 
@@ -191,8 +202,12 @@ cancellations = Table(
     Column("error", CleanText),
     Column("in_doubt", Boolean, nullable=False),
     Column("order_status", CleanText),
+    Column("shop_id", CleanText),
+    Column("stands", Boolean, nullable=False, server_default=literal_column("true")),
+    Column("answered_again", Boolean, nullable=False, server_default=literal_column("false")),
     Index("cancellations_by_order", "order_id", "id"),
     Index("cancellations_by_uuid", "imshop_uuid", "id"),
+    Index("cancellations_by_shop_id", "shop_id", "id"),
     sqlite_autoincrement=True,
 )
 
@@ -230,6 +245,8 @@ def _partial(name: str, condition: ColumnElement[bool], *columns: Column[Any]) -
 Index("changes_by_order", changes.c.order_id)
 _partial("seen_by_uuid", seen.c.imshop_uuid.is_not(None), seen.c.imshop_uuid)
 _partial("seen_by_answered_uuid", seen.c.acknowledged_uuid.is_not(None), seen.c.acknowledged_uuid)
+_partial("seen_by_shop_id", seen.c.shop_id.is_not(None), seen.c.shop_id)
+_partial("cancellations_answered_again", cancellations.c.answered_again, cancellations.c.id)
 _partial("seen_missing", seen.c.missing_since.is_not(None), seen.c.missing_since)
 _partial("changes_due", DUE_SOMETIME, changes.c.next_attempt_at, changes.c.id)
 _partial("changes_waiting", WAITING, changes.c.order_id)

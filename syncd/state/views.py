@@ -24,6 +24,7 @@ class Summary:
     """The state in figures. `changes` has a count for each of CHANGE_STATES, `held` one for each reason that holds any.
 
     `missing_refused`: so many orders the last full compare refused to forget; an operator may `release` that.
+    `cancellations_failed`: so many cancellations nobody has decided.
     """
 
     tracked: int
@@ -35,6 +36,7 @@ class Summary:
     pause: Pause | None
     last_delivered_at: datetime | None
     missing_refused: int
+    cancellations_failed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,7 @@ class SeenView:
     content: Content
     told: Content | None
     imshop_uuid: str | None
+    shop_id: str | None
     first_seen_at: datetime
     changed_at: datetime
     missing_since: datetime | None
@@ -92,12 +95,14 @@ class SeenView:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """Everything about one order. `seen` None: it is not tracked. Changes newest first, attempts oldest first."""
+    """Everything about one order. `seen` None: it is not tracked. Changes newest first, attempts oldest first.
+    `former_numbers`: those that it had before."""
 
     order_id: str
     seen: SeenView | None
     changes: Sequence[ChangeView]
     attempts: Sequence[AttemptView]
+    former_numbers: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

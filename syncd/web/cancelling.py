@@ -18,7 +18,7 @@ from flask import Flask, Request, Response, jsonify, request
 from syncd.cancel import Desk, MalformedError, answer, asked_in, key_in, parsed
 from syncd.errors import StateError
 from syncd.logs import fields
-from syncd.model import Asked
+from syncd.model import CancelRequest
 
 BODY_LIMIT = 64 * 1024
 A_SECOND = 20
@@ -64,7 +64,7 @@ class Counter:
         self._key = api_key.encode()
         self._known, self._strangers = Bucket(monotonic), Bucket(monotonic)
 
-    def asked(self, asking: Request) -> Asked:
+    def asked(self, asking: Request) -> CancelRequest:
         """The cancellation that is asked for. RefusedError."""
         body = asking.stream.read(BODY_LIMIT + 1)
         if len(body) > BODY_LIMIT:
@@ -102,8 +102,8 @@ def add_cancelling(app: Flask, counter: Counter | None) -> None:
         except StateError as error:
             log.error("cancellation_not_stored", extra=fields(error=str(error), do="nothing: IMSHOP asks again"))
             return _told(503, "it could not be stored")
-        if decided.state in ("accepted", "refused"):
-            return jsonify(answer(asked.generation, decided))
+        if decided.decision and decided.state != "failed":
+            return jsonify(answer(asked.generation, decided.decision))
         return _told(503, "the shop has not decided; ask again")
 
 

@@ -157,7 +157,7 @@ def _story(explained: Explained) -> dict[str, object]:
         "known": explained.is_known,
         "in_shop": order_facts(now.order) if now.order else None,
         "fault": now.fault,
-        "seen": seen_facts(story.seen) if story.seen else None,
+        "seen": seen_facts(story) or None,
         "cancelled": explained.cancelled[:STORY_SHOWN],
         "changes": story.changes[:STORY_SHOWN],
         "attempts": story.attempts[-STORY_SHOWN:],

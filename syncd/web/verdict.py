@@ -100,6 +100,9 @@ def _of_changes(summary: Summary) -> Iterator[Reason]:
     if dead := summary.changes["dead"]:
         do = "Look: syncd changes --state dead. Then syncd retry --all-dead, or syncd discard --all-dead"
         yield Reason("look", "Dead changes that IMSHOP was never told: {count}", do, values={"count": dead})
+    if failed := summary.cancellations_failed:
+        do = "Look: syncd cancellations. Mend what the error says, then: syncd cancellations retry ID"
+        yield Reason("look", "Cancellations that nobody decided: {count}", do, values={"count": failed})
     if missing := summary.missing_refused:
         do = "If they are really gone, run: syncd release"
         yield Reason("look", "Orders missing in the shop, none forgotten: {count}", do, values={"count": missing})

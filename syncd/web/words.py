@@ -35,6 +35,10 @@ RUSSIAN = {
     ),
     "A change has waited for long": "Изменение долго ждёт отправки",
     "See below what IMSHOP answers": "Посмотрите ниже, что отвечает IMSHOP",
+    "Cancellations that nobody decided: {count}": "Отмены, по которым нет решения: {count}",
+    "Look: syncd cancellations. Mend what the error says, then: syncd cancellations retry ID": (
+        "Посмотрите: syncd cancellations. Устраните ошибку, затем: syncd cancellations retry ID"
+    ),
     "Held changes wait for your decision: {count}": "Изменения задержаны и ждут вашего решения: {count}",
     "Look: syncd changes --state held. Then syncd release, or syncd discard --held": (
         "Посмотрите: syncd changes --state held. Затем syncd release или syncd discard --held"
@@ -131,6 +135,9 @@ RUSSIAN = {
     "message": "текст",
     "updated_at": "изменён",
     "imshop_uuid": "UUID в IMSHOP",
+    "shop_id": "ключ в магазине",
+    "number before": "прежний номер",
+    "shop's own key": "ключ в магазине",
     "last seen as": "последний вид",
     "IMSHOP knows": "известно IMSHOP",
     "acknowledged": "подтверждён статус",

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from syncd.cancel import Desk
+from syncd.cancel import Desk, Present
 from syncd.model import Cancellation
 from syncd.state import State
-from tests.cancel.shops import FakeShop
+from tests.cancel.shops import FakeOrders, FakeShop
 from tests.made import NOON
 
 
@@ -20,19 +21,22 @@ class Office:
 
     state: State
     shop: FakeShop = field(default_factory=FakeShop)
+    orders: FakeOrders = field(default_factory=FakeOrders)
     passed: float = 0.0
     observed: list[Cancellation] = field(default_factory=list)
     repeated: list[Cancellation] = field(default_factory=list)
 
-    def desk(self, **given: Any) -> Desk:
+    def desk(self, allowed: Collection[str] | None = None, **given: Any) -> Desk:
         tokens = itertools.count(1)
         defaults: dict[str, Any] = {
             "inbox": self.state,
             "shop": self.shop,
+            "present": Present(lambda: self.orders, allowed, "cancelled"),
             "timeout": timedelta(seconds=5),
             "status": "cancelled",
             "message": "Отменён",
             "refusal": "Нельзя",
+            "confirms": False,
             "now": lambda: NOON + timedelta(seconds=self.passed),
             "monotonic": lambda: self.passed,
             "pause": self._pass,

@@ -5,21 +5,23 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock, Thread
 from typing import Any
 
-from syncd.cancel.desk import Verdict
-from syncd.errors import CancelError
-from syncd.model import Cancellation
+from syncd.errors import CancelError, SourceError
+from syncd.model import CancelDecision, Cancellation, Order, Page, Skipped
 from tests.made import NOON
 
 
 def cancellation(
-    order_id: str | None = "7", uuid: str | None = "u-7", reason: str | None = "Передумал"
+    order_id: str | None = "7",
+    uuid: str | None = "u-7",
+    reason: str | None = "Передумал",
+    shop_id: str | None = None,
 ) -> Cancellation:
     return Cancellation(
         id=1,
@@ -38,18 +40,20 @@ def cancellation(
         message=None,
         error=None,
         in_doubt=False,
+        shop_id=shop_id,
     )
 
 
 @dataclass
 class FakeShop:
-    """Satisfies `syncd.cancel.desk.Shop`. `decide` says what it does; what it was asked it remembers."""
+    """Satisfies `syncd.cancel.shop.Shop`. `decide` says what it does; what it was asked it remembers."""
 
-    decide: Callable[[Cancellation], Verdict] = lambda _: Verdict(accepted=True)
+    decide: Callable[[Cancellation], CancelDecision] = lambda _: CancelDecision("accepted")
     asked: list[Cancellation] = field(default_factory=list)
     seconds: float = 0.0
+    wants_shop_id: bool = False
 
-    def cancel(self, cancellation: Cancellation, seconds: float) -> Verdict:
+    def cancel(self, cancellation: Cancellation, seconds: float) -> CancelDecision:
         self.asked.append(cancellation)
         time.sleep(self.seconds)
         return self.decide(cancellation)
@@ -57,8 +61,36 @@ class FakeShop:
     def close(self) -> None: ...
 
 
-def away(_cancellation: Cancellation) -> Verdict:
+def away(_cancellation: Cancellation) -> CancelDecision:
     raise CancelError("the shop is away")
+
+
+@dataclass
+class FakeOrders:
+    """Satisfies `syncd.cancel.present.OrdersOfShop`: `orders` by number, or the `fault` that keeps them from being
+    read. What it was asked it remembers."""
+
+    orders: dict[str, Order] = field(default_factory=dict)
+    fault: str | None = None
+    skipped: list[Skipped] = field(default_factory=list)
+    asked: list[tuple[list[str], dict[str, str]]] = field(default_factory=list)
+
+    def put(self, order_id: str, status: str, shop_id: str | None = None) -> None:
+        self.orders[order_id] = Order(order_id, {"status": status}, shop_id=shop_id)
+
+    def find(self, order_ids: Sequence[str], shop_ids: Mapping[str, str]) -> Page:
+        self.asked.append(([*order_ids], {**shop_ids}))
+        if self.fault:
+            raise SourceError(self.fault)
+        keys = {*shop_ids.values()}
+        found = [
+            order
+            for order in self.orders.values()
+            if order.shop_id in keys or (order.order_id in order_ids and order.order_id not in shop_ids)
+        ]
+        return Page(found, self.skipped)
+
+    def close(self) -> None: ...
 
 
 @dataclass
@@ -74,12 +106,13 @@ class Call:
 
 @dataclass
 class HttpServer:
-    """`status`, `answer`: what every call gets, after `seconds` and what is done `first`. `applied`: how often each
-    token was."""
+    """`status`, `answer` and `more` headers: what every call gets, after `seconds` and what is done `first`. `applied`:
+    how often each token was."""
 
     status: int = 200
     answer: bytes = b"{}"
     content_type: str = "application/json"
+    more: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
     first: Callable[[], None] = lambda: None
     calls: list[Call] = field(default_factory=list)
@@ -103,6 +136,8 @@ def served(server: HttpServer) -> Iterator[HttpServer]:
             self.send_response(server.status)
             self.send_header("Content-Type", server.content_type)
             self.send_header("Content-Length", str(len(server.answer)))
+            for name, value in server.more.items():
+                self.send_header(name, value)
             self.end_headers()
             self.wfile.write(server.answer)
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from syncd.cancel.desk import Verdict
 from syncd.errors import StateError
-from syncd.model import Asked, Cancellation, Ruling
+from syncd.model import CancelDecision, Cancellation, CancelRequest
 from syncd.state import State
 from tests.cancel.made import Office
 from tests.cancel.shops import away
 from tests.made import NOON
 from tests.state.made import MINUTE, adopted, stage, the
 
-ASKED = Asked("current", "7", None, "Передумал")
+ASKED = CancelRequest("current", "7", None, "Передумал")
 
 
 @pytest.fixture
@@ -24,9 +23,9 @@ def office(memory: State) -> Office:
 def test_it_is_on_disk_before_the_shop_hears_of_it(office: Office) -> None:
     found: list[Cancellation] = []
 
-    def look(_: Cancellation) -> Verdict:
+    def look(_: Cancellation) -> CancelDecision:
         found.extend(office.state.cancellations())
-        return Verdict(accepted=True)
+        return CancelDecision("accepted")
 
     office.shop.decide = look
     office.desk().receive(ASKED)
@@ -43,7 +42,7 @@ def test_the_shop_is_asked_once_and_the_first_decision_is_the_answer(office: Off
 
 @pytest.mark.parametrize(("said", "message"), [("Уже в пути", "Уже в пути"), (None, "Нельзя")])
 def test_a_refusal_has_a_message_for_the_buyer(office: Office, said: str | None, message: str) -> None:
-    office.shop.decide = lambda _: Verdict(accepted=False, message=said)
+    office.shop.decide = lambda _: CancelDecision("refused", message=said)
     refused = office.desk().receive(ASKED)
     assert (refused.state, refused.status, refused.message) == ("refused", None, message)
 
@@ -52,7 +51,7 @@ def test_a_shop_that_is_away_is_asked_again_when_imshop_asks_again(office: Offic
     office.shop.decide = away
     desk = office.desk()
     assert (desk.receive(ASKED).state, desk.receive(ASKED).error) == ("failed", "the shop is away")
-    office.shop.decide = lambda _: Verdict(accepted=True)
+    office.shop.decide = lambda _: CancelDecision("accepted")
     assert desk.receive(ASKED).state == "accepted"
     assert [one.token for one in office.shop.asked] == ["token-1"] * 3
 
@@ -63,7 +62,7 @@ def test_what_another_one_applies_is_waited_for(office: Office) -> None:
     def decided(seconds: float) -> None:
         office.passed += seconds
         if office.passed > 1:
-            office.state.decide(other, Ruling("refused", message="Нельзя"), NOON, answered=True)
+            office.state.decide(other, CancelDecision("refused", message="Нельзя"), NOON, answered=True)
 
     assert office.desk(pause=decided).receive(ASKED).state == "refused"
     assert office.shop.asked == []
@@ -81,6 +80,7 @@ def test_what_another_one_forgot_is_waited_for_as_it_was(office: Office) -> None
 
     class Forgetful:
         receive, decide, take_again = office.state.receive, office.state.decide, office.state.take_again
+        identify = office.state.identify
 
         def cancellation(self, cancellation_id: int) -> None:
             return None
@@ -101,15 +101,15 @@ def test_a_decision_that_cannot_be_stored_is_in_doubt_and_asked_for_again_by_the
         with office.state.write() as connection:
             connection.exec_driver_sql(f"ALTER TABLE {before} RENAME TO {after}")
 
-    def accept(_: Cancellation) -> Verdict:
+    def accept(_: Cancellation) -> CancelDecision:
         rename("cancellations", "away")
-        return Verdict(accepted=True)
+        return CancelDecision("accepted")
 
     office.shop.decide = accept
     with pytest.raises(StateError):
         office.desk().receive(ASKED)
     rename("away", "cancellations")
-    office.shop.decide = lambda _: Verdict(accepted=True)
+    office.shop.decide = lambda _: CancelDecision("accepted")
     office.passed += 60
     assert office.desk().receive(ASKED).state == "accepted"
     assert [(one.token, one.in_doubt) for one in office.shop.asked] == [("token-1", False), ("token-1", True)]
@@ -120,7 +120,7 @@ def test_an_operator_has_a_failed_one_applied_and_imshop_learns_of_it_from_the_p
     office.shop.decide = away
     desk = office.desk()
     failed = desk.receive(ASKED)
-    office.shop.decide = lambda _: Verdict(accepted=True)
+    office.shop.decide = lambda _: CancelDecision("accepted")
     taken = desk.retry(failed.id)
     assert taken
     assert (taken.mine, taken.cancellation.state) == (True, "accepted")

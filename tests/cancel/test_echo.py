@@ -8,15 +8,15 @@ from datetime import timedelta
 
 import pytest
 
-from syncd.model import Asked, Page, Ruling
+from syncd.model import CancelDecision, CancelRequest, Page
 from syncd.poll import Poller
 from syncd.segments import Row
 from syncd.state import State
 from tests.fakes import LOOKBACK, FakeScan, FakeShop
 
 SECOND = timedelta(seconds=1)
-ACCEPTED = Ruling("accepted", "cancelled", "Отменён")
-REFUSED = Ruling("refused", message="Уже в пути")
+ACCEPTED = CancelDecision("accepted", "cancelled", "Отменён")
+REFUSED = CancelDecision("refused", message="Уже в пути")
 
 
 @dataclass
@@ -59,8 +59,8 @@ def poller(shop: BusyShop, memory: State) -> Poller:
     return poller
 
 
-def cancel(shop: FakeShop, memory: State, ruling: Ruling = ACCEPTED, order_id: str = "07") -> None:
-    received = memory.receive(Asked("current", order_id, None), "token", shop.now, shop.now + SECOND)
+def cancel(shop: FakeShop, memory: State, ruling: CancelDecision = ACCEPTED, order_id: str = "07") -> None:
+    received = memory.receive(CancelRequest("current", order_id, None), "token", shop.now, shop.now + SECOND)
     memory.decide(received.cancellation, ruling, shop.now, answered=True)
 
 
@@ -117,9 +117,9 @@ def test_an_order_that_was_put_off_is_read_again_however_far_the_poll_had_come(
 
 @pytest.mark.parametrize(("ruling", "told"), [(ACCEPTED, []), (REFUSED, [("07", "cancelled")])])
 def test_a_row_that_shows_what_is_just_being_decided_waits_for_the_decision(
-    poller: Poller, shop: BusyShop, memory: State, ruling: Ruling, told: list[tuple[str, str]]
+    poller: Poller, shop: BusyShop, memory: State, ruling: CancelDecision, told: list[tuple[str, str]]
 ) -> None:
-    mine = memory.receive(Asked("current", "07", None), "token", shop.now, shop.now + 10 * SECOND).cancellation
+    mine = memory.receive(CancelRequest("current", "07", None), "token", shop.now, shop.now + 10 * SECOND).cancellation
     shop.put("07", "cancelled")
     later(poller, shop)
     assert waiting(memory) == []

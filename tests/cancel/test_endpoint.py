@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 from werkzeug.test import TestResponse
 
-from syncd.cancel.desk import Verdict
 from syncd.metrics import Metrics
+from syncd.model import CancelDecision
 from syncd.observe import Observer
 from syncd.state import State
 from syncd.statuses import Statuses
@@ -60,7 +60,7 @@ def test_both_generations_are_answered_in_their_own_words(office: Office) -> Non
 
 
 def test_a_decision_against_it_is_no_success(office: Office) -> None:
-    office.shop.decide = lambda _: Verdict(accepted=False, message="Уже в пути")
+    office.shop.decide = lambda _: CancelDecision("refused", message="Уже в пути")
     reply = post(client(office))
     assert (reply.status_code, reply.json) == (200, {"success": False, "message": "Уже в пути"})
 
@@ -131,10 +131,10 @@ def test_each_decision_is_counted_and_logged(office: Office, caplog: pytest.LogC
     to = client(office, observe=observer.cancelled, repeated=observer.cancellation_repeated)
     office.shop.decide = away
     post(to)
-    office.shop.decide = lambda _: Verdict(accepted=False)
+    office.shop.decide = lambda _: CancelDecision("refused")
     post(to)
     post(to)
-    office.shop.decide = lambda _: Verdict(accepted=True)
+    office.shop.decide = lambda _: CancelDecision("accepted")
     post(to, {"uuid": "u"})
     counted = {
         result: registry.get_sample_value("syncd_cancellations_total", {"result": result})

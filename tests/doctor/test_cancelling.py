@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
 import pytest
 
 from tests.doctor.patient import Patient
 from tests.imshop.stub import free_port
+from tests.servers import execute
 
 KEY = "imshop-cancels-with-this"
 UPDATE = "UPDATE orders SET state = 'cancelled' WHERE number = :order_id"
@@ -60,3 +64,91 @@ def test_a_file_that_is_not_there_is_a_fault_and_is_not_made(patient: Patient) -
     said = found(patient, sql=UPDATE, database_url=f"sqlite:///{patient.home}/none.db")
     assert said.startswith(f"fault: there is no file {patient.home}/none.db")
     assert not (patient.home / "none.db").exists()
+
+
+KEYED = "SELECT number AS order_id, id AS shop_id, state AS status, changed AS updated_at FROM orders"
+
+
+@pytest.fixture
+def keyed(patient: Patient) -> Patient:
+    """Two orders whose numbers are not their keys."""
+    patient.has_orders("'349', 'new', '2024-05-01 10:00:00'", "'350', 'sent', '2024-05-01 10:00:00'")
+    execute(patient.shop, "ALTER TABLE orders ADD COLUMN id", "UPDATE orders SET id = number - 1")
+    patient.env["SYNCD_SOURCE__QUERY"] = KEYED
+    return patient
+
+
+def test_a_number_that_is_not_the_key_is_warned_of(keyed: Patient) -> None:
+    said = found(keyed, url="http://127.0.0.1:1/{order_id}")
+    assert "warning: cancelling names orders by {order_id}, but order 3" in said
+    assert "Write {shop_id} in place of {order_id}" in said
+    assert "names orders" in found(keyed, sql="UPDATE orders SET state = 'x' WHERE id = :order_id")
+    assert "names orders" not in found(keyed, url="http://127.0.0.1:1/{shop_id}")
+
+
+def test_a_key_that_no_order_has_is_a_fault(patient: Patient) -> None:
+    patient.has_orders("'349', 'new', '2024-05-01 10:00:00'")
+    said = found(patient, url="http://127.0.0.1:1/{shop_id}")
+    assert "fault: cancelling asks for shop_id, but none of the newest orders has one" in said
+
+
+def test_a_code_that_the_shop_does_not_have_is_warned_of(keyed: Patient) -> None:
+    call = "http://127.0.0.1:1/{shop_id}"
+    said = found(keyed, url=call, **{"from": "new,nwe"}, status="cancelled")
+    assert "warning: SYNCD_CANCEL__FROM has 'nwe', which is no code of the shop" in said
+    assert "'new'" not in said
+    assert "SYNCD_CANCEL__STATUS has 'cancelled'" in said
+    assert "is no code" not in found(keyed, url=call, **{"from": "new,sent"})
+    assert "SYNCD_CANCEL__FROM is not set" in found(keyed, url=call)
+
+
+def test_a_key_of_two_orders_is_warned_of(keyed: Patient) -> None:
+    execute(keyed.shop, "UPDATE orders SET id = 7")
+    assert "shop_id 7 is that of orders 349 and 350" in keyed.found("source")
+
+
+def test_a_number_of_two_orders_is_warned_of(keyed: Patient) -> None:
+    keyed.env["SYNCD_SOURCE__QUERY"] = KEYED.replace("number AS order_id", "'R1' AS order_id")
+    assert "order_id R1 is that of the orders with shop_id 348 and 349" in keyed.found("source")
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("{python} {home}/cancel.py /", "which is there and executable"),
+        ("{python} {home}/none.py", "none.py in SYNCD_CANCEL__COMMAND is not there"),
+        ("{python} none.py", "none.py in SYNCD_CANCEL__COMMAND is not there"),
+        ("{python} {home}/cancel.py {home}/no/shop", "no/shop in SYNCD_CANCEL__COMMAND is not there"),
+        ("{home}/by_env", "which is there and executable"),
+        ("{home}/by_nobody", "is to be run by /no/such/interpreter, which is not there"),
+        ("{home}/php {home}/cancel.py", "php, which runs the program, does not run itself: it ends with 3"),
+    ],
+)
+def test_a_programs_files_and_its_interpreter_are_tried(patient: Patient, command: str, said: str) -> None:
+    (patient.home / "cancel.py").write_text("open('started', 'w')")
+    broken = {"by_env": "/usr/bin/env python3", "by_nobody": "/no/such/interpreter", "php": "/bin/sh"}
+    for name, interpreter in broken.items():
+        (patient.home / name).write_text(f"#!{interpreter}\nexit 3\n")
+        (patient.home / name).chmod(0o755)
+    names = {"python": sys.executable, "home": patient.home}
+    assert said.format(**names) in found(patient, command=command.format(**names))
+
+
+def test_a_file_that_the_user_may_not_read_is_a_fault(patient: Patient) -> None:
+    if os.geteuid() == 0:
+        pytest.skip("root reads everything")
+    (patient.home / "cancel.py").touch(0o000)
+    assert "cannot be read by this user" in found(patient, command=f"{sys.executable} {patient.home}/cancel.py")
+
+
+def test_an_update_under_a_preset_is_warned_of(patient: Patient, mariadb_database: str) -> None:
+    patient.env |= {"SYNCD_SOURCE__URL": mariadb_database, "SYNCD_SOURCE__PRESET": "opencart"}
+    del patient.env["SYNCD_SOURCE__QUERY"]
+    execute(mariadb_database, "CREATE TABLE oc_order (order_id INT)")
+    said = found(patient, sql="UPDATE oc_order SET order_status_id = 7 WHERE order_id = :order_id")
+    assert "warning: an UPDATE skips what this platform does when it cancels: stock, mail" in said
+
+
+def test_a_column_that_the_update_compares_and_is_not_there_is_a_fault(patient: Patient) -> None:
+    patient.has_orders("'1', 'new', '2024-05-01 10:00:00'")
+    assert found(patient, sql="UPDATE orders SET state = 'x' WHERE nummer = :order_id").startswith("fault: ")

@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from syncd.errors import PushError
+from syncd.http import BoundedReader
 from syncd.model import Answer
-from syncd.wire import BoundedReader
 from tests.imshop.stub import (
     BOUND,
     SENT_WITHOUT_ANSWER,

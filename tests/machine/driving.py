@@ -10,6 +10,7 @@ from typing import TypeAlias, TypeVar
 from syncd.errors import StateError
 from syncd.staging import PollResult
 from syncd.state import State
+from tests.machine.buyer import Manner, desk
 from tests.machine.shop import ORDERS
 from tests.machine.world import RETENTION, Fault, Killed, World
 
@@ -56,6 +57,20 @@ class Driver:
 
         self.alive(tried)
         self.world.note_discarded()
+
+    def cancel(self, order_id: str, manner: Manner) -> None:
+        """Of an order that is tracked: before a baseline there is nothing that IMSHOP is taken to know."""
+        world = self.world
+        if world.state.baseline() and order_id in world.state.load([order_id]) and order_id not in world.shop.gone:
+            self.alive(lambda: world.cancel(order_id, manner))
+
+    def operate_on_cancellations(self, manner: Manner) -> None:
+        """An operator has the last cancellation that failed applied again."""
+        world = self.world
+        failed = next((one for one in world.state.cancellations() if one.state == "failed"), None)
+        if failed is not None and failed.order_id not in world.shop.gone:
+            again = desk(world.state, world.shop, str(failed.order_id), manner, world.now)
+            self.operate(lambda _state: again.retry(failed.id))
 
     def housekeep(self) -> None:
         self.operate(lambda state: state.prune(self.world.now(), RETENTION))

@@ -65,6 +65,8 @@ class Knowledge:
 
     `version`: the last one told. `repeatable`: the outcome of the last push was ambiguous. `asked_again`: so often did
     an operator ask for a push since. `vague`: details of which the daemon cannot know whether they were ever told.
+    `cancelled`: its buyer wanted that; what waited to be told of it then may have been dropped. `overtaken`: the
+    version in the push that was on its way when its buyer was answered.
     """
 
     status: str | None = None
@@ -74,6 +76,8 @@ class Knowledge:
     repeatable: bool = False
     asked_again: int = 0
     vague: set[str] = field(default_factory=set)
+    cancelled: bool = False
+    overtaken: int | None = None
 
 
 _Asked: TypeAlias = tuple[Push, SimpleQueue[Reply]]
@@ -123,6 +127,13 @@ class ModelImshop:
     def of(self, order_id: str) -> Knowledge:
         return self.knows.setdefault(order_id, Knowledge())
 
+    def hear_of_cancellation(self, order_id: str, version: int) -> None:
+        """IMSHOP is answered that the order is cancelled, in that version of it."""
+        known = self.of(order_id)
+        if known.status is None or known.repeatable or known.asked_again:
+            known.vague |= {"tracking", "payment"}
+        known.status, known.version = "cancelled", max(known.version, version)
+
     def adopt(self, order_id: str, content: Content) -> None:
         """What there was at the baseline is what IMSHOP is taken to know."""
         known = self.of(order_id)
@@ -153,8 +164,8 @@ class ModelImshop:
         for fault, is_so in {
             "is in two pushes at once": push.order_id in self.in_flight,
             "is told what the merchant skips": self.verdict(push.status) != "push",
-            "is told what it never was": not _says(push, version),
-            "is told something older": number < known.version,
+            "is told what it never was": not (_says(push, version) or _only_cancels(push, version, known)),
+            "is told something older": number < known.version and number != known.overtaken,
             "is told again without need": not (known.repeatable or known.asked_again or _is_news(push, known)),
         }.items():
             if is_so:
@@ -193,6 +204,11 @@ def agrees(known: Knowledge, content: Content) -> bool:
 def _says(push: Push, version: Version) -> bool:
     told = (push.code, push.tracking_url)
     return told == (version.status, version.tracking) and push.payment in (None, payment_of(version.content))
+
+
+def _only_cancels(push: Push, version: Version, known: Knowledge) -> bool:
+    """A cancelled status that follows a push which was on its way tells nothing else."""
+    return known.cancelled and (push.code, push.tracking_url, push.payment) == (version.status, None, None)
 
 
 def _is_news(push: Push, known: Knowledge) -> bool:

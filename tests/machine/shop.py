@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from syncd.errors import SourceError
-from syncd.model import Content, Order, Page
+from syncd.model import Content, Identified, Order, Page
 from syncd.segments import Row
 
 LOOKBACK = timedelta(minutes=5)
@@ -103,6 +103,11 @@ class ModelShop:
     def look_up(self, ids: Sequence[str]) -> Page:
         return Page([_order(row) for row in self._rows() if row[0] in ids])
 
+    def find(self, order_ids: Sequence[str], _shop_ids: Mapping[str, str]) -> Page:
+        return self.look_up(order_ids)
+
+    def close(self) -> None: ...
+
     def _rows(self) -> list[Row]:
         return [
             (
@@ -146,9 +151,9 @@ class ModelScan:
             yield block if self.whole else [row[: self.width] for row in block]
         self.shop._between(len(blocks))
 
-    def content(self, row: Row) -> tuple[str, Content, str | None]:
+    def content(self, row: Row) -> Identified:
         _, status, tracking, paid, payment_id = row[:WIDTH]
-        return row[0], Version(0, status, tracking, paid, payment_id).content, None
+        return Identified(row[0], Version(0, status, tracking, paid, payment_id).content, None, None)
 
     def read(self, rows: Sequence[Row]) -> Page:
         return Page([_order(row) for row in rows])

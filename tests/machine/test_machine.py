@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from syncd.diff import Verdict
 from syncd.state import State
+from tests.machine.buyer import MANNERS, Manner
 from tests.machine.driving import Driver, Happening
 from tests.machine.imshop import REPLIES, TAKEN
 from tests.machine.promises import check_always, check_at_rest, check_everything_moves, come_to_rest
@@ -126,6 +127,24 @@ class Daemon(RuleBasedStateMachine):
         for order_id in sorted(self.world.imshop.in_flight):
             self.world.answer(order_id, REPLIES[reply])
         self.driver.deliver(2)
+
+    # Buyers who cancel in the app.
+
+    @rule(order_id=few_orders, manner=st.sampled_from(MANNERS), then=follows, fault=faults)
+    def a_buyer_cancels(self, order_id: str, manner: Manner, then: str, fault: tuple[int, Fault] | None) -> None:
+        self.driver.fault = fault or self.driver.fault
+        self.driver.cancel(order_id, manner)
+        self._then(then)
+
+    @precondition(lambda self: self.world.unanswered)
+    @rule(manner=st.sampled_from(MANNERS))
+    def imshop_asks_again(self, manner: Manner) -> None:
+        self.driver.cancel(min(self.world.unanswered), manner)
+
+    @rule(manner=st.sampled_from(MANNERS), fault=faults)
+    def a_cancellation_is_retried(self, manner: Manner, fault: tuple[int, Fault] | None) -> None:
+        self.driver.fault = fault or self.driver.fault
+        self.driver.operate_on_cancellations(manner)
 
     # Time, and what ends a process.
 

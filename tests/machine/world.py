@@ -21,10 +21,12 @@ from sqlalchemy.exc import OperationalError
 from syncd.deliver import Clocks, Deliverer, Limits
 from syncd.diff import Verdict
 from syncd.errors import SourceError, StateError
+from syncd.model import CancelRequest
 from syncd.poll import Poller
 from syncd.staging import PollResult
 from syncd.state import State, open_state
 from syncd.state.tables import CLAIMED, changes
+from tests.machine.buyer import Manner, desk
 from tests.machine.imshop import TAKEN, Line, ModelImshop, Reply
 from tests.machine.shop import LOOKBACK, OLD, ModelShop
 from tests.made import NOON
@@ -67,6 +69,8 @@ class World:
     old: set[str] = field(default_factory=lambda: set(OLD))
     adopted: set[str] = field(default_factory=set)
     unwanted: dict[str, int] = field(default_factory=dict)
+    unanswered: set[str] = field(default_factory=set)
+    """Orders whose cancellation IMSHOP has no answer to, so that it asks again."""
     _discarded: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -92,6 +96,7 @@ class World:
         self.state = State(self._opened.engine, self._opened.place, str, SECONDS)
         event.listen(self.state.engine, "commit", self._commit)
         self.state.recover(self.now())
+        self.state.give_up_unfinished(self.now() + timedelta(minutes=1), self.now())
         self.poller = Poller(
             self.shop, self.state, self.verdict, self.max_changes, LOOKBACK, push_first=self.push_first
         )
@@ -113,9 +118,7 @@ class World:
     def die(self, *, applied: bool) -> None:
         """kill -9. `applied`: the pushes in flight reach IMSHOP all the same."""
         self.line.dead = True
-        with self.state.read() as connection:
-            claimed = connection.execute(select(changes.c.order_id).where(CLAIMED)).scalars().all()
-        self.imshop.caller_died(claimed, applied=applied)
+        self.imshop.caller_died(self.claimed(), applied=applied)
         for _ in range(self.concurrency):
             self.deliverer._queue.put(None)
         self.shop.meanwhile.clear()
@@ -144,6 +147,30 @@ class World:
         """Only the connections: no transaction is open, and nothing is written."""
         event.remove(self.state.engine, "commit", self._commit)
         self.state.close()
+
+    def cancel(self, order_id: str, manner: Manner) -> None:
+        """IMSHOP asks for a cancellation. Without an answer, or with one that says nothing, it asks again some time."""
+        self.unanswered.add(order_id)
+        self.imshop.of(order_id).cancelled = True
+        try:
+            request = CancelRequest("current", order_id, None)
+            decided = desk(self.state, self.shop, order_id, manner, self.now).receive(request)
+        except StateError:
+            return
+        if decided.state != "received":
+            self.unanswered.discard(order_id)
+        if decided.state == "accepted":
+            self.imshop.hear_of_cancellation(order_id, int(str(decided.message)))
+            # Nobody can tell whether a push that is on its way arrives before the answer, so the status follows it.
+            known, on_its_way = self.imshop.of(order_id), self.claimed().get(order_id)
+            known.repeatable |= on_its_way is not None
+            known.overtaken = on_its_way
+
+    def claimed(self) -> dict[str, int]:
+        """The orders of which a push may be on its way, as far as the state knows, and of which version."""
+        with self.state.read() as connection:
+            found = connection.execute(select(changes.c.order_id, changes.c.message).where(CLAIMED))
+            return {order_id: int(str(message)) for order_id, message in found}
 
     def place(self, order_id: str) -> None:
         if self.state.baseline() is None:

@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from prometheus_client import CollectorRegistry
 
 from syncd.errors import StateError
-from syncd.model import Asked
+from syncd.model import CancelRequest
 from syncd.story import InShop
 from syncd.web import Views, create_app, pages
 from syncd.web.page import ASSETS, CHANGES_SHOWN, POLICY
@@ -98,7 +98,7 @@ def test_an_order_is_told_as_explain_tells_it(desk: Desk, client: FlaskClient) -
 
 def test_what_a_buyer_cancelled_is_in_the_orders_story(desk: Desk, client: FlaskClient) -> None:
     assert "Cancelled in the app" not in client.get("/order?id=7").text
-    desk.memory.receive(Asked("current", "7", None, "<i>too late</i>"), "token", NOON, NOON)
+    desk.memory.receive(CancelRequest("current", "7", None, "<i>too late</i>"), "token", NOON, NOON)
     said = client.get("/order?id=7").text
     assert "Cancelled in the app" in said
     assert "received" in said

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from syncd.model import Order, Skipped
+from syncd.model import Identified, Order, Skipped
 from syncd.sources.columns import Layout, Meaning, flag_of, text_of
 from tests.sources.shop import MOSCOW
 
@@ -128,6 +128,13 @@ def test_an_empty_imshop_uuid_is_none() -> None:
 
 
 def test_the_compared_columns_come_first_and_suffice() -> None:
-    layout = Layout(["message", "updated_at", "imshop_uuid", "status", "paid", "order_id", "colour"], Meaning(MOSCOW))
-    assert layout.names[: layout.width] == ("order_id", "status", "paid", "imshop_uuid")
-    assert layout.content(["1", "new", 1, UUID_TEXT]) == ("1", {"status": "new", "paid": True}, UUID_TEXT)
+    names = ["message", "updated_at", "shop_id", "imshop_uuid", "status", "paid", "order_id", "colour"]
+    layout = Layout(names, Meaning(MOSCOW))
+    assert layout.names[: layout.width] == ("order_id", "status", "paid", "imshop_uuid", "shop_id")
+    compared = layout.content(["1", "new", 1, UUID_TEXT, 348])
+    assert compared == Identified("1", {"status": "new", "paid": True}, UUID_TEXT, "348")
+
+
+def test_a_key_that_can_be_none_costs_no_status() -> None:
+    found = order(shop_id="x" * 256)
+    assert (found.status, found.shop_id) == ("new", None)

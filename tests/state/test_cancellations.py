@@ -9,28 +9,27 @@ from typing import Any
 
 import pytest
 
-from syncd.model import Asked, Cancellation, Decision, Ruling
-from syncd.state import Received, State
-from syncd.state.cancellations import REPEATED
+from syncd.model import CancelDecision, Cancellation, CancelRequest, Decision, Received
+from syncd.state import State
 from tests.made import NOON
 from tests.state.made import MINUTE, adopted, another, decision, log, outcome, stage, states, take, the
 from tests.state.made import write_down as written_down
 
 UNTIL = NOON + MINUTE
-ACCEPTED = Ruling("accepted", "cancelled", "Отменён")
-REFUSED = Ruling("refused", message="Уже в пути")
-FAILED = Ruling("failed", error="the shop is away")
+ACCEPTED = CancelDecision("accepted", "cancelled", "Отменён")
+REFUSED = CancelDecision("refused", message="Уже в пути")
+FAILED = CancelDecision("failed", error="the shop is away")
 
 
-def asked(order_id: str | None = "7", uuid: str | None = None) -> Asked:
-    return Asked("current", order_id, uuid, "Передумал")
+def asked(order_id: str | None = "7", uuid: str | None = None) -> CancelRequest:
+    return CancelRequest("current", order_id, uuid, "Передумал")
 
 
-def receive(state: State, what: Asked | None = None, now: Any = NOON, token: str = "token") -> Received:
+def receive(state: State, what: CancelRequest | None = None, now: Any = NOON, token: str = "token") -> Received:
     return state.receive(what or asked(), token, now, now + MINUTE)
 
 
-def decide(state: State, ruling: Ruling, now: Any = NOON, *, what: Asked | None = None) -> Cancellation:
+def decide(state: State, ruling: CancelDecision, now: Any = NOON, *, what: CancelRequest | None = None) -> Cancellation:
     return state.decide(receive(state, what, now).cancellation, ruling, now, answered=True)
 
 
@@ -70,10 +69,10 @@ def test_two_that_arrive_at_the_same_moment_are_applied_by_one(state: State, url
 
 
 @pytest.mark.parametrize("ruling", [ACCEPTED, REFUSED])
-def test_the_same_again_gets_the_first_decision(state: State, ruling: Ruling) -> None:
+def test_the_same_again_gets_the_first_decision(state: State, ruling: CancelDecision) -> None:
     stage(state, adopted("7"))
     decide(state, ruling)
-    for later in (timedelta(0), 2 * REPEATED):
+    for later in (timedelta(0), timedelta(days=30)):
         again = receive(state, now=NOON + later)
         assert (again.mine, again.cancellation.state) == (False, ruling.state)
 
@@ -90,28 +89,125 @@ def test_one_that_was_left_unfinished_is_taken_over_when_its_time_is_up_and_is_i
     assert (again.mine, again.cancellation.in_doubt) == (True, True)
 
 
-def test_an_order_that_is_active_again_is_cancelled_anew(state: State) -> None:
+def test_an_order_that_is_active_again_is_cancelled_anew_however_soon(state: State) -> None:
     stage(state, adopted("7"))
     first = decide(state, ACCEPTED)
     stage(state, decision("7", "packed", 5))
-    assert not receive(state, now=NOON + MINUTE).mine
-    again = receive(state, now=NOON + REPEATED, token="other")
+    again = receive(state, token="other")
     assert again.mine
     assert (again.cancellation.id, again.cancellation.token) != (first.id, "token")
+
+
+def test_a_decision_that_was_overtaken_does_not_come_back_with_its_status(state: State) -> None:
+    stage(state, adopted("7"))
+    decide(state, ACCEPTED)
+    stage(state, decision("7", "packed", 5))
+    stage(state, decision("7", "cancelled", 6))
+    assert receive(state).mine
 
 
 def test_an_order_that_changed_since_it_was_refused_is_asked_for_anew(state: State) -> None:
     stage(state, adopted("7"))
     decide(state, REFUSED)
     stage(state, decision("7", "returned"))
-    assert receive(state, now=NOON + REPEATED).mine
+    assert receive(state).mine
 
 
-def test_without_a_status_of_its_own_an_accepted_one_stands(state: State) -> None:
+def test_a_payment_makes_no_decision_untrue(state: State) -> None:
     stage(state, adopted("7"))
-    decide(state, Ruling("accepted"))
-    stage(state, decision("7", "cancelled"))
-    assert not receive(state, now=NOON + REPEATED).mine
+    decide(state, REFUSED)
+    stage(state, decision("7", content={"status": "new", "paid": True, "payment_id": "p"}))
+    assert not receive(state).mine
+
+
+def test_without_a_status_the_next_one_is_taken_to_be_the_cancelled_one(state: State) -> None:
+    stage(state, adopted("7"))
+    decide(state, CancelDecision("accepted"))
+    stage(state, decision("7", content={"status": "new", "paid": True, "payment_id": "p"}))
+    stage(state, decision("7", "gone", 2))
+    assert not receive(state).mine
+    stage(state, decision("7", "new", 3))
+    assert receive(state).mine
+
+
+def test_a_refusal_of_an_order_that_is_seen_only_later_does_not_stand(state: State) -> None:
+    decide(state, REFUSED)
+    assert not receive(state).mine
+    stage(state, adopted("7"))
+    assert receive(state).mine
+
+
+def test_a_refusal_that_does_not_last_is_asked_for_anew(state: State) -> None:
+    decide(state, CancelDecision("refused", message="Заказ не найден", lasts=False))
+    assert receive(state).mine
+
+
+def test_an_answer_from_memory_has_the_order_looked_at(state: State) -> None:
+    stage(state, adopted("7"), adopted("8"))
+    decide(state, ACCEPTED)
+    decide(state, FAILED, what=asked("8"))
+    assert state.answered_again() == []
+    receive(state)
+    receive(state, asked("8"))
+    assert state.answered_again() == ["7"]
+    state.looked_at(["7"])
+    assert state.answered_again() == []
+
+
+@pytest.fixture
+def renumbered(state: State) -> State:
+    """Order 7, whose key is k7, has the number 1007 now."""
+    stage(state, Decision(replace(adopted("7").seen, shop_id="k7")))
+    with state.staging() as staging:
+        staging.renumber({"7": "1007"}, NOON)
+    return state
+
+
+def test_both_numbers_are_one_cancellation(renumbered: State) -> None:
+    first, second = receive(renumbered), receive(renumbered, asked("1007"))
+    assert (first.mine, second.mine, second.cancellation.id) == (True, False, first.cancellation.id)
+    assert (first.cancellation.order_id, first.cancellation.shop_id) == ("1007", "k7")
+
+
+def test_an_order_that_is_numbered_while_it_is_cancelled_is_decided_under_its_new_number(state: State) -> None:
+    stage(state, Decision(replace(adopted("7").seen, shop_id="k7")))
+    mine = receive(state).cancellation
+    with state.staging() as staging:
+        staging.renumber({"7": "1007"}, NOON)
+    assert state.decide(mine, ACCEPTED, NOON, answered=True).order_id == "1007"
+    assert the(state, "1007").content == {"status": "cancelled"}
+
+
+def test_a_number_that_nobody_knows_yet_is_found_to_be_that_of_an_order_being_cancelled(state: State) -> None:
+    stage(state, Decision(replace(adopted("7").seen, shop_id="k7")))
+    first = receive(state).cancellation
+    unknown = receive(state, asked("1007"), token="other").cancellation
+    found = state.identify(unknown, "1007", "k7", NOON)
+    assert (found.mine, found.cancellation.id, found.cancellation.asked) == (False, first.id, 2)
+    assert [one.id for one in state.cancellations()] == [first.id]
+
+
+def test_a_key_that_was_looked_up_is_kept(state: State) -> None:
+    mine = receive(state).cancellation
+    found = state.identify(mine, "7", "k7", NOON)
+    assert (found.mine, found.cancellation.order_id, found.cancellation.shop_id) == (True, "7", "k7")
+    state.decide(found.cancellation, ACCEPTED, NOON, answered=True)
+    assert the(state).shop_id == "k7"
+
+
+def test_a_key_that_is_looked_up_too_late_changes_nothing(state: State) -> None:
+    late = receive(state).cancellation
+    now = receive(state, now=UNTIL).cancellation
+    assert state.identify(late, "7", "k7", UNTIL).cancellation == late
+    assert state.cancellation(now.id) == now
+
+
+def test_cancellations_that_nobody_decided_are_counted(state: State) -> None:
+    decide(state, FAILED)
+    decide(state, FAILED, what=asked("8"))
+    assert state.summary().cancellations_failed == 2
+    decide(state, REFUSED)
+    assert state.summary().cancellations_failed == 1
 
 
 @pytest.mark.parametrize("by_imshop", [False, True])
@@ -245,13 +341,13 @@ def test_an_operator_does_not_apply_what_is_accepted_or_being_applied_or_followe
     stage(state, adopted("7"))
     first = decide(state, REFUSED)
     stage(state, decision("7", "returned"))
-    second = receive(state, now=NOON + REPEATED).cancellation
+    second = receive(state).cancellation
     for cancellation in (first, second):
-        taken = state.take_again(cancellation.id, NOON + REPEATED, UNTIL)
+        taken = state.take_again(cancellation.id, NOON, UNTIL)
         assert taken
         assert not taken.mine
-    state.decide(second, ACCEPTED, NOON + REPEATED, answered=True)
-    taken = state.take_again(second.id, NOON + REPEATED, UNTIL)
+    state.decide(second, ACCEPTED, NOON, answered=True)
+    taken = state.take_again(second.id, NOON, UNTIL)
     assert taken
     assert not taken.mine
     assert state.take_again(99, NOON, UNTIL) is None
@@ -267,7 +363,7 @@ def test_what_comes_late_of_an_attempt_that_was_replaced_counts_only_if_it_was_a
 
 
 def test_an_attempt_that_may_have_been_applied_leaves_a_doubt_until_the_shop_decides(state: State) -> None:
-    decide(state, Ruling("failed", error="time-out", in_doubt=True))
+    decide(state, CancelDecision("failed", error="time-out", in_doubt=True))
     assert decide(state, FAILED).in_doubt
     assert not decide(state, REFUSED).in_doubt
 
@@ -317,7 +413,7 @@ def test_the_message_of_a_change_that_was_overtaken_is_kept(state: State) -> Non
 
 
 def test_nul_and_half_a_surrogate_pair_are_stored_without_harm(state: State) -> None:
-    received = receive(state, Asked("first", "7", "u", "a\0b\ud800"))
+    received = receive(state, CancelRequest("first", "7", "u", "a\0b\ud800"))
     assert received.cancellation.reason == "ab?"
 
 
@@ -329,7 +425,7 @@ def knows_the_uuid_later(state: State) -> None:
 @pytest.mark.parametrize("ruling", [ACCEPTED, None])
 @pytest.mark.parametrize("what", [asked(None, "uuid-7"), asked("uuid-7")], ids=["uuid", "uuid as id"])
 def test_one_by_uuid_is_not_applied_again_once_its_order_is_known(
-    state: State, what: Asked, ruling: Ruling | None
+    state: State, what: CancelRequest, ruling: CancelDecision | None
 ) -> None:
     first = receive(state, what)
     if ruling:

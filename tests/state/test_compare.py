@@ -15,7 +15,7 @@ from sqlalchemy import select
 
 from syncd.diff import Policy
 from syncd.errors import SourceError
-from syncd.model import Content, Order, Page, Skipped
+from syncd.model import Identified, Order, Page, Skipped
 from syncd.reconcile import FullCompare
 from syncd.segments import Row
 from syncd.staging import PollResult, Stager
@@ -276,8 +276,8 @@ class Shelf:
     def blocks(self) -> Iterator[Sequence[Row]]:
         yield [(order_id, status, None) for order_id, status in sorted(self.orders.items())]
 
-    def content(self, row: Row) -> tuple[str, Content, str | None] | Skipped:
-        return row[0], {"status": row[1]}, row[2]
+    def content(self, row: Row) -> Identified | Skipped:
+        return Identified(row[0], {"status": row[1]}, row[2], None)
 
     def read(self, rows: Sequence[Row]) -> Page:
         return Page([Order(row[0], {"status": row[1]}) for row in rows])
@@ -291,9 +291,12 @@ class Shelf:
     def look_up(self, ids: Sequence[Any]) -> Page:
         return Page([Order(order_id, {"status": self.orders[order_id]}) for order_id in ids])
 
+    def find(self, order_ids: Sequence[str], shop_ids: Mapping[str, str]) -> Page:
+        raise AssertionError("no order has a key of the shop's")
+
 
 def compare(state: State, shelf: Shelf, *, whole: bool) -> None:
-    stager = Stager(state, Policy(lambda _status: "push"), 0, NOON, PollResult("full"))
+    stager = Stager(state, Policy(lambda _status: "push"), 0, NOON, PollResult("full"), shelf.find)
     FullCompare(shelf, state, stager, lambda _rows: None, whole=whole).run()
 
 

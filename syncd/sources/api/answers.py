@@ -10,20 +10,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from requests.utils import get_encoding_from_headers
-from urllib3 import BaseHTTPResponse
 
 from syncd.errors import SourceError
+from syncd.http import is_html, root_cause, text_of
 
 BODY_LIMIT = 32 * 1024 * 1024
 LONGEST_ASKED_WAIT = 24 * 3600.0
-_CHUNK = 64 * 1024
-_GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 _QUOTED = 200
 _PORTS = {"http": 80, "https": 443}
 _PARAM = r';\s*([\w!#$&+.^`|~-]+\*?)\s*(?:=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;,"]*))\s*)?'
@@ -94,26 +90,10 @@ def moment_of(date: str) -> datetime | None:
     return when if when.tzinfo else when.replace(tzinfo=UTC)
 
 
-def body_of(response: BaseHTTPResponse) -> bytes:
-    """The whole body, decoded. SourceError: it is longer than BODY_LIMIT."""
-    compressed = response.headers.get("Content-Encoding", "identity").lower() not in ("identity", "")
-    decoder = zlib.decompressobj(_GZIP_OR_ZLIB) if compressed else None
-    body = bytearray()
-    while chunk := response.read1(_CHUNK, decode_content=False):
-        body += decoder.decompress(chunk, BODY_LIMIT + 1) if decoder else chunk
-        if len(body) > BODY_LIMIT:
-            raise SourceError("the API's answer is longer than 32 MiB. Lower SYNCD_SOURCE__BATCH, or ask for less")
-    if decoder and not decoder.eof and body:
-        raise ConnectionError("the compressed answer is cut short")
-    return bytes(body)
-
-
 def why_not(error: Exception) -> tuple[str, bool]:
     """Why there is no reply, for a person; and whether it may well be over at the next try. The texts of urllib3 and
     requests quote the URL, so only that of the error which lies under theirs is told."""
-    cause: BaseException = error
-    while inner := cause.__cause__ or cause.__context__:
-        cause = inner
+    cause = root_cause(error)
     text = str(getattr(cause, "strerror", None) or cause) or type(cause).__name__
     text = " ".join(text.split())[:_QUOTED]
     if isinstance(error, requests.exceptions.SSLError) or isinstance(cause, ssl.SSLError):
@@ -132,13 +112,6 @@ def origin(url: str) -> tuple[str, str, int]:
     parts = urlsplit(url)
     scheme = parts.scheme.lower()
     return scheme, parts.hostname or "", parts.port or _PORTS.get(scheme, 0)
-
-
-def is_this_machine(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _refusal(status: int) -> str:
@@ -176,16 +149,11 @@ def _not_json(reply: Reply, error: Exception) -> str:
 
 
 def _is_html(reply: Reply) -> bool:
-    return "html" in reply.headers.get("Content-Type", "").lower() or reply.body.lstrip()[:1] == b"<"
+    return is_html(reply.body, reply.headers)
 
 
 def _text(reply: Reply) -> str:
-    stated = "charset" in reply.headers.get("Content-Type", "").lower()
-    charset = get_encoding_from_headers(reply.headers) if stated else None
-    try:
-        return reply.body.decode(charset or "utf-8-sig", "replace").removeprefix("\ufeff")
-    except LookupError:
-        return reply.body.decode("utf-8-sig", "replace")
+    return text_of(reply.body, reply.headers)
 
 
 def _next_link(reply: Reply) -> str | None:

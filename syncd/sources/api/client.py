@@ -14,16 +14,16 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from threading import Lock
 from urllib.parse import urljoin, urlsplit
 
 import requests
-from requests.auth import AuthBase
 from urllib3.exceptions import HTTPError
 
 from syncd import __version__
 from syncd.errors import SourceError
-from syncd.sources.api.answers import Answer, Reply, answer_of, body_of, is_this_machine, moment_of, origin, why_not
-from syncd.sources.api.connections import Adapter
+from syncd.http import Adapter, AsGiven, TooLongError, body_of, proxies_and_trust
+from syncd.sources.api.answers import BODY_LIMIT, Answer, Reply, answer_of, moment_of, origin, why_not
 
 REDIRECTS_AT_MOST = 5
 TRIES = 3
@@ -43,16 +43,9 @@ class Clocks:
     sleep: Callable[[float], None] = time.sleep
 
 
-class _AsGiven(AuthBase):
-    """Keeps requests from looking for a login in ~/.netrc."""
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        return request
-
-
 @dataclass(kw_only=True, eq=False, repr=False)
 class Client:
-    """One API, asked by one thread at a time.
+    """One API, asked one thing at a time, whatever thread asks.
 
     base_url               whose host, scheme and port are the only ones that are ever asked
     headers                sent with each request, credentials among them
@@ -76,15 +69,13 @@ class Client:
         self._ahead: timedelta = timedelta()
         self._session = requests.Session()
         self._session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
-        self._session.auth = _AsGiven()
+        self._session.auth = AsGiven()
         self._session.headers.update({"Accept": "application/json", "Accept-Encoding": "gzip"})
         self._session.headers.update({"User-Agent": f"syncd/{__version__}", **self.headers})
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, Adapter())
-        found = self._session.merge_environment_settings(self.base_url, {}, None, None, None)
-        # A proxy leads away from this machine, whether the environment says so or not.
-        self._proxies = {} if is_this_machine(self._origin[1]) else found["proxies"]
-        self._verify = found["verify"] or True
+        self._proxies, self._verify = proxies_and_trust(self._session, self.base_url)
+        self._one_at_a_time = Lock()
 
     @property
     def host(self) -> str:
@@ -98,6 +89,10 @@ class Client:
 
     def get(self, url: str) -> Answer:
         """What the API answers, as JSON. SourceError says why there is no such answer, and what to do."""
+        with self._one_at_a_time:  # an order may be looked up while the next page is on its way
+            return self._got(url)
+
+    def _got(self, url: str) -> Answer:
         waited, failures = 0.0, 0
         while True:
             waited += self._pace(waited)
@@ -168,8 +163,12 @@ class Client:
             )
             with closing(response):
                 self._note_date(response.headers.get("Date"))
-                body = b"" if _leads_on(response.status_code, response.headers) else body_of(response.raw)
+                body = b"" if _leads_on(response.status_code, response.headers) else body_of(response.raw, BODY_LIMIT)
                 return Reply(url, response.status_code, response.headers, body)
+        except TooLongError:
+            raise SourceError(
+                "the API's answer is longer than 32 MiB. Lower SYNCD_SOURCE__BATCH, or ask for less"
+            ) from None
         except (requests.RequestException, HTTPError, OSError, ValueError, zlib.error) as error:
             raise self._fault(error) from None
 

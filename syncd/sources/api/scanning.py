@@ -7,7 +7,7 @@ from contextlib import suppress
 from datetime import datetime
 from itertools import islice
 
-from syncd.model import Content, Page, Skipped
+from syncd.model import Identified, Page, Skipped
 from syncd.sources.api.ahead import ahead
 from syncd.sources.api.latest import Met, Repeats, last_of_each
 from syncd.sources.api.shape import Row, Rows, Shape
@@ -56,7 +56,7 @@ class ApiScan:
         awaited = self._repeats.known or self._layout.cursor != "updated_at"
         return last_of_each(self._parts(), self._layout) if awaited else self._as_they_come()
 
-    def content(self, row: Row) -> tuple[str, Content, str | None] | Skipped:
+    def content(self, row: Row) -> Identified | Skipped:
         return self._layout.content(row)
 
     def read(self, rows: Rows) -> Page:

@@ -17,7 +17,7 @@ from jmespath.exceptions import JMESPathError, JMESPathTypeError
 from jmespath.visitor import TreeInterpreter
 
 from syncd.errors import SourceError
-from syncd.model import Content, Order, Skipped
+from syncd.model import Identified, Order, Skipped
 from syncd.sources.columns import REQUIRED, Layout, Meaning, text_of
 
 Row: TypeAlias = tuple[Any, ...]
@@ -27,6 +27,7 @@ Path: TypeAlias = Callable[[Any], Any]
 """What a JMESPath finds in something. JMESPathError, TypeError, ValueError."""
 
 _WHOLE = "@"
+FIND_ITEMS = "SYNCD_SOURCE__FIND_ITEMS"
 _INTERPRETER = TreeInterpreter()
 """One for all, for it remembers what to call: the library's `search` makes one each time, and takes twice as long."""
 _KINDS = {dict: "an object", list: "a list", str: "text", bool: "true or false", int: "a number", float: "a number"}
@@ -68,13 +69,17 @@ class ApiLayout(Layout):
         found = super().order(row, beyond_cursor=beyond_cursor)
         return replace(found, repeats=True) if row[-1] and isinstance(found, Order) else found
 
+    def shop_id(self, row: Sequence[Any]) -> str | None:
+        return None if isinstance(self.value(row, "shop_id"), Fault) else super().shop_id(row)
+
     def message(self, row: Sequence[Any]) -> str | None:
         own = super().message(row)
         status = self._text(row, "status")
         return own if own or status is None else self._name_of(status)
 
-    def content(self, row: Sequence[Any]) -> tuple[str, Content, str | None] | Skipped:
-        fault = next((value for value in row[: self.width] if isinstance(value, Fault)), None)
+    def content(self, row: Sequence[Any]) -> Identified | Skipped:
+        needed = (value for name, value in zip(self.compared, row, strict=False) if name != "shop_id")
+        fault = next((value for value in needed if isinstance(value, Fault)), None)
         if fault is None:
             return super().content(row)
         order_id = None if isinstance(row[0], Fault) else str(row[0])
@@ -116,6 +121,14 @@ class Shape:
         which is how some shops write it."""
         found = _search("SYNCD_SOURCE__ITEMS", self._items, body)
         return [] if found is None and not first else _list("SYNCD_SOURCE__ITEMS", self._items_path, found, body)
+
+    def found(self, path: str | None, body: Any) -> list[Any]:
+        """The orders in the answer to what asks for one of them: by SYNCD_SOURCE__FIND_ITEMS, or the answer itself."""
+        path = path or _WHOLE
+        found = _search(FIND_ITEMS, _compiled(FIND_ITEMS, path), body)
+        if found is None or isinstance(found, dict):
+            return [found] if found else []
+        return _list(FIND_ITEMS, path, found, body)
 
     def following(self, found_in: Any) -> Any:
         """What SYNCD_SOURCE__NEXT leads to; None also where it is not set."""

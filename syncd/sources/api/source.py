@@ -14,24 +14,27 @@ from datetime import datetime, timedelta, tzinfo
 from itertools import chain
 from typing import Any, ClassVar
 
+from syncd.http import authorization, without_login
 from syncd.model import Order, Page
 from syncd.sources.api.asking import Asking
 from syncd.sources.api.client import Client, Clocks
 from syncd.sources.api.dated import Dated
 from syncd.sources.api.feed import ALL_EVENTS, Feed
 from syncd.sources.api.latest import Repeats, last_of_each
-from syncd.sources.api.login import authorization, without_login
 from syncd.sources.api.paging import MAY_SHIFT, Paging, rows
-from syncd.sources.api.request import Template, behind, since_text
+from syncd.sources.api.request import GAPS, Template, behind, since_text
 from syncd.sources.api.scanning import ApiScan
 from syncd.sources.api.shape import Row, Rows, Shape, id_of
 from syncd.sources.api.statuses import StatusList, StatusNames
-from syncd.sources.columns import Meaning, text_of
+from syncd.sources.columns import NO_KEYS, Meaning, text_of
 from syncd.sources.counting import Counting, number
 from syncd.sources.dictionary import StatusCount, Tally, listed
 from syncd.sources.following import EPOCH, Following
 from syncd.sources.timestamps import instant, moment
+from syncd.templates import url_template
 
+ONE_BY_ONE_AT_MOST = 20
+PLACES = ("order_id", "shop_id", *GAPS)
 _DIGITS = re.compile(r"\s*\d+(\.\d+)?\s*")
 
 
@@ -51,6 +54,8 @@ class Api:
     items: str | None = None
     fields: Mapping[str, str] = field(default_factory=dict)
     where: str | None = None
+    find_path: str = ""
+    find_items: str | None = None
     statuses: StatusList = field(default_factory=StatusList)
     since_format: str = "iso"
     rate: float = 0.0
@@ -96,6 +101,7 @@ class ApiSource:
         api = self.api
         url, login = without_login(api.url)
         self._template = Template(behind(url, api.path), api.query_params)
+        self._one = url_template(behind(url, api.find_path, api.path), PLACES) if api.find_path else None
         self.client = Client(
             base_url=url,
             headers={**api.headers, **authorization(api.auth or login)},
@@ -137,14 +143,23 @@ class ApiSource:
         """The orders with these ids, given as a scan gave them."""
         return self.find([text for raw in ids if (text := text_of(raw)) is not None])
 
-    def find(self, order_ids: Collection[str]) -> Page:
-        """The orders with these ids, as a person types them; those that there are not are left out."""
-        found = dict(chain.from_iterable(self._among(order_ids)))
+    def find(self, order_ids: Sequence[str], shop_ids: Mapping[str, str] = NO_KEYS) -> Page:
+        """The orders with these numbers, as a person types them, or with the shop's own keys that are known of some of
+        them; what is not there is left out. Each is asked for by itself where the API can be asked so and they are few;
+        else the whole API is read."""
+        few = len(order_ids) <= ONE_BY_ONE_AT_MOST
+        if few and all(self._can_ask_for(order_id, shop_ids) for order_id in order_ids):
+            return self.layout.page([row for order_id in order_ids for row in self._asked_for(order_id, shop_ids)])
+        found = dict(chain.from_iterable(self._among(order_ids, {*shop_ids.values()})))
         return self.layout.page([*found.values()])
+
+    def gives(self, column: str) -> bool:
+        """Whether orders come with this field."""
+        return column in self.layout.names
 
     def still_shown(self, order_ids: Collection[str]) -> Iterator[Page]:
         """Those of these orders that are there, though a scan did not show them: it may lose some where pages shift."""
-        for part in self._among(order_ids) if self._may_shift else ():
+        for part in self._among(order_ids, ()) if self._may_shift else ():
             yield self.layout.page([row for _, row in part])
 
     def statuses(self, unlisted: Callable[[str], None] | None = None) -> list[StatusCount]:
@@ -158,6 +173,15 @@ class ApiSource:
                 if isinstance(order, Order):
                     tally.note(order.status, order.message)
         return tally.beside(known)
+
+    def sample(self, _limit: int) -> Page:
+        """Some orders: those of the first page."""
+        return self.layout.page(self.first_item()[1])
+
+    def status_codes(self) -> set[str]:
+        """The codes that the platform lists or the orders of the first page have."""
+        listed_there = listed(self.status_names.read, lambda _why: None)
+        return {*listed_there, *(order.status for order in self.sample(0).orders)}
 
     def pages(self, since: datetime) -> Iterator[Rows]:
         """The rows changed since then, page by page; no page is empty."""
@@ -186,12 +210,29 @@ class ApiSource:
         """Close all connections. The source may be used again."""
         self.client.close()
 
-    def _among(self, order_ids: Collection[str]) -> Iterator[list[tuple[str, Row]]]:
+    def _can_ask_for(self, order_id: str, shop_ids: Mapping[str, str]) -> bool:
+        """Whether one order can be asked for: by its number, or by a key that is known."""
+        return self._one is not None and ("shop_id" not in self._one.places or order_id in shop_ids)
+
+    def _asked_for(self, order_id: str, shop_ids: Mapping[str, str]) -> Rows:
+        """The rows of one order."""
+        assert self._one is not None
+        self.status_names.refresh()
+        known = {"order_id": order_id, "shop_id": shop_ids.get(order_id, "")}
+        answer = self.client.get(self._one.filled(known))
+        items = [] if answer.missing is not None else self.shape.found(self.api.find_items, answer.body)
+        rows = [row for item in items if self.layout.is_order(row := self.shape.row(item))]
+        return [row for row in rows if self._is_wanted(row, {order_id}, {known["shop_id"]})]
+
+    def _is_wanted(self, row: Row, order_ids: Collection[str], shop_ids: Collection[str]) -> bool:
+        return id_of(row) in order_ids or self.layout.shop_id(row) in shop_ids
+
+    def _among(self, order_ids: Collection[str], shop_ids: Collection[str]) -> Iterator[list[tuple[str, Row]]]:
         """Of each block the rows of these orders; the API is read to its end, for the last row of each counts."""
-        wanted = frozenset(order_ids)
+        wanted, keys = frozenset(order_ids), frozenset(shop_ids)
         for part in last_of_each(self.every_page(), self.layout):
             ids = [(id_of(row), row) for row in part]
-            yield [(order_id, row) for order_id, row in ids if order_id is not None and order_id in wanted]
+            yield [(order_id, row) for order_id, row in ids if order_id and self._is_wanted(row, wanted, keys)]
 
     def _of_orders(self, parts: Iterator[Rows]) -> Iterator[Rows]:
         return (orders for part in parts if (orders := [row for row in part if self.layout.is_order(row)]))

@@ -14,10 +14,11 @@ from typing import Any
 
 import pytest
 
+from syncd import http
 from syncd.errors import SourceError
 from syncd.redact import Redactor
 from syncd.sources import Api, ApiSource
-from syncd.sources.api import answers, connections
+from syncd.sources.api import client
 from syncd.sources.api.client import Clocks
 from tests.imshop.stub import Act, Stub, drip, reply
 from tests.sources.api.server import FIELDS, STYLES, ApiShop
@@ -134,7 +135,7 @@ def test_an_answer_that_drips_in_ends_at_the_time_out(act: Act) -> None:
 
 
 def test_headers_that_do_not_end_are_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections._Response, "allowance", 1000)
+    monkeypatch.setattr(http._Response, "allowance", 1000)
     told = fault_of(lambda sock: sock.sendall(b"HTTP/1.1 200 OK\r\n" + b"X: " + b"y" * 9999 + b"\r\n"))
     assert "cannot be read: the answer does not end" in told
 
@@ -147,7 +148,7 @@ def test_silence_ends_at_the_time_out() -> None:
 
 
 def test_an_answer_that_does_not_end_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(answers, "BODY_LIMIT", 1000)
+    monkeypatch.setattr(client, "BODY_LIMIT", 1000)
     assert "longer than 32 MiB. Lower SYNCD_SOURCE__BATCH" in fault_of(reply(200, b" " * 2000))
     bomb = gzip.compress(b" " * 5000)
     assert "longer than 32 MiB" in fault_of(reply(200, bomb, Content_Encoding="gzip"))

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-from syncd.model import Asked, Cancellation, Generation
+from syncd.model import CancelDecision, CancelRequest, Generation
 
 LONGEST_ID = 128
 LONGEST_REASON = 1000
@@ -47,7 +47,7 @@ def key_in(fields: Mapping[str, Any]) -> str | None:
     return key if isinstance(key, str) else None
 
 
-def asked_in(fields: Mapping[str, Any]) -> Asked:
+def asked_in(fields: Mapping[str, Any]) -> CancelRequest:
     """The cancellation that is asked for. MalformedError: none is, or it cannot be told of which order."""
     generation: Generation = "current" if "id" in fields or "status" in fields else "first"
     status = fields.get("status")
@@ -60,14 +60,14 @@ def asked_in(fields: Mapping[str, Any]) -> Asked:
     order_id = number or internal
     if order_id is None and uuid is None:
         raise MalformedError("none of id, internalId and uuid says which order it is")
-    return Asked(generation, order_id, uuid, _reason(fields.get("reason")))
+    return CancelRequest(generation, order_id, uuid, _reason(fields.get("reason")))
 
 
-def answer(generation: Generation, decided: Cancellation) -> dict[str, object]:
-    """What IMSHOP is told of a cancellation, in the words of the generation that asked."""
+def answer(generation: Generation, decision: CancelDecision) -> dict[str, object]:
+    """What IMSHOP is told of a decision, in the words of the generation that asked."""
     status, message = _WORDS[generation]
-    words = {status: decided.status, message: decided.message}
-    return {"success": decided.state == "accepted"} | {name: word for name, word in words.items() if word is not None}
+    words = {status: decision.status, message: decision.message}
+    return {"success": decision.state == "accepted"} | {name: word for name, word in words.items() if word is not None}
 
 
 def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

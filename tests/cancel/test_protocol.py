@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from syncd.cancel import MalformedError, answer, asked_in, key_in, parsed
-from syncd.model import Asked
-from tests.cancel.shops import cancellation
+from syncd.model import CancelDecision, CancelRequest
 
 
-def read(body: str) -> Asked:
+def read(body: str) -> CancelRequest:
     return asked_in(parsed(body.encode("utf-8", "surrogatepass")))
 
 
 @pytest.mark.parametrize(
     ("body", "asked"),
     [
-        ('{"uuid": "u", "internalId": "7", "reason": "Передумал"}', Asked("first", "7", "u", "Передумал")),
-        ('{"uuid": "u"}', Asked("first", None, "u")),
-        ('{"internalId": " 0007 ", "reason": null}', Asked("first", "0007", None)),
-        ('{"id": "7", "status": "canceled", "reason": ""}', Asked("current", "7", None)),
-        ('{"id": 7, "status": "Cancelled"}', Asked("current", "7", None)),
-        ('{"id": "7", "internalId": "7", "uuid": "u"}', Asked("current", "7", "u")),
-        ('\ufeff{"id": "7", "key": "k", "more": {"a": [1]}}', Asked("current", "7", None)),
-        ('{"id": "7", "reason": "a\\u0000b\\ud800\\r\\nc"}', Asked("current", "7", None, "a b   c")),
+        ('{"uuid": "u", "internalId": "7", "reason": "Передумал"}', CancelRequest("first", "7", "u", "Передумал")),
+        ('{"uuid": "u"}', CancelRequest("first", None, "u")),
+        ('{"internalId": " 0007 ", "reason": null}', CancelRequest("first", "0007", None)),
+        ('{"id": "7", "status": "canceled", "reason": ""}', CancelRequest("current", "7", None)),
+        ('{"id": 7, "status": "Cancelled"}', CancelRequest("current", "7", None)),
+        ('{"id": "7", "internalId": "7", "uuid": "u"}', CancelRequest("current", "7", "u")),
+        ('\ufeff{"id": "7", "key": "k", "more": {"a": [1]}}', CancelRequest("current", "7", None)),
+        ('{"id": "7", "reason": "a\\u0000b\\ud800\\r\\nc"}', CancelRequest("current", "7", None, "a b   c")),
     ],
 )
-def test_each_generation_is_understood(body: str, asked: Asked) -> None:
+def test_each_generation_is_understood(body: str, asked: CancelRequest) -> None:
     assert read(body) == asked
 
 
@@ -73,9 +70,9 @@ def test_a_key_that_is_no_text_is_none() -> None:
 
 
 def test_each_generation_is_answered_in_its_own_words() -> None:
-    accepted = replace(cancellation(), state="accepted", status="cancelled", message="Отменён")
-    refused = replace(cancellation(), state="refused", message="Уже в пути")
+    accepted = CancelDecision("accepted", "cancelled", "Отменён")
+    refused = CancelDecision("refused", message="Уже в пути", error="for the operator")
     assert answer("first", accepted) == {"success": True, "newStatus": "cancelled", "newMessage": "Отменён"}
     assert answer("current", accepted) == {"success": True, "status": "cancelled", "message": "Отменён"}
     assert answer("first", refused) == {"success": False, "newMessage": "Уже в пути"}
-    assert answer("current", replace(accepted, status=None, message=None)) == {"success": True}
+    assert answer("current", CancelDecision("accepted")) == {"success": True}

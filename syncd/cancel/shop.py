@@ -1,0 +1,71 @@
+"""What a way to cancel is: it is given a cancellation and some seconds, and brings the shop's decision."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Mapping
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import Protocol, TypeVar
+
+from syncd.cancel.words import NOT_KNOWN
+from syncd.errors import CancelError
+from syncd.model import CancelDecision, Cancellation
+
+log = logging.getLogger("syncd")
+
+NO_SUCH_ORDER = CancelDecision("refused", message=NOT_KNOWN, lasts=False)
+T = TypeVar("T")
+
+
+class Shop(Protocol):
+    """A way to have the shop cancel an order."""
+
+    @property
+    def wants_shop_id(self) -> bool:
+        """Whether it hands the shop's own key of the order on, and so must know it."""
+
+    def cancel(self, cancellation: Cancellation, seconds: float) -> CancelDecision:
+        """Have the shop cancel the order, within so many seconds. CancelError: it did not decide."""
+
+    def close(self) -> None: ...
+
+
+def values_of(cancellation: Cancellation) -> Mapping[str, str]:
+    """What a template, a program or a statement is given; what is not known is empty."""
+    return {
+        "order_id": cancellation.order_id or "",
+        "shop_id": cancellation.shop_id or "",
+        "uuid": cancellation.imshop_uuid or "",
+        "reason": cancellation.reason or "",
+    }
+
+
+def known(cancellation: Cancellation, names: Collection[str]) -> set[str]:
+    """Those of the identifiers that are known. Dots alone name nothing: in an address they lead elsewhere."""
+    values = values_of(cancellation)
+    return {name for name in names if values[name].strip(".")}
+
+
+def within(seconds: float, call: Callable[[], T]) -> T:
+    """What `call` returns or raises, in a thread of its own, which is left behind when time is up: no driver and no
+    resolver can be interrupted. CancelError: it raised something unexpected, or is not done within `seconds`."""
+    done: SimpleQueue[tuple[T | None, CancelError | None]] = SimpleQueue()
+    Thread(target=lambda: done.put(_outcome(call)), name="cancellation", daemon=True).start()
+    try:
+        result, error = done.get(timeout=seconds)
+    except Empty:
+        raise CancelError(f"the shop did not answer within {seconds:.1f} s", in_doubt=True) from None
+    if error:
+        raise error
+    return result  # type: ignore[return-value]  # there is one where there is no error
+
+
+def _outcome(call: Callable[[], T]) -> tuple[T | None, CancelError | None]:
+    try:
+        return call(), None
+    except CancelError as error:
+        return None, error
+    except Exception as error:  # the boundary of the thread: whoever waits must learn of it
+        log.exception("cancellation_crashed")
+        return None, CancelError(f"unexpected: {type(error).__name__}", in_doubt=True)

@@ -1,0 +1,126 @@
+"""The numbers of orders that the shop knows by a key of its own: one order may get another number, and stays one order.
+
+A plug-in that numbers orders later first shows an order under its key, then under its number, which may be the key of
+another order. So an order whose number another one has now, and whose own new number was not read yet, is parked: it
+has no number for a while, and nothing is told of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
+
+from syncd.state.facts import get_fact
+from syncd.state.store import Store, in_chunks
+from syncd.state.tables import (
+    DUE_SOMETIME,
+    cancellations,
+    changes,
+    clean,
+    former_numbers,
+    seen,
+    segments,
+)
+
+_ON_THE_WAY = "\x1f"
+"""Begins a number while several change places in one transaction."""
+_PARKED = "without a number, shop_id "
+_OF_ORDERS = (seen, changes, cancellations, former_numbers)
+
+
+class NumbersPart(Store):
+    def current_number(self, order_id: str) -> str:
+        """The number that the order has now; the same one where it is not known as a former number of another."""
+        with self.read() as connection:
+            return current_number(connection, order_id)
+
+    def numbers_of(self, shop_ids: Iterable[str]) -> Mapping[str, set[str]]:
+        """The numbers of the tracked orders with these keys of the shop's: more than one where a reading showed so."""
+        found: dict[str, set[str]] = {}
+        with self.read() as connection:
+            for some in in_chunks(map(clean, shop_ids)):
+                known = select(seen.c.shop_id, seen.c.order_id).where(seen.c.shop_id.in_(some))
+                for shop_id, order_id in connection.execute(known):
+                    found.setdefault(shop_id, set()).add(order_id)
+        return found
+
+    def shop_ids(self, order_ids: Iterable[str]) -> Mapping[str, str]:
+        """The shop's own keys of those of the orders whose key is known."""
+        found: dict[str, str] = {}
+        with self.read() as connection:
+            for some in in_chunks(map(clean, order_ids)):
+                known = select(seen.c.order_id, seen.c.shop_id).where(seen.c.order_id.in_(some))
+                found |= {order_id: shop_id for order_id, shop_id in connection.execute(known) if shop_id}
+        return found
+
+
+def current_number(connection: Connection, order_id: str) -> str:
+    """See NumbersPart. A number that an order has now is that order's, whoever had it before."""
+    number = clean(order_id)
+    if connection.execute(select(seen.c.order_id).where(seen.c.order_id == number)).first():
+        return order_id
+    now: str | None = connection.execute(
+        select(former_numbers.c.order_id).where(former_numbers.c.former == number)
+    ).scalar()
+    return now or order_id
+
+
+def renumber(connection: Connection, numbers: Mapping[str, str], now: datetime) -> None:
+    """Give tracked orders other numbers, former -> new, with all that is kept of them. Both numbers find them then.
+
+    What had such a number, and gets none of these, is parked until it shows up under another one.
+    """
+    moves = {clean(former): clean(new) for former, new in numbers.items()}
+    parked = _parked(connection, moves)
+    everything = {**moves, **parked}
+    for some in in_chunks(everything):
+        left = select(seen.c.segment).where(seen.c.order_id.in_(some), seen.c.segment.is_not(None))
+        connection.execute(update(segments).where(segments.c.segment.in_(left)).values(digest=None))
+        connection.execute(update(seen).where(seen.c.order_id.in_(some)).values(segment=None))
+    compare = get_fact(connection, "compare") or 0
+    for some in in_chunks(moves):
+        connection.execute(update(seen).where(seen.c.order_id.in_(some)).values(compared_in=compare))
+    _rename(connection, {former: _ON_THE_WAY + new for former, new in everything.items()})
+    _rename(connection, {_ON_THE_WAY + new: new for new in everything.values()})
+    _wait(connection, parked.values(), None)
+    _wait(connection, [new for former, new in moves.items() if former.startswith(_PARKED)], now)
+    _remember(connection, moves)
+
+
+def _parked(connection: Connection, moves: Mapping[str, str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for some in in_chunks(new for new in moves.values() if new not in moves):
+        known = select(seen.c.order_id, seen.c.shop_id).where(seen.c.order_id.in_(some))
+        found |= {order_id: f"{_PARKED}{shop_id}" for order_id, shop_id in connection.execute(known)}
+    return found
+
+
+def _rename(connection: Connection, numbers: Mapping[str, str]) -> None:
+    rows = [{"number_before": former, "number_now": new} for former, new in numbers.items()]
+    for table in _OF_ORDERS:
+        number = table.c.order_id
+        connection.execute(
+            update(table).where(number == bindparam("number_before")).values({number: bindparam("number_now")}), rows
+        )
+
+
+def _wait(connection: Connection, order_ids: Iterable[str], until: datetime | None) -> None:
+    """What is to be told of these orders waits until then; None: until they have a number again."""
+    for some in in_chunks(order_ids):
+        waiting = (DUE_SOMETIME, changes.c.order_id.in_(some))
+        connection.execute(update(changes).where(*waiting).values(next_attempt_at=until))
+
+
+def _remember(connection: Connection, moves: Mapping[str, str]) -> None:
+    for some in in_chunks([*moves, *moves.values()]):
+        connection.execute(delete(former_numbers).where(former_numbers.c.former.in_(some)))
+    taken = set(moves.values())
+    former = [
+        {"former": former, "order_id": new}
+        for former, new in moves.items()
+        if former not in taken and not former.startswith(_PARKED)
+    ]
+    if former:
+        connection.execute(insert(former_numbers), former)

@@ -1,0 +1,180 @@
+"""The order is looked up right before it is cancelled: its present status, and the shop's own key of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from syncd.cancel.words import NOT_KNOWN
+from syncd.errors import CancelError
+from syncd.model import CancelDecision, Cancellation, CancelRequest, Decision, Skipped
+from syncd.state import State
+from tests.cancel.made import Office
+from tests.made import NOON
+from tests.state.made import MINUTE, adopted, stage
+
+REQUEST = CancelRequest("current", "7", None, "Передумал")
+FROM = ("new", "packed")
+
+
+@pytest.fixture
+def office(memory: State) -> Office:
+    return Office(memory)
+
+
+def test_an_order_in_a_status_that_is_allowed_is_put_to_the_shop(office: Office) -> None:
+    office.orders.put("7", "packed")
+    assert office.desk(FROM).receive(REQUEST).state == "accepted"
+    assert len(office.orders.asked) == 1
+
+
+def test_an_order_in_any_other_status_is_refused_unasked(office: Office) -> None:
+    office.orders.put("7", "sent")
+    refused = office.desk(FROM).receive(REQUEST)
+    assert (refused.state, refused.message, office.shop.asked) == ("refused", "Нельзя", [])
+    assert "the order is sent in the shop" in str(refused.error)
+
+
+def test_an_order_that_is_not_there_is_refused_until_it_is(office: Office) -> None:
+    desk = office.desk(FROM)
+    assert desk.receive(REQUEST).message == NOT_KNOWN
+    office.orders.put("7", "new")
+    assert desk.receive(REQUEST).state == "accepted"
+
+
+def test_a_shop_that_cannot_be_read_decides_nothing_and_nothing_is_applied(office: Office) -> None:
+    office.orders.fault = "the shop's database is away"
+    desk = office.desk(FROM)
+    failed = desk.receive(REQUEST)
+    assert (failed.state, failed.in_doubt, office.shop.asked) == ("failed", False, [])
+    assert "could not be looked up" in str(failed.error)
+    office.orders.fault = None
+    office.orders.put("7", "new")
+    assert desk.receive(REQUEST).state == "accepted"
+
+
+def test_a_row_that_cannot_be_read_decides_nothing(office: Office) -> None:
+    office.orders.skipped = [Skipped("no_status", "7", "order 7 has no status")]
+    failed = office.desk(FROM).receive(REQUEST)
+    assert (failed.state, "order 7 has no status" in str(failed.error)) == ("failed", True)
+
+
+def test_an_order_that_is_only_known_by_uuid_is_refused(office: Office) -> None:
+    assert office.desk(FROM).receive(CancelRequest("first", None, "u")).message == NOT_KNOWN
+
+
+def test_an_earlier_attempt_that_was_applied_is_a_yes(office: Office) -> None:
+    def silent(_: Cancellation) -> CancelDecision:
+        office.orders.put("7", "cancelled")
+        raise CancelError("no answer", in_doubt=True)
+
+    office.orders.put("7", "new")
+    office.shop.decide = silent
+    desk = office.desk(FROM)
+    assert desk.receive(REQUEST).state == "failed"
+    assert desk.receive(REQUEST).state == "accepted"
+    assert len(office.shop.asked) == 1
+
+
+def test_an_order_that_somebody_else_cancelled_is_refused(office: Office) -> None:
+    office.orders.put("7", "cancelled")
+    assert office.desk(FROM).receive(REQUEST).state == "refused"
+
+
+def test_the_key_is_handed_on_where_it_is_asked_for(office: Office) -> None:
+    office.shop.wants_shop_id = True
+    office.orders.put("7", "new", shop_id="348")
+    decided = office.desk().receive(REQUEST)
+    assert ([one.shop_id for one in office.shop.asked], decided.shop_id) == (["348"], "348")
+
+
+def test_a_key_that_is_known_needs_no_look(office: Office) -> None:
+    office.shop.wants_shop_id = True
+    stage(office.state, Decision(replace(adopted("7").seen, shop_id="348")))
+    office.desk().receive(REQUEST)
+    assert ([one.shop_id for one in office.shop.asked], office.orders.asked) == (["348"], [])
+
+
+def test_an_order_that_has_no_key_yet_is_to_be_asked_for_again(office: Office) -> None:
+    office.shop.wants_shop_id = True
+    office.orders.put("7", "new")
+    desk = office.desk()
+    failed = desk.receive(REQUEST)
+    assert (failed.state, office.shop.asked, len(office.orders.asked)) == ("failed", [], 1)
+    assert "no shop_id of order 7 yet" in str(failed.error)
+    office.orders.put("7", "new", shop_id="348")
+    assert desk.receive(REQUEST).state == "accepted"
+
+
+def test_a_known_key_finds_the_order_under_its_new_number(office: Office) -> None:
+    stage(office.state, Decision(replace(adopted("7").seen, shop_id="348")))
+    office.orders.put("1007", "new", shop_id="348")
+    assert office.desk(FROM).receive(REQUEST).state == "accepted"
+    assert [(one.order_id, one.shop_id) for one in office.shop.asked] == [("1007", "348")]
+
+
+def test_a_number_that_is_another_orders_by_now_is_not_guessed(office: Office) -> None:
+    stage(office.state, Decision(replace(adopted("7").seen, shop_id="7")))
+    office.orders.put("8", "new", shop_id="7")
+    office.orders.put("7", "new", shop_id="6")
+    failed = office.desk(FROM).receive(REQUEST)
+    assert (failed.state, office.shop.asked) == ("failed", [])
+    assert "nobody can tell which is meant" in str(failed.error)
+
+
+def test_two_orders_with_one_number_are_not_guessed(office: Office) -> None:
+    office.orders.put("7", "new", shop_id="1")
+    office.orders.orders["twin"] = replace(office.orders.orders["7"], shop_id="2")
+    assert office.desk(FROM).receive(REQUEST).state == "failed"
+    assert office.shop.asked == []
+
+
+def test_two_numbers_of_one_order_are_one_application(office: Office) -> None:
+    stage(office.state, Decision(replace(adopted("7").seen, shop_id="348")))
+    office.orders.put("1007", "new", shop_id="348")
+    first = office.state.receive(REQUEST, "other", NOON, NOON + MINUTE).cancellation
+
+    def decided(seconds: float) -> None:
+        office.passed += seconds
+        office.state.decide(first, CancelDecision("accepted", "cancelled"), NOON, answered=True)
+
+    answered = office.desk(FROM, pause=decided).receive(CancelRequest("current", "1007", None))
+    assert (answered.state, answered.id, office.shop.asked) == ("accepted", first.id, [])
+    assert len(office.repeated) == 1
+
+
+@pytest.mark.parametrize(("afterwards", "state"), [("cancelled", "accepted"), ("new", "refused"), (None, "refused")])
+def test_a_yes_that_means_nothing_is_held_against_the_order(office: Office, afterwards: str | None, state: str) -> None:
+    def apply(_: Cancellation) -> CancelDecision:
+        office.orders.orders.clear()
+        if afterwards:
+            office.orders.put("7", afterwards)
+        return CancelDecision("accepted")
+
+    office.orders.put("7", "new")
+    office.shop.decide = apply
+    assert office.desk(FROM, confirms=True).receive(REQUEST).state == state
+
+
+def test_a_yes_that_cannot_be_confirmed_is_in_doubt(office: Office) -> None:
+    def apply(_: Cancellation) -> CancelDecision:
+        office.orders.fault = "away"
+        return CancelDecision("accepted")
+
+    office.orders.put("7", "new")
+    office.shop.decide = apply
+    failed = office.desk(FROM, confirms=True).receive(REQUEST)
+    assert (failed.state, failed.in_doubt) == ("failed", True)
+
+
+def test_an_operator_has_the_order_looked_up_too(office: Office) -> None:
+    office.shop.wants_shop_id = True
+    office.orders.fault = "away"
+    desk = office.desk(FROM)
+    failed = desk.receive(REQUEST)
+    office.orders.fault = None
+    office.orders.put("7", "sent", shop_id="348")
+    taken = desk.retry(failed.id)
+    assert taken
+    assert (taken.cancellation.state, office.shop.asked) == ("refused", [])

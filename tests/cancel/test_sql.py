@@ -1,0 +1,191 @@
+"""An UPDATE that cancels, in real databases: it never finds another order than the one that is named."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from syncd.cancel import SqlShop
+from syncd.cancel.shop import NO_SUCH_ORDER
+from syncd.errors import CancelError
+from syncd.model import CancelDecision
+from tests.cancel.shops import cancellation
+from tests.servers import execute, mariadb_database, postgresql_database
+
+__all__ = ["mariadb_database", "postgresql_database"]
+
+UPDATE = "UPDATE orders SET state = 'cancelled', why = :reason WHERE number = :order_id AND state = 'new'"
+BY_KEY = "UPDATE orders SET state = 'cancelled' WHERE id = :shop_id"
+ACCEPTED, REFUSED = CancelDecision("accepted"), CancelDecision("refused")
+SHOPS = {
+    "sqlite": ("sqlite", "", ""),
+    "postgresql": ("postgresql", "", ""),
+    "mariadb strict": ("mariadb", "STRICT_ALL_TABLES", "ENGINE=InnoDB"),
+    "mariadb lax": ("mariadb", "", "ENGINE=InnoDB"),
+    "mariadb lax MyISAM": ("mariadb", "", "ENGINE=MyISAM"),
+    "mariadb strict MyISAM": ("mariadb", "STRICT_ALL_TABLES", "ENGINE=MyISAM"),
+}
+
+
+@pytest.fixture(params=SHOPS)
+def shop_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Orders with a number as text and a key that is a number: 2, 7 and 1000, and one each that are like them."""
+    kind, mode, engine = SHOPS[request.param]
+    url = f"sqlite:///{tmp_path}/shop.db" if kind == "sqlite" else str(request.getfixturevalue(f"{kind}_database"))
+    if kind == "mariadb":
+        url += f"?sql_mode={mode}" if mode else "?sql_mode="
+    execute(
+        url,
+        f"CREATE TABLE orders (id INT PRIMARY KEY, number VARCHAR(20), state VARCHAR(20), why VARCHAR(200)) {engine}",
+        "INSERT INTO orders VALUES (2, '7', 'new', NULL), (7, '8', 'new', NULL), (1000, 'a1', 'new', NULL)",
+    )
+    return url
+
+
+def states(url: str) -> dict[int, str]:
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        found = {row.id: row.state for row in connection.execute(text("SELECT id, state FROM orders"))}
+    engine.dispose()
+    return found
+
+
+@contextmanager
+def shop(url: str, statement: str = UPDATE, seconds: float = 5) -> Iterator[SqlShop]:
+    made = SqlShop(url, statement, seconds, str)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def failure(shop: SqlShop, seconds: float = 5.0, **given: Any) -> CancelError:
+    with pytest.raises(CancelError) as caught:
+        shop.cancel(cancellation(**given), seconds)
+    return caught.value
+
+
+def test_rows_that_changed_are_a_yes_and_none_a_no(shop_url: str) -> None:
+    with shop(shop_url) as by_number:
+        assert by_number.cancel(cancellation(reason="x'; DROP TABLE orders; --"), 5) == ACCEPTED
+        assert by_number.cancel(cancellation(), 5) == REFUSED
+    assert states(shop_url) == {2: "cancelled", 7: "new", 1000: "new"}
+
+
+@pytest.mark.parametrize(
+    "named",
+    ["2-1", "2abc", " 2", "2 ", "2.0", "2e0", "1e3", "0x2", "+2", "02", "２", "99999999999999999999", "-", "7' OR 1=1"],
+)
+def test_a_key_is_no_number_that_it_only_begins_with(shop_url: str, named: str) -> None:
+    with shop(shop_url, BY_KEY) as by_key:
+        assert by_key.cancel(cancellation(shop_id=named), 5) == NO_SUCH_ORDER
+    assert set(states(shop_url).values()) == {"new"}
+
+
+def test_a_key_that_is_a_number_finds_it(shop_url: str) -> None:
+    with shop(shop_url, BY_KEY) as by_key:
+        assert by_key.cancel(cancellation(shop_id="1000"), 5) == ACCEPTED
+    assert states(shop_url) == {2: "new", 7: "new", 1000: "cancelled"}
+
+
+@pytest.mark.parametrize("named", ["A1", "7 ", "07", "7.0", "Ж", "a1\U0001f600", "x" * 500])
+def test_a_number_is_found_letter_for_letter(shop_url: str, named: str) -> None:
+    with shop(shop_url) as by_number:
+        assert by_number.cancel(cancellation(named), 5) == NO_SUCH_ORDER
+    assert set(states(shop_url).values()) == {"new"}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE orders SET state = 'cancelled' WHERE :shop_id = orders.id",
+        "UPDATE orders SET state = 'cancelled' WHERE id IN (:shop_id)",
+        "UPDATE orders SET state = 'cancelled' WHERE number IN (SELECT '7' FROM orders o WHERE o.id = :shop_id)",
+        "UPDATE orders SET state = ':shop_id' WHERE id = :shop_id -- :uuid",
+    ],
+)
+def test_a_comparison_may_be_written_in_other_ways(shop_url: str, statement: str) -> None:
+    if "SELECT" in statement and "mysql" in shop_url:
+        pytest.skip("MariaDB does not update what it selects from")
+    with shop(shop_url, statement) as by_key:
+        assert by_key.cancel(cancellation(shop_id="2-1"), 5) == NO_SUCH_ORDER
+        assert by_key.cancel(cancellation(shop_id="2"), 5) == ACCEPTED
+    assert states(shop_url)[2] != "new"
+
+
+def test_two_orders_that_a_collation_cannot_tell_apart_are_left_alone(mariadb_database: str) -> None:
+    execute(
+        mariadb_database,
+        "CREATE TABLE orders (number VARCHAR(20), state VARCHAR(20), why TEXT) COLLATE utf8mb4_general_ci",
+        "INSERT INTO orders VALUES ('a1', 'new', NULL), ('A1', 'new', NULL)",
+    )
+    with shop(mariadb_database) as by_number:
+        assert "other orders have the order_id 'a1' too" in str(failure(by_number, order_id="a1"))
+
+
+def test_a_padded_column_holds_the_number_that_it_shows(postgresql_database: str) -> None:
+    execute(
+        postgresql_database,
+        "CREATE TABLE orders (number CHAR(9), state TEXT, why TEXT)",
+        "INSERT INTO orders VALUES ('7', 'new', NULL)",
+    )
+    with shop(postgresql_database) as by_number:
+        assert by_number.cancel(cancellation("7"), 5) == ACCEPTED
+
+
+def test_a_uuid_is_the_same_in_capitals(postgresql_database: str) -> None:
+    uuid = "cfe64e76-dbc4-4f0f-b9d1-7423aeb6f195"
+    execute(
+        postgresql_database, "CREATE TABLE orders (u UUID, state TEXT)", f"INSERT INTO orders VALUES ('{uuid}', 'new')"
+    )
+    with shop(postgresql_database, "UPDATE orders SET state = 'cancelled' WHERE u = :uuid") as by_uuid:
+        assert by_uuid.cancel(cancellation(uuid="no uuid"), 5) == NO_SUCH_ORDER
+        assert by_uuid.cancel(cancellation(uuid=uuid.upper()), 5) == ACCEPTED
+
+
+def test_a_statement_that_wants_a_number_is_not_run_without_one(tmp_path: Path) -> None:
+    with shop(f"sqlite:///{tmp_path}/no/such/shop.db") as by_number:
+        assert by_number.cancel(cancellation(None), 5) == NO_SUCH_ORDER
+
+
+def test_a_database_that_is_not_there_decides_nothing(tmp_path: Path) -> None:
+    with shop(f"sqlite:///{tmp_path}/no/such/shop.db") as by_number:
+        error = failure(by_number)
+    assert "unable to open database file" in str(error)
+    assert not error.in_doubt
+
+
+def test_an_update_that_is_wrong_decides_nothing(shop_url: str) -> None:
+    with shop(shop_url, "UPDATE orders SET nowhere = 1 WHERE number = :order_id") as wrong:
+        assert "nowhere" in str(failure(wrong))
+
+
+def test_a_row_that_is_locked_decides_nothing_within_the_time(tmp_path: Path) -> None:
+    path = tmp_path / "shop.db"
+    with sqlite3.connect(path, isolation_level=None) as other, shop(f"sqlite:///{path}", seconds=1) as by_number:
+        other.execute("CREATE TABLE orders (number, state, why)")
+        other.execute("BEGIN EXCLUSIVE")
+        assert "database is locked" in str(failure(by_number))
+        other.execute("ROLLBACK")
+
+
+def test_an_update_that_is_done_too_late_is_undone(tmp_path: Path) -> None:
+    path = tmp_path / "shop.db"
+    with sqlite3.connect(path, isolation_level=None) as other, shop(f"sqlite:///{path}", seconds=1) as by_number:
+        other.execute("CREATE TABLE orders (number, state, why)")
+        other.execute("INSERT INTO orders VALUES ('7', 'new', NULL)")
+        assert "was undone" in str(failure(by_number, seconds=-1))
+        assert other.execute("SELECT state FROM orders").fetchall() == [("new",)]
+
+
+def test_the_look_ups_are_tried_beforehand(shop_url: str) -> None:
+    with shop(shop_url) as well, shop(shop_url, "UPDATE orders SET state = 'x' WHERE nummer = :order_id") as wrong:
+        well.log_in()
+        with pytest.raises(CancelError, match="nummer"):
+            wrong.log_in()

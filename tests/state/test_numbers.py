@@ -1,0 +1,112 @@
+"""An order that gets another number stays one order, with all that is kept of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from syncd.model import Decision, Outcome
+from syncd.state import State
+from tests.made import NOON
+from tests.state.made import adopted, decision, outcome, stage, states, take, the, write_down
+
+HOUR = timedelta(hours=1)
+
+
+def keyed(known: Decision, shop_id: str) -> Decision:
+    return replace(known, seen=replace(known.seen, shop_id=shop_id))
+
+
+@pytest.fixture
+def numbered(state: State) -> State:
+    """Orders 348, 349 and 350, each under its own key, as before a plug-in numbers them."""
+    stage(state, *(keyed(adopted(str(number)), str(number)) for number in (348, 349, 350)))
+    return state
+
+
+def give(state: State, numbers: dict[str, str]) -> None:
+    with state.staging() as staging:
+        staging.renumber(numbers, NOON)
+
+
+def keys(state: State, *order_ids: str) -> dict[str, str | None]:
+    return {order_id: seen.shop_id for order_id, seen in state.load(order_ids).items()}
+
+
+def test_the_key_of_an_order_is_kept(numbered: State) -> None:
+    assert keys(numbered, "348") == {"348": "348"}
+    assert numbered.shop_ids(["348", "999"]) == {"348": "348"}
+    assert numbered.numbers_of(["348", "999"]) == {"348": {"348"}}
+
+
+def test_another_number_takes_all_that_is_kept_along(numbered: State) -> None:
+    stage(numbered, keyed(decision("348", "packed"), "348"))
+    give(numbered, {"348": "1348"})
+    assert keys(numbered, "348", "1348") == {"1348": "348"}
+    assert [(push.order_id, push.status) for push in take(numbered)] == [("1348", "packed")]
+    assert numbered.tracked() == 3
+
+
+def test_both_numbers_find_it(numbered: State) -> None:
+    stage(numbered, keyed(decision("348", "packed"), "348"))
+    give(numbered, {"348": "1348"})
+    give(numbered, {"1348": "2348"})
+    for number in ("348", "1348", "2348"):
+        assert numbered.current_number(number) == "2348"
+        story = numbered.story(number)
+        assert (story.order_id, len(story.changes), story.former_numbers) == ("2348", 1, ["1348", "348"])
+        assert [change.order_id for change in numbered.changes(order_id=number)] == ["2348"]
+
+
+def test_numbers_that_are_keys_of_others_are_given_at_once(numbered: State) -> None:
+    give(numbered, {"348": "349", "349": "350", "350": "351"})
+    assert keys(numbered, "348", "349", "350", "351") == {"349": "348", "350": "349", "351": "350"}
+    assert numbered.current_number("349") == "349"
+    assert numbered.current_number("348") == "349"
+
+
+def test_two_orders_change_places(numbered: State) -> None:
+    give(numbered, {"348": "349", "349": "348"})
+    assert keys(numbered, "348", "349") == {"348": "349", "349": "348"}
+
+
+def test_an_order_whose_number_is_taken_waits_for_its_own(numbered: State) -> None:
+    stage(numbered, keyed(decision("349", "packed"), "349"))
+    give(numbered, {"348": "349"})
+    assert keys(numbered, "348", "349") == {"349": "348"}
+    assert take(numbered, now=NOON + HOUR) == []
+    ((parked,),) = [numbered.numbers_of(["349"])["349"]]
+    give(numbered, {parked: "350x"})
+    assert [(push.order_id, push.status) for push in take(numbered, now=NOON)] == [("350x", "packed")]
+    assert numbered.current_number(parked) == parked
+
+
+def test_a_push_that_is_on_its_way_is_written_down_for_the_new_number(numbered: State) -> None:
+    stage(numbered, keyed(decision("348", "packed"), "348"))
+    (push,) = take(numbered)
+    give(numbered, {"348": "1348"})
+    write_down(numbered, outcome(push))
+    assert the(numbered, "1348").told == {"status": "packed"}
+
+
+def test_a_push_that_may_have_arrived_leaves_a_doubt_of_the_new_number(numbered: State) -> None:
+    stage(numbered, keyed(decision("348", "packed"), "348"))
+    (push,) = take(numbered)
+    give(numbered, {"348": "1348"})
+    stage(numbered, keyed(decision("1348", "new", 2), "348"))
+    lost: Outcome = outcome(push, "retry", in_doubt=True)
+    write_down(numbered, lost)
+    assert the(numbered, "1348").told is None
+    assert states(numbered, "348") == ["superseded", "pending"]
+
+
+def test_a_number_is_forgotten_with_its_order(numbered: State) -> None:
+    give(numbered, {"348": "1348"})
+    compare = numbered.start_compare()
+    numbered.resegment(5, ["349", "350"], None, compare, NOON)
+    with numbered.write() as connection:
+        connection.exec_driver_sql("UPDATE seen SET missing_since = 0 WHERE order_id = '1348'")
+    numbered.prune(NOON, HOUR)
+    assert numbered.current_number("348") == "348"

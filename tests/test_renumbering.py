@@ -1,0 +1,164 @@
+"""A plug-in numbers orders later: an order that is known by the shop's key is the same one under another number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from syncd.model import CancelDecision, CancelRequest
+from syncd.poll import Poller
+from syncd.staging import Stager
+from syncd.state import State
+from tests.fakes import LOOKBACK, FakeShop
+from tests.state.made import deliver, the
+
+SECOND = timedelta(seconds=1)
+
+
+@pytest.fixture
+def shop() -> FakeShop:
+    shop = FakeShop()
+    for number in range(348, 360):
+        shop.put(str(number), "new", shop_id=str(number))
+    return shop
+
+
+@pytest.fixture
+def poller(shop: FakeShop, memory: State) -> Poller:
+    poller = Poller(shop, memory, lambda _status: "push", max_changes=0, lookback=LOOKBACK)
+    poller.poll(shop.now)
+    shop.now += SECOND
+    return poller
+
+
+def number(shop: FakeShop, key: int, new: str, status: str = "new") -> None:
+    """The plug-in writes an order's number, and the shop its time."""
+    former = next(order_id for order_id, row in shop.rows.items() if row[3] == str(key))
+    del shop.rows[former]
+    shop.put(new, status, shop_id=str(key))
+
+
+def waiting(memory: State) -> list[tuple[str, str]]:
+    return sorted((change.order_id, change.status) for change in memory.changes(state="pending"))
+
+
+Find = Callable[[Poller, FakeShop], object]
+FINDS = {"poll": lambda poller, shop: poller.poll(shop.now), "compare": lambda poller, shop: poller.reconcile(shop.now)}
+
+
+@pytest.fixture(params=FINDS)
+def find(request: pytest.FixtureRequest) -> Find:
+    found: Find = FINDS[request.param]
+    return found
+
+
+def test_another_number_alone_tells_nobody(poller: Poller, shop: FakeShop, memory: State, find: Find) -> None:
+    number(shop, 348, "1348")
+    find(poller, shop)
+    assert (waiting(memory), memory.tracked()) == ([], 12)
+    poller.reconcile(shop.now)
+    assert (memory.summary().missing_refused, the(memory, "1348").missing) == (0, False)
+
+
+def test_what_changes_is_told_once_under_the_new_number(
+    poller: Poller, shop: FakeShop, memory: State, find: Find
+) -> None:
+    number(shop, 348, "1348", "packed")
+    find(poller, shop)
+    assert waiting(memory) == [("1348", "packed")]
+    deliver(memory, shop.now)
+    poller.reconcile(shop.now)
+    assert waiting(memory) == []
+
+
+def test_what_waits_is_told_under_the_new_number(poller: Poller, shop: FakeShop, memory: State) -> None:
+    shop.put("348", "packed", shop_id="348")
+    poller.poll(shop.now)
+    shop.now += SECOND
+    number(shop, 348, "1348", "packed")
+    poller.poll(shop.now)
+    assert waiting(memory) == [("1348", "packed")]
+
+
+def test_numbers_that_were_the_keys_of_others_tell_nobody(
+    poller: Poller, shop: FakeShop, memory: State, find: Find
+) -> None:
+    for key in range(359, 347, -1):
+        number(shop, key, str(key + 1))
+    find(poller, shop)
+    assert (waiting(memory), memory.tracked()) == ([], 12)
+    assert memory.shop_ids(["349", "360"]) == {"349": "348", "360": "359"}
+
+
+def test_a_number_that_is_read_before_its_holder_has_another_tells_nobody(
+    poller: Poller, shop: FakeShop, memory: State
+) -> None:
+    shop.page = 1
+    number(shop, 349, "350x")
+    number(shop, 348, "349")
+    poller.poll(shop.now)
+    assert (waiting(memory), memory.tracked()) == ([], 12)
+    assert memory.shop_ids(["349", "350x"]) == {"349": "348", "350x": "349"}
+
+
+def test_one_key_with_two_numbers_is_two_orders(poller: Poller, shop: FakeShop, memory: State, find: Find) -> None:
+    shop.put("1348", "new", shop_id="348")
+    find(poller, shop)
+    assert (waiting(memory), memory.tracked()) == ([("1348", "new")], 13)
+    shop.now += SECOND
+    shop.put("348", "packed", shop_id="348")
+    shop.put("1348", "sent", shop_id="348")
+    find(poller, shop)
+    assert waiting(memory) == [("1348", "sent"), ("348", "packed")]
+
+
+def test_two_new_numbers_with_one_key_are_two_orders(poller: Poller, shop: FakeShop, memory: State) -> None:
+    del shop.rows["348"]
+    shop.put("1348", "new", shop_id="348")
+    shop.put("2348", "new", shop_id="348")
+    poller.poll(shop.now)
+    assert waiting(memory) == [("1348", "new"), ("2348", "new")]
+
+
+def test_a_key_that_comes_later_is_noted_and_told_to_nobody(memory: State, find: Find) -> None:
+    shop = FakeShop()
+    shop.put("7", "new")
+    poller = Poller(shop, memory, lambda _status: "push", max_changes=0, lookback=LOOKBACK)
+    poller.poll(shop.now)
+    shop.put("7", "new", shop.now, shop_id="348")
+    find(poller, shop)
+    assert (waiting(memory), the(memory, "7").shop_id) == ([], "348")
+
+
+def test_another_number_for_all_orders_is_looked_up_for_some_and_tells_nobody(
+    poller: Poller, shop: FakeShop, memory: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Stager, "LOOKED_UP_AT_MOST", 3)
+    shop.page = 4
+    for key in range(348, 360):
+        number(shop, key, f"A{key}")
+    poller.poll(shop.now)
+    assert (waiting(memory), memory.tracked(), len(shop.found)) == ([], 12, 4)
+    poller.reconcile(shop.now)
+    assert memory.summary().missing_refused == 0
+
+
+def test_an_order_that_was_answered_from_memory_is_looked_at_though_the_shop_says_nothing(
+    poller: Poller, shop: FakeShop, memory: State
+) -> None:
+    request = CancelRequest("current", "348", None)
+    shop.now += timedelta(days=1)
+    shop.put("359", "packed", shop_id="359")
+    poller.poll(shop.now)
+    mine = memory.receive(request, "token", shop.now, shop.now + SECOND).cancellation
+    memory.decide(mine, CancelDecision("accepted", "cancelled"), shop.now, answered=True)
+    shop.now += SECOND
+    poller.poll(shop.now)
+    assert waiting(memory) == [("359", "packed")]
+    assert not memory.receive(request, "token", shop.now, shop.now + SECOND).mine
+    shop.now += SECOND
+    poller.poll(shop.now)
+    assert waiting(memory) == [("348", "new"), ("359", "packed")]
+    assert memory.answered_again() == []

@@ -1,0 +1,60 @@
+"""What an UPDATE compares an order with."""
+
+from __future__ import annotations
+
+import pytest
+
+from syncd.statement import Comparison, comparisons, escaped
+
+SET = "SET state = 'cancelled', changed = now()"
+
+
+@pytest.mark.parametrize(
+    ("statement", "expression", "tables"),
+    [
+        (f"UPDATE orders {SET} WHERE number = :order_id AND state IN ('a', 'b')", "number", "orders"),
+        (f"update ignore orders {SET} where (number = :order_id)", "number", "orders"),
+        (f"UPDATE shop.orders o {SET} WHERE o.`the number` = :order_id LIMIT 1", "o.`the number`", "shop.orders o"),
+        (f"UPDATE orders {SET} WHERE :order_id = orders.number", "orders.number", "orders"),
+        (f"UPDATE orders {SET} WHERE number IN (:order_id)", "number", "orders"),
+        (f"UPDATE orders {SET} WHERE id::text = :order_id RETURNING 1", "id::text", "orders"),
+        (f"UPDATE orders {SET} WHERE CONCAT('A', id) = :order_id", "CONCAT('A', id)", "orders"),
+        (f"UPDATE o JOIN n ON n.o = o.id {SET} WHERE n.text = :order_id", "n.text", "o JOIN n ON n.o = o.id"),
+        (f"UPDATE o {SET} FROM n WHERE n.o = o.id AND n.text = :order_id", "n.text", "o, n"),
+        (f"UPDATE o {SET} FROM orders o WHERE o.number = :order_id", "o.number", "orders o"),
+        (f"UPDATE s {SET} WHERE o = (SELECT id FROM orders WHERE number = :order_id)", "number", "orders"),
+        (f"UPDATE s {SET} WHERE o IN (SELECT id FROM (a) JOIN b WHERE b.n = :order_id LIMIT 1)", "b.n", "(a) JOIN b"),
+        (f"UPDATE orders {SET}, note = :order_id /* :uuid */ WHERE number = :order_id", "number", "orders"),
+    ],
+)
+def test_the_comparison_and_its_tables_are_found(statement: str, expression: str, tables: str) -> None:
+    assert comparisons(statement) == [Comparison("order_id", expression, tables)]
+
+
+def test_each_comparison_is_found() -> None:
+    found = comparisons(f"UPDATE orders {SET} WHERE number = :order_id OR id = :shop_id OR u = :uuid OR x = :reason")
+    assert [(one.name, one.expression) for one in found] == [("order_id", "number"), ("shop_id", "id"), ("uuid", "u")]
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "id = :order_id + 0",
+        "id = CAST(:order_id AS UNSIGNED)",
+        "id = :order_id::int",
+        "id LIKE :order_id",
+        "id + 1 = :order_id",
+        "id >= :order_id",
+        "id <=> :order_id",
+        "FIND_IN_SET(:order_id, ids)",
+        "id IN (1, :order_id)",
+        "(id) = :order_id",
+    ],
+)
+def test_what_cannot_be_looked_up_is_refused(condition: str) -> None:
+    with pytest.raises(ValueError, match=r"compares :order_id with more than a column; write column = :order_id"):
+        comparisons(f"UPDATE orders {SET} WHERE {condition}")
+
+
+def test_what_stands_in_quotes_is_no_parameter() -> None:
+    assert escaped("a = ':b' AND c = :d -- :e") == "a = '\\:b' AND c = :d -- \\:e"
