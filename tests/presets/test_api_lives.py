@@ -117,6 +117,7 @@ def test_an_order_is_shown_with_all_that_the_api_tells_of_it(shop: Shop) -> None
     assert shown.tracking_url == (f"{TRACK}TRACK1" if platform.tracks else None)
     assert shown.user_id == platform.user
     assert shown.imshop_uuid == (UUID if platform.uuid else None)
+    assert shown.shop_id == platform.key(1)
     assert shown.content.get("payment_id") == platform.paid_with
     assert shown.content.get("paid") == (True if platform.paid_with else None)
     assert shown.updated_at == (platform.orders[1].changed if platform.follows else None)

@@ -89,6 +89,7 @@ def test_an_order_is_shown_with_all_that_the_platform_knows_of_it(shop: Platform
     assert shown.tracking_url == (f"{TRACK}TRACK1" if platform.tracking else None)
     assert shown.user_id == platform.user
     assert shown.imshop_uuid == (UUID if platform.uuid else None)
+    assert shown.shop_id == "2"
     assert shown.content.get("payment_id") == platform.paid_with
     assert shown.content.get("paid") == (True if platform.paid_with else None)
     assert shown.updated_at
@@ -269,6 +270,27 @@ def test_the_number_that_buyers_see_comes_first(shop: PlatformShop) -> None:
         shop.do(f"INSERT INTO {meta} VALUES (NULL, :id, '{key}', '{number}')", 1)
     (order,) = shop.source().find(["RU-0007"]).orders
     assert order.status == "pending"
+
+
+@on(HPOS, LEGACY)
+def test_a_number_that_a_plug_in_writes_after_the_order_was_seen_is_that_of_the_same_order(shop: PlatformShop) -> None:
+    """It may be another order's id."""
+    meta = "wp_wc_orders_meta" if shop.platform is HPOS else "wp_postmeta"
+    shop.do(f"DELETE FROM {meta} WHERE meta_key = '_order_number'", 1)
+    shop.do(f"INSERT INTO {meta} VALUES (NULL, :id, '_order_number', '1000')", 1)
+    poller, state = shop.polled()
+    shop.do(shop.platform.place, 2)
+    shop.do(f"DELETE FROM {meta} WHERE meta_key = '_order_number' AND meta_value = '2'", 2)
+    poller.poll(datetime.now(UTC))
+    assert told(state) == [("2", "pending")]
+    shop.do(f"INSERT INTO {meta} VALUES (NULL, :id, '_order_number', '1')", 2)
+    assert poller.poll(datetime.now(UTC)).found == {}
+    assert told(state) == [("1", "pending")]
+    shop.do(shop.platform.pay, 2)
+    poller.poll(datetime.now(UTC))
+    poller.reconcile(datetime.now(UTC))
+    assert told(state) == [("1", "pending"), ("1", "processing")]
+    assert (state.tracked(), state.current_number("2")) == (2, "1")
 
 
 @on(CS_CART)

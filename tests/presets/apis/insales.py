@@ -25,6 +25,9 @@ class InSales(ApiPlatform):
     limit = (500, 300.0)
     waits = (Reply({"error": "too many"}, 503, {"Retry-After": "45", "API-Usage-Limit": "500/500"}), 45.0)
 
+    def key(self, number: int) -> str:
+        return str(number + 1000)
+
     def dictionary(self) -> Any:
         return [{"permalink": code, "title": title, "system_status": "new"} for code, title in self.titles.items()]
 
@@ -38,7 +41,7 @@ class InSales(ApiPlatform):
 
     def _order(self, order: Placed) -> dict[str, Any]:
         return {
-            "id": order.id + 1000,
+            "id": int(self.key(order.id)),
             "number": order.id,
             "updated_at": order.changed.astimezone(MOSCOW).isoformat(timespec="milliseconds"),
             "custom_status": {"permalink": order.status, "title": self.titles[order.status]},

@@ -30,6 +30,9 @@ class MoySklad(ApiPlatform):
     user = "79000000000"
     paid_with = "P-1"
 
+    def key(self, number: int) -> str:
+        return f"8d4f-{number}"
+
     def dictionary(self) -> Any:
         return {"attributes": {}, "states": [{"id": code, "name": name} for code, name in self.titles.items()]}
 
@@ -59,7 +62,7 @@ class MoySklad(ApiPlatform):
         state = {"meta": {"href": f"{self.list_path}/states/{order.status}"}}
         agent: dict[str, Any] = {"meta": {"href": "…/counterparty/5"}}
         return {
-            "id": f"8d4f-{order.id}",
+            "id": self.key(order.id),
             "name": str(order.id),
             "updated": order.changed.astimezone(MOSCOW).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3],
             "applicable": not order.draft,

@@ -23,6 +23,9 @@ class OData(ApiPlatform):
         super().__init__()
         self.url += "/base"
 
+    def key(self, number: int) -> str:
+        return f"11d7-{number}"
+
     def dictionary(self) -> Any:
         raise AssertionError("there is no list of statuses")
 
@@ -35,7 +38,7 @@ class OData(ApiPlatform):
 
     def _document(self, order: Placed) -> dict[str, Any]:
         return {
-            "Ref_Key": f"11d7-{order.id}",
+            "Ref_Key": self.key(order.id),
             "Number": str(order.id),
             "Posted": not (order.draft and order.id % 2),
             "DeletionMark": order.draft and not order.id % 2,

@@ -121,6 +121,10 @@ class ApiPlatform(ABC):
     def dictionary(self) -> Any:
         """The list of statuses."""
 
+    def key(self, number: int) -> str:
+        """The platform's own key of an order."""
+        return str(number)
+
     def place(self, *ids: int, draft: bool = False) -> None:
         for number in ids:
             self.orders[number] = Placed(number, self.codes[0], self.moment(), draft=draft)

@@ -29,6 +29,9 @@ class RetailCrm(ApiPlatform):
     waits = (Reply({"success": False, "errorMsg": "API limit exceeded"}, 503), 1.0)
     paid_with = "pay-7"
 
+    def key(self, number: int) -> str:
+        return str(number + 1000)
+
     def dictionary(self) -> Any:
         listed = {code: {"code": code, "name": name, "active": True} for code, name in self.titles.items()}
         return {"success": True, "statuses": listed}
@@ -53,7 +56,7 @@ class RetailCrm(ApiPlatform):
         payment = {"id": 7, "externalId": "pay-7", "status": "paid" if order.paid else "not-paid"}
         when = order.changed.astimezone(MOSCOW).strftime(_TIME)
         return {
-            "id": order.id + 1000,
+            "id": int(self.key(order.id)),
             "number": str(order.id),
             "status": order.status,
             "createdAt": when,

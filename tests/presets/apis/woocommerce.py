@@ -28,6 +28,9 @@ class WooCommerce(ApiPlatform):
     waits = (Reply({"code": "too_many_requests"}, 429, {"Retry-After": "7"}), 7.0)
     paid_with = "tx-1"
 
+    def key(self, number: int) -> str:
+        return str(number + 1000)
+
     def dictionary(self) -> Any:
         return [{"slug": code, "name": name, "total": 0} for code, name in self.titles.items()]
 
@@ -49,7 +52,7 @@ class WooCommerce(ApiPlatform):
         extra = {"_imshop_uuid": UUID, "_tracking_number": order.tracking}
         when = order.changed.strftime(_TIME)
         return {
-            "id": order.id + 1000,
+            "id": int(self.key(order.id)),
             "number": str(order.id),
             "status": "checkout-draft" if order.draft else order.status,
             "date_modified_gmt": when,
