@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -79,15 +79,17 @@ class Preset(BaseModel):
 
     def cancelling(self, values: Mapping[str, str], *, calls_http: bool) -> dict[str, str]:
         """The same of what it says of cancelling. `calls_http` False: another way than an HTTP call was chosen."""
-        return _filled_in(_flat(CANCEL, self._cancel(calls_http=calls_http)), values)
+        return _filled_in(self._cancel_texts(calls_http=calls_http), values)
 
-    def missing(self, values: Mapping[str, str], *, calls_http: bool) -> list[str]:
-        """The parameters without a value that cancelling needs."""
-        texts = _flat(CANCEL, self._cancel(calls_http=calls_http))
-        return sorted({name for _, text in texts for name in _PLACE.findall(text) if not values[name]})
+    def missing(self, values: Mapping[str, str], by_hand: Container[str], *, calls_http: bool) -> list[str]:
+        """The parameters without a value that cancelling needs, for what is not set `by_hand`, in capitals."""
+        texts = self._cancel_texts(calls_http=calls_http)
+        needed = (text for variable, text in texts if variable.upper() not in by_hand)
+        return sorted({name for text in needed for name in _PLACE.findall(text) if not values[name]})
 
-    def _cancel(self, *, calls_http: bool) -> dict[str, Any]:
-        return {name: value for name, value in self.cancel.items() if calls_http or name in _ANY_WAY}
+    def _cancel_texts(self, *, calls_http: bool) -> Iterator[tuple[str, str]]:
+        used = {name: value for name, value in self.cancel.items() if calls_http or name in _ANY_WAY}
+        return _flat(CANCEL, used)
 
     def parameters(self) -> dict[str, str]:
         """Those settings that are a parameter's value and nothing else -> that parameter's variable."""
@@ -208,9 +210,10 @@ def _cancel_faults(name: str, preset: Preset, values: Mapping[str, str], found: 
     elif preset.program and _calls_http(found):
         yield (
             f"{CANCEL_BY_PRESET}: this platform is cancelled by a program of its own language; set {CANCEL}COMMAND, "
-            f"e.g. to php /usr/local/lib/syncd/cancel/{preset.program} and the shop's folder"
+            f"e.g. to php /usr/local/share/syncd/cancel/{preset.program} and the shop's folder"
         )
-    for key in preset.missing(values, calls_http=_calls_http(found)):
+    by_hand = {variable.upper() for variable in found}
+    for key in preset.missing(values, by_hand, calls_http=_calls_http(found)):
         yield f"{PARAMS}__{key.upper()}: required to cancel by the preset {name}: {preset.params[key].description}"
 
 
