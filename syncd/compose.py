@@ -82,6 +82,7 @@ def _api(settings: Settings) -> ApiSource:
             fields=shop.fields,
             where=shop.where,
             find_path=shop.find_path,
+            find_number_path=shop.find_number_path,
             find_items=shop.find_items,
             statuses=StatusList(
                 path=shop.statuses_path,

@@ -65,6 +65,10 @@ class Api(Shop):
         default="",
         description="API: where one order is, beside SYNCD_SOURCE__PATH, by {order_id} or {shop_id}; empty: nowhere",
     )
+    find_number_path: Annotated[str, AfterValidator(api_values.find_number_path), EmptyMeansOff()] = Field(
+        default="",
+        description="API: the same by {order_id}, where that goes by {shop_id} and it is not known; empty: nowhere",
+    )
     find_items: JmesPath | None = Field(
         default=None,
         description="API: JMESPath to the order, or a list with it, in what is there; unset: the answer is the order",

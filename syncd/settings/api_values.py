@@ -89,6 +89,13 @@ def find_path(text: str) -> str:
     return text
 
 
+def find_number_path(text: str) -> str:
+    """The same, named by its number alone."""
+    if "{shop_id}" in find_path(text):
+        raise ValueError(f"{quoted(text)} holds {{shop_id}}, but is for orders whose key is not known")
+    return text
+
+
 def plain_path(text: str) -> str:
     """A path that may hold parameters, but no secret."""
     if any(looks_secret(name) for name, _ in parse_qsl(text.partition("?")[2], keep_blank_values=True)):

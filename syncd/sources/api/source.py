@@ -31,6 +31,7 @@ from syncd.sources.counting import Counting, number
 from syncd.sources.dictionary import StatusCount, Tally, listed
 from syncd.sources.following import EPOCH, Following
 from syncd.sources.timestamps import instant, moment
+from syncd.templates import Template as OneOrder
 from syncd.templates import url_template
 
 ONE_BY_ONE_AT_MOST = 20
@@ -55,6 +56,7 @@ class Api:
     fields: Mapping[str, str] = field(default_factory=dict)
     where: str | None = None
     find_path: str = ""
+    find_number_path: str = ""
     find_items: str | None = None
     statuses: StatusList = field(default_factory=StatusList)
     since_format: str = "iso"
@@ -101,7 +103,8 @@ class ApiSource:
         api = self.api
         url, login = without_login(api.url)
         self._template = Template(behind(url, api.path), api.query_params)
-        self._one = url_template(behind(url, api.find_path, api.path), PLACES) if api.find_path else None
+        to_one = [path for path in (api.find_path, api.find_number_path) if path]
+        self._to_one = [url_template(behind(url, path, api.path), PLACES) for path in to_one]
         self.client = Client(
             base_url=url,
             headers={**api.headers, **authorization(api.auth or login)},
@@ -148,7 +151,7 @@ class ApiSource:
         them; what is not there is left out. Each is asked for by itself where the API can be asked so and they are few;
         else the whole API is read."""
         few = len(order_ids) <= ONE_BY_ONE_AT_MOST
-        if few and all(self._can_ask_for(order_id, shop_ids) for order_id in order_ids):
+        if few and all(self._way_to(order_id, shop_ids) for order_id in order_ids):
             return self.layout.page([row for order_id in order_ids for row in self._asked_for(order_id, shop_ids)])
         found = dict(chain.from_iterable(self._among(order_ids, {*shop_ids.values()})))
         return self.layout.page([*found.values()])
@@ -210,16 +213,17 @@ class ApiSource:
         """Close all connections. The source may be used again."""
         self.client.close()
 
-    def _can_ask_for(self, order_id: str, shop_ids: Mapping[str, str]) -> bool:
-        """Whether one order can be asked for: by its number, or by a key that is known."""
-        return self._one is not None and ("shop_id" not in self._one.places or order_id in shop_ids)
+    def _way_to(self, order_id: str, shop_ids: Mapping[str, str]) -> OneOrder | None:
+        """How one order is asked for: by a key that is known, or by its number; None: it cannot be."""
+        return next((way for way in self._to_one if "shop_id" not in way.places or order_id in shop_ids), None)
 
     def _asked_for(self, order_id: str, shop_ids: Mapping[str, str]) -> Rows:
-        """The rows of one order."""
-        assert self._one is not None
+        """The rows of one order, to which there is a way."""
+        way = self._way_to(order_id, shop_ids)
+        assert way is not None
         self.status_names.refresh()
         known = {"order_id": order_id, "shop_id": shop_ids.get(order_id, "")}
-        answer = self.client.get(self._one.filled(known))
+        answer = self.client.get(way.filled(known))
         items = [] if answer.missing is not None else self.shape.found(self.api.find_items, answer.body)
         rows = [row for item in items if self.layout.is_order(row := self.shape.row(item))]
         return [row for row in rows if self._is_wanted(row, {order_id}, {known["shop_id"]})]

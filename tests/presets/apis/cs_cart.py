@@ -35,6 +35,17 @@ class CsCart(ApiPlatform):
         shown = [self._order(order) for order in orders[(number - 1) * size : number * size]]
         return Reply({"orders": shown, "params": {"page": number, "total_items": str(len(orders))}})
 
+    def one(self, asked: Asked) -> Reply:
+        order = self.with_key(asked.path.removeprefix("/api/orders/"))
+        return Reply(self._order(order)) if order else Reply({"message": "Not Found", "status": 404}, 404)
+
+    def write(self, asked: Asked) -> Reply:
+        """It says yes to whatever it is asked."""
+        key = asked.path.removeprefix("/api/orders/")
+        if order := self.with_key(key):
+            self.change(order.id, asked.content["status"])
+        return Reply({"order_id": key})
+
     def _order(self, order: Placed) -> dict[str, Any]:
         return {
             "order_id": str(order.id),

@@ -39,6 +39,22 @@ class InSales(ApiPlatform):
         orders.sort(key=lambda order: (order.changed, order.id))
         return Reply([self._order(order) for order in orders[:limit]], headers={"API-Usage-Limit": "1/500"})
 
+    def one(self, asked: Asked) -> Reply:
+        order = self._at(asked.path)
+        return Reply(self._order(order)) if order else Reply({}, 404)
+
+    def write(self, asked: Asked) -> Reply:
+        order, status = self._at(asked.path), asked.content["order"]["custom_status_permalink"]
+        if order is None:
+            return Reply({}, 404)
+        if status not in self.titles:
+            return Reply({"errors": {"custom_status": ["не найден"]}}, 422)
+        self.change(order.id, status)
+        return Reply(self._order(order))
+
+    def _at(self, path: str) -> Placed | None:
+        return self.with_key(path.removeprefix("/admin/orders/").removesuffix(".json"))
+
     def _order(self, order: Placed) -> dict[str, Any]:
         return {
             "id": int(self.key(order.id)),

@@ -9,20 +9,15 @@ from urllib.parse import urlencode
 from tests.presets.apis.platform import MOSCOW, PHONE, UUID, ApiPlatform, Asked, Placed, Reply
 
 _GZIP = {"Content-Encoding": "gzip"}
+_UNKNOWN = Reply({"errors": [{"error": "Объект с типом 'customerorder' не найден", "code": 1021}]}, 404)
 
 
 class MoySklad(ApiPlatform):
     preset = "moysklad"
     login: ClassVar = {"AUTH": "bearer:a-token-of-an-employee"}
     header = ("Authorization", "Bearer a-token-of-an-employee")
-    codes = ("7c3e-new", "7c3e-paid", "7c3e-sent", "7c3e-done", "7c3e-cancelled")
-    names: ClassVar = {
-        "7c3e-new": "Новый",
-        "7c3e-paid": "Оплачен",
-        "7c3e-sent": "Отгружен",
-        "7c3e-done": "Доставлен",
-        "7c3e-cancelled": "Отменён",
-    }
+    codes = tuple(f"7c3e0000-0000-0000-0000-00000000000{number}" for number in range(5))
+    names: ClassVar = dict(zip(codes, ("Новый", "Оплачен", "Отгружен", "Доставлен", "Отменён"), strict=True))
     orders_path = "/api/remap/1.2/entity/customerorder"
     list_path = "/api/remap/1.2/entity/customerorder/metadata"
     limit = (11, 3.0)
@@ -46,16 +41,36 @@ class MoySklad(ApiPlatform):
 
     def page(self, asked: Asked) -> Reply:
         limit, offset = int(asked.params.get("limit", 1000)), int(asked.params.get("offset", 0))
-        if asked.params["order"] != "updated,asc" or not asked.params["filter"].startswith("updated>="):
+        wanted = asked.params["filter"]
+        if wanted.startswith("name~="):
+            named = [o for o in self.orders.values() if str(o.id).startswith(wanted.removeprefix("name~="))]
+            orders = sorted(named, key=lambda o: str(o.id))
+        elif asked.params["order"] == "updated,asc" and wanted.startswith("updated>="):
+            since = datetime.fromisoformat(wanted.removeprefix("updated>=")).replace(tzinfo=MOSCOW)
+            orders = sorted((o for o in self.orders.values() if o.changed >= since), key=lambda o: (o.changed, o.id))
+        else:
             return Reply({"errors": [{"code": 1002}]}, 400)
-        since = datetime.fromisoformat(asked.params["filter"].removeprefix("updated>=")).replace(tzinfo=MOSCOW)
-        orders = sorted((o for o in self.orders.values() if o.changed >= since), key=lambda o: (o.changed, o.id))
         expanded = asked.params["expand"].split(",") if limit <= 100 else []
         meta: dict[str, Any] = {"size": len(orders), "limit": limit, "offset": offset}
         if offset + limit < len(orders):
             following = urlencode({**asked.params, "offset": offset + limit})
             meta["nextHref"] = f"{self.url}{self.orders_path}?{following}"
         return Reply({"meta": meta, "rows": [self._order(o, expanded) for o in orders[offset : offset + limit]]})
+
+    def one(self, asked: Asked) -> Reply:
+        order = self.with_key(asked.path.removeprefix(f"{self.orders_path}/"))
+        return Reply(self._order(order, asked.params["expand"].split(","))) if order else _UNKNOWN
+
+    def write(self, asked: Asked) -> Reply:
+        order = self.with_key(asked.path.removeprefix(f"{self.orders_path}/"))
+        meta = asked.content["state"]["meta"]
+        address, _, state = meta["href"].rpartition("/")
+        if address != f"https://api.moysklad.ru{self.list_path}/states" or state not in self.titles:
+            return Reply({"errors": [{"error": "Объект не найден", "code": 1021}]}, 404)
+        if order is None:
+            return _UNKNOWN
+        self.change(order.id, state)
+        return Reply(self._order(order, []))
 
     def _order(self, order: Placed, expanded: list[str]) -> dict[str, Any]:
         extra = {"IMSHOP UUID": UUID, "Трек-номер": order.tracking, "ID платежа": "P-1" if order.paid else None}

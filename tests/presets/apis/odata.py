@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, ClassVar
 
 from tests.presets.apis.platform import UUID, ApiPlatform, Asked, Placed, Reply, basic
@@ -30,11 +31,23 @@ class OData(ApiPlatform):
         raise AssertionError("there is no list of statuses")
 
     def page(self, asked: Asked) -> Reply:
-        if asked.params.get("$format") != "json" or asked.params.get("$orderby") != "Ref_Key":
-            return Reply("<feed/>")
+        if asked.params.get("$format") != "json" or not {"$orderby", "$filter"} & asked.params.keys():
+            return Reply(b"<feed/>")
+        if wanted := re.fullmatch(r"(Ref_Key eq guid|Number eq )'(.*)'", asked.params.get("$filter", "")):
+            named = "Ref_Key" if wanted[1].startswith("Ref_Key") else "Number"
+            documents = [self._document(order) for order in self.orders.values()]
+            return Reply({"odata.metadata": "…", "value": [one for one in documents if one[named] == wanted[2]]})
         start = int(asked.params["$skip"])
         orders = sorted(self.orders.values(), key=lambda order: order.id)[start : start + int(asked.params["$top"])]
         return Reply({"odata.metadata": "…", "value": [self._document(order) for order in orders]})
+
+    def write(self, asked: Asked) -> Reply:
+        wanted = re.fullmatch(rf"{self.orders_path}\(guid'(.*)'\)", asked.path)
+        order = self.with_key(wanted[1]) if wanted else None
+        if order is None:
+            return Reply({"odata.error": {"message": {"lang": "ru", "value": "Экземпляр сущности не найден"}}}, 404)
+        self.change(order.id, asked.content["Статус"])
+        return Reply(self._document(order))
 
     def _document(self, order: Placed) -> dict[str, Any]:
         return {

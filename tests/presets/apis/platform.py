@@ -6,7 +6,7 @@ import gzip
 import json
 from abc import ABC, abstractmethod
 from base64 import b64encode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,6 +20,7 @@ from syncd.sources.api.client import Clocks
 MOSCOW = ZoneInfo("Europe/Moscow")
 UUID = "0c7f9a52-6e1b-4d38-9a0f-5b7d1c2e3f40"
 PHONE = "+7 900 000-00-00"
+HTML = {"Content-Type": "text/html; charset=utf-8"}
 
 
 @dataclass
@@ -49,16 +50,59 @@ class Placed:
 
 @dataclass(frozen=True)
 class Asked:
+    """`headers` by their names in lower case."""
+
+    method: str
     path: str
     params: Mapping[str, str]
     headers: Mapping[str, str]
+    body: bytes = b""
+
+    @property
+    def content(self) -> Any:
+        """The body: JSON, or a form, in which what looks like JSON is read too."""
+        if self.headers.get("content-type", "").startswith("application/json"):
+            return json.loads(self.body)
+        form = parse_qsl(self.body.decode(), keep_blank_values=True, strict_parsing=True)
+        return {name: json.loads(text) if text.startswith("{") else text for name, text in form}
 
 
 @dataclass(frozen=True)
 class Reply:
+    """`body`: bytes as they are, all else as JSON."""
+
     body: Any
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class JsonServer:
+    """A server on this machine. `answer` is given each request."""
+
+    def __init__(self, answer: Callable[[Asked], Reply]) -> None:
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            wbufsize = -1
+            disable_nagle_algorithm = True
+
+            def answer(self) -> None:
+                _send(self, answer(_asked(self)))
+
+            do_GET = do_POST = do_PUT = do_PATCH = answer  # noqa: N815 - their names in the library
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
+        self._thread.start()
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
 
 
 class ApiPlatform(ABC):
@@ -90,25 +134,10 @@ class ApiPlatform(ABC):
         self.asked_at: list[float] = []
         self.refusals: list[Reply] = []
         self.list_fault: Reply | None = None
+        self.write_replies: list[Reply] = []
         self._steps = 0
-        platform = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            wbufsize = -1
-            disable_nagle_algorithm = True
-
-            def do_GET(self) -> None:
-                platform._answer(self)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
-        self._thread.start()
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self._server = JsonServer(self._answer)
+        self.url = self._server.url
 
     def __str__(self) -> str:
         return self.preset
@@ -118,12 +147,23 @@ class ApiPlatform(ABC):
         """Orders."""
 
     @abstractmethod
+    def write(self, asked: Asked) -> Reply:
+        """What becomes of an order that is written to."""
+
+    def one(self, _asked: Asked) -> Reply:
+        """The order that stands at another path."""
+        return Reply(b"<html>no such page</html>", 404, HTML)
+
+    @abstractmethod
     def dictionary(self) -> Any:
         """The list of statuses."""
 
     def key(self, number: int) -> str:
         """The platform's own key of an order."""
         return str(number)
+
+    def with_key(self, key: str) -> Placed | None:
+        return next((order for order in self.orders.values() if self.key(order.id) == key), None)
 
     def place(self, *ids: int, draft: bool = False) -> None:
         for number in ids:
@@ -151,18 +191,18 @@ class ApiPlatform(ABC):
         self._steps += 1
         return datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=self._steps - 900)
 
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+    @property
+    def written(self) -> list[Asked]:
+        """What was asked to be changed."""
+        return [asked for asked in self.asked if asked.method != "GET"]
 
-    def _answer(self, handler: BaseHTTPRequestHandler) -> None:
-        target = urlsplit(handler.path)
-        headers = {name.lower(): value for name, value in handler.headers.items()}
-        asked = Asked(unquote(target.path), dict(parse_qsl(target.query, keep_blank_values=True)), headers)
+    def close(self) -> None:
+        self._server.close()
+
+    def _answer(self, asked: Asked) -> Reply:
         self.asked.append(asked)
         self.asked_at.append(self.clock.seconds())
-        _send(handler, self._reply(asked))
+        return self._reply(asked)
 
     def _reply(self, asked: Asked) -> Reply:
         name, value = self.header
@@ -175,15 +215,28 @@ class ApiPlatform(ABC):
             return self.refusals.pop()
         if asked.path == self.list_path:
             return self.list_fault or Reply(self.dictionary())
-        return self.page(asked) if asked.path == self.orders_path else Reply("<html>no such page</html>", 404)
+        if asked.method != "GET":
+            return self.write_replies.pop() if self.write_replies else self.write(asked)
+        return self.page(asked) if asked.path == self.orders_path else self.one(asked)
 
 
 def basic(user: str, password: str) -> tuple[str, str]:
     return "Authorization", f"Basic {b64encode(f'{user}:{password}'.encode()).decode()}"
 
 
+def _asked(handler: BaseHTTPRequestHandler) -> Asked:
+    target = urlsplit(handler.path)
+    return Asked(
+        method=handler.command,
+        path=unquote(target.path),
+        params=dict(parse_qsl(target.query, keep_blank_values=True)),
+        headers={name.lower(): value for name, value in handler.headers.items()},
+        body=handler.rfile.read(int(handler.headers.get("Content-Length", 0))),
+    )
+
+
 def _send(handler: BaseHTTPRequestHandler, reply: Reply) -> None:
-    body = json.dumps(reply.body, ensure_ascii=False).encode()
+    body = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body, ensure_ascii=False).encode()
     if reply.headers.get("Content-Encoding") == "gzip":
         body = gzip.compress(body)
     handler.send_response(reply.status)

@@ -40,8 +40,13 @@ class RetailCrm(ApiPlatform):
         limit, number = int(asked.params.get("limit", 20)), int(asked.params.get("page", 1))
         if limit not in (20, 50, 100):
             return Reply({"success": False, "errorMsg": "Errors in the input parameters"}, 400)
-        since = datetime.strptime(asked.params["filter[statusUpdatedAtFrom]"], _TIME).replace(tzinfo=MOSCOW)
+        written = asked.params.get("filter[statusUpdatedAtFrom]", "1970-01-01 03:00:00")
+        since = datetime.strptime(written, _TIME).replace(tzinfo=MOSCOW)
         orders = [order for order in self.orders.values() if order.changed >= since and not order.draft]
+        if key := asked.params.get("filter[ids][]"):
+            orders = [order for order in orders if self.key(order.id) == key]
+        if number_wanted := asked.params.get("filter[numbers][]"):
+            orders = [order for order in orders if str(order.id) == number_wanted]
         orders.sort(key=lambda order: -order.id)
         pages = -(-len(orders) // limit)
         return Reply(
@@ -51,6 +56,18 @@ class RetailCrm(ApiPlatform):
                 "orders": [self._order(order) for order in orders[(number - 1) * limit : number * limit]],
             }
         )
+
+    def write(self, asked: Asked) -> Reply:
+        order = self.with_key(asked.path.removeprefix("/api/v5/orders/").removesuffix("/edit"))
+        form = asked.content
+        if order is None or form["by"] != "id" or form["site"] != "app":
+            return Reply({"success": False, "errorMsg": "Not found"}, 404)
+        status = form["order"]["status"]
+        if status not in self.titles:
+            errors = {"status": f'"{status}" does not exist'}
+            return Reply({"success": False, "errorMsg": "Errors in the entity format", "errors": errors}, 400)
+        self.change(order.id, status)
+        return Reply({"success": True, "id": order.id + 1000, "order": self._order(order)})
 
     def _order(self, order: Placed) -> dict[str, Any]:
         payment = {"id": 7, "externalId": "pay-7", "status": "paid" if order.paid else "not-paid"}

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from tests.presets.apis.platform import PHONE, UUID, ApiPlatform, Asked, Placed, Reply, basic
 
 _TIME = "%Y-%m-%dT%H:%M:%S"
+_UNKNOWN = Reply({"code": "woocommerce_rest_shop_order_invalid_id", "message": "Invalid ID."}, 404)
 
 
 class WooCommerce(ApiPlatform):
@@ -47,6 +48,17 @@ class WooCommerce(ApiPlatform):
             following = urlencode({**asked.params, "page": number + 1})
             links["Link"] = f'<{self.url}{self.orders_path}?{following}>; rel="next"'
         return Reply([self._order(order) for order in orders[(number - 1) * limit : number * limit]], headers=links)
+
+    def one(self, asked: Asked) -> Reply:
+        order = self.with_key(asked.path.removeprefix(f"{self.orders_path}/"))
+        return Reply(self._order(order)) if order else _UNKNOWN
+
+    def write(self, asked: Asked) -> Reply:
+        order = self.with_key(asked.path.removeprefix(f"{self.orders_path}/"))
+        if order is None:
+            return _UNKNOWN
+        self.change(order.id, asked.content["status"])
+        return Reply(self._order(order))
 
     def _order(self, order: Placed) -> dict[str, Any]:
         extra = {"_imshop_uuid": UUID, "_tracking_number": order.tracking}
