@@ -16,6 +16,7 @@ import pytest
 from syncd import compose
 from syncd.cancel import Desk
 from syncd.cancel.words import NOT_KNOWN, REFUSED
+from syncd.errors import SettingsError
 from syncd.model import Cancellation, CancelRequest
 from syncd.poll import Poller
 from syncd.settings import Settings, load
@@ -306,6 +307,12 @@ def test_a_shop_that_cannot_be_read_is_not_asked(office: ApiOffice) -> None:
 @on(next(recipe for recipe in RECIPES if recipe.platform is InSales))
 def test_what_a_parameter_would_say_may_be_set_by_hand(office: ApiOffice) -> None:
     assert office.loaded(SOURCE__PARAMS__CANCEL_FROM="", CANCEL__FROM="novyy").cancel.from_ == ("novyy",)
+
+
+@on(next(recipe for recipe in RECIPES if recipe.platform is InSales))
+def test_a_way_to_an_order_by_its_number_asks_for_no_key(office: ApiOffice) -> None:
+    with pytest.raises(SettingsError, match="is for orders whose key is not known"):
+        office.loaded(SOURCE__FIND_NUMBER_PATH="/admin/orders/{shop_id}.json?number={order_id}")
 
 
 @on(next(recipe for recipe in RECIPES if recipe.platform is WooCommerce))
