@@ -106,7 +106,14 @@ def write_outcomes(connection: Connection, outcomes: Sequence[Outcome]) -> None:
         for outcome in outcomes
         if outcome.push.change_id in standing
     }
-    known = [outcome for outcome in outcomes if outcome.push.change_id in states]
+    # A delivery that is written down already was so by a turn whose commit was cut: what is known of its order since
+    # then, a buyer's cancellation say, must not be overwritten.
+    known = [
+        outcome
+        for outcome in outcomes
+        if outcome.push.change_id in states
+        and not (outcome.state == standing[outcome.push.change_id].state == "delivered")
+    ]
     if known:
         connection.execute(_NOTE, [_noted(outcome, states, standing[outcome.push.change_id]) for outcome in known])
         _note_told(connection, known, states, standing)

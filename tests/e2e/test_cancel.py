@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.cancel.shops import HttpServer, served
-from tests.e2e.world import World, end
+from tests.e2e.world import QUERY, World, end
 
 KEY = "imshop-cancels-with-this"
 HEADERS = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"}
@@ -109,6 +109,41 @@ def test_an_update_of_the_shops_own_column_cancels(cancels: World) -> None:
     assert cancels.shop.states() == {"0007": "cancelled", "0008": "shipped"}
     polled(cancels)
     assert cancels.sandbox.applied == []
+
+
+@pytest.fixture
+def numbered(cancels: World, server: HttpServer) -> World:
+    """Orders with a key of the shop's own, which its call asks for; a plug-in numbers them."""
+    cancels.shop.run("ALTER TABLE orders ADD COLUMN pk TEXT")
+    cancels.env |= {
+        "SYNCD_SOURCE__QUERY": QUERY.replace("state AS status", "pk AS shop_id, state AS status"),
+        "SYNCD_CANCEL__URL": f"{server.url}/orders/{{shop_id}}",
+        "SYNCD_CANCEL__FROM": "new,packed",
+    }
+    cancels.shop.put("348", "new", pk="348")
+    cancels.shop.put("349", "sent", pk="349")
+    return cancels
+
+
+def test_the_right_order_is_cancelled_though_its_number_is_another_orders_key(
+    numbered: World, server: HttpServer
+) -> None:
+    numbered.started()
+    numbered.shop.run("UPDATE orders SET number = '350' WHERE pk = '349'")
+    numbered.shop.run("UPDATE orders SET number = '349' WHERE pk = '348'")
+    numbered.shop.put("350", "sent")
+    numbered.shop.put("349", "packed")
+    numbered.wait(lambda: told(numbered, "349"), "the change is told under the new number")
+    with ThreadPoolExecutor(2) as buyers:
+        answers = list(buyers.map(lambda number: ask(numbered, number), ["349", "348"]))
+    assert [answer["success"] for _, answer in answers] == [True, True]
+    assert [call.path for call in server.calls] == ["/orders/348"]
+    assert ask(numbered, "350")[1]["success"] is False
+    assert len(server.calls) == 1
+    story = numbered.json("explain", "348")
+    assert (story["order_id"], story["source"]["shop_id"], story["seen"]["shop_id"]) == ("349", "348", "348")
+    assert "shop's own key" in numbered.done("explain", "349")
+    assert told(numbered, "350") == []
 
 
 def test_a_shop_that_is_away_is_a_503_and_an_operator_applies_it_later(cancels: World, server: HttpServer) -> None:

@@ -132,6 +132,7 @@ class ModelImshop:
         known = self.of(order_id)
         if known.status is None or known.repeatable or known.asked_again:
             known.vague |= {"tracking", "payment"}
+            known.repeatable = True  # the daemon goes on not knowing what else IMSHOP knows
         known.status, known.version = "cancelled", max(known.version, version)
 
     def adopt(self, order_id: str, content: Content) -> None:

@@ -57,6 +57,7 @@ def counts(**changes: int) -> dict[str, Any]:
         (counts(held=3), "look", "Held changes wait for your decision: {count}"),
         (counts(dead=3), "look", "Dead changes that IMSHOP was never told: {count}"),
         (counts(refused=3, superseded=9, discarded=1), "good", None),
+        ({"cancellations_failed": 2}, "look", "Cancellations that nobody decided: {count}"),
         ({"missing_refused": 7}, "look", "Orders missing in the shop, none forgotten: {count}"),
     ],
 )

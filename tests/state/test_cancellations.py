@@ -472,3 +472,32 @@ def test_an_operator_cannot_retry_one_by_uuid_that_was_asked_for_again(state: St
     taken = state.take_again(refused.id, NOON, UNTIL)
     assert taken is not None
     assert not taken.mine
+
+
+def test_a_delivery_that_is_written_down_twice_does_not_overwrite_a_cancellation(state: State) -> None:
+    stage(state, decision("7", "shipped"))
+    (push,) = take(state)
+    written_down(state, outcome(push))
+    decide(state, ACCEPTED)
+    written_down(state, outcome(push))
+    assert the(state).told == the(state).content == {"status": "cancelled"}
+
+
+def test_what_an_operator_had_cancelled_is_known_once_a_buyer_is_answered_with_it(state: State) -> None:
+    stage(state, adopted("7"))
+    failed = decide(state, FAILED)
+    taken = state.take_again(failed.id, NOON, UNTIL)
+    assert taken
+    state.decide(taken.cancellation, ACCEPTED, NOON, answered=False)
+    assert the(state).content == {"status": "new"}
+    assert not receive(state).mine
+    assert the(state).told == the(state).content == {"status": "cancelled"}
+
+
+def test_a_decision_does_not_stand_once_imshop_was_told_another_status(state: State) -> None:
+    stage(state, decision("7", "shipped"))
+    (push,) = take(state)
+    decide(state, ACCEPTED)
+    assert not receive(state).mine
+    written_down(state, outcome(push))
+    assert receive(state).mine
