@@ -80,7 +80,7 @@ class Metrics:
             self._crashes.labels(job)
 
     def polled(self, result: PollResult, seconds: float) -> None:
-        self._polls.labels(result.kind, "ok").inc()
+        self._polls.labels(result.kind, "error" if result.fault else "ok").inc()
         self._poll_seconds.labels(result.kind).observe(seconds)
         self._rows.inc(result.rows)
         for reason, count in result.skipped.items():

@@ -24,6 +24,7 @@ class Observer:
         self._statuses = statuses
         self._pause: Pause | None = None
         self._failing: str | None = None
+        self._missing: str | None = None
         self._state_fault: str | None = None
 
     @contextmanager
@@ -49,6 +50,8 @@ class Observer:
         troubles = self.state_faults()
         if self._failing:
             troubles.append(f"polls fail: {self._failing}")
+        if self._missing:
+            troubles.append(self._missing)
         if self._pause:
             troubles.append(f"delivery is paused ({self._pause.reason}): {self._pause.detail}")
         return "; ".join(troubles) or "polls and pushes"
@@ -60,6 +63,7 @@ class Observer:
         if self._metrics:
             self._metrics.polled(result, seconds)
         self._say_skipped(result)
+        self._say_missing(result)
         if result.baseline:
             log.warning(
                 "baseline_taken",
@@ -146,6 +150,16 @@ class Observer:
             log.warning("status_mismatch", extra=fields(order_id=push.order_id, status=push.status, error=wrong))
             if self._metrics:
                 self._metrics.mismatched()
+
+    def _say_missing(self, result: PollResult) -> None:
+        """Said once for each fault. Only a full compare finds it, so only another one can find it gone."""
+        if result.kind != "full":
+            return
+        if result.fault and result.fault != self._missing:
+            log.error("orders_missing", extra=fields(error=result.fault))
+        elif self._missing and not result.fault:
+            log.info("source_recovered")
+        self._missing = result.fault
 
     def _say_skipped(self, result: PollResult) -> None:
         for row in result.skipped_rows:

@@ -40,7 +40,8 @@ class Ran:
 
     @property
     def failed(self) -> int:
-        return self.outcomes.get("refused", 0) + self.outcomes.get("dead", 0)
+        """So many things did: pushes, and the compare that found orders gone and forgot none."""
+        return self.outcomes.get("refused", 0) + self.outcomes.get("dead", 0) + (self.poll.fault is not None)
 
 
 def run_once(

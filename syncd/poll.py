@@ -62,8 +62,11 @@ class PollState(ScannedState, Protocol):
         """Changes held because their status was not listed: let go those that are to be pushed now (if they are more
         than `max_changes`, the guard holds them), discard those that are to be skipped."""
 
-    def poll_ended(self, now: datetime, error: str | None, *, kind: str, rows: int = 0, changes: int = 0) -> None:
-        """Note for `syncd status` and the status page how the last poll went."""
+    def poll_ended(
+        self, now: datetime, error: str | None, *, kind: str, rows: int = 0, changes: int = 0, read: bool = False
+    ) -> None:
+        """Note for `syncd status` and the status page how the last poll went. `read`: whatever the error, what the shop
+        shows was read to its end, and is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,9 @@ class Poller:
     progress: Callable[[int], None] = lambda _rows: None
 
     def poll(self, now: datetime) -> PollResult:
-        """Find and stage what changed since the last poll. SourceError, StateError: as much as was found is staged."""
+        """Find and stage what changed since the last poll. SourceError, StateError: as much as was found is staged.
+
+        A result with a `fault` counts as a failed poll, though all that it found goes out."""
         return self._noted("incremental", self._poll, now)
 
     def reconcile(self, now: datetime) -> PollResult:
@@ -172,5 +177,12 @@ class Poller:
             what = f"a poll failed in a way nobody foresaw ({type(error).__name__}); the log has more, please report it"
             self.state.poll_ended(now, what, kind=kind)
             raise
-        self.state.poll_ended(now, None, kind=result.kind, rows=result.rows, changes=sum(result.found.values()))
+        self.state.poll_ended(
+            now,
+            result.fault,
+            kind=result.kind,
+            rows=result.rows,
+            changes=sum(result.found.values()),
+            read=result.rows > 0,
+        )
         return result

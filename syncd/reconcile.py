@@ -105,8 +105,12 @@ class ScannedState(StagingState, Protocol):
     def miss(self, compare: int, now: datetime) -> int | None:
         """Mark the tracked orders that this compare did not see as missing, and return how many they are.
 
-        None, and nothing is marked: they are more than a tenth of all, and no operator has accepted that.
+        None, and nothing is marked: they are ten or more and over a tenth of all, or they are all, and no operator has
+        accepted that.
         """
+
+    def all_seen(self) -> None:
+        """A compare saw every tracked order: what an earlier one refused to forget is there again."""
 
 
 class FullCompare:
@@ -216,19 +220,29 @@ class FullCompare:
         self._present += len(self._stager.stage(replace(page, last=False), "full"))
 
     def _miss(self) -> None:
-        """Law: forgetting an order needs a complete full compare, and a source that shows far less is a fault."""
-        tracked = self._state.tracked()
+        """Law: forgetting an order needs a complete full compare, and a source that shows far less is a fault.
+
+        The fault is the result's and raises nothing: what was found in the orders that are shown is told all the same.
+        """
+        tracked, result = self._state.tracked(), self._stager.result
         if self._present >= tracked:
+            self._state.all_seen()
             return
         self._confirm()
-        self._look_again()
+        try:
+            self._look_again()
+        except SourceError as error:
+            gone = tracked - self._present
+            result.fault = f"whether {gone} orders are gone cannot be told, so none of them is forgotten: {error}"
+            return
         missing = self._state.miss(self._compare, self._stager.now)
         if missing is None:
-            raise SourceError(
+            result.fault = (
                 f"the shop shows only {self._present} of the {tracked} orders that it showed before. That looks like a "
                 "fault of the shop or of the query, so none of them is forgotten. If it is right, run: syncd release"
             )
-        self._stager.result.missing = missing
+        else:
+            result.missing = missing
 
     def _look_again(self) -> None:
         """Where a scan may lose orders, a few that are gone are looked for once more."""

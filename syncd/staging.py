@@ -73,6 +73,7 @@ class PollResult:
     baseline   all orders were, for there was no state yet
     held       changes that the guard stopped
     missing    orders that are not in the source any more
+    fault      why orders that the source does not show were not forgotten; what it does show was compared and staged
     """
 
     kind: PollKind
@@ -84,6 +85,7 @@ class PollResult:
     baseline: bool = False
     held: int = 0
     missing: int = 0
+    fault: str | None = None
 
     SKIPPED_ROWS_KEPT: ClassVar = 20
 

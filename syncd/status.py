@@ -22,7 +22,7 @@ def as_json(summary: Summary, *, source_kind: str, leader: bool, now: datetime) 
             "last_error": summary.source.last_error,
             "consecutive_failures": summary.source.consecutive_failures,
         },
-        "orders": {"tracked": summary.tracked},
+        "orders": {"tracked": summary.tracked, "missing_refused": summary.missing_refused},
         "changes": dict(summary.changes),
         "held": dict(summary.held),
         "oldest_pending_seconds": max(0.0, (now - oldest).total_seconds()) if oldest else 0.0,

@@ -94,6 +94,42 @@ def test_a_source_that_fails_is_told_once_and_told_again_when_it_recovers(
     assert "source_recovered" in caplog.messages
 
 
+def test_orders_that_are_gone_are_said_once_count_as_an_error_and_wake_delivery(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    desk.shop.follows = False
+    for number in range(12):
+        desk.shop.put(f"{number:02d}", "new")
+    desk.jobs.poll()
+    gone = {f"{number:02d}": desk.shop.rows.pop(f"{number:02d}") for number in range(11)}
+    for _ in range(3):
+        desk.jobs.poll()
+    assert caplog.messages.count("orders_missing") == 1
+    assert desk.sample("syncd_polls_total", kind="full", result="error") == 3
+    assert len(desk.staged) == 4
+    assert "only 1 of the 12 orders" in desk.jobs.observer.in_words()
+    desk.shop.rows.update(gone)
+    desk.jobs.poll()
+    assert caplog.messages[-2:] == ["source_recovered", "polled"]
+    assert desk.jobs.observer.in_words() == "polls and pushes"
+
+
+def test_that_orders_are_gone_is_still_so_after_a_poll_by_the_cursor(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    for number in range(12):
+        desk.shop.put(f"{number:02d}", "new")
+    desk.jobs.poll()
+    for number in range(11):
+        del desk.shop.rows[f"{number:02d}"]
+    desk.jobs.reconcile()
+    desk.jobs.poll()
+    assert "source_recovered" not in caplog.messages
+    assert "only 1 of the 12 orders" in desk.jobs.observer.in_words()
+
+
 def test_an_unforeseen_error_is_logged_once_with_its_traceback_and_the_next_tick_runs(
     desk: Desk, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from zlib import crc32
@@ -10,6 +11,7 @@ import pytest
 
 from syncd import reconcile
 from syncd.errors import SourceError
+from syncd.model import Page
 from syncd.poll import Poller
 from syncd.reconcile import CONFIRMED_AT_ONCE, LOOKED_UP_AT_MOST
 from syncd.segments import CUT_EVERY
@@ -150,16 +152,66 @@ def test_a_shop_that_shows_far_less_is_a_fault_and_nothing_is_forgotten(
 ) -> None:
     for number in range(ORDERS // 10 + 1):
         del shop.rows[f"{number:05d}"]
-    with pytest.raises(SourceError, match=f"only {ORDERS - ORDERS // 10 - 1} of the {ORDERS} orders"):
-        poller.reconcile(shop.now)
+    fault = poller.reconcile(shop.now).fault
+    assert fault
+    assert f"only {ORDERS - ORDERS // 10 - 1} of the {ORDERS} orders" in fault
     assert memory.tracked() == ORDERS
+    source = memory.summary().source
+    assert (source.last_error, source.consecutive_failures) == (fault, 1)
+
+
+def test_what_a_compare_finds_is_told_though_it_forgets_nobody(poller: Poller, shop: FakeShop, memory: State) -> None:
+    """In a shop without a cursor every poll is such a compare, so that nothing would ever be told again."""
+    guarded = replace(poller, max_changes=5000)
+    shop.follows = False
+    for number in range(ORDERS // 2):
+        del shop.rows[f"{number:05d}"]
+    for order_id, status in (("01600", "packed"), ("01601", "sent")):
+        shop.silently(order_id, status)
+        result = guarded.poll(shop.now)
+        assert (result.found, bool(result.fault)) == ({"full": 1}, True)
+        assert (order_id, status) in waiting(memory)
+    assert memory.summary().held == {}
+    assert memory.summary().source.last_success_at == shop.now
+
+
+def test_a_shop_that_shows_nothing_at_all_was_not_read_well(poller: Poller, shop: FakeShop, memory: State) -> None:
+    shop.rows.clear()
+    later = shop.now + timedelta(hours=1)
+    assert poller.reconcile(later).fault
+    source = memory.summary().source
+    assert (source.last_poll_at, source.last_success_at) == (later, shop.now)
+    assert memory.summary().missing_refused == memory.tracked() == ORDERS
+
+
+def test_orders_that_cannot_be_looked_for_are_not_forgotten_and_hold_up_nothing(
+    poller: Poller, shop: FakeShop, memory: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_order_ids: object) -> Iterator[Page]:
+        raise SourceError("the shop's API answers 500")
+
+    monkeypatch.setattr(shop, "still_shown", fails)
+    del shop.rows["01234"]
+    shop.silently("01600", "packed")
+    result = poller.reconcile(shop.now)
+    assert result.fault is not None
+    assert "whether 1 orders are gone cannot be told" in result.fault
+    assert (waiting(memory), memory.tracked()) == ({("01600", "packed")}, ORDERS)
+
+
+def test_orders_that_are_back_end_the_fault(poller: Poller, shop: FakeShop, memory: State) -> None:
+    rows = dict(shop.rows)
+    shop.rows.clear()
+    poller.reconcile(shop.now)
+    shop.rows.update(rows)
+    assert poller.reconcile(shop.now).fault is None
+    assert (memory.summary().missing_refused, waiting(memory)) == (0, set())
 
 
 def test_far_fewer_orders_are_accepted_once_an_operator_says_so(poller: Poller, shop: FakeShop, memory: State) -> None:
     for number in range(ORDERS // 2):
         del shop.rows[f"{number:05d}"]
-    with pytest.raises(SourceError):
-        poller.reconcile(shop.now)
+    assert poller.reconcile(shop.now).fault
     memory.release(shop.now)
     assert poller.reconcile(shop.now).missing == ORDERS // 2
 

@@ -43,6 +43,7 @@ def status(ctx: click.Context, *, json: bool) -> None:
         ("last good poll", summary.source.last_success_at),
         ("failing", source["last_error"] and f"{source['consecutive_failures']} polls: {source['last_error']}"),
         ("orders tracked", summary.tracked),
+        ("orders gone", _gone(summary.missing_refused)),
         ("last delivered", summary.last_delivered_at),
         ("oldest waiting", summary.oldest_pending_at),
     ]
@@ -138,6 +139,10 @@ def config(ctx: click.Context, *, json: bool) -> None:
     else:
         rows = [(setting.variable, " ".join(setting.value.split()), setting.origin) for setting in shown]
         print_table(["setting", "value", "from"], rows)
+
+
+def _gone(orders: int) -> str | None:
+    return f"{orders}, and none is forgotten; if that is right, run: syncd release" if orders else None
 
 
 def _tell(explained: Explained) -> None:

@@ -73,6 +73,8 @@ def _told(ran: Ran) -> list[str]:
         lines.append(f"skipped {skipped} rows that cannot be read as an order ({why})")
     if poll.missing:
         lines.append(f"{poll.missing} orders are not in the shop any more")
+    if poll.fault:
+        lines.append(poll.fault)
     if ran.outcomes:
         lines.append("pushes: " + ", ".join(f"{count} {result}" for result, count in sorted(ran.outcomes.items())))
     if ran.beside:

@@ -9,16 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, insert, select, update
 
-from syncd.state.facts import add_to_fact, get_fact, put_fact
+from syncd.state.facts import add_to_fact, all_facts, get_fact, put_fact
 from syncd.state.standing import unsettled
 from syncd.state.store import Store, in_chunks
 from syncd.state.tables import seen, segments
 
 MISSING_AT_MOST = 10
 """One in so many tracked orders may go missing in one compare."""
+FEW_MISSING = 9
+"""And so many of a small shop's, whatever part of it they are: two archived orders of nine are no sign of a fault."""
 
 
 class ComparePart(Store):
@@ -69,24 +72,46 @@ class ComparePart(Store):
             unseen = _unseen(compare)
             missing = connection.execute(select(func.count()).select_from(seen).where(unseen)).scalar_one()
             tracked, accepted = (get_fact(connection, name) or 0 for name in ("tracked", "accepted_missing"))
-            if missing > tracked / MISSING_AT_MOST + accepted:
+            if missing > accepted and (missing == tracked or missing > accepted + _lightly(tracked)):
                 put_fact(connection, "refused_missing", {"compare": compare, "orders": missing})
                 return None
-            put_fact(connection, "accepted_missing", 0)
+            _forget_refusal(connection)
             connection.execute(update(seen).where(unseen).values(missing_since=now))
             unmet = (segments.c.formed_in != compare) & (segments.c.confirmed_in != compare)
             connection.execute(delete(segments).where(unmet))
             add_to_fact(connection, "tracked", -missing)
             return missing
 
+    def all_seen(self) -> None:
+        with self.read() as connection:
+            if not (refused_missing(all_facts(connection)) or get_fact(connection, "accepted_missing")):
+                return
+        with self.write() as connection:
+            _forget_refusal(connection)
+
 
 def accept_missing(connection: Connection) -> int:
     """Let the next compare forget as many orders as the last one refused to forget; returns how many that are."""
-    refused = get_fact(connection, "refused_missing")
-    if refused is None or refused["compare"] != get_fact(connection, "compare"):
-        return 0
-    put_fact(connection, "accepted_missing", refused["orders"])
-    return int(refused["orders"])
+    if orders := refused_missing(all_facts(connection)):
+        put_fact(connection, "accepted_missing", orders)
+    return orders
+
+
+def refused_missing(facts: Mapping[str, Any]) -> int:
+    """How many orders the last compare that came to its end refused to forget. One that runs now has not yet said."""
+    refused = facts.get("refused_missing")
+    return int(refused["orders"]) if refused else 0
+
+
+def _lightly(tracked: int) -> float:
+    """How many of the tracked orders may go missing at once without anybody being asked."""
+    return max(tracked / MISSING_AT_MOST, FEW_MISSING)
+
+
+def _forget_refusal(connection: Connection) -> None:
+    for name, nothing in (("refused_missing", None), ("accepted_missing", 0)):
+        if get_fact(connection, name):
+            put_fact(connection, name, nothing)
 
 
 def _unseen(compare: int) -> ColumnElement[bool]:

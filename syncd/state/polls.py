@@ -38,16 +38,23 @@ class PollsPart(Store):
             put_fact(connection, "baseline", {"taken_at": baseline.taken_at.isoformat(), "newest": newest})
 
     def poll_ended(
-        self, now: datetime, error: str | None, *, kind: str = "incremental", rows: int = 0, changes: int = 0
+        self,
+        now: datetime,
+        error: str | None,
+        *,
+        kind: str = "incremental",
+        rows: int = 0,
+        changes: int = 0,
+        read: bool = False,
     ) -> None:
-        """Note how the last poll went; `error` None: well. `rows` it read, and so many `changes` it found."""
+        """Note how the last poll went; `error` None: well. `rows` it read, and so many `changes` it found. `read`: what
+        the shop shows was read to its end all the same."""
         with self.write() as connection:
             before = get_fact(connection, "source") or {}
             ended = {**before, "last_poll_at": now.isoformat(), "last_error": error}
-            if error is None:
-                ended |= {"last_success_at": now.isoformat(), "consecutive_failures": 0}
-            else:
-                ended["consecutive_failures"] = before.get("consecutive_failures", 0) + 1
+            if error is None or read:
+                ended["last_success_at"] = now.isoformat()
+            ended["consecutive_failures"] = 0 if error is None else before.get("consecutive_failures", 0) + 1
             put_fact(connection, "source", ended)
             poll = {"at": now.isoformat(), "kind": kind, "rows": rows, "changes": changes, "error": error}
             put_fact(connection, "polls", [poll, *(get_fact(connection, "polls") or [])][:POLLS_KEPT])

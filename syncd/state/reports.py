@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, exists, func, select
 
 from syncd.model import CHANGE_STATES, ChangeState, Hold
+from syncd.state.compare import refused_missing
 from syncd.state.facts import all_facts, instant, pause_of
 from syncd.state.numbers import NumbersPart
 from syncd.state.tables import DUE_SOMETIME, WAITING, attempts, cancellations, changes, former_numbers, in_state, seen
@@ -54,7 +55,7 @@ class ReportsPart(NumbersPart):
             source=_source_status(facts.get("source", {})),
             pause=pause_of(facts.get("pause")),
             last_delivered_at=instant(facts.get("last_delivered_at")),
-            missing_refused=_missing_refused(facts),
+            missing_refused=refused_missing(facts),
             cancellations_failed=failed,
         )
 
@@ -147,8 +148,3 @@ def _source_status(fact: dict[str, Any]) -> SourceStatus:
         last_error=fact.get("last_error"),
         consecutive_failures=fact.get("consecutive_failures", 0),
     )
-
-
-def _missing_refused(facts: dict[str, Any]) -> int:
-    refused = facts.get("refused_missing")
-    return refused["orders"] if refused and refused["compare"] == facts.get("compare") else 0

@@ -73,7 +73,8 @@ def _of_daemon(*, leads: bool, faults: Sequence[str]) -> Iterator[Reason]:
 def _of_source(summary: Summary, now: datetime) -> Iterator[Reason]:
     source = summary.source
     last_good = source.last_success_at
-    if source.consecutive_failures:
+    was_read = last_good is not None and last_good == source.last_poll_at
+    if source.consecutive_failures and not was_read:
         level: Level = "look" if last_good and now - last_good < SOURCE_MAY_FAIL else "bad"
         do = "Run syncd check. The next poll tries again"
         yield Reason(level, "The shop cannot be read", do, source.last_error, since=last_good)
@@ -81,6 +82,12 @@ def _of_source(summary: Summary, now: datetime) -> Iterator[Reason]:
         yield Reason("look", "No poll has ended yet", "Wait a moment: the first one reads every order")
     elif now - last_good >= SOURCE_MAY_FAIL:
         yield Reason("look", "The last poll was long ago", "See that the daemon runs", since=last_good)
+    if missing := summary.missing_refused:
+        do = "If they are really gone, run: syncd release"
+        yield Reason("look", "Orders missing in the shop, none forgotten: {count}", do, values={"count": missing})
+    elif source.consecutive_failures and was_read:
+        do = "Nothing: the next full compare tries again"
+        yield Reason("look", "Whether orders are gone cannot be told", do, source.last_error)
 
 
 def _of_delivery(summary: Summary, now: datetime) -> Iterator[Reason]:
@@ -103,9 +110,6 @@ def _of_changes(summary: Summary) -> Iterator[Reason]:
     if failed := summary.cancellations_failed:
         do = "Look: syncd cancellations. Mend what the error says, then: syncd cancellations retry ID"
         yield Reason("look", "Cancellations that nobody decided: {count}", do, values={"count": failed})
-    if missing := summary.missing_refused:
-        do = "If they are really gone, run: syncd release"
-        yield Reason("look", "Orders missing in the shop, none forgotten: {count}", do, values={"count": missing})
 
 
 PAUSES = {

@@ -49,6 +49,8 @@ RUSSIAN = {
     ),
     "Orders missing in the shop, none forgotten: {count}": "Заказы пропали из магазина, но не забыты: {count}",
     "If they are really gone, run: syncd release": "Если их действительно больше нет, выполните: syncd release",
+    "Whether orders are gone cannot be told": "Неизвестно, пропали ли заказы",
+    "Nothing: the next full compare tries again": "Ничего делать не нужно: следующее полное сравнение попробует снова",
     # templates
     "Order number": "Номер заказа",
     "Find": "Найти",

@@ -247,6 +247,23 @@ def test_a_shop_that_cannot_be_reached_is_one_line_and_exit_status_1(world: Worl
     assert "SYNCD_SOURCE__URL" in ran.stderr
 
 
+def test_orders_that_are_gone_hold_up_no_news_and_are_told_until_they_are_released(world: World) -> None:
+    query = {"SYNCD_SOURCE__QUERY": "SELECT number AS order_id, state AS status FROM orders"}
+    for number in range(12):
+        world.shop.put(f"{number:02d}", "new")
+    world.done("once", **query)
+    world.shop.run("DELETE FROM orders WHERE number < '11'")
+    world.shop.put("11", "packed")
+    ran = world.syncd("once", **query)
+    assert (ran.returncode, "only 1 of the 12 orders" in ran.stdout) == (1, True)
+    assert [change["state"] for change in world.json("changes")] == ["delivered"]
+    assert world.json("status")["orders"] == {"tracked": 12, "missing_refused": 11}
+    assert "syncd release" in world.done("status")
+    world.done("release")
+    assert "11 orders are not in the shop any more" in world.done("once", **query)
+    assert world.json("status")["orders"] == {"tracked": 1, "missing_refused": 0}
+
+
 def test_a_query_without_a_status_says_what_it_lacks(world: World) -> None:
     ran = world.syncd("once", SYNCD_SOURCE__QUERY="SELECT number AS order_id FROM orders")
     assert (ran.returncode, "status" in ran.stderr) == (1, True)

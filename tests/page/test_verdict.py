@@ -59,6 +59,12 @@ def counts(**changes: int) -> dict[str, Any]:
         (counts(refused=3, superseded=9, discarded=1), "good", None),
         ({"cancellations_failed": 2}, "look", "Cancellations that nobody decided: {count}"),
         ({"missing_refused": 7}, "look", "Orders missing in the shop, none forgotten: {count}"),
+        (
+            {"missing_refused": 7, "source": failing(timedelta(0))},
+            "look",
+            "Orders missing in the shop, none forgotten: {count}",
+        ),
+        ({"source": failing(timedelta(0))}, "look", "Whether orders are gone cannot be told"),
     ],
 )
 def test_what_is_in_the_way_decides(state: dict[str, Any], level: str, reason: str | None) -> None:
@@ -107,5 +113,7 @@ def test_each_reason_can_be_said_in_russian() -> None:
         **counts(held=1, dead=1),
     )
     verdict = judge(bad, leads=False, faults=["x"], now=NOON)
-    said = {text for reason in (*verdict.reasons, *unreadable("").reasons) for text in (reason.what, reason.do) if text}
+    untold = judge(replace(WELL, source=failing(timedelta(0))), leads=True, faults=[], now=NOON)
+    reasons = (*verdict.reasons, *untold.reasons, *unreadable("").reasons)
+    said = {text for reason in reasons for text in (reason.what, reason.do) if text}
     assert {*said, *PAUSES.values(), verdict.headline} <= RUSSIAN.keys()
