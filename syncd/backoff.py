@@ -15,6 +15,8 @@ from syncd.model import Push
 
 FIRST_DELAY = timedelta(seconds=2)
 LONGEST_DELAY = timedelta(minutes=10)
+DOUBLINGS = 9
+"""Until the delay is the longest."""
 REFUSAL_DELAYS = (timedelta(minutes=5), timedelta(minutes=15), timedelta(minutes=40))
 """An explicit refusal is tried again three times within an hour (an order may reach the shop before it reaches
 IMSHOP), then it is final."""
@@ -37,7 +39,8 @@ def after_failure(
     """Decide what follows a failed push. `probe`: it was sent while delivery was paused, to see whether it still must.
 
     Giving up counts from the change's first failed attempt of its own, not from its detection: the time that delivery
-    as a whole was paused must kill no change.
+    as a whole was paused must kill no change. And no more time counts than lies between so many attempts at most: what
+    the clock says beyond that is a pause, a time when nobody ran, or a clock that was set.
     """
     if error.pauses_delivery or (probe and not error.answered):
         return Next("paused", "pending", now)
@@ -45,7 +48,8 @@ def after_failure(
         if push.refusals >= len(REFUSAL_DELAYS):
             return Next("refused", "refused")
         return Next("retry", "pending", now + REFUSAL_DELAYS[push.refusals])
-    if now >= (push.failing_since or now) + give_up_after:
+    failing_for = now - (push.failing_since or now)
+    if min(failing_for, _longest_between(push.attempts, error.retry_after)) >= give_up_after:
         return Next("dead", "dead")
     return Next("retry", "pending", now + _delay(push.attempts, error.retry_after, rng))
 
@@ -61,10 +65,23 @@ def _delay(attempts: int, retry_after: float | None, rng: Random) -> timedelta:
 
     A server that said when is obeyed: the jitter then comes on top, never below.
     """
-    longest = min(LONGEST_DELAY, FIRST_DELAY * _doubled(attempts))
+    longest = _longest_delay(attempts)
     if retry_after is None:
         return longest * rng.random()
     return timedelta(seconds=retry_after) + min(longest, timedelta(seconds=retry_after / 10)) * rng.random()
+
+
+def _longest_delay(attempts: int) -> timedelta:
+    return min(LONGEST_DELAY, FIRST_DELAY * _doubled(attempts))
+
+
+def _longest_between(attempts: int, retry_after: float | None) -> timedelta:
+    """How far the first of so many failed attempts and the next one lie apart at most, if the server always asked for
+    as long as it does now."""
+    asked = timedelta(seconds=retry_after or 0)
+    growing = min(attempts, DOUBLINGS)
+    grown = sum((max(asked, _longest_delay(attempt)) for attempt in range(growing)), timedelta())
+    return grown + (attempts - growing) * max(asked, LONGEST_DELAY)
 
 
 def _doubled(times: int) -> int:

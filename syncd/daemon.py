@@ -11,29 +11,25 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from threading import Event, Thread
 from types import FrameType
-
-from apscheduler.executors.pool import ThreadPoolExecutor
-from apscheduler.schedulers.background import BackgroundScheduler
-from apscheduler.triggers.cron import CronTrigger
 
 from syncd import __version__, compose
 from syncd.cancel import Shop
 from syncd.cancel.desk import MARGIN
 from syncd.deliver import Deliverer
 from syncd.errors import StateError
-from syncd.health import ClockWatch, Pulses
+from syncd.health import Pulses
 from syncd.jobs import QUIET_SECONDS, Jobs, StopError
 from syncd.leased import LeasedOutbox
 from syncd.logs import fields
 from syncd.metrics import Metrics, standard_registry
 from syncd.observe import Observer
+from syncd.schedule import Schedule
 from syncd.serving import serving
 from syncd.settings import Settings
-from syncd.settings.shape import Poll
 from syncd.state import Lease, State
 from syncd.statuses import StatusesFile
 from syncd.systemd import Manager
@@ -44,7 +40,6 @@ log = logging.getLogger("syncd")
 CLOSING_SECONDS = 12.0  # for pushes in flight; SIGTERM promises an end within 15 s
 QUIET_DELIVERY_SECONDS = 60.0
 WATCH_SECONDS = 1.0
-HOUSEKEEPING_EVERY = timedelta(hours=1)
 
 
 class Daemon:
@@ -118,18 +113,12 @@ class Daemon:
                 polling=polling,
                 staged=deliverer.wake,
             )
-            with self._delivering(deliverer), self._scheduled(jobs) as scheduler:
-                clock = ClockWatch(compose.now, time.monotonic)
+            schedule = Schedule(jobs, settings.poll, compose.now, time.monotonic)
+            with self._delivering(deliverer), schedule.running():
                 self._manager.ready()
                 while self._goes_on(observer.in_words()):
                     self._keep(lease, outbox)
-                    if clock.was_set_back():
-                        log.warning(
-                            "clock_set_back", extra=fields(do="nothing: all that was to come is scheduled anew")
-                        )
-                        _schedule(scheduler, jobs, settings.poll)
-                        jobs.hasten()
-                        deliverer.wake()
+                    schedule.follow_clock()
         log.info("stopped")
 
     def _counter(self, observer: Observer, state: State, shop: Shop | None) -> Counter | None:
@@ -223,36 +212,6 @@ class Daemon:
             deliverer.close(CLOSING_SECONDS)
         except StateError as error:
             log.error("outcomes_not_written", extra=fields(error=str(error), do="nothing: they are pushed again"))
-
-    @contextmanager
-    def _scheduled(self, jobs: Jobs) -> Iterator[BackgroundScheduler]:
-        """One worker: one job at a time. A late run is coalesced and never dropped: without a grace time of None,
-        APScheduler forgets a run that starts more than a second late."""
-        scheduler = BackgroundScheduler(
-            executors={"default": ThreadPoolExecutor(1)},
-            job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 2},
-        )
-        _schedule(scheduler, jobs, self._settings.poll)
-        scheduler.start()
-        try:
-            yield scheduler
-        finally:
-            self._stop.set()
-            scheduler.shutdown(wait=False)
-
-
-def _schedule(scheduler: BackgroundScheduler, jobs: Jobs, poll: Poll) -> None:
-    """Give every job its next time by the clock as it is now."""
-    now, hourly = compose.now(), HOUSEKEEPING_EVERY
-    times = {"replace_existing": True}
-    every = poll.interval.total_seconds()
-    scheduler.add_job(jobs.poll, "interval", id="poll", seconds=every, next_run_time=now, **times)
-    if poll.reconcile:
-        scheduler.add_job(jobs.reconcile, CronTrigger.from_crontab(poll.reconcile), id="reconcile", **times)
-    every = hourly.total_seconds()
-    scheduler.add_job(
-        jobs.housekeep, "interval", id="housekeeping", seconds=every, next_run_time=now + hourly / 60, **times
-    )
 
 
 def _take(lease: Lease) -> bool:

@@ -10,21 +10,18 @@ CLOCK_STEP = timedelta(seconds=2)
 
 
 class ClockWatch:
-    """Notices that the wall clock was set back.
-
-    A scheduler that works by it would do nothing until it is again as late as it was: silence that looks like health.
-    """
+    """Notices that the wall clock was set. A machine that was suspended looks the same: its clock went ahead."""
 
     def __init__(self, clock: Callable[[], datetime], monotonic: Callable[[], float]) -> None:
         self._clock = clock
         self._monotonic = monotonic
         self._last = clock(), monotonic()
 
-    def was_set_back(self) -> bool:
-        """Whether the clock was set back since this was asked last."""
+    def step(self) -> timedelta:
+        """By how much the clock was set ahead, or back if negative, since this was asked last; 0: not to speak of."""
         (wall, ticks), self._last = self._last, (self._clock(), self._monotonic())
-        passed = timedelta(seconds=self._last[1] - ticks)
-        return self._last[0] < wall + passed - CLOCK_STEP
+        step = self._last[0] - wall - timedelta(seconds=self._last[1] - ticks)
+        return step if abs(step) > CLOCK_STEP else timedelta()
 
 
 class Pulses:

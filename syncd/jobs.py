@@ -67,6 +67,7 @@ class Jobs:
         """What waits for its time is tried now: the clock that the time was set by is no more."""
         with self._boundary("hastening"):
             self.state.hasten(self.clock())
+        self.staged()
 
     def _poll(self, job: str, kind: PollKind, poll: Callable[[datetime], PollResult]) -> None:
         with self._boundary(job):

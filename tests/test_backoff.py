@@ -52,8 +52,26 @@ def test_a_first_failure_kills_no_change_however_long_it_waited_for_its_turn() -
 
 
 def test_a_change_that_fails_for_too_long_is_dead() -> None:
-    assert after(BUSY, failing_since=NOON - DAY + timedelta(seconds=1)).result == "retry"
-    assert after(BUSY, failing_since=NOON - DAY) == Next("dead", "dead")
+    assert after(BUSY, attempts=300, failing_since=NOON - DAY + timedelta(seconds=1)).result == "retry"
+    assert after(BUSY, attempts=300, failing_since=NOON - DAY) == Next("dead", "dead")
+
+
+def test_a_clock_that_is_set_ahead_kills_no_change() -> None:
+    year_ago = NOON - timedelta(days=400)
+    lived = [attempts for attempts in range(300) if after(BUSY, attempts, failing_since=year_ago).state == "pending"]
+    assert lived == [*range(9 + (DAY - timedelta(seconds=1022)) // LONGEST_DELAY + 1)]
+    assert after(BUSY, failing_since=NOON + timedelta(days=400)).result == "retry"
+
+
+def test_a_server_that_asks_for_long_waits_is_given_up_in_time_all_the_same() -> None:
+    hourly = PushError("429", answered=True, retry_after=3600)
+    assert after(hourly, attempts=23, failing_since=NOON - DAY).result == "retry"
+    assert after(hourly, attempts=24, failing_since=NOON - DAY).result == "dead"
+
+
+def test_a_short_limit_is_kept() -> None:
+    tried = replace(push(), attempts=1, failing_since=NOON - timedelta(seconds=2))
+    assert after_failure(tried, BUSY, NOON, timedelta(seconds=2), Random(1)).result == "dead"
 
 
 def test_a_refusal_is_tried_three_times_within_an_hour_and_then_final() -> None:

@@ -28,6 +28,7 @@ from tests.machine.world import RETENTION, Death, Fault, Killed, World, one_fold
 
 PLACES = frozenset(
     {
+        "all_seen",
         "confirm",
         "decide",
         "discard",
@@ -99,6 +100,10 @@ def answer(reply: Reply) -> Act:
 
 def vanish(*order_ids: str) -> Act:
     return lambda world: world.shop.gone.update(order_ids)
+
+
+def come_back(world: World) -> None:
+    world.shop.gone.clear()
 
 
 def wait(hours: float) -> Act:
@@ -182,6 +187,10 @@ TOUR: list[Act] = [
     poll,
     lambda world: world.state.discard(newest(world), now=world.now()),
     lambda world: asked_again(world, OLD[1]),
+    vanish(*OLD),
+    compare,
+    come_back,
+    compare,
     vanish(OLD[9]),
     compare,
     step,

@@ -250,19 +250,19 @@ def test_a_thread_is_stuck_when_it_is_silent_for_longer_than_it_promised() -> No
     assert pulses.stuck() == {}
 
 
-def test_a_clock_that_is_set_back_is_noticed_once_and_one_that_goes_ahead_is_not() -> None:
+def test_a_clock_that_is_set_is_noticed_once_and_one_that_drifts_is_not() -> None:
     wall, ticks = [NOON], [0.0]
     watch = ClockWatch(lambda: wall[0], lambda: ticks[0])
 
-    def pass_a_second(stepping: timedelta = timedelta()) -> bool:
+    def pass_a_second(stepping: timedelta = timedelta()) -> timedelta:
         ticks[0] += 1
         wall[0] += timedelta(seconds=1) + stepping
-        return watch.was_set_back()
+        return watch.step()
 
-    assert not pass_a_second()
-    assert not pass_a_second(timedelta(hours=1))
-    assert pass_a_second(timedelta(hours=-1))
-    assert not pass_a_second()
+    for step in (timedelta(hours=1), timedelta(hours=-1), timedelta(days=9000)):
+        assert pass_a_second() == timedelta()
+        assert pass_a_second(step) == step
+    assert pass_a_second(timedelta(seconds=1.5)) == timedelta()
 
 
 @pytest.fixture
