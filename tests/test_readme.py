@@ -122,7 +122,9 @@ def consequences(meaning: Meaning) -> list[str]:
 
 def fate(error: PushError) -> str:
     """What comes of a change that gets the same reply each time."""
-    ends = after_failure(replace(push(), attempts=1000, failing_since=NOON), error, NOON + GIVE_UP_AFTER, GIVE_UP_AFTER, Random(1))
+    ends = after_failure(
+        replace(push(), attempts=1000, failing_since=NOON), error, NOON + GIVE_UP_AFTER, GIVE_UP_AFTER, Random(1)
+    )
     if ends.result == "paused":
         return "waits, no attempt is used up"
     if ends.result == "dead":

@@ -212,7 +212,9 @@ def test_the_error_drags_no_secret_along_in_its_cause() -> None:
 
 
 def test_masked_shows_every_setting_with_its_origin_and_no_secret() -> None:
-    result = loaded(SYNCD_IMSHOP__API_KEY="k3y-k3y", SYNCD_STATE__URL="postgres://s:p4ss@h:5/s?password=p4ss&x=1")
+    result = loaded(
+        SYNCD_IMSHOP__API_KEY="k3y-k3y", SYNCD_STATE__URL="postgres://s:p4ss@h:5/s?password=p4ss&sslmode=require"
+    )
     shown = {variable: (value, origin) for variable, value, origin in masked(result)}
     assert list(shown) == list(VARIABLES)
     assert shown["SYNCD_IMSHOP__URL"] == ("https://imshop.example/***", "environment")

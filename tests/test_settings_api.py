@@ -67,7 +67,7 @@ HIDDEN = ("p4ssw0rd", "a1b2c3d4e5f6", "k1k1k1", "long4nd5ecret", "s3cr3t-s3cr3t"
 def test_no_secret_of_an_api_is_shown() -> None:
     found = loaded(**SECRETS)
     values = shown(found)
-    assert values["SYNCD_SOURCE__URL"] == "https://***@shop.example/rest/1/***/orders?***"
+    assert values["SYNCD_SOURCE__URL"] == "https://***@shop.example/***?***"
     assert values["SYNCD_SOURCE__AUTH"] == values["SYNCD_SOURCE__HEADERS__X-SHOP"] == "***"
     assert (values["SYNCD_SOURCE__QUERY_PARAMS__shop_key"], values["SYNCD_SOURCE__QUERY_PARAMS__shop"]) == (
         "***",
@@ -85,6 +85,13 @@ def test_the_redactor_knows_each_secret_of_an_api(secret: str) -> None:
 def test_the_redactor_knows_a_login_in_the_url_in_each_spelling(secret: str) -> None:
     secrets = loaded(SYNCD_SOURCE__URL="https://user:pa55%2Fword@shop.example/{page}").settings.secrets()
     assert secret not in Redactor(secrets)(f"it said {secret}!")
+
+
+def test_a_path_that_holds_a_key_belongs_where_it_is_hidden() -> None:
+    for path in ("/rest/1/word/crm.deal.list", "/x/a1b2c3d4e5f6/orders"):
+        (fault,) = api_faults(SYNCD_SOURCE__PATH=path)
+        assert fault.startswith("SYNCD_SOURCE__PATH: holds what looks like a key")
+    assert loaded(SYNCD_SOURCE__PATH="/listOfChangedOrders").settings.source.path == "/listOfChangedOrders"
 
 
 def test_a_bearer_token_is_a_secret() -> None:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote
 
 import pytest
 from apscheduler.triggers.cron import CronTrigger
+from hypothesis import given
+from hypothesis import strategies as st
 
+from syncd.redact import Redactor
 from syncd.settings import urls, values
+from syncd.settings.cancel import call_url, mask_call_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -234,6 +239,7 @@ def test_a_source_url_gets_its_driver_and_keeps_the_rest(text: str, read: str) -
         (urls.source_url, "mysql://u:secret@h:secret/x", "is not of the form"),
         (urls.source_url, "mysql://u:<password>@h/x", "placeholder"),
         (urls.source_url, "sqlite://", "is in memory"),
+        (urls.source_url, "sqlite://u:secret@h/x", "a file stands behind three slashes"),
         (urls.state_url, "mysql://u:secret@h/x", "does not start with sqlite://, postgresql://, postgres://$"),
         (urls.state_url, "sqlite:///:memory:", "is in memory, where nothing outlives a restart"),
         (urls.state_url, "sqlite:///file:x?mode=memory&uri=true", "is in memory"),
@@ -274,3 +280,89 @@ def test_the_long_parts_of_path_and_query_are_secrets_and_words_are_not() -> Non
     secrets = [*urls.imshop_secrets("https://h/statuses/sync/0123456789ab?sign=ba9876543210&v=1")]
     assert {"0123456789ab", "ba9876543210"} <= {*secrets}
     assert not {"statuses", "sync", "sign"} & {*secrets}
+
+
+LOGINS = (
+    (urls.source_url, "mysql+pymysql://shop:{}@127.0.0.1:3306/x"),
+    (urls.source_url, "mssql://shop:{}@127.0.0.1/x"),
+    (urls.source_url, "https://shop:{}@127.0.0.1/orders"),
+    (urls.source_url, "https://{}@127.0.0.1/orders"),
+    (urls.state_url, "postgresql://shop:{}@127.0.0.1:5432/x"),
+    (urls.state_url, "postgresql://{}:pw@127.0.0.1:5432/x"),
+    (urls.imshop_url, "https://shop:{}@127.0.0.1/v1/x"),
+    (call_url, "https://shop:{}@127.0.0.1/v1/{{order_id}}"),
+)
+
+
+@pytest.mark.parametrize(
+    "password", ["12@34Tail", "12/34Tail", "12#34Tail", "12?34Tail", "@Tail", "Tail@", "a/b@Tail#?"]
+)
+@pytest.mark.parametrize(("check", "url"), LOGINS)
+def test_a_password_that_its_url_could_be_cut_in_is_refused_without_repeating_it(
+    check: Callable[[str], str], url: str, password: str
+) -> None:
+    with pytest.raises(ValueError, match="%40 ") as caught:
+        check(url.format(password))
+    assert "Tail" not in str(caught.value)
+    assert check(url.format(quote(password, safe="")))
+
+
+@pytest.mark.parametrize("check_and_url", LOGINS[2:4])
+def test_a_backslash_ends_the_host_for_some_programs_and_is_refused(
+    check_and_url: tuple[Callable[[str], str], str],
+) -> None:
+    check, url = check_and_url
+    with pytest.raises(ValueError, match="%5C"):
+        check(url.format("pa\\ss"))
+
+
+@given(st.text(st.characters(exclude_categories=["Cs", "Cc", "Zs", "Zl", "Zp"]), min_size=4, max_size=12))
+def test_whatever_the_password_none_of_it_shows_once_its_url_is_accepted(password: str) -> None:
+    for check, mask, url in (
+        (urls.source_url, urls.mask_source_url, "mysql://shop:{}@127.0.0.1/x"),
+        (urls.source_url, urls.mask_source_url, "https://shop:{}@127.0.0.1/orders"),
+        (urls.state_url, urls.mask_database_url, "postgresql://shop:{}@127.0.0.1/x"),
+    ):
+        try:
+            accepted = check(url.replace("{}", password))
+        except ValueError:
+            continue
+        assert mask(accepted) in (
+            "mysql+pymysql://shop:***@127.0.0.1/x",
+            "https://***@127.0.0.1/orders",
+            "postgresql+psycopg://shop:***@127.0.0.1/x",
+        )
+        assert {password, unquote(password)} <= {*urls.source_secrets(accepted)}
+
+
+@pytest.mark.parametrize(
+    ("path", "key"),
+    [
+        ("/rest/1/s3cr3tt0ken/crm.deal.list", "s3cr3tt0ken"),
+        ("/rest/17/allletters/crm.deal.list", "allletters"),
+        ("/hooks/T01/B02/plainword", "plainword"),
+        ("/api/webhook/short", "short"),
+        ("/api/abcdefghijklmnopq/orders", "abcdefghijklmnopq"),
+        ("/api/550e8400-e29b-41d4-a716-446655440000", "550e8400-e29b-41d4-a716-446655440000"),
+        ("/x/a1b2c3d4/orders", "a1b2c3d4"),
+    ],
+)
+def test_a_webhooks_key_in_the_path_is_masked_with_the_path(path: str, key: str) -> None:
+    url = f"https://shop.example{path}"
+    assert urls.mask_source_url(url) == "https://shop.example/***"
+    assert mask_call_url(f"{url}?a={{order_id}}") == "https://shop.example/***?***"
+    redact = Redactor(urls.source_secrets(url))
+    assert key not in redact(f"Cannot GET {path}; {url}/x; it said {key}")
+
+
+@pytest.mark.parametrize(
+    "path", ["", "/orders", "/api/v5/orders", "/rest/default/V1/orders", "/oauth2/admin/2024-10", "/{page}/orders.json"]
+)
+def test_a_path_of_words_is_shown(path: str) -> None:
+    assert urls.mask_source_url(f"https://shop.example{path}") == f"https://shop.example{path}"
+    assert not [*urls.path_secrets(path)]
+
+
+def test_a_key_that_stands_for_the_user_is_a_secret() -> None:
+    for login in ("k3y", "k3y:"):
+        assert "k3y" in {*urls.source_secrets(f"https://{login}@shop.example/api")}

@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
-from syncd.settings.urls import basic, looks_secret, no_placeholder
+from syncd.settings.urls import basic, looks_secret, no_placeholder, shows_a_key
 from syncd.settings.values import quoted
 from syncd.templates import url_template
 
@@ -102,6 +102,8 @@ def plain_path(text: str) -> str:
         raise ValueError(
             "holds what looks like a key; write that behind SYNCD_SOURCE__URL, as ?name=key: there it is hidden"
         )
+    if shows_a_key(text.partition("?")[0]):
+        raise ValueError("holds what looks like a key; write the whole of it in SYNCD_SOURCE__URL: there it is hidden")
     if text and (not text.startswith("/") or re.search(r"[\s#]", text)):
         raise ValueError(f"{quoted(text)} is no path: it begins with / and holds no space and no #")
     return text

@@ -22,7 +22,7 @@ _PARAMETER = re.compile(r"(?<![:\w\\]):(\w+)")
 
 def call_url(text: str) -> str:
     """An http(s) URL whose host holds no place."""
-    urls.no_placeholder(text)
+    urls.one_login(urls.no_placeholder(text))
     if not re.match(r"https?://[^\s/{}?#]+(?:[/?#][^\s]*)?$", text, re.IGNORECASE):
         raise ValueError(
             "is not a URL of the form https://host/path; {order_id}, {shop_id}, {uuid} and {reason} go behind the host"
@@ -40,10 +40,11 @@ def call_path(text: str) -> str:
 
 
 def mask_call_url(text: str) -> str:
-    """Without a password and without the query, which may hold a token."""
+    """Without a password, without the query, which may hold a token, and without a path that may."""
     scheme, _, rest = text.partition("://")
     address, question, _ = rest.partition("?")
-    return f"{scheme}://{address.rpartition('@')[2]}" + ("?***" if question else "")
+    host, slash, path = address.rpartition("@")[2].partition("/")
+    return f"{scheme}://{host}{urls.mask_path(slash + path)}" + ("?***" if question else "")
 
 
 def header_name(written: str) -> str:
@@ -189,8 +190,10 @@ class Cancel(Group):
         yield self.api_key.get_secret_value() if self.api_key else ""
         yield from api_values.auth_secrets(self.auth.get_secret_value()) if self.auth else ()
         if self.url:
-            yield from urls.login_secrets(self.url.get_secret_value())
-            parts = (part.partition("=") for part in re.split(r"[?&]", self.url.get_secret_value())[1:])
+            url = self.url.get_secret_value()
+            yield from urls.login_secrets(url)
+            yield from urls.path_secrets(urlsplit(url).path)
+            parts = (part.partition("=") for part in re.split(r"[?&]", url)[1:])
             yield from (value for _name, _equals, value in parts if "{" not in value)
         if self.database_url:
             yield from urls.database_secrets(self.database_url.get_secret_value())

@@ -12,6 +12,8 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from syncd.settings.arguments import check_arguments
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -28,6 +30,10 @@ _DRIVERS = {
 }
 _LONG = 12
 """A part of a URL that long is a token rather than a word such as "statuses", which no log could do without."""
+_SHORT = 8
+_ESCAPES = "in a user name or password @ : / ? # % are written %40 %3A %2F %3F %23 %25"
+_HOOK = re.compile(r"/rest/[0-9]+/([^/]+)|/(?:web)?hooks?/(.+)", re.IGNORECASE)
+"""Paths of which one knows that what follows is a key: of a webhook of Bitrix24, and of webhooks at large."""
 
 
 def no_placeholder(text: str) -> str:
@@ -41,6 +47,7 @@ def imshop_url(text: str) -> str:
     no_placeholder(text)
     if re.search(r"[\s\x00-\x1f]", text):
         raise ValueError("holds white space; write the URL on one line, as IMSHOP's manager gave it")
+    one_login(text)
     if not re.match(r"https?://", text, re.IGNORECASE) or not _host(text):
         raise ValueError("is not a URL of the form https://host/path; write it as IMSHOP's manager gave it")
     return text
@@ -49,6 +56,24 @@ def imshop_url(text: str) -> str:
 def is_plain_http_abroad(url: str) -> bool:
     """The key and the orders would cross a network unencrypted."""
     return urlsplit(url).scheme == "http" and not _is_loopback(_host(url) or "")
+
+
+def one_login(text: str) -> str:
+    """A URL whose login all the programs that it passes take apart in the same way. ValueError: one may not.
+
+    Whoever takes a raw @, /, ? or # of a password for the end of it connects to the wrong host, and shows the rest of
+    the password as a host, a path or a query. So there is no @ but the one before the host.
+    """
+    rest = text.partition("://")[2]
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    if "@" in rest[len(authority) :] or authority.count("@") > 1:
+        raise ValueError(
+            f"holds an @ besides the one before the host, so that a password could be cut in two; {_ESCAPES}, and an @ "
+            "elsewhere is %40 too"
+        )
+    if "\\" in authority:
+        raise ValueError("holds a \\ before the path; in a user name or password it is written %5C")
+    return text
 
 
 def _host(url: str) -> str | None:
@@ -79,8 +104,8 @@ def source_url(text: str) -> str:
     """
     if not is_http(text):
         return _database_url(text, _DRIVERS)
-    if re.search(r"[\s\x00-\x1f]", no_placeholder(text)) or not _host(text):
-        raise ValueError("is not a URL of the form https://host/path; a space in it is written %20")
+    if re.search(r"[\s\x00-\x1f]", no_placeholder(text)) or not _host(one_login(text)):
+        raise ValueError(f"is not a URL of the form https://host/path; a space in it is written %20, and {_ESCAPES}")
     return text
 
 
@@ -94,8 +119,26 @@ def mask_source_url(url: str) -> str:
         return mask_database_url(url)
     parts = urlsplit(url)
     _, at, address = parts.netloc.rpartition("@")
-    path = "/".join("***" if _is_token(part) else part for part in parts.path.split("/"))
-    return f"{parts.scheme}://{'***@' if at else ''}{address}{path}" + ("?***" if parts.query else "")
+    return f"{parts.scheme}://{'***@' if at else ''}{address}{mask_path(parts.path)}" + ("?***" if parts.query else "")
+
+
+def mask_path(path: str) -> str:
+    """Without what may be a key: then nothing of it is shown, as of IMSHOP's."""
+    return "/***" if any(path_secrets(path)) else path
+
+
+def shows_a_key(path: str) -> bool:
+    """Whether one may say so to a person; of a long word alone `path_secrets` only suspects it."""
+    return bool(_HOOK.search(path)) or any(re.search("[0-9]", part) for part in path_secrets(path) if "/" not in part)
+
+
+def path_secrets(path: str) -> Iterator[str]:
+    """What in a path may be a key, as of a webhook; and the whole path then, as a server's error repeats it."""
+    found = [part for part in path.split("/") if _is_token(part) and "{" not in part]
+    found += [part for hook in _HOOK.findall(path) for part in "/".join(hook).split("/") if part and "{" not in part]
+    if found:
+        yield path
+        yield from found
 
 
 def source_secrets(url: str) -> Iterator[str]:
@@ -105,20 +148,20 @@ def source_secrets(url: str) -> Iterator[str]:
         return
     parts = urlsplit(url)
     yield from login_secrets(url)
-    yield from (part for part in parts.path.split("/") if _is_token(part))
+    yield from path_secrets(parts.path)
     for name, value in parse_qsl(parts.query):
         if looks_secret(name) or _is_token(value):
             yield value
 
 
 def login_secrets(url: str) -> Iterator[str]:
-    """The password that stands in an http(s) URL, as written, as decoded, and as a header carries it."""
+    """The password that stands in an http(s) URL, as written, as decoded, and as a header carries it. A key may stand
+    for the user, without a password."""
     login, at, _ = urlsplit(url).netloc.rpartition("@")
     if at:
-        yield login.partition(":")[2]
-        login = unquote(login)
-        yield login.partition(":")[2]
-        yield basic(login)
+        for written in (login, unquote(login)):
+            yield written.partition(":")[2] or written.removesuffix(":")
+        yield basic(unquote(login))
 
 
 def basic(login: str) -> str:
@@ -131,8 +174,12 @@ def looks_secret(name: str) -> bool:
 
 
 def _is_token(text: str) -> bool:
-    """Long, and of letters and digits: no word."""
-    return len(text) >= _LONG and bool(re.search(r"[A-Za-z]", text)) and bool(re.search(r"[0-9]", text))
+    """Long, and of letters and digits; or longer, and of letters alone without anything that parts words; or shorter,
+    and letters and digits take turns: no word."""
+    if re.search(r"[A-Za-z]", text) and re.search(r"[0-9]", text):
+        turns = re.findall(r"[A-Za-z](?=[0-9])|[0-9](?=[A-Za-z])", text)
+        return len(text) >= _LONG or (len(text) >= _SHORT and len(turns) >= 3)
+    return bool(re.fullmatch(r"[A-Za-z]{16,}", text))
 
 
 def state_url(text: str) -> str:
@@ -145,7 +192,12 @@ def _database_url(text: str, drivers: dict[str, str]) -> str:
     driver = {**drivers, **{name: name for name in drivers.values()}}.get(scheme.lower())
     if driver is None or not separator:
         raise ValueError(f"does not start with {', '.join(f'{name}://' for name in drivers)}")
-    url = _parsed(f"{driver}://{rest}")
+    if driver == "sqlite" and rest and not rest.startswith("/"):
+        raise ValueError(
+            "names a host; a file stands behind three slashes: sqlite:///shop.db or sqlite:////srv/shop.db"
+        )
+    url = _parsed(f"{driver}://{rest}" if driver == "sqlite" else one_login(f"{driver}://{rest}"))
+    check_arguments(url)
     if driver == "sqlite" and _is_in_memory(url):
         raise ValueError(
             "is in memory, where nothing outlives a restart; name a file, e.g. sqlite:////var/lib/syncd/syncd.db"
@@ -160,8 +212,7 @@ def _parsed(url: str) -> URL:
     try:
         return make_url(url)
     except (ArgumentError, ValueError):
-        hint = "a password's @ : / ? # are written %40 %3A %2F %3F %23"
-        raise ValueError(f"is not of the form scheme://user:password@host:port/database ({hint})") from None
+        raise ValueError(f"is not of the form scheme://user:password@host:port/database ({_ESCAPES})") from None
 
 
 def _is_in_memory(url: URL) -> bool:

@@ -132,6 +132,10 @@ class Database:
         except self._faults as error:
             advice = "Check SYNCD_SOURCE__URL, and that the database runs and lets this host and user in"
             raise self._fault("cannot be reached", error, advice) from error
+        except (TypeError, ValueError, LookupError, AttributeError, NotImplementedError) as error:
+            # how drivers answer an argument that they cannot use; the settings know most of these
+            advice = "Check what stands behind the ? in SYNCD_SOURCE__URL"
+            raise self._fault(f"cannot be asked ({type(error).__name__})", error, advice) from error
         try:
             connection.begin()
             yield connection
