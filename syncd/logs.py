@@ -6,13 +6,13 @@ traceback or a driver's message with a URL in it, is masked as a whole, last of 
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, TextIO
 
+from syncd.printable import json_text, printable
 from syncd.redact import without_phones
 
 EVENTS_A_MINUTE = 20
@@ -87,7 +87,7 @@ def _json(record: logging.LogRecord, at: datetime, traceback: str | None) -> str
     }
     if traceback:
         event["traceback"] = traceback
-    return json.dumps(event, ensure_ascii=False, default=str)
+    return json_text(event, default=str)
 
 
 def _console(record: logging.LogRecord, at: datetime, traceback: str | None) -> str:
@@ -125,5 +125,5 @@ def _bounded(name: str, value: str) -> str:
 
 
 def _shown(value: object) -> str:
-    text = str(value).replace("\n", " ")
+    text = printable(str(value).replace("\n", " "))
     return repr(text) if " " in text or not text else text

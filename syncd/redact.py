@@ -10,6 +10,8 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus, unquote
 
+from syncd.printable import json_text, printable
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -44,4 +46,4 @@ def _spellings(secret: str) -> Iterator[str]:
     """As it is, percent-encoded, percent-decoded, and as JSON, a form or Python's repr would write it."""
     for spelling in (secret, unquote(secret)):
         yield from (spelling, quote(spelling, safe=""), quote(spelling), quote_plus(spelling))
-        yield from (json.dumps(spelling)[1:-1], json.dumps(spelling, ensure_ascii=False)[1:-1], repr(spelling)[1:-1])
+        yield from (json.dumps(spelling)[1:-1], json_text(spelling)[1:-1], printable(spelling), repr(spelling)[1:-1])

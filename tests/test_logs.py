@@ -96,6 +96,15 @@ def test_a_line_for_people_is_one_line(out: io.StringIO, clock: Clock) -> None:
     assert line.endswith("warning  push_failed  order_id=7  error='no answer'")
 
 
+def test_what_a_shop_wrote_does_not_steer_the_screen(out: io.StringIO, clock: Clock) -> None:
+    for form in ("json", "console"):
+        logs.configure(form, "info", str, clock, out)
+        logging.getLogger("syncd").info("pushed", extra=fields(status="\u202egnp\x9b31m"))
+    as_json, as_console = out.getvalue().splitlines()
+    assert r"\u202egnp\u009b31m" in as_json
+    assert "\ufffdgnp\ufffd31m" in as_console
+
+
 def test_without_a_format_json_is_for_what_is_no_terminal(out: io.StringIO, clock: Clock) -> None:
     logs.configure(None, "info", str, clock, out)
     logging.getLogger("syncd").info("started")

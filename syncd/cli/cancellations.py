@@ -13,6 +13,7 @@ from syncd.cli.output import console, json_option, plain, print_json, print_tabl
 from syncd.errors import SettingsError
 from syncd.model import Cancellation
 from syncd.observe import Observer
+from syncd.printable import printable
 from syncd.statuses import Statuses
 
 SHOWN = 100
@@ -62,7 +63,7 @@ def retry(ctx: click.Context, ids: tuple[int, ...]) -> None:
                     f"syncd: cancellation {cancellation_id} is left as it is: {_why(taken.cancellation)}", err=True
                 )
             else:
-                click.echo(_told(taken.cancellation))
+                click.echo(printable(_told(taken.cancellation)))
     shop.close()
     ctx.exit(1 if undone else 0)
 

@@ -14,6 +14,7 @@ from syncd import compose, logs
 from syncd.cli.context import loaded
 from syncd.cli.output import json_option, print_json
 from syncd.doctor import Finding, Level, examine
+from syncd.printable import printable
 
 COLOURS: dict[Level, str] = {"ok": "green", "warning": "yellow", "fault": "red"}
 INDENT = " " * 19
@@ -44,12 +45,8 @@ def check(ctx: click.Context, *, json: bool) -> None:
 
 def _line(finding: Finding) -> str:
     """One line where it is piped; on a terminal it is folded beside its mark, which has a colour."""
-    text = _printable(finding.text if finding.advice is None else f"{finding.text}. {finding.advice}")
+    text = printable(finding.text if finding.advice is None else f"{finding.text}. {finding.advice}")
     if sys.stdout.isatty():
         width = max(60, shutil.get_terminal_size().columns)
         text = textwrap.fill(text, width, initial_indent=INDENT, subsequent_indent=INDENT).lstrip()
     return f"{click.style(f'{finding.level:<7}', fg=COLOURS[finding.level])}  {finding.area:<8}  {text}"
-
-
-def _printable(text: str) -> str:
-    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)

@@ -15,6 +15,7 @@ import click
 
 from syncd import __version__
 from syncd.errors import SettingsError, SyncdError
+from syncd.printable import printable
 
 
 class Entry(NamedTuple):
@@ -112,5 +113,5 @@ def _misused(error: click.UsageError) -> None:
 
 def _complain(text: str, code: int) -> None:
     for line in text.splitlines():
-        click.echo(f"syncd: {line}", err=True)
+        click.echo(f"syncd: {printable(line)}", err=True)
     sys.exit(code)

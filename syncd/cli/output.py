@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
@@ -12,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from syncd.printable import json_text, printable
 from syncd.settings.values import duration
 
 WIDE = 10_000  # columns where nobody looks: lines that are piped are not cut
@@ -52,7 +52,7 @@ def console() -> Console:
 
 
 def print_json(document: object) -> None:
-    click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+    click.echo(json_text(document, indent=2))
 
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -75,7 +75,7 @@ def print_pairs(pairs: Iterable[tuple[str, object]]) -> None:
 def coloured(value: object) -> Text:
     """A cell. A word that is a state has its colour; what the shop wrote is shown, never interpreted."""
     shown = local(value) if isinstance(value, datetime) else "-" if value is None else str(value)
-    return Text("".join(letter if letter.isprintable() else "\ufffd" for letter in shown), style=COLOURS.get(shown, ""))
+    return Text(printable(shown), style=COLOURS.get(shown, ""))
 
 
 def local(at: datetime) -> str:

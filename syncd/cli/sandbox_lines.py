@@ -10,6 +10,7 @@ import click
 from rich.text import Text
 
 from syncd.cli.output import coloured, console
+from syncd.printable import json_text
 from syncd.redact import MASK
 from syncd.sandbox import Received, Verdict
 
@@ -41,7 +42,7 @@ class Lines:
         self._requests += 1
         self._faulty += bool(exchanged.verdict.faults)
         if self._as_json:
-            click.echo(json.dumps(_as_json(exchanged), ensure_ascii=False).encode("utf-8", "backslashreplace"))
+            click.echo(json_text(_as_json(exchanged)))
             return
         self._print(_line(exchanged))
         for fault in exchanged.verdict.faults:

@@ -13,6 +13,7 @@ from syncd import compose
 from syncd.cli.context import settings
 from syncd.cli.output import json_option, print_json, print_table
 from syncd.errors import SourceError
+from syncd.printable import printable
 from syncd.sources import StatusCount
 from syncd.statuses import Statuses, StatusesFile
 from syncd.suggest import suggestion
@@ -98,7 +99,7 @@ def _as_markdown(headings: Sequence[str], rows: _LIST) -> None:
 
 
 def _escaped(cells: Sequence[object]) -> Iterator[str]:
-    return (" ".join(str("" if cell is None else cell).split()).replace("|", "\\|") for cell in cells)
+    return (printable(" ".join(str("" if cell is None else cell).split())).replace("|", "\\|") for cell in cells)
 
 
 _PRINTED: Mapping[str, Callable[[Sequence[str], _LIST], None]] = {

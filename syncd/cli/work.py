@@ -12,6 +12,7 @@ from syncd.cli.context import settings
 from syncd.cli.output import seconds_option
 from syncd.model import Outcome
 from syncd.once import Ran, run_once
+from syncd.printable import printable
 
 
 @click.command()
@@ -59,7 +60,7 @@ def _work(ctx: click.Context, kind: Literal["poll", "reconcile"], seconds: float
 
         ran = run_once(chosen, kind, seconds, on_rows, on_outcome)
     for line in _told(ran):
-        click.echo(line)
+        click.echo(printable(line))
     ctx.exit(1 if ran.failed or ran.undelivered else 0)
 
 

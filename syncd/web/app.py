@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Blueprint, Flask, Response, jsonify
+from flask import Blueprint, Flask, Response
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from syncd.errors import StateError
+from syncd.printable import json_text, printable
 from syncd.web.cancelling import Counter, add_cancelling
 
 
@@ -45,17 +46,17 @@ def create_app(views: Views, *more: Blueprint) -> Flask:
     @app.get("/readyz")
     def readyz() -> tuple[str, int]:
         reasons = views.not_ready()
-        return ("".join(f"{reason}\n" for reason in reasons), 503) if reasons else ("ready\n", 200)
+        return ("".join(f"{printable(reason)}\n" for reason in reasons), 503) if reasons else ("ready\n", 200)
 
     @app.get("/api/status")
     def status() -> Response:
-        return jsonify(views.status())
+        return Response(json_text(views.status()) + "\n", content_type="application/json")
 
     add_cancelling(app, views.counter)
 
     @app.errorhandler(StateError)
     def state_fails(error: StateError) -> tuple[str, int]:
-        return f"state: {error}\n", 503
+        return f"state: {printable(error)}\n", 503
 
     @app.after_request
     def not_for_browsers_to_guess(response: Response) -> Response:

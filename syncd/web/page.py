@@ -19,11 +19,12 @@ from jinja2 import StrictUndefined
 from syncd import __version__
 from syncd.errors import StateError
 from syncd.model import ChangeState
+from syncd.printable import printable
 from syncd.state import PollView, Slot, Summary, Told
 from syncd.story import Explained, order_facts, seen_facts
 from syncd.web.chart import Lags, lag_chart, lags, push_chart
 from syncd.web.verdict import judge, unreadable
-from syncd.web.words import Language, Words, printable
+from syncd.web.words import Language, Words
 
 CHANGES_SHOWN = 15
 STORY_SHOWN = 100

@@ -191,11 +191,6 @@ class Words:
         return self("never") if at is None else self("{span} ago", span=self.span(round((now - at).total_seconds())))
 
 
-def printable(text: object) -> str:
-    """What the shop or IMSHOP wrote, without characters that steer a screen: direction, line breaks, escapes."""
-    return "".join(letter if letter.isprintable() or letter == "\xa0" else "\ufffd" for letter in str(text))
-
-
 def _pair(amount: int, base: int, great: str, small: str) -> str:
     whole, rest = divmod(amount, base)
     return f"{whole} {great} {rest} {small}" if rest and whole < 10 else f"{whole} {great}"

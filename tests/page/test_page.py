@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
+from urllib.parse import quote
 
 import pytest
 from flask.testing import FlaskClient
@@ -94,6 +95,19 @@ def test_an_order_is_told_as_explain_tells_it(desk: Desk, client: FlaskClient) -
         "200",
     ):
         assert text in said
+
+
+def test_nothing_steers_the_screen_wherever_it_stands(desk: Desk, client: FlaskClient) -> None:
+    hostile = "\u202egnp\x9b31m\x85\u2066\u200f\u2028"
+    stage(desk.memory, a_change(hostile, NOON))
+    deliver(desk.memory)
+    desk.memory.receive(Asked("current", hostile, None, hostile), "token", NOON, NOON)
+    desk.memory.poll_ended(NOON, hostile)
+    desk.in_shop = InShop(None, hostile)
+    for path in ("/", f"/order?id={quote(hostile)}"):
+        said = client.get(path).text.replace("\n", "")
+        assert "gnp" in said
+        assert [character for character in said if not (character.isprintable() or character == "\xa0")] == []
 
 
 def test_what_a_buyer_cancelled_is_in_the_orders_story(desk: Desk, client: FlaskClient) -> None:

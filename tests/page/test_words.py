@@ -8,7 +8,7 @@ import pytest
 
 from syncd.state import Slot
 from syncd.web.chart import HEIGHT, WIDTH, lag_chart, lags, push_chart
-from syncd.web.words import Words, printable
+from syncd.web.words import Words
 from tests.made import NOON
 
 
@@ -44,10 +44,6 @@ def test_russian_has_units_of_its_own_and_what_is_not_listed_stays() -> None:
 def test_a_moment_of_another_day_is_told_with_its_day() -> None:
     assert len(Words("en").moment(NOON, NOON)) == len("12:00:00")
     assert len(Words("en").moment(NOON - timedelta(days=2), NOON)) == len("2026-11-21 12:00")
-
-
-def test_what_steers_a_screen_is_taken_out_and_a_hard_space_stays() -> None:
-    assert printable("\u202egnp\x1b[31m\n в\xa0пути ✓") == "\ufffdgnp\ufffd[31m\ufffd в\xa0пути ✓"
 
 
 def slots(*lags: list[float]) -> list[Slot]:

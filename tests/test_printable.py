@@ -1,0 +1,32 @@
+"""Nothing that a shop or a buyer wrote steers the screen of whoever reads it."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from syncd.printable import json_text, printable
+
+STEERING = "\u202egnp\x9b31m\x1b[2J\x7f\u2066\u200f\u2028\ufeff\x00"
+
+
+def test_what_steers_a_screen_is_replaced_and_a_hard_space_stays() -> None:
+    assert printable("\u202egnp\x1b[31m\n в\xa0пути ✓") == "\ufffdgnp\ufffd[31m\ufffd в\xa0пути ✓"
+
+
+def test_in_json_it_is_escaped_and_letters_stand_as_they_are() -> None:
+    text = json_text({"статус": STEERING, "n": [1, None]}, indent=2)
+    assert text.isascii() is False
+    assert all(character == "\n" or character.isprintable() for character in text)
+    assert r"\u202egnp\u009b31m\u001b[2J\u007f" in text
+    assert json.loads(text) == {"статус": STEERING, "n": [1, None]}
+
+
+@given(st.text())
+def test_whatever_the_text_json_says_it_and_no_control_shows(text: str) -> None:
+    said = json_text([text])
+    assert json.loads(said) == [text]
+    assert not {unicodedata.category(character) for character in said + printable(text)} & {"Cc", "Cf", "Zl", "Zp"}
