@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from queue import Empty, SimpleQueue
-from threading import Lock, Thread
 from typing import Any, Protocol
 
+from syncd.bounded import Bounded, BusyError, ThreadError
 from syncd.errors import SourceError
 from syncd.model import Cancellation, Content, Order, Page
 from syncd.state import Story
@@ -60,34 +59,21 @@ def in_the_shop(shop: Shop, story: Story) -> InShop:
 
 
 class BoundedLook:
-    """Looks into the shop for people who wait: one look at a time, and each for `seconds` at most.
-
-    A driver's call cannot be interrupted, so its thread is left behind when time is up, and no other look is begun
-    until it has ended by itself.
-    """
+    """Looks into the shop for people who wait: one look at a time, and each for `seconds` at most."""
 
     def __init__(self, open_shop: Callable[[], Shop], seconds: float) -> None:
         self._open_shop = open_shop
-        self._seconds = seconds
-        self._one_look = Lock()
+        self._bounded = Bounded(seconds, at_most=1, patience=0, name="look")
 
     def __call__(self, story: Story) -> InShop:
-        if not self._one_look.acquire(blocking=False):
+        try:
+            return self._bounded(lambda: in_the_shop(self._open_shop(), story))
+        except BusyError:
             return InShop(None, "another look into the shop is under way; try again in a moment")
-        found: SimpleQueue[InShop] = SimpleQueue()
-        Thread(target=self._look, args=(story, found), name="look", daemon=True).start()
-        try:
-            return found.get(timeout=self._seconds)
-        except Empty:
-            return InShop(None, f"the shop did not answer within {self._seconds:g} s; try again later")
-
-    def _look(self, story: Story, found: SimpleQueue[InShop]) -> None:
-        try:
-            found.put(in_the_shop(self._open_shop(), story))
-        except SourceError as error:  # the driver is not installed
-            found.put(InShop(None, str(error)))
-        finally:
-            self._one_look.release()
+        except TimeoutError:
+            return InShop(None, f"the shop did not answer within {self._bounded.seconds:g} s; try again later")
+        except (SourceError, ThreadError) as error:  # the driver is not installed, or nobody is there to look
+            return InShop(None, str(error))
 
 
 def order_facts(order: Order) -> dict[str, Any]:

@@ -6,9 +6,10 @@ import http.client
 import json
 import logging
 import socket
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
 from datetime import timedelta
 from threading import Event
@@ -29,6 +30,7 @@ from syncd.state import State, Summary
 from syncd.status import as_json, not_ready
 from syncd.statuses import Status, Statuses
 from syncd.web import HttpServer, Views, create_app
+from syncd.web.server import CONNECTIONS
 from tests.made import NOON, push
 
 
@@ -325,3 +327,63 @@ def test_a_request_under_way_when_the_server_closes_is_answered(caplog: pytest.L
         assert json.loads(connection.getresponse().read()) == {"version": "1"}
         closed.result(10)
     assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
+def drip(port: int) -> socket.socket:
+    """A connection that has begun a request and will not end it."""
+    connection = socket.create_connection(("127.0.0.1", port), timeout=20)
+    connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\nX: ")
+    return connection
+
+
+@pytest.mark.parametrize(("begin", "then"), [(b"GET /healthz HTTP/1.1\r\nX: ", b"x"), (b"\r\n", b"\r\n")])
+def test_a_request_that_never_ends_is_given_up_however_steadily_it_comes(
+    server: int, monkeypatch: pytest.MonkeyPatch, begin: bytes, then: bytes
+) -> None:
+    monkeypatch.setattr("syncd.web.server.REQUEST_SECONDS", 1.0)
+    with socket.create_connection(("127.0.0.1", server), timeout=20) as connection:
+        connection.sendall(begin)
+        with suppress(OSError):  # it was given up
+            for _ in range(200):
+                connection.sendall(then)
+                Event().wait(0.05)
+            pytest.fail("it is still open")
+
+
+def test_an_answer_that_nobody_fetches_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("syncd.web.server.ANSWER_SECONDS", 0.5)
+    port = free_port()
+    long = Views(CollectorRegistry(), dict, list, lambda: {"a": "x" * 10_000_000})
+    server = HttpServer(create_app(long), "127.0.0.1", port)
+    server.start()
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+        connection.sendall(b"GET /api/status HTTP/1.1\r\nHost: a\r\n\r\n")
+        ended_at = time.monotonic() + 20
+        while server._server.active_channels and time.monotonic() < ended_at:
+            Event().wait(0.05)
+        assert not server._server.active_channels
+    server.close()
+
+
+def test_connections_that_drip_shut_nobody_out(server: int) -> None:
+    with ExitStack() as stack:
+        connections = [stack.enter_context(drip(server)) for _ in range(CONNECTIONS + 30)]
+        for _ in range(3):
+            for connection in connections:
+                with suppress(OSError):  # it had to make room
+                    connection.send(b"x")
+            with closing(http.client.HTTPConnection("127.0.0.1", server, timeout=5)) as ours:
+                ours.request("GET", "/healthz")
+                assert ours.getresponse().status == 200
+
+
+def test_a_connection_that_is_used_again_gets_a_new_time_for_each_request(
+    server: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("syncd.web.server.REQUEST_SECONDS", 1.0)
+    with closing(http.client.HTTPConnection("127.0.0.1", server, timeout=20)) as connection:
+        for _ in range(4):
+            connection.request("GET", "/healthz")
+            assert connection.getresponse().read() == b"ok\n"
+            Event().wait(0.5)
+        assert connection.sock is not None

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import click
 
 from syncd import __version__
+from syncd.bounded import no_thread
 from syncd.errors import SettingsError, SyncdError
 from syncd.printable import printable
 
@@ -96,6 +97,10 @@ def main() -> None:
         _complain(error.format_message(), error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         _complain("stopped", 1)
+    except RuntimeError as error:
+        if "can't start new thread" not in str(error):
+            raise
+        _complain(no_thread(), 1)
     except BrokenPipeError:  # `syncd changes | head`
         sys.stderr.close()
         sys.exit(1)

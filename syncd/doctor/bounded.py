@@ -6,9 +6,9 @@ import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from threading import Thread
 from time import monotonic
 
+from syncd.bounded import ThreadError, start_thread
 from syncd.doctor.finding import Area, Finding, fault
 from syncd.errors import SyncdError
 
@@ -30,7 +30,11 @@ def bounded(check: Check, seconds: float) -> Iterator[Finding]:
     It runs in a thread of its own, which is left behind when time is up: a driver's call cannot be interrupted.
     """
     found: SimpleQueue[Finding | None] = SimpleQueue()
-    Thread(target=_run, args=(check, found), name=f"check-{check.area}", daemon=True).start()
+    try:
+        start_thread(lambda: _run(check, found), f"check-{check.area}")
+    except ThreadError as error:
+        yield fault(check.area, f"{check.question} {error}")
+        return
     ends_at = monotonic() + seconds
     try:
         while (finding := found.get(timeout=max(0.0, ends_at - monotonic()))) is not None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import socket
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -15,6 +16,14 @@ from syncd.errors import StateError
 
 WAIT_SECONDS = 10.0
 STATEMENT_SECONDS = 60
+SILENT_SECONDS = 5
+"""After so long without a sign of life a connection to PostgreSQL is given up, by us and by the server: a network that
+swallows packets tells neither. The server would keep the session, and with it its locks, for two hours otherwise."""
+PROBE_SECONDS = 1
+HALF_DONE_SECONDS = 5
+"""So long a session may leave a transaction open: its process was frozen, or its host is gone. No transaction of ours
+waits for anything but the database."""
+CONNECT_SECONDS = 5
 
 
 def place(url: str) -> str:
@@ -93,18 +102,38 @@ def _postgresql(url: URL, wait_seconds: float) -> Engine:
     limits = {
         "lock_timeout": f"{int(wait_seconds * 1000)}ms",
         "statement_timeout": f"{STATEMENT_SECONDS}s",
-        "idle_in_transaction_session_timeout": f"{STATEMENT_SECONDS}s",
+        "idle_in_transaction_session_timeout": f"{HALF_DONE_SECONDS}s",
+        "tcp_keepalives_idle": SILENT_SECONDS - 2 * PROBE_SECONDS,
+        "tcp_keepalives_interval": PROBE_SECONDS,
+        "tcp_keepalives_count": 2,
     }
-    options = [str(url.query.get("options", "")), *(f"-c {name}={limit}" for name, limit in limits.items())]
-    return create_engine(
+    given = url.query.get("options", ())
+    options = [
+        *([given] if isinstance(given, str) else given),
+        *(f"-c {name}={limit}" for name, limit in limits.items()),
+    ]
+    engine = create_engine(
         url,
         hide_parameters=True,
         pool_pre_ping=True,
         pool_timeout=wait_seconds,
         connect_args={
-            "connect_timeout": max(2, int(wait_seconds)),
-            "tcp_user_timeout": STATEMENT_SECONDS * 1000,
+            "connect_timeout": max(2, min(CONNECT_SECONDS, int(wait_seconds))),
+            "keepalives_idle": SILENT_SECONDS - 2 * PROBE_SECONDS,
+            "keepalives_interval": PROBE_SECONDS,
+            "keepalives_count": 2,
+            "tcp_user_timeout": SILENT_SECONDS * 1000,
             "application_name": f"syncd process {os.getpid()} on {socket.gethostname()}"[:63],
-            "options": " ".join(options).strip(),
+            "options": " ".join(options),
         },
     )
+    event.listen(engine, "do_connect", _connected)
+    return engine
+
+
+def _connected(
+    _dialect: Dialect, _entry: ConnectionPoolEntry, _args: object, params: dict[str, Any]
+) -> DBAPIConnection:
+    from syncd.state.postgresql import connected  # noqa: PLC0415 - the driver, which a state in SQLite need not load
+
+    return connected(params, STATEMENT_SECONDS + SILENT_SECONDS, SILENT_SECONDS)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import files
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from flask import Blueprint, Response, abort, make_response, render_template, request
 from flask.blueprints import BlueprintSetupState
@@ -25,6 +25,8 @@ from syncd.story import Explained, order_facts, seen_facts
 from syncd.web.chart import Lags, lag_chart, lags, push_chart
 from syncd.web.verdict import judge, unreadable
 from syncd.web.words import Language, Words
+
+T = TypeVar("T")
 
 CHANGES_SHOWN = 15
 STORY_SHOWN = 100
@@ -60,11 +62,29 @@ class Memory(Protocol):
     def day(self, now: datetime) -> Sequence[Slot]: ...
 
 
+class Reader(Protocol):
+    def __call__(self, read: Callable[[], T], /) -> T: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """All that the state says for the overview, read in one go."""
+
+    summary: Summary
+    oldest: Mapping[ChangeState, datetime]
+    polls: Sequence[PollView]
+    told: Sequence[Told]
+    day: Sequence[Slot]
+    leads: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Pages:
-    """What the pages show. `faults`: what is wrong with this daemon itself; `explain` may raise StateError."""
+    """What the pages show. `faults`: what is wrong with this daemon itself; `explain` may raise StateError. `read`
+    makes a read of `memory` end in time, with a StateError if need be."""
 
     memory: Memory
+    read: Reader
     source_kind: str
     leads: Callable[[], bool]
     faults: Callable[[], list[str]]
@@ -97,10 +117,10 @@ def pages(shown: Pages) -> Blueprint:
     def overview() -> Response:
         now = shown.now()
         try:
-            found = _overview(shown, day(now), now)
+            found = shown.read(lambda: _found(shown, day(now)))
         except StateError as error:
             return _page("overview.html", 503, now, verdict=unreadable(str(error)), readable=False)
-        return _page("overview.html", 200, now, readable=True, **found)
+        return _page("overview.html", 200, now, readable=True, **_overview(shown, found, now))
 
     @blueprint.get("/order")
     def order() -> Response:
@@ -125,18 +145,23 @@ def _strictly(setup: BlueprintSetupState) -> None:
     setup.app.jinja_env.undefined = StrictUndefined
 
 
-def _overview(shown: Pages, day: Sequence[Slot], now: datetime) -> dict[str, object]:
+def _found(shown: Pages, day: Sequence[Slot]) -> Found:
     memory = shown.memory
-    summary, told = memory.summary(), lags(day)
+    told, polls = memory.told(CHANGES_SHOWN), memory.last_polls()
+    return Found(memory.summary(), memory.oldest(), polls, told, day, shown.leads())
+
+
+def _overview(shown: Pages, found: Found, now: datetime) -> dict[str, object]:
+    summary, told = found.summary, lags(found.day)
     return {
-        "verdict": judge(summary, leads=shown.leads(), faults=shown.faults(), now=now),
+        "verdict": judge(summary, leads=found.leads, faults=shown.faults(), now=now),
         "summary": summary,
-        "oldest": {"pending": summary.oldest_pending_at, **memory.oldest()},
-        "polls": memory.last_polls(),
-        "told": memory.told(CHANGES_SHOWN),
+        "oldest": {"pending": summary.oldest_pending_at, **found.oldest},
+        "polls": found.polls,
+        "told": found.told,
         "lags": told,
-        "lag_chart": lag_chart(day),
-        "push_chart": push_chart(day),
+        "lag_chart": lag_chart(found.day),
+        "push_chart": push_chart(found.day),
         "source_kind": shown.source_kind,
         **_spoken(told),
     }

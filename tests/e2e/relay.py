@@ -1,10 +1,11 @@
-"""A way to a server that can be cut and mended: a server that is restarted, or a network that is down for a while."""
+"""A way to a server that can be cut and mended, or frozen and thawed: a server that is restarted, a network that is
+down for a while, a server or a proxy that hangs."""
 
 from __future__ import annotations
 
 import contextlib
 import socket
-from threading import Thread
+from threading import Event, Thread
 
 from sqlalchemy import make_url
 
@@ -17,6 +18,8 @@ class Relay:
         self._target = (target.host or "127.0.0.1", target.port or 0)
         self._port = 0
         self._sockets: list[socket.socket] = []
+        self._flows = Event()
+        self._flows.set()
         self.mend()
         self.url = target.set(host="127.0.0.1", port=self._port).render_as_string(hide_password=False)
 
@@ -27,6 +30,13 @@ class Relay:
                 sock.shutdown(socket.SHUT_RDWR)
             sock.close()
         self._sockets.clear()
+
+    def freeze(self) -> None:
+        """Pass nothing on any more, and end nothing: both sides think that the other one is just slow."""
+        self._flows.clear()
+
+    def thaw(self) -> None:
+        self._flows.set()
 
     def mend(self) -> None:
         listener = socket.create_server(("127.0.0.1", self._port))
@@ -40,13 +50,14 @@ class Relay:
                 near = listener.accept()[0]
                 far = socket.create_connection(self._target)
                 self._sockets += [near, far]
-                Thread(target=_pump, args=[near, far], daemon=True).start()
-                Thread(target=_pump, args=[far, near], daemon=True).start()
+                Thread(target=_pump, args=[near, far, self._flows], daemon=True).start()
+                Thread(target=_pump, args=[far, near, self._flows], daemon=True).start()
 
 
-def _pump(source: socket.socket, sink: socket.socket) -> None:
+def _pump(source: socket.socket, sink: socket.socket, flows: Event) -> None:
     with contextlib.suppress(OSError):  # cut, or one side has left
         while block := source.recv(65536):
+            flows.wait()
             sink.sendall(block)
     for end in (source, sink):
         with contextlib.suppress(OSError):  # the other direction was first

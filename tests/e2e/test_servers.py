@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
@@ -11,7 +13,7 @@ from sqlalchemy import make_url
 
 from syncd.sandbox import Failure
 from tests.e2e.relay import Relay
-from tests.e2e.world import World, free_port
+from tests.e2e.world import World, end, free_port
 from tests.servers import execute, postgresql_url
 
 QUERY = "SELECT number AS order_id, state AS status, changed AS updated_at FROM orders"
@@ -163,6 +165,25 @@ def test_servers_that_are_away_for_a_while_are_waited_for(
     world.wait(lambda: world.status()["changes"]["delivered"] == 3, "all is written down")
     assert (daemon.poll(), world.sandbox.overlaps) == (None, 0)
     assert "Traceback" not in world.log()
+
+
+def test_a_state_that_hangs_holds_up_neither_figures_nor_the_end(
+    world: World, postgresql: Relay, mariadb_database: str
+) -> None:
+    shop_of(world, mariadb_database, state=postgresql.url)
+    daemon = world.started()
+    postgresql.freeze()
+    asked = ("/metrics", "/readyz", "/", "/api/status", "/order?id=001")
+    with ThreadPoolExecutor(5) as threads:
+        answers = dict(zip(asked, threads.map(partial(world.get, seconds=10), asked), strict=True))
+    assert {path: code for path, (code, _) in answers.items()} == {**dict.fromkeys(asked, 503), "/metrics": 200}
+    assert "syncd_state_up 0.0" in answers["/metrics"][1]
+    assert "cannot be reached: no answer within 5 s" in answers["/readyz"][1]
+    assert "The state cannot be read" in answers["/"][1]
+    assert world.get("/healthz") == (200, "ok\n")
+    told_at = time.monotonic()
+    assert end(daemon) == 0
+    assert time.monotonic() - told_at < 15
 
 
 def test_who_lost_the_lease_takes_over_what_the_next_leader_left(

@@ -120,9 +120,9 @@ class World:
     def log(self) -> str:
         return (self.home / "daemon.log").read_text() if (self.home / "daemon.log").exists() else ""
 
-    def get(self, path: str) -> tuple[int, str]:
+    def get(self, path: str, seconds: float = 5) -> tuple[int, str]:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=seconds) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             with error:

@@ -40,7 +40,15 @@ class Desk:
         return Explained(self.memory.story(order_id), self.in_shop, self.memory.cancellations(order_id))
 
     def pages(self) -> Pages:
-        return Pages(self.memory, "sqlite", lambda: self.leads, lambda: self.faults, self.explain, lambda: self.now)
+        return Pages(
+            memory=self.memory,
+            read=lambda read: read(),
+            source_kind="sqlite",
+            leads=lambda: self.leads,
+            faults=lambda: self.faults,
+            explain=self.explain,
+            now=lambda: self.now,
+        )
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import Future
-from threading import Thread
 from typing import TypeVar
 
+from syncd.bounded import ThreadError, start_thread
 from syncd.errors import SourceError
 
 T = TypeVar("T")
@@ -30,7 +30,7 @@ def ahead(pages: Iterator[T]) -> Iterator[tuple[T, bool]]:
 
 
 def _coming(pages: Iterator[T]) -> Future[T | None]:
-    """The next page; None: there is none."""
+    """The next page; None: there is none. SourceError: nobody can be sent for it."""
     coming: Future[T | None] = Future()
 
     def fetch() -> None:
@@ -39,5 +39,8 @@ def _coming(pages: Iterator[T]) -> Future[T | None]:
         except BaseException as error:  # noqa: BLE001 - raised again where the page is waited for
             coming.set_exception(error)
 
-    Thread(target=fetch, name="source-ahead", daemon=True).start()
+    try:
+        start_thread(fetch, "source-ahead")
+    except ThreadError as error:
+        raise SourceError(str(error)) from None
     return coming

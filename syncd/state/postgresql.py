@@ -1,0 +1,61 @@
+"""A connection to PostgreSQL on which every wait has an end.
+
+The server's time-outs help only while the server works and can be heard. Where its process is frozen, or a proxy in
+between is, its host still answers keepalives, and a driver would wait for an answer for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from time import monotonic
+from typing import Any, TypeVar
+
+import psycopg
+from sqlalchemy.engine.interfaces import DBAPIConnection
+
+T = TypeVar("T")
+_HAS_TCP_USER_TIMEOUT = 120_000
+"""The version of PostgreSQL that can give up a connection whose client acknowledges nothing."""
+
+
+class _SilentError(Exception):
+    """The server did not answer in time."""
+
+
+class _Limited(psycopg.Connection[Any]):
+    seconds = 0.0
+
+    def wait(self, gen: Generator[Any, Any, T], *args: Any, **options: Any) -> T:
+        """psycopg has every answer of the server waited for here. Whoever gave up waiting cannot know what is still to
+        come on the connection, so it is closed."""
+        try:
+            return super().wait(_limited(gen, self.seconds or None), *args, **options)
+        except _SilentError:
+            self.close()
+            raise psycopg.OperationalError(f"the connection is lost: no answer within {self.seconds:g} s") from None
+
+
+def connected(params: dict[str, Any], seconds: float, silent_seconds: float) -> DBAPIConnection:
+    """A new connection. `seconds`: the longest wait for one answer; `silent_seconds`: how long the server waits for a
+    sign that what it sent has arrived."""
+    connection = _Limited.connect(**params)
+    connection.seconds = seconds
+    if connection.info.server_version >= _HAS_TCP_USER_TIMEOUT:
+        connection.execute(f"SET tcp_user_timeout = {int(silent_seconds * 1000)}")
+        connection.commit()
+    return connection  # type: ignore[return-value]  # one of psycopg's, as SQLAlchemy knows them
+
+
+def _limited(gen: Generator[Any, Any, T], seconds: float | None) -> Generator[Any, Any, T]:
+    """psycopg resumes the generator whenever something can be read or written, and else a few times a second."""
+    ends_at = None if seconds is None else monotonic() + seconds
+    try:
+        waits_for = next(gen)
+        while True:
+            ready = yield waits_for
+            if not ready and ends_at is not None and monotonic() > ends_at:
+                raise _SilentError
+            waits_for = gen.send(ready)
+    except StopIteration as done:
+        result: T = done.value
+        return result

@@ -1,0 +1,75 @@
+"""A call in a thread of its own: it ends, or is left behind, and never are more than so many."""
+
+from __future__ import annotations
+
+import threading
+from threading import Event
+
+import pytest
+
+from syncd.bounded import Bounded, BusyError, ThreadError, start_thread
+from syncd.cli import main
+
+PATIENT = 20.0
+
+
+def bounded(seconds: float = PATIENT, at_most: int = 1) -> Bounded:
+    return Bounded(seconds, at_most=at_most, patience=0.01, name="test")
+
+
+def no_threads(_thread: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
+
+
+def test_it_gives_what_the_call_gives_or_raises() -> None:
+    assert bounded()(lambda: 7) == 7
+    with pytest.raises(ZeroDivisionError):
+        bounded()(lambda: 1 // 0)
+
+
+def test_a_call_that_takes_too_long_keeps_its_place_until_it_ends() -> None:
+    go_on, ended = Event(), Event()
+
+    def hang() -> None:
+        go_on.wait(PATIENT)
+        ended.set()
+
+    two = bounded(seconds=0.05, at_most=2)
+    for _ in range(2):
+        with pytest.raises(TimeoutError) as caught:
+            two(hang)
+        assert not isinstance(caught.value, BusyError)
+    with pytest.raises(BusyError):
+        two(lambda: 7)
+    go_on.set()
+    assert ended.wait(PATIENT)
+    patient = Bounded(PATIENT, at_most=2, patience=PATIENT, name="test")
+    patient._places = two._places
+    assert patient(lambda: 7) == 7
+
+
+def test_a_thread_that_cannot_be_started_is_an_error_in_words_and_leaves_its_place(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls = bounded()
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", no_threads)
+        with pytest.raises(ThreadError, match="TasksMax="):
+            start_thread(print, "test")
+        with pytest.raises(ThreadError):
+            calls(lambda: 7)
+    assert calls(lambda: 7) == 7
+
+
+def test_at_the_command_line_it_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def command(**_: object) -> None:
+        no_threads(threading.current_thread())
+
+    monkeypatch.setattr("syncd.cli.group.syncd", command)
+    monkeypatch.setattr("sys.stdout.reconfigure", lambda **_: None, raising=False)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 1
+    assert capsys.readouterr().err.startswith("syncd: the system lets syncd start no more threads; raise TasksMax=")
