@@ -17,7 +17,6 @@ from sqlalchemy import (
     func,
     insert,
     literal,
-    or_,
     select,
     update,
 )
@@ -27,7 +26,7 @@ from syncd.news import is_news, known_after
 from syncd.state.facts import put_fact
 from syncd.state.seen import told_of
 from syncd.state.standing import outdate_told
-from syncd.state.tables import DUE_SOMETIME, UNKNOWN, WAITING, attempts, canonical, changes, in_state, seen
+from syncd.state.tables import UNKNOWN, UNSENT, WAITING, attempts, canonical, changes, seen
 from syncd.state.waiting import NEWER_GOES, NEWER_WAITS, end
 
 ATTEMPTS_KEPT = 20
@@ -176,8 +175,8 @@ def drop_void(connection: Connection, order_ids: Sequence[str], now: datetime) -
     """Orders that went back to what IMSHOP knows while a push of theirs was under way: what waits says nothing new."""
     rows = connection.execute(_NEWEST_WAITING, {"orders": order_ids})
     void = [order for order, to_tell, *known in rows if (told := told_of(*known)) and not is_news(to_tell, told)]
-    waiting = (or_(DUE_SOMETIME, in_state("held")), changes.c.order_id.in_(void))
-    end(connection, "superseded", now, *waiting)
+    if void:
+        end(connection, "superseded", now, UNSENT, changes.c.order_id.in_(void))
 
 
 def _acknowledged(outcome: Outcome, row: Row[Any]) -> dict[str, object]:

@@ -36,8 +36,8 @@ from syncd.state.numbers import NumbersPart, renumber
 from syncd.state.standing import outdate, unsettled
 from syncd.state.store import in_chunks
 from syncd.state.tables import (
-    DUE_SOMETIME,
     UNKNOWN,
+    UNSENT,
     WAITING,
     Instant,
     canonical,
@@ -128,9 +128,9 @@ class StagingTransaction:
         going = [change.order_id for change in stored if change.hold is None]
         voided = [decision.seen.order_id for decision in decisions if decision.void]
         for ids in in_chunks(map(clean, [*going, *voided])):
-            end(self._connection, "superseded", now, or_(DUE_SOMETIME, in_state("held")), changes.c.order_id.in_(ids))
+            end(self._connection, "superseded", now, UNSENT, changes.c.order_id.in_(ids))
         for ids in in_chunks(clean(change.order_id) for change in stored if change.hold is not None):
-            end(self._connection, "superseded", now, in_state("held"), changes.c.order_id.in_(ids))
+            end(self._connection, "superseded", now, WAITING, in_state("held"), changes.c.order_id.in_(ids))
         if stored:
             self._connection.execute(insert(changes), [_columns(change, now) for change in stored])
 

@@ -27,7 +27,9 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    and_,
     literal_column,
+    or_,
 )
 from typing_extensions import override
 
@@ -234,6 +236,8 @@ def held_as(hold: Hold) -> ColumnElement[bool]:
 WAITING = changes.c.ended_at.is_(None)
 """Pending or held: every other state is final."""
 DUE_SOMETIME = in_state("pending") & changes.c.claimed_at.is_(None)
+UNSENT = and_(WAITING, or_(DUE_SOMETIME, in_state("held")))
+"""Waits, and is not being sent."""
 CLAIMED = in_state("pending") & changes.c.claimed_at.is_not(None)
 """Being sent."""
 
@@ -249,7 +253,9 @@ _partial("seen_by_shop_id", seen.c.shop_id.is_not(None), seen.c.shop_id)
 _partial("cancellations_answered_again", cancellations.c.answered_again, cancellations.c.id)
 _partial("seen_missing", seen.c.missing_since.is_not(None), seen.c.missing_since)
 _partial("changes_due", DUE_SOMETIME, changes.c.next_attempt_at, changes.c.id)
-_partial("changes_waiting", WAITING, changes.c.order_id)
+# `ended_at` is NULL in all of it. But without it SQLite takes the index of all changes of an order for just as good,
+# and reads each that ended, where it looks for the one that waits.
+_partial("changes_waiting", WAITING, changes.c.order_id, changes.c.ended_at)
 _partial("changes_pending", in_state("pending"), changes.c.detected_at)
 _partial("changes_ended", changes.c.ended_at.is_not(None), changes.c.state, changes.c.ended_at)
 _partial("changes_held", in_state("held"), changes.c.hold, changes.c.status)

@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, exists, literal_column, select, update
 
 from syncd.model import ChangeState
-from syncd.state.tables import DUE_SOMETIME, UNKNOWN, changes, in_state, seen
+from syncd.state.tables import DUE_SOMETIME, UNKNOWN, WAITING, changes, in_state, seen
 
 newer = changes.alias("newer")
 
@@ -37,6 +37,6 @@ def let_go(connection: Connection, now: datetime, hold: str, *which: ColumnEleme
     """Held changes become due; older ones of their orders that are not being sent give way. Returns how many."""
     let = [in_state("held"), changes.c.hold == hold, *which]
     orders = select(changes.c.order_id).where(*let).scalar_subquery()
-    end(connection, "superseded", now, DUE_SOMETIME, changes.c.order_id.in_(orders))
+    end(connection, "superseded", now, WAITING, DUE_SOMETIME, changes.c.order_id.in_(orders))
     going = update(changes).where(*let).values(state="pending", hold=None, next_attempt_at=now)
     return connection.execute(going).rowcount

@@ -1,0 +1,71 @@
+"""However many changes of an order have ended, SQLite reads those that wait."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from syncd.state import State, open_state
+from tests.made import NOON
+from tests.state.made import adopted, decision, deliver, outcome, stage, take, write_down
+
+ENDED = 50
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "syncd.db"
+
+
+@pytest.fixture
+def state(file: Path) -> Iterator[State]:
+    """Two orders, each with changes that ended."""
+    with closing(open_state(f"sqlite:///{file}", redact=str)) as state:
+        stage(state, adopted("7"), adopted("8"))
+        for number in range(ENDED):
+            stage(state, *(decision(order_id, f"s{number}", number + 1) for order_id in ("7", "8")))
+            deliver(state)
+        yield state
+
+
+@contextmanager
+def plans(state: State, file: Path) -> Iterator[dict[str, list[str]]]:
+    """How SQLite goes about each statement that is run within."""
+    found: dict[str, list[str]] = {}
+
+    def explain(_connection: Any, _cursor: Any, statement: str, values: Any, _context: Any, many: bool) -> None:
+        if statement.split(maxsplit=1)[0] in ("SELECT", "UPDATE", "DELETE"):
+            with closing(sqlite3.connect(file)) as other:
+                rows = other.execute(f"EXPLAIN QUERY PLAN {statement}", values[0] if many else values)
+                found[statement] = [row[3] for row in rows]
+
+    event.listen(state.engine, "before_cursor_execute", explain)
+    try:
+        yield found
+    finally:
+        event.remove(state.engine, "before_cursor_execute", explain)
+
+
+def test_no_statement_of_the_daily_work_reads_what_ended(state: State, file: Path) -> None:
+    with plans(state, file) as found:
+        stage(state, decision("7", "a", 60))
+        assert state.load(["7", "8"]).keys() == {"7", "8"}
+        pushes = take(state)
+        stage(state, decision("7", "b", 61), decision("8", "held", 61, hold="status"))
+        write_down(state, *(outcome(push) for push in pushes))
+        write_down(state, *(outcome(push, "retry") for push in take(state)))
+        state.let_listed_go(lambda _status: "push", 0, NOON)
+        state.recover(NOON)
+    by_order = {statement for statement, plan in found.items() if any("changes_waiting" in step for step in plan)}
+    assert len(by_order) >= 7
+    passed_by = {
+        statement: plan for statement, plan in found.items() if any("changes_by_order" in step for step in plan)
+    }
+    assert passed_by == {}
+    assert not [step for plan in found.values() for step in plan if step == "SCAN changes"]
