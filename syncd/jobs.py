@@ -48,10 +48,14 @@ class Jobs:
     polling: Lease
     staged: Callable[[], None]
 
+    def expect_poll(self) -> None:
+        """A scheduler that does not even begin shows as a stuck thread too."""
+        self.pulses.beat("poll", self.interval.total_seconds() + QUIET_SECONDS)
+
     def poll(self) -> None:
         """Ends with a promise of the next poll, so that a scheduler that runs no more shows as a stuck thread."""
         self._poll("poll", "incremental", self.poller.poll)
-        self.pulses.beat("poll", self.interval.total_seconds() + QUIET_SECONDS)
+        self.expect_poll()
 
     def reconcile(self) -> None:
         self._poll("reconcile", "full", self.poller.reconcile)

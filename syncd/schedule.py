@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
-from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.executors.pool import BasePoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.cron import CronTrigger
@@ -27,6 +28,15 @@ HOUSEKEEPING_EVERY = timedelta(hours=1)
 MOMENT = timedelta(microseconds=1)
 
 log = logging.getLogger("syncd")
+
+
+class _OneWorker(BasePoolExecutor):  # type: ignore[misc]  # APScheduler has no types
+    """One job at a time. Its thread is there from the start: if the system refuses it, that shows then."""
+
+    def __init__(self) -> None:
+        pool = ThreadPoolExecutor(1, thread_name_prefix="jobs")
+        pool.submit(int)
+        super().__init__(pool)
 
 
 class Every(BaseTrigger):  # type: ignore[misc]  # APScheduler has no types
@@ -61,10 +71,10 @@ class Schedule:
         self._poll = poll
         self._clock = clock
         self._watch = ClockWatch(clock, monotonic)
-        # One worker: one job at a time. A late run is coalesced and never dropped: without a grace time of None,
-        # APScheduler forgets a run that starts more than a second late.
+        # A late run is coalesced and never dropped: without a grace time of None, APScheduler forgets a run that starts
+        # more than a second late.
         self._scheduler = BackgroundScheduler(
-            executors={"default": ThreadPoolExecutor(1)},
+            executors={"default": _OneWorker()},
             job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 2},
         )
 
@@ -72,6 +82,7 @@ class Schedule:
     def running(self) -> Iterator[None]:
         """Jobs run within; a job that is under way at the end is not waited for."""
         self._set_times()
+        self._jobs.expect_poll()
         self._scheduler.start()
         try:
             yield

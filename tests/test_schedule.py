@@ -57,7 +57,7 @@ class Recorder:
     """Stands for Jobs: each job says that it ran."""
 
     def __init__(self) -> None:
-        self.ran = {name: Event() for name in ("poll", "reconcile", "housekeep", "hasten")}
+        self.ran = {name: Event() for name in ("poll", "reconcile", "housekeep", "hasten", "expect_poll")}
 
     def __getattr__(self, name: str) -> Callable[[], None]:
         return self.ran[name].set
@@ -77,6 +77,7 @@ def scheduled(jobs: Any, wall: list[timedelta], ticks: list[float]) -> Iterator[
 def test_each_job_has_its_time_and_a_poll_comes_first() -> None:
     jobs = Recorder()
     with scheduled(jobs, [timedelta()], [0.0]) as schedule:
+        assert jobs.ran["expect_poll"].is_set()
         assert jobs.ran["poll"].wait(10)
         assert {job.id for job in schedule._scheduler.get_jobs()} == {"poll", "reconcile", "housekeeping"}
         jobs.ran["poll"].clear()
