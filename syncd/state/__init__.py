@@ -2,7 +2,8 @@
 
     tables, migrate, look    the schema            polls, facts       where polling stands
     engine, store, faults    transactions          seen, compare      what was observed
-    lease                    one daemon a state    waiting, holds     changes that wait
+    postgresql               an end to each wait   waiting, holds     changes that wait
+    lease                    one daemon a state
     reports, lately, views   for people            outbox, outcomes   what is sent, and what became of it
     retention                what is forgotten     remedies           what an operator does
     cancellations, meant     what buyers want cancelled, and of which order

@@ -41,11 +41,13 @@ class _Channel(HTTPChannel):
     def __init__(self, *args: Any, **options: Any) -> None:
         self.waits_since = monotonic()  # for a request, or for its answer to be fetched
         self.begun_at: float | None = None  # a request of which not all is there
+        self.heard_at = self.waits_since
         super().__init__(*args, **options)
 
     def received(self, data: bytes) -> bool:
+        self.heard_at = monotonic()
         if self.begun_at is None:
-            self.begun_at = monotonic()
+            self.begun_at = self.heard_at
         return bool(super().received(data))
 
     def write_soon(self, data: bytes) -> int:
@@ -68,7 +70,7 @@ class _Channel(HTTPChannel):
         if self.total_outbufs_len:
             return now - self.waits_since > ANSWER_SECONDS
         if self.begun_at is not None:
-            return now - self.begun_at > REQUEST_SECONDS
+            return now - self.begun_at > REQUEST_SECONDS or now - self.heard_at > QUIET_SECONDS
         return now - self.waits_since > QUIET_SECONDS
 
 
