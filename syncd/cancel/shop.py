@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Mapping
 from queue import Empty, SimpleQueue
-from threading import Thread
 from typing import Protocol, TypeVar
 
+from syncd.bounded import ThreadError, start_thread
 from syncd.cancel.words import NOT_KNOWN
 from syncd.errors import CancelError
 from syncd.model import CancelDecision, Cancellation
@@ -51,13 +51,16 @@ def within(seconds: float, call: Callable[[], T]) -> T:
     """What `call` returns or raises, in a thread of its own, which is left behind when time is up: no driver and no
     resolver can be interrupted. CancelError: it raised something unexpected, or is not done within `seconds`."""
     done: SimpleQueue[tuple[T | None, CancelError | None]] = SimpleQueue()
-    Thread(target=lambda: done.put(_outcome(call)), name="cancellation", daemon=True).start()
     try:
-        result, error = done.get(timeout=seconds)
+        start_thread(lambda: done.put(_outcome(call)), "cancellation")
+    except ThreadError as error:
+        raise CancelError(str(error)) from None
+    try:
+        result, fault = done.get(timeout=seconds)
     except Empty:
         raise CancelError(f"the shop did not answer within {seconds:.1f} s", in_doubt=True) from None
-    if error:
-        raise error
+    if fault:
+        raise fault
     return result  # type: ignore[return-value]  # there is one where there is no error
 
 

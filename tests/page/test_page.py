@@ -101,7 +101,7 @@ def test_nothing_steers_the_screen_wherever_it_stands(desk: Desk, client: FlaskC
     hostile = "\u202egnp\x9b31m\x85\u2066\u200f\u2028"
     stage(desk.memory, a_change(hostile, NOON))
     deliver(desk.memory)
-    desk.memory.receive(Asked("current", hostile, None, hostile), "token", NOON, NOON)
+    desk.memory.receive(CancelRequest("current", hostile, None, hostile), "token", NOON, NOON)
     desk.memory.poll_ended(NOON, hostile)
     desk.in_shop = InShop(None, hostile)
     for path in ("/", f"/order?id={quote(hostile)}"):
