@@ -11,7 +11,8 @@ import io
 import socket
 import zlib
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from ipaddress import ip_address
 from time import monotonic
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -137,29 +138,39 @@ def is_this_machine(host: str) -> bool:
         return host == "localhost"
 
 
-def body_of(response: BaseHTTPResponse, limit: int) -> bytes:
-    """The whole body, decoded. TooLongError: it is longer than `limit`, as it came or decoded.
+def is_compressed(headers: Mapping[str, str]) -> bool:
+    """Whether `Content-Encoding` names a compression, if only one that nobody asked for and that cannot be undone: what
+    names none, such as `UTF-8` or `none`, is passed over."""
+    codings = {coding.strip() for coding in headers.get("Content-Encoding", "").lower().split(",")}
+    return bool(codings & {"gzip", "x-gzip", "deflate", "br", "zstd", "compress"})
 
-    A `Content-Encoding` that names no compression, such as `UTF-8`, is passed over. What calls itself compressed and
-    is not is a zlib.error, what is cut short a ConnectionError.
-    """
-    codings = {coding.strip() for coding in response.headers.get("Content-Encoding", "").lower().split(",")}
-    compressed = bool(codings & {"gzip", "x-gzip", "deflate"})
-    decoder = zlib.decompressobj(_GZIP_OR_ZLIB) if compressed else None
-    body = bytearray()
-    while chunk := response.read1(_CHUNK, decode_content=False):
-        while decoder and chunk:
-            body += decoder.decompress(chunk, limit + 1)
-            if len(body) > limit:
-                raise TooLongError
-            chunk = decoder.unconsumed_tail or decoder.unused_data.lstrip(b"\0")
-            if decoder.eof and chunk:  # gzip may come in several members, one behind the other, and padded
+
+def decompressed(chunks: Iterable[bytes], limit: int) -> Iterator[bytes]:
+    """What gzip or zlib hold, no more than `limit` of a chunk at a time; gzip may come in several members, one behind
+    the other, and padded. zlib.error: it is neither; ConnectionError: it is cut short."""
+    decoder = zlib.decompressobj(_GZIP_OR_ZLIB)
+    began = False
+    for chunk in chunks:
+        left = chunk
+        while left:
+            if decoder.eof:
                 decoder = zlib.decompressobj(_GZIP_OR_ZLIB)
-        body += b"" if decoder else chunk
+            began = True
+            yield decoder.decompress(left, limit)
+            left = decoder.unconsumed_tail or decoder.unused_data.lstrip(b"\0")
+    if began and not decoder.eof:
+        raise ConnectionError("the compressed answer is cut short")
+
+
+def body_of(response: BaseHTTPResponse, limit: int) -> bytes:
+    """The whole body, decoded. TooLongError: it is longer than `limit`, as it came or decoded. zlib.error,
+    ConnectionError: see `decompressed`."""
+    chunks: Iterator[bytes] = iter(partial(response.read1, _CHUNK, decode_content=False), b"")
+    body = bytearray()
+    for chunk in decompressed(chunks, limit + 1) if is_compressed(response.headers) else chunks:
+        body += chunk
         if len(body) > limit:
             raise TooLongError
-    if decoder and not decoder.eof and body:
-        raise ConnectionError("the compressed answer is cut short")
     return bytes(body)
 
 

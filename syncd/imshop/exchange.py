@@ -20,12 +20,11 @@ from urllib3 import BaseHTTPResponse, Timeout
 from urllib3.exceptions import HTTPError
 
 from syncd.errors import SettingsError
-from syncd.http import proxies_and_trust
+from syncd.http import decompressed, is_compressed, proxies_and_trust
 from syncd.imshop.answers import SILENT, TEXT_LIMIT
 from syncd.imshop.connections import Adapter, Pool, TlsPool, certificate_ends, root_cause
 
 BODY_LIMIT = 64 * 1024
-GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 
 # urllib3 writes the URL, token and all, into its debug lines and its warning about an odd header.
 logging.getLogger("urllib3").setLevel(logging.ERROR)
@@ -159,10 +158,20 @@ def _read(response: BaseHTTPResponse) -> tuple[bytes, str | None]:
     try:
         while len(body) <= BODY_LIMIT and (chunk := response.read(BODY_LIMIT + 1 - len(body))):
             body += chunk
-        if response.headers.get("Content-Encoding", "identity").lower() != "identity":  # though none was accepted
-            body = zlib.decompressobj(GZIP_OR_ZLIB).decompress(body, BODY_LIMIT + 1)
-    except (HTTPError, ValueError):  # ValueError: http.client, of a negative chunk size
+        if is_compressed(response.headers):  # though none was accepted
+            body = _decompressed(body)
+    except (HTTPError, ValueError, ConnectionError):  # ValueError: http.client, of a negative chunk size
         return body, "broke off"
     except zlib.error:
         return b"", "is compressed in a way that was not asked for"
     return (body, None) if len(body) <= BODY_LIMIT else (body[:BODY_LIMIT], "is longer than 64 KiB")
+
+
+def _decompressed(body: bytes) -> bytes:
+    """No more of it than is looked at."""
+    found = b""
+    for chunk in decompressed([body], BODY_LIMIT + 1):
+        found += chunk
+        if len(found) > BODY_LIMIT:
+            break
+    return found

@@ -16,6 +16,7 @@ from syncd.state.facts import get_fact
 from syncd.state.store import Store, in_chunks
 from syncd.state.tables import (
     DUE_SOMETIME,
+    WAITING,
     cancellations,
     changes,
     clean,
@@ -109,7 +110,7 @@ def _rename(connection: Connection, numbers: Mapping[str, str]) -> None:
 def _wait(connection: Connection, order_ids: Iterable[str], until: datetime | None) -> None:
     """What is to be told of these orders waits until then; None: until they have a number again."""
     for some in in_chunks(order_ids):
-        waiting = (DUE_SOMETIME, changes.c.order_id.in_(some))
+        waiting = (WAITING, DUE_SOMETIME, changes.c.order_id.in_(some))
         connection.execute(update(changes).where(*waiting).values(next_attempt_at=until))
 
 

@@ -50,6 +50,11 @@ def test_success_is_understood_in_every_usual_spelling(stub: Stub, success: obje
     assert answered(stub, reply(200, {"success": success})).http_status == 200
 
 
+@pytest.mark.parametrize("coding", ["UTF-8", "none", "", "identity", "utf-8, none"])
+def test_a_coding_that_names_no_compression_hides_no_success(stub: Stub, coding: str) -> None:
+    assert answered(stub, reply(200, b'{"success": true}', Content_Encoding=coding)).http_status == 200
+
+
 def test_a_byte_order_mark_and_compression_do_not_hide_a_success(stub: Stub) -> None:
     body = gzip.compress(b'\xef\xbb\xbf{"success": true}')
     assert answered(stub, reply(200, body, Content_Encoding="gzip")).http_status == 200
