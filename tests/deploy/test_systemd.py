@@ -96,13 +96,13 @@ def test_an_operators_command_sees_what_drop_ins_let_the_service_see(tmp_path: P
 
 
 def test_the_programs_that_cancel_are_installed_where_they_say() -> None:
-    (place,) = re.findall(r"-t (\S+) deploy/cancel/\*\.php", unit("install"))
+    (place,) = re.findall(r"put 644 (\S+) deploy/cancel/\*\.php", unit("install"))
     programs = [each for each in (DEPLOY / "cancel").glob("*.php") if each.name != "cancellation.php"]
 
     assert len(programs) == 3
     for each in programs:
         assert f"SYNCD_CANCEL__COMMAND=php {place}/{each.name} FOLDER" in each.read_text(encoding="utf-8")
-    assert f" {Path(place).parent} " in unit("remove")
+    assert Path(place).relative_to("/usr/local/share").as_posix() in unit("remove")
 
 
 @pytest.mark.parametrize("script", ["install", "remove", "syncd"])
