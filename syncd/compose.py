@@ -24,7 +24,7 @@ from syncd.settings.source import Source as ShopSettings
 from syncd.sources import Api, ApiSource, DatabaseSource, Source, StatusList
 from syncd.sources.api.answers import origin
 from syncd.sources.api.request import behind
-from syncd.state import State, open_state
+from syncd.state import State, boottime, open_state
 from syncd.statuses import StatusesFile
 
 log = logging.getLogger("syncd")
@@ -39,7 +39,7 @@ def redactor(settings: Settings) -> Redactor:
 
 
 def clocks() -> Clocks:
-    return Clocks(now, time.monotonic, SystemRandom())
+    return Clocks(now, time.monotonic, SystemRandom(), boottime)
 
 
 def source(settings: Settings) -> Source:
@@ -160,10 +160,12 @@ def deliverer(
     statuses: StatusesFile,
     observe: Callable[[Outcome], None],
     beat: Callable[[], None] = lambda: None,
+    may_send: Callable[[], bool] = lambda: True,
 ) -> Deliverer:
     to = settings.imshop
-    limits = Limits(to.concurrency, to.rate, to.give_up_after)
-    return Deliverer(outbox, endpoint, lambda: statuses.now, limits, clocks(), observe=observe, beat=beat)
+    limits = Limits(to.concurrency, to.rate, to.give_up_after, to.timeout)
+    words = lambda: statuses.now  # noqa: E731
+    return Deliverer(outbox, endpoint, words, limits, clocks(), may_send=may_send, observe=observe, beat=beat)
 
 
 def cancelling_shop(settings: Settings) -> HttpShop | CommandShop | SqlShop | None:

@@ -1,7 +1,9 @@
 """`syncd run`: polls on a schedule, delivers all the time, answers over HTTP, and ends in order.
 
 scheduler (APScheduler) ──► jobs: poll, reconcile, housekeeping ──► wakes ──► delivery thread ──► its workers
-main thread: signals, lease, service manager                    HTTP: metrics, health, readiness, status
+main thread: signals, service manager     lease thread: who leads     HTTP: metrics, health, readiness, status
+
+Every daemon on a state runs all of this. Those that do not lead stand by: their jobs and their delivery do nothing.
 """
 
 from __future__ import annotations
@@ -23,14 +25,15 @@ from syncd.deliver import Deliverer
 from syncd.errors import StateError
 from syncd.health import Pulses
 from syncd.jobs import QUIET_SECONDS, Jobs, StopError
-from syncd.leased import LeasedOutbox
+from syncd.leadership import Keeper, LeasedOutbox
 from syncd.logs import fields
 from syncd.metrics import Metrics, standard_registry
 from syncd.observe import Observer
 from syncd.schedule import Schedule
-from syncd.serving import serving
+from syncd.serving import serving, standing_by
 from syncd.settings import Settings
 from syncd.state import Lease, State
+from syncd.state.lease import DURATION
 from syncd.statuses import StatusesFile
 from syncd.systemd import Manager
 from syncd.web import Counter
@@ -38,7 +41,8 @@ from syncd.web import Counter
 log = logging.getLogger("syncd")
 
 CLOSING_SECONDS = 12.0  # for pushes in flight; SIGTERM promises an end within 15 s
-QUIET_DELIVERY_SECONDS = 60.0
+QUIET_SECONDS_OF_A_THREAD = 60.0
+POLLING_ENDS_WITHIN = DURATION.total_seconds() + 1
 WATCH_SECONDS = 1.0
 
 
@@ -64,8 +68,7 @@ class Daemon:
             stack.callback(shop.close)
             state = compose.state(settings, create=True)
             stack.callback(state.close)
-            lease = state.lease()
-            stack.callback(lease.release)
+            delivering, polling = state.lease(), state.poll_lease()
             metrics = Metrics(standard_registry())
             observer = Observer(metrics, lambda: statuses.now)
             shop_that_cancels = compose.cancelling_shop(settings)
@@ -73,35 +76,34 @@ class Daemon:
                 stack.callback(shop_that_cancels.close)
             began_at = compose.now()
             counter = self._counter(observer, state, shop_that_cancels)
+            keeper = Keeper([delivering, polling], campaign=delivering, beat=self._lease_beats)
+            stack.callback(keeper.close)
+            self._lead(delivering)
             stack.enter_context(
                 serving(
                     settings,
                     state=state,
-                    lease=lease,
+                    lease=delivering,
                     pulses=self._pulses,
                     observer=observer,
                     metrics=metrics,
                     counter=counter,
                 )
             )
-            in_doubt = self._lead(lease, state)
-            if in_doubt is None:
-                return
-            self._give_up_unfinished(state, observer, began_at)
-            polling = state.poll_lease()
-            log.info("started", extra=fields(version=__version__, in_doubt=in_doubt or None))
-            outbox = LeasedOutbox(state, lease.held, observer, settings.imshop.timeout, time.monotonic)
+            log.info("started", extra=fields(version=__version__, leads=delivering.held()))
             deliverer = compose.deliverer(
                 settings,
-                outbox,
+                LeasedOutbox(state, delivering, observer),
                 endpoint,
                 statuses,
                 observer.pushed,
                 self._delivery_beats,
+                may_send=delivering.held,
             )
+            progress = partial(self._progress, polling)
             jobs = Jobs(
-                poller=compose.poller(settings, shop, state, statuses, partial(self._progress, polling)),
-                state=state,
+                poller=compose.poller(settings, shop, state.under(polling), statuses, progress),
+                state=state.under(delivering),
                 statuses=statuses,
                 observer=observer,
                 metrics=metrics,
@@ -109,16 +111,29 @@ class Daemon:
                 interval=settings.poll.interval,
                 retention=settings.state.retention,
                 clock=compose.now,
-                leading=lease.held,
+                leading=delivering.held,
                 polling=polling,
+                patience=POLLING_ENDS_WITHIN,
                 staged=deliverer.wake,
+                pause=self._stop.wait,
             )
             schedule = Schedule(jobs, settings.poll, compose.now, time.monotonic)
             with self._delivering(deliverer), schedule.running():
+                unfinished_until = self._unfinished_until(began_at)
+                if delivering.held():
+                    schedule.take_over(unfinished_until)
+
+                def gained() -> None:
+                    schedule.take_over(unfinished_until)
+                    schedule.poll_now()
+                    deliverer.wake()
+
+                keeper.start(gained, lost=deliverer.wake)
                 self._manager.ready()
-                while self._goes_on(observer.in_words()):
-                    self._keep(lease, outbox)
+                while self._goes_on(_in_words(delivering, observer)):
                     schedule.follow_clock()
+                deliverer.stop_sending()
+                keeper.close()
         log.info("stopped")
 
     def _counter(self, observer: Observer, state: State, shop: Shop | None) -> Counter | None:
@@ -129,40 +144,19 @@ class Daemon:
         desk = compose.desk(self._settings, state, shop, observer.cancelled, observer.cancellation_repeated)
         return Counter(desk, key.get_secret_value(), time.monotonic)
 
-    def _give_up_unfinished(self, state: State, observer: Observer, began_at: datetime) -> None:
-        """Cancellations that an earlier process left unfinished. On a state that other daemons may share, whoever
-        applies one has its time first."""
+    def _unfinished_until(self, began_at: datetime) -> datetime:
+        """Which cancellations an earlier process left unfinished: those that it was to have applied by then. On a state
+        that other daemons may share, whoever applies one has its time first."""
         longest = self._settings.cancel.timeout + MARGIN
-        until = began_at if compose.state_is_shared(self._settings) else began_at + longest
-        observer.unfinished(state.give_up_unfinished(until, compose.now()))
+        return began_at if compose.state_is_shared(self._settings) else began_at + longest
 
-    def _lead(self, lease: Lease, state: State) -> int | None:
-        """Take the lease, and see to what the last process left. On a state that several hosts can share, stand by
-        until it is free. Returns how many changes are in doubt; None: stopped before."""
-        if lease.acquire():
-            return state.recover(compose.now())
-        if not compose.state_is_shared(self._settings):
+    def _lead(self, lease: Lease) -> None:
+        """Take the lease if it is free. Where nobody can stand by, StateError: another one runs."""
+        if not lease.acquire() and not compose.state_is_shared(self._settings):
             raise StateError(
-                f"another syncd ({lease.holder() or 'unknown'}) runs on this state. Two would push everything twice; "
+                f"another syncd ({lease.leader() or 'unknown'}) runs on this state. Two would push everything twice; "
                 "stop that one, or give this one a state of its own with SYNCD_STATE__URL"
             )
-        log.info("standing_by", extra=fields(holder=lease.holder()))
-        self._manager.ready()
-        while self._goes_on("stands by: another daemon polls and pushes"):
-            if _take(lease) and self._outwait():
-                try:
-                    return state.recover(compose.now())
-                except StateError as error:
-                    log.warning("state_failed", extra=fields(job="takeover", error=str(error)))
-        return None
-
-    def _outwait(self) -> bool:
-        """Wait for the pushes that the daemon which led may still have in flight; False: stopped before."""
-        ends_at = time.monotonic() + self._settings.imshop.timeout.total_seconds()
-        while time.monotonic() < ends_at:
-            if not self._goes_on("takes over: waits for what the other daemon may still push"):
-                return False
-        return True
 
     def _goes_on(self, status: str) -> bool:
         """Let a while pass, and tell the service manager how it is; False: the daemon is to end."""
@@ -172,22 +166,16 @@ class Daemon:
             return False
         return True
 
-    def _keep(self, lease: Lease, outbox: LeasedOutbox) -> None:
-        """A lease that was lost, since the state's server was away, is taken again before any work goes on."""
-        if lease.held():
-            return
-        log.warning("lease_lost")
-        outbox.lost()
-        if _take(lease):
-            log.info("lease_regained")
-
     def _progress(self, polling: Lease, _rows: int) -> None:
         if self._stop.is_set() or not polling.held():
             raise StopError
         self._pulses.beat("poll", QUIET_SECONDS)
 
     def _delivery_beats(self) -> None:
-        self._pulses.beat("delivery", QUIET_DELIVERY_SECONDS)
+        self._pulses.beat("delivery", QUIET_SECONDS_OF_A_THREAD)
+
+    def _lease_beats(self) -> None:
+        self._pulses.beat("lease", QUIET_SECONDS_OF_A_THREAD)
 
     @contextmanager
     def _delivering(self, deliverer: Deliverer) -> Iterator[None]:
@@ -197,7 +185,7 @@ class Daemon:
             yield
         finally:
             self._stop.set()
-            deliverer.wake()
+            deliverer.stop_sending()
             thread.join(CLOSING_SECONDS + 1)
 
     def _deliver(self, deliverer: Deliverer) -> None:
@@ -214,13 +202,11 @@ class Daemon:
             log.error("outcomes_not_written", extra=fields(error=str(error), do="nothing: they are pushed again"))
 
 
-def _take(lease: Lease) -> bool:
-    """Take the lease if it is to be had. A state's server that is away now does not end a daemon that waits for it."""
-    try:
-        return lease.acquire()
-    except StateError as error:
-        log.warning("lease_unknown", extra=fields(error=str(error)))
-        return False
+def _in_words(lease: Lease, observer: Observer) -> str:
+    """What this daemon does now, for the service manager."""
+    if lease.held():
+        return observer.in_words()
+    return standing_by(lease)
 
 
 @contextmanager

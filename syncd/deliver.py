@@ -6,12 +6,16 @@
 
 A change is marked as being sent before it is sent, so a crash knows which pushes are in doubt. One loop takes and
 writes down; workers only send. Outcomes are written in groups: one fsync for many pushes.
+
+Whether a push may still be sent is looked at right before it is: this process leads, and the change was taken so
+recently that its request is over before anybody else may take it. Otherwise the change goes back as it was.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from queue import Empty, SimpleQueue
@@ -31,6 +35,10 @@ AHEAD_SECONDS = 0.2  # work that is taken ahead of the workers, at the pace of t
 AHEAD_AT_MOST = 64
 IDLE_SECONDS = 1.0  # between two looks for changes that became due, or that an operator let go
 STATE_RETRY_SECONDS = 1.0
+SENT_WITHIN = timedelta(seconds=3)
+"""A change that was taken longer ago is not sent any more."""
+CLAIM_MARGIN = timedelta(seconds=1)
+"""For the step from looking to sending, and for clocks that run unequally."""
 
 log = logging.getLogger(__name__)
 
@@ -38,14 +46,16 @@ log = logging.getLogger(__name__)
 class Outbox(Protocol):
     """The little that delivery needs of the state. Every method may raise StateError."""
 
-    def recover(self, now: datetime) -> int:
-        """Changes that were being sent when the last process ended are due again, in doubt, unless a newer change of
-        their order waits. Returns how many there were."""
-
-    def turn(self, outcomes: Sequence[Outcome], limit: int, pause: Pause | None, now: datetime) -> list[Push]:
+    def turn(
+        self, outcomes: Sequence[Outcome], limit: int, pause: Pause | None, now: datetime, claim: timedelta
+    ) -> list[Push]:
         """In one transaction: write down what became of pushes, and whether delivery is paused; then take up to
         `limit` changes that are due, the longest due first, none of an order that is being sent, and mark them as
-        being sent."""
+        being sent for as long as `claim`. Within that time nobody takes them again, whatever becomes of this process;
+        then whoever leads does, in doubt, unless a newer change of their order waits."""
+
+    def left_behind(self) -> int | None:
+        """How many changes that another process took may still be on their way; None: not known yet."""
 
 
 class Pusher(Protocol):
@@ -63,35 +73,41 @@ class Words(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """`rate`: pushes a second, 0: no limit. `give_up_after`: from a change's first failure of its own."""
+    """`rate`: pushes a second, 0: no limit. `give_up_after`: from a change's first failure of its own. `timeout`: for
+    as long as one request may take."""
 
     concurrency: int
     rate: float
     give_up_after: timedelta
+    timeout: timedelta = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True)
 class Clocks:
-    """The only places that delivery has time and chance from."""
+    """The only places that delivery has time and chance from. `boottime` runs on while the process is frozen."""
 
     now: Callable[[], datetime]
     monotonic: Callable[[], float]
     rng: Random
+    boottime: Callable[[], float]
 
 
 @dataclass(frozen=True, slots=True)
 class _Errand:
-    """A push on its way to a worker. `leave_at`: not before, on the monotonic clock. `probe`: sent though paused."""
+    """A push on its way to a worker. `leave_at`: not before, on the monotonic clock. `leave_by`: before that, on the
+    boottime clock, or not at all. `probe`: sent though paused."""
 
     push: Push
     leave_at: float
+    leave_by: float
     probe: bool
 
 
 class Deliverer:
     """Delivers what is due, several orders at a time, never two pushes of one order.
 
-    `observe` is called with each outcome once it is on disk. `beat` is called whenever the loop turns.
+    `may_send`: whether this process leads; asked right before each push. `observe` is called with each outcome once it
+    is on disk. `beat` is called whenever the loop turns.
     """
 
     def __init__(
@@ -102,6 +118,7 @@ class Deliverer:
         limits: Limits,
         clocks: Clocks,
         *,
+        may_send: Callable[[], bool] = lambda: True,
         observe: Callable[[Outcome], None] = lambda _outcome: None,
         beat: Callable[[], None] = lambda: None,
     ) -> None:
@@ -110,6 +127,8 @@ class Deliverer:
         self._words = words
         self._limits = limits
         self._clocks = clocks
+        self._claim = SENT_WITHIN + limits.timeout + CLAIM_MARGIN
+        self._may_send = may_send
         self._observe = observe
         self._beat = beat
         self._gate = Gate(clocks.rng)
@@ -142,19 +161,24 @@ class Deliverer:
             self._collect(IDLE_SECONDS)
 
     def drain(self, until: Callable[[], bool]) -> None:
-        """Deliver until nothing is due, delivery is paused, or `until()`. Raises StateError."""
+        """Deliver until nothing is due or was left behind by another process, delivery is paused, or `until()`. Raises
+        StateError."""
         while not until():
             self._turn()
-            if not self._outstanding:
+            if not self._outstanding and (self._gate.pause or self._outbox.left_behind() == 0):
                 return
             self._collect(IDLE_SECONDS)
 
     def close(self, seconds: float) -> None:
-        """Send nothing more, wait up to `seconds` for the pushes in flight, and write down what became of them.
+        """Send nothing more, give back what was taken ahead, wait up to `seconds` for the pushes in flight, and write
+        down what became of them.
 
-        What was still in flight then stays marked as being sent, and is in doubt at the next start.
+        What was still in flight then stays marked as being sent, until its time is over.
         """
-        self._stopping.set()
+        self.stop_sending()
+        self._recall()
+        if self._unwritten:  # if that fails now, it is tried once more at the end
+            self._try_turn(0)
         for _ in self._workers:
             self._queue.put(None)
         ends_at = self._clocks.monotonic() + seconds
@@ -162,10 +186,22 @@ class Deliverer:
             self._collect(left)
         self._write(0)
 
-    def _try_turn(self) -> bool:
-        """A turn that survives a state that cannot be written now: what was pushed is kept, nothing more is taken."""
+    def stop_sending(self) -> None:
+        """From now on no push leaves. Any thread may call this."""
+        self._stopping.set()
+        self.wake()
+
+    def _recall(self) -> None:
+        """What was taken ahead and no worker has begun goes back, so that whoever leads can have it at once."""
+        with suppress(Empty):
+            while errand := self._queue.get_nowait():
+                self._note(self._unsent(errand), None)
+
+    def _try_turn(self, limit: int | None = None) -> bool:
+        """A turn that survives a state that cannot be written now: what was pushed is kept, nothing more is taken.
+        `limit` 0: nothing is to be."""
         try:
-            self._turn()
+            self._turn() if limit is None else self._write(limit)
         except StateError as error:
             log.warning("delivery_waits_for_state", extra=fields(error=str(error)))
             return False
@@ -174,6 +210,9 @@ class Deliverer:
     def _turn(self) -> None:
         """Write down what became of pushes, take what is due, and hand it to the workers."""
         self._beat()
+        if not self._may_send():
+            self._recall()
+        leave_by = self._clocks.boottime() + SENT_WITHIN.total_seconds()
         pushes = self._write(self._room())
         leaves = self._pace.take(len(pushes), self._clocks.monotonic())
         probe = self._gate.pause is not None
@@ -181,11 +220,11 @@ class Deliverer:
         for push, leave_at in zip(pushes, leaves, strict=True):
             message = push.message or words.message(push.status)
             worded = replace(push, code=words.code(push.status), message=message)
-            self._queue.put(_Errand(worded, leave_at, probe))
+            self._queue.put(_Errand(worded, leave_at, leave_by, probe))
         self._outstanding += len(pushes)
 
     def _write(self, limit: int) -> list[Push]:
-        pushes = self._outbox.turn(self._unwritten, limit, self._gate.pause, self._clocks.now())
+        pushes = self._outbox.turn(self._unwritten, limit, self._gate.pause, self._clocks.now(), self._claim)
         written, self._unwritten = self._unwritten, []
         for outcome in written:
             self._observe(outcome)
@@ -236,13 +275,20 @@ class Deliverer:
     def _run_errand(self, errand: _Errand) -> tuple[Outcome, PushError | None]:
         self._stopping.wait(max(0.0, errand.leave_at - self._clocks.monotonic()))
         started_at, started = self._clocks.now(), self._clocks.monotonic()
-        if self._stopping.is_set() or (self._gate.pause and not errand.probe):
-            return Outcome(
-                errand.push, "unsent", "pending", started_at, started_at, in_doubt=errand.push.in_doubt
-            ), None
+        if self._stopping.is_set() or (self._gate.pause and not errand.probe) or not self._is_in_time(errand):
+            return self._unsent(errand), None
         answer, error = self._ask(errand.push)
         outcome = self._outcome(errand, answer, error, started_at)
         return replace(outcome, seconds=self._clocks.monotonic() - started), error
+
+    def _is_in_time(self, errand: _Errand) -> bool:
+        """The last look before a push leaves. What happens between it and the first byte no sender can rule out: see
+        `syncd.state.outcomes` for what comes of that."""
+        return self._clocks.boottime() < errand.leave_by and self._may_send()
+
+    def _unsent(self, errand: _Errand) -> Outcome:
+        now = self._clocks.now()
+        return Outcome(errand.push, "unsent", "pending", now, now, in_doubt=errand.push.in_doubt)
 
     def _ask(self, push: Push) -> tuple[Answer | None, PushError | None]:
         try:

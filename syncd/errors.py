@@ -26,6 +26,14 @@ class StateError(SyncdError):
     """The state could not be opened, read or written. What was not written is not done."""
 
 
+class LeaseLostError(StateError):
+    """The right to act is another's, `holder`'s (None: nobody's), so nothing was written: whoever had it stops."""
+
+    def __init__(self, message: str, holder: str | None = None) -> None:
+        super().__init__(message)
+        self.holder = holder
+
+
 class CancelError(SyncdError):
     """The shop did not decide on a cancellation. `in_doubt`: it may have been applied all the same."""
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from syncd.errors import SettingsError, SourceError, StateError, SyncdError
+from syncd.errors import LeaseLostError, SettingsError, SourceError, StateError, SyncdError
 from syncd.health import Pulses
 from syncd.logs import fields
 from syncd.metrics import Metrics
@@ -24,6 +24,8 @@ log = logging.getLogger("syncd")
 QUIET_SECONDS = 360.0
 """A poll from which nothing is heard for longer is stuck: no statement of a source may take more than 300 s."""
 
+WAIT_SECONDS = 0.2
+
 
 class StopError(SyncdError):
     """The daemon ends, or may not poll any more, so the poll under way is abandoned; what it has not staged is found
@@ -32,8 +34,9 @@ class StopError(SyncdError):
 
 @dataclass(frozen=True, slots=True)
 class Jobs:
-    """`leading`: whether this daemon may work; `polling`: the right to poll, which `syncd once` may have just now;
-    `staged`: called when changes may wait to be pushed."""
+    """`poller` polls for a state under the lease `polling`: the right to poll, which `syncd once` may have just now, or
+    a daemon that is gone had; `patience`: for how many seconds it is waited for. `leading`: whether this daemon may
+    work; `staged`: called when changes may wait to be pushed; `pause` waits so many seconds, True: the daemon ends."""
 
     poller: Poller
     state: State
@@ -46,7 +49,9 @@ class Jobs:
     clock: Callable[[], datetime]
     leading: Callable[[], bool]
     polling: Lease
+    patience: float
     staged: Callable[[], None]
+    pause: Callable[[float], bool]
 
     def expect_poll(self) -> None:
         """A scheduler that does not even begin shows as a stuck thread too."""
@@ -73,12 +78,17 @@ class Jobs:
             self.state.hasten(self.clock())
         self.staged()
 
+    def take_over(self, until: datetime) -> None:
+        """This daemon leads from now on: what an earlier one was to have applied by then is left unfinished."""
+        with self._boundary("takeover"):
+            self.observer.unfinished(self.state.give_up_unfinished(until, self.clock()))
+
     def _poll(self, job: str, kind: PollKind, poll: Callable[[datetime], PollResult]) -> None:
         with self._boundary(job):
             if not self.leading():
                 return
-            if not self.polling.acquire():
-                log.info("poll_left_out", extra=fields(job=job, polls=self.polling.holder()))
+            if not self._may_poll():
+                log.info("poll_left_out", extra=fields(job=job, polls=self.polling.leader()))
                 return
             try:
                 self._polled(kind, poll)
@@ -86,12 +96,24 @@ class Jobs:
                 self.polling.release()
             self.staged()
 
+    def _may_poll(self) -> bool:
+        """A daemon that led until just now may have been polling: its right to do so ends soon after."""
+        ends_at = time.monotonic() + self.patience
+        while not self.polling.acquire():
+            if time.monotonic() >= ends_at or not self.leading():
+                return False
+            if self.pause(WAIT_SECONDS):
+                raise StopError
+        return True
+
     def _polled(self, kind: PollKind, poll: Callable[[datetime], PollResult]) -> None:
         self._refresh_statuses()
         started = time.monotonic()
         try:
             with self.observer.writing():
                 result = poll(self.clock())
+        except LeaseLostError:
+            raise StopError from None
         except (SourceError, StateError) as error:
             self.metrics.poll_failed(kind, time.monotonic() - started)
             self.observer.poll_failed(kind, str(error))
@@ -116,7 +138,7 @@ class Jobs:
         self.pulses.beat(job, QUIET_SECONDS)
         try:
             yield
-        except StopError:
+        except (StopError, LeaseLostError):
             log.info("job_abandoned", extra=fields(job=job))
         except StateError as error:
             log.error("state_failed", extra=fields(job=job, error=str(error)))

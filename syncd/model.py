@@ -184,6 +184,8 @@ class Push:
     failing_since: datetime | None
     in_doubt: bool
     """An earlier attempt may have been applied."""
+    claim: int = 0
+    """How often the change was taken, this time included: whose outcome it is, if another took it meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from syncd.errors import StateError
+from syncd.errors import LeaseLostError, StateError
 from syncd.logs import fields
 from syncd.metrics import Metrics
 from syncd.model import Cancellation, Outcome, Pause
@@ -35,6 +35,8 @@ class Observer:
         """
         try:
             yield
+        except LeaseLostError:
+            raise  # the state can be written, though not by this process
         except StateError as error:
             self._state_fault = str(error)
             raise

@@ -14,11 +14,12 @@ from typing import Literal
 
 from syncd import compose
 from syncd.errors import StateError
+from syncd.leadership import LeasedOutbox, kept
 from syncd.model import Outcome
 from syncd.observe import Observer
 from syncd.settings import Settings
 from syncd.staging import PollResult
-from syncd.state import State, Summary
+from syncd.state import Lease, State, Summary
 from syncd.statuses import StatusesFile
 
 CLOSING_SECONDS = 12.0
@@ -66,54 +67,54 @@ def run_once(
         stack.callback(state.close)
         lease = state.lease()
         leads = lease.acquire()
-        if leads:
-            stack.callback(lease.release)
-            state.recover(compose.now())
+        stack.enter_context(kept(lease))
         observer = Observer(None, lambda: statuses.now)
-        poller = compose.poller(settings, shop, state, statuses, on_rows)
-        with polling_alone(state, ends_at):
+        with polling_alone(state, ends_at) as alone:
+            poller = compose.poller(settings, shop, alone, statuses, on_rows)
             started = time.monotonic()
             polled = (poller.poll if kind == "poll" else poller.reconcile)(compose.now())
             observer.polled(polled, time.monotonic() - started)
         ran = Ran(polled, state.summary(), beside=not leads)
-        if leads:
-            waiting = ran.summary.changes["pending"]
+        waiting = ran.summary.changes["pending"]
 
-            def observe(outcome: Outcome) -> None:
-                observer.pushed(outcome)
-                ran.outcomes[outcome.result] = ran.outcomes.get(outcome.result, 0) + 1
-                on_outcome(outcome, waiting)
+        def observe(outcome: Outcome) -> None:
+            observer.pushed(outcome)
+            ran.outcomes[outcome.result] = ran.outcomes.get(outcome.result, 0) + 1
+            on_outcome(outcome, waiting)
 
-            deliverer = compose.deliverer(settings, state, endpoint, statuses, observe)
+        if leads or _take_over_from_daemon(state, lease, ends_at):
+            ran.beside = False
+            outbox = LeasedOutbox(state, lease, observer)
+            deliverer = compose.deliverer(settings, outbox, endpoint, statuses, observe, may_send=lease.held)
             try:
-                deliverer.drain(lambda: time.monotonic() >= ends_at)
+                deliverer.drain(lambda: time.monotonic() >= ends_at or not lease.held())
             finally:
                 deliverer.close(CLOSING_SECONDS)
-        else:
-            _wait_for_daemon(state, ends_at)
         ran.summary = state.summary()
         return ran
 
 
 @contextmanager
-def polling_alone(state: State, ends_at: float) -> Iterator[None]:
-    """Wait until no other process polls, and keep it so. StateError: one still does at `ends_at`, on the monotonic
-    clock."""
+def polling_alone(state: State, ends_at: float) -> Iterator[State]:
+    """Wait until no other process polls, and keep it so; gives the state to poll for. StateError: one still does at
+    `ends_at`, on the monotonic clock."""
     lease = state.poll_lease()
     while not lease.acquire():
         if time.monotonic() >= ends_at:
             raise StateError(
-                f"another poll of this shop is under way ({lease.holder() or 'ended just now'}); "
+                f"another poll of this shop is under way ({lease.leader() or 'ended just now'}); "
                 "wait for its end, then try again"
             )
         time.sleep(LOOK_SECONDS)
-    try:
-        yield
-    finally:
-        lease.release()
+    with kept(lease):
+        yield state.under(lease)
 
 
-def _wait_for_daemon(state: State, ends_at: float) -> None:
-    """Until nothing is due. What must wait for its next attempt is not waited for, here as there."""
+def _take_over_from_daemon(state: State, lease: Lease, ends_at: float) -> bool:
+    """Wait until the daemon that runs has delivered what is due; what must wait for its next attempt is not waited for,
+    here as there. True: it is gone, and this process delivers."""
     while time.monotonic() < ends_at and state.is_delivering(compose.now()) and not state.summary().pause:
+        if lease.acquire():
+            return True
         time.sleep(LOOK_SECONDS)
+    return False

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 
 from apscheduler.executors.pool import BasePoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -88,6 +89,14 @@ class Schedule:
             yield
         finally:
             self._scheduler.shutdown(wait=False)
+
+    def poll_now(self) -> None:
+        """Do not wait for the next poll's time; those after it follow in its wake."""
+        self._put("poll", self._jobs.poll, Every(self._poll.interval), self._clock())
+
+    def take_over(self, until: datetime) -> None:
+        """Have `Jobs.take_over` run once, as soon as no other job runs."""
+        self._put("takeover", partial(self._jobs.take_over, until), None, self._clock())
 
     def follow_clock(self) -> None:
         """Schedule all jobs anew if the clock was set. After a step back nothing would run until it is again as late

@@ -56,10 +56,8 @@ def serving(
     views = Views(
         registry=metrics.registry,
         stuck=pulses.stuck,
-        not_ready=lambda: [
-            *observer.state_faults(),
-            *read(lambda: [*_standing_by(lease), *not_ready(state.summary())]),
-        ],
+        not_ready=lambda: [*observer.state_faults(), *read(lambda: not_ready(state.summary()))],
+        ready=lambda: "ready" if lease.held() else f"ready; {standing_by(lease)}",
         status=lambda: read(lambda: as_json(state.summary(), source_kind=kind, leader=lease.held(), now=compose.now())),
         counter=counter,
     )
@@ -122,5 +120,6 @@ def _stuck(pulses: Pulses) -> list[str]:
     return [f"stuck: {thread}, overdue by {late:.0f} s" for thread, late in pulses.stuck().items()]
 
 
-def _standing_by(lease: Lease) -> list[str]:
-    return [] if lease.held() else ["leader: another daemon polls and pushes; this one stands by"]
+def standing_by(lease: Lease) -> str:
+    """What a daemon does that does not lead."""
+    return f"stands by: {lease.leader() or 'another daemon'} polls and pushes"

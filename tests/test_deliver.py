@@ -20,6 +20,7 @@ from syncd.state import ChangeView, State
 from syncd.statuses import Status, Statuses
 from tests.fakes import FakeImshop, busy, refused, silent, unauthorized
 from tests.made import NOON
+from tests.state.made import take
 
 SECONDS = 10.0  # for whatever a test waits for
 
@@ -61,7 +62,7 @@ class Bench:
             self.imshop,
             lambda: self.statuses,
             self.limits,
-            Clocks(self.clock, time.monotonic, Random(1)),
+            Clocks(self.clock, time.monotonic, Random(1), time.monotonic),
             observe=self.outcomes.append,
             beat=self._beat,
         )
@@ -357,7 +358,7 @@ def test_an_outcome_is_on_disk_before_anyone_hears_of_it(bench: Bench) -> None:
         bench.imshop,
         lambda: bench.statuses,
         bench.limits,
-        Clocks(bench.clock, time.monotonic, Random(1)),
+        Clocks(bench.clock, time.monotonic, Random(1), time.monotonic),
         observe=lambda _outcome: states.append(bench.change().state),
     )
     deliverer.drain(lambda: time.monotonic() > ends_at)
@@ -377,13 +378,15 @@ class Failing:
     memory: State
     fails: Callable[[Sequence[Outcome]], bool]
 
-    def recover(self, now: datetime) -> int:
-        return self.memory.recover(now)
-
-    def turn(self, outcomes: Sequence[Outcome], limit: int, pause: Pause | None, now: datetime) -> list[Push]:
+    def turn(
+        self, outcomes: Sequence[Outcome], limit: int, pause: Pause | None, now: datetime, claim: timedelta
+    ) -> list[Push]:
         if self.fails(outcomes):
             raise StateError("the disk is full")
-        return self.memory.turn(outcomes, limit, pause, now)
+        return self.memory.turn(outcomes, limit, pause, now, claim)
+
+    def left_behind(self) -> int | None:
+        return self.memory.left_behind()
 
 
 def test_outcomes_that_cannot_be_written_are_kept_and_nothing_is_pushed_twice(
@@ -439,7 +442,7 @@ def test_what_was_taken_but_not_sent_when_it_ends_is_left_as_it_was(bench: Bench
         closing.join(SECONDS)
     changes = bench.memory.summary().changes
     assert (changes["delivered"], changes["pending"], len(bench.imshop.asked)) == (1, 4, 1)
-    assert bench.memory.recover(NOON) == 0
+    assert len(take(bench.memory)) == 4
 
 
 def test_all_pushes_in_flight_are_waited_for_and_written_down(bench: Bench) -> None:
@@ -487,7 +490,7 @@ def test_a_push_that_does_not_end_in_time_is_in_doubt_at_the_next_start(bench: B
         deliverer.wake()
         thread.join(SECONDS)
         deliverer.close(0.01)
-        assert bench.memory.recover(NOON) == 1
+        assert bench.memory.is_delivering(NOON - timedelta(days=1))
         assert bench.memory.load(["1"])["1"].told is None
         leave.set()
 

@@ -64,7 +64,9 @@ def made(
         clock=lambda: shop.now,
         leading=lambda: leads,
         polling=memory.poll_lease(),
+        patience=0.0,
         staged=lambda: staged.append(None),
+        pause=lambda _seconds: False,
     )
     return Desk(jobs, shop, registry, staged, ticks)
 
@@ -201,7 +203,7 @@ def test_a_daemon_leaves_polling_to_a_command_that_polls(
 def test_a_poll_that_fails_leaves_polling_to_others(desk: Desk, memory: State) -> None:
     desk.shop.rows["1"] = ("1",)
     desk.jobs.poll()
-    assert not memory.poll_lease().is_taken()
+    assert memory.poll_lease().holder() is None
 
 
 def test_housekeeping_gives_up_cancellations_whose_process_is_gone(

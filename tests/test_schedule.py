@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from queue import Queue
 from threading import Event
 from typing import Any
 
@@ -58,9 +59,13 @@ class Recorder:
 
     def __init__(self) -> None:
         self.ran = {name: Event() for name in ("poll", "reconcile", "housekeep", "hasten", "expect_poll")}
+        self.took_over: Queue[datetime] = Queue()
 
     def __getattr__(self, name: str) -> Callable[[], None]:
         return self.ran[name].set
+
+    def take_over(self, until: datetime) -> None:
+        self.took_over.put(until)
 
 
 @contextmanager
@@ -83,6 +88,19 @@ def test_each_job_has_its_time_and_a_poll_comes_first() -> None:
         jobs.ran["poll"].clear()
         schedule.follow_clock()
         assert not jobs.ran["poll"].is_set()
+
+
+def test_a_daemon_that_gains_the_lead_takes_over_and_polls_at_once() -> None:
+    jobs = Recorder()
+    with scheduled(jobs, [timedelta()], [0.0]) as schedule:
+        assert jobs.ran["poll"].wait(10)
+        for _ in range(2):  # it may lose the lead, and gain it again
+            jobs.ran["poll"].clear()
+            schedule.take_over(NOON)
+            schedule.poll_now()
+            assert jobs.took_over.get(timeout=10) == NOON
+            assert jobs.ran["poll"].wait(10)
+        assert {job.id for job in schedule._scheduler.get_jobs()} == {"poll", "reconcile", "housekeeping"}
 
 
 @pytest.mark.parametrize(("step", "event"), [(-MINUTE, "clock_set_back"), (YEARS, "clock_set_forward")])
@@ -127,5 +145,7 @@ def _jobs(state: State, staged: Callable[[], None]) -> Jobs:
         clock=lambda: NOON,
         leading=lambda: True,
         polling=state.poll_lease(),
+        patience=0.0,
         staged=staged,
+        pause=lambda _seconds: False,
     )

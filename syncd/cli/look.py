@@ -26,7 +26,7 @@ def status(ctx: click.Context, *, json: bool) -> None:
     """Say how polling and delivery are doing, from the state, whether the daemon runs or is down."""
     chosen = settings(ctx, level="error")
     with opened_state(chosen) as state:
-        summary, leader = state.summary(), state.lease().is_taken()
+        summary, leader = state.summary(), state.lease().holder() is not None
     kind = compose.source_kind(chosen)
     document = as_json(summary, source_kind=kind, leader=leader, now=compose.now())
     if json:

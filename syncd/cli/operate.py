@@ -67,12 +67,12 @@ def resync(ctx: click.Context, order_ids: tuple[str, ...]) -> None:
     with (
         closing(compose.source(chosen)) as shop,
         opened_state(chosen) as state,
-        polling_alone(state, time.monotonic() + RESYNC_WAITS_SECONDS),
+        polling_alone(state, time.monotonic() + RESYNC_WAITS_SECONDS) as alone,
     ):
         asked = {state.current_number(order_id): order_id for order_id in order_ids}
         page = shop.find([*asked], state.shop_ids(asked))
         orders = [order for order in page.orders if order.order_id in asked]
-        count = state.resync(orders, compose.now())
+        count = alone.resync(orders, compose.now())
     click.echo(f"{count} orders are pushed again")
     unknown = sorted({*asked.values()} - {asked[order.order_id] for order in orders})
     for order_id in unknown:

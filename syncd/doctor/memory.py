@@ -49,7 +49,7 @@ def daemon_runs(url: str, redact: Callable[[str], str]) -> bool:
     if look(url, redact).standing != "current":
         return False
     with closing(open_state(url, redact=redact, create=False)) as state:
-        return state.lease().is_taken()
+        return state.lease().holder() is not None
 
 
 def _standing(found: Look, place: str) -> Iterator[Finding]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -13,6 +16,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from syncd.errors import StateError
+from syncd.state.tables import SQLITE_TIME, microseconds
 
 WAIT_SECONDS = 10.0
 STATEMENT_SECONDS = 60
@@ -20,10 +24,18 @@ SILENT_SECONDS = 5
 """After so long without a sign of life a connection to PostgreSQL is given up, by us and by the server: a network that
 swallows packets tells neither. The server would keep the session, and with it its locks, for two hours otherwise."""
 PROBE_SECONDS = 1
-HALF_DONE_SECONDS = 5
-"""So long a session may leave a transaction open: its process was frozen, or its host is gone. No transaction of ours
-waits for anything but the database."""
+HALF_DONE_SECONDS = 4
+"""So long a session may leave a transaction open: its process was frozen, or its host is gone. It holds the writers'
+lock no longer than that, so that another daemon can write as soon as it leads. No transaction of ours waits for
+anything but the database."""
 CONNECT_SECONDS = 5
+LEASE_SECONDS = 2
+"""For each wait of a statement about a lease: what is not known within that time is asked again."""
+
+
+def this_process() -> str:
+    """For people who look who works on a state."""
+    return f"process {os.getpid()} on {socket.gethostname()}"
 
 
 def place(url: str) -> str:
@@ -40,18 +52,30 @@ def sqlite_file(url: URL) -> Path | None:
     return Path(unquote(urlsplit(name).path) if name.startswith("file:") else name)
 
 
-def connect(url: str, *, create: bool, wait_seconds: float = WAIT_SECONDS) -> Engine:
+def wall_clock() -> datetime:
+    return datetime.now(UTC)
+
+
+def connect(
+    url: str, *, create: bool, wait_seconds: float = WAIT_SECONDS, clock: Callable[[], datetime] = wall_clock
+) -> Engine:
     """An engine for the state. `wait_seconds` bounds each wait: for a lock, a connection, a network that does not
-    answer. StateError: there is no file and it may not, or cannot, be made."""
+    answer. `clock` is SQLite's; PostgreSQL has its own. StateError: there is no file and it may not, or cannot, be
+    made."""
     parsed = make_url(url)
     file = sqlite_file(parsed)
     if file is None:
-        return _postgresql(parsed, wait_seconds)
+        return _postgresql(parsed, wait_seconds, STATEMENT_SECONDS, SILENT_SECONDS)
     if create:
         _make_file(file)
     elif not file.exists():
         raise no_state_yet(str(file))
-    return _sqlite(parsed, wait_seconds)
+    return _sqlite(parsed, wait_seconds, clock)
+
+
+def connect_for_lease(url: URL) -> Engine:
+    """An engine for one short statement at a time, on a PostgreSQL server that may be out of reach."""
+    return _postgresql(url, LEASE_SECONDS, LEASE_SECONDS, PROBE_SECONDS).execution_options(isolation_level="AUTOCOMMIT")
 
 
 def no_state_yet(name: str) -> StateError:
@@ -73,7 +97,10 @@ def _make_file(file: Path) -> None:
         ) from None
 
 
-def _sqlite(url: URL, wait_seconds: float) -> Engine:
+def _sqlite(url: URL, wait_seconds: float, clock: Callable[[], datetime]) -> Engine:
+    def tell_time(connection: DBAPIConnection, _pool_entry: ConnectionPoolEntry) -> None:
+        connection.create_function(SQLITE_TIME, 0, lambda: microseconds(clock()))
+
     # isolation_level None: the driver must not begin transactions by itself, since it begins them too late
     engine = create_engine(
         url,
@@ -82,6 +109,7 @@ def _sqlite(url: URL, wait_seconds: float) -> Engine:
         connect_args={"timeout": wait_seconds, "isolation_level": None},
     )
     event.listen(engine, "connect", _make_durable)
+    event.listen(engine, "connect", tell_time)
     event.listen(engine, "begin", _begin)
     return engine
 
@@ -98,10 +126,11 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def _postgresql(url: URL, wait_seconds: float) -> Engine:
+def _postgresql(url: URL, wait_seconds: float, statement_seconds: int, late_seconds: int) -> Engine:
+    """`late_seconds`: so much later than the server ends a statement its answer is waited for."""
     limits = {
         "lock_timeout": f"{int(wait_seconds * 1000)}ms",
-        "statement_timeout": f"{STATEMENT_SECONDS}s",
+        "statement_timeout": f"{statement_seconds}s",
         "idle_in_transaction_session_timeout": f"{HALF_DONE_SECONDS}s",
         "tcp_keepalives_idle": SILENT_SECONDS - 2 * PROBE_SECONDS,
         "tcp_keepalives_interval": PROBE_SECONDS,
@@ -123,17 +152,17 @@ def _postgresql(url: URL, wait_seconds: float) -> Engine:
             "keepalives_interval": PROBE_SECONDS,
             "keepalives_count": 2,
             "tcp_user_timeout": SILENT_SECONDS * 1000,
-            "application_name": f"syncd process {os.getpid()} on {socket.gethostname()}"[:63],
+            "application_name": f"syncd {this_process()}"[:63],
             "options": " ".join(options),
         },
     )
-    event.listen(engine, "do_connect", _connected)
+    event.listen(engine, "do_connect", partial(_connected, statement_seconds + late_seconds))
     return engine
 
 
 def _connected(
-    _dialect: Dialect, _entry: ConnectionPoolEntry, _args: object, params: dict[str, Any]
+    seconds: int, _dialect: Dialect, _entry: ConnectionPoolEntry, _args: object, params: dict[str, Any]
 ) -> DBAPIConnection:
     from syncd.state.postgresql import connected  # noqa: PLC0415 - the driver, which a state in SQLite need not load
 
-    return connected(params, STATEMENT_SECONDS + SILENT_SECONDS, SILENT_SECONDS)
+    return connected(params, seconds, SILENT_SECONDS)

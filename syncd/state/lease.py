@@ -1,188 +1,211 @@
-"""One daemon a state: two would push everything twice. And one poll at a time, whoever polls."""
+"""Who may act: a row with a holder, a token and an end, and the holder's own deadline before that end.
+
+    free ──acquire: token + 1──► held ──renew──► held ──release, or its end passes──► free
+
+**The row.** `ends_at` is on the database's clock, which all daemons share, so in the database's time two never hold a
+lease. Whoever acquires it gets a token that nobody had before; each writing transaction of the holder looks at the
+token in the row (`check`), and fails once it is another's. So whoever was frozen or cut off can write nothing after
+its successor has begun.
+
+**The deadline.** The holder does not compare its clock with the server's. It notes what its own clock says, then asks,
+and may act until DURATION - MARGIN after that: the server counts DURATION from later on. Its clock is CLOCK_BOOTTIME,
+which runs on while the process is frozen and the machine sleeps. `held` is that comparison alone, without a look at
+the database: any thread may ask it at any time.
+
+**Which clocks may differ.** The time that they show, by any amount. What counts is that they run equally fast for one
+DURATION: MARGIN is a twelfth of it, and clocks that an NTP daemon slews differ by a two-thousandth at most. If the
+server's clock is set back, ends lie far ahead: so whoever sees the same row for more than DURATION on its own clock
+takes it, for a holder that lives would have renewed it. If it is set forward, a lease ends early: two daemons may then
+believe that they lead, but only until the first of them renews, and only the newer one can write. What the other one
+has on its way until then is found out when it is written down (`syncd.state.outcomes`), and set right.
+
+On SQLite one process at a time works on a state; see `syncd.state.filelease`.
+"""
 
 from __future__ import annotations
 
-import fcntl
-import os
 import time
-from collections.abc import Mapping
-from io import TextIOWrapper
-from pathlib import Path
-from threading import RLock
-from typing import Literal, Protocol
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from threading import Lock
+from typing import Any, Protocol
 
-from sqlalchemy import Connection, text
+from sqlalchemy import BindParameter, Connection, Engine, Executable, Row, bindparam, literal, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
-from syncd.errors import StateError
-from syncd.state.engine import sqlite_file
+from syncd.errors import LeaseLostError
+from syncd.state.engine import this_process
 from syncd.state.faults import EXPECTED, state_error
-from syncd.state.store import LOCK_CLASS, Store
+from syncd.state.store import Store
+from syncd.state.tables import database_time, from_now, leases
 
-Purpose = Literal["deliver", "poll"]
-LEASE_CLASSES: Mapping[Purpose, int] = {"deliver": LOCK_CLASS + 1, "poll": LOCK_CLASS + 2}
-LEASE_FILES: Mapping[Purpose, str] = {"deliver": ".lock", "poll": ".poll.lock"}
-_TRY = text("SELECT pg_try_advisory_lock(:lease, hashtext(current_schema()))")
-_ALIVE = text("SELECT 1")
-_HOLDER = text(
-    "SELECT coalesce(application_name, '') FROM pg_locks JOIN pg_stat_activity USING (pid)"
-    " WHERE locktype = 'advisory' AND granted AND objsubid = 2"
-    " AND classid = cast(:lease AS oid) AND objid = hashtext(current_schema())::oid"
-    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+DURATION = timedelta(seconds=6)
+MARGIN = timedelta(milliseconds=500)
+"""Before its end the holder stops acting: for clocks that run unequally, and for the step from looking to acting."""
+
+_LENGTH: BindParameter[Any] = bindparam("length")
+_ROW = select(leases.c.holder, leases.c.token, leases.c.ends_at, (leases.c.ends_at <= database_time()).label("is_over"))
+_LOOK = _ROW.where(leases.c.name == bindparam("lease"))
+_RENEW = (
+    update(leases)
+    .where(leases.c.name == bindparam("lease"), leases.c.token == bindparam("mine"), leases.c.holder.is_not(None))
+    .values(ends_at=from_now(_LENGTH))
+    .returning(leases.c.token)
 )
-TRIES = 5
-TRY_SECONDS = 0.02
+_RELEASE = (
+    update(leases)
+    .where(leases.c.name == bindparam("lease"), leases.c.token == bindparam("mine"))
+    .values(holder=None, ends_at=database_time())
+)
+
+
+def boottime() -> float:
+    """Seconds of a clock that runs on while the process is frozen and the machine sleeps."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 class Lease(Protocol):
-    """The right to deliver from a state, or to poll for it. The system takes it back when the process ends, however it
-    ends."""
+    """The right to deliver from a state, or to poll for it. `name` is one of these two."""
+
+    @property
+    def name(self) -> str: ...
 
     def acquire(self) -> bool:
         """Take it if nobody has it. StateError: it cannot be told who has it."""
 
-    def held(self) -> bool:
-        """Whether it is still this one's: a server that was restarted has forgotten it."""
-
-    def release(self) -> None: ...
-
-    def holder(self) -> str | None:
-        """Who has it, for a message: "process 1234". None: nobody."""
-
-    def is_taken(self) -> bool:
-        """Whether anybody has it, this one included."""
-
-
-class FileLease:
-    """A lock on a file beside a SQLite state. The file holds its holder's process id, and stays."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._file: TextIOWrapper | None = None
-
-    def acquire(self) -> bool:
-        """See Lease. Tried a few times, because whoever looks who has it locks it for an instant."""
-        if self.held():
-            return True
-        self.release()
-        file = self._open()
-        for _ in range(TRIES):
-            if _locked(file, fcntl.LOCK_EX):
-                file.truncate(0)
-                file.write(str(os.getpid()))
-                file.flush()
-                self._file = file
-                return True
-            time.sleep(TRY_SECONDS)
-        file.close()
-        return False
+    def renew(self) -> bool:
+        """Have it for another DURATION; False: it is not, or no longer, this one's. StateError: it cannot be told."""
 
     def held(self) -> bool:
-        """See Lease. Somebody may have removed the file: the next daemon would then lock another one."""
-        if self._file is None:
-            return False
-        try:
-            return os.path.samestat(os.fstat(self._file.fileno()), self._path.stat())
-        except FileNotFoundError:
-            return False
+        """Whether its holder may act now. It costs nothing, and waits for nothing."""
+
+    @property
+    def token(self) -> int | None:
+        """Grows each time that it is acquired by anybody. None: it is not this one's, as far as this one knows."""
+
+    def check(self, connection: Connection) -> None:
+        """Within a transaction that writes: LeaseLostError if it is another's."""
 
     def release(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        """Give it back at once. StateError: the database does not know yet; there it lasts until its end."""
 
     def holder(self) -> str | None:
-        if not self.is_taken():
-            return None
-        return f"process {self._path.read_text().strip() or 'unknown'}"
+        """Who has it, for a message: "process 1234 on host". None: nobody. StateError."""
 
-    def is_taken(self) -> bool:
-        if self.held():
-            return True
-        try:
-            with self._path.open() as file:
-                return not _locked(file, fcntl.LOCK_SH)
-        except FileNotFoundError:
-            return False
-
-    def _open(self) -> TextIOWrapper:
-        try:
-            return os.fdopen(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600), "r+")
-        except OSError as error:
-            raise StateError(
-                f"the lock {self._path} cannot be opened: {error.strerror}; let syncd's user write it and its directory"
-            ) from None
+    def leader(self) -> str | None:
+        """Who had it when it could last not be acquired or renewed, without another look."""
 
 
-class SessionLease:
-    """An advisory lock in PostgreSQL, kept by a connection of its own. Thread-safe: each scrape asks who leads."""
+class RowLease:
+    """A lease in the table `leases`. Thread-safe. `engine` runs each statement in a transaction of its own; `boottime`
+    is CLOCK_BOOTTIME in seconds."""
 
-    def __init__(self, store: Store, lease_class: int) -> None:
+    def __init__(
+        self, store: Store, engine: Engine, name: str, boottime: Callable[[], float], duration: timedelta = DURATION
+    ) -> None:
+        self.name = name
         self._store = store
-        self._class = {"lease": lease_class}
-        self._connection: Connection | None = None
-        self._one_thread = RLock()
+        self._engine = engine
+        self._boottime = boottime
+        self._duration = duration
+        self._one_thread = Lock()
+        self._token: int | None = None
+        self._until = float("-inf")
+        self._leader: str | None = None
+        self._watched: tuple[int, datetime, float] | None = None
 
     def acquire(self) -> bool:
+        """See Lease. It looks before it writes, so that a daemon that stands by costs the server next to nothing."""
         with self._one_thread:
-            if self.held():
+            if self._token is not None and self._renewed():
                 return True
-            connection = self._connect()
-            try:
-                taken = connection.execute(_TRY, self._class).scalar()
-            except EXPECTED as error:
-                connection.close()
-                raise state_error(error, self._store.place, self._store.redact) from None
-            self._connection = connection
-            if not taken:
-                self.release()
-            return bool(taken)
-
-    def held(self) -> bool:
-        """See Lease. The lock lives as long as its connection does."""
-        with self._one_thread:
-            if self._connection is None:
+            row = self._ask(_LOOK)
+            if row is not None and not self._is_free(row):
+                self._leader = row.holder
                 return False
-            try:
-                self._connection.execute(_ALIVE)
-            except EXPECTED:
-                self.release()
+            began_at = self._boottime()
+            taken = self._ask(
+                self._acquisition(row),
+                holder=this_process(),
+                length=self._duration // timedelta(microseconds=1),
+            )
+            if taken is None:
                 return False
+            self._token, self._watched = taken.token, None
+            self._extend(began_at)
             return True
 
-    def release(self) -> None:
-        """Closes the connection for good: one that went back to the pool would keep the lock."""
+    def renew(self) -> bool:
         with self._one_thread:
-            if self._connection is not None:
-                self._connection.invalidate()
-                self._connection.close()
-                self._connection = None
+            return self._token is not None and self._renewed()
+
+    def held(self) -> bool:
+        return self._boottime() < self._until
+
+    @property
+    def token(self) -> int | None:
+        return self._token
+
+    def check(self, connection: Connection) -> None:
+        row = connection.execute(_LOOK, {"lease": self.name}).first()
+        if row is None or row.holder is None or row.token != self._token:
+            holder = row.holder if row is not None and row.token != self._token else None
+            raise LeaseLostError(f"the right to {self.name} is now that of {holder or 'nobody'}", holder)
+
+    def release(self) -> None:
+        with self._one_thread:
+            mine, self._token, self._until = self._token, None, float("-inf")
+            if mine is not None:
+                self._ask(_RELEASE, mine=mine)
 
     def holder(self) -> str | None:
         with self._store.read() as connection:
-            name: str | None = connection.execute(_HOLDER, self._class).scalar()
-        return name and name.removeprefix("syncd ")
+            row = connection.execute(_LOOK, {"lease": self.name}).first()
+        return None if row is None or row.is_over else row.holder
 
-    def is_taken(self) -> bool:
-        return self.holder() is not None
+    def leader(self) -> str | None:
+        return self._leader
 
-    def _connect(self) -> Connection:
+    def _renewed(self) -> bool:
+        """One that ended meanwhile is renewed too, as long as nobody else had it since."""
+        began_at = self._boottime()
+        if self._ask(_RENEW, mine=self._token, length=self._duration // timedelta(microseconds=1)) is not None:
+            self._extend(began_at)
+            return True
+        self._token, self._until = None, float("-inf")
+        row = self._ask(_LOOK)
+        self._leader = None if row is None or row.is_over else row.holder
+        return False
+
+    def _extend(self, began_at: float) -> None:
+        self._until = began_at + (self._duration - MARGIN).total_seconds()
+        self._leader = None
+
+    def _is_free(self, row: Row[Any]) -> bool:
+        """Whether its end has passed, or it was seen unchanged for so long that its holder must be gone."""
+        now = self._boottime()
+        if self._watched is None or self._watched[:2] != (row.token, row.ends_at):
+            self._watched = row.token, row.ends_at, now
+        return row.is_over or now - self._watched[2] > (self._duration + MARGIN).total_seconds()
+
+    def _acquisition(self, found: Row[Any] | None) -> Executable:
+        """Only if the row still is as it was found: of several that take it at once, one gets it."""
+        insert = postgresql.insert if self._engine.dialect.name == "postgresql" else sqlite.insert
+        as_found = literal(value=False) if found is None else leases.c.token == found.token
+        unrenewed = leases.c.ends_at == (None if found is None else found.ends_at)
+        first = insert(leases).values(
+            name=bindparam("lease"), holder=bindparam("holder"), token=1, ends_at=from_now(_LENGTH)
+        )
+        next_one = {"holder": first.excluded.holder, "token": leases.c.token + 1, "ends_at": first.excluded.ends_at}
+        return first.on_conflict_do_update(
+            index_elements=[leases.c.name], set_=next_one, where=as_found & or_(unrenewed, leases.c.holder.is_(None))
+        ).returning(leases.c.token)
+
+    def _ask(self, statement: Executable, **values: Any) -> Row[Any] | None:
+        parameters: Mapping[str, Any] = {"lease": self.name, **values}
         try:
-            return self._store.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+            with self._engine.begin() as connection:
+                result = connection.execute(statement, parameters)
+                return result.first() if result.returns_rows else None
         except EXPECTED as error:
             raise state_error(error, self._store.place, self._store.redact) from None
-
-
-def lease_on(store: Store, purpose: Purpose) -> Lease:
-    file = sqlite_file(store.engine.url)
-    if file is None:
-        return SessionLease(store, LEASE_CLASSES[purpose])
-    return FileLease(file.with_name(file.name + LEASE_FILES[purpose]))
-
-
-def _locked(file: TextIOWrapper, kind: int) -> bool:
-    """Whether the lock was there to be had at once."""
-    try:
-        fcntl.flock(file, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -1,27 +1,32 @@
-"""The outbox: which changes are sent next, and what became of those that were."""
+"""The outbox: which changes are sent next, and what became of those that were.
+
+A change that is taken is claimed for as long as its request may be under way, on the database's clock. Whoever comes
+after the process that took it waits for that, order by order, and holds up no other: `_LEFT`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Self
 
-from sqlalchemy import Connection, Engine, Row, and_, bindparam, func, literal_column, or_, select, update
+from sqlalchemy import BigInteger, Connection, Engine, Row, and_, bindparam, func, literal_column, or_, select, update
 
 from syncd.model import Outcome, Pause, Push
 from syncd.news import payment_of
 from syncd.state.facts import get_fact, pause_fact, put_fact
 from syncd.state.outcomes import drop_void, write_outcomes
-from syncd.state.store import Store
-from syncd.state.tables import CLAIMED, DUE_SOMETIME, changes, seen
+from syncd.state.store import Right, Store, in_chunks
+from syncd.state.tables import CLAIMED, DUE_SOMETIME, MICROSECOND, changes, database_time, from_now, seen
 from syncd.state.waiting import NEWER_GOES, end
 
 _SENT = {
     "id",
     *("order_id", "revision", "status", "message", "tracking_url", "user_id", "imshop_uuid"),
     *("content", "with_payment", "detected_at", "source_updated_at"),
-    *("attempts", "refusals", "failing_since", "in_doubt"),
+    *("attempts", "refusals", "failing_since", "in_doubt", "claim"),
 }
+LONGEST_CLAIM = timedelta(seconds=14)
 _other = changes.alias("other")
 _FIRST_OF_ITS_ORDER = ~(
     select(_other.c.id)
@@ -43,7 +48,22 @@ _NEXT = (
     .order_by(changes.c.next_attempt_at, changes.c.id)
     .limit(bindparam("most"))
 )
-_CLAIM = update(changes).where(changes.c.id.in_(bindparam("ids", expanding=True))).values(claimed_at=bindparam("now"))
+_LENGTH = bindparam("length", type_=BigInteger)
+_CLAIM = (
+    update(changes)
+    .where(changes.c.id.in_(bindparam("ids", expanding=True)))
+    .values(claimed_at=bindparam("now"), claim=changes.c.claim + 1, claim_ends_at=from_now(_LENGTH))
+)
+_OVER = or_(
+    changes.c.claim_ends_at.is_(None),
+    changes.c.claim_ends_at <= database_time(),
+    changes.c.claim_ends_at > from_now(_LENGTH),
+)
+"""A claim whose request must be over. One that ends later than any can was made before the clock was set back."""
+_CLAIMS = select(changes.c.id, _OVER.label("is_over")).where(CLAIMED)
+_LEFT = _CLAIMS.where(changes.c.id.not_in(bindparam("handed", expanding=True)))
+"""Taken, but not by this process, so by one that is gone, or by a turn of this one whose end was lost."""
+_STILL_LEFT = _CLAIMS.where(changes.c.id.in_(bindparam("left", expanding=True)))
 _SHARED = (
     select(seen.c.imshop_uuid)
     .where(seen.c.imshop_uuid.in_(bindparam("uuids", expanding=True)))
@@ -57,31 +77,57 @@ class OutboxPart(Store):
 
     def __init__(self, engine: Engine, place: str, redact: Callable[[str], str], wait_seconds: float) -> None:
         super().__init__(engine, place, redact, wait_seconds)
+        self._begin()
+
+    def under(self, right: Right) -> Self:
+        mine = super().under(right)
+        mine._begin()  # noqa: SLF001 - a copy of this one
+        return mine
+
+    def _begin(self) -> None:
+        """What was handed out and is not reported yet, turns whose end is not known, claims of others."""
         self._handed: set[int] = set()
         self._unsure: list[datetime] = []
+        self._left: set[int] | None = None
 
-    def recover(self, now: datetime) -> int:
-        self._handed.clear()
-        with self.write() as connection:
-            connection.execute(update(changes).where(CLAIMED).values(in_doubt=True))
-            superseded = end(connection, "superseded", now, CLAIMED, NEWER_GOES)
-            again = update(changes).where(CLAIMED).values(claimed_at=None, next_attempt_at=now)
-            return superseded + connection.execute(again).rowcount
+    def took_over(self) -> None:
+        """Another may have led meanwhile: look for what it left behind."""
+        self._left = None
 
-    def turn(self, outcomes: Sequence[Outcome], limit: int, pause: Pause | None, now: datetime) -> list[Push]:
-        if not (outcomes or self._unsure or self._is_work(limit, pause, now)):
+    def left_behind(self) -> int | None:
+        """How many changes another process took that may still be on their way; None: not known yet."""
+        return None if self._left is None else len(self._left)
+
+    def turn(
+        self,
+        outcomes: Sequence[Outcome],
+        limit: int,
+        pause: Pause | None,
+        now: datetime,
+        claim: timedelta = LONGEST_CLAIM,
+    ) -> list[Push]:
+        if not (outcomes or self._unsure or self._is_work(limit, pause, now, claim)):
             return []
-        done = {outcome.push.change_id for outcome in outcomes}
         self._unsure.append(now)
         with self.write() as connection:
             self._give_back(connection, self._unsure[:-1], now)
+            left = self._release_left(connection, claim, now)
             write_outcomes(connection, outcomes)
             if get_fact(connection, "pause") != pause_fact(pause):
                 put_fact(connection, "pause", pause_fact(pause))
-            pushes = _take(connection, limit, now) if limit else []
-        self._handed = self._handed - done | {push.change_id for push in pushes}
+            pushes = _take(connection, limit, claim, now) if limit else []
+        self._left = left
+        self._handed -= {outcome.push.change_id for outcome in outcomes}
+        self._handed |= {push.change_id for push in pushes}
         self._unsure.clear()
         return pushes
+
+    def report(self, outcomes: Sequence[Outcome]) -> None:
+        """Write down what became of pushes, whoever leads now. Nothing is taken."""
+        if outcomes:
+            with self.write(by_right=False) as connection:
+                write_outcomes(connection, outcomes)
+            self._handed -= {outcome.push.change_id for outcome in outcomes}
 
     def hasten(self, now: datetime) -> int:
         """Have every change that waits for its time tried now: it was set by a clock that has been set back since."""
@@ -94,12 +140,35 @@ class OutboxPart(Store):
         with self.read() as connection:
             return connection.execute(_ANY_GOING, {"now": now}).first() is not None
 
-    def _is_work(self, limit: int, pause: Pause | None, now: datetime) -> bool:
+    def _is_work(self, limit: int, pause: Pause | None, now: datetime, claim: timedelta) -> bool:
         """Looked at before the transaction that locks out others: most turns of a quiet day find nothing."""
         with self.read() as connection:
             if get_fact(connection, "pause") != pause_fact(pause):
                 return True
-            return limit > 0 and connection.execute(_ANY_DUE, {"now": now}).first() is not None
+            left = self._look_for_left(connection, claim)
+            self._left = set(left)
+            return any(left.values()) or (limit > 0 and connection.execute(_ANY_DUE, {"now": now}).first() is not None)
+
+    def _look_for_left(self, connection: Connection, claim: timedelta) -> dict[int, bool]:
+        """The claims of others, and whether each must be over."""
+        if self._left is None:
+            found = connection.execute(_LEFT, {"handed": sorted(self._handed), "length": claim // MICROSECOND})
+        elif self._left:
+            found = connection.execute(_STILL_LEFT, {"left": sorted(self._left), "length": claim // MICROSECOND})
+        else:
+            return {}
+        return {row.id: bool(row.is_over) for row in found}
+
+    def _release_left(self, connection: Connection, claim: timedelta, now: datetime) -> set[int]:
+        """What was left behind, and must be over, is due again, in doubt, unless a newer change of its order waits.
+        Returns what may still be on its way."""
+        left = self._look_for_left(connection, claim)
+        for ids in in_chunks(change_id for change_id, is_over in left.items() if is_over):
+            over = (CLAIMED, changes.c.id.in_(ids))
+            connection.execute(update(changes).where(*over).values(in_doubt=True))
+            end(connection, "superseded", now, *over, NEWER_GOES)
+            connection.execute(update(changes).where(*over).values(claimed_at=None, next_attempt_at=now))
+        return {change_id for change_id, is_over in left.items() if not is_over}
 
     def _give_back(self, connection: Connection, failed_at: Sequence[datetime], now: datetime) -> None:
         """Turns that failed may have been written all the same: a connection can be cut right at the commit. What they
@@ -115,11 +184,11 @@ class OutboxPart(Store):
         drop_void(connection, orders, now)
 
 
-def _take(connection: Connection, limit: int, now: datetime) -> list[Push]:
+def _take(connection: Connection, limit: int, claim: timedelta, now: datetime) -> list[Push]:
     due = connection.execute(_NEXT, {"now": now, "most": limit}).all()
     if not due:
         return []
-    connection.execute(_CLAIM, {"now": now, "ids": [row.id for row in due]})
+    connection.execute(_CLAIM, {"now": now, "ids": [row.id for row in due], "length": claim // MICROSECOND})
     uuids = [row.imshop_uuid for row in due if row.imshop_uuid is not None]
     shared = set(connection.execute(_SHARED, {"uuids": uuids}).scalars()) if uuids else set()
     return [_push(row, uuid_is_shared=row.imshop_uuid in shared) for row in due]
@@ -144,4 +213,5 @@ def _push(row: Row[Any], *, uuid_is_shared: bool) -> Push:
         refusals=row.refusals,
         failing_since=row.failing_since,
         in_doubt=row.in_doubt,
+        claim=row.claim + 1,
     )

@@ -1,6 +1,10 @@
 """What became of pushes, written down: a few statements for a whole group of them.
 
 Two facts are kept apart: what the change came to, and what IMSHOP knows of the order from then on.
+
+An outcome may come late: its sender was frozen or cut off, and somebody else took the change, or gave it up, because
+its claim had ended. Then it decides nothing about the change any more. But if it was applied, or may have been, after
+IMSHOP was told something newer of the order, IMSHOP may now believe what is old: the newest is told again at once.
 """
 
 from __future__ import annotations
@@ -17,6 +21,8 @@ from sqlalchemy import (
     func,
     insert,
     literal,
+    literal_column,
+    or_,
     select,
     update,
 )
@@ -26,19 +32,26 @@ from syncd.news import is_news, known_after
 from syncd.state.facts import put_fact
 from syncd.state.seen import told_of
 from syncd.state.standing import outdate_told
-from syncd.state.tables import UNKNOWN, UNSENT, WAITING, attempts, canonical, changes, seen
-from syncd.state.waiting import NEWER_GOES, NEWER_WAITS, end
+from syncd.state.tables import UNKNOWN, UNSENT, WAITING, attempts, canonical, changes, in_state, seen
+from syncd.state.waiting import NEWER_GOES, NEWER_WAITS, end, newer, newer_change
 
 ATTEMPTS_KEPT = 20
 """Of one change, the newest."""
 DETAIL_LENGTH = 500
 
+NEWER_TOLD = newer_change(
+    or_(newer.c.state == literal_column("'delivered'"), newer.c.claimed_at.is_not(None), newer.c.in_doubt)
+)
+"""IMSHOP was told something newer of the order, or may have been."""
 _STANDING = (
     select(
         changes.c.id,
         changes.c.order_id,
         changes.c.state,
+        changes.c.claim,
+        changes.c.claimed_at,
         changes.c.ended_at,
+        NEWER_TOLD.label("newer_told"),
         NEWER_GOES.label("newer_goes"),
         NEWER_WAITS.label("newer_waits"),
         changes.c.content,
@@ -81,7 +94,17 @@ _DOUBT = update(seen).where(seen.c.order_id.in_(bindparam("orders", expanding=Tr
 _NEWEST_WAITING = (
     select(changes.c.order_id, changes.c.content, seen.c.content, seen.c.told)
     .join(seen, seen.c.order_id == changes.c.order_id)
-    .where(WAITING, ~NEWER_WAITS, changes.c.order_id.in_(bindparam("orders", expanding=True)))
+    .where(WAITING, ~NEWER_WAITS, ~changes.c.in_doubt, changes.c.order_id.in_(bindparam("orders", expanding=True)))
+)
+_NEWEST = (
+    select(changes)
+    .where(changes.c.order_id == bindparam("order"), in_state("pending", "delivered"))
+    .order_by(changes.c.id.desc())
+    .limit(1)
+)
+_TOLD_AGAIN = (
+    *("order_id", "revision", "status", "content", "message", "tracking_url", "user_id", "imshop_uuid"),
+    *("source_updated_at", "found_by", "next_attempt_at"),
 )
 _OLDEST_KEPT = (
     select(attempts.c.id)
@@ -100,19 +123,55 @@ def write_outcomes(connection: Connection, outcomes: Sequence[Outcome]) -> None:
         return
     ids = [outcome.push.change_id for outcome in outcomes]
     standing = {row.id: row for row in connection.execute(_STANDING, {"ids": ids})}
-    states = {
-        outcome.push.change_id: _state(outcome, standing[outcome.push.change_id])
-        for outcome in outcomes
-        if outcome.push.change_id in standing
-    }
-    # A delivery that is written down already was so by a turn whose commit was cut: what is known of its order since
-    # then, a buyer's cancellation say, must not be overwritten.
-    known = [
-        outcome
-        for outcome in outcomes
-        if outcome.push.change_id in states
-        and not (outcome.state == standing[outcome.push.change_id].state == "delivered")
-    ]
+    known: list[Outcome] = []
+    late: list[Outcome] = []
+    for outcome in outcomes:
+        row = standing.get(outcome.push.change_id)
+        if row is None or _is_written(outcome, row):
+            continue
+        (late if _is_late(outcome, row) else known).append(outcome)
+    for outcome in late:
+        row = standing[outcome.push.change_id]
+        if row.newer_told:
+            _tell_again(connection, outcome, row.order_id)
+        elif outcome.state == row.state == "delivered" and _known_once_delivered(row) != row.told:
+            connection.execute(_DOUBT, {"orders": [row.order_id]})
+    _note_attempts(connection, [outcome for outcome in late if outcome.result != "unsent"])
+    _write(connection, known, standing)
+
+
+def _is_written(outcome: Outcome, row: Row[Any]) -> bool:
+    """Whether this very delivery is written down already, by a turn whose commit was cut. What is known of its order
+    since then, a buyer's cancellation say, must not be overwritten."""
+    return bool(outcome.state == row.state == "delivered" and row.claim == outcome.push.claim)
+
+
+def _is_late(outcome: Outcome, row: Row[Any]) -> bool:
+    """Whether its claim was ended by another, so that it decides nothing any more. A delivery is a fact all the same,
+    unless the change was delivered by the other one too, something newer was told since, or the change is just being
+    sent once more."""
+    if row.claimed_at is not None:
+        return bool(row.claim != outcome.push.claim)
+    return outcome.result != "delivered" or row.state == "delivered" or bool(row.newer_told)
+
+
+def _tell_again(connection: Connection, late: Outcome, order_id: str) -> None:
+    """Have the newest that IMSHOP was told of the order told once more, after what is being sent of it just now. What
+    waits to be told for the first time comes after this outcome by itself."""
+    if late.result != "delivered" and not late.in_doubt:
+        return
+    connection.execute(_DOUBT, {"orders": [order_id]})
+    newest = connection.execute(_NEWEST, {"order": order_id}).first()
+    if newest is None or (newest.state == "pending" and newest.claimed_at is None):
+        return
+    again = {column: getattr(newest, column) for column in _TOLD_AGAIN}
+    again |= {"previous_status": late.push.status, "with_payment": newest.with_payment or late.push.payment is not None}
+    again |= {"state": "pending", "in_doubt": True, "detected_at": late.ended_at}
+    connection.execute(insert(changes), again)
+
+
+def _write(connection: Connection, known: Sequence[Outcome], standing: Mapping[int, Row[Any]]) -> None:
+    states = {outcome.push.change_id: _state(outcome, standing[outcome.push.change_id]) for outcome in known}
     if known:
         connection.execute(_NOTE, [_noted(outcome, states, standing[outcome.push.change_id]) for outcome in known])
         _note_told(connection, known, states, standing)
@@ -186,12 +245,14 @@ def _acknowledged(outcome: Outcome, row: Row[Any]) -> dict[str, object]:
         "status": push.status,
         "at": outcome.ended_at,
         "uuid": answer and answer.uuid,
-        "known": _known(row) if row.seen_content else None,
+        "known": _known_once_delivered(row),
     }
 
 
-def _known(row: Row[Any]) -> str | None:
+def _known_once_delivered(row: Row[Any]) -> str | None:
     """What is kept in `told` of an order once this change of it is delivered."""
+    if not row.seen_content:
+        return None
     known = known_after(row.content, told_of(row.seen_content, row.told))
     return None if known == row.seen_content else canonical(known)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from threading import Lock
-from typing import TypeVar
+from typing import Protocol, Self, TypeVar
 
 from sqlalchemy import Connection, Engine, text
 
@@ -21,6 +22,13 @@ WRITER_LOCK = text(f"SELECT pg_advisory_xact_lock({LOCK_CLASS}, hashtext(current
 T = TypeVar("T")
 
 
+class Right(Protocol):
+    """What a writing transaction may need: a lease."""
+
+    def check(self, connection: Connection) -> None:
+        """LeaseLostError: it is another's."""
+
+
 class Store:
     """One state's database. Thread-safe. Whatever SQLAlchemy raises leaves as a StateError that people can read."""
 
@@ -31,9 +39,20 @@ class Store:
         self._wait_seconds = wait_seconds
         self._writes = engine.execution_options(writes=True)
         self._one_writer = Lock()
+        self._right: Right | None = None
+        self._for_leases: Engine | None = None
+
+    def under(self, right: Right) -> Self:
+        """The same state for whoever acts by this right: each transaction that writes fails with LeaseLostError once it
+        is another's."""
+        mine = copy(self)
+        mine._right = right  # noqa: SLF001 - a copy of this one
+        return mine
 
     def close(self) -> None:
         self.engine.dispose()
+        if self._for_leases is not None:
+            self._for_leases.dispose()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -42,8 +61,11 @@ class Store:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
+    def write(self, *, by_right: bool = True) -> Iterator[Connection]:
         """A transaction that writes: it is the only one, in this process and in others, and it is whole or nothing.
+
+        `by_right` False: what it writes is so whoever leads, such as what became of a push. The right is looked at
+        within the transaction: whoever takes it over cannot write before this one is done, and sees what it wrote.
 
         The threads of one process queue for a lock of their own: SQLite's makes them sleep and try again.
         """
@@ -53,6 +75,8 @@ class Store:
             with self._explained(), self._writes.begin() as connection:
                 if connection.dialect.name == "postgresql":
                     connection.execute(WRITER_LOCK)
+                if by_right and self._right is not None:
+                    self._right.check(connection)
                 yield connection
         finally:
             self._one_writer.release()

@@ -4,6 +4,7 @@ seen ─── segments      what was observed of each order, and digests that s
 former_numbers         the numbers that an order had before the shop gave it another one
 changes ─── attempts   what IMSHOP must be told, and each time that was tried
 cancellations          what buyers want cancelled, and what became of it
+leases                 who may deliver, and who may poll
 facts                  the few single values: cursor, baseline, pause, ...
 """
 
@@ -15,6 +16,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    BindParameter,
     Boolean,
     CheckConstraint,
     Column,
@@ -30,7 +32,11 @@ from sqlalchemy import (
     and_,
     literal_column,
     or_,
+    type_coerce,
 )
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 from typing_extensions import override
 
 from syncd.model import ChangeState, Content, Hold
@@ -38,6 +44,7 @@ from syncd.model import ChangeState, Content, Hold
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
+SQLITE_TIME = "syncd_time"
 UNKNOWN = "null"
 """In `seen.told`: nobody knows what IMSHOP knows. SQL's NULL there says that it knows what was seen."""
 
@@ -62,11 +69,40 @@ class Instant(TypeDecorator[datetime]):
 
     @override
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
-        return None if value is None else (value - EPOCH) // MICROSECOND
+        return None if value is None else microseconds(value)
 
     @override
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
         return None if value is None else EPOCH + timedelta(microseconds=value)
+
+
+class database_time(FunctionElement[datetime]):  # noqa: N801 - a function of SQL, which are written so
+    """Now, on the clock that all processes share: that of the PostgreSQL server. SQLite has none of its own, but asks
+    a function that `syncd.state.engine` gives it."""
+
+    type = Instant()
+    inherit_cache = True
+
+
+@compiles(database_time, "postgresql")
+def _postgresql_time(_element: database_time, _compiler: SQLCompiler, **_options: Any) -> str:
+    return "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)"
+
+
+@compiles(database_time, "sqlite")
+def _sqlite_time(_element: database_time, _compiler: SQLCompiler, **_options: Any) -> str:
+    return f"{SQLITE_TIME}()"
+
+
+def from_now(length: timedelta | BindParameter[Any]) -> ColumnElement[datetime]:
+    """The time on the database's clock when `length` has passed from now."""
+    micros = length // MICROSECOND if isinstance(length, timedelta) else length
+    return type_coerce(type_coerce(database_time(), BigInteger) + micros, Instant())
+
+
+def microseconds(instant: datetime) -> int:
+    """As `Instant` keeps it."""
+    return (instant - EPOCH) // MICROSECOND
 
 
 class CleanText(TypeDecorator[str]):
@@ -162,6 +198,8 @@ changes = Table(
     Column("failing_since", Instant),
     Column("in_doubt", Boolean, nullable=False, server_default=literal_column("false")),
     Column("claimed_at", Instant),
+    Column("claim", Integer, nullable=False, server_default="0"),
+    Column("claim_ends_at", Instant),
     Column("next_attempt_at", Instant),
     Column("ended_at", Instant),
     Column("last_error", CleanText),
@@ -213,6 +251,16 @@ cancellations = Table(
     sqlite_autoincrement=True,
 )
 
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("holder", Text),
+    Column("token", BigInteger, nullable=False),
+    Column("ends_at", Instant, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 facts = Table(
     "facts",
     metadata,
@@ -239,7 +287,8 @@ DUE_SOMETIME = in_state("pending") & changes.c.claimed_at.is_(None)
 UNSENT = and_(WAITING, or_(DUE_SOMETIME, in_state("held")))
 """Waits, and is not being sent."""
 CLAIMED = in_state("pending") & changes.c.claimed_at.is_not(None)
-"""Being sent."""
+"""Being sent, or left behind by a process that is gone. `claim` counts how often the change was taken; until
+`claim_ends_at`, on the database's clock, the request of the last time may be under way."""
 
 
 def _partial(name: str, condition: ColumnElement[bool], *columns: Column[Any]) -> Index:

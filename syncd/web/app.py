@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,14 +17,16 @@ from syncd.web.cancelling import Counter, add_cancelling
 
 @dataclass(frozen=True, slots=True)
 class Views:
-    """What the application shows. `stuck`: overdue threads and for how many seconds; `not_ready`: the reasons. `status`
-    and `not_ready` may raise StateError. `counter`: where cancellations are handed in; None: nowhere."""
+    """What the application shows. `stuck`: overdue threads and for how many seconds; `not_ready`: the reasons; `ready`:
+    what to say where there are none. `status` and `not_ready` may raise StateError. `counter`: where cancellations are
+    handed in; None: nowhere."""
 
     registry: CollectorRegistry
     stuck: Callable[[], Mapping[str, float]]
     not_ready: Callable[[], list[str]]
     status: Callable[[], Mapping[str, Any]]
     counter: Counter | None = None
+    ready: Callable[[], str] = lambda: "ready"
 
 
 def create_app(views: Views, *more: Blueprint) -> Flask:
@@ -46,7 +48,7 @@ def create_app(views: Views, *more: Blueprint) -> Flask:
     @app.get("/readyz")
     def readyz() -> tuple[str, int]:
         reasons = views.not_ready()
-        return ("".join(f"{printable(reason)}\n" for reason in reasons), 503) if reasons else ("ready\n", 200)
+        return _lines(reasons or [views.ready()]), 503 if reasons else 200
 
     @app.get("/api/status")
     def status() -> Response:
@@ -70,3 +72,7 @@ def create_app(views: Views, *more: Blueprint) -> Flask:
     for blueprint in more:
         app.register_blueprint(blueprint)
     return app
+
+
+def _lines(said: Sequence[str]) -> str:
+    return "".join(f"{printable(line)}\n" for line in said)

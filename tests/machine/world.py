@@ -80,6 +80,7 @@ class World:
         self.imshop = ModelImshop(self.shop, self.verdict)
         (self.folder / "state.db").write_bytes(_empty_state())
         self._opened = _opened(self.folder / "state.db")
+        _DATABASE_TIME[:] = [self.now]
         self.restart()
 
     def now(self) -> datetime:
@@ -95,7 +96,6 @@ class World:
         """What the daemon does when it starts."""
         self.state = State(self._opened.engine, self._opened.place, str, SECONDS)
         event.listen(self.state.engine, "commit", self._commit)
-        self.state.recover(self.now())
         self.state.give_up_unfinished(self.now() + timedelta(minutes=1), self.now())
         self.poller = Poller(
             self.shop, self.state, self.verdict, self.max_changes, LOOKBACK, push_first=self.push_first
@@ -106,7 +106,7 @@ class World:
             self.line,
             lambda: self,
             Limits(self.concurrency, 0, GIVE_UP_AFTER),
-            Clocks(self.now, self.monotonic, Random(1)),
+            Clocks(self.now, self.monotonic, Random(1), self.monotonic),
         )
 
     def code(self, status: str) -> str:
@@ -250,6 +250,14 @@ class World:
         return asked == self.concurrency or asked + self.deliverer._done.qsize() == self.deliverer._outstanding
 
 
+_DATABASE_TIME: list[Callable[[], datetime]] = []
+"""The clock of the world that there is just now: the engine below outlives each."""
+
+
+def _database_time() -> datetime:
+    return _DATABASE_TIME[0]()
+
+
 @cache
 def one_folder() -> Path:
     """For all worlds that come one after the other."""
@@ -270,4 +278,4 @@ def _empty_state() -> bytes:
 def _opened(file: Path) -> State:
     """One engine a file: it keeps the statements that it compiled, which takes half of all time. Without connections it
     knows no more of the state than that of a new process."""
-    return open_state(f"sqlite:///{file}", redact=str, create=False)
+    return open_state(f"sqlite:///{file}", redact=str, create=False, clock=_database_time)

@@ -7,6 +7,8 @@ from contextlib import closing
 from datetime import datetime, timedelta
 from typing import Any
 
+from sqlalchemy import text
+
 from syncd.model import Answer, Change, ChangeState, Content, Decision, Hold, Outcome, Push, Result, Seen
 from syncd.state import ChangeView, State, open_state
 from tests.made import NOON
@@ -110,6 +112,12 @@ def log(state: State, order_id: str | None = None) -> list[ChangeView]:
 def states(state: State, order_id: str | None = None) -> Sequence[ChangeState]:
     """The states of all changes, oldest first."""
     return [change.state for change in log(state, order_id)]
+
+
+def end_claims(state: State) -> None:
+    """So much time passes on the database's clock that every request under way must be over."""
+    with state.write(by_right=False) as connection:
+        connection.execute(text("UPDATE changes SET claim_ends_at = 0 WHERE claimed_at IS NOT NULL"))
 
 
 def another(url: str, wait_seconds: float = 0.2) -> closing[State]:

@@ -1,4 +1,4 @@
-"""One daemon a state, whatever becomes of the one before."""
+"""One daemon leads a state, whatever becomes of the one before, and whoever does not can write nothing."""
 
 from __future__ import annotations
 
@@ -9,15 +9,19 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import event, make_url
 
-from syncd.errors import StateError
-from syncd.state import State
+from syncd.errors import LeaseLostError, StateError
+from syncd.state import State, open_state
+from syncd.state.lease import DURATION, MARGIN, RowLease, boottime
+from tests.made import NOON
 from tests.servers import execute, postgresql_url, throw_away_database
-from tests.state.made import another
+from tests.state.made import another, decision, log, outcome, stage, take
 
 HOLD = """
 import sys
@@ -44,7 +48,7 @@ def another_daemon(url: str) -> Iterator[subprocess.Popen[str]]:
 
 def test_nobody_has_the_lease_of_a_new_state(state: State) -> None:
     lease = state.lease()
-    assert (lease.is_taken(), lease.held(), lease.holder()) == (False, False, None)
+    assert (lease.held(), lease.token, lease.holder(), lease.renew()) == (False, None, None, False)
 
 
 def test_a_lease_is_taken_by_one(state: State, url: str) -> None:
@@ -53,15 +57,18 @@ def test_a_lease_is_taken_by_one(state: State, url: str) -> None:
     with another(url) as other:
         theirs = other.lease()
         assert not theirs.acquire()
-        assert (theirs.held(), theirs.is_taken(), mine.held(), mine.is_taken()) == (False, True, True, True)
+        assert (theirs.held(), theirs.token, mine.held()) == (False, None, True)
+        assert str(os.getpid()) in str(theirs.leader())
     mine.release()
 
 
 def test_taking_a_lease_again_changes_nothing(state: State) -> None:
     lease = state.lease()
-    assert (lease.acquire(), lease.acquire(), lease.held()) == (True, True, True)
+    assert lease.acquire()
+    token = lease.token
+    assert (lease.acquire(), lease.renew(), lease.held(), lease.token) == (True, True, True, token)
     lease.release()
-    assert not lease.is_taken()
+    assert lease.holder() is None
 
 
 def test_a_lease_that_was_given_back_is_free(state: State, url: str) -> None:
@@ -149,17 +156,21 @@ def test_a_lock_that_cannot_be_opened_says_so(sqlite_state: str, tmp_path: Path)
         state.lease().acquire()
 
 
-def test_a_lease_is_lost_with_its_connection(postgresql_state: str, postgresql: str) -> None:
+def end_sessions(postgresql: str) -> None:
+    execute(
+        postgresql,
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        f" WHERE application_name LIKE 'syncd process {os.getpid()} %' AND pid <> pg_backend_pid()",
+    )
+
+
+def test_a_lease_outlives_the_connection_that_took_it(postgresql_state: str, postgresql: str) -> None:
     with another(postgresql_state) as state:
         lease = state.lease()
         assert lease.acquire()
-        execute(
-            postgresql,
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            f" WHERE application_name LIKE 'syncd process {os.getpid()} %'",
-        )
-        assert not lease.held()
-        assert lease.acquire()
+        end_sessions(postgresql)
+        assert lease.held()
+        assert lease.renew()
         lease.release()
 
 
@@ -167,25 +178,32 @@ def test_a_connection_that_is_cut_while_the_lease_is_taken_leaves_it_untaken(
     postgresql_state: str, postgresql: str
 ) -> None:
     with another(postgresql_state) as state:
+        lease = state.lease()
+        assert isinstance(lease, RowLease)
         cuts = 0
 
         def cut(*cursor_and_statement: object) -> None:
             nonlocal cuts
-            if "pg_try_advisory_lock" in str(cursor_and_statement[2]) and not cuts:
+            if "INSERT INTO leases" in str(cursor_and_statement[2]) and not cuts:
                 cuts += 1
-                execute(
-                    postgresql,
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                    f" WHERE application_name LIKE 'syncd process {os.getpid()} %'",
-                )
+                end_sessions(postgresql)
 
-        event.listen(state.engine, "before_cursor_execute", cut)
-        lease = state.lease()
+        event.listen(lease._engine, "before_cursor_execute", cut)
         with pytest.raises(StateError):
             lease.acquire()
         assert not lease.held()
         assert lease.acquire()
         lease.release()
+
+
+def test_of_many_that_take_it_at_once_one_gets_it(postgresql_state: str) -> None:
+    with another(postgresql_state, wait_seconds=5) as state:
+        rivals = [state.lease() for _ in range(6)]
+        for _ in range(3):
+            with ThreadPoolExecutor(6) as threads:
+                taken = [*threads.map(lambda one: one.acquire(), rivals)]
+            assert sum(taken) == 1
+            rivals[taken.index(True)].release()
 
 
 def test_a_lease_in_a_database_that_is_gone_says_so() -> None:
@@ -207,6 +225,159 @@ def test_states_in_two_schemas_do_not_share_a_lease(state: State, request: pytes
         elsewhere = url.rpartition("%3D")[0] + f"%3D{schema}"
     with another(elsewhere) as other:
         theirs = other.lease()
-        assert (theirs.is_taken(), theirs.acquire()) == (False, True)
+        assert (theirs.holder(), theirs.acquire()) == (None, True)
         theirs.release()
     lease.release()
+
+
+@dataclass
+class Clocks:
+    """The database's clock, and that of a daemon."""
+
+    database: datetime = NOON
+    machine: float = 0.0
+
+    def pass_(self, by: timedelta) -> None:
+        self.database += by
+        self.machine += by.total_seconds()
+
+
+@dataclass
+class Rivals:
+    """Two daemons that compete for a row, while time passes as the test says."""
+
+    state: State
+    clocks: Clocks
+    one: RowLease = field(init=False)
+    other: RowLease = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.one, self.other = (
+            RowLease(self.state, self.state.engine, "deliver", lambda: self.clocks.machine) for _ in range(2)
+        )
+
+
+@pytest.fixture
+def rivals(sqlite_state: str) -> Iterator[Rivals]:
+    clocks = Clocks()
+    state = open_state(sqlite_state, redact=str, clock=lambda: clocks.database)
+    yield Rivals(state, clocks)
+    state.close()
+
+
+INSTANT = timedelta(milliseconds=1)
+
+
+def test_the_holder_stops_before_another_may_begin(rivals: Rivals) -> None:
+    assert rivals.one.acquire()
+    rivals.clocks.pass_(DURATION - MARGIN - INSTANT)
+    assert (rivals.one.held(), rivals.other.acquire()) == (True, False)
+    rivals.clocks.pass_(INSTANT)
+    assert (rivals.one.held(), rivals.other.acquire()) == (False, False)
+    rivals.clocks.pass_(MARGIN)
+    assert rivals.other.acquire()
+
+
+def test_a_lease_that_is_renewed_goes_on(rivals: Rivals) -> None:
+    rivals.one.acquire()
+    for _ in range(5):
+        rivals.clocks.pass_(DURATION / 2)
+        assert (rivals.one.renew(), rivals.one.held(), rivals.other.acquire()) == (True, True, False)
+
+
+def test_the_token_grows_with_each_holder(rivals: Rivals) -> None:
+    tokens = []
+    for lease in (rivals.one, rivals.other, rivals.one):
+        assert lease.acquire()
+        tokens.append(lease.token)
+        lease.release()
+    assert tokens == [1, 2, 3]
+
+
+def test_whoever_was_frozen_can_write_nothing_after_another_leads(rivals: Rivals) -> None:
+    frozen, next_one = rivals.state.under(rivals.one), rivals.state.under(rivals.other)
+    rivals.one.acquire()
+    stage(frozen, decision("1"))
+    rivals.clocks.pass_(DURATION)
+    rivals.other.acquire()
+    with pytest.raises(LeaseLostError, match="the right to deliver is now that of process"):
+        stage(frozen, decision("2"))
+    stage(next_one, decision("3"))
+    assert [change.order_id for change in log(rivals.state)] == ["1", "3"]
+
+
+def test_whoever_was_frozen_may_still_say_what_became_of_its_pushes(rivals: Rivals) -> None:
+    frozen = rivals.state.under(rivals.one)
+    rivals.one.acquire()
+    stage(frozen, decision())
+    (push,) = take(frozen)
+    rivals.clocks.pass_(DURATION)
+    rivals.other.acquire()
+    frozen.report([outcome(push)])
+    assert [change.state for change in log(rivals.state)] == ["delivered"]
+
+
+def test_whoever_gave_it_back_can_write_nothing(rivals: Rivals) -> None:
+    rivals.one.acquire()
+    rivals.one.release()
+    with pytest.raises(LeaseLostError, match="that of nobody"):
+        stage(rivals.state.under(rivals.one), decision())
+
+
+def test_a_lease_that_ended_is_renewed_if_nobody_took_it(rivals: Rivals) -> None:
+    rivals.one.acquire()
+    rivals.clocks.pass_(10 * DURATION)
+    assert not rivals.one.held()
+    assert (rivals.one.acquire(), rivals.one.held(), rivals.one.token) == (True, True, 1)
+
+
+def test_a_lease_that_another_took_is_lost(rivals: Rivals) -> None:
+    rivals.one.acquire()
+    rivals.clocks.pass_(DURATION)
+    rivals.other.acquire()
+    assert (rivals.one.renew(), rivals.one.held(), rivals.one.token) == (False, False, None)
+    assert f"process {os.getpid()}" in str(rivals.one.leader())
+    assert not rivals.one.acquire()
+
+
+def test_a_lease_that_was_given_back_is_not_renewed(rivals: Rivals) -> None:
+    rivals.one.acquire()
+    rivals.one.release()
+    assert not rivals.one.renew()
+    assert rivals.other.acquire()
+
+
+def test_a_machine_that_sleeps_wakes_without_the_lease(rivals: Rivals) -> None:
+    rivals.one.acquire()
+    rivals.clocks.machine += 60
+    assert not rivals.one.held()
+
+
+def test_the_time_that_the_clocks_show_does_not_matter(rivals: Rivals) -> None:
+    rivals.clocks.database += timedelta(days=400)
+    rivals.one.acquire()
+    assert (rivals.one.held(), rivals.other.acquire()) == (True, False)
+
+
+def test_a_server_whose_clock_is_set_back_locks_nobody_out(rivals: Rivals) -> None:
+    rivals.one.acquire()
+    rivals.clocks.database -= timedelta(hours=1)
+    assert not rivals.other.acquire()
+    rivals.clocks.pass_(DURATION + MARGIN)
+    assert not rivals.other.acquire()
+    rivals.clocks.pass_(INSTANT)
+    assert rivals.other.acquire()
+
+
+def test_a_holder_that_lives_keeps_it_though_the_clock_is_set_back(rivals: Rivals) -> None:
+    rivals.one.acquire()
+    rivals.clocks.database -= timedelta(hours=1)
+    for _ in range(5):
+        assert not rivals.other.acquire()
+        rivals.clocks.pass_(DURATION / 2)
+        assert rivals.one.renew()
+
+
+def test_the_clock_of_a_lease_runs_on_by_itself() -> None:
+    before = boottime()
+    assert boottime() >= before > 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,7 +12,20 @@ from sqlalchemy import Connection, event, text
 from syncd.model import Content, Pause, Payment
 from syncd.state import State
 from tests.made import NOON
-from tests.state.made import MINUTE, another, decision, deliver, outcome, stage, states, take, the, write_down
+from tests.state.made import (
+    DAY,
+    MINUTE,
+    another,
+    decision,
+    deliver,
+    end_claims,
+    outcome,
+    stage,
+    states,
+    take,
+    the,
+    write_down,
+)
 
 
 def test_nothing_is_due_in_a_new_state(state: State) -> None:
@@ -162,43 +177,101 @@ def test_the_end_of_a_pause_is_written(state: State) -> None:
     assert state.summary().pause is None
 
 
-def test_after_a_crash_what_was_being_sent_is_due_and_in_doubt(state: State, url: str) -> None:
+def crashed(url: str) -> closing[State]:
+    """The process that took changes is gone, and the next one has begun."""
+    return another(url)
+
+
+def test_after_a_crash_what_may_be_under_way_waits_and_holds_up_nothing_else(state: State, url: str) -> None:
     stage(state, decision("1"), decision("2"))
     take(state, 1)
-    with another(url) as after:
-        assert after.recover(NOON + MINUTE) == 1
-        assert [(push.order_id, push.in_doubt) for push in take(after, now=NOON + MINUTE)] == [
-            ("2", False),
-            ("1", True),
-        ]
-        assert after.recover(NOON + MINUTE) == 2
+    with crashed(url) as after:
+        assert after.left_behind() is None
+        assert [push.order_id for push in take(after)] == ["2"]
+        assert after.left_behind() == 1
+        assert take(after) == []
 
 
-def test_after_a_crash_a_newer_change_takes_the_place_of_what_was_being_sent(state: State) -> None:
+def test_after_a_crash_what_must_be_over_is_due_and_in_doubt(state: State, url: str) -> None:
+    stage(state, decision("1"), decision("2"))
+    take(state, 1)
+    with crashed(url) as after:
+        take(after)
+        end_claims(after)
+        again = take(after, now=NOON + MINUTE)
+        assert [(push.order_id, push.in_doubt, push.claim) for push in again] == [("1", True, 2)]
+        assert after.left_behind() == 0
+
+
+def test_a_claim_lasts_as_long_as_it_says(state: State, url: str) -> None:
+    stage(state, decision())
+    state.turn([], 1, None, NOON, timedelta(0))
+    with crashed(url) as after:
+        assert [push.order_id for push in take(after)] == ["7"]
+
+
+def test_a_claim_from_before_the_clock_was_set_back_is_over(state: State, url: str) -> None:
+    stage(state, decision())
+    state.turn([], 1, None, NOON, DAY)
+    with crashed(url) as after:
+        assert [push.order_id for push in take(after)] == ["7"]
+
+
+def test_what_this_process_has_under_way_is_not_left_behind(state: State) -> None:
+    stage(state, decision())
+    (push,) = take(state)
+    end_claims(state)
+    state.took_over()
+    assert (take(state), state.left_behind()) == ([], 0)
+    write_down(state, outcome(push))
+    assert states(state) == ["delivered"]
+
+
+def test_after_a_crash_a_newer_change_takes_the_place_of_what_was_being_sent(state: State, url: str) -> None:
+    stage(state, decision(status="packed"))
+    take(state)
+    with crashed(url) as after:
+        stage(after, decision(status="sent", revision=2))
+        assert take(after) == []
+        end_claims(after)
+        assert deliver(after) == ["sent"]
+    assert states(state) == ["superseded", "delivered"]
+
+
+def test_after_a_crash_nobody_knows_what_imshop_knows(state: State, url: str) -> None:
     stage(state, decision(status="packed"))
     take(state)
     stage(state, decision(status="sent", revision=2))
-    assert state.recover(NOON) == 1
-    assert states(state) == ["superseded", "pending"]
-    assert the(state).told is None
-    assert deliver(state) == ["sent"]
+    end_claims(state)
+    with crashed(url) as after:
+        after.turn([], 0, Pause("unauthorized", NOON, "no"), NOON)
+        assert (states(after), the(after).told) == (["superseded", "pending"], None)
 
 
-def test_after_a_crash_a_newer_change_that_is_held_takes_no_ones_place(state: State) -> None:
+def test_after_a_crash_a_newer_change_that_is_held_takes_no_ones_place(state: State, url: str) -> None:
     """It may be discarded."""
     stage(state, decision(status="packed"))
     take(state)
     stage(state, decision(status="sent", revision=2, hold="guard"))
-    state.recover(NOON)
-    assert states(state) == ["pending", "held"]
-    state.discard(held=True, now=NOON)
-    assert deliver(state) == ["packed"]
+    end_claims(state)
+    with crashed(url) as after:
+        assert [push.status for push in take(after)] == ["packed"]
+        assert states(after) == ["pending", "held"]
 
 
-def test_when_nothing_was_being_sent_there_is_nothing_to_recover(state: State) -> None:
+def test_when_nothing_was_being_sent_nothing_was_left_behind(state: State) -> None:
     stage(state, decision())
-    assert state.recover(NOON) == 0
     assert take(state)[0].in_doubt is False
+    assert state.left_behind() == 0
+
+
+def test_what_the_process_before_reports_after_all_need_not_be_waited_for(state: State, url: str) -> None:
+    stage(state, decision())
+    (push,) = take(state)
+    with crashed(url) as after:
+        assert (take(after), after.left_behind()) == ([], 1)
+        state.report([outcome(push, "unsent")])
+        assert [(push.order_id, push.in_doubt) for push in take(after)] == [("7", False)]
 
 
 def lose_the_end_of_a_turn(state: State) -> None:
@@ -226,8 +299,8 @@ def test_what_a_turn_took_when_its_end_was_lost_is_taken_by_the_next(state: Stat
 
 def test_what_a_turn_took_when_its_end_was_lost_is_taken_even_if_it_had_been_sent_once_before(state: State) -> None:
     stage(state, decision())
-    take(state)
-    state.recover(NOON)
+    (push,) = take(state)
+    write_down(state, outcome(push, "retry", in_doubt=True))
     lose_the_end_of_a_turn(state)
     assert [push.order_id for push in take(state)] == ["7"]
 
@@ -236,7 +309,7 @@ def test_what_another_daemon_takes_after_a_lost_turn_stays_its_own(state: State,
     stage(state, decision())
     lose_the_end_of_a_turn(state)
     with another(url) as leader:
-        leader.recover(NOON + MINUTE)
+        end_claims(leader)
         assert [push.order_id for push in take(leader, now=NOON + MINUTE)] == ["7"]
         stage(leader, decision("8"), now=NOON + MINUTE)
         assert [push.order_id for push in take(state, now=NOON + MINUTE)] == ["8"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from syncd.model import Answer, Decision, Hold, Push, Result
+from syncd.model import Answer, Content, Decision, Hold, Pause, Push, Result
 from syncd.state import State
 from tests.made import NOON
 from tests.state.made import (
@@ -13,6 +13,7 @@ from tests.state.made import (
     change,
     decision,
     deliver,
+    end_claims,
     log,
     outcome,
     seen,
@@ -200,9 +201,16 @@ def test_a_group_of_outcomes_is_written_at_once(state: State) -> None:
     assert [push.order_id for push in pushes] == ["2"]
 
 
+def taken_over(other: State) -> None:
+    """Another process leads, and what may have been under way is over; it takes nothing yet."""
+    end_claims(other)
+    other.turn([], 0, Pause("unauthorized", NOON, "no"), NOON)
+    other.turn([], 0, None, NOON)
+
+
 def discarded_meanwhile(state: State, url: str) -> None:
     with another(url) as other:
-        other.recover(NOON)
+        taken_over(other)
         other.discard([1], now=NOON)
 
 
@@ -231,6 +239,115 @@ def test_an_outcome_of_a_change_that_is_gone_is_passed_over(state: State, url: s
     state.prune(NOON + MINUTE, MINUTE / 2)
     write_down(state, outcome(push))
     assert log(state) == []
+
+
+def told_something_newer(state: State, url: str, hold: Hold | None = None) -> Push:
+    """A process was frozen with a push under way; another one took over, and told the order's next status."""
+    stage(state, decision(status="packed"))
+    (late,) = take(state)
+    with another(url) as other:
+        taken_over(other)
+        stage(other, decision(status="sent", revision=2, hold=hold))
+        deliver(other)
+    return late
+
+
+def test_a_late_delivery_has_the_newest_told_again(state: State, url: str) -> None:
+    late = told_something_newer(state, url)
+    state.report([outcome(late)])
+    assert states(state) == ["superseded", "delivered", "pending"]
+    assert the(state).told is None
+    assert deliver(state) == ["sent"]
+    assert the(state).told == {"status": "sent"}
+
+
+def test_a_late_push_that_may_have_been_applied_has_the_newest_told_again(state: State, url: str) -> None:
+    late = told_something_newer(state, url)
+    state.report([outcome(late, "retry", in_doubt=True)])
+    assert deliver(state) == ["sent"]
+
+
+@pytest.mark.parametrize("result", ["unsent", "retry", "refused", "paused"])
+def test_a_late_push_that_was_not_applied_changes_nothing(state: State, url: str, result: Result) -> None:
+    late = told_something_newer(state, url)
+    state.report([outcome(late, result)])
+    assert states(state) == ["superseded", "delivered"]
+    assert the(state).told == {"status": "sent"}
+
+
+def test_a_late_delivery_with_a_payment_has_the_payment_told_again(state: State, url: str) -> None:
+    paid: Content = {"status": "packed", "paid": True, "payment_id": "p1"}
+    stage(state, decision(content=paid, with_payment=True))
+    (late,) = take(state)
+    with another(url) as other:
+        taken_over(other)
+        stage(other, decision(content={**paid, "status": "sent", "payment_id": "p2"}, revision=2))
+        deliver(other)
+    state.report([outcome(late)])
+    (again,) = take(state)
+    assert again.payment is not None
+    assert again.payment.payment_id == "p2"
+
+
+def test_a_late_delivery_waits_for_what_is_being_sent_and_is_followed_by_it_again(state: State, url: str) -> None:
+    stage(state, decision(status="packed"))
+    (late,) = take(state)
+    with another(url) as other:
+        taken_over(other)
+        stage(other, decision(status="sent", revision=2))
+        (newer,) = take(other)
+        state.report([outcome(late)])
+        assert take(other) == []
+        write_down(other, outcome(newer))
+        assert deliver(other) == ["sent"]
+
+
+def test_what_waits_to_be_told_comes_after_a_late_delivery_by_itself(state: State, url: str) -> None:
+    stage(state, decision(status="packed"))
+    (late,) = take(state)
+    with another(url) as other:
+        stage(other, decision(status="sent", revision=2))
+        taken_over(other)
+    state.report([outcome(late)])
+    assert states(state) == ["delivered", "pending"]
+    assert deliver(state) == ["sent"]
+
+
+def test_of_several_newer_changes_the_newest_is_told_again(state: State, url: str) -> None:
+    late = told_something_newer(state, url)
+    stage(state, decision(status="done", revision=3))
+    deliver(state)
+    state.report([outcome(late)])
+    assert deliver(state) == ["done"]
+
+
+def test_a_late_outcome_releases_no_change_that_another_sends_again(state: State, url: str) -> None:
+    stage(state, decision())
+    (late,) = take(state)
+    with another(url) as other:
+        taken_over(other)
+        (again,) = take(other)
+        for result in ("delivered", "retry", "unsent"):
+            state.report([outcome(late, result)])
+        assert (states(other), take(other), again.claim) == (["pending"], [], 2)
+        write_down(other, outcome(again))
+    assert states(state) == ["delivered"]
+
+
+def test_a_late_delivery_that_nothing_followed_is_a_delivery(state: State, url: str) -> None:
+    stage(state, decision())
+    (late,) = take(state)
+    with another(url) as other:
+        taken_over(other)
+        state.report([outcome(late)])
+        assert (states(other), take(other)) == (["delivered"], [])
+    assert the(state).told == {"status": "packed"}
+
+
+def test_a_late_attempt_is_in_the_story(state: State, url: str) -> None:
+    late = told_something_newer(state, url)
+    state.report([outcome(late)])
+    assert [attempt.change_id for attempt in state.story("7").attempts] == [2, 1]
 
 
 def test_each_attempt_is_in_the_story_with_what_was_said(state: State) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,9 @@ def test_no_statement_of_the_daily_work_reads_what_ended(state: State, file: Pat
         write_down(state, *(outcome(push) for push in pushes))
         write_down(state, *(outcome(push, "retry") for push in take(state)))
         state.let_listed_go(lambda _status: "push", 0, NOON)
-        state.recover(NOON)
+        take(state)
+        successor = State(state.engine, state.place, str, 1.0)
+        assert successor.turn([], 1, None, NOON, claim=timedelta())
     by_order = {statement for statement, plan in found.items() if any("changes_waiting" in step for step in plan)}
     assert len(by_order) >= 7
     passed_by = {
