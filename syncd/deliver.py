@@ -284,7 +284,7 @@ class Deliverer:
     def _is_in_time(self, errand: _Errand) -> bool:
         """The last look before a push leaves. What happens between it and the first byte no sender can rule out: see
         `syncd.state.outcomes` for what comes of that."""
-        return self._clocks.boottime() < errand.leave_by and self._may_send()
+        return self._may_send() and self._clocks.boottime() < errand.leave_by
 
     def _unsent(self, errand: _Errand) -> Outcome:
         now = self._clocks.now()

@@ -2,12 +2,20 @@
 
 They are urllib3's own, made to count a time-out once from the start, to stop an answer that does not end, and to raise
 PushError for whatever fails before anything is sent.
+
+A request that did not get through must not get through later, when the order's next status has been told. The kernel
+would go on sending it for a quarter of an hour, even for a process that is dead. So what is not acknowledged within
+the time-out is dropped, and so is all that is left when a connection is closed.
 """
 
 from __future__ import annotations
 
 import http.client
+import socket
 import ssl
+import struct
+import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from requests.adapters import HTTPAdapter
@@ -33,6 +41,9 @@ def root_cause(error: BaseException) -> str:
     return printable(str(getattr(error, "strerror", None) or error) or type(error).__name__)
 
 
+BOOTTIME = time.CLOCK_BOOTTIME  # runs on while this process is frozen
+
+
 class _Response(BoundedResponse):
     allowance = 256 * 1024
 
@@ -46,8 +57,14 @@ class _Connection(HTTPConnection):
     response_class = _Response
 
     def connect(self) -> None:
+        """Within the time-out of the whole push, of which `timeout` is half: a host may have many addresses, and this
+        process may be frozen meanwhile. What would leave later than that does not leave at all."""
+        began_at = time.clock_gettime(BOOTTIME)
         try:
             super().connect()
+            if time.clock_gettime(BOOTTIME) - began_at > 2 * float(self.timeout or 0):
+                self.close()
+                raise TimeoutError("connecting took too long")
         except (ssl.SSLError, SSLError) as error:
             raise TLS.error(host=self._tunnel_host or self.host, why=root_cause(error)) from None
         except (OSError, HTTPError, http.client.HTTPException) as error:
@@ -88,16 +105,28 @@ class TlsPool(HTTPSConnectionPool):
 _POOLS = {"http": Pool, "https": TlsPool}
 
 
-class Adapter(HTTPAdapter):
-    """requests' adapter for one endpoint, with the connections above."""
+def _options(timeout_seconds: float) -> Sequence[tuple[int, int, int | bytes]]:
+    """Of each connection's socket. See above."""
+    dropped = (socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    return [
+        *HTTPConnection.default_socket_options,
+        dropped,
+        (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(timeout_seconds * 1000)),
+    ]
 
-    def __init__(self, connections: int) -> None:
+
+class Adapter(HTTPAdapter):
+    """requests' adapter for one endpoint, with the connections above. `timeout_seconds`: of one push."""
+
+    def __init__(self, connections: int, timeout_seconds: float) -> None:
         super().__init__(pool_connections=1, pool_maxsize=connections, max_retries=0, pool_block=True)
+        self._options = _options(timeout_seconds)
+        self.poolmanager.connection_pool_kw["socket_options"] = self._options
         self.poolmanager.pool_classes_by_scheme = _POOLS
 
     def proxy_manager_for(self, proxy: str, **proxy_kwargs: object) -> ProxyManager:
         if proxy.lower().startswith("socks"):  # its connections are of another kind, without the bounds above
             raise InvalidProxyURL
-        manager: ProxyManager = super().proxy_manager_for(proxy, **proxy_kwargs)
+        manager: ProxyManager = super().proxy_manager_for(proxy, socket_options=self._options, **proxy_kwargs)
         manager.pool_classes_by_scheme = _POOLS
         return manager

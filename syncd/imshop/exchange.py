@@ -63,7 +63,7 @@ class Exchange:
     ) -> None:
         self._request = _prepared(url, headers)
         self._redact = redact
-        self._adapter = Adapter(connections)
+        self._adapter = Adapter(connections, timeout_seconds)
         # A connection gets half of the time, so that what remains is enough for a TLS handshake or an answer.
         self._timeout = Timeout(connect=timeout_seconds / 2, total=timeout_seconds)
         with requests.Session() as session:

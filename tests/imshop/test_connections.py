@@ -9,7 +9,8 @@ from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Thread
-from time import monotonic
+from time import monotonic, sleep
+from typing import Any
 
 import pytest
 
@@ -63,6 +64,21 @@ def test_a_refused_connection_pauses_delivery(stub: Stub) -> None:
 
 def test_an_unknown_host_pauses_delivery() -> None:
     assert outcome(failure("http://host.invalid/T0KEN")) == UNREACHABLE
+
+
+def test_what_would_leave_after_its_time_does_not_leave(stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slow resolver, or a process that is frozen while it connects."""
+    resolve = socket.getaddrinfo
+
+    def slowly(*arguments: Any, **options: Any) -> Any:
+        sleep(0.3)
+        return resolve(*arguments, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slowly)
+    error = failure(stub.url, timeout=0.2)
+    assert outcome(error) == UNREACHABLE
+    assert "connecting took too long" in str(error)
+    assert stub.received == []
 
 
 def test_a_connection_that_is_not_accepted_pauses_delivery() -> None:
