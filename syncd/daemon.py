@@ -76,7 +76,13 @@ class Daemon:
                 stack.callback(shop_that_cancels.close)
             began_at = compose.now()
             counter = self._counter(observer, state, shop_that_cancels)
-            keeper = Keeper([delivering, polling], campaign=delivering, beat=self._lease_beats)
+            keeper = Keeper(
+                [delivering, polling],
+                campaign=delivering,
+                beat=self._lease_beats,
+                back=state.cut_connections,
+                tend=state.end_silent_writers,
+            )
             stack.callback(keeper.close)
             self._lead(delivering)
             stack.enter_context(

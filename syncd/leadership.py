@@ -29,14 +29,23 @@ log = logging.getLogger("syncd")
 
 class Keeper:
     """Renews those of the leases that are held, for as long as it runs. `campaign`: and takes this one when it is free.
-    `beat` is called in each round."""
+    `beat` is called in each round, `back` when the database can be reached again, and `tend` while it leads: how many
+    sessions of others it had to end."""
 
     def __init__(
-        self, leases: Sequence[Lease], *, campaign: Lease | None = None, beat: Callable[[], None] = lambda: None
+        self,
+        leases: Sequence[Lease],
+        *,
+        campaign: Lease | None = None,
+        beat: Callable[[], None] = lambda: None,
+        back: Callable[[], None] = lambda: None,
+        tend: Callable[[], int] = lambda: 0,
     ) -> None:
         self._leases = leases
         self._campaign = campaign
         self._beat = beat
+        self._back = back
+        self._tend = tend
         self._gained: Callable[[], None] = lambda: None
         self._lost: Callable[[], None] = lambda: None
         self._stop = Event()
@@ -93,10 +102,21 @@ class Keeper:
                 fault = str(error)
         if fault and not self._unknown:
             log.warning("lease_unknown", extra=fields(error=fault))
+        if self._unknown and not fault:
+            self._back()
         self._unknown = fault is not None
         if self._campaign is not None:
             self._tell(self._campaign)
+        if self._leads and not fault:
+            self._end_silent_writers()
         return TRY_SECONDS if fault or (self._campaign is not None and not self._leads) else RENEW_SECONDS
+
+    def _end_silent_writers(self) -> None:
+        try:
+            if ended := self._tend():
+                log.warning("silent_writers_ended", extra=fields(count=ended))
+        except StateError as error:
+            log.warning("silent_writers_unknown", extra=fields(error=str(error)))
 
     def _tell(self, lease: Lease) -> None:
         """Each change of who leads is told once."""

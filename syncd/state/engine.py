@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
+from weakref import WeakSet
 
 from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -26,8 +28,9 @@ swallows packets tells neither. The server would keep the session, and with it i
 PROBE_SECONDS = 1
 HALF_DONE_SECONDS = 4
 """So long a session may leave a transaction open: its process was frozen, or its host is gone. It holds the writers'
-lock no longer than that, so that another daemon can write as soon as it leads. No transaction of ours waits for
-anything but the database."""
+lock no longer than that, so that another daemon can write as soon as it leads. The server sees to it, but not where it
+has half of a batch of statements (psycopg sends one without waiting for answers); `end_silent_writers` does. No
+transaction of ours waits for anything but the database."""
 CONNECT_SECONDS = 5
 LEASE_SECONDS = 2
 """For each wait of a statement about a lease: what is not known within that time is asked again."""
@@ -71,6 +74,22 @@ def connect(
     elif not file.exists():
         raise no_state_yet(str(file))
     return _sqlite(parsed, wait_seconds, clock)
+
+
+class Sockets:
+    """Those of an engine's connections to PostgreSQL, so that one thread can cut what others wait for in vain: a
+    network, or a proxy, may swallow what it is given and never say so."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._open: WeakSet[Any] = WeakSet()
+        event.listen(engine, "connect", lambda connection, _pool_entry: self._open.add(connection))
+
+    def cut(self) -> None:
+        from psycopg import Error as DriverError  # noqa: PLC0415 - who works on SQLite need not load it
+
+        for connection in list(self._open):
+            with suppress(OSError, DriverError), socket.socket(fileno=os.dup(connection.fileno())) as same:
+                same.shutdown(socket.SHUT_RDWR)
 
 
 def connect_for_lease(url: URL) -> Engine:

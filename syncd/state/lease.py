@@ -25,16 +25,17 @@ On SQLite one process at a time works on a state; see `syncd.state.filelease`.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timedelta
-from threading import Lock
+from threading import Lock, Timer
 from typing import Any, Protocol
 
 from sqlalchemy import BindParameter, Connection, Engine, Executable, Row, bindparam, literal, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from syncd.errors import LeaseLostError
-from syncd.state.engine import this_process
+from syncd.state.engine import LEASE_SECONDS, Sockets, this_process
 from syncd.state.faults import EXPECTED, state_error
 from syncd.state.store import Store
 from syncd.state.tables import database_time, from_now, leases
@@ -106,6 +107,7 @@ class RowLease:
         self.name = name
         self._store = store
         self._engine = engine
+        self._sockets = Sockets(engine) if engine.dialect.name == "postgresql" else None
         self._boottime = boottime
         self._duration = duration
         self._one_thread = Lock()
@@ -204,8 +206,22 @@ class RowLease:
     def _ask(self, statement: Executable, **values: Any) -> Row[Any] | None:
         parameters: Mapping[str, Any] = {"lease": self.name, **values}
         try:
-            with self._engine.begin() as connection:
+            with self._within_its_time(), self._engine.begin() as connection:
                 result = connection.execute(statement, parameters)
                 return result.first() if result.returns_rows else None
         except EXPECTED as error:
             raise state_error(error, self._store.place, self._store.redact) from None
+
+    @contextmanager
+    def _within_its_time(self) -> Iterator[None]:
+        """No answer is waited for longer, whatever the network does."""
+        if self._sockets is None:
+            yield
+            return
+        timer = Timer(LEASE_SECONDS + 1, self._sockets.cut)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()

@@ -11,6 +11,7 @@ from typing import Protocol, Self, TypeVar
 from sqlalchemy import Connection, Engine, text
 
 from syncd.errors import StateError
+from syncd.state.engine import HALF_DONE_SECONDS, Sockets
 from syncd.state.faults import EXPECTED, state_error
 
 IDS_AT_ONCE = 500
@@ -18,6 +19,14 @@ LOCK_CLASS = 0x53594E43
 """Marks syncd's advisory locks in PostgreSQL. The schema is their second half, so that two schemas do not block each
 other."""
 WRITER_LOCK = text(f"SELECT pg_advisory_xact_lock({LOCK_CLASS}, hashtext(current_schema()))")
+_SILENT_WRITERS = text(
+    "SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_stat_activity USING (pid)"
+    " WHERE locktype = 'advisory' AND granted AND objsubid = 2"
+    " AND classid = cast(:lock AS oid) AND objid = hashtext(current_schema())::oid"
+    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    " AND usename = current_user AND wait_event = 'ClientRead'"
+    " AND state_change < clock_timestamp() - make_interval(secs => :seconds)"
+).bindparams(lock=LOCK_CLASS, seconds=HALF_DONE_SECONDS)
 
 T = TypeVar("T")
 
@@ -41,6 +50,7 @@ class Store:
         self._one_writer = Lock()
         self._right: Right | None = None
         self._for_leases: Engine | None = None
+        self._sockets = Sockets(engine) if engine.dialect.name == "postgresql" else None
 
     def under(self, right: Right) -> Self:
         """The same state for whoever acts by this right: each transaction that writes fails with LeaseLostError once it
@@ -53,6 +63,20 @@ class Store:
         self.engine.dispose()
         if self._for_leases is not None:
             self._for_leases.dispose()
+
+    def cut_connections(self) -> None:
+        """Whoever waits for an answer gets an error, and the next statement a new connection. For a network that was
+        away: what was asked before is never answered."""
+        if self._sockets is not None:
+            self._sockets.cut()
+
+    def end_silent_writers(self) -> int:
+        """End the sessions of processes that are frozen or gone while they hold the writers' lock. Returns how many;
+        on SQLite there are none, for one process at a time works on it."""
+        if self._for_leases is None:
+            return 0
+        with self._explained(), self._for_leases.connect() as connection:
+            return len(connection.execute(_SILENT_WRITERS).all())
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

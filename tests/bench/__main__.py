@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 import click
 import pytest
 
-from tests.bench import apis, daemon, polls, pushes
+from tests.bench import apis, daemon, failover, polls, pushes, storm
 from tests.bench.figures import Figure
 from tests.bench.shops import DATABASES
 
@@ -21,20 +21,23 @@ from tests.bench.shops import DATABASES
 @click.option(
     "--orders", type=click.IntRange(min=20_000), default=1_000_000, show_default=True, help="In a large shop."
 )
-@click.argument("benches", nargs=-1, type=click.Choice([*DATABASES, "api", "pushes", "daemon"]))
-def main(orders: int, benches: tuple[str, ...]) -> None:
-    """Measure. BENCHES: only these; default: all."""
+@click.option("--minutes", type=click.FloatRange(min=0.1), default=60, show_default=True, help="How long it storms.")
+@click.argument("benches", nargs=-1, type=click.Choice([*DATABASES, "api", "pushes", "daemon", "failover", "storm"]))
+def main(orders: int, minutes: float, benches: tuple[str, ...]) -> None:
+    """Measure. BENCHES: only these; default: all but the storm."""
     known: Mapping[str, Callable[[Path], Iterator[Figure]]] = {
         **{name: partial(polls.figures, name, orders) for name in DATABASES},
         "api": apis.figures,
         "pushes": pushes.figures,
         "daemon": daemon.figures,
+        "failover": failover.figures,
     }
+    at_will: Mapping[str, Callable[[Path], Iterator[Figure]]] = {"storm": lambda home: storm.figures(home, minutes)}
     missed = False
     with TemporaryDirectory(prefix="syncd-bench-") as home:
         for name in benches or known:
             try:
-                for figure in known[name](Path(home)):
+                for figure in {**known, **at_will}[name](Path(home)):
                     click.echo(figure)
                     missed |= figure.missed
             except pytest.skip.Exception as missing:

@@ -19,7 +19,6 @@ class Relay:
         self._port = 0
         self._sockets: list[socket.socket] = []
         self._flows = Event()
-        self._flows.set()
         self.mend()
         self.url = target.set(host="127.0.0.1", port=self._port).render_as_string(hide_password=False)
 
@@ -39,6 +38,12 @@ class Relay:
         self._flows.set()
 
     def mend(self) -> None:
+        """After a silence, what went through before is gone: who waits for an answer does not get one."""
+        if not self._flows.is_set():
+            self.cut()
+            self._flows.set()
+        if self._sockets:
+            return
         listener = socket.create_server(("127.0.0.1", self._port))
         self._port = listener.getsockname()[1]
         self._sockets.append(listener)
@@ -50,15 +55,14 @@ class Relay:
                 near = listener.accept()[0]
                 far = socket.create_connection(self._target)
                 self._sockets += [near, far]
-                Thread(target=_pump, args=[near, far, self._flows], daemon=True).start()
-                Thread(target=_pump, args=[far, near, self._flows], daemon=True).start()
+                Thread(target=self._pump, args=[near, far], daemon=True).start()
+                Thread(target=self._pump, args=[far, near], daemon=True).start()
 
-
-def _pump(source: socket.socket, sink: socket.socket, flows: Event) -> None:
-    with contextlib.suppress(OSError):  # cut, or one side has left
-        while block := source.recv(65536):
-            flows.wait()
-            sink.sendall(block)
-    for end in (source, sink):
-        with contextlib.suppress(OSError):  # the other direction was first
-            end.shutdown(socket.SHUT_RDWR)
+    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+        with contextlib.suppress(OSError):  # cut, or one side has left
+            while block := source.recv(65536):
+                self._flows.wait()
+                sink.sendall(block)
+        for end in (source, sink):
+            with contextlib.suppress(OSError):  # the other direction was first
+                end.shutdown(socket.SHUT_RDWR)

@@ -110,7 +110,8 @@ def test_a_second_daemon_stands_by_and_takes_over(
     world.port = free_port()
     second = world.start(SYNCD_HTTP__BIND=f"127.0.0.1:{world.port}")
     world.wait(lambda: world.metric("syncd_leader") == 0, "the second does not lead")
-    assert "stands by" in world.get("/readyz")[1]
+    world.wait(lambda: world.get("/readyz")[0] == 200, "it is ready all the same")
+    assert f"stands by: process {first.pid} on " in world.get("/readyz")[1]
     world.sandbox.behave = lambda _: Failure("slow", seconds=0.5)
     shop.change("001", "packed")
     world.wait(lambda: world.sandbox.in_flight, "the first pushes")

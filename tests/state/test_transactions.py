@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -11,13 +12,14 @@ from threading import Barrier
 from typing import Any
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import NullPool, create_engine, event, text
 from sqlalchemy.exc import StatementError
 
 from syncd.errors import StateError
 from syncd.model import Decision, Outcome, Push, Seen
 from syncd.state import State
 from syncd.state.seen import StagingTransaction
+from syncd.state.store import WRITER_LOCK
 from tests.made import NOON
 from tests.servers import execute
 from tests.state.made import adopted, another, decision, outcome, seen, stage, states, take, the, write_down
@@ -224,3 +226,24 @@ def test_a_mistake_of_the_programmer_is_no_trouble_with_the_state(state: State) 
     with pytest.raises(StatementError) as caught, state.write() as connection:
         connection.execute(text("SELECT :unbound"))
     assert not isinstance(caught.value, StateError)
+
+
+def test_a_session_that_holds_the_writers_lock_and_says_nothing_is_ended(postgresql_state: str) -> None:
+    """Its process is frozen, or its host is gone."""
+    silent = create_engine(postgresql_state, poolclass=NullPool)
+    with another(postgresql_state) as state, silent.connect() as connection:
+        state.lease()
+        connection.execute(WRITER_LOCK)
+        assert state.end_silent_writers() == 0
+        ends_at = time.monotonic() + 30
+        while not state.end_silent_writers():
+            assert time.monotonic() < ends_at
+            time.sleep(0.2)
+        stage(state, adopted("1"))
+        connection.invalidate()
+
+
+def test_on_sqlite_nobody_holds_a_lock_in_silence(sqlite_state: str) -> None:
+    with another(sqlite_state) as state:
+        state.lease()
+        assert state.end_silent_writers() == 0
