@@ -12,7 +12,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
@@ -22,7 +24,7 @@ from syncd.errors import StateError
 from syncd.state import State, migrate, open_state
 from syncd.state.engine import connect, place
 from syncd.state.migrate import REVISIONS
-from syncd.state.store import Store
+from syncd.state.store import LOCK_CLASS, Store
 from syncd.state.tables import metadata
 from tests.servers import execute
 from tests.state.made import adopted, another, stage
@@ -46,6 +48,22 @@ def test_migrations_make_the_tables_that_a_new_state_has(url: str) -> None:
     assert checks == {"changes_wait_or_ended"}
     with another(url) as state:
         stage(state, adopted("1"))
+
+
+def test_an_older_daemon_that_leads_by_its_session_is_waited_for(postgresql_state: str) -> None:
+    """It would neither see a lease nor keep one, so two would lead."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    store = Store(connect(postgresql_state, create=True), place(postgresql_state), str, 5)
+    with store.write() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "cancellations")
+    with store.engine.connect() as session:
+        session.execute(text(f"SELECT pg_advisory_lock({LOCK_CLASS + 1}, hashtext(current_schema()))"))
+        assert "end all daemons of the older version first" in refusal(postgresql_state)
+    store.close()
+    with another(postgresql_state) as state:
+        assert state.lease().acquire()
 
 
 def test_a_new_state_has_the_tables_that_the_code_uses(state: State) -> None:
