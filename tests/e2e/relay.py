@@ -11,16 +11,17 @@ from sqlalchemy import make_url
 
 
 class Relay:
-    """Listens on loopback and passes everything on to where `url` leads; `url` then leads through it."""
+    """Listens at `host` and passes everything on to where `url` leads; `url` then leads through it."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, host: str = "127.0.0.1") -> None:
+        self._host = host
         target = make_url(url)
         self._target = (target.host or "127.0.0.1", target.port or 0)
         self._port = 0
         self._sockets: list[socket.socket] = []
         self._flows = Event()
         self.mend()
-        self.url = target.set(host="127.0.0.1", port=self._port).render_as_string(hide_password=False)
+        self.url = target.set(host=host, port=self._port).render_as_string(hide_password=False)
 
     def cut(self) -> None:
         """End every connection and refuse new ones."""
@@ -44,7 +45,7 @@ class Relay:
             self._flows.set()
         if self._sockets:
             return
-        listener = socket.create_server(("127.0.0.1", self._port))
+        listener = socket.create_server((self._host, self._port))
         self._port = listener.getsockname()[1]
         self._sockets.append(listener)
         Thread(target=self._accept, args=[listener], daemon=True).start()

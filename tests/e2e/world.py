@@ -98,10 +98,11 @@ class World:
     def json(self, *arguments: str) -> Any:
         return json.loads(self.done(*arguments, "--json"))
 
-    def start(self, **env: str) -> subprocess.Popen[bytes]:
+    def start(self, *prefix: str, **env: str) -> subprocess.Popen[bytes]:
+        """The daemon. `prefix`: a command that runs it, somewhere else say."""
         with (self.home / "daemon.log").open("ab") as log:
             daemon = subprocess.Popen(
-                [*SYNCD, "run"],
+                [*prefix, *SYNCD, "run"],
                 cwd=self.home,
                 env={**self.env, **env},
                 stdout=log,

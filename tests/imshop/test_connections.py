@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import struct
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
@@ -79,6 +80,15 @@ def test_what_would_leave_after_its_time_does_not_leave(stub: Stub, monkeypatch:
     assert outcome(error) == UNREACHABLE
     assert "connecting took too long" in str(error)
     assert stub.received == []
+
+
+def test_what_did_not_get_through_is_dropped_by_the_kernel(stub: Stub) -> None:
+    """At the time-out, and when the process ends: it must not arrive after the next status."""
+    with closing(an_imshop(stub.url, timeout=0.2)) as imshop, closing(imshop._exchange._pool.opened(1)) as connection:
+        sock = connection.sock
+        assert sock is not None
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 200
+        assert struct.unpack("ii", sock.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8)) == (1, 0)
 
 
 def test_a_connection_that_is_not_accepted_pauses_delivery() -> None:
