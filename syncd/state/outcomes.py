@@ -97,7 +97,8 @@ _NEWEST_WAITING = (
     .where(WAITING, ~NEWER_WAITS, ~changes.c.in_doubt, changes.c.order_id.in_(bindparam("orders", expanding=True)))
 )
 _NEWEST = (
-    select(changes)
+    select(changes, seen.c.content.label("seen_content"), seen.c.told, seen.c.revision.label("seen_revision"))
+    .outerjoin(seen, seen.c.order_id == changes.c.order_id)
     .where(changes.c.order_id == bindparam("order"), in_state("pending", "delivered"))
     .order_by(changes.c.id.desc())
     .limit(1)
@@ -132,10 +133,8 @@ def write_outcomes(connection: Connection, outcomes: Sequence[Outcome]) -> None:
         (late if _is_late(outcome, row) else known).append(outcome)
     for outcome in late:
         row = standing[outcome.push.change_id]
-        if row.newer_told:
-            _tell_again(connection, outcome, row.order_id)
-        elif outcome.state == row.state == "delivered" and _known_once_delivered(row) != row.told:
-            connection.execute(_DOUBT, {"orders": [row.order_id]})
+        if row.newer_told or _answered_since(row):
+            _tell_again(connection, outcome, row)
     _note_attempts(connection, [outcome for outcome in late if outcome.result != "unsent"])
     _write(connection, known, standing)
 
@@ -155,16 +154,28 @@ def _is_late(outcome: Outcome, row: Row[Any]) -> bool:
     return outcome.result != "delivered" or row.state == "delivered" or bool(row.newer_told)
 
 
-def _tell_again(connection: Connection, late: Outcome, order_id: str) -> None:
+def _answered_since(change: Row[Any]) -> dict[str, object] | None:
+    """What IMSHOP knows of the order, if after this change was delivered it was told another status in an answer: that
+    to a buyer's cancellation, which is no change."""
+    if change.state != "delivered" or not change.seen_content:
+        return None
+    known = told_of(change.seen_content, change.told)
+    return None if known is None or known["status"] == change.content["status"] else dict(known)
+
+
+def _tell_again(connection: Connection, late: Outcome, row: Row[Any]) -> None:
     """Have the newest that IMSHOP was told of the order told once more, after what is being sent of it just now. What
     waits to be told for the first time comes after this outcome by itself."""
     if late.result != "delivered" and not late.in_doubt:
         return
-    connection.execute(_DOUBT, {"orders": [order_id]})
-    newest = connection.execute(_NEWEST, {"order": order_id}).first()
+    newest = connection.execute(_NEWEST, {"order": row.order_id}).first()
+    connection.execute(_DOUBT, {"orders": [row.order_id]})
     if newest is None or (newest.state == "pending" and newest.claimed_at is None):
         return
     again = {column: getattr(newest, column) for column in _TOLD_AGAIN}
+    if answered := _answered_since(newest):
+        again |= {"content": answered, "status": answered["status"], "revision": newest.seen_revision}
+        again |= {"message": answered.get("message")}
     again |= {"previous_status": late.push.status, "with_payment": newest.with_payment or late.push.payment is not None}
     again |= {"state": "pending", "in_doubt": True, "detected_at": late.ended_at}
     connection.execute(insert(changes), again)

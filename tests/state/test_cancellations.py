@@ -9,10 +9,23 @@ from typing import Any
 
 import pytest
 
-from syncd.model import CancelDecision, Cancellation, CancelRequest, Decision, Received
+from syncd.model import CancelDecision, Cancellation, CancelRequest, Decision, Pause, Received
 from syncd.state import State
 from tests.made import NOON
-from tests.state.made import MINUTE, adopted, another, decision, log, outcome, stage, states, take, the
+from tests.state.made import (
+    MINUTE,
+    adopted,
+    another,
+    decision,
+    deliver,
+    end_claims,
+    log,
+    outcome,
+    stage,
+    states,
+    take,
+    the,
+)
 from tests.state.made import write_down as written_down
 
 UNTIL = NOON + MINUTE
@@ -480,6 +493,24 @@ def test_a_delivery_that_is_written_down_twice_does_not_overwrite_a_cancellation
     written_down(state, outcome(push))
     decide(state, ACCEPTED)
     written_down(state, outcome(push))
+    assert the(state).told == the(state).content == {"status": "cancelled"}
+
+
+@pytest.mark.parametrize("newer", [False, True])
+def test_a_late_delivery_has_the_cancellation_told_that_was_answered_since(
+    state: State, url: str, *, newer: bool
+) -> None:
+    stage(state, decision("7", "packed"))
+    (late,) = take(state)
+    with another(url) as other:
+        end_claims(other)
+        if newer:
+            stage(other, decision("7", "shipped", revision=2))
+        assert other.turn([], 0, Pause("unauthorized", NOON, "no"), NOON) == []
+        assert len(deliver(other)) == 1
+        decide(other, ACCEPTED)
+    state.report([outcome(late)])
+    assert deliver(state) == ["cancelled"]
     assert the(state).told == the(state).content == {"status": "cancelled"}
 
 

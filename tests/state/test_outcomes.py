@@ -344,6 +344,17 @@ def test_a_late_delivery_that_nothing_followed_is_a_delivery(state: State, url: 
     assert the(state).told == {"status": "packed"}
 
 
+def test_a_late_delivery_of_what_another_delivered_too_is_nothing_new(state: State, url: str) -> None:
+    stage(state, decision())
+    (late,) = take(state)
+    with another(url) as other:
+        taken_over(other)
+        deliver(other)
+    state.report([outcome(late)])
+    assert states(state) == ["delivered"]
+    assert the(state).told == {"status": "packed"}
+
+
 def test_a_late_attempt_is_in_the_story(state: State, url: str) -> None:
     late = told_something_newer(state, url)
     state.report([outcome(late)])
