@@ -12,7 +12,7 @@ from random import Random
 
 import pytest
 
-from syncd.deliver import Clocks, Deliverer, Limits, Outbox
+from syncd.deliver import SENT_WITHIN, Clocks, Deliverer, Limits, Outbox
 from syncd.diff import Policy, diff
 from syncd.errors import StateError
 from syncd.model import Order, Outcome, Pause, Push
@@ -47,6 +47,8 @@ class Bench:
     limits: Limits = field(default_factory=lambda: Limits(4, 0, timedelta(hours=24)))
     outcomes: list[Outcome] = field(default_factory=list)
     beats: int = 0
+    leads: bool = True
+    boottime: Callable[[], float] = time.monotonic
 
     def stage(self, status: str, orders: Iterable[str]) -> None:
         """What a poll does that finds these orders in this status."""
@@ -62,7 +64,8 @@ class Bench:
             self.imshop,
             lambda: self.statuses,
             self.limits,
-            Clocks(self.clock, time.monotonic, Random(1), time.monotonic),
+            Clocks(self.clock, time.monotonic, Random(1), self._boottime),
+            may_send=lambda: self.leads,
             observe=self.outcomes.append,
             beat=self._beat,
         )
@@ -91,6 +94,9 @@ class Bench:
 
     def change(self, order_id: str = "1") -> ChangeView:
         return next(iter(self.memory.changes(order_id=order_id)))
+
+    def _boottime(self) -> float:
+        return self.boottime()
 
     def _beat(self) -> None:
         self.beats += 1
@@ -443,6 +449,46 @@ def test_what_was_taken_but_not_sent_when_it_ends_is_left_as_it_was(bench: Bench
     changes = bench.memory.summary().changes
     assert (changes["delivered"], changes["pending"], len(bench.imshop.asked)) == (1, 4, 1)
     assert len(take(bench.memory)) == 4
+
+
+def test_what_was_taken_is_not_sent_by_who_leads_no_more(bench: Bench) -> None:
+    bench.stage("packed", numbers(3))
+    bench.leads = False
+    with bench.running():
+        wait_for(lambda: len(bench.outcomes) >= 3, "it goes back")
+        bench.leads = True
+        wait_for(lambda: len(bench.imshop.told) == 3, "it is sent when it leads again")
+    assert {outcome.result for outcome in bench.outcomes[:3]} == {"unsent"}
+
+
+def test_what_was_taken_too_long_ago_is_not_sent(bench: Bench) -> None:
+    """The process was frozen in between: its clock ran on, and another may have taken the change."""
+    bench.stage("packed", ["1"])
+    times = iter([0.0, SENT_WITHIN.total_seconds()])
+    bench.boottime = lambda: next(times, 0.0)
+    bench.drain()
+    assert [outcome.result for outcome in bench.outcomes] == ["unsent", "delivered"]
+
+
+def test_what_was_taken_ahead_goes_back_when_the_lease_ends(bench: Bench) -> None:
+    entered, leave = threading.Event(), threading.Event()
+
+    def slow(_push: Push) -> None:
+        entered.set()
+        assert leave.wait(SECONDS)
+
+    bench.limits = Limits(1, 0, timedelta(hours=24))
+    bench.imshop.behave = slow
+    bench.stage("packed", numbers(5))
+    with bench.running() as deliverer:
+        assert entered.wait(SECONDS)
+        bench.leads = False
+        deliverer.wake()
+        wait_for(lambda: deliverer._outstanding == 1, "only what is under way is left")
+        deliverer.wake()
+        wait_for(lambda: bench.outcomes, "the others are written down")
+        assert {outcome.result for outcome in bench.outcomes} == {"unsent"}
+        leave.set()
 
 
 def test_all_pushes_in_flight_are_waited_for_and_written_down(bench: Bench) -> None:

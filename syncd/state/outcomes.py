@@ -194,12 +194,7 @@ def _write(connection: Connection, known: Sequence[Outcome], standing: Mapping[i
 
 
 def _state(outcome: Outcome, row: Row[Any]) -> ChangeState:
-    """What the change is from now on: a delivery is a fact, an operator's decision stands, a newer change goes."""
-    standing: ChangeState = row.state
-    if outcome.state == "delivered":
-        return "delivered"
-    if standing != "pending":
-        return standing
+    """What the change is from now on: a newer change goes, and the older one gives way."""
     return "superseded" if outcome.state == "pending" and row.newer_goes else outcome.state
 
 

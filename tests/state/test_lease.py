@@ -133,6 +133,20 @@ def test_a_lease_whose_file_was_removed_is_lost(sqlite_state: str, tmp_path: Pat
         lease.release()
 
 
+def test_whoever_lost_the_file_can_write_nothing(sqlite_state: str, tmp_path: Path) -> None:
+    with another(sqlite_state) as state, another(sqlite_state) as other:
+        lease, theirs = state.lease(), other.lease()
+        lease.acquire()
+        stage(state.under(lease), decision("1"))
+        (tmp_path / "syncd.db.lock").unlink()
+        theirs.acquire()
+        with pytest.raises(LeaseLostError, match=f"that of process {os.getpid()}"):
+            stage(state.under(lease), decision("2"))
+        assert (lease.token, lease.leader()) == (None, f"process {os.getpid()}")
+        theirs.release()
+        lease.release()
+
+
 def test_the_holder_is_named_though_one_before_had_a_longer_name(sqlite_state: str, tmp_path: Path) -> None:
     (tmp_path / "syncd.db.lock").write_text("9" * 20)
     with another(sqlite_state) as state:

@@ -313,6 +313,18 @@ def test_what_waits_to_be_told_comes_after_a_late_delivery_by_itself(state: Stat
     assert deliver(state) == ["sent"]
 
 
+def test_what_is_tried_again_anyway_comes_after_a_late_delivery_by_itself(state: State, url: str) -> None:
+    stage(state, decision(status="packed"))
+    (late,) = take(state)
+    with another(url) as other:
+        taken_over(other)
+        stage(other, decision(status="sent", revision=2))
+        write_down(other, *(outcome(push, "retry", in_doubt=True) for push in take(other)))
+    state.report([outcome(late)])
+    assert states(state) == ["superseded", "pending"]
+    assert deliver(state) == ["sent"]
+
+
 def test_of_several_newer_changes_the_newest_is_told_again(state: State, url: str) -> None:
     late = told_something_newer(state, url)
     stage(state, decision(status="done", revision=3))

@@ -247,3 +247,26 @@ def test_on_sqlite_nobody_holds_a_lock_in_silence(sqlite_state: str) -> None:
     with another(sqlite_state) as state:
         state.lease()
         assert state.end_silent_writers() == 0
+
+
+def test_what_waits_for_an_answer_in_vain_can_be_cut(postgresql_state: str) -> None:
+    def wait() -> None:
+        with state.read() as connection:
+            asking.wait()
+            connection.execute(text("SELECT pg_sleep(60)"))
+
+    asking = Barrier(2)
+    with another(postgresql_state) as state, ThreadPoolExecutor(1) as thread:
+        waiting = thread.submit(wait)
+        asking.wait()
+        while not waiting.done():
+            state.cut_connections()
+            time.sleep(0.05)
+        with pytest.raises(StateError):
+            waiting.result()
+        stage(state, adopted("1"))
+
+
+def test_on_sqlite_there_is_no_connection_to_cut(state: State) -> None:
+    state.cut_connections()
+    stage(state, adopted("1"))
