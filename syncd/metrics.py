@@ -68,7 +68,7 @@ class Metrics:
             self._poll_seconds.labels(kind)
             for result in ("ok", "error"):
                 self._polls.labels(kind, result)
-        for reason in ("no_id", "no_status", "bad_timestamp", "bad_sequence", "bad_value"):
+        for reason in ("no_id", "no_status", "bad_timestamp", "bad_sequence", "bad_value", "number_taken"):
             self._skipped.labels(reason)
         for net in ("cursor", "lookback", "full"):
             self._found.labels(net)

@@ -72,8 +72,8 @@ class Identified(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A row that cannot be read as an order. `reason` is one of `no_id`, `no_status`, `bad_timestamp`, `bad_sequence`,
-    `bad_value`."""
+    """A row that is not taken for an order. `reason` is one of `no_id`, `no_status`, `bad_timestamp`, `bad_sequence`,
+    `bad_value`, which say why it cannot be read, and `number_taken`: its number is another order's."""
 
     reason: str
     order_id: str | None

@@ -6,7 +6,7 @@ Page of Orders ──► diff ──► one transaction: seen + changes + cursor
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -129,10 +129,10 @@ class Stager:
         """
         if not page.orders and page.cursor is None:
             return set()
-        latest = {order.order_id: order for order in page.orders}
-        known = self.state.load(latest)
-        differing = diff(latest.values(), known, self.policy, found_by)
+        known = self.state.load(order.order_id for order in page.orders)
+        latest = _latest(page.orders, known)
         numbers = {} if self.policy.adopt_all else self._other_numbers(latest, known)
+        differing = diff(latest.values(), known, self.policy, found_by)
         cursor_moves = page.cursor is not None and page.cursor != self.state.cursor()
         if not differing and not cursor_moves:
             return set()
@@ -149,10 +149,12 @@ class Stager:
                 staging.move_cursor(page.cursor)
         return self._note(decisions, seen) | {*numbers.values()}
 
-    def _other_numbers(self, page: Mapping[str, Order], known: Mapping[str, Seen]) -> dict[str, str]:
+    def _other_numbers(self, page: dict[str, Order], known: Mapping[str, Seen]) -> dict[str, str]:
         """Orders that are tracked by the shop's key under another number than they come with now: former -> new.
 
-        Where the shop shows one key with two numbers they are two orders.
+        Where the shop shows one key with two numbers they are two orders. Where it shows one number with two keys, the
+        number stays that of the order that had it first, and the other one is taken out of `page`: it has no number of
+        its own yet, and what is told under this one would reach another buyer.
         """
         shown = Counter(order.shop_id for order in page.values())
         keys = {
@@ -160,9 +162,14 @@ class Stager:
             for order_id, order in page.items()
             if order.shop_id
             and shown[order.shop_id] == 1
-            and (order_id not in known or known[order_id].shop_id not in (None, order.shop_id))
+            and (order_id not in known or _differs(order.shop_id, known[order_id].shop_id))
         }
-        if not keys:
+        holders = {
+            order_id: str(known[order_id].shop_id)
+            for order_id, order in page.items()
+            if order_id in known and _differs(order.shop_id, known[order_id].shop_id)
+        }
+        if not keys and not holders:
             return {}
         tracked = self.state.numbers_of(keys)
         former = {
@@ -171,13 +178,31 @@ class Stager:
             for number in numbers
             if len(numbers) == 1 and number != keys.get(shop_id)
         }
+        sought = {**holders, **former}
         two: set[str] = set()
-        if former and (self._shares_keys or self._looked_up < self.LOOKED_UP_AT_MOST):
-            there = {(order.order_id, order.shop_id) for order in self.find([*former], former).orders}
-            two = {number for number, shop_id in former.items() if (number, shop_id) in there}
-            self._looked_up += len(former)
+        moved: dict[str, str] = {}
+        if sought and (self._shares_keys or self._looked_up < self.LOOKED_UP_AT_MOST):
+            there = {(order.order_id, order.shop_id) for order in self.find([*sought], sought).orders}
+            two = {number for number, shop_id in sought.items() if (number, shop_id) in there}
+            moved = _moved(holders, there)
+            self._looked_up += len(sought)
             self._shares_keys |= bool(two)
-        return {number: keys[shop_id] for number, shop_id in former.items() if number not in two}
+        for number in two & holders.keys():
+            self._leave_out(page.pop(number), holders[number])
+        numbers = {number: keys[shop_id] for number, shop_id in former.items() if number not in two}
+        numbers = {number: new for number, new in numbers.items() if new in page}
+        for number, new in moved.items():
+            if numbers.setdefault(number, new) == new and [*numbers.values()].count(new) > 1:
+                del numbers[number]
+                self._leave_out(page.pop(number), holders[number])
+        return numbers
+
+    def _leave_out(self, order: Order, holder: str) -> None:
+        detail = (
+            f"order {order.order_id}, shop_id {order.shop_id}, is left out: in the shop the number {order.order_id} is "
+            f"that of shop_id {holder} too"
+        )
+        self.result.note_skipped([Skipped("number_taken", order.order_id, detail)])
 
     def finish(self) -> None:
         """The poll is complete: let its changes go, or hold them all."""
@@ -198,3 +223,27 @@ class Stager:
         self.result.found.update(change.found_by for change in changes)
         self.result.adopted += len(new) - len(new & {change.order_id for change in changes})
         return new
+
+
+def _latest(orders: Sequence[Order], known: Mapping[str, Seen]) -> dict[str, Order]:
+    """The last row of each number; where another order shows the number too, of the order that is known by it."""
+    latest: dict[str, Order] = {}
+    for order in orders:
+        number, before = order.order_id, known.get(order.order_id)
+        is_anothers = before is not None and _differs(order.shop_id, before.shop_id)
+        if not (number in latest and is_anothers and before and latest[number].shop_id == before.shop_id):
+            latest[number] = order
+    return latest
+
+
+def _differs(shop_id: str | None, known: str | None) -> bool:
+    return None not in (shop_id, known) and shop_id != known
+
+
+def _moved(holders: Mapping[str, str], there: Collection[tuple[str, str | None]]) -> dict[str, str]:
+    """Those of these orders, number -> key, that the shop shows under one other number: former -> new."""
+    numbers: dict[str | None, set[str]] = {}
+    for number, shop_id in there:
+        numbers.setdefault(shop_id, set()).add(number)
+    shown = {number: numbers.get(shop_id, set()) for number, shop_id in holders.items()}
+    return {number: min(others) for number, others in shown.items() if len(others) == 1 and number not in others}

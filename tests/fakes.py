@@ -32,6 +32,8 @@ class FakeShop:
     found: list[str] = field(default_factory=list)
     whole_scans: int = 0
     scans_whole: bool = False
+    twins: list[Row] = field(default_factory=list)
+    """Rows of other orders, beside those in `rows`, that have the number of one of them."""
     slipped: set[str] = field(default_factory=set)
     """Orders that a scan loses, and a second look finds."""
 
@@ -54,7 +56,7 @@ class FakeShop:
 
     def changed(self, cursor: str) -> Iterator[Page]:
         since = datetime.fromisoformat(cursor) - LOOKBACK
-        rows = sorted((row for row in self.rows.values() if row[4] >= since), key=lambda row: (row[4], row[0]))
+        rows = sorted((row for row in self._all() if row[4] >= since), key=lambda row: (row[4], row[0]))
         pages = [rows[start : start + self.page] for start in range(0, len(rows), self.page)] or [[]]
         for number, page in enumerate(pages, 1):
             self._maybe_fail(number - 1)
@@ -69,18 +71,21 @@ class FakeShop:
 
     def look_up(self, ids: Sequence[Any]) -> Page:
         self.looked_up += ids
-        return Page(*self._read([self.rows[order_id] for order_id in ids if order_id in self.rows]))
+        return Page(*self._read([row for row in self._all() if row[0] in ids]))
 
     def find(self, order_ids: Sequence[str], shop_ids: Mapping[str, str]) -> Page:
         """An order is found by its key, whatever number it has by now."""
         self.found += order_ids
         keys = {shop_ids[order_id] for order_id in order_ids if order_id in shop_ids}
         by_number = {order_id for order_id in order_ids if order_id not in shop_ids}
-        return Page(*self._read([row for row in self.rows.values() if row[0] in by_number or row[3] in keys]))
+        return Page(*self._read([row for row in self._all() if row[0] in by_number or row[3] in keys]))
 
     def still_shown(self, order_ids: Collection[str]) -> Iterator[Page]:
         yield Page(())
         yield Page(*self._read([self.rows[order_id] for order_id in order_ids if order_id in self.slipped]))
+
+    def _all(self) -> list[Row]:
+        return [*self.rows.values(), *self.twins]
 
     def _read(self, rows: Sequence[Row], cursor: str | None = None) -> tuple[list[Order], list[Skipped]]:
         skipped = [Skipped("no_status", row[0], "no status") for row in rows if row[0] in self.unreadable]
@@ -116,7 +121,7 @@ class FakeScan:
         rows = [
             row
             for key in sorted(self.shop.rows.keys() - self.shop.slipped)
-            for row in (self.shop.rows[key], older.get(key))
+            for row in (self.shop.rows[key], *(twin for twin in self.shop.twins if twin[0] == key), older.get(key))
             if row
         ]
         for number, start in enumerate(range(0, len(rows), self.shop.page)):

@@ -162,3 +162,46 @@ def test_an_order_that_was_answered_from_memory_is_looked_at_though_the_shop_say
     poller.poll(shop.now)
     assert waiting(memory) == [("348", "new"), ("359", "packed")]
     assert memory.answered_again() == []
+
+
+def test_an_order_under_the_number_of_another_is_left_out(
+    poller: Poller, shop: FakeShop, memory: State, find: Find
+) -> None:
+    number(shop, 348, "1348")
+    find(poller, shop)
+    shop.now += SECOND
+    shop.twins.append(("1348", "packed", None, "1348", shop.now))
+    shop.page = 1
+    find(poller, shop)
+    assert (waiting(memory), memory.shop_ids(["1348"])) == ([], {"1348": "348"})
+    shop.now += SECOND
+    shop.twins.clear()
+    shop.put("1349", "packed", shop_id="1348")
+    find(poller, shop)
+    assert waiting(memory) == [("1349", "packed")]
+
+
+def test_an_order_is_told_beside_another_under_its_number(
+    poller: Poller, shop: FakeShop, memory: State, find: Find
+) -> None:
+    shop.put("348", "packed", shop_id="348")
+    shop.twins.append(("348", "sent", None, "1348", shop.now))
+    find(poller, shop)
+    assert waiting(memory) == [("348", "packed")]
+
+
+def test_a_number_that_another_order_got_is_told_of_that_one(poller: Poller, shop: FakeShop, memory: State) -> None:
+    """Its former order has another number, of which no row is read."""
+    shop.put("348", "packed", shop_id="1348")
+    shop.put("1348", "new", at=shop.now - 2 * LOOKBACK, shop_id="348")
+    poller.poll(shop.now)
+    assert waiting(memory) == [("348", "packed")]
+    assert memory.shop_ids(["348", "1348"]) == {"348": "1348", "1348": "348"}
+
+
+def test_a_number_whose_order_is_gone_is_told_of_its_new_order(
+    poller: Poller, shop: FakeShop, memory: State, find: Find
+) -> None:
+    shop.put("348", "packed", shop_id="1348")
+    find(poller, shop)
+    assert waiting(memory) == [("348", "packed")]
