@@ -255,7 +255,8 @@ class CancelDecision:
     `accepted` and `refused` are the shop's, or syncd's own where it need not ask; `failed`: nobody decided. `status`
     and `message` are what IMSHOP is answered, `message` in words for the buyer. `error` is for the operator: why it
     failed, or what is odd about a refusal. `in_doubt`: it failed, and may have been applied all the same. `lasts`
-    False: asked again, it is to be decided anew, for the order was not found and may be there by then.
+    False: asked again, it is to be decided anew by another look into the shop, where the order may be another one or
+    have another status by then.
     """
 
     state: Literal["accepted", "refused", "failed"]

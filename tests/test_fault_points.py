@@ -19,7 +19,7 @@ from types import FrameType
 import pytest
 
 from syncd.imshop.answers import REFUSED, SILENT
-from syncd.model import CancelDecision, CancelRequest
+from syncd.model import CancelDecision, CancelRequest, Order
 from syncd.state import State
 from tests.machine.imshop import TAKEN, Reply
 from tests.machine.promises import check_always, check_at_rest, check_everything_moves, come_to_rest
@@ -132,7 +132,8 @@ def cancelled(world: World) -> None:
     world.state.give_up_unfinished(soon, world.now())
     received = world.state.receive(CancelRequest("current", order_id, None), "token", world.now(), soon)
     if received.mine:
-        received = world.state.identify(received.cancellation, order_id, "the shop's key", world.now())
+        found = Order(order_id, {"status": "new"}, shop_id="the shop's key")
+        received = world.state.identify(received.cancellation, found, world.now(), world.now())
         if world.shop.present(order_id).status != "cancelled":
             world.shop.change(order_id, status="cancelled")
         ruling = CancelDecision("accepted", "cancelled", str(len(world.shop.history[order_id]) - 1))

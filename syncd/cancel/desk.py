@@ -15,7 +15,7 @@ from typing import Protocol
 from syncd.cancel.present import Present
 from syncd.cancel.shop import Shop, within
 from syncd.errors import CancelError
-from syncd.model import CancelDecision, Cancellation, CancelRequest, Received
+from syncd.model import CancelDecision, Cancellation, CancelRequest, Order, Received
 
 MARGIN = timedelta(seconds=15)
 """After its time an attempt is over, but for writing down what came of it."""
@@ -31,14 +31,14 @@ class Inbox(Protocol):
         If nobody has decided it, nor is about to, the caller must apply it, and nobody else does until `until`.
         """
 
-    def identify(self, mine: Cancellation, order_id: str, shop_id: str, now: datetime) -> Received:
-        """The number and the key of the order, as a look into the shop found them. Not `mine`: another cancellation is
+    def identify(self, mine: Cancellation, found: Order, since: datetime, now: datetime) -> Received:
+        """The order, with its key, as a look into the shop since then found it. Not `mine`: another cancellation is
         that of the same order, and this one is no more."""
 
     def take_again(self, cancellation_id: int, now: datetime, until: datetime) -> Received | None: ...
 
     def decide(
-        self, mine: Cancellation, decision: CancelDecision, now: datetime, *, answered: bool
+        self, mine: Cancellation, decision: CancelDecision, now: datetime, *, answered: bool, shown: str | None = None
     ) -> Cancellation: ...
 
     def cancellation(self, cancellation_id: int) -> Cancellation | None: ...
@@ -74,7 +74,8 @@ class Desk:
         ends_at = self.monotonic() + self.timeout.total_seconds()
         received = self.inbox.receive(request, self.new_token(), self.now(), self._until())
         if received.mine:
-            received = self._apply(received.cancellation, ends_at, answered=True)
+            former = _former(request, received.cancellation)
+            received = self._apply(received.cancellation, ends_at, former, answered=True)
         if received.mine:
             return received.cancellation
         decided = self._await(received.cancellation, ends_at)
@@ -92,37 +93,37 @@ class Desk:
     def _until(self) -> datetime:
         return self.now() + self.timeout + MARGIN
 
-    def _apply(self, mine: Cancellation, ends_at: float, *, answered: bool) -> Received:
+    def _apply(self, mine: Cancellation, ends_at: float, former: str | None = None, *, answered: bool) -> Received:
         """Have it decided. Not `mine`: its order turned out to be that of another cancellation."""
+        order: Order | None = None
         try:
-            found = self._looked_up(mine, ends_at)
-            if isinstance(found, Received) and not found.mine:
-                return found
-            decision = found if isinstance(found, CancelDecision) else self._asked(found.cancellation, ends_at)
+            if former is None and self.present.allowed is None and (mine.shop_id or not self.shop.wants_shop_id):
+                decision = self._asked(mine, ends_at)
+            else:
+                began_at = self.now()
+                order = self.present.order(mine, self._left(ends_at), former)
+                if order and order.shop_id:
+                    identified = self.inbox.identify(mine, order, began_at, self.now())
+                    if not identified.mine:
+                        return identified
+                decision = self.present.against(order, mine) or self._asked(self._named(mine, order), ends_at)
         except CancelError as error:
             decision = CancelDecision("failed", error=str(error), in_doubt=error.in_doubt)
-        decided = self.inbox.decide(mine, self._worded(decision), self.now(), answered=answered)
+        worded, shown = self._worded(decision), None if order is None else order.status
+        decided = self.inbox.decide(mine, worded, self.now(), answered=answered, shown=shown)
         self.observe(decided)
         return Received(decided, mine=True)
 
-    def _looked_up(self, mine: Cancellation, ends_at: float) -> CancelDecision | Received:
-        """The cancellation as the shop is to be asked it, or what is decided without asking the shop. CancelError."""
-        if self.present.allowed is None and not (self.shop.wants_shop_id and not mine.shop_id):
-            return Received(mine, mine=True)
-        order = self.present.order(mine, self._left(ends_at))
-        if decision := self.present.against(order, mine):
-            return decision
+    def _named(self, mine: Cancellation, order: Order | None) -> Cancellation:
+        """The cancellation with the names that the order has in the shop. CancelError: the shop's way of cancelling
+        asks for one that it has not."""
         assert order is not None
-        if order.shop_id:
-            identified = self.inbox.identify(mine, order.order_id, order.shop_id, self.now())
-            if not identified.mine:
-                return identified
-        elif self.shop.wants_shop_id:
+        if self.shop.wants_shop_id and not order.shop_id:
             raise CancelError(
                 f"the shop shows no shop_id of order {order.order_id} yet, and its way of cancelling asks for it. "
                 "If no order has one: see shop_id in SYNCD_SOURCE__QUERY or SYNCD_SOURCE__FIELDS__SHOP_ID"
             )
-        return Received(replace(mine, order_id=order.order_id, shop_id=order.shop_id), mine=True)
+        return replace(mine, order_id=order.order_id, shop_id=order.shop_id)
 
     def _asked(self, mine: Cancellation, ends_at: float) -> CancelDecision:
         """The shop's decision. CancelError."""
@@ -157,3 +158,8 @@ class Desk:
             self.pause(LOOK_AGAIN_SECONDS)
             other = self.inbox.cancellation(other.id) or other
         return other
+
+
+def _former(request: CancelRequest, mine: Cancellation) -> str | None:
+    """The number by which the request names its order, if the order has another one now."""
+    return None if request.order_id in (None, mine.order_id, mine.imshop_uuid) else request.order_id

@@ -29,14 +29,14 @@ class Present:
     allowed: Collection[str] | None
     cancelled: str | None
 
-    def order(self, mine: Cancellation, seconds: float) -> Order | None:
-        """The order as the shop shows it now; None: it shows no such order. CancelError: that cannot be told, and
-        nothing was applied."""
+    def order(self, mine: Cancellation, seconds: float, former: str | None = None) -> Order | None:
+        """The order as the shop shows it now; None: it shows no such order. `former`: the request named it by this
+        number, which it had before. CancelError: which order is meant cannot be told, and nothing was applied."""
         if mine.order_id is None:
             return None
         order_id, keys = mine.order_id, {mine.order_id: mine.shop_id} if mine.shop_id else {}
         try:
-            page = within(seconds, lambda: self._found(order_id, keys))
+            page = within(seconds, lambda: self._found(order_id, keys, former))
         except CancelError as error:
             what = f"the order could not be looked up, so the shop was not asked to cancel it: {error}"
             raise CancelError(what) from None
@@ -44,8 +44,8 @@ class Present:
             raise CancelError(f"the shop's row of the order cannot be read: {page.skipped[-1].detail}")
         if len({order.shop_id for order in page.orders}) > 1:
             raise CancelError(
-                f"several orders of the shop have, or had, the number {order_id}, and nobody can tell which is meant: "
-                f"shop_id {', '.join(sorted(str(order.shop_id) for order in page.orders))}"
+                f"several orders of the shop have, or had, the number {former or order_id}, and nobody can tell which "
+                f"is meant: shop_id {', '.join(sorted(str(order.shop_id) for order in page.orders))}"
             )
         return page.orders[-1] if page.orders else None
 
@@ -58,16 +58,16 @@ class Present:
         if mine.in_doubt and order.status == self.cancelled:
             return CancelDecision("accepted")  # by an earlier attempt, whose answer was lost
         error = f"the order is {order.status} in the shop, which is none of SYNCD_CANCEL__FROM"
-        return CancelDecision("refused", error=error)
+        return CancelDecision("refused", error=error, lasts=False)
 
-    def _found(self, order_id: str, keys: Mapping[str, str]) -> Page:
+    def _found(self, order_id: str, keys: Mapping[str, str], former: str | None) -> Page:
         """By the key that is known, if one is. An order that has another number by now is the same one; but then the
         number may be another order's."""
         try:
             page = self.shop().find([order_id], keys)
-            if not keys or all(order.order_id == order_id for order in page.orders):
+            if former is None and (not keys or all(order.order_id == order_id for order in page.orders)):
                 return page
-            other = self.shop().find([order_id], {})
+            other = self.shop().find([former or order_id], {})
         except SourceError as error:
             raise CancelError(str(error)) from None
         return Page([*page.orders, *other.orders], [*page.skipped, *other.skipped])

@@ -17,14 +17,15 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, delete, exists, insert, select, update
 
-from syncd.model import CancelDecision, Cancellation, CancelRequest, Change, Decision, Received, Seen
-from syncd.state.meant import Meant, meant, of_the_same_order
+from syncd.model import CancelDecision, Cancellation, CancelRequest, Change, Decision, Order, Received, Seen
+from syncd.state.meant import Meant, is_of_key, meant, of_the_same_order
 from syncd.state.seen import SeenPart, StagingTransaction, load, told_of
 from syncd.state.store import in_chunks
 from syncd.state.tables import CLAIMED, cancellations, canonical, changes, clean, in_state, seen
 from syncd.state.waiting import end
 
 UNFINISHED = "syncd ended while it was being applied, so it may have been applied; look at the order, or retry it"
+DECIDED = ("accepted", "refused")
 LOOKED_AT_ONCE = 100
 """Orders that a poll looks at because their buyers were answered from memory."""
 
@@ -39,33 +40,34 @@ class CancellationsPart(SeenPart):
         with self.write() as connection:
             order = meant(connection, request.order_id, request.imshop_uuid)
             row = _row(connection, of_the_same_order(order))
-            if row is not None and _holds(row, now):
-                _see_answered(connection, row, now)
-                again = {"asked": row.asked + 1, "answered_again": row.state in ("accepted", "refused")}
-                return Received(_changed(connection, row.id, again), mine=False)
+            if row is not None and _holds(row, now) and not (order.formerly and row.state in DECIDED):
+                return _answered(connection, row, 1, now)
             if row is not None and row.state in ("received", "failed"):
                 return Received(_claimed(connection, row, until, asked=row.asked + 1), mine=True)
             return Received(_inserted(connection, request, order, token, now, until), mine=True)
 
-    def identify(self, mine: Cancellation, order_id: str, shop_id: str, now: datetime) -> Received:
-        """The number and the key of the order that is to be cancelled, as a look into the shop found them.
+    def identify(self, mine: Cancellation, found: Order, since: datetime, now: datetime) -> Received:
+        """The order that is to be cancelled, with its key, as a look into the shop since then found it.
 
         If another cancellation of the order is being applied, or was decided, under another number of it, then that one
-        is returned, and is not the caller's: the two are one, and this one is no more.
+        is returned, and is not the caller's: the two are one, and this one is no more. A decision from before the look,
+        which contradicts it, holds no more.
         """
+        assert found.shop_id is not None
         with self.write() as connection:
             row = _row(connection, cancellations.c.id == mine.id)
             if row is None or row.state != "received" or row.attempts != mine.attempts:
                 return Received(mine, mine=True)  # too late; whoever replaced it decides
-            key = clean(shop_id)
+            key = clean(found.shop_id)
             tracked = connection.execute(select(seen.c.order_id).where(seen.c.shop_id == key)).scalars().all()
-            number = tracked[0] if len(tracked) == 1 else order_id
-            same = (cancellations.c.shop_id == key, cancellations.c.id != mine.id)
-            other = _row(connection, *same)
-            if other is not None and _holds(other, now):
+            number = tracked[0] if len(tracked) == 1 else found.order_id
+            other = _row(connection, is_of_key(key), cancellations.c.id != mine.id)
+            if other is not None and _is_contradicted(other, found.status, since):
+                _changed(connection, other.id, {"stands": False})
+            elif other is not None and _holds(other, now):
                 connection.execute(delete(cancellations).where(cancellations.c.id == mine.id))
-                return Received(_changed(connection, other.id, {"asked": other.asked + mine.asked}), mine=False)
-            known = {"order_id": number, "shop_id": shop_id}
+                return _answered(connection, other, mine.asked, now)
+            known = {"order_id": number, "shop_id": found.shop_id}
             return Received(_changed(connection, mine.id, known), mine=True)
 
     def take_again(self, cancellation_id: int, now: datetime, until: datetime) -> Received | None:
@@ -81,11 +83,15 @@ class CancellationsPart(SeenPart):
                 return Received(_cancellation(row), mine=False)
             return Received(_claimed(connection, row, until), mine=True)
 
-    def decide(self, mine: Cancellation, decision: CancelDecision, now: datetime, *, answered: bool) -> Cancellation:
+    def decide(
+        self, mine: Cancellation, decision: CancelDecision, now: datetime, *, answered: bool, shown: str | None = None
+    ) -> Cancellation:
         """Write down what came of an attempt; returns the cancellation as it then stands.
 
-        `answered`: IMSHOP hears of it, so an accepted one is nothing that it must be told. What comes of an attempt
-        whose time was up, and which another one replaced, counts only if it was accepted.
+        `answered`: IMSHOP hears of it, so an accepted one is nothing that it must be told. `shown`: the order's status
+        in the shop, if it was looked up; a refusal of an order that was last seen with another one is no lasting
+        decision. What comes of an attempt whose time was up, and which another one replaced, counts only if it was
+        accepted.
         """
         with self.write() as connection:
             row = _row(connection, cancellations.c.id == mine.id)
@@ -99,6 +105,7 @@ class CancellationsPart(SeenPart):
             accepted = decision.state == "accepted"
             if order_id is not None and answered and accepted and decision.status is not None:
                 _see_cancelled(connection, before or Seen(order_id, {}, None), row, decision, now)
+            status = None if before is None else str(before.content["status"])
             decided = {
                 "order_id": order_id,
                 "state": decision.state,
@@ -107,8 +114,8 @@ class CancellationsPart(SeenPart):
                 "message": decision.message,
                 "error": decision.error,
                 "in_doubt": decision.in_doubt or (row.in_doubt and decision.state == "failed"),
-                "order_status": decision.status if accepted else before and str(before.content["status"]),
-                "stands": decision.lasts,
+                "order_status": decision.status if accepted else status,
+                "stands": decision.lasts and (accepted or shown in (None, status)),
             }
             return _changed(connection, row.id, decided)
 
@@ -151,6 +158,18 @@ def _holds(row: Row[Any], now: datetime) -> bool:
     if row.state == "received":
         return bool(row.claimed_until > now)
     return row.state != "failed" and bool(row.stands)
+
+
+def _is_contradicted(row: Row[Any], status: str, since: datetime) -> bool:
+    """Whether a look into the shop since then, which found this status, shows that an earlier decision is untrue."""
+    return row.state in DECIDED and row.decided_at < since and row.order_status not in (None, status)
+
+
+def _answered(connection: Connection, row: Row[Any], times: int, now: datetime) -> Received:
+    """Requests that are answered with what is being, or was, decided."""
+    _see_answered(connection, row, now)
+    again = {"asked": row.asked + times, "answered_again": row.state in DECIDED}
+    return Received(_changed(connection, row.id, again), mine=False)
 
 
 def _see_answered(connection: Connection, row: Row[Any], now: datetime) -> None:
@@ -250,8 +269,9 @@ def _changed(connection: Connection, cancellation_id: int, values: dict[str, Any
 
 
 def _row(connection: Connection, *which: ColumnElement[bool]) -> Row[Any] | None:
-    newest = select(*_COLUMNS, cancellations.c.stands).where(*which).order_by(cancellations.c.id.desc())
-    found: Row[Any] | None = connection.execute(newest.limit(1)).first()  # type: ignore[assignment]  # of so many columns
+    columns = (*_COLUMNS, cancellations.c.stands, cancellations.c.order_status)
+    newest = select(*columns).where(*which).order_by(cancellations.c.id.desc()).limit(1)
+    found: Row[Any] | None = connection.execute(newest).first()
     return found
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, insert, select, update
 
 from syncd.state.facts import add_to_fact, all_facts, get_fact, put_fact
+from syncd.state.numbers import discard_parked
 from syncd.state.standing import unsettled
 from syncd.state.store import Store, in_chunks
 from syncd.state.tables import seen, segments
@@ -77,6 +78,7 @@ class ComparePart(Store):
                 return None
             _forget_refusal(connection)
             connection.execute(update(seen).where(unseen).values(missing_since=now))
+            discard_parked(connection, now)
             unmet = (segments.c.formed_in != compare) & (segments.c.confirmed_in != compare)
             connection.execute(delete(segments).where(unmet))
             add_to_fact(connection, "tracked", -missing)

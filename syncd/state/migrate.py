@@ -59,7 +59,7 @@ def _refuse_others(connection: Connection, place: str) -> None:
         )
 
 
-def upgrade(connection: Connection) -> None:
+def upgrade(connection: Connection, revision: str = "head") -> None:
     """In the caller's transaction, so that it is done whole or not at all. Another process may have been first: then
     there is nothing left to do."""
     from alembic import command  # noqa: PLC0415 - see above
@@ -67,4 +67,4 @@ def upgrade(connection: Connection) -> None:
 
     config = Config(attributes={"connection": connection})
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)

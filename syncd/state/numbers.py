@@ -16,6 +16,7 @@ from syncd.state.facts import get_fact
 from syncd.state.store import Store, in_chunks
 from syncd.state.tables import (
     DUE_SOMETIME,
+    UNSENT,
     WAITING,
     cancellations,
     changes,
@@ -24,6 +25,7 @@ from syncd.state.tables import (
     seen,
     segments,
 )
+from syncd.state.waiting import end
 
 _ON_THE_WAY = "\x1f"
 """Begins a number while several change places in one transaction."""
@@ -86,8 +88,20 @@ def renumber(connection: Connection, numbers: Mapping[str, str], now: datetime) 
     _rename(connection, {former: _ON_THE_WAY + new for former, new in everything.items()})
     _rename(connection, {_ON_THE_WAY + new: new for new in everything.values()})
     _wait(connection, parked.values(), None)
-    _wait(connection, [new for former, new in moves.items() if former.startswith(_PARKED)], now)
+    # IMSHOP may have refused the former number, or there was none; the new one need not wait for that.
+    _wait(connection, moves.values(), now)
     _remember(connection, moves)
+
+
+def is_parked(order_id: str) -> bool:
+    """Whether an order with this number has none just now."""
+    return order_id.startswith(_PARKED)
+
+
+def discard_parked(connection: Connection, now: datetime) -> None:
+    """Orders that went missing while they were parked get no number any more: nobody can be told of them."""
+    gone = select(seen.c.order_id).where(seen.c.missing_since.is_not(None), seen.c.order_id.startswith(_PARKED))
+    end(connection, "discarded", now, UNSENT, changes.c.order_id.in_(gone))
 
 
 def _parked(connection: Connection, moves: Mapping[str, str]) -> dict[str, str]:

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Row, exists, or_, select, upda
 
 from syncd.model import Change, Decision, Order, Seen
 from syncd.news import is_payment_in_question
+from syncd.state.numbers import is_parked
 from syncd.state.seen import SeenPart
 from syncd.state.store import in_chunks
 from syncd.state.tables import WAITING, changes, in_state, seen
@@ -97,6 +98,8 @@ def _why_not_retried(row: Row[Any], orders: set[str]) -> str | None:
         return "it is being sent"
     if row.state not in ("pending", "dead", "refused"):
         return f"it is {row.state}"
+    if is_parked(row.order_id):
+        return "its order has no number just now; it is sent as soon as the shop shows one"
     if row.newer_stands or row.order_id in orders:
         return "IMSHOP was told, or will be told, something newer about its order"
     return "IMSHOP knows already what its order is now" if row.known else None

@@ -30,20 +30,19 @@ def unsettled(connection: Connection, order_ids: Iterable[str], since: datetime)
 def outdate(connection: Connection, statuses: Mapping[str, str]) -> None:
     """These orders are about to be seen with these statuses: a decision that another one made true holds no more.
 
-    Where the shop accepted a cancellation and no status was named, the next one that it shows is taken to be it.
+    Where the shop accepted a cancellation and no status was named, that is any other than it had before: whether it is
+    that of a cancelled order, nobody can tell.
     """
     for row, status in _decisions(connection, statuses):
-        if status in (row.content and row.content["status"], row.order_status):
-            continue
-        learns = row.state == "accepted" and row.order_status is None
-        _note(connection, row, {"order_status": status} if learns else {"stands": False})
+        if status not in (row.content and row.content["status"], row.order_status):
+            _end(connection, row)
 
 
 def outdate_told(connection: Connection, statuses: Mapping[str, str]) -> None:
     """IMSHOP was told these statuses: what was decided while the order had another one is not what it knows."""
     for row, status in _decisions(connection, statuses):
         if row.order_status not in (None, status):
-            _note(connection, row, {"stands": False})
+            _end(connection, row)
 
 
 def _decisions(connection: Connection, statuses: Mapping[str, str]) -> Iterator[tuple[Row[Any], str]]:
@@ -56,5 +55,5 @@ def _decisions(connection: Connection, statuses: Mapping[str, str]) -> Iterator[
         yield from ((row, statuses[row.order_id]) for row in rows)
 
 
-def _note(connection: Connection, row: Row[Any], values: dict[str, object]) -> None:
-    connection.execute(update(cancellations).where(cancellations.c.id == row.id).values(values))
+def _end(connection: Connection, row: Row[Any]) -> None:
+    connection.execute(update(cancellations).where(cancellations.c.id == row.id).values(stands=False))

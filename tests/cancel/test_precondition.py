@@ -178,3 +178,24 @@ def test_an_operator_has_the_order_looked_up_too(office: Office) -> None:
     taken = desk.retry(failed.id)
     assert taken
     assert (taken.cancellation.state, office.shop.asked) == ("refused", [])
+
+
+def test_a_former_number_that_another_order_has_by_now_is_not_guessed(office: Office) -> None:
+    stage(office.state, Decision(replace(adopted("7").seen, shop_id="348")))
+    with office.state.staging() as staging:
+        staging.renumber({"7": "1007"}, NOON)
+    office.orders.put("1007", "new", shop_id="348")
+    office.orders.put("7", "new", shop_id="400")
+    failed = office.desk().receive(REQUEST)
+    assert (failed.state, office.shop.asked) == ("failed", [])
+    del office.orders.orders["7"]
+    assert office.desk().receive(REQUEST).state == "accepted"
+    assert [one.shop_id for one in office.shop.asked] == ["348"]
+
+
+def test_a_refusal_for_its_status_is_asked_anew(office: Office) -> None:
+    office.orders.put("7", "sent")
+    desk = office.desk(FROM)
+    assert desk.receive(REQUEST).state == "refused"
+    office.orders.put("7", "new")
+    assert desk.receive(REQUEST).state == "accepted"

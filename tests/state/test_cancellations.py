@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from syncd.model import CancelDecision, Cancellation, CancelRequest, Decision, Pause, Received
+from syncd.model import CancelDecision, Cancellation, CancelRequest, Decision, Order, Pause, Received
 from syncd.state import State
 from tests.made import NOON
 from tests.state.made import (
@@ -40,6 +40,11 @@ def asked(order_id: str | None = "7", uuid: str | None = None) -> CancelRequest:
 
 def receive(state: State, what: CancelRequest | None = None, now: Any = NOON, token: str = "token") -> Received:
     return state.receive(what or asked(), token, now, now + MINUTE)
+
+
+def shown(order_id: str, status: str = "new") -> Order:
+    """The order as a look into the shop shows it."""
+    return Order(order_id, {"status": status}, shop_id="k7")
 
 
 def decide(state: State, ruling: CancelDecision, now: Any = NOON, *, what: CancelRequest | None = None) -> Cancellation:
@@ -133,16 +138,6 @@ def test_a_payment_makes_no_decision_untrue(state: State) -> None:
     assert not receive(state).mine
 
 
-def test_without_a_status_the_next_one_is_taken_to_be_the_cancelled_one(state: State) -> None:
-    stage(state, adopted("7"))
-    decide(state, CancelDecision("accepted"))
-    stage(state, decision("7", content={"status": "new", "paid": True, "payment_id": "p"}))
-    stage(state, decision("7", "gone", 2))
-    assert not receive(state).mine
-    stage(state, decision("7", "new", 3))
-    assert receive(state).mine
-
-
 def test_a_refusal_of_an_order_that_is_seen_only_later_does_not_stand(state: State) -> None:
     decide(state, REFUSED)
     assert not receive(state).mine
@@ -195,23 +190,73 @@ def test_a_number_that_nobody_knows_yet_is_found_to_be_that_of_an_order_being_ca
     stage(state, Decision(replace(adopted("7").seen, shop_id="k7")))
     first = receive(state).cancellation
     unknown = receive(state, asked("1007"), token="other").cancellation
-    found = state.identify(unknown, "1007", "k7", NOON)
+    found = state.identify(unknown, shown("1007"), NOON, NOON)
     assert (found.mine, found.cancellation.id, found.cancellation.asked) == (False, first.id, 2)
     assert [one.id for one in state.cancellations()] == [first.id]
 
 
 def test_a_key_that_was_looked_up_is_kept(state: State) -> None:
     mine = receive(state).cancellation
-    found = state.identify(mine, "7", "k7", NOON)
+    found = state.identify(mine, shown("7"), NOON, NOON)
     assert (found.mine, found.cancellation.order_id, found.cancellation.shop_id) == (True, "7", "k7")
     state.decide(found.cancellation, ACCEPTED, NOON, answered=True)
     assert the(state).shop_id == "k7"
 
 
+def test_a_look_into_the_shop_ends_a_decision_that_it_contradicts(state: State) -> None:
+    stage(state, Decision(replace(adopted("7").seen, shop_id="k7")))
+    first = decide(state, ACCEPTED)
+    unknown = receive(state, asked("1007"), now=UNTIL, token="other").cancellation
+    assert state.identify(unknown, shown("1007", "cancelled"), UNTIL, UNTIL).cancellation.id == first.id
+    unknown = receive(state, asked("1007"), now=UNTIL, token="other").cancellation
+    assert state.identify(unknown, shown("1007"), UNTIL, UNTIL).mine
+
+
+def test_a_look_from_before_the_decision_contradicts_nothing(state: State) -> None:
+    stage(state, Decision(replace(adopted("7").seen, shop_id="k7")))
+    unknown = receive(state, asked("1007"), token="other").cancellation
+    first = decide(state, ACCEPTED, UNTIL)
+    assert state.identify(unknown, shown("1007"), NOON, UNTIL).cancellation.id == first.id
+
+
+def test_two_orders_with_one_key_are_cancelled_each(state: State) -> None:
+    stage(state, *(Decision(replace(adopted(number).seen, shop_id="k7")) for number in ("7", "8")))
+    decide(state, ACCEPTED)
+    other = receive(state, asked("8"), token="other")
+    assert other.mine
+    assert state.identify(other.cancellation, shown("8"), UNTIL, UNTIL).mine
+
+
+def test_a_former_number_is_not_answered_from_memory(state: State) -> None:
+    """It may be another order's by now."""
+    stage(state, Decision(replace(adopted("7").seen, shop_id="k7")))
+    with state.staging() as staging:
+        staging.renumber({"7": "1007"}, NOON)
+    decide(state, ACCEPTED, what=asked("1007"))
+    assert (receive(state, asked("1007")).mine, receive(state, asked("7")).mine) == (False, True)
+
+
+def test_without_a_cancelled_status_a_decision_holds_until_another_status_is_seen(state: State) -> None:
+    stage(state, adopted("7"))
+    decide(state, replace(ACCEPTED, status=None))
+    assert not receive(state).mine
+    stage(state, decision("7", content={"status": "new", "paid": True, "payment_id": "p"}))
+    assert not receive(state).mine
+    stage(state, decision("7", "packed", 2))
+    assert receive(state).mine
+
+
+def test_a_refusal_of_an_order_that_was_last_seen_with_another_status_does_not_last(state: State) -> None:
+    stage(state, adopted("7"))
+    mine = receive(state).cancellation
+    state.decide(mine, REFUSED, NOON, answered=True, shown="packed")
+    assert receive(state).mine
+
+
 def test_a_key_that_is_looked_up_too_late_changes_nothing(state: State) -> None:
     late = receive(state).cancellation
     now = receive(state, now=UNTIL).cancellation
-    assert state.identify(late, "7", "k7", UNTIL).cancellation == late
+    assert state.identify(late, shown("7"), UNTIL, UNTIL).cancellation == late
     assert state.cancellation(now.id) == now
 
 

@@ -83,6 +83,27 @@ def test_an_order_whose_number_is_taken_waits_for_its_own(numbered: State) -> No
     assert numbered.current_number(parked) == parked
 
 
+def test_nobody_is_told_of_an_order_without_a_number(numbered: State) -> None:
+    stage(numbered, keyed(decision("349", "packed"), "349"))
+    give(numbered, {"348": "349"})
+    (waits,) = numbered.changes(state="pending")
+    assert "no number" in numbered.retry([waits.id], now=NOON).left[waits.id]
+    compare = numbered.start_compare()
+    assert numbered.miss(compare, NOON) is None
+    numbered.release(NOON)
+    numbered.miss(compare, NOON)
+    assert states(numbered) == ["discarded"]
+
+
+def test_what_waits_of_a_renumbered_order_is_due_at_once(numbered: State) -> None:
+    """IMSHOP may have refused its former number."""
+    stage(numbered, keyed(decision("348", "packed"), "348"))
+    (push,) = take(numbered)
+    write_down(numbered, outcome(push, "retry", next_attempt_at=NOON + HOUR))
+    give(numbered, {"348": "1348"})
+    assert [push.order_id for push in take(numbered)] == ["1348"]
+
+
 def test_a_push_that_is_on_its_way_is_written_down_for_the_new_number(numbered: State) -> None:
     stage(numbered, keyed(decision("348", "packed"), "348"))
     (push,) = take(numbered)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import subprocess
@@ -30,6 +31,17 @@ from tests.servers import execute
 from tests.state.made import adopted, another, stage
 
 MIGRATIONS = Path(syncd.state.__file__).parent / "migrations"
+
+
+_CANCELLED = text(
+    "INSERT INTO cancellations (token, generation, order_id, state, received_at, asked, attempts, claimed_until, "
+    "decided_at, status, in_doubt, order_status) VALUES ('', 'current', :order, :state, 1, 1, 1, 1, 1, :answered, "
+    "false, :before)"
+)
+_SEEN = text(
+    "INSERT INTO seen (order_id, content, revision, first_seen_at, changed_at, compared_in) "
+    "VALUES (:order, :content, 1, 1, 1, 1)"
+)
 
 
 def refusal(url: str, *, create: bool = True) -> str:
@@ -64,6 +76,23 @@ def test_an_older_daemon_that_leads_by_its_session_is_waited_for(postgresql_stat
     store.close()
     with another(postgresql_state) as state:
         assert state.lease().acquire()
+
+
+def test_decisions_that_an_older_version_made_hold_if_they_are_true(url: str) -> None:
+    store = Store(connect(url, create=True), place(url), str, 5)
+    decided: list[tuple[str, str, str | None, str, str]]
+    decided = [("1", "accepted", "cancelled", "new", "cancelled"), ("2", "accepted", "cancelled", "new", "packed")]
+    decided += [("3", "refused", None, "sent", "sent"), ("4", "refused", None, "sent", "new")]
+    decided += [("5", "accepted", None, "new", "new")]
+    with store.write() as connection:
+        migrate.upgrade(connection, "cancellations")
+        for order, state, answered, before, now in decided:
+            connection.execute(_CANCELLED, {"order": order, "state": state, "answered": answered, "before": before})
+            connection.execute(_SEEN, {"order": order, "content": json.dumps({"status": now})})
+        migrate.upgrade(connection)
+        stand = connection.execute(text("SELECT order_id FROM cancellations WHERE stands ORDER BY 1")).scalars().all()
+    store.close()
+    assert stand == ["1", "3"]
 
 
 def test_a_new_state_has_the_tables_that_the_code_uses(state: State) -> None:
