@@ -188,7 +188,8 @@ def _see_cancelled(
     connection: Connection, before: Seen, row: Row[Any], decision: CancelDecision, now: datetime
 ) -> None:
     """From now on the order counts as seen with the cancelled status, and IMSHOP as told. What waited to be told of it
-    is void; what is on its way just now may reach IMSHOP after the answer, and then the cancelled status follows it."""
+    is void. What is on its way just now may reach IMSHOP before or after the answer: the cancelled status follows it, and
+    until then nobody knows which of the two IMSHOP heard last."""
     is_new = not before.content
     texts = {"status": decision.status} | ({"message": decision.message} if "message" in before.content else {})
     content = {**before.content, **texts}
@@ -201,6 +202,7 @@ def _see_cancelled(
     of_order = changes.c.order_id == clean(before.order_id)
     overtaken = connection.execute(select(changes.c.content).where(CLAIMED, of_order)).scalars().all()
     if any(content["status"] != decision.status for content in overtaken):
+        connection.execute(update(changes).where(CLAIMED, of_order).values(in_doubt=True))
         staging.store([Decision(after, _told_after_all(before, after, decision))], now, counting=False)
     else:
         staging.store([Decision(after, void=True)], now, counting=False)

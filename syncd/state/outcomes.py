@@ -50,6 +50,7 @@ _STANDING = (
         changes.c.state,
         changes.c.claim,
         changes.c.claimed_at,
+        changes.c.in_doubt,
         changes.c.ended_at,
         NEWER_TOLD.label("newer_told"),
         NEWER_GOES.label("newer_goes"),
@@ -251,15 +252,18 @@ def _acknowledged(outcome: Outcome, row: Row[Any]) -> dict[str, object]:
         "status": push.status,
         "at": outcome.ended_at,
         "uuid": answer and answer.uuid,
-        "known": _known_once_delivered(row),
+        "known": _known_once_delivered(row, overtaken=row.in_doubt and not push.in_doubt),
     }
 
 
-def _known_once_delivered(row: Row[Any]) -> str | None:
-    """What is kept in `told` of an order once this change of it is delivered."""
+def _known_once_delivered(row: Row[Any], *, overtaken: bool) -> str | None:
+    """What is kept in `told` of an order once this change of it is delivered. `overtaken`: while it was on its way its
+    buyer was answered that it is cancelled, so nobody knows which status IMSHOP heard last."""
     if not row.seen_content:
         return None
     known = known_after(row.content, told_of(row.seen_content, row.told))
+    if overtaken:
+        known = {**known, "status": None}
     return None if known == row.seen_content else canonical(known)
 
 

@@ -167,7 +167,8 @@ class ModelImshop:
             "is told what the merchant skips": self.verdict(push.status) != "push",
             "is told what it never was": not (_says(push, version) or _only_cancels(push, version, known)),
             "is told something older": number < known.version and number != known.overtaken,
-            "is told again without need": not (known.repeatable or known.asked_again or _is_news(push, known)),
+            "is told again without need": not (known.repeatable or known.asked_again or _is_news(push, known))
+            and known.overtaken is None,
         }.items():
             if is_so:
                 self.broken.append(f"order {push.order_id} {fault}: {push}, IMSHOP knows {known}")
@@ -194,9 +195,9 @@ def payment_of(content: Content) -> Payment | None:
 
 
 def agrees(known: Knowledge, content: Content) -> bool:
-    """Whether IMSHOP knows all of the content that can be told."""
+    """Whether IMSHOP knows all of the content that can be told. No status: nobody can say which it knows."""
     return (
-        known.status == content["status"]
+        content["status"] in (None, known.status)
         and content["tracking"] in (None, known.tracking)
         and payment_of(content) in (None, known.payment)
     )

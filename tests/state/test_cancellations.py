@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from syncd.diff import Policy, diff
 from syncd.model import CancelDecision, Cancellation, CancelRequest, Decision, Order, Pause, Received
 from syncd.state import State
 from tests.made import NOON
@@ -369,6 +370,19 @@ def test_a_push_that_may_have_reached_imshop_is_followed_by_the_cancelled_status
     decide(state, ACCEPTED)
     written_down(state, outcome(push, "retry", in_doubt=True))
     assert [after.status for after in take(state)] == ["cancelled"]
+
+
+def test_an_order_that_is_active_again_is_told_so_after_a_push_that_the_answer_overtook(state: State) -> None:
+    """IMSHOP may have heard the answer after the push."""
+    stage(state, adopted("7"))
+    stage(state, decision("7", "packed"))
+    (push,) = take(state)
+    decide(state, ACCEPTED)
+    with state.staging() as staging:
+        order = Order("7", {"status": "packed"})
+        staging.store(diff([order], staging.load(["7"]), Policy(lambda _status: "push")), NOON, counting=False)
+    written_down(state, outcome(push))
+    assert [push.status for push in take(state)] == ["packed"]
 
 
 def test_a_cancelled_status_that_is_on_its_way_is_not_told_twice(state: State) -> None:
