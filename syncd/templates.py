@@ -19,6 +19,8 @@ NAMES = ("order_id", "shop_id", "uuid", "reason")
 IDENTIFIERS = frozenset({"order_id", "shop_id", "uuid"})
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json; charset=utf-8"
+WITH_BODY = ("POST", "PUT", "PATCH")
+"""Methods of which a call that has no body of its own gets one with all that is known."""
 
 Values = Mapping[str, str]
 Quote: TypeAlias = Callable[[str], str]
@@ -31,6 +33,8 @@ _ESCAPED = re.compile(r"%[0-9A-Fa-f]{2}")
 _JSON_BEGINS = re.compile(r'\s*(\{\s*["}]|\[\s*["\[{\]])')
 _ENCLOSED = re.compile(r"""(?:^|(?<=[\s(=:,;\[{]))(["'`])(?:(?!\1).)*?\{\w+\}(?:(?!\1).)*\1""", re.DOTALL)
 _IN_APOSTROPHES = re.compile(r"'[^']*'")
+_MEANT_AS_PLACE = re.compile(r"""\{[^\s{}"',:]*\}|^\s*\{[^{}"]*\}\s*$""")
+"""Braces that a person took for a place. Those of a language within a text, as GraphQL's, hold more than a word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,9 @@ def url_template(text: str, names: Collection[str] = NAMES) -> Template:
     address, question, query = text.partition("?")
     if "#" in text and _NAMED.search(text.partition("#")[2]):
         raise ValueError("holds a place behind a #, which is never sent")
-    if _places(address, names) and re.search(r'["`<>{}]', unquote(_NAMED.sub("x", address))):
+    has_places = _places(address, names)
+    _no_other_braces(address, names)
+    if re.search(r'["`<>{}]' if has_places else "[{}]", unquote(_NAMED.sub("x", address))):
         raise ValueError("holds a place in a path with quotes or braces, and nobody can tell how it is read")
     parts = _apostrophes_doubled(address, names, _path_quoted)
     if question:
@@ -96,18 +102,14 @@ def body_template(text: str, content_type: str | None, names: Collection[str] = 
     return Template(_form(text, names)), content_type or FORM
 
 
-def text_template(text: str, names: Collection[str] = NAMES) -> Template:
-    """A text that nobody reads as anything but text."""
-    return Template(_text(text, names))
-
-
 def _text(text: str, names: Collection[str]) -> list[str | Place]:
     """A text as the layer around it gives it, without that layer's quoting: it may be another layer itself."""
-    if not _places(text, names):
-        return [text]
     bare = _NAMED.sub("x", text)
-    if _parses(text) and bare.lstrip()[:1] in ("{", "["):
+    if bare.lstrip()[:1] in ("{", "[") and _parses(text):
         return _json(text, names)
+    if not _places(text, names):
+        _no_other_braces(text, names)
+        return [text]
     if _JSON_BEGINS.match(bare) or _is_json_without_quotes(text):
         raise ValueError('holds JSON that cannot be read; places stand within quotes: {"number": "{order_id}"}')
     if bare.lstrip().startswith("<"):
@@ -156,14 +158,13 @@ def _form_field(field: str, names: Collection[str]) -> list[str | Place]:
 def _parameter(field: str, names: Collection[str]) -> list[str | Place]:
     """A parameter in an address stays as it is written, unless it holds a place."""
     name, equals, value = field.partition("=")
-    if not _places(unquote_plus(field), names):
-        return [field]
     inner = (
         _apostrophes_doubled(unquote_plus(value), names, str)
         if _is_within_apostrophes(unquote_plus(value))
         else _text(unquote_plus(value), names)
     )
-    return [*_within(_text(unquote(name), names), _percent), equals, *_within(inner, _percent)]
+    parts = [*_within(_text(unquote(name), names), _percent), equals, *_within(inner, _percent)]
+    return parts if any(isinstance(part, Place) for part in parts) else [field]
 
 
 def _apostrophes_doubled(text: str, names: Collection[str], quoted: Quote) -> list[str | Place]:
@@ -178,13 +179,14 @@ def _apostrophes_doubled(text: str, names: Collection[str], quoted: Quote) -> li
 
 
 def _is_within_apostrophes(text: str) -> bool:
-    """Whether each place of the text stands between apostrophes."""
-    return not _NAMED.search(_IN_APOSTROPHES.sub("", text))
+    """Whether the text holds places, and each of them stands between apostrophes."""
+    return _NAMED.search(text) is not None and not _NAMED.search(_IN_APOSTROPHES.sub("", text))
 
 
 def _quoted_alike(text: str, names: Collection[str], quoted: Quote) -> list[str | Place]:
     """The text as it is, and places whose values are quoted so."""
     _places(text, names)
+    _no_other_braces(text, names)
     parts: list[str | Place] = []
     at = 0
     for found in _NAMED.finditer(text):
@@ -212,9 +214,20 @@ def _places(text: str, names: Collection[str]) -> bool:
     """Whether it holds a place. ValueError: it holds a name in braces that nothing fills in."""
     for name in _NAMED.findall(text):
         if name not in names:
-            near = get_close_matches(name, sorted(names), n=1, cutoff=0.0)[0]
-            raise ValueError(f"holds {{{name}}}, which nothing fills in; did you mean {{{near}}}?")
+            raise ValueError(_unknown(f"{{{name}}}", names))
     return _NAMED.search(text) is not None
+
+
+def _no_other_braces(text: str, names: Collection[str]) -> None:
+    """ValueError: a text, no JSON, holds braces that are meant as a place and are none: {order-id}, {}, {order_id!r}"""
+    if found := _MEANT_AS_PLACE.search(_NAMED.sub(r"\1", text)):
+        written = f"{{{found[0]}}}" if found[0][1:-1] in names else found[0]
+        raise ValueError(_unknown(written, names))
+
+
+def _unknown(written: str, names: Collection[str]) -> str:
+    near = get_close_matches(written.strip("{ }").lower(), sorted(names), n=1, cutoff=0.0)[0]
+    return f"holds {written}, which nothing fills in; did you mean {{{near}}}?"
 
 
 def _looks_like_json(text: str) -> bool:

@@ -172,6 +172,40 @@ def test_what_cannot_be_filled_in_safely_or_be_meant_is_refused(given: dict[str,
     assert why in fault(**given)
 
 
+NO_ORDER = "does not say which order: write {order_id}, {shop_id} or {uuid} into SYNCD_CANCEL__URL"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"METHOD": "GET"},
+        {"METHOD": "DELETE", "PATH": "/orders?why={reason}"},
+        {"BODY": '{"status": "cancelled"}'},
+        {"METHOD": "PUT", "BODY": "status=x", "HEADERS__X_WHY": "{reason}"},
+    ],
+)
+def test_a_call_that_names_no_order_is_a_fault(given: dict[str, str]) -> None:
+    assert NO_ORDER in fault(URL="https://shop.example/cancel", **given)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"METHOD": "GET", "PATH": "/orders?n={uuid}"},
+        {"BODY": '{"a": {"b": "{order_id}"}}'},
+        {"METHOD": "DELETE", "HEADERS__X_ORDER": "{shop_id}"},
+    ],
+)
+def test_any_part_of_a_call_may_name_the_order(given: dict[str, str]) -> None:
+    assert cancel(URL="https://shop.example/cancel", **given).calls_http
+
+
+def test_what_is_confirmed_is_a_status() -> None:
+    assert fault(URL=CALL, CONFIRM="true").startswith("SYNCD_CANCEL__STATUS: is not set, but SYNCD_CANCEL__CONFIRM")
+    assert cancel(URL=CALL, CONFIRM="true", STATUS="cancelled").confirm
+
+
 def test_lists_are_split_at_commas() -> None:
     chosen = cancel(URL=CALL, FROM=" new , packed", REFUSED="400,409")
     assert (chosen.from_, chosen.refused) == (("new", "packed"), (400, 409))

@@ -136,6 +136,12 @@ def test_a_header_holds_nothing_that_ends_it(values: dict[str, str]) -> None:
         ("o=%257B{order_id}", "with %XX in it"),
         ('o="{order_id}"', "between quotes in a text that is not JSON"),
         ('{"query": "mutation { cancel(id: \\"{order_id}\\") }"}', "between quotes in a text that is not JSON"),
+        ('{"n": "{order-id}"}', r"holds \{order-id\}, which nothing fills in; did you mean \{order_id\}\?"),
+        ('{"n": "no {}"}', "which nothing fills in"),
+        ('{"n": "{ORDER_ID}"}', r"did you mean \{order_id\}\?"),
+        ('{"n": "{ order_id }"}', r"did you mean \{order_id\}\?"),
+        ("n={order_id!r}", r"holds \{order_id!r\}, which nothing fills in"),
+        ('o={"n": "{{order_id}}"}', r"holds \{\{order_id\}\}, which nothing fills in"),
     ],
 )
 def test_a_body_that_nobody_can_tell_how_it_is_read_is_refused(template: str, why: str) -> None:
@@ -147,6 +153,11 @@ def test_a_body_that_nobody_can_tell_how_it_is_read_is_refused(template: str, wh
     ("template", "why"),
     [
         ("https://shop/{order}", "did you mean"),
+        ("https://shop/{order-id}", r"did you mean \{order_id\}"),
+        ("https://shop/{}/{order_id}", "which nothing fills in"),
+        ("https://shop/{{order_id}}", "which nothing fills in"),
+        ("https://shop/?n={order_id!r}", "which nothing fills in"),
+        ("https://shop/?n={ORDER_ID}", r"did you mean \{order_id\}"),
         ("https://shop/o#{order_id}", "behind a #"),
         ('https://shop/{"n":"{order_id}"}', "in a path with quotes or braces"),
         ('https://shop/?f="{order_id}"', "between quotes"),
@@ -155,6 +166,22 @@ def test_a_body_that_nobody_can_tell_how_it_is_read_is_refused(template: str, wh
 def test_an_address_that_nobody_can_tell_how_it_is_read_is_refused(template: str, why: str) -> None:
     with pytest.raises(ValueError, match=why):
         url_template(template)
+
+
+@pytest.mark.parametrize("text", ["{order-id}", "{}", "{order_id!r}", "{ORDER_ID}"])
+def test_braces_in_a_header_that_are_no_place_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="which nothing fills in"):
+        header_template(text)
+
+
+def test_braces_of_json_and_of_a_language_are_left_alone() -> None:
+    for text in (
+        '{"a": {"b": "{order_id}", "c": {}}}',
+        'o={"a":{},"b":["{order_id}"]}&c={"d":{}}',
+        '{"query": "mutation($id: ID!) { cancel(id: $id) { id } }", "variables": {"id": "{order_id}"}}',
+    ):
+        assert body(text).places == {"order_id"}
+    assert url_template('https://shop/?f={"a":{},"b":"{uuid}"}').places == {"uuid"}
 
 
 def test_what_holds_no_place_stays_as_it_is() -> None:

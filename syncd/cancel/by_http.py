@@ -24,7 +24,7 @@ import requests
 from jmespath.exceptions import JMESPathError
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
 
-from syncd.cancel.shop import NO_SUCH_ORDER, known, values_of
+from syncd.cancel.shop import NO_SUCH_ORDER, known, unnamed, values_of
 from syncd.cancel.words import for_the_buyer, one_line
 from syncd.errors import CancelError
 from syncd.http import (
@@ -41,13 +41,12 @@ from syncd.http import (
 )
 from syncd.logs import fields
 from syncd.model import CancelDecision, Cancellation
-from syncd.templates import IDENTIFIERS, JSON, Template, Values, body_template, header_template, url_template
+from syncd.templates import IDENTIFIERS, JSON, WITH_BODY, Template, Values, body_template, header_template, url_template
 
 log = logging.getLogger("syncd")
 
 ANSWER_LIMIT = 1024 * 1024
 QUOTED = 200
-WITH_BODY = ("POST", "PUT", "PATCH")
 _YES = (True, 1, "1", "true", "True", "yes", "Y", "y")
 _NO = (False, 0, "0", "false", "False", "no", "N", "n")
 
@@ -101,8 +100,9 @@ class HttpShop:
         if self._call.body is None and self._call.method in WITH_BODY:
             wanted |= IDENTIFIERS
         there = known(cancellation, wanted)
-        if not there or (self._url.places & IDENTIFIERS) - there:
-            return NO_SUCH_ORDER
+        missing = (self._url.places & IDENTIFIERS) - there if there else wanted
+        if missing or not there:
+            return unnamed(cancellation, missing, "the shop's call")
         with requests.Session() as session:
             session.auth = AsGiven()
             for scheme in ("http://", "https://"):

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, TextClause, create_engine, make_url, text
 from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError
 
-from syncd.cancel.shop import NO_SUCH_ORDER, known, values_of
+from syncd.cancel.shop import NO_SUCH_ORDER, known, unnamed, values_of
 from syncd.errors import CancelError
 from syncd.model import CancelDecision, Cancellation
 from syncd.sources.columns import text_of
@@ -66,9 +66,9 @@ class SqlShop:
         return "order_id" in self._names
 
     def cancel(self, cancellation: Cancellation, seconds: float) -> CancelDecision:
-        there = known(cancellation, {comparison.name for comparison in self._comparisons})
-        if not there:
-            return NO_SUCH_ORDER
+        compared = {comparison.name for comparison in self._comparisons}
+        if not known(cancellation, compared):
+            return unnamed(cancellation, compared, "SYNCD_CANCEL__SQL")
         ends_at = monotonic() + seconds
         try:
             held = self._held(cancellation)

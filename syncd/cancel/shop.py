@@ -47,6 +47,18 @@ def known(cancellation: Cancellation, names: Collection[str]) -> set[str]:
     return {name for name in names if values[name].strip(".")}
 
 
+def unnamed(cancellation: Cancellation, missing: Collection[str], where: str) -> CancelDecision:
+    """What follows where the way of cancelling, set at `where`, asks for identifiers that are not known: without a
+    number it is no order that anybody knows. CancelError: it is one, but has not what the way asks for."""
+    if "order_id" in missing or cancellation.order_id is None:
+        return NO_SUCH_ORDER
+    names = " and no ".join(sorted(missing))
+    raise CancelError(
+        f"order {cancellation.order_id} has no {names}, and {where} asks for it, so the shop was not asked. "
+        "Name the order by what every order has"
+    )
+
+
 def within(seconds: float, call: Callable[[], T]) -> T:
     """What `call` returns or raises, in a thread of its own, which is left behind when time is up: no driver and no
     resolver can be interrupted. CancelError: it raised something unexpected, or is not done within `seconds`."""

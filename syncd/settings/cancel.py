@@ -4,17 +4,26 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, SecretStr, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainValidator,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from syncd.settings import api_values, urls
 from syncd.settings.api import JmesPath
 from syncd.settings.group import EmptyMeansOff, Group, Masked, Members
 from syncd.settings.values import duration, quoted, within
 from syncd.statement import comparisons
-from syncd.templates import IDENTIFIERS, NAMES, body_template, header_template, url_template
+from syncd.templates import IDENTIFIERS, NAMES, WITH_BODY, body_template, header_template, url_template
 
 _PLAIN_HEADERS = ("Accept", "Content-Type", "User-Agent")
 _PARAMETER = re.compile(r"(?<![:\w\\]):(\w+)")
@@ -100,6 +109,10 @@ def http_codes(text: str) -> tuple[int, ...]:
     return tuple(int(code) for code in found)
 
 
+def _content_type(headers: Mapping[str, SecretStr]) -> str | None:
+    return headers["Content-Type"].get_secret_value() if "Content-Type" in headers else None
+
+
 def _hidden(_name: str, _text: str) -> str:
     return "***"
 
@@ -173,6 +186,7 @@ class Cancel(Group):
     )
     status: str | None = Field(
         default=None,
+        validate_default=True,
         description="the shop's code of a cancelled order: answered on success, and taken as last seen, so not pushed",
     )
     message: str | None = Field(
@@ -205,10 +219,8 @@ class Cancel(Group):
     @field_validator("body")
     @classmethod
     def _is_json_or_a_form(cls, body: str | None, info: ValidationInfo) -> str | None:
-        given = info.data.get("headers", {})
-        kind = next((value.get_secret_value() for name, value in given.items() if name == "Content-Type"), None)
         if body is not None:
-            body_template(body, kind)
+            body_template(body, _content_type(info.data.get("headers", {})))
         return body
 
     @field_validator("auth")
@@ -220,6 +232,31 @@ class Cancel(Group):
         if auth and url and urlsplit(url.get_secret_value()).username is not None:
             raise ValueError("is set, and a login stands in SYNCD_CANCEL__URL; leave one of them out")
         return auth
+
+    @field_validator("status")
+    @classmethod
+    def _is_what_is_confirmed(cls, status: str | None, info: ValidationInfo) -> str | None:
+        if info.data.get("confirm") and status is None:
+            raise ValueError(
+                "is not set, but SYNCD_CANCEL__CONFIRM is true: behind the shop's yes the order must have that status"
+            )
+        return status
+
+    @model_validator(mode="after")
+    def _names_the_order(self) -> Self:
+        """An order that is named nowhere cannot be cancelled; a program and an UPDATE are looked at by themselves."""
+        if not self.calls_http or (self.body is None and self.method in WITH_BODY):
+            return self
+        templates = [url_template(self.url.get_secret_value())] if self.url else []
+        templates += [url_template(f"https://shop{self.path}")]
+        templates += [header_template(value.get_secret_value()) for value in self.headers.values()]
+        templates += [body_template(self.body, _content_type(self.headers))[0]] if self.body is not None else []
+        if not any(template.places & IDENTIFIERS for template in templates):
+            raise ValueError(
+                "URL does not say which order: write {order_id}, {shop_id} or {uuid} into SYNCD_CANCEL__URL, …__PATH, "
+                "…__BODY or …__HEADERS"
+            )
+        return self
 
     @field_validator("confirm")
     @classmethod

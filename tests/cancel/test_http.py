@@ -91,9 +91,7 @@ def test_a_form_is_quoted_as_a_form(server: HttpServer) -> None:
     [
         ("/{order_id}", None, None, "u"),
         ("/{order_id}", None, "..", "u"),
-        ("/{uuid}", None, "7", None),
-        ("/", "{}", "7", "u"),
-        ("/", '["{uuid}"]', "7", None),
+        ("/", '["{order_id}"]', "..", "u"),
     ],
 )
 def test_an_order_that_cannot_be_named_is_refused_unasked(
@@ -101,6 +99,15 @@ def test_an_order_that_cannot_be_named_is_refused_unasked(
 ) -> None:
     decision = shop(server, path, body=body).cancel(cancellation(order_id, uuid), 5)
     assert (decision, server.calls) == (NO_SUCH_ORDER, [])
+
+
+@pytest.mark.parametrize(
+    ("path", "body"), [("/{uuid}", None), ("/{order_id}/{uuid}", None), ("/", '["{uuid}"]'), ("/", "n={uuid}")]
+)
+def test_an_order_without_what_the_call_asks_for_is_a_failure(server: HttpServer, path: str, body: str | None) -> None:
+    error = failure(shop(server, path, body=body), uuid=None)
+    assert "order 7 has no uuid, and the shop's call asks for it" in str(error)
+    assert (error.in_doubt, server.calls) == (False, [])
 
 
 REASON = "Уже в пути"

@@ -139,6 +139,12 @@ def test_a_padded_column_holds_the_number_that_it_shows(postgresql_database: str
         assert by_number.cancel(cancellation("7"), 5) == ACCEPTED
 
 
+def test_an_order_without_what_the_update_compares_is_a_failure(shop_url: str) -> None:
+    with shop(shop_url, "UPDATE orders SET state = 'cancelled' WHERE number = :uuid") as by_uuid:
+        error = failure(by_uuid, uuid=None)
+    assert "order 7 has no uuid, and SYNCD_CANCEL__SQL asks for it" in str(error)
+
+
 def test_a_uuid_is_the_same_in_capitals(postgresql_database: str) -> None:
     uuid = "cfe64e76-dbc4-4f0f-b9d1-7423aeb6f195"
     execute(
