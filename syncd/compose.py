@@ -14,13 +14,13 @@ from uuid import uuid4
 from syncd.cancel import CommandShop, Desk, HttpCall, HttpShop, Present, Shop, SqlShop, words
 from syncd.deliver import Clocks, Deliverer, Limits, Outbox
 from syncd.errors import SettingsError
+from syncd.http import without_login
 from syncd.imshop import Imshop
 from syncd.logs import fields
 from syncd.model import Cancellation, Outcome
 from syncd.poll import Poller
 from syncd.redact import Redactor
 from syncd.settings import Settings
-from syncd.settings.source import Source as ShopSettings
 from syncd.sources import Api, ApiSource, DatabaseSource, Source, StatusList
 from syncd.sources.api.answers import origin
 from syncd.sources.api.request import behind
@@ -175,7 +175,7 @@ def cancelling_shop(settings: Settings) -> HttpShop | CommandShop | SqlShop | No
         try:
             return HttpShop(_cancelling_call(settings), redact)
         except ValueError as error:  # of the source's own address, which may hold other names in braces
-            raise SettingsError([f"SYNCD_CANCEL__URL: {error}"]) from None
+            raise SettingsError([f"SYNCD_{'CANCEL' if to.url else 'SOURCE'}__URL: {error}"]) from None
     if to.command:
         return CommandShop(to.command, redact, wants_shop_id=gives_shop_id(settings))
     if to.sql:
@@ -185,15 +185,16 @@ def cancelling_shop(settings: Settings) -> HttpShop | CommandShop | SqlShop | No
 
 
 def _cancelling_call(settings: Settings) -> HttpCall:
-    """Where the address is the source's, its login is too, unless another one is set."""
+    """Where the server is the source's, its login is too, unless the call has one of its own."""
     to, shop = settings.cancel, settings.source
-    url = (to.url or shop.url).get_secret_value()
+    of_shop, login_of_shop = without_login(shop.url.get_secret_value())
+    url, auth = without_login(to.url.get_secret_value()) if to.url else (of_shop, None)
+    auth = to.auth.get_secret_value() if to.auth else auth
     headers = {name.title(): value.get_secret_value() for name, value in to.headers.items()}
-    auth = to.auth.get_secret_value() if to.auth else None
-    if shop.is_api and auth is None and "Authorization" not in headers and _is_same_server(url, shop):
+    if shop.is_api and auth is None and "Authorization" not in headers and origin(url) == origin(of_shop):
         headers = {name.title(): value.get_secret_value() for name, value in shop.headers.items()} | headers
-        auth = shop.auth.get_secret_value() if shop.auth and "Authorization" not in headers else None
-        url = url if to.url else shop.url.get_secret_value()
+        login = shop.auth.get_secret_value() if shop.auth else login_of_shop
+        auth = login if "Authorization" not in headers else None
     return HttpCall(
         url=behind(url, to.path, shop.path),
         method=to.method,
@@ -204,10 +205,6 @@ def _cancelling_call(settings: Settings) -> HttpCall:
         reason=to.reason,
         refused=to.refused,
     )
-
-
-def _is_same_server(url: str, shop: ShopSettings) -> bool:
-    return origin(url) == origin(shop.url.get_secret_value())
 
 
 def gives_shop_id(settings: Settings) -> bool:

@@ -157,6 +157,11 @@ def test_what_nobody_can_reach_is_a_fault() -> None:
         ({"URL": CALL, "FROM": "new,,sent"}, "is not a list of the shop's codes"),
         ({"URL": "https://u:p@shop.example/{uuid}", "AUTH": "bearer:t"}, "a login stands in SYNCD_CANCEL__URL"),
         ({"URL": CALL, "HEADERS__AUTHORIZATION": "x", "AUTH": "bearer:t"}, "leave one of them out"),
+        (
+            {"URL": "https://u:p@shop.example/{uuid}", "HEADERS__AUTHORIZATION": "x"},
+            "a login stands in SYNCD_CANCEL__URL; leave one",
+        ),
+        ({"COMMAND": "cancel", "AUTH": "bearer:t"}, "so is SYNCD_CANCEL__AUTH, which is for SYNCD_CANCEL__URL"),
         ({"URL": CALL, "AUTH": "token"}, "is neither bearer:TOKEN nor basic:USER:PASSWORD"),
         ({"COMMAND": "cancel", "CONFIRM": "true"}, "SYNCD_CANCEL__URL is not set"),
         ({"SQL": "UPDATE o SET s = 'x' WHERE id = :order_id + 0"}, "compares :order_id with more than a column"),

@@ -258,6 +258,21 @@ class Cancel(Group):
             )
         return self
 
+    @field_validator("headers")
+    @classmethod
+    def _no_second_login(cls, headers: Mapping[str, SecretStr], info: ValidationInfo) -> Mapping[str, SecretStr]:
+        url = info.data.get("url")
+        if "Authorization" in headers and url and urlsplit(url.get_secret_value()).username is not None:
+            raise ValueError("AUTHORIZATION is set, and a login stands in SYNCD_CANCEL__URL; leave one of them out")
+        return headers
+
+    @field_validator("command", "sql")
+    @classmethod
+    def _has_no_use_for_a_login(cls, way: object, info: ValidationInfo) -> object:
+        if way and info.data.get("auth"):
+            raise ValueError("is set, and so is SYNCD_CANCEL__AUTH, which is for SYNCD_CANCEL__URL; leave it out")
+        return way
+
     @field_validator("confirm")
     @classmethod
     def _needs_a_call(cls, confirm: bool, info: ValidationInfo) -> bool:  # noqa: FBT001 - pydantic's way
