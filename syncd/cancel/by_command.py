@@ -89,4 +89,6 @@ class CommandShop:
 
 def _beginning(output: IO[bytes]) -> str:
     output.seek(0)
-    return output.read(READ_OF_OUTPUT).decode("utf-8-sig", "replace")
+    read = output.read(READ_OF_OUTPUT)
+    text = read.decode("utf-8-sig", "replace")
+    return text.rstrip("\ufffd") if len(read) == READ_OF_OUTPUT else text  # cut within a character

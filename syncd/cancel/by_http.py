@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import zlib
 from collections.abc import Callable, Collection, Mapping
 from contextlib import closing
@@ -47,6 +48,8 @@ log = logging.getLogger("syncd")
 
 ANSWER_LIMIT = 1024 * 1024
 QUOTED = 200
+_BEGINS_JSON = re.compile(r'\s*(?:\{\s*["}]|\[\s*["\[{\]])')
+_HOLDS_JSON = re.compile(r'^\s*\[\s*["\[{\]]|\{\s*["}]')
 _YES = (True, 1, "1", "true", "True", "yes", "Y", "y")
 _NO = (False, 0, "0", "false", "False", "no", "N", "n")
 
@@ -152,9 +155,9 @@ class HttpShop:
         try:
             found = self._success.search(answer.json())
         except (ValueError, RecursionError, JMESPathError, TypeError) as error:
-            what = "is longer than 1 MiB" if answer.fault else f"cannot be read ({type(error).__name__})"
+            what = answer.fault or f"cannot be read ({type(error).__name__})"
             raise CancelError(
-                f"the shop's call answered HTTP {reply.status_code}, but the answer {answer.fault or what}"
+                f"the shop's call answered HTTP {reply.status_code}, but the answer {what}"
                 f"{self._said(answer)}. Check SYNCD_CANCEL__SUCCESS",
                 in_doubt=True,
             ) from None
@@ -170,22 +173,25 @@ class HttpShop:
         )
 
     def _words(self, answer: _Answer) -> str | None:
-        """The shop's words for the buyer: by SYNCD_CANCEL__REASON, else where they usually are in JSON, or plain text;
-        never a page of HTML."""
-        if answer.is_html:
-            return None
-        if answer.is_text and not self._reason:
-            return for_the_buyer(self._redact(answer.text))
+        """The shop's words for the buyer: by SYNCD_CANCEL__REASON, else where they usually are in JSON, whatever type
+        it comes as, or plain text; never a page of HTML, nor JSON itself."""
         try:
             content = answer.json()
+        except (ValueError, RecursionError):
+            is_plain = (
+                answer.is_text and not answer.is_html and not self._reason and not _HOLDS_JSON.search(answer.text)
+            )
+            return for_the_buyer(self._redact(answer.text)) if is_plain else None
+        try:
             found = self._reason.search(content) if self._reason else _usual_words(content)
-        except (ValueError, RecursionError, JMESPathError, TypeError):
+        except (JMESPathError, TypeError, ValueError, RecursionError):
             return None
         return for_the_buyer(self._redact(found)) if isinstance(found, str) else None
 
     def _said(self, answer: _Answer) -> str:
         """The shop's own words, for the log."""
-        words = None if answer.is_html else one_line(self._redact(answer.text[: 4 * QUOTED]), QUOTED)
+        is_page = answer.is_html and not _BEGINS_JSON.match(answer.text)
+        words = None if is_page else one_line(self._redact(answer.text[: 4 * QUOTED]), QUOTED)
         return f": “{words}”" if words else ""
 
     def _filled_body(self, cancellation: Cancellation, values: Values) -> bytes | None:

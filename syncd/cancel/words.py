@@ -10,8 +10,10 @@ LONGEST_MESSAGE = 200
 
 
 def for_the_buyer(text: str) -> str | None:
-    """The shop's words without HTML, at most 200 characters; None where there is nothing to read."""
-    return one_line(_without_html(text) if "<" in text or "&" in text else text, LONGEST_MESSAGE)
+    """The shop's words without HTML, at most 200 characters; None where there is nothing to read, or where bytes of it
+    were no text in the charset that they should be in."""
+    words = one_line(_without_html(text) if "<" in text or "&" in text else text, LONGEST_MESSAGE)
+    return None if words and "\ufffd" in words else words
 
 
 def one_line(text: str, longest: int) -> str | None:

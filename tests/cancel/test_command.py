@@ -50,6 +50,13 @@ def test_exit_10_is_a_refusal_in_the_programs_words() -> None:
     assert program("raise SystemExit(10)").cancel(cancellation(), 10) == CancelDecision("refused")
 
 
+def test_words_that_are_no_utf_8_are_none() -> None:
+    wrong = program("import sys; sys.stdout.buffer.write('Уже'.encode('cp1251')); raise SystemExit(10)")
+    assert wrong.cancel(cancellation(), 10) == CancelDecision("refused")
+    cut = program("print('x' + 'Ж' * 3000); raise SystemExit(10)")
+    assert cut.cancel(cancellation(), 10) == CancelDecision("refused", message="x" + "Ж" * 199)
+
+
 @pytest.mark.parametrize(
     ("command", "said"),
     [

@@ -134,6 +134,14 @@ ZIPPED = [gzip.compress(part, mtime=0) for part in (JSON.encode()[:9], JSON.enco
         ("application/json", b"{", None),
         ("application/json", b"[" * 60_000, None),
         ("text/html", b"<p>no</p>", None),
+        ("text/html; charset=UTF-8", JSON.encode(), REASON),
+        ("text/plain", JSON.encode(), REASON),
+        ("", JSON.encode(), REASON),
+        ("text/plain", b'{"code": 3}', None),
+        ("text/plain", b'{"message": "late"', None),
+        ("text/plain", b'Warning: x in y\n{"message": "late"}', None),
+        ("text/plain", REASON.encode("cp1251"), None),
+        ("application/json", JSON.encode("cp1251"), None),
         ("text/plain", b"<html>no</html>", None),
     ],
 )
@@ -214,6 +222,16 @@ def test_a_yes_is_what_the_answer_says(
 ) -> None:
     server.answer = answer
     assert shop(server, success=success, reason="why").cancel(cancellation(), 5) == decision
+
+
+@pytest.mark.parametrize("content_type", ["text/html; charset=UTF-8", "text/plain"])
+def test_json_is_read_whatever_it_is_called(server: HttpServer, content_type: str) -> None:
+    server.content_type = content_type
+    server.answer = b'{"ok": true}'
+    assert shop(server, success="ok", reason="why").cancel(cancellation(), 5) == ACCEPTED
+    server.answer = b'{"ok": false, "why": "late"}'
+    refused = CancelDecision("refused", message="late")
+    assert shop(server, success="ok", reason="why").cancel(cancellation(), 5) == refused
 
 
 @pytest.mark.parametrize(
