@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 import jmespath
 import requests
 from jmespath.exceptions import JMESPathError
+from requests.utils import select_proxy
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
 
 from syncd.cancel.shop import NO_SUCH_ORDER, known, unnamed, values_of
@@ -88,6 +89,16 @@ class HttpShop:
     @property
     def host(self) -> str:
         return urlsplit(self._call.url).hostname or "nowhere"
+
+    @property
+    def proxy(self) -> str | None:
+        """The host of the proxy that the call is made through, if that is who resolves the shop's."""
+        with requests.Session() as session:
+            proxies, _trust = proxies_and_trust(session, self._call.url)
+        found = select_proxy(self._call.url, proxies)
+        if found is None or found.lower().startswith(("socks4://", "socks5://")):
+            return None
+        return urlsplit(found if "://" in found else f"http://{found}").hostname
 
     @property
     def wants_shop_id(self) -> bool:

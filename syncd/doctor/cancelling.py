@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 from sqlalchemy import make_url
@@ -21,6 +22,9 @@ from syncd.model import Order
 
 INTERPRETER_SECONDS = 5.0
 _INTERPRETERS = re.compile(r"(php|python|perl|ruby|node|nodejs|bash|zsh|ksh)[0-9.]*")
+_GIVE_TEXT = {"php": "rm", "python": "cm", "perl": "eE", "ruby": "e", "node": "ep", "nodejs": "ep"}
+"""The options behind which an interpreter is given what to run itself, or a name of it; a shell's is -c."""
+_GIVE_TEXT_LONG = ("--run", "--eval", "--print")
 _SHELLS = re.compile(r"(sh|dash|ash)")
 
 
@@ -28,7 +32,8 @@ _SHELLS = re.compile(r"(sh|dash|ash)")
 class CancellingExamination:
     """`shop`: the way that is configured; None: none is. `database_url`: of the UPDATE, if that is the way. `allowed`,
     `cancelled`: SYNCD_CANCEL__FROM and …__STATUS. `preset`: of the source; the platform of one does more to cancel than
-    to write a status. `orders`: some of the shop's orders; `statuses`: its codes; both may raise SourceError."""
+    to write a status. `orders`: some of the shop's orders; `statuses`: its codes; both may raise SourceError.
+    `lists_codes`: those are more than the codes that its orders have."""
 
     shop: HttpShop | CommandShop | SqlShop | None
     has_key: bool
@@ -38,6 +43,7 @@ class CancellingExamination:
     preset: str | None
     orders: Callable[[], Sequence[Order]]
     statuses: Callable[[], Collection[str]]
+    lists_codes: bool
 
     def findings(self) -> Iterator[Finding]:
         """Is cancelling on, is what it needs there, and would it name the right order?"""
@@ -45,7 +51,7 @@ class CancellingExamination:
             yield ok("cancel", "cancelling in the app is off: SYNCD_CANCEL__API_KEY is not set")
             return
         if isinstance(self.shop, HttpShop):
-            yield _resolved(self.shop.host)
+            yield _resolved(self.shop.host, self.shop.proxy)
         elif isinstance(self.shop, CommandShop):
             yield from _program(self.shop.command)
         else:
@@ -77,6 +83,10 @@ class CancellingExamination:
         wanted = {**dict.fromkeys(self.allowed or (), "FROM"), **({self.cancelled: "STATUS"} if self.cancelled else {})}
         known = self.statuses() if wanted else ()
         unknown = [code for code in wanted if code not in known]
+        if known and self.cancelled in unknown and not self.lists_codes:
+            unknown.remove(self.cancelled)
+            what = f"no order has {self.cancelled!r} of SYNCD_CANCEL__STATUS yet"
+            yield ok("cancel", f"{what}, and the shop gives no list of its codes to look it up in")
         for code in unknown if known else ():
             advice = "See the shop's codes: syncd statuses"
             yield warning("cancel", f"SYNCD_CANCEL__{wanted[code]} has {code!r}, which is no code of the shop", advice)
@@ -104,7 +114,10 @@ def keys_of_two(orders: Sequence[Order]) -> Iterator[Finding]:
         yield warning("source", what, advice)
 
 
-def _resolved(host: str) -> Finding:
+def _resolved(host: str, proxy: str | None) -> Finding:
+    """A proxy resolves the host itself; then what must resolve here is the proxy."""
+    if proxy is not None:
+        return ok("cancel", f"cancelling is on, by a call to {host} through the proxy {proxy}, which resolves it")
     try:
         socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
@@ -122,20 +135,29 @@ def _program(command: Sequence[str]) -> Iterator[Finding]:
         advice = "Correct SYNCD_CANCEL__COMMAND, or let this user execute it (chmod +x)"
         yield fault("cancel", f"{program} is no program that this user can execute", advice)
         return
-    faults = [*_files(program, arguments), *_interpreter(path)]
-    yield from faults or [
-        ok("cancel", f"cancelling is on, by the program {program}, which is there and executable, as are its files")
-    ]
+    paths = _paths(program, arguments)
+    faults = [*_files(paths), *_interpreter(path)]
+    well = f"cancelling is on, by the program {program}, which is there and executable"
+    yield from faults or [ok("cancel", f"{well}, as are its files" if paths else well)]
 
 
-def _files(program: str, arguments: Sequence[str]) -> Iterator[Finding]:
-    """What looks like a path among the arguments, and what an interpreter is to run."""
-    is_interpreter = _INTERPRETERS.fullmatch(Path(program).name) or _SHELLS.fullmatch(Path(program).name)
-    script = next((one for one in arguments if not one.startswith("-")), None) if is_interpreter else None
+def _paths(program: str, arguments: Sequence[str]) -> list[str]:
+    """The arguments that are paths for certain: absolute ones, and what an interpreter is to run where no option stands
+    before it, whose value it might be. None where the interpreter is given its program's text or a module's name."""
+    name = Path(program).name
+    known = _INTERPRETERS.fullmatch(name)
+    if known or _SHELLS.fullmatch(name):
+        options = list(takewhile(lambda one: one.startswith("-"), arguments))
+        text = _GIVE_TEXT.get(known[1] if known else name, "c")
+        if any(set(text) & set(one) if one[1:2] != "-" else one in _GIVE_TEXT_LONG for one in options):
+            return []
+    script = arguments[:1] if known or _SHELLS.fullmatch(name) else ()
+    return [one for one in arguments if (one.startswith("/") and " " not in one) or (one in script and one[:1] != "-")]
+
+
+def _files(paths: Sequence[str]) -> Iterator[Finding]:
     advice = "Correct SYNCD_CANCEL__COMMAND, or let the service's user read it"
-    for argument in arguments:
-        if not (argument.startswith("/") or argument == script):
-            continue
+    for argument in paths:
         if not Path(argument).exists():
             yield fault("cancel", f"{argument} in SYNCD_CANCEL__COMMAND is not there", advice)
         elif not os.access(argument, os.R_OK):

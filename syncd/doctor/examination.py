@@ -111,4 +111,5 @@ def _cancelling(settings: Settings) -> Iterator[Finding]:
             preset=settings.source.preset,
             orders=lambda: source.sample(SAMPLED).orders,
             statuses=source.status_codes,
+            lists_codes=bool(settings.source.statuses_query or settings.source.statuses_path),
         ).findings()

@@ -37,6 +37,15 @@ def test_a_call_to_a_host_that_does_not_resolve_is_a_fault(patient: Patient) -> 
     assert "T0KEN" not in said
 
 
+def test_a_host_behind_a_proxy_need_not_resolve_here(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://me:S3CRET-S3CRET@proxy.invalid:3128")
+    said = found(patient, url="https://host.invalid/{order_id}")
+    assert said.startswith("ok: cancelling is on, by a call to host.invalid through the proxy proxy.invalid")
+    assert "S3CRET" not in said
+    monkeypatch.setenv("NO_PROXY", "host.invalid")
+    assert found(patient, url="https://host.invalid/{order_id}").startswith("fault: host.invalid does not resolve")
+
+
 @pytest.mark.parametrize(("mode", "level"), [(0o755, "ok"), (0o644, "fault")])
 def test_a_program_must_be_executable_and_is_not_started(patient: Patient, mode: int, level: str) -> None:
     program = patient.home / "cancel.sh"
@@ -97,7 +106,12 @@ def test_a_code_that_the_shop_does_not_have_is_warned_of(keyed: Patient) -> None
     said = found(keyed, url=call, **{"from": "new,nwe"}, status="cancelled")
     assert "warning: SYNCD_CANCEL__FROM has 'nwe', which is no code of the shop" in said
     assert "'new'" not in said
-    assert "SYNCD_CANCEL__STATUS has 'cancelled'" in said
+    assert "no order has 'cancelled' of SYNCD_CANCEL__STATUS yet, and the shop gives no list" in said
+    assert "SYNCD_CANCEL__STATUS has" not in said
+    keyed.env["SYNCD_SOURCE__STATUSES_QUERY"] = "SELECT 'new' AS status, 'New' AS message"
+    assert "warning: SYNCD_CANCEL__STATUS has 'cancelled', which is no code" in found(
+        keyed, url=call, status="cancelled"
+    )
     assert "is no code" not in found(keyed, url=call, **{"from": "new,sent"})
     assert "SYNCD_CANCEL__FROM is not set" in found(keyed, url=call)
 
@@ -119,6 +133,13 @@ def test_a_number_of_two_orders_is_warned_of(keyed: Patient) -> None:
         ("{python} {home}/none.py", "none.py in SYNCD_CANCEL__COMMAND is not there"),
         ("{python} none.py", "none.py in SYNCD_CANCEL__COMMAND is not there"),
         ("{python} {home}/cancel.py {home}/no/shop", "no/shop in SYNCD_CANCEL__COMMAND is not there"),
+        ("{python} -X utf8 -c pass", "ok: cancelling is on, by the program"),
+        ("{python} -m json.tool none.py", "ok: cancelling is on, by the program"),
+        ("{python} -X dev none.py", "ok: cancelling is on, by the program"),
+        ("{python} -u {home}/none.py", "none.py in SYNCD_CANCEL__COMMAND is not there"),
+        ("sh -c 'exec /no/such/program x'", "ok: cancelling is on, by the program"),
+        ("sh -ec '/no/such x' /no/such", "ok: cancelling is on, by the program"),
+        ("sh -e {home}/none.sh", "none.sh in SYNCD_CANCEL__COMMAND is not there"),
         ("{home}/by_env", "which is there and executable"),
         ("{home}/by_nobody", "is to be run by /no/such/interpreter, which is not there"),
         ("{home}/php {home}/cancel.py", "php, which runs the program, does not run itself: it ends with 3"),
