@@ -188,8 +188,8 @@ def _see_cancelled(
     connection: Connection, before: Seen, row: Row[Any], decision: CancelDecision, now: datetime
 ) -> None:
     """From now on the order counts as seen with the cancelled status, and IMSHOP as told. What waited to be told of it
-    is void. What is on its way just now may reach IMSHOP before or after the answer: the cancelled status follows it, and
-    until then nobody knows which of the two IMSHOP heard last."""
+    is void. What is on its way just now may reach IMSHOP before or after the answer: the cancelled status follows it,
+    and until then nobody knows which of the two IMSHOP heard last."""
     is_new = not before.content
     texts = {"status": decision.status} | ({"message": decision.message} if "message" in before.content else {})
     content = {**before.content, **texts}
