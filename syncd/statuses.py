@@ -6,12 +6,14 @@ Pure but for `load`. The file is TOML, CONTRACT section 3: a table a status code
 from __future__ import annotations
 
 import tomllib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, cast, get_args
 
+from syncd.blanks import without_blanks
 from syncd.diff import Verdict
 from syncd.errors import SettingsError
 
@@ -88,12 +90,20 @@ def load(path: Path) -> Statuses:
     if faults:
         raise SettingsError(faults)
     unknown = tables.pop("unknown") if isinstance(tables.get("unknown"), str) else "push"
-    return Statuses(cast("Verdict", unknown), {code: Status(**table) for code, table in tables.items()})
+    return Statuses(cast("Verdict", unknown), {without_blanks(code): _status(table) for code, table in tables.items()})
+
+
+def _status(table: Mapping[str, Any]) -> Status:
+    code = table.get("code")
+    return Status(**{**table, "code": without_blanks(code)} if code else table)
 
 
 def _faults(tables: Mapping[str, Any]) -> list[str]:
     faults = []
+    times = Counter(without_blanks(name) for name in tables)
     for name, value in tables.items():
+        if name != without_blanks(name) and times[without_blanks(name)] > 1:
+            faults.append(f"[{without_blanks(name)}] is there twice: blanks are no part of a code")
         if isinstance(value, dict):
             faults += [f"[{name}] {fault}" for fault in _table_faults(value)]
         elif name != "unknown":
@@ -113,7 +123,7 @@ def _table_faults(table: Mapping[str, Any]) -> list[str]:
             faults.append(f"{key} must be {'true or false' if _KEYS[key] is bool else 'a text in quotes'}")
         elif key == "imshop" and value not in IMSHOP_STATUSES:
             faults.append(f"imshop = {value!r} is none of IMSHOP's statuses: {', '.join(IMSHOP_STATUSES)}")
-        elif key in ("message", "code") and not str(value).strip():
+        elif key in ("message", "code") and not without_blanks(str(value)):
             faults.append(f"{key} is empty; leave the line out instead")
     return faults
 

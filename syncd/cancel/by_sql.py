@@ -166,6 +166,4 @@ def _is_exactly(found: object, value: str, name: str) -> bool:
     written = text_of(found)
     if written is None:
         return False
-    if isinstance(found, str):  # a CHAR column is padded with blanks, which are no part of the value
-        written = written.rstrip(" ")
     return written.lower() == value.lower() if name == "uuid" else written == value

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
+from syncd.blanks import without_blanks
 from syncd.model import CancelDecision, CancelRequest, Generation
 
 LONGEST_ID = 128
@@ -51,7 +52,7 @@ def asked_in(fields: Mapping[str, Any]) -> CancelRequest:
     """The cancellation that is asked for. MalformedError: none is, or it cannot be told of which order."""
     generation: Generation = "current" if "id" in fields or "status" in fields else "first"
     status = fields.get("status")
-    if status is not None and not (isinstance(status, str) and status.strip().lower() in CANCELLED):
+    if status is not None and not (isinstance(status, str) and without_blanks(status).lower() in CANCELLED):
         raise MalformedError("status is not canceled, and nothing else can be asked for here")
     number, internal = _identifier(fields, "id"), _identifier(fields, "internalId")
     if number and internal and number != internal:
@@ -89,7 +90,7 @@ def _identifier(fields: Mapping[str, Any], name: str) -> str | None:
         return None
     if not isinstance(value, str):
         raise MalformedError(f"{name} is no text")
-    value = value.strip(" ")
+    value = without_blanks(value)
     if _UNPRINTABLE.search(value) or len(value) > LONGEST_ID:
         raise MalformedError(f"{name} can be no identifier: it is too long, or holds characters that nobody can see")
     return value or None
@@ -98,4 +99,4 @@ def _identifier(fields: Mapping[str, Any], name: str) -> str | None:
 def _reason(value: object) -> str | None:
     if value is not None and not isinstance(value, str):
         raise MalformedError("reason is no text")
-    return _UNPRINTABLE.sub(" ", value).strip()[:LONGEST_REASON] or None if value else None
+    return without_blanks(_UNPRINTABLE.sub(" ", value))[:LONGEST_REASON] or None if value else None

@@ -18,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from syncd.blanks import without_blanks
 from syncd.settings import api_values, urls
 from syncd.settings.api import JmesPath
 from syncd.settings.group import EmptyMeansOff, Group, Masked, Members
@@ -96,7 +97,7 @@ def statement(text: str) -> str:
 
 def codes(text: str) -> tuple[str, ...]:
     """Status codes of the shop, comma-separated."""
-    found = tuple(code.strip() for code in text.split(","))
+    found = tuple(without_blanks(code) for code in text.split(","))
     if not all(found):
         raise ValueError(f"{quoted(text)} is not a list of the shop's codes, such as pending,processing")
     return found
@@ -184,7 +185,7 @@ class Cancel(Group):
         default=None,
         description="the database of that UPDATE, with a login that may write; unset: the source's",
     )
-    status: str | None = Field(
+    status: Annotated[str | None, BeforeValidator(lambda text: text and without_blanks(text))] = Field(
         default=None,
         validate_default=True,
         description="the shop's code of a cancelled order: answered on success, and taken as last seen, so not pushed",

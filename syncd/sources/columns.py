@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
+from syncd.blanks import without_blanks
 from syncd.model import Content, Identified, Order, Page, Skipped
 from syncd.sources.timestamps import instant, moment
 
@@ -176,10 +177,13 @@ class Layout:
 
 
 def text_of(value: object) -> str | None:
-    """A value as text, as a person would write it: 5 for 5.00 and for 5.0, text as it is. None: NULL or blank."""
+    """A value as text, as a person would write it: 5 for 5.00 and for 5.0, text without the blanks at its ends. None:
+    NULL, or nothing but blanks."""
     match value:
         case None:
             return None
+        case str():
+            text = value
         case bool():
             text = str(int(value))
         case float() | Decimal() if isfinite(value) and value == int(value):
@@ -190,15 +194,14 @@ def text_of(value: object) -> str | None:
             text = _decoded(value)
         case _:
             text = str(value)
-    text = text.replace("\x00", "")  # PostgreSQL, where the state may be kept, takes no NUL in text
-    return text if text.strip() else None
+    if "\0" in text:
+        text = text.replace("\0", "")  # PostgreSQL, where the state may be kept, takes no NUL in text
+    return without_blanks(text) or None
 
 
 def flag_of(value: object) -> bool | None:
     """Yes or no, in the ways shops write it. None: NULL or blank. ValueError: none of them."""
-    if isinstance(value, bytes) and value in {b"\x00", b"\x01"}:  # MariaDB's BIT
-        return value == b"\x01"
-    text = (text_of(value) or "").strip().lower()
+    text = (text_of(value) or "").lower()
     if text in _YES:
         return True
     if text in _NO or not text:
@@ -213,6 +216,8 @@ def _check_length(name: str, identifier: str | None) -> str | None:
 
 
 def _decoded(value: bytes) -> str:
+    if len(value) == 1 and value < b"\x20":  # MariaDB's BIT
+        return str(value[0])
     try:
         return value.decode()
     except UnicodeDecodeError:

@@ -180,11 +180,25 @@ class DatabaseSource:
         learnt = self._look()
         some = self._rows(learnt.any_value(column)) if texts else []
         raw = [value for text in texts if some and (value := _as_raw(text, some[0][0])) is not None]
-        rows = [row for start in range(0, len(raw), _LOOK_UP) for row in self._found(learnt, column, raw[start:])]
-        return learnt.layout.page([row for row in rows if text_of(learnt.layout.value(row, column)) in texts])
+        rows = self._exactly(texts, learnt, column, raw, learnt.among)
+        if some and isinstance(some[0][0], str):
+            there = {text_of(learnt.layout.value(row, column)) for row in rows}
+            # Not for every database is a text with blanks equal to the text, and no index knows it without them.
+            absent = [text for text in texts if text not in there]
+            rows += self._exactly(absent, learnt, column, absent, learnt.among_bare)
+        return learnt.layout.page(rows)
 
-    def _found(self, learnt: Learnt, column: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
-        return self._rows(learnt.among(values[:_LOOK_UP], column))
+    def _exactly(
+        self,
+        texts: Collection[str],
+        learnt: Learnt,
+        column: str,
+        values: Sequence[Any],
+        among: Callable[[Sequence[Any], str], Statement],
+    ) -> list[tuple[Any, ...]]:
+        some = (values[start : start + _LOOK_UP] for start in range(0, len(values), _LOOK_UP))
+        rows = (row for part in some for row in self._rows(among(part, column)))
+        return [row for row in rows if text_of(learnt.layout.value(row, column)) in texts]
 
     def _look(self) -> Learnt:
         query = self._query_in_force()
@@ -245,7 +259,7 @@ def _by_number(layout: Layout, count: Counting, row: Sequence[Any]) -> _Read:
         order_id = text_of(raw_id)
         return Skipped("bad_sequence", order_id, f"order {order_id or 'without an id'}: sequence {error}")
     count.note(reached)
-    return layout.order(row, beyond_cursor=count.is_news(reached)) if count.is_last(raw_id) else None
+    return layout.order(row, beyond_cursor=count.is_news(reached)) if count.is_last(text_of(raw_id)) else None
 
 
 def _as_raw(order_id: str, like: object) -> object:

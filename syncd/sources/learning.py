@@ -49,6 +49,10 @@ class Learnt:
         """The orders with these raw values in that column, whole."""
         return self.query.among(self.layout.names, self._last_counts, by, ids, self.before_all)
 
+    def among_bare(self, texts: Sequence[str], by: str) -> Statement:
+        """The orders with these texts in that column, blanks at its ends aside, whole. It reads all orders."""
+        return self.query.among(self.layout.names, self._last_counts, by, texts, self.before_all, bare=True)
+
     def changed(self, since: object) -> Statement:
         """The rows since then, whole: by time the oldest first, by number the newest. None: all that have one."""
         start = self.before_all if since is None else since

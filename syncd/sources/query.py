@@ -31,6 +31,9 @@ _NOT_OURS = re.compile(r"(?<![:\w\\]):(?!since\b)(?=\w)")
 _COLON = re.compile(r"(?<![:\w\\]):(?=\w)")
 _SINCE = re.compile(r"(?<![:\w\\]):since\b")
 
+_BLANKS_OF_PEOPLE = ("\t", "\r", "\n", "\xa0", "\u200b", "\ufeff")
+"""Those that, beside the space, get into numbers of orders by hand or by import."""
+
 Statement = Select[tuple[Any, ...]]
 
 
@@ -59,11 +62,22 @@ class OrdersQuery:
         return self._select(self._orders(since), names, order_by)
 
     def among(
-        self, names: Sequence[str], order_by: Sequence[str], by: str, values: Sequence[Any], since: object
+        self,
+        names: Sequence[str],
+        order_by: Sequence[str],
+        by: str,
+        values: Sequence[Any],
+        since: object,
+        *,
+        bare: bool = False,
     ) -> Statement:
-        """The orders that have these values in that column."""
+        """The orders that have these values in that column; `bare`: without the usual blanks at its ends."""
         orders = self._orders(since)
         (wanted,) = self._columns(orders, [by])
+        if bare:
+            for blank in _BLANKS_OF_PEOPLE:
+                wanted = func.replace(wanted, blank, " ")
+            wanted = func.trim(wanted)
         these = bindparam("ids", values, type_=NullType(), expanding=True)
         return self._select(orders, names, order_by).where(wanted.in_(these))
 

@@ -12,6 +12,8 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal, InvalidOperation
 from typing import TypeAlias
 
+from syncd.blanks import without_blanks
+
 Raw: TypeAlias = str | int | float | Decimal | datetime | date
 
 _MILLISECONDS = 100_000_000_000
@@ -37,8 +39,8 @@ def moment(raw: object) -> datetime:
             return raw if raw.tzinfo is None else _in_utc(raw)
         case date():
             return datetime.combine(raw, time())
-        case str() if _DIGITS.fullmatch(raw.strip()):
-            return _unix(Decimal(raw.strip()))
+        case str() if _DIGITS.fullmatch(without_blanks(raw)):
+            return _unix(Decimal(without_blanks(raw)))
         case str():
             return _iso(raw)
     raise _unreadable(raw)
@@ -64,7 +66,7 @@ def like(sample: Raw, when: datetime, zone: tzinfo) -> Raw:
             return _wall(second, zone) if sample.tzinfo is None else instant(second, zone)
         case date():
             return _wall(second, zone).date()
-        case str() if not _DIGITS.fullmatch(sample.strip()):
+        case str() if not _DIGITS.fullmatch(without_blanks(sample)):
             return _iso_like(sample, second, zone)
     seconds = int(instant(second, zone).timestamp())
     return type(sample)(seconds * 1000 if Decimal(sample) > _MILLISECONDS else seconds)
@@ -110,7 +112,7 @@ def _unix(number: float | Decimal) -> datetime:
 
 
 def _iso(text: str) -> datetime:
-    found = _ISO.fullmatch(text.strip())
+    found = _ISO.fullmatch(without_blanks(text))
     if found is None:
         raise _unreadable(text)
     try:
@@ -122,7 +124,7 @@ def _iso(text: str) -> datetime:
 
 
 def _offset(text: str) -> tzinfo | None:
-    found = _ISO.fullmatch(text.strip())
+    found = _ISO.fullmatch(without_blanks(text))
     if found is None or not found["offset"]:
         return None
     if found["offset"].upper() in {"Z", "UTC"}:
@@ -131,7 +133,7 @@ def _offset(text: str) -> tzinfo | None:
 
 
 def _iso_like(sample: str, second: datetime, zone: tzinfo) -> str:
-    found = _ISO.fullmatch(sample.strip())
+    found = _ISO.fullmatch(without_blanks(sample))
     assert found is not None
     offset = _offset(sample)
     wall = _wall(instant(second, zone), offset) if offset else _wall(second, zone)

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
+from syncd.blanks import without_blanks
 from syncd.state.facts import get_fact
 from syncd.state.store import Store, in_chunks
 from syncd.state.tables import (
@@ -61,6 +62,7 @@ class NumbersPart(Store):
 
 def current_number(connection: Connection, order_id: str) -> str:
     """See NumbersPart. A number that an order has now is that order's, whoever had it before."""
+    order_id = without_blanks(order_id)  # a person, or IMSHOP, may have copied some along
     number = clean(order_id)
     if connection.execute(select(seen.c.order_id).where(seen.c.order_id == number)).first():
         return order_id

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 from werkzeug.test import TestResponse
 
+from syncd.blanks import without_blanks
 from syncd.metrics import Metrics
 from syncd.model import CancelDecision
 from syncd.observe import Observer
@@ -195,8 +196,8 @@ def test_no_body_makes_it_fail_or_apply_what_is_not_meant(
 
 
 def _check_meant(order_id: str | None, uuid: str | None, sent: dict[str, Any]) -> None:
-    """The order is the one that is named, letter for letter but for the spaces around it."""
-    named = {str(sent[name]).strip(" ") for name in ("id", "internalId") if sent.get(name) is not None}
+    """The order is the one that is named, letter for letter but for the blanks around it."""
+    named = {without_blanks(str(sent[name])) for name in ("id", "internalId") if sent.get(name) is not None}
     assert order_id is None or order_id in named
-    assert uuid is None or uuid == str(sent["uuid"]).strip(" ")
+    assert uuid is None or uuid == without_blanks(str(sent["uuid"]))
     assert sent.get("status") in (None, "canceled")

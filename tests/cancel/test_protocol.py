@@ -22,6 +22,7 @@ def read(body: str) -> CancelRequest:
         ('{"id": 7, "status": "Cancelled"}', CancelRequest("current", "7", None)),
         ('{"id": "7", "internalId": "7", "uuid": "u"}', CancelRequest("current", "7", "u")),
         ('\ufeff{"id": "7", "key": "k", "more": {"a": [1]}}', CancelRequest("current", "7", None)),
+        ('{"id": "\\u00a07\\t", "uuid": "u\\u200b", "status": "canceled "}', CancelRequest("current", "7", "u")),
         ('{"id": "7", "reason": "a\\u0000b\\ud800\\r\\nc"}', CancelRequest("current", "7", None, "a b   c")),
     ],
 )

@@ -33,7 +33,10 @@ def order(meaning: Meaning | None = None, **columns: object) -> Order:
     ("value", "text"),
     [
         ("007", "007"),
-        (" 7 ", " 7 "),
+        (" 7 ", "7"),
+        ("\xa07\u200b\ufeff", "7"),
+        ("\u2007T1\u3000\r\n", "T1"),
+        ("1 2", "1 2"),
         (7, "7"),
         (Decimal("7.00"), "7"),
         (Decimal("1E+3"), "1000"),
@@ -48,6 +51,7 @@ def order(meaning: Meaning | None = None, **columns: object) -> Order:
         (None, None),
         ("", None),
         (" \t", None),
+        ("\xa0\u200b", None),
     ],
 )
 def test_a_value_becomes_the_text_a_person_would_write(value: object, text: str | None) -> None:

@@ -392,3 +392,23 @@ def test_a_scan_gives_compared_columns_alone_by_id(any_shop: Shop) -> None:
     scan = any_shop.source().scan(whole=False)
     assert [row for block in scan.blocks() for row in block] == [("A", "packed"), ("B", "new"), ("C", None)]
     assert scan.width == 2
+
+
+# --- blanks
+
+
+@pytest.mark.parametrize("padded", ["A1   ", " A1", "A1\u00a0", "\tA1\r\n"])
+def test_an_order_whose_number_has_blanks_is_found_without(any_shop: Shop, padded: str) -> None:
+    any_shop.add(("B2", "new", NOON), (padded, "paid ", NOON), ("A1x", "new", NOON))
+    source = any_shop.source()
+    assert [(order.order_id, order.status) for order in source.find(["A1"]).orders] == [("A1", "paid")]
+    orders = {order.order_id: order.status for order in polled(source, start(source))[0]}
+    assert orders == {"A1": "paid", "A1x": "new", "B2": "new"}
+
+
+def test_a_column_of_a_fixed_width_gives_no_blanks(open_shop: OpenShop) -> None:
+    shop = open_shop(next(dating for dating in DATINGS if dating.server == "postgresql"))
+    shop.add(("A1", "new", NOON))
+    query = "SELECT order_id::char(10) AS order_id, status::char(12) AS status, updated_at FROM orders"
+    source = shop.source(query)
+    assert [(order.order_id, order.status) for order in source.find(["A1"]).orders] == [("A1", "new")]

@@ -1,0 +1,83 @@
+"""A state that was written when blanks still were a part of values is upgraded, and nobody is told anything."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+from sqlalchemy import text
+
+from syncd.diff import Policy, diff
+from syncd.model import Content, Decision, Order, Seen
+from syncd.state import ChangeView, State, open_state
+from tests.state.made import adopted, another, change, stage
+
+OLD: Content = {"status": "new  ", "tracking": "T1\xa0", "paid": True, "payment_id": " p7"}
+NOW: Content = {"status": "new", "tracking": "T1", "paid": True, "payment_id": "p7"}
+
+
+def aged(state: State) -> None:
+    """As an earlier version left it."""
+    with state.write() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = 'waiting_by_order'"))
+
+
+def known(order_id: str, told: Content | None = OLD, content: Content = OLD) -> Decision:
+    return Decision(Seen(order_id, content, told, "u-1  ", 3, shop_id=" 348"))
+
+
+def test_an_order_stays_the_same_order_and_as_it_was(state: State, url: str) -> None:
+    stage(state, known("A1   "), known("A2", told=None), known("A3", told={**OLD, "status": "paid "}))
+    aged(state)
+    with another(url) as upgraded:
+        found = upgraded.load(["A1", "A2", "A3"])
+        assert found["A1"] == Seen("A1", NOW, NOW, "u-1", 3, shop_id="348")
+        assert (found["A2"].content, found["A2"].told) == (NOW, None)
+        assert (found["A3"].content, found["A3"].told) == (NOW, {**NOW, "status": "paid"})
+        assert upgraded.tracked() == 3
+        shown = Order("A1", NOW, imshop_uuid="u-1", shop_id="348")
+        assert diff([shown], found, Policy(lambda _status: "push"), "full") == []
+
+
+def test_a_bit_that_was_a_control_character_is_its_number(state: State, url: str) -> None:
+    stage(state, adopted("1", "\x01"), adopted("2", "a\x01b"))
+    aged(state)
+    with another(url) as upgraded:
+        assert {key: one.content["status"] for key, one in upgraded.load(["1", "2"]).items()} == {
+            "1": "1",
+            "2": "a\x01b",
+        }
+
+
+def test_a_change_that_waits_goes_out_without_blanks(state: State, url: str) -> None:
+    waits = change("A1  ", "paid ", content={"status": "paid ", "tracking": "T1 "}, imshop_uuid="u ", message="Paid ")
+    stage(state, Decision(Seen("A1  ", waits.content, {"status": "new "}, "u ", 1), waits))
+    with state.write() as connection:
+        connection.execute(text("UPDATE changes SET tracking_url = 'https://t.example/T1%20'"))
+    aged(state)
+    with another(url) as upgraded:
+        (found,) = upgraded.changes()
+        assert isinstance(found, ChangeView)
+        assert (found.order_id, found.status, found.state) == ("A1", "paid", "pending")
+        with upgraded.read() as connection:
+            row = connection.execute(text("SELECT content, message, imshop_uuid, tracking_url FROM changes")).one()
+        assert row == ('{"status":"paid","tracking":"T1"}', "Paid", "u", "https://t.example/T1")
+
+
+def test_two_rows_of_one_order_become_one(state: State, url: str) -> None:
+    stage(state, adopted("A1", "old"))
+    stage(state, adopted("A1 ", "new"), adopted("A2"))
+    with state.write() as connection:
+        connection.execute(text("UPDATE seen SET changed_at = changed_at + 1 WHERE order_id = 'A1 '"))
+    aged(state)
+    with another(url) as upgraded:
+        assert upgraded.load(["A1"])["A1"].content == {"status": "new"}
+        assert upgraded.tracked() == 2
+
+
+def test_many_padded_orders_are_all_upgraded(state: State, url: str) -> None:
+    stage(state, *(adopted(f"{number:<10}", "new ") for number in range(2500)))
+    aged(state)
+    with closing(open_state(url, redact=str)) as upgraded:
+        found = upgraded.load(map(str, range(2500)))
+        assert len(found) == upgraded.tracked() == 2500
+        assert {one.content["status"] for one in found.values()} == {"new"}
