@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal, TypeAlias
 
-from syncd.model import Change, Content, Decision, FoundBy, Order, Seen
+from syncd.model import Change, Content, Decision, FoundBy, Identified, Order, Seen
 from syncd.news import is_news, is_payment_in_question, is_payment_news
 
 Verdict: TypeAlias = Literal["push", "skip", "hold"]
@@ -44,9 +44,26 @@ def diff(
     return [decision for decision in decisions if decision is not None]
 
 
+def as_shown(found: Order | Identified, seen: Seen) -> tuple[Content, str | None, str | None]:
+    """What is compared, the UUID and the shop's key of an order that was seen. A field that was dropped stays as it was
+    seen; of tracking and payment that are not known nothing can be told, nor is it news that they are not."""
+    dropped = {one.field for one in found.dropped}
+    content = found.content
+    if "message" in dropped and "message" in content:
+        content = {**content, "message": seen.content.get("message")}
+    return (
+        content,
+        seen.imshop_uuid if "imshop_uuid" in dropped else found.imshop_uuid,
+        seen.shop_id if "shop_id" in dropped else found.shop_id,
+    )
+
+
 def _decide(order: Order, seen: Seen | None, policy: Policy, found_by: FoundBy) -> Decision | None:
     if seen is None:
         return _first_sight(order, policy, found_by)
+    if order.dropped:
+        content, imshop_uuid, shop_id = as_shown(order, seen)
+        order = replace(order, content=content, imshop_uuid=imshop_uuid, shop_id=shop_id)
     shown = replace(seen, imshop_uuid=order.imshop_uuid, shop_id=order.shop_id, missing=False)
     if policy.adopt_all and order.repeats and seen.revision == 0:
         return Decision(replace(shown, content=order.content, told=order.content))

@@ -40,7 +40,10 @@ class Metrics:
         )
         self._rows = Counter("syncd_source_rows", "Rows read from the shop", registry=registry)
         self._skipped = Counter(
-            "syncd_source_rows_skipped", "Rows that could not be read as an order", ["reason"], registry=registry
+            "syncd_source_rows_skipped",
+            "Rows that could not be read as an order; bad_value: or not all of whose fields could",
+            ["reason"],
+            registry=registry,
         )
         self._found = Counter(
             "syncd_changes_detected", "Changes found, by the net that caught them", ["found_by"], registry=registry
@@ -85,6 +88,7 @@ class Metrics:
         self._rows.inc(result.rows)
         for reason, count in result.skipped.items():
             self._skipped.labels(reason).inc(count)
+        self._skipped.labels("bad_value").inc(result.dropped_from)
         for net, count in result.found.items():
             self._found.labels(net).inc(count)
 

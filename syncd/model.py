@@ -39,6 +39,15 @@ CHANGE_STATES: tuple[ChangeState, ...] = (
 
 
 @dataclass(frozen=True, slots=True)
+class Dropped:
+    """A field of an order that cannot be read, and so is not known: the rest of the order goes on without it."""
+
+    field: str
+    order_id: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
     """What the source says about an order now."""
 
@@ -55,6 +64,7 @@ class Order:
     """False: found only because the poll reads again what lies behind its cursor."""
     repeats: bool = False
     """A newer row of an order that the same reading showed before."""
+    dropped: Sequence[Dropped] = ()
 
     @property
     def status(self) -> str:
@@ -68,6 +78,7 @@ class Identified(NamedTuple):
     content: Content
     imshop_uuid: str | None
     shop_id: str | None
+    dropped: Sequence[Dropped] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -166,6 +166,11 @@ class Observer:
     def _say_skipped(self, result: PollResult) -> None:
         for row in result.skipped_rows:
             log.warning("row_skipped", extra=fields(order_id=row.order_id, reason=row.reason, detail=row.detail))
+        for name, one in result.dropped_examples.items():
+            about = fields(
+                field=name, orders=result.dropped[name], order_id=one.order_id, reason="bad_value", detail=one.detail
+            )
+            log.warning("field_dropped", extra=about)
 
 
 def _about(cancellation: Cancellation) -> dict[str, object]:

@@ -108,6 +108,7 @@ class Poller:
         for page in self.source.changed(cursor):
             stager.result.rows += len(page.orders) + len(page.skipped)
             stager.result.note_skipped(page.skipped)
+            stager.result.note_dropped(order.dropped for order in page.orders)
             stager.stage(page)
             self.progress(stager.result.rows)
         self._look_at_answered(stager)

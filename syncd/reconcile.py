@@ -15,6 +15,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, Protocol
 
+from syncd.diff import as_shown
 from syncd.errors import SourceError
 from syncd.model import Identified, Page, Seen, Skipped
 from syncd.segments import Row, Segment, segments
@@ -199,12 +200,14 @@ class FullCompare:
         # Of several rows of one order only a look-up knows which is the last: a scan is not ordered by their time.
         same = {order_id for order_id in contents if _same(contents[order_id], seen.get(order_id))} - repeated
         differing = [row for order_id, row in rows.items() if order_id not in same]
+        self._stager.result.note_dropped(contents[order_id].dropped for order_id in same)
         if self._whole:
             self._stage(self._scan.read(differing))
         else:
             self._differing += [row[0] for row in differing]
         as_seen = len(contents) == len(segment.rows) and (self._whole or not differing)
         as_seen = as_seen and self._stager.put_off.isdisjoint(contents)
+        as_seen = as_seen and not any(found.dropped for found in contents.values())  # they are counted each time
         present = [*seen, *(contents.keys() - seen.keys() if self._whole else ())]
         digest = segment.digest if as_seen else None
         self._state.resegment(segment.key, present, digest, self._compare, self._stager.now)
@@ -217,6 +220,7 @@ class FullCompare:
 
     def _stage(self, page: Page) -> None:
         """Never as the last page: there may be more to come, and the guard counts all of it."""
+        self._stager.result.note_dropped(order.dropped for order in page.orders)
         self._present += len(self._stager.stage(replace(page, last=False), "full"))
 
     def _miss(self) -> None:
@@ -263,4 +267,5 @@ class FullCompare:
 def _same(found: Identified, seen: Seen | None) -> bool:
     if seen is None or seen.missing:
         return False
-    return (found.content, found.imshop_uuid, found.shop_id) == (seen.content, seen.imshop_uuid, seen.shop_id)
+    shown = as_shown(found, seen) if found.dropped else (found.content, found.imshop_uuid, found.shop_id)
+    return shown == (seen.content, seen.imshop_uuid, seen.shop_id)

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import ClassVar, Literal, Protocol, TypeAlias
 
 from syncd.diff import Policy, diff
-from syncd.model import Decision, FoundBy, Order, Page, Seen, Skipped
+from syncd.model import Decision, Dropped, FoundBy, Order, Page, Seen, Skipped
 
 PollKind: TypeAlias = Literal["incremental", "full"]
 
@@ -68,6 +68,8 @@ class PollResult:
     """What a poll did.
 
     rows       that were read
+    skipped    rows that cannot be read as an order, by reason
+    dropped    fields that cannot be read, by name, of orders that go on without them: `dropped_from` so many orders
     found      changes, by the net that caught them
     adopted    orders seen for the first time and told to nobody
     baseline   all orders were, for there was no state yet
@@ -80,6 +82,9 @@ class PollResult:
     rows: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
     skipped_rows: list[Skipped] = field(default_factory=list)
+    dropped: Counter[str] = field(default_factory=Counter)
+    dropped_from: int = 0
+    dropped_examples: dict[str, Dropped] = field(default_factory=dict)
     found: Counter[FoundBy] = field(default_factory=Counter)
     adopted: int = 0
     baseline: bool = False
@@ -92,6 +97,14 @@ class PollResult:
     def note_skipped(self, skipped: Sequence[Skipped]) -> None:
         self.skipped.update(row.reason for row in skipped)
         self.skipped_rows += skipped[: self.SKIPPED_ROWS_KEPT - len(self.skipped_rows)]
+
+    def note_dropped(self, of_orders: Iterable[Sequence[Dropped]]) -> None:
+        """What was dropped of each of some orders, mostly nothing."""
+        for fields in filter(None, of_orders):
+            self.dropped_from += 1
+            for one in fields:
+                self.dropped[one.field] += 1
+                self.dropped_examples.setdefault(one.field, one)
 
 
 @dataclass(slots=True)

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError
 from syncd.cancel.shop import NO_SUCH_ORDER, known, unnamed, values_of
 from syncd.errors import CancelError
 from syncd.model import CancelDecision, Cancellation
-from syncd.sources.columns import text_of
+from syncd.sources.columns import readable
 from syncd.statement import Comparison, comparisons, escaped
 
 _RECYCLE_SECONDS = 1800
@@ -163,7 +163,7 @@ def _looked_up(connection: Connection, comparison: Comparison, values: Mapping[s
 
 
 def _is_exactly(found: object, value: str, name: str) -> bool:
-    written = text_of(found)
+    written = readable(found)
     if written is None:
         return False
     return written.lower() == value.lower() if name == "uuid" else written == value

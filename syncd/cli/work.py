@@ -13,6 +13,7 @@ from syncd.cli.output import seconds_option
 from syncd.model import Outcome
 from syncd.once import Ran, run_once
 from syncd.printable import printable
+from syncd.staging import PollResult
 
 
 @click.command()
@@ -66,12 +67,7 @@ def _work(ctx: click.Context, kind: Literal["poll", "reconcile"], seconds: float
 
 def _told(ran: Ran) -> list[str]:
     poll, changes = ran.poll, ran.summary.changes
-    lines = [f"read {poll.rows} rows, found {sum(poll.found.values())} changes"]
-    if poll.adopted:
-        lines[0] += f"; {poll.adopted} orders seen for the first time, recorded and told to nobody"
-    if skipped := sum(poll.skipped.values()):
-        why = ", ".join(f"{count} {reason}" for reason, count in sorted(poll.skipped.items()))
-        lines.append(f"skipped {skipped} rows that cannot be read as an order ({why})")
+    lines = _read(poll)
     if poll.missing:
         lines.append(f"{poll.missing} orders are not in the shop any more")
     if poll.fault:
@@ -86,4 +82,18 @@ def _told(ran: Ran) -> list[str]:
         lines.append(f"{changes['pending']} changes still wait to be pushed; see: syncd changes --state pending")
     if changes["held"]:
         lines.append(f"{changes['held']} changes are held; see: syncd changes --state held")
+    return lines
+
+
+def _read(poll: PollResult) -> list[str]:
+    lines = [f"read {poll.rows} rows, found {sum(poll.found.values())} changes"]
+    if poll.adopted:
+        lines[0] += f"; {poll.adopted} orders seen for the first time, recorded and told to nobody"
+    if skipped := sum(poll.skipped.values()):
+        why = ", ".join(f"{count} {reason}" for reason, count in sorted(poll.skipped.items()))
+        lines.append(f"skipped {skipped} rows that cannot be read as an order ({why})")
+    if poll.dropped:
+        why = ", ".join(f"{count} {name}" for name, count in sorted(poll.dropped.items()))
+        lines.append(f"left out fields that cannot be read, of {poll.dropped_from} orders ({why})")
+        lines += [one.detail for one in poll.dropped_examples.values()]
     return lines

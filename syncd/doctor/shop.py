@@ -156,6 +156,10 @@ def row_faults(look: Look) -> Iterator[Finding]:
     if look.skipped:
         text = f"{among} {len(look.skipped)} cannot be read: {_few([row.detail for row in look.skipped])}"
         yield warning("source", text, "Polls skip them; mend them, or leave them out of the query")
+    for field in dict.fromkeys(one.field for one in look.dropped):
+        details = [one.detail for one in look.dropped if one.field == field]
+        text = f"{among} {len(details)} have a {field} that cannot be read: {_few(details)}"
+        yield warning("source", text, f"Polls leave the {field} out; let the query or the field's path give one text")
     if bad := look.unreadable_times:
         text = f"{among} {len(bad)} have an updated_at that cannot be read: {_few(bad)}"
         yield warning("source", text, UNTIMED)

@@ -35,6 +35,8 @@ _HEADERS = {
     "Accept-Encoding": "identity",
     "User-Agent": f"syncd/{__version__}",
 }
+LONGEST_MESSAGE = 500
+"""Characters. A longer one is cut: it is a notification on a phone."""
 _LONE_SURROGATES = re.compile("[\ud800-\udfff]")
 _HEADER_TEXT = re.compile(r"[\x21-\x7e\xa1-\xff]([\x20-\x7e\xa0-\xff]*[\x21-\x7e\xa1-\xff])?")
 
@@ -146,11 +148,17 @@ class Imshop:
 
 def _optional(push: Push) -> dict[str, Any]:
     """Only what the order has: the protocol's optional fields have no null."""
-    texts = {"message": push.message, "trackingUrl": push.tracking_url, "userId": push.user_id}
+    texts = {"message": _bounded(push.message), "trackingUrl": push.tracking_url, "userId": push.user_id}
     given: dict[str, Any] = {name: text for name, text in texts.items() if text}
     if push.payment:
         given["payment"] = {"paid": push.payment.paid, "paymentId": push.payment.payment_id}
     return given
+
+
+def _bounded(message: str | None) -> str | None:
+    if message is None or len(message) <= LONGEST_MESSAGE:
+        return message
+    return message[: LONGEST_MESSAGE - 1] + "…"
 
 
 def _key_header(api_key: str | None, auth: Auth) -> dict[str, str]:

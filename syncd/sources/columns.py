@@ -6,10 +6,11 @@ one bad row must not stop the polling of the rest.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import tzinfo
+from datetime import timedelta, tzinfo
 from decimal import Decimal
 from math import isfinite
 from types import MappingProxyType
@@ -17,7 +18,7 @@ from typing import Any
 from urllib.parse import quote
 
 from syncd.blanks import without_blanks
-from syncd.model import Content, Identified, Order, Page, Skipped
+from syncd.model import Content, Dropped, Identified, Order, Page, Skipped
 from syncd.sources.timestamps import instant, moment
 
 REQUIRED = ("order_id", "status")
@@ -38,10 +39,32 @@ KNOWN = (
     "payment_id",
 )
 
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Stands in a row for a value that cannot be read."""
+
+    why: str
+
+    def __str__(self) -> str:
+        return self.why
+
+
+class FaultError(ValueError):
+    """The value is a Fault, whose text says it all."""
+
+
 NO_KEYS: Mapping[str, str] = MappingProxyType({})
 """Of no order the shop's own key is known."""
 LONGEST_ID = 255
 """No shop has longer ones. One over 2,700 bytes would fit no index of a state in PostgreSQL, and fail every poll."""
+
+LONGEST = {"message": 1_000_000, "tracking_url": 2048}
+"""Characters of a field that has no id in it. A long message is cut when it is sent."""
+_LARGEST_DIGITS = 300
+_LARGEST_BITS = 1000
+_UUID_BYTES = 16
+_NOTATION = re.compile(r'[{\[]|a:\d+:\{|[OCE]:\d+:"|s:\d+:"|[bid]:-?[0-9.E+-]+;\Z')
 
 _YES = frozenset({"1", "y", "yes", "t", "true"})
 _NO = frozenset({"0", "n", "no", "f", "false"})
@@ -95,22 +118,19 @@ class Layout:
 
     def content(self, row: Sequence[Any]) -> Identified | Skipped:
         """What is compared of the order. The first `width` values of the row suffice."""
-        order_id = text_of(self.value(row, "order_id"))
-        if order_id is None:
-            return Skipped("no_id", None, "a row has no order_id")
-        status = text_of(self.value(row, "status"))
+        order_id, status = None, None
+        try:
+            order_id = self._required(row, "order_id")
+            if order_id is None:
+                return Skipped("no_id", None, "a row has no order_id")
+            status = self._required(row, "status")
+        except ValueError as error:
+            return Skipped("bad_value", order_id, f"order {order_id or 'without an id'}: {error}")
         if status is None:
             return Skipped("no_status", order_id, f"order {order_id} has no status")
-        try:
-            _check_length("order_id", order_id)
-            return Identified(
-                order_id,
-                self._content(row, status),
-                _check_length("imshop_uuid", self._text(row, "imshop_uuid")),
-                self.shop_id(row),
-            )
-        except ValueError as error:
-            return Skipped("bad_value", order_id[:LONGEST_ID], f"order {order_id[:LONGEST_ID]}: {error}")
+        fields = OptionalFields(self, row, order_id)
+        content = self._content(fields, status)
+        return Identified(order_id, content, fields.text("imshop_uuid"), fields.text("shop_id"), fields.dropped or ())
 
     def order(self, row: Sequence[Any], *, beyond_cursor: bool = True) -> Order | Skipped:
         """A whole row as an order; a timestamp that cannot be read counts as none."""
@@ -121,21 +141,29 @@ class Layout:
             updated_at = instant(moment(self.value(row, "updated_at")), self.meaning.zone)
         except ValueError:
             updated_at = None
+        fields = OptionalFields(self, row, found.order_id)
+        message = self.message(str(found.content["status"]), fields)
+        user_id = fields.text("user_id") or _digits(fields.text("phone"))
+        dropped = found.dropped
+        if fields.dropped:
+            compared = {one.field for one in dropped}
+            dropped = [*dropped, *(one for one in fields.dropped if one.field not in compared)]
         return Order(
             found.order_id,
             found.content,
             updated_at,
-            self.message(row),
-            self._tracking_url(row),
-            self._text(row, "user_id") or _digits(self._text(row, "phone")),
+            message,
+            self._tracking_url(fields),
+            user_id,
             found.imshop_uuid,
             found.shop_id,
             beyond_cursor,
+            dropped=dropped,
         )
 
-    def message(self, row: Sequence[Any]) -> str | None:
+    def message(self, status: str, fields: OptionalFields) -> str | None:
         """The status in words, if the source knows any."""
-        return self._text(row, "message")
+        return fields.text("message")
 
     def page(self, rows: Sequence[Sequence[Any]]) -> Page:
         """The orders in whole rows."""
@@ -149,54 +177,119 @@ class Layout:
         message = ("message",) if self.meaning.message_is_change else ()
         return *REQUIRED, *tracking, "paid", "payment_id", *message, "imshop_uuid", "shop_id"
 
-    def _content(self, row: Sequence[Any], status: str) -> Content:
+    def _content(self, fields: OptionalFields, status: str) -> Content:
         content: dict[str, str | bool | None] = {"status": status}
         if self._tracks:
-            content["tracking"] = self._text(row, "tracking_url") or self._text(row, "tracking_number")
+            content["tracking"] = fields.text("tracking_url") or fields.text("tracking_number")
         if "paid" in self._at:
-            content["paid"] = flag_of(self.value(row, "paid"))
+            content["paid"] = fields.flag("paid")
         if "payment_id" in self._at:
-            content["payment_id"] = self._text(row, "payment_id")
+            content["payment_id"] = fields.text("payment_id")
         if "message" in self.compared:
-            content["message"] = self._text(row, "message")
+            content["message"] = fields.text("message")
         return content
 
     def shop_id(self, row: Sequence[Any]) -> str | None:
-        """The shop's own key of the order. None also where it is too long to be one: that must not cost the status."""
-        shop_id = self._text(row, "shop_id")
-        return shop_id if shop_id is None or len(shop_id) <= LONGEST_ID else None
+        """The shop's own key of the order, where it can be read."""
+        return OptionalFields(self, row, "").text("shop_id")
 
-    def _text(self, row: Sequence[Any], name: str) -> str | None:
-        return text_of(self.value(row, name))
+    def text(self, row: Sequence[Any], name: str) -> str | None:
+        """A column's text. ValueError: it cannot be read."""
+        try:
+            return text_of(self.value(row, name))
+        except FaultError:
+            raise
+        except ValueError as error:
+            raise ValueError(f"{name} {error}") from None
 
-    def _tracking_url(self, row: Sequence[Any]) -> str | None:
-        url, number = self._text(row, "tracking_url"), self._text(row, "tracking_number")
-        if url or not number or not self.meaning.tracking_template:
+    def _required(self, row: Sequence[Any], name: str) -> str | None:
+        text = self.text(row, name)
+        if text is not None and len(text) > LONGEST_ID:
+            raise ValueError(f"{name} is longer than {LONGEST_ID} characters")
+        return text
+
+    def _tracking_url(self, fields: OptionalFields) -> str | None:
+        url = fields.text("tracking_url")
+        if url or not self.meaning.tracking_template:
             return url
-        return self.meaning.tracking_template.replace("{tracking_number}", quote(number, safe=""))
+        number = fields.text("tracking_number")
+        return number and self.meaning.tracking_template.replace("{tracking_number}", quote(number, safe=""))
+
+
+@dataclass(slots=True)
+class OptionalFields:
+    """The optional fields of a row. One that cannot be read is none, and is noted in `dropped`."""
+
+    layout: Layout
+    row: Sequence[Any]
+    order_id: str
+    dropped: list[Dropped] | None = None
+
+    def text(self, name: str) -> str | None:
+        try:
+            text = self.layout.text(self.row, name)
+            if text is None or len(text) <= LONGEST.get(name, LONGEST_ID):
+                return text
+            why = f"{name} is longer than {LONGEST.get(name, LONGEST_ID):,} characters"
+        except ValueError as error:
+            why = str(error)
+        self._drop(name, why)
+        return None
+
+    def flag(self, name: str) -> bool | None:
+        try:
+            return flag_of(self.layout.value(self.row, name))
+        except FaultError as error:
+            self._drop(name, str(error))
+        except ValueError as error:
+            self._drop(name, f"{name} {error}")
+        return None
+
+    def _drop(self, name: str, why: str) -> None:
+        if self.dropped is None:
+            self.dropped = []
+        self.dropped.append(Dropped(name, self.order_id, f"order {self.order_id}: {why}"))
 
 
 def text_of(value: object) -> str | None:
     """A value as text, as a person would write it: 5 for 5.00 and for 5.0, text without the blanks at its ends. None:
-    NULL, or nothing but blanks."""
-    match value:
-        case None:
-            return None
-        case str():
-            text = value
-        case bool():
-            text = str(int(value))
-        case float() | Decimal() if isfinite(value) and value == int(value):
-            text = str(int(value))
-        case Decimal():
-            text = format(value, "f")
-        case bytes():
-            text = _decoded(value)
-        case _:
-            text = str(value)
+    NULL, or nothing but blanks. ValueError: it has no such text, for it is a list, say, or a program's own notation."""
+    if value is None:
+        return None
+    text = value if isinstance(value, str) else _written(value)
     if "\0" in text:
         text = text.replace("\0", "")  # PostgreSQL, where the state may be kept, takes no NUL in text
-    return without_blanks(text) or None
+    text = without_blanks(text)
+    if _NOTATION.match(text):
+        _refuse_notation(text)
+    return text or None
+
+
+def _written(value: object) -> str:
+    match value:
+        case bool():
+            return str(int(value))
+        case int():
+            return _whole(value)
+        case float() | Decimal():
+            return _number(value)
+        case bytes() | bytearray() | memoryview():
+            return _decoded(bytes(value))
+        case timedelta():
+            return _duration(value)
+        case Fault():
+            raise FaultError(value.why)
+        case Mapping() | list() | tuple() | set() | frozenset():
+            raise ValueError(f"is {'an object' if isinstance(value, Mapping) else 'a list'}, and not one value")
+    return str(value)
+
+
+def readable(value: object) -> str | None:
+    """The same, but None also for what has no text."""
+    try:
+        return text_of(value)
+    except ValueError:
+        return None
 
 
 def flag_of(value: object) -> bool | None:
@@ -206,13 +299,31 @@ def flag_of(value: object) -> bool | None:
         return True
     if text in _NO or not text:
         return False if text else None
-    raise ValueError(f"paid is {text[:40]!r}, which is neither yes nor no")
+    raise ValueError(f"is {text[:40]!r}, which is neither yes nor no")
 
 
-def _check_length(name: str, identifier: str | None) -> str | None:
-    if identifier is not None and len(identifier) > LONGEST_ID:
-        raise ValueError(f"{name} is longer than {LONGEST_ID} characters")
-    return identifier
+def _whole(value: int) -> str:
+    if value.bit_length() > _LARGEST_BITS:
+        raise ValueError("is a number of hundreds of digits")
+    return str(value)
+
+
+def _number(value: float | Decimal) -> str:
+    if isinstance(value, float):
+        if not isfinite(value):
+            raise ValueError(f"is {value}: no number, or one too large to be read")
+        return str(int(value)) if value.is_integer() else str(value)
+    if not value.is_finite() or value.adjusted() > _LARGEST_DIGITS:
+        raise ValueError(f"is {str(value)[:40]}: no number, or one too large to be read")
+    return str(int(value)) if value == value.to_integral_value() else format(value, "f")
+
+
+def _duration(value: timedelta) -> str:
+    """A time of day, or longer, as databases write it."""
+    minutes, seconds = divmod(abs(value).days * 86400 + abs(value).seconds, 60)
+    fraction = f".{abs(value).microseconds:06}" if value.microseconds else ""
+    sign = "-" if value < timedelta() else ""
+    return f"{sign}{minutes // 60:02}:{minutes % 60:02}:{seconds:02}{fraction}"
 
 
 def _decoded(value: bytes) -> str:
@@ -221,7 +332,21 @@ def _decoded(value: bytes) -> str:
     try:
         return value.decode()
     except UnicodeDecodeError:
-        return value.hex()  # a UUID in BINARY(16), say
+        if len(value) == _UUID_BYTES:
+            return value.hex()
+        raise ValueError(f"is {len(value)} bytes that are no text in UTF-8") from None
+
+
+def _refuse_notation(text: str) -> None:
+    """ValueError: it is what PHP's serialize() makes of a value, or a whole object or list in JSON."""
+    if text[0] not in "{[":
+        raise ValueError(f"is serialized by PHP ({text[:20]}…): nobody can read that")
+    if text[-1] in "}]":
+        try:
+            found = json.loads(text)
+        except (ValueError, RecursionError):
+            return
+        raise ValueError(f"is {'an object' if isinstance(found, dict) else 'a list'} in JSON, and not one value")
 
 
 def _digits(phone: str | None) -> str | None:

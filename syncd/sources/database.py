@@ -22,7 +22,7 @@ from uuid import UUID
 from syncd.errors import SourceError
 from syncd.model import Order, Page, Skipped
 from syncd.sources.blocks import and_whether_last
-from syncd.sources.columns import NO_KEYS, Layout, Meaning, flag_of, text_of
+from syncd.sources.columns import NO_KEYS, Layout, Meaning, flag_of, readable
 from syncd.sources.connection import Database
 from syncd.sources.counting import Counting, number
 from syncd.sources.dialects import Rows
@@ -182,7 +182,7 @@ class DatabaseSource:
         raw = [value for text in texts if some and (value := _as_raw(text, some[0][0])) is not None]
         rows = self._exactly(texts, learnt, column, raw, learnt.among)
         if some and isinstance(some[0][0], str):
-            there = {text_of(learnt.layout.value(row, column)) for row in rows}
+            there = {readable(learnt.layout.value(row, column)) for row in rows}
             # Not for every database is a text with blanks equal to the text, and no index knows it without them.
             absent = [text for text in texts if text not in there]
             rows += self._exactly(absent, learnt, column, absent, learnt.among_bare)
@@ -198,7 +198,7 @@ class DatabaseSource:
     ) -> list[tuple[Any, ...]]:
         some = (values[start : start + _LOOK_UP] for start in range(0, len(values), _LOOK_UP))
         rows = (row for part in some for row in self._rows(among(part, column)))
-        return [row for row in rows if text_of(learnt.layout.value(row, column)) in texts]
+        return [row for row in rows if readable(learnt.layout.value(row, column)) in texts]
 
     def _look(self) -> Learnt:
         query = self._query_in_force()
@@ -244,7 +244,7 @@ def _in_time(layout: Layout, follow: Following, row: Sequence[Any]) -> _Read:
     try:
         when = moment(raw)
     except ValueError as error:
-        order_id = text_of(layout.value(row, "order_id"))
+        order_id = readable(layout.value(row, "order_id"))
         return Skipped("bad_timestamp", order_id, f"order {order_id or 'without an id'}: updated_at {error}")
     follow.note(raw, when)
     return layout.order(row, beyond_cursor=follow.is_news(when))
@@ -256,10 +256,10 @@ def _by_number(layout: Layout, count: Counting, row: Sequence[Any]) -> _Read:
     try:
         reached = number(layout.value(row, "sequence"))
     except ValueError as error:
-        order_id = text_of(raw_id)
+        order_id = readable(raw_id)
         return Skipped("bad_sequence", order_id, f"order {order_id or 'without an id'}: sequence {error}")
     count.note(reached)
-    return layout.order(row, beyond_cursor=count.is_news(reached)) if count.is_last(text_of(raw_id)) else None
+    return layout.order(row, beyond_cursor=count.is_news(reached)) if count.is_last(readable(raw_id)) else None
 
 
 def _as_raw(order_id: str, like: object) -> object:

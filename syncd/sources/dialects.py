@@ -128,6 +128,10 @@ class MariaDB(Dialect):
     present = "SELECT UTC_TIMESTAMP(6)"
     streams = True
 
+    def prepare(self, connection: Driver) -> None:
+        connection.decoders[self.driver.constants.FIELD_TYPE.BIT] = int.from_bytes  # else it is bytes
+        super().prepare(connection)
+
     def execute(self, connection: Driver, sql: str) -> None:
         cursor = connection.cursor()
         cursor.execute(sql)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from syncd.errors import SourceError
-from syncd.sources.columns import text_of
+from syncd.sources.columns import readable
 from syncd.sources.connection import Database
 from syncd.sources.counting import last_of_each
 from syncd.sources.learning import Learnt
@@ -82,14 +82,14 @@ def _listed(database: Database, dictionary: str) -> Iterator[tuple[str, str | No
         )
     query = OrdersQuery(dictionary, {name: spelling[name] for name in ("status", "message")})
     for code, name in database.rows(query.everything(("status", "message"), ("status",), None)):
-        if text := text_of(code):
-            yield text, text_of(name)
+        if text := readable(code):
+            yield text, readable(name)
 
 
 def _counted(database: Database, learnt: Learnt) -> Tally:
     tally = Tally()
     for block in last_of_each(database.blocks(learnt.statuses(), _BLOCK)):
         for _, raw, *message in block:
-            if code := text_of(raw):
-                tally.note(code, text_of(message[0]) if message else None)
+            if code := readable(raw):
+                tally.note(code, readable(message[0]) if message else None)
     return tally

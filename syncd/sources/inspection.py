@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement
 
-from syncd.model import Order, Skipped
+from syncd.model import Dropped, Order, Skipped
 from syncd.sources.columns import Layout
 from syncd.sources.connection import Database
 from syncd.sources.learning import Learnt
@@ -25,11 +25,12 @@ NEWEST = 200
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Some rows, in no particular order: how many, those that are no orders, and what is written as their `updated_at`
-    where it cannot be read."""
+    """Some rows, in no particular order: how many, those that are no orders, fields of orders that cannot be read, and
+    what is written as their `updated_at` where that cannot be."""
 
     rows: int
     skipped: Sequence[Skipped]
+    dropped: Sequence[Dropped]
     unreadable_times: Sequence[str]
 
 
@@ -120,9 +121,11 @@ def newest_of(rows: Sequence[Sequence[Any]], layout: Layout, zone: tzinfo) -> Ne
 def look_at(rows: Sequence[Sequence[Any]], layout: Layout, *, dated: bool) -> Look:
     """What these rows tell. `dated`: also of their updated_at."""
     times = [layout.value(row, "updated_at") for row in rows] if dated else []
+    page = layout.page(rows)
     return Look(
         rows=len(rows),
-        skipped=layout.page(rows).skipped,
+        skipped=page.skipped,
+        dropped=[one for order in page.orders for one in order.dropped],
         unreadable_times=[str(time)[:40] for time in times if time is not None and _moment(time) is None],
     )
 

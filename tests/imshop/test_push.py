@@ -28,6 +28,11 @@ def test_a_bare_change_is_sent_as_its_id_and_code_alone(stub: Stub) -> None:
     assert received.fields == {"id": "1001", "code": "packed"}
 
 
+def test_a_long_message_is_cut(stub: Stub) -> None:
+    assert sent(stub, a_push(message="Ж" * 500)).fields["message"] == "Ж" * 500
+    assert sent(stub, a_push(message="Ж" * 501)).fields["message"] == "Ж" * 499 + "…"
+
+
 def test_everything_that_the_order_has_is_sent(stub: Stub) -> None:
     push = a_push(message="Готов", tracking_url="https://track.example/1", user_id="79001234567", payment=paid("p-1"))
     assert sent(stub, push).fields == {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -44,10 +45,18 @@ def order(meaning: Meaning | None = None, **columns: object) -> Order:
         (Decimal("7.5"), "7.5"),
         (UUID(UUID_TEXT), UUID_TEXT),
         ("Готов".encode(), "Готов"),
-        (b"\xff\x00", "ff00"),
+        (b"\xff" * 16, "ff" * 16),
+        (b"ab\0\0", "ab"),
+        (memoryview(b"ab"), "ab"),
+        (b"\0", "0"),
+        (timedelta(hours=9, minutes=5), "09:05:00"),
+        (timedelta(days=1, microseconds=1), "24:00:00.000001"),
+        (timedelta(seconds=-1), "-00:00:01"),
+        ("{new", "{new"),
+        ("[Новый]", "[Новый]"),
+        ("a: 1", "a: 1"),
         (True, "1"),
         ("a\x00b", "ab"),
-        (Decimal("Infinity"), "Infinity"),
         (None, None),
         ("", None),
         (" \t", None),
@@ -73,19 +82,63 @@ def test_nothing_is_neither_yes_nor_no(value: object) -> None:
     assert flag_of(value) is None
 
 
-@pytest.mark.parametrize("value", [2, "maybe", b"\x02", Decimal("0.5")])
-def test_a_payment_flag_that_is_neither_skips_the_row(value: object) -> None:
-    found = read(paid=value)
+NO_TEXT = [
+    {"ru": "Новый"},
+    ["T1"],
+    ("a", "b"),
+    {"a"},
+    b"\xcd\xee",
+    float("nan"),
+    float("inf"),
+    Decimal("NaN"),
+    Decimal("1E+400"),
+    10**400,
+    'a:1:{s:2:"ru";s:1:"x";}',
+    'O:8:"stdClass":0:{}',
+    "b:0;",
+    '{"ru": "Новый"}',
+    '["T1"]',
+]
+
+
+@pytest.mark.parametrize("value", NO_TEXT, ids=repr)
+def test_what_has_no_text_is_dropped_and_named(value: object) -> None:
+    for name in ("message", "tracking_url", "payment_id", "paid", "user_id", "phone", "imshop_uuid", "shop_id"):
+        found = order(**{name: value})
+        assert [(one.field, one.order_id) for one in found.dropped] == [(name, "1")]
+        assert found.dropped[0].detail.startswith(f"order 1: {name} is ")
+        told = (found.message, found.tracking_url, found.user_id, found.imshop_uuid, found.shop_id)
+        assert (found.status, *told) == ("new", None, None, None, None, None)
+        assert set(found.content.values()) == {"new", None} or found.content == {"status": "new"}
+
+
+@pytest.mark.parametrize("value", NO_TEXT, ids=repr)
+@pytest.mark.parametrize("name", ["order_id", "status"])
+def test_an_order_has_an_id_and_a_status_or_is_skipped(name: str, value: object) -> None:
+    found = read(**{name: value})
     assert isinstance(found, Skipped)
-    assert (found.reason, found.order_id) == ("bad_value", "1")
+    assert (found.reason, f": {name} is " in found.detail) == ("bad_value", True)
 
 
-@pytest.mark.parametrize("name", ["order_id", "imshop_uuid"])
+@pytest.mark.parametrize("value", [2, "maybe", b"\x02", Decimal("0.5")])
+def test_a_payment_flag_that_is_neither_costs_no_status(value: object) -> None:
+    found = order(paid=value, payment_id="p7")
+    assert found.content == {"status": "new", "paid": None, "payment_id": "p7"}
+    assert found.dropped[0].detail.endswith("which is neither yes nor no")
+
+
+@pytest.mark.parametrize("name", ["order_id", "status"])
 def test_an_id_that_no_state_could_index_skips_the_row(name: str) -> None:
     found = read(None, **{name: "9" * 256})
     assert isinstance(found, Skipped)
     assert (found.reason, f"{name} is longer than 255" in found.detail) == ("bad_value", True)
     assert isinstance(read(None, **{name: "9" * 255}), Order)
+
+
+def test_a_bad_tracking_url_leaves_its_number() -> None:
+    found = order(Meaning(MOSCOW, TEMPLATE), tracking_number="1048", tracking_url=["T1"])
+    assert (found.content["tracking"], found.tracking_url) == ("1048", "https://cdek.example/?order_id=1048")
+    assert [one.field for one in found.dropped] == ["tracking_url"]
 
 
 def test_only_the_columns_that_the_query_has_are_compared() -> None:

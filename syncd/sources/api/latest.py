@@ -16,7 +16,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, Self
 
 from syncd.errors import SourceError
-from syncd.sources.api.shape import ApiLayout, Fault, Row, Rows, id_of, repeated
+from syncd.sources.api.shape import ApiLayout, Row, Rows, id_of, repeated
+from syncd.sources.columns import Fault
 from syncd.sources.counting import BEFORE_ALL, number
 from syncd.sources.timestamps import instant, moment
 

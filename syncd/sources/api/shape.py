@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
+from math import isfinite
 from typing import Any, TypeAlias
 
 import jmespath
@@ -17,8 +18,8 @@ from jmespath.exceptions import JMESPathError, JMESPathTypeError
 from jmespath.visitor import TreeInterpreter
 
 from syncd.errors import SourceError
-from syncd.model import Identified, Order, Skipped
-from syncd.sources.columns import REQUIRED, Layout, Meaning, text_of
+from syncd.model import Order, Skipped
+from syncd.sources.columns import REQUIRED, Fault, Layout, Meaning, OptionalFields, readable
 
 Row: TypeAlias = tuple[Any, ...]
 Rows: TypeAlias = Sequence[Row]
@@ -33,19 +34,9 @@ _INTERPRETER = TreeInterpreter()
 _KINDS = {dict: "an object", list: "a list", str: "text", bool: "true or false", int: "a number", float: "a number"}
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """Stands in a row for a value that cannot be read."""
-
-    why: str
-
-    def __str__(self) -> str:
-        return self.why
-
-
 def id_of(row: Row) -> str | None:
     """The order's id; None: it has none that can be read."""
-    return None if isinstance(row[0], Fault) else text_of(row[0])
+    return readable(row[0])
 
 
 def repeated(row: Row) -> Row:
@@ -69,21 +60,8 @@ class ApiLayout(Layout):
         found = super().order(row, beyond_cursor=beyond_cursor)
         return replace(found, repeats=True) if row[-1] and isinstance(found, Order) else found
 
-    def shop_id(self, row: Sequence[Any]) -> str | None:
-        return None if isinstance(self.value(row, "shop_id"), Fault) else super().shop_id(row)
-
-    def message(self, row: Sequence[Any]) -> str | None:
-        own = super().message(row)
-        status = self._text(row, "status")
-        return own if own or status is None else self._name_of(status)
-
-    def content(self, row: Sequence[Any]) -> Identified | Skipped:
-        needed = (value for name, value in zip(self.compared, row, strict=False) if name != "shop_id")
-        fault = next((value for value in needed if isinstance(value, Fault)), None)
-        if fault is None:
-            return super().content(row)
-        order_id = None if isinstance(row[0], Fault) else str(row[0])
-        return Skipped("bad_value", order_id, f"order {order_id or 'without an id'}: {fault}")
+    def message(self, status: str, fields: OptionalFields) -> str | None:
+        return super().message(status, fields) or self._name_of(status)
 
 
 class Shape:
@@ -162,6 +140,9 @@ class Shape:
             case dict() | list():
                 path_text = self.fields[name]
                 return Fault(f"{name} is {_KINDS[type(value)]}: let {_variable(name)} ({path_text}) lead to one value")
+            case float() if not isfinite(value):
+                variable = f"{_variable(name)} ({self.fields[name]})"
+                return Fault(f"{name} is {value}, no number that can be read: see what {variable} leads to")
             case str():
                 return value.encode("utf-8", "replace").decode()  # JSON may hold halves of surrogate pairs
         return value

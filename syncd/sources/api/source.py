@@ -26,7 +26,7 @@ from syncd.sources.api.request import GAPS, Template, behind, since_text
 from syncd.sources.api.scanning import ApiScan
 from syncd.sources.api.shape import Row, Rows, Shape, id_of
 from syncd.sources.api.statuses import StatusList, StatusNames
-from syncd.sources.columns import NO_KEYS, Meaning, text_of
+from syncd.sources.columns import NO_KEYS, Meaning, readable
 from syncd.sources.counting import Counting, number
 from syncd.sources.dictionary import StatusCount, Tally, listed
 from syncd.sources.following import EPOCH, Following
@@ -144,7 +144,7 @@ class ApiSource:
 
     def look_up(self, ids: Sequence[Any]) -> Page:
         """The orders with these ids, given as a scan gave them."""
-        return self.find([text for raw in ids if (text := text_of(raw)) is not None])
+        return self.find([text for raw in ids if (text := readable(raw)) is not None])
 
     def find(self, order_ids: Sequence[str], shop_ids: Mapping[str, str] = NO_KEYS) -> Page:
         """The orders with these numbers, as a person types them, or with the shop's own keys that are known of some of

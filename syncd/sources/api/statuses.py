@@ -13,7 +13,7 @@ from syncd.errors import SourceError
 from syncd.sources.api.answers import no_such_page
 from syncd.sources.api.client import Client
 from syncd.sources.api.shape import pairs
-from syncd.sources.columns import text_of
+from syncd.sources.columns import readable
 
 FRESH_FOR = 24 * 3600.0
 TRIED_AGAIN_AFTER = 600.0
@@ -79,7 +79,7 @@ class StatusNames:
         if answer.missing is not None:
             raise no_such_page(self._client.host, answer.missing)
         found = pairs(answer.body, self._listed.items, self._listed.code, self._listed.name)
-        return [(text, text_of(name)) for code, name in found if (text := text_of(code)) is not None]
+        return [(text, readable(name)) for code, name in found if (text := readable(code)) is not None]
 
     def _now(self) -> float:
         return self._client.clocks.monotonic()

@@ -57,8 +57,8 @@ def test_an_order_is_read_by_its_paths() -> None:
         ({"id": "1"}, {}, "no_status", "order 1 has no status"),
         ({"id": "1", "status": ["a"]}, {}, "bad_value", "order 1: status is a list: let SYNCD_SOURCE__FIELDS__STATUS"),
         ({"id": {}, "status": "a"}, {}, "bad_value", "order without an id: order_id is an object"),
-        ({"id": "1", "status": "a"}, {"paid": "abs(id)"}, "bad_value", "order 1: SYNCD_SOURCE__FIELDS__PAID (abs(id))"),
-        ({"id": "1", "status": "a"}, {"paid": "id && 'perhaps'"}, "bad_value", "order 1: paid is 'perhaps'"),
+        ({"id": "1", "status": float("nan")}, {}, "bad_value", "order 1: status is nan, no number that can be read"),
+        ({"id": float("inf"), "status": "a"}, {}, "bad_value", "order without an id: order_id is inf, no number"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_read_is_skipped_with_the_reason(
@@ -67,6 +67,27 @@ def test_what_cannot_be_read_is_skipped_with_the_reason(
     row = read(item, **fields)
     assert isinstance(row, Skipped)
     assert (row.reason, row.detail[: len(detail)]) == (reason, detail)
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "detail"),
+    [
+        ({"paid": "abs(id)"}, "paid", "order 1: SYNCD_SOURCE__FIELDS__PAID (abs(id))"),
+        ({"paid": "id && 'perhaps'"}, "paid", "order 1: paid is 'perhaps'"),
+        (
+            {"payment_id": "sum"},
+            "payment_id",
+            "order 1: payment_id is nan, no number that can be read: see",
+        ),
+        ({"message": "@"}, "message", "order 1: message is an object: let SYNCD_SOURCE__FIELDS__MESSAGE (@) lead to"),
+        ({"shop_id": "@"}, "shop_id", "order 1: shop_id is an object: let"),
+    ],
+)
+def test_an_optional_field_costs_no_status(fields: dict[str, str], field: str, detail: str) -> None:
+    order = read({"id": "1", "status": "a", "sum": float("nan")}, **fields)
+    assert isinstance(order, Order)
+    assert (order.status, order.message, [one.field for one in order.dropped]) == ("a", None, [field])
+    assert order.dropped[0].detail[: len(detail)] == detail
 
 
 def test_half_a_surrogate_pair_does_no_harm() -> None:
@@ -227,7 +248,6 @@ def test_a_condition_that_fails_on_an_order_names_its_setting_and_nothing_of_the
 
 def test_the_orders_own_words_come_before_the_name_of_its_status() -> None:
     found = shape(name_of={"new": "Новый"}.get)
-    words = [
-        found.layout.message(found.row(item)) for item in ({"status": "new"}, {"status": "new", "text": "Own"}, {})
-    ]
-    assert words == ["Новый", "Own", None]
+    items = ({"id": "1", "status": "new"}, {"id": "1", "status": "new", "text": "Own"}, {"id": "1", "status": "odd"})
+    orders = [found.layout.order(found.row(item)) for item in items]
+    assert [isinstance(order, Order) and order.message for order in orders] == ["Новый", "Own", None]
