@@ -21,6 +21,7 @@ from syncd.http import is_html, root_cause, text_of
 BODY_LIMIT = 32 * 1024 * 1024
 LONGEST_ASKED_WAIT = 24 * 3600.0
 _QUOTED = 200
+_LONGEST_NUMBER = 300
 _PORTS = {"http": 80, "https": 443}
 _PARAM = r';\s*([\w!#$&+.^`|~-]+\*?)\s*(?:=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;,"]*))\s*)?'
 _LINK_PARAM = re.compile(_PARAM)
@@ -70,7 +71,7 @@ def answer_of(reply: Reply, host: str, redact: Callable[[str], str]) -> Answer:
     if not 200 <= reply.status < 300:
         raise SourceError(f"{host} {_refusal(reply.status)}{_quote(reply, redact)}. {_advice(reply.status)}")
     try:
-        body = json.loads(_text(reply), parse_constant=_no_number)
+        body = _json(_text(reply))
     except (ValueError, RecursionError) as error:
         raise SourceError(f"{host} {_not_json(reply, error)}") from None
     return Answer(reply.url, body, _next_link(reply))
@@ -165,5 +166,16 @@ def _next_link(reply: Reply) -> str | None:
     return None
 
 
-def _no_number(text: str) -> Any:
-    raise ValueError(f"{text} is no number in JSON")
+def _json(text: str) -> Any:
+    """What the text says. NaN and Infinity, which are no JSON, and a number that nobody can hold are numbers that are
+    not finite: they cost the order that they stand in. ValueError, RecursionError: it is no JSON."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        raise
+    except ValueError:  # a whole number of more digits than Python reads
+        return json.loads(text, parse_int=_whole)
+
+
+def _whole(text: str) -> float:
+    return int(text) if len(text) <= _LONGEST_NUMBER else float(text)

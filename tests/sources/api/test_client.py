@@ -73,7 +73,6 @@ def fault_of(*acts: Act, **changes: Any) -> str:
         (reply(200, b"<html>Log in</html>", Content_Type="text/html"), "a page of HTML instead of JSON"),
         (reply(200, b" <!doctype html>"), "Check SYNCD_SOURCE__URL and SYNCD_SOURCE__AUTH"),
         (reply(200, b'{"orders": [{"id": 1}'), "are no whole JSON (Expecting ',' delimiter at character 21)"),
-        (reply(200, b'{"orders": NaN}'), "are no whole JSON. Check SYNCD_SOURCE__URL"),
         (reply(200, b"[" * 100_000), "are no whole JSON"),
         (reply(200), "answers with nothing (HTTP 200)"),
         (reply(401, b"who?"), "does not accept the login (HTTP 401): who?. Check SYNCD_SOURCE__AUTH and SYNCD_SOURCE_"),
@@ -97,6 +96,30 @@ def test_what_is_no_orders_is_told_with_the_setting_to_look_at(act: Act, says: s
     told = fault_of(act)
     assert says in told
     assert SECRET not in told
+
+
+def test_a_number_that_is_none_costs_its_order_and_not_the_page() -> None:
+    orders = [
+        '{"id": 1, "status": NaN}',
+        '{"id": 2, "status": "a", "sum": -Infinity}',
+        f'{{"id": {"9" * 5000}, "status": "a"}}',
+        f'{{"id": 4, "status": "a", "weight": {"9" * 5000}}}',
+        '{"id": 5, "status": 1e999}',
+    ]
+    answer = reply(200, f'{{"orders": [{", ".join(orders)}]}}'.encode())
+    fields = {"order_id": "id", "status": "status", "payment_id": "sum"}
+    with Stub(acts=[answer]) as stub, closing(source_at(stub.url, fields=fields)) as source:
+        page = source.sample(0)
+    assert [(order.order_id, [one.field for one in order.dropped]) for order in page.orders] == [
+        ("2", ["payment_id"]),
+        ("4", []),
+    ]
+    where = "no number that can be read: see what SYNCD_SOURCE__FIELDS__"
+    assert [row.detail for row in page.skipped] == [
+        f"order 1: status is nan, {where}STATUS (status) leads to",
+        f"order without an id: order_id is inf, {where}ORDER_ID (id) leads to",
+        f"order 5: status is inf, {where}STATUS (status) leads to",
+    ]
 
 
 def test_a_connection_that_is_cut_is_tried_three_times() -> None:
