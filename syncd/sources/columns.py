@@ -128,7 +128,7 @@ class Layout:
             return Skipped("bad_value", order_id, f"order {order_id or 'without an id'}: {error}")
         if status is None:
             return Skipped("no_status", order_id, f"order {order_id} has no status")
-        fields = OptionalFields(self, row, order_id)
+        fields = self._optional(row, order_id)
         content = self._content(fields, status)
         return Identified(order_id, content, fields.text("imshop_uuid"), fields.text("shop_id"), fields.dropped or ())
 
@@ -141,7 +141,7 @@ class Layout:
             updated_at = instant(moment(self.value(row, "updated_at")), self.meaning.zone)
         except ValueError:
             updated_at = None
-        fields = OptionalFields(self, row, found.order_id)
+        fields = self._optional(row, found.order_id)
         message = self.message(str(found.content["status"]), fields)
         user_id = fields.text("user_id") or _digits(fields.text("phone"))
         dropped = found.dropped
@@ -191,22 +191,20 @@ class Layout:
 
     def shop_id(self, row: Sequence[Any]) -> str | None:
         """The shop's own key of the order, where it can be read."""
-        return OptionalFields(self, row, "").text("shop_id")
-
-    def text(self, row: Sequence[Any], name: str) -> str | None:
-        """A column's text. ValueError: it cannot be read."""
-        try:
-            return text_of(self.value(row, name))
-        except FaultError:
-            raise
-        except ValueError as error:
-            raise ValueError(f"{name} {error}") from None
+        return self._optional(row, "").text("shop_id")
 
     def _required(self, row: Sequence[Any], name: str) -> str | None:
-        text = self.text(row, name)
+        """The text of a column that every row has. ValueError: it cannot be read."""
+        try:
+            text = text_of(row[self._at[name]])
+        except ValueError as error:
+            raise ValueError(_why(name, error)) from None
         if text is not None and len(text) > LONGEST_ID:
             raise ValueError(f"{name} is longer than {LONGEST_ID} characters")
         return text
+
+    def _optional(self, row: Sequence[Any], order_id: str) -> OptionalFields:
+        return OptionalFields(self._at, row, order_id)
 
     def _tracking_url(self, fields: OptionalFields) -> str | None:
         url = fields.text("tracking_url")
@@ -218,37 +216,43 @@ class Layout:
 
 @dataclass(slots=True)
 class OptionalFields:
-    """The optional fields of a row. One that cannot be read is none, and is noted in `dropped`."""
+    """The optional fields of a row; `at`: where they stand in it. One that cannot be read is none, and is noted in
+    `dropped`."""
 
-    layout: Layout
+    at: Mapping[str, int]
     row: Sequence[Any]
     order_id: str
     dropped: list[Dropped] | None = None
 
     def text(self, name: str) -> str | None:
+        position = self.at.get(name)
+        if position is None or (value := self.row[position]) is None:
+            return None
         try:
-            text = self.layout.text(self.row, name)
-            if text is None or len(text) <= LONGEST.get(name, LONGEST_ID):
-                return text
-            why = f"{name} is longer than {LONGEST.get(name, LONGEST_ID):,} characters"
+            text = text_of(value)
         except ValueError as error:
-            why = str(error)
-        self._drop(name, why)
+            self._drop(name, _why(name, error))
+            return None
+        if text is None or len(text) <= LONGEST_ID or len(text) <= LONGEST.get(name, LONGEST_ID):
+            return text
+        self._drop(name, f"{name} is longer than {LONGEST.get(name, LONGEST_ID):,} characters")
         return None
 
     def flag(self, name: str) -> bool | None:
         try:
-            return flag_of(self.layout.value(self.row, name))
-        except FaultError as error:
-            self._drop(name, str(error))
+            return flag_of(self.row[self.at[name]])
         except ValueError as error:
-            self._drop(name, f"{name} {error}")
-        return None
+            self._drop(name, _why(name, error))
+            return None
 
     def _drop(self, name: str, why: str) -> None:
         if self.dropped is None:
             self.dropped = []
         self.dropped.append(Dropped(name, self.order_id, f"order {self.order_id}: {why}"))
+
+
+def _why(name: str, error: ValueError) -> str:
+    return str(error) if isinstance(error, FaultError) else f"{name} {error}"
 
 
 def text_of(value: object) -> str | None:
