@@ -18,11 +18,11 @@ from functools import partial
 from apscheduler.executors.pool import BasePoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
-from apscheduler.triggers.cron import CronTrigger
 
 from syncd.health import ClockWatch
 from syncd.jobs import Jobs
 from syncd.logs import fields
+from syncd.settings import cron
 from syncd.settings.shape import Poll
 
 HOUSEKEEPING_EVERY = timedelta(hours=1)
@@ -56,12 +56,11 @@ class OnCron(BaseTrigger):  # type: ignore[misc]  # as above
     """Runs on a cron line, in the machine's time zone. What was missed in a gap is made up for once."""
 
     def __init__(self, line: str) -> None:
-        self._cron = CronTrigger.from_crontab(line)
+        self._together = cron.triggers(line)
 
     def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime | None:
         """The first time after `now`. None: there is none."""
-        found: datetime | None = self._cron.get_next_fire_time(None, now + MOMENT if previous_fire_time else now)
-        return found
+        return cron.next_time(self._together, now + MOMENT if previous_fire_time else now)
 
 
 class Schedule:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
 import pytest
-from apscheduler.triggers.cron import CronTrigger
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -67,23 +66,6 @@ def test_a_time_zone_is_a_name_or_an_offset(text: str, hours: float) -> None:
 def test_what_is_not_a_time_zone_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not a time zone; write an IANA name"):
         values.time_zone(text)
-
-
-@pytest.mark.parametrize(("weekday", "day"), [("0", 5), ("7", 5), ("1", 6), ("3", 8), ("1-5", 2), ("6,0", 4), ("*", 2)])
-def test_a_cron_line_means_the_weekdays_that_cron_means(weekday: str, day: int) -> None:
-    line = values.cron_line(f"0 4 * * {weekday}")
-    fires = CronTrigger.from_crontab(line, timezone=UTC).get_next_fire_time(None, WEDNESDAY)
-    assert fires == datetime(2025, 1, day, 4, tzinfo=UTC)
-
-
-def test_an_empty_cron_line_means_never() -> None:
-    assert values.cron_line(" ") is None
-
-
-@pytest.mark.parametrize("text", ["daily", "@daily", "0 4 * *", "0 25 * * *", "0 4 * * 8", "0 4 * * 10", "0 0 4 * * *"])
-def test_what_is_not_a_cron_line_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"is not a cron line; write e\.g\. '0 4 \* \* \*' \("):
-        values.cron_line(text)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, PlainValidator, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from syncd.settings import urls, values
+from syncd.settings import cron, urls, values
 from syncd.settings.cancel import Cancel
 from syncd.settings.group import EmptyMeansOff, Group, Lower, Masked
 from syncd.settings.imshop import Imshop
@@ -20,7 +20,7 @@ class Poll(Group):
         default=timedelta(seconds=30),
         description="from one poll to the next (100ms to 24h)",
     )
-    reconcile: Annotated[str | None, PlainValidator(values.cron_line), EmptyMeansOff()] = Field(
+    reconcile: Annotated[str | None, PlainValidator(cron.cron_line), EmptyMeansOff()] = Field(
         default="0 4 * * *",
         description="when every order is compared: a cron line, in the machine's time zone; empty: never",
     )

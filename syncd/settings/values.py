@@ -27,7 +27,6 @@ _UNITS = {
     "ms": timedelta(milliseconds=1),
 }
 _BEFORE_THE_STATEMENT = re.compile(r"(?:\s|\(|--[^\n]*|#[^\n]*|/\*.*?\*/)*", re.DOTALL)
-_WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 class Address(NamedTuple):
@@ -103,25 +102,6 @@ def time_zone(text: str) -> tzinfo:
     except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: a folder of the zone database, such as "America"
         meant = "write an IANA name such as Europe/Moscow, or an offset such as +03:00"
         raise ValueError(f"{quoted(text)} is not a time zone; {meant}") from None
-
-
-def cron_line(text: str) -> str | None:
-    """A cron line of five fields, its weekdays by name; empty: None.
-
-    APScheduler counts weekdays from Monday = 0, cron from Sunday = 0 (and 7). Names mean the same to both.
-    """
-    from apscheduler.triggers.cron import CronTrigger  # noqa: PLC0415 - 30 ms that most commands need not spend
-
-    if not text.strip():
-        return None
-    *others, weekday = text.split()
-    by_name = re.sub(r"(?<![/0-9a-z])[0-7](?![0-9])", lambda digit: _WEEKDAYS[int(digit[0])], weekday)
-    line = " ".join((*others, by_name))
-    try:
-        CronTrigger.from_crontab(line, timezone=UTC)
-    except ValueError as error:
-        raise ValueError(f"{quoted(text)} is not a cron line; write e.g. '0 4 * * *' ({error})") from None
-    return line
 
 
 def address(text: str) -> Address | None:

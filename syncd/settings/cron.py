@@ -1,0 +1,76 @@
+"""A cron line, as cron itself reads it: what that means to APScheduler, and when it comes next.
+
+Two things APScheduler takes otherwise. It counts weekdays from Monday = 0, cron from Sunday = 0 (and 7), so that a
+range such as SUN-THU runs backwards there. And where a line names both days of the month and weekdays, cron means the
+days that are either, APScheduler those that are both.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, tzinfo
+from typing import TYPE_CHECKING
+
+from syncd.settings.values import quoted
+
+if TYPE_CHECKING:
+    from apscheduler.triggers.cron import CronTrigger
+
+_WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+_DAY = rf"[0-7]|{'|'.join(_WEEKDAYS)}"
+_ENTRY = re.compile(rf"(?:\*|(?P<first>{_DAY})(?:-(?P<last>{_DAY}))?)(?:/(?P<step>[1-9]))?", re.IGNORECASE)
+_START = datetime(2000, 1, 1, tzinfo=UTC)
+"""From here on every line that ever comes does: the calendar repeats itself."""
+
+
+def cron_line(text: str) -> str | None:
+    """A cron line of five fields, its blanks single; empty: None. ValueError: it is none, or it never comes."""
+    if not text.strip():
+        return None
+    line = " ".join(text.split())
+    try:
+        comes = next_time(triggers(line, UTC), _START)
+    except ValueError as error:
+        raise ValueError(f"{quoted(text)} is not a cron line; write e.g. '0 4 * * *' ({error})") from None
+    if comes is None:
+        raise ValueError(f"{quoted(text)} never comes: no month that it names has such a day; write e.g. '0 4 * * *'")
+    return line
+
+
+def triggers(line: str, zone: tzinfo | None = None) -> list[CronTrigger]:
+    """What runs at the times of a cron line, together. Zone None: the machine's. ValueError: it is no cron line."""
+    from apscheduler.triggers.cron import CronTrigger  # noqa: PLC0415 - 30 ms that most commands need not spend
+
+    fields = line.split()
+    if len(fields) != 5:
+        raise ValueError(f"it has {len(fields)} fields, not 5")
+    minute, hour, day, month, weekday = fields
+    weekdays = _weekdays(weekday)
+    either = not day.startswith("*") and not weekday.startswith("*")
+    days = [(day, "*"), ("*", weekdays)] if either else [(day, weekdays)]
+    return [CronTrigger.from_crontab(f"{minute} {hour} {of} {month} {on}", timezone=zone) for of, on in days]
+
+
+def next_time(together: list[CronTrigger], now: datetime) -> datetime | None:
+    """The first time of any of them that is not before `now`. None: there is none."""
+    return min((time for one in together if (time := one.get_next_fire_time(None, now))), default=None)
+
+
+def _weekdays(field: str) -> str:
+    """The same days by name, one by one."""
+    days: set[int] = set()
+    for entry in field.split(","):
+        match = _ENTRY.fullmatch(entry)
+        if match is None:
+            raise ValueError(f"{quoted(entry)} is no weekday: write 0 to 7 or SUN to SAT, 0 and 7 being Sunday")
+        first, last, step = match["first"], match["last"], match["step"]
+        start = _number(first) if first else 0
+        end = _number(last) if last else 6 if not first or step else start
+        if end < start:  # over the end of the week, as in FRI-MON
+            end += 7
+        days |= {day % 7 for day in range(start, end + 1, int(step or 1))}
+    return "*" if len(days) == 7 else ",".join(_WEEKDAYS[day] for day in sorted(days))
+
+
+def _number(day: str) -> int:
+    return int(day) if day.isdigit() else _WEEKDAYS.index(day.lower())
