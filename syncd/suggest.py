@@ -8,25 +8,37 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+_NOT_WAITED_FOR = r"^(?!.*(await|waiting|ожида|ждет))"
 # The first that fits counts, so what says more stands above what it contains: "awaiting pickup" is not "awaiting".
 _SIGNS: Sequence[tuple[str, str]] = (
+    (
+        "placed",
+        r"(ожида|ждет)\w*( \w+)? (оплат|платеж|перевод|подтвержд)|(await|waiting).*(pay|wire|transfer|valid|confirm)",
+    ),
+    ("processing", r"cancell?ed reversal|reversal cancell?ed|отмена (возврата|сторно)|возврат отмен"),
     ("placed", r"не ?(обработан|подтвержд|оплач)|unpaid|not paid"),
-    ("canceled", r"отмен|аннулир|отказ|отклон|недозвон|не дозвон|невыкуп|не выкуп|не удал|не доставлен|ошибк"),
+    ("canceled", r"отмен|анн?улир|отказ|отклон|недозвон|не дозвон|невыкуп|не выкуп|не ?уда[лвч]|не доставлен|ошибк"),
+    ("canceled", r"истек|просроч|^нет в наличии$"),
     ("canceled", r"cancel|declin|fail|denied|void|reject|expired|error|no call|no product|not delivered"),
-    ("closed", r"возврат|возвращ|refund|return|revers|charge ?back"),
+    ("closed", r"возврат|возвращ|возмещ|сторн|^полностью измененн|refund|return|revers|charge ?back"),
     ("closed", r"^закрыт|^closed"),
-    ("ready_for_pickup", r"(готов|ожида|ждет|прибыл|доставлен).*(выдач|самовывоз|получ|пункт|пвз|постамат|магазин)"),
+    (
+        "ready_for_pickup",
+        r"((?<!под)готов|ожида|ждет|прибыл|доставлен).*(выдач|самовывоз|получ|пункт|пвз|постамат|магазин)",
+    ),
     ("ready_for_pickup", r"(готов|ready)$|at pickup|pick ?up|(ready|awaiting|waiting).*(collect|customer)|^packed$"),
-    ("ready_to_dispatch", r"(готов|ожида|ждет|передан|передач).*(отправ|отгруз|доставк|курьер|служб)"),
+    ("ready_to_dispatch", r"((?<!под)готов|ожида|ждет|передан|передач).*(отправ|отгруз|доставк|курьер|служб)"),
     ("ready_to_dispatch", r"укомплект|^собран|упакован|комплектация завершена|assembled|assembling complete"),
     ("ready_to_dispatch", r"(ready|awaiting|waiting).*(ship|dispatch|send|fulfil)|send to delivery"),
     ("dispatched", r"^отправлен|отгружен|в пути|доставляется|в доставке|^в службе доставки|частично отправ"),
-    ("dispatched", r"shipped|dispatched|^sent$|transit|on (the|its) way|out for delivery|^delivering|on delivery"),
+    ("dispatched", _NOT_WAITED_FOR + r".*(shipped|dispatched|^sent$|transit|on (the|its) way|out for delivery)"),
+    ("dispatched", _NOT_WAITED_FOR + r"(delivering|.*(?<!cash )on delivery)"),
     ("delivered", r"доставлен|вручен|delivered"),
     ("processing", r"(платеж|оплата) (принят|получен|прош)|payment (accepted|received)"),
     ("done", r"выполнен|заверш|выдан|получен|выкуплен|исполнен|^готов"),
     ("done", r"^complete|completed|^done|finish|bought|fulfilled"),
     ("processing", r"обработ|подтвержд|оплачен|сборк|собира|комплект"),
+    ("processing", r"подготов|нет (на складе|в наличии)|частичная оплата|partial payment"),
     ("processing", r"в работе|формир|удержан|согласов|производств|готовится|предзаказ"),
     ("processing", r"process|confirm|accepted|approved|^paid|prepay|prepar|assembling|authori[sz]ed"),
     ("processing", r"on ?hold|holded|back ?order|in progress|suspected|review"),

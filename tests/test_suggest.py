@@ -90,6 +90,104 @@ CODES = {
     "pending_payment": "placed",
     "holded": "processing",
 }
+OPENCART = {  # as installed, in English and by ocStore's and others' Russian
+    "Pending": "placed",
+    "Processing": "processing",
+    "Processed": "processing",
+    "Shipped": "dispatched",
+    "Complete": "done",
+    "Canceled": "canceled",
+    "Denied": "canceled",
+    "Failed": "canceled",
+    "Expired": "canceled",
+    "Voided": "canceled",
+    "Canceled Reversal": "processing",
+    "Refunded": "closed",
+    "Reversed": "closed",
+    "Chargeback": "closed",
+    "Ожидание": "placed",
+    "В обработке": "processing",
+    "Обработано": "processing",
+    "Доставлено": "delivered",
+    "Сделка завершена": "done",
+    "Отменено": "canceled",
+    "Отмена и аннулирование": "canceled",
+    "Анулированный": "canceled",
+    "Отклонено": "canceled",
+    "Неудавшийся": "canceled",
+    "Неудача": "canceled",
+    "Истекло": "canceled",
+    "Срок истек": "canceled",
+    "Просрочено": "canceled",
+    "Возврат": "closed",
+    "Возмещенный": "closed",
+    "Полностью измененный": "closed",
+    "Полный возврат": "closed",
+    "Отмена возврата": "processing",
+}
+PRESTASHOP = {  # as installed and by its payment modules, in English and Russian
+    "Awaiting check payment": "placed",
+    "Awaiting bank wire payment": "placed",
+    "Awaiting PayPal payment": "placed",
+    "Awaiting Cash On Delivery validation": "placed",
+    "Waiting for payment": "placed",
+    "Waiting for Credit Card Payment": "placed",
+    "On backorder (not paid)": "placed",
+    "On backorder (paid)": "processing",
+    "Payment accepted": "processing",
+    "Remote payment accepted": "processing",
+    "Processing in progress": "processing",
+    "Preparation in progress": "processing",
+    "Authorized. To be captured by merchant": "processing",
+    "Partial payment": "processing",
+    "Shipped": "dispatched",
+    "Delivered": "delivered",
+    "Canceled": "canceled",
+    "Payment error": "canceled",
+    "Refunded": "closed",
+    "Partial refund": "closed",
+    "Ожидание платежа по квитанции": "placed",
+    "В ожидании оплаты банком": "placed",
+    "В ожидании оплаты PayPal": "placed",
+    "Ожидается банковский перевод": "placed",
+    "Ожидается подтверждение оплаты при доставке": "placed",
+    "Ожидает подтверждения наложенного платежа": "placed",
+    "Нет в наличии (не оплачен)": "placed",
+    "Нет в наличии (оплачен)": "processing",
+    "Данного товара нет на складе": "processing",
+    "Предзаказ (оплачен)": "processing",
+    "Платеж принят": "processing",
+    "Удаленный платеж принят": "processing",
+    "В процессе подготовки": "processing",
+    "В процессе обработки": "processing",
+    "Отправлено": "dispatched",
+    "Доставлено": "delivered",
+    "Отклонено": "canceled",
+    "Отменено": "canceled",
+    "Ошибка оплаты": "canceled",
+    "Возврат денег": "closed",
+    "Возмещено": "closed",
+    "Частичный возврат": "closed",
+}
+WAITED_FOR = (
+    *("Awaiting shipment", "Awaiting dispatch", "Awaiting transit", "Waiting to be shipped", "Waiting on delivery"),
+    *("Awaiting fulfillment", "Ожидает отправки", "Ожидает отгрузки", "Ждёт доставки", "Подготовка к отправке"),
+)
+
+
+@pytest.mark.parametrize(("name", "expected"), (OPENCART | PRESTASHOP).items())
+def test_every_status_that_opencart_and_prestashop_come_with_is_known(name: str, expected: str) -> None:
+    assert suggestion("14", name) == expected
+
+
+@pytest.mark.parametrize("name", WAITED_FOR)
+def test_what_is_still_waited_for_is_not_dispatched(name: str) -> None:
+    assert suggestion("14", name) in ("placed", "processing", "ready_to_dispatch")
+
+
+def test_a_product_that_is_gone_ends_an_order_unless_it_is_waited_for() -> None:
+    assert suggestion("no-product", "Нет в наличии") == "canceled"
+    assert suggestion("9", "Нет на складе") == "processing"
 
 
 @pytest.mark.parametrize(("expected", "name"), [(status, name) for status, names in NAMES.items() for name in names])
