@@ -61,6 +61,7 @@ def _database(settings: Settings) -> DatabaseSource:
         statuses_query=shop.statuses_query,
         tracking_template=shop.tracking_template,
         message_is_change=shop.message_is_change,
+        message_is_html=shop.message_is_html,
         init_sql=shop.init_sql,
         redact=redactor(settings),
     )
@@ -103,6 +104,7 @@ def _api(settings: Settings) -> ApiSource:
         batch=shop.batch,
         tracking_template=shop.tracking_template,
         message_is_change=shop.message_is_change,
+        message_is_html=shop.message_is_html,
         redact=redactor(settings),
     )
 

@@ -202,6 +202,11 @@ def test_an_unknown_preset_is_refused_with_the_nearest_known_one() -> None:
     )
 
 
+def test_a_preset_goes_by_another_name_of_its_platform_too() -> None:
+    assert loaded("ocstore").settings.source.sql == loaded("opencart").settings.source.sql
+    assert "did you mean ocstore?" in faults("oc-store")[0]
+
+
 def test_a_preset_for_another_kind_of_source_is_refused_without_showing_the_url(preset: Path) -> None:
     (fault,) = faults(preset, URL="oracle://reader:secret@db.example/shop")
     assert fault == (f"SYNCD_SOURCE__URL: the preset {preset} needs a URL that starts with mysql:// or postgresql://")

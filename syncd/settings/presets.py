@@ -3,6 +3,7 @@
 A preset is a TOML file, see `syncd presets NAME`:
 
     title = "…"                       one line for the list
+    aliases = ["…"]                   other names of the platform, which stand for the preset's
     urls = ["mysql", "mariadb"]       how SYNCD_SOURCE__URL may begin
     [params.prefix]                   SYNCD_SOURCE__PARAMS__PREFIX; without a default it must be set
     [source]                          any SYNCD_SOURCE__ setting, a group as a table; ${prefix} is filled in
@@ -67,6 +68,7 @@ class Preset(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     title: str
+    aliases: list[str] = []
     urls: list[str] = Field(min_length=1)
     params: dict[str, Parameter] = {}
     source: dict[str, Any]
@@ -229,10 +231,13 @@ def _path(name: str) -> Path:
     if name.endswith(".toml") or "/" in name:
         return Path(name)
     names = sorted(path.stem for path in FOLDER.glob("*.toml"))
-    if name not in names:
-        near = get_close_matches(name.lower(), names, n=1, cutoff=0.0)[0]
+    if name in names:
+        return FOLDER / f"{name}.toml"
+    meant = {alias: other for other in names for alias in load(FOLDER / f"{other}.toml").aliases}
+    if name not in meant:
+        near = get_close_matches(name.lower(), [*names, *meant], n=1, cutoff=0.0)[0]
         raise ValueError(f"{quoted(name)} is no preset; did you mean {near}? `syncd presets` lists them")
-    return FOLDER / f"{name}.toml"
+    return FOLDER / f"{meant[name]}.toml"
 
 
 def _key(variable: str) -> str:

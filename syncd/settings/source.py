@@ -67,6 +67,10 @@ class Source(Api):
         default=False,
         description="true: a message that alone is new is pushed too; renaming a status then notifies every buyer",
     )
+    message_is_html: bool = Field(
+        default=False,
+        description="true: the shop keeps its messages as HTML writes text (&quot;, &amp;), so they are unescaped",
+    )
     tracking_template: Annotated[str | None, PlainValidator(values.tracking_template)] = Field(
         default=None,
         description="the tracking URL with {tracking_number} where the column of that name goes",

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta, tzinfo
 from decimal import Decimal
+from html import unescape
 from math import isfinite
 from types import MappingProxyType
 from typing import Any
@@ -75,12 +76,21 @@ class Meaning:
     """How the source's columns are to be taken.
 
     `zone` is that of timestamps without an offset. `tracking_template` makes a URL of a `{tracking_number}`.
-    `message_is_change`: a different message alone is a change.
+    `message_is_change`: a different message alone is a change. `message_is_html`: messages are escaped as HTML writes
+    text.
     """
 
     zone: tzinfo
     tracking_template: str | None = None
     message_is_change: bool = False
+    message_is_html: bool = False
+
+    def message(self, raw: object) -> str | None:
+        """A status in words. None also for what has no text."""
+        return self.words(readable(raw))
+
+    def words(self, text: str | None) -> str | None:
+        return unescape(text) if text and self.message_is_html else text
 
 
 class Layout:
@@ -163,7 +173,7 @@ class Layout:
 
     def message(self, status: str, fields: OptionalFields) -> str | None:
         """The status in words, if the source knows any."""
-        return fields.text("message")
+        return self.meaning.words(fields.text("message"))
 
     def page(self, rows: Sequence[Sequence[Any]]) -> Page:
         """The orders in whole rows."""
@@ -186,7 +196,7 @@ class Layout:
         if "payment_id" in self._at:
             content["payment_id"] = fields.text("payment_id")
         if "message" in self.compared:
-            content["message"] = fields.text("message")
+            content["message"] = self.meaning.words(fields.text("message"))
         return content
 
     def shop_id(self, row: Sequence[Any]) -> str | None:

@@ -18,8 +18,11 @@ from itertools import pairwise
 from math import isfinite
 from typing import Any
 
+FIRST = 0
+"""Numbers start here or at 1."""
 BEFORE_ALL = -1
-"""Lower than any number: they start at 0 or 1."""
+"""Lower than any number. Only who asks for no change in particular asks from here, so that a query may then look up the
+last numbers alone."""
 _BITS = 63
 
 

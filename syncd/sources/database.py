@@ -24,7 +24,7 @@ from syncd.model import Order, Page, Skipped
 from syncd.sources.blocks import and_whether_last
 from syncd.sources.columns import NO_KEYS, Layout, Meaning, flag_of, readable
 from syncd.sources.connection import Database
-from syncd.sources.counting import Counting, number
+from syncd.sources.counting import FIRST, Counting, number
 from syncd.sources.dialects import Rows
 from syncd.sources.dictionary import StatusCount, statuses
 from syncd.sources.following import Following
@@ -55,6 +55,7 @@ class DatabaseSource:
     batch                rows a page
     tracking_template    a URL with `{tracking_number}` in it
     message_is_change    whether a different message alone is a change
+    message_is_html      whether messages are escaped as HTML writes text
     redact               masks secrets in texts for people
     clock                the source's present; None: the database's own clock
     """
@@ -70,6 +71,7 @@ class DatabaseSource:
     statuses_query: str | None = None
     tracking_template: InitVar[str | None] = None
     message_is_change: InitVar[bool] = False
+    message_is_html: InitVar[bool] = False
     init_sql: InitVar[str | None] = None
     redact: InitVar[Callable[[str], str]] = str
     clock: Callable[[], datetime] | None = None
@@ -82,11 +84,12 @@ class DatabaseSource:
         url: str,
         tracking_template: str | None,
         message_is_change: bool,
+        message_is_html: bool,
         init_sql: str | None,
         redact: Callable[[str], str],
     ) -> None:
         self._database = Database(url, init_sql, redact)
-        self._meaning = Meaning(self.timezone, tracking_template, message_is_change)
+        self._meaning = Meaning(self.timezone, tracking_template, message_is_change, message_is_html)
 
     def now(self) -> datetime:
         """The source's present, in UTC."""
@@ -116,7 +119,8 @@ class DatabaseSource:
 
     def _counted(self, cursor: str, learnt: Learnt) -> Iterator[Page]:
         count = Counting(cursor)
-        blocks = self._blocks(learnt.changed(count.since(self.lookback_rows)), self.batch)
+        since = max(FIRST, count.since(self.lookback_rows) or FIRST)
+        blocks = self._blocks(learnt.changed(since), self.batch)
         for rows, last in and_whether_last(blocks):
             page = _page(rows, partial(_by_number, learnt.layout, count), last=last)
             if last and not count.has_read:  # the table starts anew, or was cut short: its numbers lie below the cursor

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from syncd.errors import SourceError
-from syncd.sources.columns import readable
+from syncd.sources.columns import Meaning, readable
 from syncd.sources.connection import Database
 from syncd.sources.counting import last_of_each
 from syncd.sources.learning import Learnt
@@ -69,11 +69,11 @@ def statuses(
 ) -> list[StatusCount]:
     """Those of the `dictionary`, a SELECT of `status` and `message`, in its order of codes; then those that only orders
     have. `unlisted`: see `listed`. SourceError."""
-    known = listed(lambda: dict(_listed(database, dictionary)), unlisted) if dictionary else {}
+    known = listed(lambda: dict(_listed(database, dictionary, learnt.layout.meaning)), unlisted) if dictionary else {}
     return _counted(database, learnt).beside(known)
 
 
-def _listed(database: Database, dictionary: str) -> Iterator[tuple[str, str | None]]:
+def _listed(database: Database, dictionary: str, meaning: Meaning) -> Iterator[tuple[str, str | None]]:
     spelling = {name.lower(): name for name, _ in database.describe(OrdersQuery(dictionary).no_rows())}
     if missing := [name for name in ("status", "message") if name not in spelling]:
         raise SourceError(
@@ -83,7 +83,7 @@ def _listed(database: Database, dictionary: str) -> Iterator[tuple[str, str | No
     query = OrdersQuery(dictionary, {name: spelling[name] for name in ("status", "message")})
     for code, name in database.rows(query.everything(("status", "message"), ("status",), None)):
         if text := readable(code):
-            yield text, readable(name)
+            yield text, meaning.message(name)
 
 
 def _counted(database: Database, learnt: Learnt) -> Tally:
@@ -91,5 +91,5 @@ def _counted(database: Database, learnt: Learnt) -> Tally:
     for block in last_of_each(database.blocks(learnt.statuses(), _BLOCK)):
         for _, raw, *message in block:
             if code := readable(raw):
-                tally.note(code, readable(message[0]) if message else None)
+                tally.note(code, learnt.layout.meaning.message(message[0]) if message else None)
     return tally

@@ -10,7 +10,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import make_url, text
 
 from syncd.model import Order
 from syncd.settings.presets import written
@@ -22,6 +22,7 @@ from tests.presets.platforms import (
     LEGACY,
     MAGENTO,
     OPENCART,
+    OPENCART_41,
     PLATFORMS,
     PRESTASHOP,
     UUID,
@@ -38,10 +39,10 @@ def database() -> Iterator[Callable[[Platform], str]]:
     with ExitStack() as databases:
 
         def url(platform: Platform) -> str:
-            if platform.preset not in urls:
+            if str(platform) not in urls:
                 made = throw_away_database(mariadb_url(), drop=DROP_MARIADB)
-                urls[platform.preset] = databases.enter_context(made)
-            return urls[platform.preset]
+                urls[str(platform)] = databases.enter_context(made)
+            return urls[str(platform)]
 
         yield url
 
@@ -341,6 +342,57 @@ def test_a_version_without_a_time_of_change_is_compared_whole_at_each_poll(shop:
 def test_names_are_in_the_language_of_the_order_or_in_the_one_asked_for(shop: PlatformShop) -> None:
     assert found(shop, 1).message == "Ожидание"
     assert found(shop, 1, PARAMS__LANGUAGE="2").message == "Pending"
+
+
+@pytest.mark.parametrize("language", [0, 9])
+@on(OPENCART)
+def test_an_order_in_a_language_that_is_gone_has_the_name_of_any_other(shop: PlatformShop, language: int) -> None:
+    shop.do(f"UPDATE oc_order SET language_id = {language}", 1)
+    assert found(shop, 1).message == "Ожидание"
+    names = {status.code: status.name for status in shop.source(PARAMS__LANGUAGE="2").statuses()}
+    assert (names["1"], names["2"]) == ("Pending", "В обработке")
+
+
+@on(OPENCART)
+def test_names_are_told_as_they_were_typed(shop: PlatformShop) -> None:
+    shop.do("UPDATE oc_order_status SET name = 'В &quot;Галерее&quot; &amp; ПВЗ' WHERE order_status_id IN (1, 2)", 1)
+    assert found(shop, 1).message == 'В "Галерее" & ПВЗ'
+    assert {status.name for status in shop.source().statuses()} >= {'В "Галерее" & ПВЗ'}
+    assert found(shop, 1, MESSAGE_IS_HTML="false").message == "В &quot;Галерее&quot; &amp; ПВЗ"
+
+
+@on(OPENCART_41)
+def test_an_order_that_is_edited_and_voided_for_a_moment_is_not_told_of(shop: PlatformShop) -> None:
+    poller, state = shop.polled()
+    for status in (16, 1):
+        shop.do(f"UPDATE oc_order SET order_status_id = {status} WHERE order_id = :id", 1)
+        shop.do(f"INSERT INTO oc_order_history VALUES (NULL, :id, {status}, 0, '', :at)", 1)
+        poller.poll(datetime.now(UTC))
+        poller.reconcile(datetime.now(UTC))
+    assert told(state) == []
+
+
+@on(OPENCART)
+def test_a_shop_where_16_is_a_status_like_any_other_may_have_it_told(shop: PlatformShop) -> None:
+    shop.do("UPDATE oc_order SET order_status_id = 16 WHERE order_id = :id", 1)
+    assert shop.source().find(["1"]).orders == []
+    assert found(shop, 1, PARAMS__HIDDEN="0").status == "16"
+
+
+@on(OPENCART, OPENCART_41)
+def test_whatever_is_asked_the_history_is_not_read_from_its_beginning(shop: PlatformShop) -> None:
+    """By the server's own count."""
+    again = (
+        "INSERT INTO oc_order_history SELECT NULL, order_id, order_status_id, 0, '', date_added FROM oc_order_history"
+    )
+    shop.do([again] * 15, 1)
+    shop.do(shop.platform.place, 2)
+    source = shop.source()
+    assert [order.status for order in source.find(["1"]).orders] == ["1"]
+    assert [order.order_id for order in source.sample(1).orders] == ["2"]
+    assert {status.code: status.orders for status in source.statuses()}["1"] == 2
+    counted = source._database.ask(text("SHOW SESSION STATUS LIKE 'Handler_read%'"))
+    assert sum(int(row["Value"]) for row in counted) < 2**15
 
 
 @on(OPENCART)

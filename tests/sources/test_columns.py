@@ -157,6 +157,13 @@ def test_a_message_is_compared_only_where_it_counts_as_a_change() -> None:
     assert order(Meaning(MOSCOW, message_is_change=True), message="Готов").content["message"] == "Готов"
 
 
+def test_a_message_that_is_escaped_as_in_html_is_told_as_it_reads() -> None:
+    escaped = "«R&amp;D» &quot;Ждёт&quot; &lt;3 &#039;"
+    assert order(message=escaped).message == escaped
+    html = order(Meaning(MOSCOW, message_is_html=True, message_is_change=True), message=escaped)
+    assert (html.message, html.content["message"]) == ('«R&D» "Ждёт" <3 \'', html.message)
+
+
 def test_the_number_is_compared_and_the_url_made_from_it_goes_out() -> None:
     found = order(Meaning(MOSCOW, TEMPLATE), tracking_number="10 48/7")
     assert found.content["tracking"] == "10 48/7"

@@ -77,6 +77,7 @@ class ApiSource:
     batch                orders a page, where the API lets one choose
     tracking_template    a URL with `{tracking_number}` in it
     message_is_change    whether a different message alone is a change
+    message_is_html      whether messages are escaped as HTML writes text
     redact               masks secrets in texts for people
     """
 
@@ -87,6 +88,7 @@ class ApiSource:
     batch: int = 1000
     tracking_template: InitVar[str | None] = None
     message_is_change: InitVar[bool] = False
+    message_is_html: InitVar[bool] = False
     redact: InitVar[Callable[[str], str]] = str
     clocks: InitVar[Clocks | None] = None
     scans_whole: ClassVar = True
@@ -97,6 +99,7 @@ class ApiSource:
         self,
         tracking_template: str | None,
         message_is_change: bool,
+        message_is_html: bool,
         redact: Callable[[str], str],
         clocks: Clocks | None,
     ) -> None:
@@ -115,8 +118,8 @@ class ApiSource:
             clocks=clocks or Clocks(),
         )
         listed = behind(url, api.statuses.path, api.path) if api.statuses.path else None
-        self.status_names = StatusNames(self.client, listed, api.statuses)
-        meaning = Meaning(self.timezone, tracking_template, message_is_change)
+        meaning = Meaning(self.timezone, tracking_template, message_is_change, message_is_html)
+        self.status_names = StatusNames(self.client, listed, api.statuses, meaning.message)
         self.shape = Shape(api.items, api.next, api.fields, meaning, where=api.where, name_of=self.status_names.of)
         self.layout = self.shape.layout
 

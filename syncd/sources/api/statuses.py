@@ -33,12 +33,16 @@ class StatusList:
 
 
 class StatusNames:
-    """Code -> name. `url` None: the platform has no such list. Asked by the one thread that asks the client."""
+    """Code -> name. `url` None: the platform has no such list. Asked by the one thread that asks the client.
+    `words`: a name as it is in the list -> as buyers read it."""
 
-    def __init__(self, client: Client, url: str | None, listed: StatusList) -> None:
+    def __init__(
+        self, client: Client, url: str | None, listed: StatusList, words: Callable[[object], str | None] = text_of
+    ) -> None:
         self._client = client
         self._url = url
         self._listed = listed
+        self._words = words
         self._names: Mapping[str, str | None] = {}
         self._due_at = 0.0
         self._fault: str | None = None
@@ -79,7 +83,7 @@ class StatusNames:
         if answer.missing is not None:
             raise no_such_page(self._client.host, answer.missing)
         found = pairs(answer.body, self._listed.items, self._listed.code, self._listed.name)
-        return [(text, readable(name)) for code, name in found if (text := readable(code)) is not None]
+        return [(text, self._words(name)) for code, name in found if (text := readable(code)) is not None]
 
     def _now(self) -> float:
         return self._client.clocks.monotonic()

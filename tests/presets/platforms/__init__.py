@@ -3,11 +3,23 @@
 from tests.presets.platforms.bitrix import BITRIX
 from tests.presets.platforms.cs_cart import CS_CART
 from tests.presets.platforms.magento import MAGENTO
-from tests.presets.platforms.opencart import OPENCART
+from tests.presets.platforms.opencart import OPENCART, OPENCART_41
 from tests.presets.platforms.platform import UUID, Platform
 from tests.presets.platforms.prestashop import PRESTASHOP
 from tests.presets.platforms.woocommerce import HPOS, LEGACY
 
-PLATFORMS = [BITRIX, OPENCART, LEGACY, HPOS, PRESTASHOP, MAGENTO, CS_CART]
+PLATFORMS = [BITRIX, OPENCART, OPENCART_41, LEGACY, HPOS, PRESTASHOP, MAGENTO, CS_CART]
 
-__all__ = ["BITRIX", "CS_CART", "HPOS", "LEGACY", "MAGENTO", "OPENCART", "PLATFORMS", "PRESTASHOP", "UUID", "Platform"]
+__all__ = [
+    "BITRIX",
+    "CS_CART",
+    "HPOS",
+    "LEGACY",
+    "MAGENTO",
+    "OPENCART",
+    "OPENCART_41",
+    "PLATFORMS",
+    "PRESTASHOP",
+    "UUID",
+    "Platform",
+]

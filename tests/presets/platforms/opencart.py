@@ -1,6 +1,9 @@
-"""OpenCart 3."""
+"""OpenCart 3, and 4.1, which leaves date_modified as it is when it gives an order a status."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
 
 from tests.presets.platforms.platform import MOSCOW, Platform, tables
 
@@ -22,7 +25,7 @@ OPENCART = Platform(
     dictionary=[
         (
             "INSERT INTO oc_order_status VALUES (1, 1, 'Ожидание'), (1, 2, 'Pending'), (2, 1, 'В обработке'),"
-            " (3, 1, 'Отправлен'), (5, 1, 'Выполнен'), (7, 1, 'Отменено')"
+            " (3, 1, 'Отправлен'), (5, 1, 'Выполнен'), (7, 1, 'Отменено'), (16, 1, 'Аннулировано')"
         )
     ],
     place=[
@@ -53,12 +56,40 @@ OPENCART = Platform(
         (
             "INSERT INTO oc_order (order_id, telephone, language_id, tracking, date_added, date_modified)"
             " VALUES (:id, '', 1, 'affiliate', :at, :at)"
-        )
+        ),
+        (
+            "INSERT INTO oc_order (order_id, telephone, order_status_id, language_id, date_added, date_modified)"
+            " VALUES (:id + 1, '', 16, 1, :at, :at)"
+        ),
+        "INSERT INTO oc_order_history VALUES (NULL, :id + 1, 16, 0, '', :at)",
     ],
     codes=["1", "2", "3", "5"],
     cancelled="7",
-    names={"1": "Ожидание", "2": "В обработке", "3": "Отправлен", "5": "Выполнен", "7": "Отменено"},
+    names={
+        "1": "Ожидание",
+        "2": "В обработке",
+        "3": "Отправлен",
+        "5": "Выполнен",
+        "7": "Отменено",
+        "16": "Аннулировано",
+    },
     user="79000000000",
     rename="UPDATE oc_order_status SET name = 'Ждёт' WHERE order_status_id = 1 AND language_id = 1",
     tracking=False,
+)
+
+
+def _unmoved(statements: Sequence[str]) -> list[str]:
+    return [statement.replace(", date_modified = :at WHERE", " WHERE") for statement in statements]
+
+
+OPENCART_41 = replace(
+    OPENCART,
+    version="-4.1",
+    tables=[table.replace("ENGINE=MyISAM", "ENGINE=InnoDB") for table in OPENCART.tables],
+    place=[statement.replace(":at, :at)", ":at, '2020-01-01')") for statement in _unmoved(OPENCART.place)],
+    pay=_unmoved(OPENCART.pay),
+    ship=_unmoved(OPENCART.ship),
+    finish=_unmoved(OPENCART.finish),
+    cancel=_unmoved(OPENCART.cancel),
 )

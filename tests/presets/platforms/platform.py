@@ -37,9 +37,10 @@ class Platform:
     tracking: bool = True
     uuid: bool = False
     by_index: bool = True
+    version: str = ""
 
     def __str__(self) -> str:
-        return self.preset
+        return self.preset + self.version
 
 
 def tables(*tables: str, engine: str = "InnoDB") -> list[str]:
