@@ -31,6 +31,8 @@ from tests.presets.platforms import (
 from tests.presets.shop import TRACK, PlatformShop
 from tests.servers import DROP_MARIADB, execute, mariadb_url, throw_away_database
 
+INDEX = re.compile(r"CREATE INDEX (?P<name>\w+) ON (?P<table>\w+) \([\w, ]+\)")
+
 
 @pytest.fixture(scope="module")
 def database() -> Iterator[Callable[[Platform], str]]:
@@ -164,6 +166,20 @@ def test_polls_go_by_an_index_where_the_platform_has_one(shop: PlatformShop) -> 
     assert plan.by_index == shop.platform.by_index, plan
 
 
+@on(*(platform for platform in PLATFORMS if INDEX.search(written(platform.preset)) and not platform.by_index))
+def test_polls_go_by_the_index_that_the_preset_names_where_the_platform_has_none(shop: PlatformShop) -> None:
+    named = INDEX.search(written(shop.platform.preset))
+    assert named
+    shop.do(shop.platform.place, *range(2, 60))
+    shop.do(shop.platform.place, 60)
+    with ExitStack() as cleanup:
+        execute(shop.url, named[0])
+        cleanup.callback(execute, shop.url, f"DROP INDEX {named['name']} ON {named['table']}")
+        plan = shop.source().inspection().plan()
+    assert plan
+    assert plan.by_index, plan
+
+
 @on(*PLATFORMS)
 def test_every_status_is_listed_with_its_name(shop: PlatformShop) -> None:
     shop.do(shop.platform.place, 2)
@@ -245,10 +261,13 @@ def test_cancelling_does_not_make_an_order_unpaid(shop: PlatformShop) -> None:
 
 
 @on(PRESTASHOP)
-def test_a_language_that_the_shop_does_not_have_gives_way_to_that_of_the_order(shop: PlatformShop) -> None:
-    assert found(shop, 1, PARAMS__LANGUAGE="7").message == "Awaiting"
+def test_names_are_in_the_buyers_language_or_in_the_one_asked_for_or_in_any(shop: PlatformShop) -> None:
+    assert found(shop, 1, PARAMS__LANGUAGE="1").message == "Awaiting"
+    assert found(shop, 1, PARAMS__LANGUAGE="7").message == "Ожидается оплата"
     names = {status.code: status.name for status in shop.source(PARAMS__LANGUAGE="7").statuses()}
     assert names["4"] == "Отправлен"
+    shop.do("UPDATE ps_orders SET id_lang = 9 WHERE id_order = :id", 1)
+    assert found(shop, 1).message == "Awaiting"
 
 
 @on(HPOS, LEGACY)

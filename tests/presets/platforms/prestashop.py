@@ -31,8 +31,8 @@ PRESTASHOP = Platform(
     dictionary=[
         "INSERT INTO ps_order_state VALUES (1, 0), (2, 1), (4, 1), (5, 1), (6, 0)",
         (
-            "INSERT INTO ps_order_state_lang VALUES (1, 1, 'Ожидается оплата'), (2, 1, 'Платеж принят'),"
-            " (4, 1, 'Отправлен'), (5, 1, 'Доставлен'), (6, 1, 'Отменен'), (1, 2, 'Awaiting')"
+            "INSERT INTO ps_order_state_lang VALUES (1, 2, 'Ожидается оплата'), (2, 2, 'Платеж принят'),"
+            " (4, 2, 'Отправлен'), (5, 2, 'Доставлен'), (6, 2, 'Отменен'), (1, 1, 'Awaiting'), (4, 1, 'Shipped')"
         ),
         "INSERT INTO ps_carrier VALUES (1, 'Post', 'https://track.example/?order_id=@')",
         "INSERT INTO ps_address VALUES (1, '', '+7 900 000-00-00')",
@@ -56,7 +56,7 @@ PRESTASHOP = Platform(
     cancelled="6",
     names={"1": "Ожидается оплата", "2": "Платеж принят", "4": "Отправлен", "5": "Доставлен", "6": "Отменен"},
     user="79000000000",
-    rename="UPDATE ps_order_state_lang SET name = 'Ждёт' WHERE id_order_state = 1 AND id_lang = 1",
+    rename="UPDATE ps_order_state_lang SET name = 'Ждёт' WHERE id_order_state = 1 AND id_lang = 2",
     paid_with="pay-1",
     by_index=False,
 )
