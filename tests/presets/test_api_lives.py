@@ -22,7 +22,19 @@ from syncd.settings import Settings, load
 from syncd.sources import ApiSource
 from syncd.state import State
 from syncd.statuses import StatusesFile
-from tests.presets.apis import APIS, PHONE, UUID, ApiPlatform, CsCart, InSales, MoySklad, OData, Reply, RetailCrm
+from tests.presets.apis import (
+    APIS,
+    PHONE,
+    UUID,
+    ApiPlatform,
+    CsCart,
+    InSales,
+    MoySklad,
+    OData,
+    Reply,
+    RetailCrm,
+    WooCommerce,
+)
 from tests.presets.shop import TRACK
 
 A_DAY = 24 * 3600.0
@@ -316,6 +328,32 @@ def test_without_a_buyers_id_the_phone_is_shown(shop: Shop) -> None:
 @on(RetailCrm)
 def test_the_number_may_be_the_platforms_own_id(shop: Shop) -> None:
     assert shop.found(1001, PARAMS__NUMBER="id").order_id == "1001"
+
+
+@pytest.mark.parametrize(
+    ("kept", "number"),
+    [
+        ([{"tracking_number": "1"}, {"tracking_number": "AB2"}], "AB2"),
+        ({"1": {"tracking_number": "AB3"}}, "AB3"),
+        ([], None),
+        ("AB4", "AB4"),
+    ],
+)
+@on(WooCommerce)
+def test_the_last_parcel_of_a_shipment_plug_in_is_told(shop: Shop, kept: object, number: str | None) -> None:
+    assert isinstance(shop.platform, WooCommerce)
+    shop.platform.metas["_wc_shipment_tracking_items"] = kept
+    assert shop.found().tracking_url == (f"{TRACK}{number}" if number else None)
+    shop.platform.metas["_own"] = "OWN"
+    assert shop.found(PARAMS__TRACKING="_own").tracking_url == f"{TRACK}OWN"
+
+
+@on(WooCommerce)
+def test_names_and_addresses_are_not_asked_for(shop: Shop) -> None:
+    shop.source().sample(1)
+    assert "billing.phone" in shop.platform.asked[-1].params["_fields"]
+    shop.source(QUERY_PARAMS___FIELDS="id,number,status,date_modified_gmt,meta_data").sample(1)
+    assert "billing" not in shop.platform.asked[-1].params["_fields"]
 
 
 @on(OData)

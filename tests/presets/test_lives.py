@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
@@ -31,6 +32,9 @@ from tests.presets.platforms import (
 from tests.presets.shop import TRACK, PlatformShop
 from tests.servers import DROP_MARIADB, execute, mariadb_url, throw_away_database
 
+COLON = "\\:"
+_PARCELS = "a:{count}:{{{parcels}}}"
+_PARCEL = 'i:{};a:3:{{s:8:"provider";s:4:"post";s:15:"tracking_number";s:{}:"{}";s:11:"tracking_id";s:2:"ab";}}'
 INDEX = re.compile(r"CREATE INDEX (?P<name>\w+) ON (?P<table>\w+) \([\w, ]+\)")
 
 
@@ -280,6 +284,30 @@ def test_of_several_metas_the_first_counts(shop: PlatformShop) -> None:
     poller, _ = shop.polled()
     result = poller.reconcile(datetime.now(UTC))
     assert (result.rows, found(shop, 1).tracking_url) == (1, f"{TRACK}TRACK1")
+
+
+@pytest.mark.parametrize(
+    ("kept", "number"),
+    [
+        (_PARCELS.format(count=1, parcels=_PARCEL.format(0, 8, "RA123-45")), "RA123-45"),
+        (_PARCELS.format(count=2, parcels=_PARCEL.format(0, 1, "1") + _PARCEL.format(1, 4, "ЯД")), "ЯД"),
+        (_PARCELS.format(count=1, parcels='i:0;a:2:{s:15:"tracking_number";i:17;s:2:"id";s:1:"x";}'), None),
+        (_PARCELS.format(count=1, parcels=_PARCEL.format(0, 0, "")), None),
+        ("a:0:{}", None),
+        ("a:1:{i:0;s:1:", None),
+        ("AB1", "AB1"),
+    ],
+)
+@on(HPOS, LEGACY)
+def test_the_last_parcel_of_a_shipment_plug_in_is_told(shop: PlatformShop, kept: str, number: str | None) -> None:
+    meta = "wp_wc_orders_meta" if shop.platform is HPOS else "wp_postmeta"
+    for key, value in (("_wc_shipment_tracking_items", kept), ("_tracking_number", "")):
+        shop.do(f"INSERT INTO {meta} VALUES (NULL, :id, '{key}', '{value.replace(':', COLON)}')", 1)
+    told_as = f"{TRACK}{quote(number)}" if number else None
+    assert found(shop, 1).tracking_url == told_as
+    shop.do(f"INSERT INTO {meta} VALUES (NULL, :id, '_own', 'OWN')", 1)
+    assert found(shop, 1, PARAMS__TRACKING="_own").tracking_url == f"{TRACK}OWN"
+    assert found(shop, 1, PARAMS__TRACKING="_wc_shipment_tracking_items").tracking_url == told_as
 
 
 @on(HPOS, LEGACY)

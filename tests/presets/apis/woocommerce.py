@@ -18,7 +18,7 @@ class WooCommerce(ApiPlatform):
     header = basic("ck_key", "cs_secret")
     codes = ("pending", "processing", "shipped", "completed", "cancelled")
     names: ClassVar = {
-        "pending": "Ожидает оплаты",
+        "pending": "Ожидается оплата",
         "processing": "Обработка",
         "shipped": "Отправлен",
         "completed": "Выполнен",
@@ -28,6 +28,10 @@ class WooCommerce(ApiPlatform):
     list_path = "/wp-json/wc/v3/reports/orders/totals"
     waits = (Reply({"code": "too_many_requests"}, 429, {"Retry-After": "7"}), 7.0)
     paid_with = "tx-1"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.metas: dict[str, Any] = {}
 
     def key(self, number: int) -> str:
         return str(number + 1000)
@@ -47,7 +51,8 @@ class WooCommerce(ApiPlatform):
         if number * limit < len(orders):
             following = urlencode({**asked.params, "page": number + 1})
             links["Link"] = f'<{self.url}{self.orders_path}?{following}>; rel="next"'
-        return Reply([self._order(order) for order in orders[(number - 1) * limit : number * limit]], headers=links)
+        shown = [_only(asked, self._order(order)) for order in orders[(number - 1) * limit : number * limit]]
+        return Reply(shown, headers=links)
 
     def one(self, asked: Asked) -> Reply:
         order = self.with_key(asked.path.removeprefix(f"{self.orders_path}/"))
@@ -61,7 +66,7 @@ class WooCommerce(ApiPlatform):
         return Reply(self._order(order))
 
     def _order(self, order: Placed) -> dict[str, Any]:
-        extra = {"_imshop_uuid": UUID, "_tracking_number": order.tracking}
+        extra = {"_imshop_uuid": UUID, "_tracking_number": order.tracking} | self.metas
         when = order.changed.strftime(_TIME)
         return {
             "id": int(self.key(order.id)),
@@ -71,6 +76,15 @@ class WooCommerce(ApiPlatform):
             "date_paid_gmt": when if order.paid else None,
             "transaction_id": "tx-1" if order.paid else "",
             "customer_id": 77,
-            "billing": {"phone": PHONE},
+            "billing": {"phone": PHONE, "first_name": "Анна"},
             "meta_data": [{"id": 1, "key": key, "value": value} for key, value in extra.items() if value],
         }
+
+
+def _only(asked: Asked, order: dict[str, Any]) -> dict[str, Any]:
+    """The fields that are asked for, if any are."""
+    wanted = [name.partition(".") for name in asked.params.get("_fields", "").split(",") if name]
+    if not wanted:
+        return order
+    part = lambda name, inner: {inner: order[name][inner]} if inner else order[name]  # noqa: E731
+    return {name: part(name, inner) for name, _, inner in wanted}

@@ -7,8 +7,8 @@ from dataclasses import replace
 from tests.presets.platforms.platform import UUID, Platform, tables
 
 _WOO_NAMES = {
-    "pending": "Ожидает оплаты",
-    "processing": "В обработке",
+    "pending": "Ожидается оплата",
+    "processing": "Обработка",
     "completed": "Выполнен",
     "cancelled": "Отменён",
 }
