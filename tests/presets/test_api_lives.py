@@ -59,6 +59,7 @@ class Shop:
                     "URL": self.platform.url,
                     "PRESET": self.platform.preset,
                     **self.platform.login,
+                    **self.platform.own,
                     **source,
                 }.items()
             },
@@ -319,6 +320,28 @@ def test_the_name_of_a_status_may_be_its_code(shop: Shop) -> None:
     assert [one.code for one in shop.source(PARAMS__STATUS="name").statuses()] == [*shop.platform.names.values()]
 
 
+@on(MoySklad)
+def test_an_additional_field_may_be_an_entry_of_a_dictionary(shop: Shop) -> None:
+    assert isinstance(shop.platform, MoySklad)
+    entry = {"meta": {"type": "customentity"}, "name": "СДЭК-77"}
+    shop.platform.attributes = {"Трек-номер": entry, "IMSHOP UUID": entry | {"name": UUID}}
+    shown = shop.found()
+    assert (shown.content["tracking"], shown.imshop_uuid) == ("СДЭК-77", UUID)
+
+
+@on(MoySklad)
+def test_an_order_without_a_status_shows_once_it_has_one(shop: Shop) -> None:
+    poller, state = shop.polled()
+    shop.platform.change(1, "")
+    shop.platform.place(2)
+    shop.platform.change(2, "")
+    for result in (poller.poll(datetime.now(UTC)), poller.reconcile(datetime.now(UTC))):
+        assert result.skipped == {}
+    shop.platform.change(2, shop.platform.codes[0])
+    poller.poll(datetime.now(UTC))
+    assert told(state) == [("2", shop.platform.codes[0])]
+
+
 @on(RetailCrm)
 def test_without_a_buyers_id_the_phone_is_shown(shop: Shop) -> None:
     digits = "".join(char for char in PHONE if char.isdigit())
@@ -360,6 +383,17 @@ def test_names_and_addresses_are_not_asked_for(shop: Shop) -> None:
 def test_documents_of_ones_own_kind_are_asked_for(shop: Shop) -> None:
     with pytest.raises(SourceError, match="404"):
         shop.source(PARAMS__DOCUMENT="Document_Заказ").sample(1)
+
+
+@on(CsCart)
+def test_an_order_is_paid_in_some_statuses_and_never_unpaid(shop: Shop) -> None:
+    shop.platform.change(1, "P", paid=True)
+    poller, state = shop.polled()
+    shop.platform.change(1, "I")
+    poller.poll(datetime.now(UTC))
+    assert (told(state), shop.found().content["paid"]) == ([("1", "I")], None)
+    shop.platform.change(1, "P")
+    assert shop.found(PARAMS__PAID="O,P").content["paid"] is True
 
 
 @on(CsCart)

@@ -25,6 +25,10 @@ class MoySklad(ApiPlatform):
     user = "79000000000"
     paid_with = "P-1"
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.attributes: dict[str, Any] = {}
+
     def key(self, number: int) -> str:
         return f"8d4f-{number}"
 
@@ -73,15 +77,17 @@ class MoySklad(ApiPlatform):
         return Reply(self._order(order, []))
 
     def _order(self, order: Placed, expanded: list[str]) -> dict[str, Any]:
-        extra = {"IMSHOP UUID": UUID, "Трек-номер": order.tracking, "ID платежа": "P-1" if order.paid else None}
+        extra: dict[str, Any] = {"IMSHOP UUID": UUID, "Трек-номер": order.tracking}
+        extra |= {"ID платежа": "P-1" if order.paid else None} | self.attributes
         state = {"meta": {"href": f"{self.list_path}/states/{order.status}"}}
+        named = {"id": order.status, "name": self.titles.get(order.status)} if "state" in expanded else {}
         agent: dict[str, Any] = {"meta": {"href": "…/counterparty/5"}}
         return {
             "id": self.key(order.id),
             "name": str(order.id),
             "updated": order.changed.astimezone(MOSCOW).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3],
             "applicable": not order.draft,
-            "state": state | ({"id": order.status, "name": self.titles[order.status]} if "state" in expanded else {}),
+            **({"state": state | named} if order.status else {}),
             "agent": agent | ({"phone": PHONE} if "agent" in expanded else {}),
             "sum": 150000.0,
             "payedSum": 150000.0 if order.paid else 0.0,

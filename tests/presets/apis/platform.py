@@ -107,11 +107,12 @@ class JsonServer:
 
 class ApiPlatform(ABC):
     """`codes` are the statuses of an order that is placed, paid, shipped, done, and one that is cancelled; `names`
-    are those that the platform's list gives them. `waits`: how it answers who asks too much, and for how
-    long one then waits."""
+    are those that the platform's list gives them. `own`: what its merchant sets besides the login. `waits`: how it
+    answers who asks too much, and for how long one then waits."""
 
     preset: ClassVar[str]
     login: ClassVar[Mapping[str, str]]
+    own: ClassVar[Mapping[str, str]] = {}
     header: ClassVar[tuple[str, str]]
     unknown_login: ClassVar[int] = 401
     codes: ClassVar[Sequence[str]]

@@ -86,5 +86,4 @@ def _only(asked: Asked, order: dict[str, Any]) -> dict[str, Any]:
     wanted = [name.partition(".") for name in asked.params.get("_fields", "").split(",") if name]
     if not wanted:
         return order
-    part = lambda name, inner: {inner: order[name][inner]} if inner else order[name]  # noqa: E731
-    return {name: part(name, inner) for name, _, inner in wanted}
+    return {name: {inner: order[name][inner]} if inner else order[name] for name, _, inner in wanted}
