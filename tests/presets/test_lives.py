@@ -213,10 +213,83 @@ def test_a_shop_that_numbers_no_order_is_told_by_ids(shop: PlatformShop) -> None
 
 
 @on(BITRIX)
-def test_the_gateways_payment_comes_before_that_of_the_inner_account(shop: PlatformShop) -> None:
+def test_only_what_the_gateway_numbered_is_a_payment_that_can_be_told(shop: PlatformShop) -> None:
+    """1C's number of a payment changes each time that 1C posts it."""
     shop.do(shop.platform.pay, 1)
-    shop.do("INSERT INTO b_sale_order_payment VALUES (NULL, :id, '1/2', 'Y', NULL, NULL)", 1)
-    assert found(shop, 1).content["payment_id"] == "pay-1"
+    shop.do("INSERT INTO b_sale_order_payment VALUES (NULL, :id, '1/2', 'Y', NULL, '1C-1')", 1)
+    shop.do(shop.platform.place, 2)
+    shop.do(shop.platform.pay, 2)
+    shop.do("UPDATE b_sale_order_payment SET PS_INVOICE_ID = '', PAY_VOUCHER_NUM = '1C-2' WHERE ORDER_ID = :id", 2)
+    assert [found(shop, order).content["payment_id"] for order in (1, 2)] == ["pay-1", None]
+
+
+@on(BITRIX)
+def test_the_buyer_of_all_and_none_gives_way_to_the_phone(shop: PlatformShop) -> None:
+    shop.do("UPDATE b_sale_order SET USER_ID = 78", 1)
+    assert found(shop, 1).user_id == "79000000000"
+    shop.do("UPDATE b_user SET EXTERNAL_AUTH_ID = NULL", 1)
+    assert found(shop, 1).user_id == "78"
+    assert found(shop, 1, PARAMS__ANONYMOUS="5,78").user_id == "79000000000"
+
+
+@on(BITRIX)
+def test_only_the_orders_of_the_sites_that_are_named_are_shown(shop: PlatformShop) -> None:
+    shop.do(shop.platform.place, 2)
+    shop.do("UPDATE b_sale_order SET LID = 's2' WHERE ID = :id", 2)
+    shown = {site: len(shop.source(PARAMS__SITE=site).find(["1", "2"]).orders) for site in ("", "s1", "s1,s2", "s3")}
+    assert shown == {"": 2, "s1": 1, "s1,s2": 2, "s3": 0}
+
+
+@on(BITRIX)
+def test_collations_that_differ_from_table_to_table_do_no_harm(shop: PlatformShop) -> None:
+    tables = ("b_sale_status_lang", "b_sale_order_props")
+    change = "ALTER TABLE {} CONVERT TO CHARACTER SET utf8mb4 COLLATE {}"
+    with ExitStack() as cleanup:
+        for table in tables:
+            cleanup.callback(execute, shop.url, change.format(table, "utf8mb4_general_ci"))
+            execute(shop.url, change.format(table, "utf8mb4_unicode_ci"))
+        assert found(shop, 1).message == "Принят"
+        assert {status.name for status in shop.source().statuses()} >= {"Принят", "Отменён"}
+
+
+@on(BITRIX)
+def test_only_the_statuses_of_orders_are_listed_those_without_a_name_too(shop: PlatformShop) -> None:
+    listed = {status.code: status.name for status in shop.source().statuses()}
+    assert (listed["X"], "DN" in listed) == (None, False)
+
+
+@on(BITRIX)
+def test_of_several_parcels_that_counts_whose_number_was_set_last(shop: PlatformShop) -> None:
+    shop.do(shop.platform.ship, 1)
+    shop.do("INSERT INTO b_sale_order_delivery VALUES (900, :id, :at, 'NEWER', 'N'), (899, :id, :at, 'OTHER', 'N')", 1)
+    assert found(shop, 1).tracking_url == f"{TRACK}NEWER"
+    shop.do(
+        "INSERT INTO b_sale_order_change SELECT NULL, ORDER_ID, 'ORDER_TRACKING_NUMBER_CHANGED', :at, 'SHIPMENT', ID"
+        " FROM b_sale_order_delivery WHERE TRACKING_NUMBER = 'TRACK1' AND ORDER_ID = :id",
+        1,
+    )
+    assert found(shop, 1).tracking_url == f"{TRACK}TRACK1"
+
+
+@on(BITRIX)
+def test_a_login_without_the_rights_of_later_versions_reads_on(shop: PlatformShop) -> None:
+    shop.do(shop.platform.ship, 1)
+    name, database = f"syncd_{uuid4().hex[:8]}", make_url(shop.url).database
+    with ExitStack() as cleanup:
+        execute(shop.url, f"CREATE USER '{name}'@'%' IDENTIFIED BY 'pw'")
+        cleanup.callback(execute, shop.url, f"DROP USER '{name}'@'%'")
+        for table in ("", "_payment", "_delivery", "_props", "_props_value"):
+            execute(shop.url, f"GRANT SELECT ON {database}.b_sale_order{table} TO '{name}'@'%'")
+        execute(shop.url, f"GRANT SELECT ON {database}.b_sale_status_lang TO '{name}'@'%'")
+        login = make_url(shop.url).set(username=name, password="pw").render_as_string(hide_password=False)
+        reader = PlatformShop(shop.platform, login, shop.home)
+        cleanup.callback(reader.close)
+        assert found(reader, 1).tracking_url == f"{TRACK}TRACK1"
+        execute(shop.url, f"GRANT SELECT ON {database}.b_sale_order_change TO '{name}'@'%'")
+        assert found(reader, 1).user_id == "77"
+        execute(shop.url, f"GRANT SELECT (ID, EXTERNAL_AUTH_ID) ON {database}.b_user TO '{name}'@'%'")
+        shop.do("UPDATE b_sale_order SET USER_ID = 78", 1)
+        assert found(reader, 1).user_id == "79000000000"
 
 
 @on(BITRIX)
