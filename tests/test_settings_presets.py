@@ -202,6 +202,15 @@ def test_an_unknown_preset_is_refused_with_the_nearest_known_one() -> None:
     )
 
 
+def test_a_parameters_value_may_stand_for_another_text(tmp_path: Path) -> None:
+    means = 'default = "id"\nmeans = {number = "COALESCE(number, id)"}'
+    preset = written(tmp_path, PRESET.replace('default = "id"', means))
+    assert loaded(preset).settings.source.sql.startswith("SELECT id AS order_id")
+    shown = loaded(preset, PARAMS__COLUMN="number")
+    assert shown.settings.source.sql.startswith("SELECT COALESCE(number, id) AS order_id")
+    assert {line.variable: line.value for line in masked(shown)}["SYNCD_SOURCE__PARAMS__COLUMN"] == "number"
+
+
 def test_a_preset_goes_by_another_name_of_its_platform_too() -> None:
     assert loaded("ocstore").settings.source.sql == loaded("opencart").settings.source.sql
     assert "did you mean ocstore?" in faults("oc-store")[0]

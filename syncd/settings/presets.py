@@ -6,6 +6,7 @@ A preset is a TOML file, see `syncd presets NAME`:
     aliases = ["…"]                   other names of the platform, which stand for the preset's
     urls = ["mysql", "mariadb"]       how SYNCD_SOURCE__URL may begin
     [params.prefix]                   SYNCD_SOURCE__PARAMS__PREFIX; without a default it must be set
+    means = {old = ""}                in it: what is filled in where the value is old
     [source]                          any SYNCD_SOURCE__ setting, a group as a table; ${prefix} is filled in
     [cancel]                          any SYNCD_CANCEL__ setting, likewise, for SYNCD_CANCEL__PRESET=true
 
@@ -46,13 +47,15 @@ _PLACE = re.compile(r"\$\{(\w+)\}")
 
 
 class Parameter(BaseModel):
-    """`pattern`: what a value must match, whole. `default` None: it must be set."""
+    """`pattern`: what a value must match, whole. `default` None: it must be set. `means`: what is filled in for a
+    value, where that is not the value itself."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     description: str
     pattern: str
     default: str | None = None
+    means: dict[str, str] = {}
 
     def fault(self, text: str) -> str | None:
         """Why the text cannot be the value, or None."""
@@ -77,17 +80,21 @@ class Preset(BaseModel):
 
     def settings(self, values: Mapping[str, str]) -> dict[str, str]:
         """Variable -> text, with the parameters' values filled in."""
-        return _filled_in(_flat(SOURCE, self.source), values)
+        return _filled_in(_flat(SOURCE, self.source), self._meant(values))
 
     def cancelling(self, values: Mapping[str, str], *, calls_http: bool) -> dict[str, str]:
         """The same of what it says of cancelling. `calls_http` False: another way than an HTTP call was chosen."""
-        return _filled_in(self._cancel_texts(calls_http=calls_http), values)
+        return _filled_in(self._cancel_texts(calls_http=calls_http), self._meant(values))
 
     def missing(self, values: Mapping[str, str], by_hand: Container[str], *, calls_http: bool) -> list[str]:
         """The parameters without a value that cancelling needs, for what is not set `by_hand`, in capitals."""
         texts = self._cancel_texts(calls_http=calls_http)
         needed = (text for variable, text in texts if variable.upper() not in by_hand)
         return sorted({name for text in needed for name in _PLACE.findall(text) if not values[name]})
+
+    def _meant(self, values: Mapping[str, str]) -> dict[str, str]:
+        means = {key: parameter.means for key, parameter in self.params.items()}
+        return {key: means[key].get(value, value) for key, value in values.items()}
 
     def _cancel_texts(self, *, calls_http: bool) -> Iterator[tuple[str, str]]:
         used = {name: value for name, value in self.cancel.items() if calls_http or name in _ANY_WAY}

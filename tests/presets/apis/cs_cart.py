@@ -68,7 +68,7 @@ class CsCart(ApiPlatform):
 
 
 class CsCartV1(CsCart):
-    own: ClassVar = {"PARAMS__SINCE": ""}
+    own: ClassVar = {"PARAMS__VERSION": "old"}
     follows = False
     paid_with = None
 

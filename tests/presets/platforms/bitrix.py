@@ -23,7 +23,8 @@ BITRIX = Platform(
            ACCOUNT_NUMBER varchar(100), PAID char(1) NOT NULL DEFAULT 'N', PS_INVOICE_ID varchar(250),
            PAY_VOUCHER_NUM varchar(20), KEY IX_BSOP_ORDER_ID (ORDER_ID))""",
         """b_sale_order_delivery (ID int NOT NULL AUTO_INCREMENT PRIMARY KEY, ORDER_ID int NOT NULL,
-           DATE_INSERT datetime NOT NULL, TRACKING_NUMBER varchar(255), `SYSTEM` char(1) NOT NULL DEFAULT 'N', KEY IX_BSOD_ORDER_ID (ORDER_ID))""",
+           DATE_INSERT datetime NOT NULL, TRACKING_NUMBER varchar(255), `SYSTEM` char(1) NOT NULL DEFAULT 'N',
+           KEY IX_BSOD_ORDER_ID (ORDER_ID))""",
         """b_sale_order_props (ID int NOT NULL AUTO_INCREMENT PRIMARY KEY, CODE varchar(50),
            IS_PHONE char(1) NOT NULL DEFAULT 'N')""",
         """b_sale_order_props_value (ID int NOT NULL AUTO_INCREMENT PRIMARY KEY, ORDER_ID int NOT NULL,
@@ -34,7 +35,7 @@ BITRIX = Platform(
         "INSERT INTO b_user VALUES (77, NULL), (78, 'saleanonymous')",
         (
             "INSERT INTO b_sale_status_lang VALUES ('N', 'ru', 'Принят'), ('N', 'en', 'Accepted'),"
-            " ('P', 'ru', 'Оплачен'), ('DF', 'ru', 'Отгружен'), ('F', 'ru', 'Выполнен'), ('DN', 'ru', 'Ожидает обработки')"
+            " ('P', 'ru', 'Оплачен'), ('DF', 'ru', 'Отгружен'), ('F', 'ru', 'Выполнен'), ('DN', 'ru', 'Собирается')"
         ),
         "INSERT INTO b_sale_order_props VALUES (1, 'EMAIL', 'N'), (2, 'PHONE', 'Y')",
     ],
