@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from typing import Any
 
 from sqlalchemy import Connection, Engine, RowMapping, TextClause, create_engine, event, make_url, text
@@ -161,7 +162,21 @@ class Database:
         if connection.invalidated or self._is_disconnect(error, connection):
             return self._fault("broke the connection", error, "The next poll tries again")
         advice = "Check SYNCD_SOURCE__QUERY, or a preset's SYNCD_SOURCE__PARAMS__…, and that the user may read all"
-        return self._fault("did not answer the query", error, advice)
+        return self._fault("did not answer the query", error, self._shown_instead(error, connection) + advice)
+
+    def _shown_instead(self, error: Exception, connection: Connection) -> str:
+        """What the login is shown where it was looking for a table that is not there, under another prefix, say."""
+        missing = self.dialect.missing_table(getattr(error, "orig", None) or error)
+        if missing is None or self.dialect.tables is None:
+            return ""
+        try:
+            names = [str(row[0]) for row in connection.exec_driver_sql(self.dialect.tables)]
+        except self._faults:
+            return ""
+        alike = get_close_matches(missing, names, n=3, cutoff=0.5) or sorted(names)[:3]
+        more = f" and {len(names) - len(alike)} more" if len(names) > len(alike) else ""
+        shown = f"{', '.join(alike)}{more}" if names else "no table at all"
+        return f"It was asked for the table {missing}, and shows this user {shown}. "
 
     def _is_disconnect(self, error: Exception, connection: Connection) -> bool:
         driver_connection = connection.connection.dbapi_connection

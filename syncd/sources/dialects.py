@@ -5,6 +5,7 @@ Every wait has an end: 10 s to connect, 5 minutes for a statement. Sessions are 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
@@ -31,6 +32,8 @@ class Dialect:
     """Statements for every new connection."""
     present = "SELECT CURRENT_TIMESTAMP"
     """The database's own clock: aware, or in UTC."""
+    tables: str | None = None
+    """The names of all tables that the login is shown. None: it is not known how to ask."""
     before_all: object = "1970-01-02 00:00:00"
     """Before every `updated_at`, whatever its type."""
     streams = False
@@ -57,6 +60,10 @@ class Dialect:
         cursor = connection.cursor()
         cursor.execute(sql)
         cursor.close()
+
+    def missing_table(self, _error: BaseException) -> str | None:
+        """The table that the driver says is not there, or not for this user. None: it says something else."""
+        return None
 
     def before_all_of(self, _type_code: object) -> object:
         """A value before every `updated_at` of the type that the driver's cursor describes so."""
@@ -126,7 +133,15 @@ class MariaDB(Dialect):
         ),
     )
     present = "SELECT UTC_TIMESTAMP(6)"
+    tables = "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()"
     streams = True
+    _NO_TABLE = (1146, 1142)
+
+    def missing_table(self, error: BaseException) -> str | None:
+        if error.args[:1] not in [(code,) for code in self._NO_TABLE]:
+            return None
+        found = re.search(r"([\w$]+)['`](?: doesn't exist)?$", str(error.args[-1]).strip())
+        return found[1] if found else None
 
     def prepare(self, connection: Driver) -> None:
         connection.decoders[self.driver.constants.FIELD_TYPE.BIT] = int.from_bytes  # else it is bytes

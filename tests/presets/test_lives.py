@@ -13,6 +13,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import make_url, text
 
+from syncd.errors import SourceError
 from syncd.model import Order
 from syncd.settings.presets import written
 from syncd.state import State
@@ -159,6 +160,22 @@ def test_the_login_that_the_preset_asks_for_is_enough_under_any_sql_mode(shop: P
         shop.do(shop.platform.pay, 1)
         assert poller.poll(datetime.now(UTC)).found.total() == 1
         assert reader.source(INIT_SQL=init).statuses()
+
+
+@on(OPENCART, HPOS, PRESTASHOP, BITRIX, MAGENTO, CS_CART)
+def test_a_wrong_prefix_is_told_with_the_tables_that_there_are(shop: PlatformShop) -> None:
+    name, database = f"syncd_{uuid4().hex[:8]}", make_url(shop.url).database
+    table = str(re.search(r"CREATE TABLE (\w+)", shop.platform.tables[0])[1])  # type: ignore[index]
+    with ExitStack() as cleanup:
+        execute(shop.url, f"CREATE USER '{name}'@'%' IDENTIFIED BY 'pw'")
+        cleanup.callback(execute, shop.url, f"DROP USER '{name}'@'%'")
+        execute(shop.url, f"GRANT SELECT ON {database}.{table} TO '{name}'@'%'")
+        login = make_url(shop.url).set(username=name, password="pw").render_as_string(hide_password=False)
+        for url, shown in ((shop.url, r"\w+, \w+.*"), (login, table)):
+            reader = PlatformShop(shop.platform, url, shop.home)
+            cleanup.callback(reader.close)
+            with pytest.raises(SourceError, match=rf"asked for the table xx_\w+, and shows this user {shown}\. Check"):
+                reader.source(PARAMS__PREFIX="xx_").columns()
 
 
 @on(*PLATFORMS)
