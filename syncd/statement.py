@@ -13,7 +13,7 @@ _TOKEN = re.compile(
 )
 _NAME = re.compile(r"\w+|`[^`]*`|\"[^\"]*\"|\[[^\]]*\]")
 _QUOTED = ("'", '"', "`", "[", "--", "/*")
-_BEGINS_A_CONDITION = frozenset({"where", "and", "or", "on", "not", "("})
+_BEGINS_A_CONDITION = frozenset({"where", "and", "or", "on", "("})
 _ENDS_A_CONDITION = frozenset({"and", "or", ")", "order", "limit", "returning", "group", "having", "union", ""})
 _OPTIONS = re.compile(r"(?:(?:low_priority|ignore)\s+)+", re.IGNORECASE)
 
@@ -38,6 +38,9 @@ def comparisons(statement: str) -> list[Comparison]:
     """Where an UPDATE's conditions compare an identifier with something. ValueError: it is compared in a way that
     cannot be looked up beforehand; the text says what to write."""
     tokens = [token for token in _TOKEN.findall(statement) if not token.startswith(("--", "/*"))]
+    for token in tokens:
+        if token.startswith("[") and (named := re.search(rf":({'|'.join(sorted(IDENTIFIERS))})\b", token)):
+            raise ValueError(f"has {named[0]} within brackets; write column = {named[0]}")
     return _Reader(tokens).comparisons()
 
 
@@ -77,8 +80,21 @@ class _Reader:
                 return word != "set"
         return False
 
+    def _is_negated(self, place: int) -> bool:
+        """Whether a NOT stands before parentheses that it is in."""
+        depth = 0
+        for at in range(place - 1, -1, -1):
+            depth += (self._word(at) == ")") - (self._word(at) == "(")
+            if depth < 0:
+                depth = 0
+                if self._word(at - 1 - (self._word(at - 1) in ("exists", "in"))) == "not":
+                    return True
+        return False
+
     def _comparison(self, place: int) -> Comparison:
         first = last = -1
+        if self._is_negated(place):
+            raise ValueError(f"changes all orders but {self._word(place)}; write column = {self._word(place)}")
         if self._word(place - 1) == "=" and self._word(place + 1) in _ENDS_A_CONDITION:
             first, last = self._begin_of_expression(place - 2), place - 2
         elif self._word(place - 2) == "in" and self._word(place - 1) == "(" and self._word(place + 1) == ")":

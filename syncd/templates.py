@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import TypeAlias
 from urllib.parse import quote, quote_plus, unquote, unquote_plus
@@ -33,19 +33,27 @@ _ESCAPED = re.compile(r"%[0-9A-Fa-f]{2}")
 _JSON_BEGINS = re.compile(r'\s*(\{\s*["}]|\[\s*["\[{\]])')
 _ENCLOSED = re.compile(r"""(?:^|(?<=[\s(=:,;\[{]))(["'`])(?:(?!\1).)*?\{\w+\}(?:(?!\1).)*\1""", re.DOTALL)
 _IN_APOSTROPHES = re.compile(r"'[^']*'")
+_LANGUAGE = re.compile(r"[={}]")
 _MEANT_AS_PLACE = re.compile(r"""\{[^\s{}"',:]*\}|^\s*\{[^{}"]*\}\s*$""")
 """Braces that a person took for a place. Those of a language within a text, as GraphQL's, hold more than a word."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the value of that name goes, once it is quoted: the innermost way first."""
+    """Where the value of that name goes, once it is quoted: the innermost way first. `beside`: the text that it stands
+    in, with others, and where nothing is quoted: a language of which nobody knows may read it."""
 
     name: str
     quotes: tuple[Quote, ...] = ()
+    beside: str = ""
 
     def text(self, values: Values) -> str:
+        """ValueError: the value could be more than a value there."""
         text = values.get(self.name, "")
+        if self.beside and text and self.name in IDENTIFIERS and not _is_a_word(text, self.beside):
+            raise ValueError(
+                f"{{{self.name}}} stands beside other text, and this value could be more than a value there"
+            )
         for quoted in self.quotes:
             text = quoted(text)
         return text
@@ -63,7 +71,8 @@ class Template:
         return frozenset(part.name for part in self.parts if isinstance(part, Place))
 
     def filled(self, values: Values) -> str:
-        """The text, with the values in their places. A value that is not given is empty."""
+        """The text, with the values in their places. A value that is not given is empty. ValueError: one cannot stand
+        in its place."""
         return "".join(part if isinstance(part, str) else part.text(values) for part in self.parts)
 
 
@@ -125,7 +134,27 @@ def _text(text: str, names: Collection[str]) -> list[str | Place]:
             "holds a place between quotes in a text that is not JSON, and nobody can tell how it is read; "
             "leave the quotes out, or use JSON"
         )
-    return _quoted_alike(text, names, str)
+    return _beside(text, bare, names)
+
+
+def _beside(text: str, bare: str, names: Collection[str]) -> list[str | Place]:
+    """Places in a text that nothing tells how it is read. `bare`: the text with an x in each."""
+    parts = _quoted_alike(text, names, str)
+    if _LANGUAGE.search(bare):
+        raise ValueError(
+            "holds a place in a text with one of = { } in it, which may be another language, where a value could "
+            "be more than a value; leave them out, or let the place stand alone"
+        )
+    if bare.strip() == "x":
+        return parts
+    return [replace(part, beside=bare) if isinstance(part, Place) else part for part in parts]
+
+
+def _is_a_word(value: str, beside: str) -> bool:
+    """Whether it is one word with a digit, as numbers and keys of orders are, in any language that the text beside it
+    may be in: no name, no operator, and no separator that the text has too."""
+    separators = {one for one in "/:" if one in beside and one in value}
+    return not separators and re.fullmatch(r"[\w.:/#№-]+", value) is not None and re.search(r"\d", value) is not None
 
 
 def _json(text: str, names: Collection[str]) -> list[str | Place]:
@@ -198,7 +227,7 @@ def _quoted_alike(text: str, names: Collection[str], quoted: Quote) -> list[str 
 def _within(parts: Iterable[str | Place], quoted: Quote, *, literals: bool = True) -> list[str | Place]:
     """The parts within another layer. `literals`: what stands around the places is not yet as that layer has it."""
     return [
-        Place(part.name, (*part.quotes, quoted)) if isinstance(part, Place) else quoted(part) if literals else part
+        replace(part, quotes=(*part.quotes, quoted)) if isinstance(part, Place) else quoted(part) if literals else part
         for part in parts
     ]
 

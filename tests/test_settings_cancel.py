@@ -152,6 +152,8 @@ def test_what_nobody_can_reach_is_a_fault() -> None:
         ({"URL": CALL, "BODY": "order=<id>{order_id}</id>"}, "XML or HTML"),
         ({"URL": CALL, "SUCCESS": "a.[b"}, "is no JMESPath"),
         ({"URL": CALL, "REASON": "a.[b"}, "is no JMESPath"),
+        ({"URL": CALL, "SUCCESS": "a && nofunc(@)"}, "is no JMESPath: there is no function nofunc()"),
+        ({"URL": CALL, "REASON": "a[?length(@, b)]"}, "length() takes 1 arguments, not 2"),
         ({"URL": CALL, "REFUSED": "409, late"}, "is not a list of HTTP codes"),
         ({"URL": CALL, "REFUSED": "200"}, "is not a list of HTTP codes"),
         ({"URL": CALL, "FROM": "new,,sent"}, "is not a list of the shop's codes"),

@@ -56,5 +56,27 @@ def test_what_cannot_be_looked_up_is_refused(condition: str) -> None:
         comparisons(f"UPDATE orders {SET} WHERE {condition}")
 
 
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "NOT id = :order_id",
+        "NOT (id = :order_id)",
+        "NOT (a = 1 AND (id = :order_id))",
+        "NOT EXISTS (SELECT 1 FROM n WHERE n.id = :order_id)",
+        "id NOT IN (SELECT o FROM n WHERE n.number = :order_id)",
+        "id = ANY(ARRAY[:order_id])",
+        "id = ANY(ARRAY[:order_id]) AND number = :order_id",
+    ],
+)
+def test_an_update_of_all_other_orders_or_with_a_list_is_refused(condition: str) -> None:
+    with pytest.raises(ValueError, match=r"write column = :order_id"):
+        comparisons(f"UPDATE orders {SET} WHERE {condition}")
+
+
+def test_a_not_elsewhere_is_none_of_the_comparisons() -> None:
+    found = comparisons(f"UPDATE orders {SET} WHERE NOT done AND state NOT IN ('a') AND number = :order_id")
+    assert [one.expression for one in found] == ["number"]
+
+
 def test_what_stands_in_quotes_is_no_parameter() -> None:
     assert escaped("a = ':b' AND c = :d -- :e") == "a = '\\:b' AND c = :d -- \\:e"

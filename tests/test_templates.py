@@ -22,7 +22,9 @@ VALUES = st.fixed_dictionaries(
         for name in NAMES
     }
 )
-TEXTS = st.lists(st.sampled_from([*(f"{{{name}}}" for name in NAMES), "№ ", ": ", "Отмена ", "-", "[x] "])).map("".join)
+TEXTS = st.sampled_from([f"{{{name}}}" for name in NAMES]) | st.lists(
+    st.sampled_from(["{reason}", "№ ", ": ", "Отмена ", "-", "[x] "])
+).map("".join)
 
 
 def filled(text: str, values: dict[str, str]) -> str:
@@ -166,6 +168,42 @@ def test_a_body_that_nobody_can_tell_how_it_is_read_is_refused(template: str, wh
 def test_an_address_that_nobody_can_tell_how_it_is_read_is_refused(template: str, why: str) -> None:
     with pytest.raises(ValueError, match=why):
         url_template(template)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["UPDATE o SET x=1 WHERE id={order_id}", "mutation{cancel(id: {order_id}) }", "cancel {uuid} where x = 1"],
+)
+def test_a_place_in_another_language_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"may be another language|holds a form within a text|which nothing fills in"):
+        body(json.dumps({"query": text}))
+    with pytest.raises(ValueError, match=r"may be another language|holds a form within a text|which nothing fills in"):
+        url_template("https://shop/?q=" + quote(text))
+
+
+@pytest.mark.parametrize(
+    ("template", "value"),
+    [
+        ("?ids=1,{order_id}", "2,3"),
+        ("?q=id:{order_id} AND state:new", "1 OR 2"),
+        ("?q=id:{order_id} AND state:new", "a:7"),
+        ("?q=id:{order_id}", "*"),
+        ("?f=Number eq {order_id}", "Number"),
+        ("?path=/orders/{order_id}/cancel", "7/../8"),
+    ],
+)
+def test_a_value_beside_other_text_is_one_word_with_a_digit(template: str, value: str) -> None:
+    for made in (url_template(f"https://shop/{template}"), body(template.removeprefix("?"))):
+        with pytest.raises(ValueError, match=r"\{order_id\} stands beside other text"):
+            made.filled({"order_id": value})
+
+
+@pytest.mark.parametrize("value", ["7", "A-17", "ОРТЕ-000123", "2024/17", "#5", "cfe64e76-dbc4-4f0f-b9d1-7423aeb6f195"])
+def test_numbers_and_keys_may_stand_beside_other_text(value: str) -> None:
+    made = body('{"note": "Order {order_id}: {reason}", "ids": "1,{order_id}"}').filled(
+        {"order_id": value, "reason": 'a=b {"c"} OR 1'}
+    )
+    assert json.loads(made) == {"note": f'Order {value}: a=b {{"c"}} OR 1', "ids": f"1,{value}"}
 
 
 @pytest.mark.parametrize("text", ["{order-id}", "{}", "{order_id!r}", "{ORDER_ID}"])

@@ -129,10 +129,14 @@ class HttpShop:
     def _asked(self, session: requests.Session, cancellation: Cancellation, seconds: float) -> CancelDecision:
         values = values_of(cancellation)
         headers = {"Accept": "application/json", "User-Agent": "syncd", "Idempotency-Key": cancellation.token}
-        body = self._filled_body(cancellation, values)
+        try:
+            body = self._filled_body(cancellation, values)
+            url = self._url.filled(values)
+        except ValueError as error:
+            raise CancelError(f"order {cancellation.order_id}: {error}, so the shop was not asked") from None
         headers |= {"Content-Type": self._content_type} if body is not None and self._content_type else {}
         headers |= {name: header.filled(values) for name, header in self._headers.items()} | {**self._login}
-        request = requests.Request(self._call.method, self._url.filled(values), headers, data=body)
+        request = requests.Request(self._call.method, url, headers, data=body)
         proxies, trust = proxies_and_trust(session, self._call.url)
         try:
             # Not by the session: it reads the body of a redirect, whatever its size.

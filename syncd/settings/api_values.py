@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from syncd.settings.urls import basic, looks_secret, no_placeholder, shows_a_key
@@ -45,10 +45,31 @@ def jmes_path(text: str) -> str:
     from jmespath.exceptions import JMESPathError  # noqa: PLC0415 - as above
 
     try:
-        jmespath.compile(text)
+        parsed = jmespath.compile(text).parsed
     except JMESPathError as error:
         raise ValueError(f"{quoted(text)} is no JMESPath: {str(error).partition(chr(10))[0]}") from None
+    if fault := next(_faults_of_functions(parsed), None):
+        raise ValueError(f"{quoted(text)} is no JMESPath: {fault}")
     return text
+
+
+def _faults_of_functions(node: Mapping[str, Any]) -> Iterator[str]:
+    """Functions in a parsed JMESPath that there are none of, or that take another number of arguments: it would only
+    tell once it is searched."""
+    from jmespath.functions import Functions  # noqa: PLC0415 - as above
+
+    if node["type"] == "function_expression":
+        known = Functions.FUNCTION_TABLE.get(node["value"])
+        if known is None:
+            yield f"there is no function {node['value']}()"
+        else:
+            least, given = len(known["signature"]), len(node["children"])
+            is_open = bool(least) and bool(known["signature"][-1].get("variadic"))
+            if given < least or (given > least and not is_open):
+                yield f"{node['value']}() takes {'at least ' if is_open else ''}{least} arguments, not {given}"
+    for child in node["children"]:
+        if isinstance(child, dict):
+            yield from _faults_of_functions(child)
 
 
 def check_fields(fields: Mapping[str, str]) -> None:

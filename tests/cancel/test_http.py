@@ -110,6 +110,13 @@ def test_an_order_without_what_the_call_asks_for_is_a_failure(server: HttpServer
     assert (error.in_doubt, server.calls) == (False, [])
 
 
+@pytest.mark.parametrize(("path", "body"), [("/?ids=1,{order_id}", None), ("/", "o=Order {order_id}")])
+def test_a_value_that_could_be_more_than_a_value_is_not_sent(server: HttpServer, path: str, body: str | None) -> None:
+    error = failure(shop(server, path, body=body), order_id="7 OR 1")
+    assert "order 7 OR 1: {order_id} stands beside other text" in str(error)
+    assert (error.in_doubt, server.calls) == (False, [])
+
+
 REASON = "Уже в пути"
 JSON = json.dumps({"message": REASON}, ensure_ascii=False)
 ZIPPED = [gzip.compress(part, mtime=0) for part in (JSON.encode()[:9], JSON.encode()[9:])]

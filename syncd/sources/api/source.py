@@ -14,6 +14,7 @@ from datetime import datetime, timedelta, tzinfo
 from itertools import chain
 from typing import Any, ClassVar
 
+from syncd.errors import SourceError
 from syncd.http import authorization, without_login
 from syncd.model import Order, Page
 from syncd.sources.api.asking import Asking
@@ -226,7 +227,11 @@ class ApiSource:
         assert way is not None
         self.status_names.refresh()
         known = {"order_id": order_id, "shop_id": shop_ids.get(order_id, "")}
-        answer = self.client.get(way.filled(known))
+        try:
+            address = way.filled(known)
+        except ValueError as error:
+            raise SourceError(f"order {order_id} cannot be asked for: {error}") from None
+        answer = self.client.get(address)
         items = [] if answer.missing is not None else self.shape.found(self.api.find_items, answer.body)
         rows = [row for item in items if self.layout.is_order(row := self.shape.row(item))]
         return [row for row in rows if self._is_wanted(row, {order_id}, {known["shop_id"]})]
