@@ -270,6 +270,8 @@ def text_of(value: object) -> str | None:
     NULL, or nothing but blanks. ValueError: it has no such text, for it is a list, say, or a program's own notation."""
     if value is None:
         return None
+    if type(value) is int:  # most ids: nothing else is to be looked at
+        return _whole(value)
     text = value if isinstance(value, str) else _written(value)
     if "\0" in text:
         text = text.replace("\0", "")  # PostgreSQL, where the state may be kept, takes no NUL in text
