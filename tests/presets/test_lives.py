@@ -171,10 +171,12 @@ def test_a_wrong_prefix_is_told_with_the_tables_that_there_are(shop: PlatformSho
         cleanup.callback(execute, shop.url, f"DROP USER '{name}'@'%'")
         execute(shop.url, f"GRANT SELECT ON {database}.{table} TO '{name}'@'%'")
         login = make_url(shop.url).set(username=name, password="pw").render_as_string(hide_password=False)
-        for url, shown in ((shop.url, r"\w+, \w+.*"), (login, table)):
+        for url, shown in ((shop.url, rf".*\b{table}\b.*|.* and \d+ more"), (login, table)):
             reader = PlatformShop(shop.platform, url, shop.home)
             cleanup.callback(reader.close)
-            with pytest.raises(SourceError, match=rf"asked for the table xx_\w+, and shows this user {shown}\. Check"):
+            with pytest.raises(
+                SourceError, match=rf"asked for the table xx_\w+, and shows this user ({shown})\. Check"
+            ):
                 reader.source(PARAMS__PREFIX="xx_").columns()
 
 

@@ -104,7 +104,8 @@ NO_TEXT = [
 @pytest.mark.parametrize("value", NO_TEXT, ids=repr)
 def test_what_has_no_text_is_dropped_and_named(value: object) -> None:
     for name in ("message", "tracking_url", "payment_id", "paid", "user_id", "phone", "imshop_uuid", "shop_id"):
-        found = order(**{name: value})
+        columns: dict[str, Any] = {name: value}
+        found = order(**columns)
         assert [(one.field, one.order_id) for one in found.dropped] == [(name, "1")]
         assert found.dropped[0].detail.startswith(f"order 1: {name} is ")
         told = (found.message, found.tracking_url, found.user_id, found.imshop_uuid, found.shop_id)
@@ -115,7 +116,8 @@ def test_what_has_no_text_is_dropped_and_named(value: object) -> None:
 @pytest.mark.parametrize("value", NO_TEXT, ids=repr)
 @pytest.mark.parametrize("name", ["order_id", "status"])
 def test_an_order_has_an_id_and_a_status_or_is_skipped(name: str, value: object) -> None:
-    found = read(**{name: value})
+    columns: dict[str, Any] = {name: value}
+    found = read(**columns)
     assert isinstance(found, Skipped)
     assert (found.reason, f": {name} is " in found.detail) == ("bad_value", True)
 

@@ -37,7 +37,7 @@ class StatusNames:
     `words`: a name as it is in the list -> as buyers read it."""
 
     def __init__(
-        self, client: Client, url: str | None, listed: StatusList, words: Callable[[object], str | None] = text_of
+        self, client: Client, url: str | None, listed: StatusList, words: Callable[[object], str | None] = readable
     ) -> None:
         self._client = client
         self._url = url
