@@ -113,7 +113,7 @@ try {
 
     $syncdOrder = syncdFind($syncd->shopId, $syncd->orderId);
     if ($syncdOrder->isCanceled()) {
-        $syncd->acceptAsItIs();
+        $syncd->accept();
     }
     if (!in_array((string) $syncdOrder->getField('STATUS_ID'), $syncdFrom, true)) {
         throw new Refusal(Cancellation::REFUSED);

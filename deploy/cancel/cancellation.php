@@ -188,17 +188,9 @@ final class Cancellation
     }
 
     /**
-     * The order was cancelled before: by an earlier attempt whose answer was lost, or by the staff. Either way it is as
-     * the buyer wants it. A "no" would be untrue, and to do it again would send a second mail.
-     */
-    public function acceptAsItIs(): void
-    {
-        $this->accept();
-    }
-
-    /**
-     * The order is cancelled. What the shop's code has put off until its end is done: by $finish, which may end the
-     * program, and by the functions that it wants to run at the end.
+     * The order is cancelled. By an earlier attempt whose answer was lost, or by the staff, is as well: a "no" would be
+     * untrue, and to do it again would send a second mail. What the shop's code has put off until its end is done: by
+     * $finish, which may end the program, and by the functions that it wants to run at the end.
      */
     public function accept(?callable $finish = null): void
     {

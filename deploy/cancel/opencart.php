@@ -71,7 +71,7 @@ try {
         throw new Refusal(Cancellation::NOT_KNOWN);
     }
     if ((int) $syncdOrder['order_status_id'] === $syncdStatus) {
-        $syncd->acceptAsItIs();
+        $syncd->accept();
     }
     if (!in_array((string) $syncdOrder['order_status_id'], $syncdFrom, true)) {
         throw new Refusal(Cancellation::REFUSED);

@@ -123,7 +123,7 @@ try {
 
     $syncdOrder = syncdFind($syncd->shopId, $syncd->orderId);
     if ((int) $syncdOrder->current_state === $syncdCancelled) {
-        $syncd->acceptAsItIs();
+        $syncd->accept();
     }
     if (!in_array((string) $syncdOrder->current_state, $syncdFrom, true)) {
         throw new Refusal(Cancellation::REFUSED);
