@@ -57,7 +57,7 @@ class FileLease:
             return False
         try:
             return os.path.samestat(os.fstat(file.fileno()), self._path.stat())
-        except (FileNotFoundError, ValueError):  # ValueError: it was released just now
+        except (OSError, ValueError):  # the file is gone, or was released just now, which closes it
             return False
 
     @property

@@ -123,6 +123,23 @@ def test_a_daemon_that_was_killed_leaves_no_lease(state: State, url: str) -> Non
     lease.release()
 
 
+def test_a_lease_that_is_released_while_another_thread_looks_is_not_held(
+    sqlite_state: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look = os.fstat
+    with another(sqlite_state) as state:
+        lease = state.lease()
+        assert lease.acquire()
+
+        def released_first(descriptor: int) -> os.stat_result:
+            monkeypatch.undo()
+            lease.release()
+            return look(descriptor)
+
+        monkeypatch.setattr(os, "fstat", released_first)
+        assert not lease.held()
+
+
 def test_a_lease_whose_file_was_removed_is_lost(sqlite_state: str, tmp_path: Path) -> None:
     with another(sqlite_state) as state:
         lease = state.lease()
