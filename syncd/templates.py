@@ -33,7 +33,7 @@ _ESCAPED = re.compile(r"%[0-9A-Fa-f]{2}")
 _JSON_BEGINS = re.compile(r'\s*(\{\s*["}]|\[\s*["\[{\]])')
 _ENCLOSED = re.compile(r"""(?:^|(?<=[\s(=:,;\[{]))(["'`])(?:(?!\1).)*?\{\w+\}(?:(?!\1).)*\1""", re.DOTALL)
 _IN_APOSTROPHES = re.compile(r"'[^']*'")
-_LANGUAGE = re.compile(r"[={}]")
+_LANGUAGE = re.compile(r"[{}]|=.*\s|\s.*=")
 _MEANT_AS_PLACE = re.compile(r"""\{[^\s{}"',:]*\}|^\s*\{[^{}"]*\}\s*$""")
 """Braces that a person took for a place. Those of a language within a text, as GraphQL's, hold more than a word."""
 
@@ -142,7 +142,7 @@ def _beside(text: str, bare: str, names: Collection[str]) -> list[str | Place]:
     parts = _quoted_alike(text, names, str)
     if _LANGUAGE.search(bare):
         raise ValueError(
-            "holds a place in a text with one of = { } in it, which may be another language, where a value could "
+            "holds a place in a text with braces, or = and blanks: it may be another language, where a value could "
             "be more than a value; leave them out, or let the place stand alone"
         )
     if bare.strip() == "x":
