@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import event
 
 from syncd.state import State, open_state
+from syncd.state.tables import SQLITE_TIME
 from tests.made import NOON
 from tests.state.made import adopted, decision, deliver, outcome, stage, take, write_down
 
@@ -43,6 +44,7 @@ def plans(state: State, file: Path) -> Iterator[dict[str, list[str]]]:
     def explain(_connection: Any, _cursor: Any, statement: str, values: Any, _context: Any, many: bool) -> None:
         if statement.split(maxsplit=1)[0] in ("SELECT", "UPDATE", "DELETE"):
             with closing(sqlite3.connect(file)) as other:
+                other.create_function(SQLITE_TIME, 0, int)
                 rows = other.execute(f"EXPLAIN QUERY PLAN {statement}", values[0] if many else values)
                 found[statement] = [row[3] for row in rows]
 
@@ -67,8 +69,10 @@ def test_no_statement_of_the_daily_work_reads_what_ended(state: State, file: Pat
         assert successor.turn([], 1, None, NOON, claim=timedelta())
     by_order = {statement for statement, plan in found.items() if any("changes_waiting" in step for step in plan)}
     assert len(by_order) >= 7
+    # What is newer than the change at hand is little, whatever became of it.
+    read = {statement: [step for step in plan if "rowid>?" not in step] for statement, plan in found.items()}
     passed_by = {
-        statement: plan for statement, plan in found.items() if any("changes_by_order" in step for step in plan)
+        statement: plan for statement, plan in read.items() if any("changes_by_order" in step for step in plan)
     }
     assert passed_by == {}
     assert not [step for plan in found.values() for step in plan if step == "SCAN changes"]
