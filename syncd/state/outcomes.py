@@ -27,7 +27,7 @@ from sqlalchemy import (
     update,
 )
 
-from syncd.model import Answer, ChangeState, Outcome
+from syncd.model import Answer, ChangeState, Outcome, Push
 from syncd.news import is_news, known_after
 from syncd.state.facts import put_fact
 from syncd.state.seen import told_of
@@ -252,8 +252,13 @@ def _acknowledged(outcome: Outcome, row: Row[Any]) -> dict[str, object]:
         "status": push.status,
         "at": outcome.ended_at,
         "uuid": answer and answer.uuid,
-        "known": _known_once_delivered(row, overtaken=row.in_doubt and not push.in_doubt),
+        "known": _known_once_delivered(row, overtaken=_is_overtaken(row, push)),
     }
+
+
+def _is_overtaken(row: Row[Any], push: Push) -> bool:
+    """Whether the change came into doubt while this push of it was on its way."""
+    return bool(row.claimed_at is not None and row.in_doubt and not push.in_doubt)
 
 
 def _known_once_delivered(row: Row[Any], *, overtaken: bool) -> str | None:
