@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from syncd.diff import Policy, Verdict, diff
-from syncd.model import Change, Content, Decision, Order, Seen
+from syncd.model import Change, Content, Decision, Dropped, Order, Seen
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
@@ -244,3 +244,11 @@ def test_a_full_compare_says_so() -> None:
     [decision] = diff([order("packed")], {"7": seen("new")}, POLICY, "full")
     assert decision.change is not None
     assert decision.change.found_by == "full"
+
+
+@pytest.mark.parametrize("field", ["message", "imshop_uuid", "shop_id"])
+def test_a_field_that_was_dropped_stays_as_it_was_seen(field: str) -> None:
+    before = replace(seen("new", message="Words"), imshop_uuid="u-1", shop_id="k7")
+    shown: dict[str, str | None] = {"message": "Words", "imshop_uuid": "u-1", "shop_id": "k7", field: None}
+    now = replace(order("new", message=shown["message"]), imshop_uuid=shown["imshop_uuid"], shop_id=shown["shop_id"])
+    assert decide(replace(now, dropped=(Dropped(field, "7", "no text"),)), before) is None

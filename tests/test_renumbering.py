@@ -205,3 +205,17 @@ def test_a_number_whose_order_is_gone_is_told_of_its_new_order(
     shop.put("348", "packed", shop_id="1348")
     find(poller, shop)
     assert waiting(memory) == [("348", "packed")]
+
+
+def test_a_number_that_two_others_moved_to_is_given_to_one_of_them(
+    poller: Poller, shop: FakeShop, memory: State
+) -> None:
+    long_ago = shop.now - 2 * LOOKBACK
+    shop.put("348", "packed", shop_id="1348")
+    shop.put("349", "packed", shop_id="1349")
+    shop.put("1000", "new", at=long_ago, shop_id="348")
+    shop.twins.append(("1000", "new", None, "349", long_ago))
+    result = poller.poll(shop.now)
+    assert waiting(memory) == [("348", "packed")]
+    assert memory.shop_ids(["348", "349", "1000"]) == {"348": "1348", "349": "349", "1000": "348"}
+    assert result.skipped == {"number_taken": 1}

@@ -40,7 +40,7 @@ def connected(params: dict[str, Any], seconds: float, silent_seconds: float) -> 
     sign that what it sent has arrived."""
     connection = _Limited.connect(**params)
     connection.seconds = seconds
-    if connection.info.server_version >= _HAS_TCP_USER_TIMEOUT:
+    if connection.info.server_version >= _HAS_TCP_USER_TIMEOUT:  # pragma: no branch - the tests have no older server
         connection.execute(f"SET tcp_user_timeout = {int(silent_seconds * 1000)}")
         connection.commit()
     return connection  # type: ignore[return-value]  # one of psycopg's, as SQLAlchemy knows them

@@ -252,6 +252,11 @@ def test_an_answer_that_says_neither_is_a_failure_in_doubt(server: HttpServer, a
     assert error.in_doubt
 
 
+def test_words_that_cannot_be_found_are_none(server: HttpServer) -> None:
+    server.answer = b'{"ok": false, "code": 7}'
+    assert shop(server, success="ok", reason="length(code)").cancel(cancellation(), 5) == CancelDecision("refused")
+
+
 def test_without_a_condition_any_2xx_is_a_yes_whatever_comes_with_it(server: HttpServer) -> None:
     server.status, server.answer, server.more = 201, b"no gzip at all", {"Content-Encoding": "gzip"}
     assert shop(server).cancel(cancellation(), 5) == ACCEPTED

@@ -101,6 +101,12 @@ def test_a_number_is_found_letter_for_letter(shop_url: str, named: str) -> None:
     assert set(states(shop_url).values()) == {"new"}
 
 
+def test_a_number_that_is_a_programs_notation_is_no_number(shop_url: str) -> None:
+    execute(shop_url, "UPDATE orders SET number = 'b:0;'")
+    with shop(shop_url) as by_number:
+        assert by_number.cancel(cancellation("b:0;"), 5) == NO_SUCH_ORDER
+
+
 @pytest.mark.parametrize(
     "statement",
     [

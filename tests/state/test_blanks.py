@@ -81,3 +81,32 @@ def test_many_padded_orders_are_all_upgraded(state: State, url: str) -> None:
         found = upgraded.load(map(str, range(2500)))
         assert len(found) == upgraded.tracked() == 2500
         assert {one.content["status"] for one in found.values()} == {"new"}
+
+
+def test_former_numbers_lose_their_blanks(state: State, url: str) -> None:
+    stage(state, adopted("A1"), adopted("A2"))
+    with state.write() as connection:
+        for former in ("old", "old ", "other "):
+            connection.execute(text("INSERT INTO former_numbers VALUES (:former, 'A1 ')"), {"former": former})
+    aged(state)
+    with another(url) as upgraded, upgraded.read() as connection:
+        numbers = connection.execute(text("SELECT former, order_id FROM former_numbers ORDER BY former")).all()
+    assert [row[0] for row in numbers] == ["old", "other"]
+    assert numbers[1][1] == "A1"
+
+
+def test_what_was_told_but_for_blanks_is_what_was_seen(state: State, url: str) -> None:
+    stage(state, known("A1", told={**OLD, "status": "new"}))
+    aged(state)
+    with another(url) as upgraded, upgraded.read() as connection:
+        assert connection.execute(text("SELECT told FROM seen")).scalar() is None
+
+
+def test_of_two_rows_the_one_that_is_still_there_stays(state: State, url: str) -> None:
+    stage(state, adopted("A1", "new"), adopted("A1 ", "gone"))
+    with state.write() as connection:
+        connection.execute(text("UPDATE seen SET missing_since = 1, segment = 5 WHERE order_id = 'A1 '"))
+    aged(state)
+    with another(url) as upgraded:
+        assert upgraded.load(["A1"])["A1"].content == {"status": "new"}
+        assert upgraded.tracked() == 2

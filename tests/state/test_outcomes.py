@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import text
 
 from syncd.model import Answer, Content, Decision, Hold, Pause, Push, Result
 from syncd.state import State
@@ -404,3 +405,12 @@ def test_a_long_error_is_cut(state: State) -> None:
     stage(state, decision())
     write_down(state, *(outcome(push, "retry", error="я" * 9000) for push in take(state)))
     assert (log(state)[0].last_error, state.story("7").attempts[0].detail) == ("я" * 500, "я" * 500)
+
+
+def test_a_delivery_of_an_order_that_is_forgotten_is_a_delivery(state: State) -> None:
+    stage(state, decision())
+    (push,) = take(state)
+    with state.write() as connection:
+        connection.execute(text("DELETE FROM seen"))
+    write_down(state, outcome(push))
+    assert states(state) == ["delivered"]
