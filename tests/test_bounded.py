@@ -8,7 +8,9 @@ from threading import Event
 import pytest
 
 from syncd.bounded import Bounded, BusyError, ThreadError, start_thread
+from syncd.cancel.shop import within
 from syncd.cli import main
+from syncd.errors import CancelError
 
 PATIENT = 20.0
 
@@ -73,3 +75,13 @@ def test_at_the_command_line_it_is_one_line(
         main()
     assert ended.value.code == 1
     assert capsys.readouterr().err.startswith("syncd: the system lets syncd start no more threads; raise TasksMax=")
+
+
+def test_a_cancellation_for_which_no_thread_can_be_started_is_certainly_not_applied(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", no_threads)
+        with pytest.raises(CancelError, match="TasksMax=") as caught:
+            within(1, list)
+    assert not caught.value.in_doubt

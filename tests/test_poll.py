@@ -9,6 +9,7 @@ import pytest
 
 from syncd.diff import Verdict
 from syncd.errors import SourceError, SyncdError
+from syncd.model import Dropped
 from syncd.poll import HISTORY_MARGIN, Poller
 from syncd.staging import PollResult
 from syncd.state import ChangeView, State
@@ -350,3 +351,10 @@ def test_progress_may_abandon_a_poll_and_what_was_staged_stays(poller: Poller, s
     assert memory.summary().source.last_error is None
     poller.poll(shop.now)
     assert waiting(memory)[:4] == [(f"{number:02d}", "packed") for number in (3, 2, 1, 0)]
+
+
+def test_dropped_fields_are_counted_by_order_and_by_name() -> None:
+    result = PollResult("incremental")
+    result.note_dropped([(), (Dropped("paid", "7", "first"), Dropped("user_id", "7", "")), (Dropped("paid", "8", ""),)])
+    assert (result.dropped_from, result.dropped) == (2, {"paid": 2, "user_id": 1})
+    assert result.dropped_examples["paid"].detail == "first"
