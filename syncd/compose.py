@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import re
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
+from hashlib import sha256
 from random import SystemRandom
 from uuid import uuid4
 
@@ -25,6 +25,7 @@ from syncd.sources import Api, ApiSource, DatabaseSource, Source, StatusList
 from syncd.sources.api.answers import origin
 from syncd.sources.api.request import behind
 from syncd.state import State, boottime, open_state
+from syncd.statement import selected
 from syncd.statuses import StatusesFile
 
 log = logging.getLogger("syncd")
@@ -151,6 +152,7 @@ def poller(
         max_changes=settings.guard.max_changes,
         lookback=settings.source.lookback,
         push_first=settings.first_run == "push",
+        keys=keys(settings),
         progress=progress,
     )
 
@@ -211,8 +213,22 @@ def _cancelling_call(settings: Settings) -> HttpCall:
 
 def gives_shop_id(settings: Settings) -> bool:
     """Whether orders come with the shop's own key, as far as the settings tell."""
+    return bool(_shop_id_comes_from(settings))
+
+
+def keys(settings: Settings) -> str | None:
+    """What the shop's own keys of orders are, as a digest of where they come from; None: the settings name none.
+    Nothing else counts: a query that names orders by other numbers leaves the keys what they are."""
+    url, _ = without_login(settings.source.url.get_secret_value())
+    where = _shop_id_comes_from(settings)
+    return sha256("\n".join([url.partition("?")[0], *where]).encode()).hexdigest()[:16] if where else None
+
+
+def _shop_id_comes_from(settings: Settings) -> list[str]:
     shop = settings.source
-    return "shop_id" in shop.fields if shop.is_api else re.search(r"\bshop_id\b", shop.sql, re.IGNORECASE) is not None
+    if shop.is_api:
+        return [shop.path, str(shop.fields["shop_id"])] if "shop_id" in shop.fields else []
+    return [item for sql in (shop.sql, shop.query_else or "") for item in selected(sql, "shop_id")]
 
 
 def present(settings: Settings) -> Present:
@@ -229,6 +245,8 @@ def desk(
     repeated: Callable[[Cancellation], None],
 ) -> Desk:
     to = settings.cancel
+    if (definition := keys(settings)) is not None:
+        inbox.keys_are(definition)  # before the first poll says so: a cancellation may come earlier
     return Desk(
         inbox=inbox,
         shop=shop,

@@ -45,6 +45,10 @@ class PollState(ScannedState, Protocol):
 
     def baseline(self) -> Baseline | None: ...
 
+    def keys_are(self, definition: str) -> None:
+        """What the shop's own keys of orders are from now on. If they were something else, those that are kept are
+        forgotten."""
+
     def take_baseline(self, baseline: Baseline) -> None: ...
 
     def set_cursor(self, cursor: str) -> None: ...
@@ -75,8 +79,9 @@ class Poller:
 
     `verdict`: what the statuses file says of a code. `max_changes`: more than that in one poll are held; 0: never.
     `lookback`: how far before the newest order of the baseline an order still is news and not history.
-    `push_first`: orders that are there at the first poll are told too. `progress` is called with the number of rows
-    read so far, and may raise to abandon the poll: what was staged stays, what was not is found again.
+    `push_first`: orders that are there at the first poll are told too. `keys`: what the shop's own keys of orders are,
+    in whatever words; None: it shows none. `progress` is called with the number of rows read so far, and may raise to
+    abandon the poll: what was staged stays, what was not is found again.
     """
 
     source: Source
@@ -85,6 +90,7 @@ class Poller:
     max_changes: int
     lookback: timedelta
     push_first: bool = False
+    keys: str | None = None
     progress: Callable[[int], None] = lambda _rows: None
 
     def poll(self, now: datetime) -> PollResult:
@@ -168,6 +174,8 @@ class Poller:
 
     def _noted(self, kind: PollKind, poll: Callable[[datetime], PollResult], now: datetime) -> PollResult:
         try:
+            if self.keys is not None:
+                self.state.keys_are(self.keys)
             result = poll(now)
         except SourceError as error:
             self.state.poll_ended(now, str(error), kind=kind)

@@ -1,4 +1,4 @@
-"""What an UPDATE compares an order's identifiers with, read off its text. Pure."""
+"""What an UPDATE compares an order's identifiers with, and what a SELECT gives a name, read off their text. Pure."""
 
 from __future__ import annotations
 
@@ -48,6 +48,21 @@ def escaped(statement: str) -> str:
     """The statement for SQLAlchemy, which takes a :name in quotes or a comment for a parameter too."""
     tokens = _TOKEN.findall(statement)
     return "".join(token.replace(":", "\\:") if token.startswith(_QUOTED) else token for token in tokens)
+
+
+def selected(statement: str, name: str) -> list[str]:
+    """What a SELECT gives this name, at each place: the item from the SELECT or the comma before it to the name."""
+    tokens = [token for token in _TOKEN.findall(statement) if not token.startswith(("--", "/*", "'"))]
+    words = [token.lower() for token in tokens if not token.isspace()]
+    return [" ".join(_item(words, place)) for place, word in enumerate(words) if word.strip('"`[]') == name]
+
+
+def _item(words: list[str], place: int) -> list[str]:
+    depth, first = 0, place
+    while first and not (depth == 0 and words[first - 1] in ("select", "distinct", ",", "(")):
+        first -= 1
+        depth += (words[first] == ")") - (words[first] == "(")
+    return words[first : place + 1]
 
 
 class _Reader:

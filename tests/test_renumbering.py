@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -219,3 +220,26 @@ def test_a_number_that_two_others_moved_to_is_given_to_one_of_them(
     assert waiting(memory) == [("348", "packed")]
     assert memory.shop_ids(["348", "349", "1000"]) == {"348": "1348", "349": "349", "1000": "348"}
     assert result.skipped == {"number_taken": 1}
+
+
+def test_another_kind_of_key_renumbers_nothing(shop: FakeShop, memory: State) -> None:
+    """The column that was taken for the key held numbers, so each order's key was the number of another."""
+    for number in range(348, 360):
+        shop.put(str(number), "sent" if number % 2 else "new", shop_id=str(number + 1))
+    poller = Poller(shop, memory, lambda _status: "push", max_changes=0, lookback=LOOKBACK, keys="numbers")
+    poller.poll(shop.now)
+    shop.now += SECOND
+    for number in range(348, 360):
+        shop.put(str(number), shop.rows[str(number)][1], shop_id=str(number))
+    poller = replace(poller, keys="ids")
+    poller.poll(shop.now)
+    poller.reconcile(shop.now)
+    assert (waiting(memory), memory.tracked()) == ([], 12)
+    assert memory.shop_ids(["350"]) == {"350": "350"}
+
+
+def test_keys_that_stay_what_they_are_are_kept(poller: Poller, shop: FakeShop, memory: State) -> None:
+    poller = replace(poller, keys="ids")
+    poller.poll(shop.now)
+    replace(poller, keys="ids").poll(shop.now)
+    assert memory.shop_ids(["348"]) == {"348": "348"}

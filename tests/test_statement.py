@@ -1,10 +1,10 @@
-"""What an UPDATE compares an order with."""
+"""What an UPDATE compares an order with, and what a SELECT gives a name."""
 
 from __future__ import annotations
 
 import pytest
 
-from syncd.statement import Comparison, comparisons, escaped
+from syncd.statement import Comparison, comparisons, escaped, selected
 
 SET = "SET state = 'cancelled', changed = now()"
 
@@ -80,3 +80,17 @@ def test_a_not_elsewhere_is_none_of_the_comparisons() -> None:
 
 def test_what_stands_in_quotes_is_no_parameter() -> None:
     assert escaped("a = ':b' AND c = :d -- :e") == "a = '\\:b' AND c = :d -- \\:e"
+
+
+@pytest.mark.parametrize(
+    ("statement", "items"),
+    [
+        ("SELECT number AS order_id, o.id AS shop_id, st FROM o", ["o . id as shop_id"]),
+        ("select COALESCE(a, (b)) \n Shop_ID, n FROM o", ["coalesce ( a , ( b ) ) shop_id"]),
+        ('SELECT DISTINCT "shop_id" FROM (SELECT id AS [shop_id] FROM o) t', ['"shop_id"', "id as [shop_id]"]),
+        ("SELECT n -- shop_id\n, 'shop_id' AS k FROM o /* x AS shop_id */", []),
+        ("SELECT * FROM o", []),
+    ],
+)
+def test_what_is_selected_under_a_name_is_found(statement: str, items: list[str]) -> None:
+    assert selected(statement, "shop_id") == items

@@ -13,7 +13,7 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from syncd.blanks import without_blanks
-from syncd.state.facts import get_fact
+from syncd.state.facts import get_fact, put_fact
 from syncd.state.store import Store, in_chunks
 from syncd.state.tables import (
     DUE_SOMETIME,
@@ -35,6 +35,21 @@ _OF_ORDERS = (seen, changes, cancellations, former_numbers)
 
 
 class NumbersPart(Store):
+    def keys_are(self, definition: str) -> None:
+        """What the shop's own keys of orders are from now on, in whatever words. If they were something else, those
+        that are kept are forgotten, and polls learn them anew: a key that was one order's may be another's now, and all
+        orders would be taken for renumbered ones."""
+        with self.read() as connection:
+            if get_fact(connection, "keys") == definition:
+                return
+        with self.write() as connection:
+            if get_fact(connection, "keys") not in (None, definition):
+                for table in (seen, cancellations):
+                    known = table.c.shop_id.is_not(None)
+                    connection.execute(update(table).where(known).values(shop_id=None))
+                connection.execute(update(segments).values(digest=None))
+            put_fact(connection, "keys", definition)
+
     def current_number(self, order_id: str) -> str:
         """The number that the order has now; the same one where it is not known as a former number of another."""
         with self.read() as connection:

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from syncd.model import Decision, Outcome
+from syncd.model import CancelRequest, Decision, Outcome
 from syncd.state import State
 from tests.made import NOON
 from tests.state.made import adopted, decision, outcome, stage, states, take, the, write_down
@@ -131,3 +131,14 @@ def test_a_number_is_forgotten_with_its_order(numbered: State) -> None:
         connection.exec_driver_sql("UPDATE seen SET missing_since = 0 WHERE order_id = '1348'")
     numbered.prune(NOON, HOUR)
     assert numbered.current_number("348") == "348"
+
+
+def test_keys_of_another_kind_forget_those_that_are_kept(numbered: State) -> None:
+    numbered.keys_are("ids")
+    request = CancelRequest("current", "348", None)
+    kept = numbered.receive(request, "token", NOON, NOON + HOUR).cancellation
+    numbered.keys_are("ids")
+    assert keys(numbered, "348") == {"348": "348"}
+    numbered.keys_are("others")
+    assert keys(numbered, "348") == {"348": None}
+    assert numbered.cancellation(kept.id) == replace(kept, shop_id=None)
