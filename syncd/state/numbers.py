@@ -28,6 +28,7 @@ from syncd.state.tables import (
 )
 from syncd.state.waiting import end
 
+KEYS_AT_ONCE = 10_000
 _ON_THE_WAY = "\x1f"
 """Begins a number while several change places in one transaction."""
 _PARKED = "without a number, shop_id "
@@ -40,15 +41,27 @@ class NumbersPart(Store):
         that are kept are forgotten, and polls learn them anew: a key that was one order's may be another's now, and all
         orders would be taken for renumbered ones."""
         with self.read() as connection:
-            if get_fact(connection, "keys") == definition:
-                return
+            known = get_fact(connection, "keys")
+        if known == definition:
+            return
+        while known is not None and self._forget_keys():
+            pass
         with self.write() as connection:
-            if get_fact(connection, "keys") not in (None, definition):
-                for table in (seen, cancellations):
-                    known = table.c.shop_id.is_not(None)
-                    connection.execute(update(table).where(known).values(shop_id=None))
-                connection.execute(update(segments).values(digest=None))
             put_fact(connection, "keys", definition)
+
+    def _forget_keys(self) -> int:
+        """Of some orders at a time, so that a million of them hold up nobody; returns of how many. What full compares
+        noted goes too: else they would not look at orders that are otherwise as they were."""
+        with self.write() as connection:
+            connection.execute(update(segments).where(segments.c.digest.is_not(None)).values(digest=None))
+            return sum(
+                connection.execute(
+                    update(table)
+                    .where(number.in_(select(number).where(table.c.shop_id.is_not(None)).limit(KEYS_AT_ONCE)))
+                    .values(shop_id=None)
+                ).rowcount
+                for table, number in ((seen, seen.c.order_id), (cancellations, cancellations.c.id))
+            )
 
     def current_number(self, order_id: str) -> str:
         """The number that the order has now; the same one where it is not known as a former number of another."""
