@@ -36,10 +36,31 @@ def no_thread() -> str:
     )
 
 
+def wait_for(call: Callable[[], T], seconds: float, name: str) -> T:
+    """What `call` returns or raises, in a thread of its own. TimeoutError: it takes longer, and is left to itself.
+    ThreadError."""
+    done: SimpleQueue[tuple[T | None, BaseException | None]] = SimpleQueue()
+
+    def work() -> None:
+        try:
+            done.put((call(), None))
+        except BaseException as error:  # noqa: BLE001 - raised again where the call is waited for
+            done.put((None, error))
+
+    start_thread(work, name)
+    try:
+        result, fault = done.get(timeout=seconds)
+    except Empty:
+        raise TimeoutError from None
+    if fault is not None:
+        raise fault
+    return result  # type: ignore[return-value]  # there is one where there is no error
+
+
 class Bounded:
-    """Calls of one kind: each is waited for `seconds` at most, and no more than `at_most` are under way at a time, with
-    those that nobody waits for any more. Whoever comes then waits `patience` seconds for one to end. Thread-safe.
-    """
+    """Calls of one kind: each is waited for `seconds` at most, unless it says otherwise, and no more than `at_most` are
+    under way at a time, with those that nobody waits for any more. Whoever comes then waits `patience` seconds for one
+    to end. Thread-safe."""
 
     def __init__(self, seconds: float, *, at_most: int, patience: float, name: str) -> None:
         self.seconds = seconds
@@ -47,31 +68,20 @@ class Bounded:
         self._name = name
         self._places = BoundedSemaphore(at_most)
 
-    def __call__(self, call: Callable[[], T]) -> T:
+    def __call__(self, call: Callable[[], T], seconds: float | None = None) -> T:
         """What `call` returns or raises. TimeoutError: it takes too long; BusyError: others do. ThreadError."""
-        ends_at = monotonic() + self.seconds
-        if not self._places.acquire(timeout=self._patience):
+        ends_at = monotonic() + (self.seconds if seconds is None else seconds)
+        if not self._places.acquire(timeout=min(self._patience, max(0.0, ends_at - monotonic()))):
             raise BusyError
-        done: SimpleQueue[tuple[T | None, BaseException | None]] = SimpleQueue()
 
-        def work() -> None:
-            result, fault = None, None
+        def placed() -> T:
             try:
-                result = call()
-            except BaseException as error:  # noqa: BLE001 - raised again where the call is waited for
-                fault = error
-            self._places.release()
-            done.put((result, fault))
+                return call()
+            finally:
+                self._places.release()
 
         try:
-            start_thread(work, self._name)
+            return wait_for(placed, max(0.0, ends_at - monotonic()), self._name)
         except ThreadError:
             self._places.release()
             raise
-        try:
-            result, fault = done.get(timeout=max(0.0, ends_at - monotonic()))
-        except Empty:
-            raise TimeoutError from None
-        if fault is not None:
-            raise fault
-        return result  # type: ignore[return-value]  # there is one where there is no error

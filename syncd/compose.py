@@ -6,7 +6,6 @@ import logging
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import cache
 from hashlib import sha256
 from random import SystemRandom
 from uuid import uuid4
@@ -234,7 +233,7 @@ def _shop_id_comes_from(settings: Settings) -> list[str]:
 def present(settings: Settings) -> Present:
     """What looks an order up right before it is cancelled. Nothing is connected before the first look."""
     to = settings.cancel
-    return Present(cache(lambda: source(settings)), to.from_, to.status)
+    return Present(lambda: source(settings), to.from_, to.status)
 
 
 def desk(

@@ -19,7 +19,6 @@ from threading import Event, Thread
 from types import FrameType
 
 from syncd import __version__, compose
-from syncd.cancel import Shop
 from syncd.cancel.desk import MARGIN
 from syncd.deliver import Deliverer
 from syncd.errors import StateError
@@ -71,11 +70,8 @@ class Daemon:
             delivering, polling = state.lease(), state.poll_lease()
             metrics = Metrics(standard_registry())
             observer = Observer(metrics, lambda: statuses.now)
-            shop_that_cancels = compose.cancelling_shop(settings)
-            if shop_that_cancels:
-                stack.callback(shop_that_cancels.close)
             began_at = compose.now()
-            counter = self._counter(observer, state, shop_that_cancels)
+            counter = self._counter(observer, state, stack)
             keeper = Keeper(
                 [delivering, polling],
                 campaign=delivering,
@@ -142,12 +138,13 @@ class Daemon:
                 keeper.close()
         log.info("stopped")
 
-    def _counter(self, observer: Observer, state: State, shop: Shop | None) -> Counter | None:
+    def _counter(self, observer: Observer, state: State, stack: ExitStack) -> Counter | None:
         """Where cancellations are handed in, if that is on."""
-        key = self._settings.cancel.api_key
+        key, shop = self._settings.cancel.api_key, compose.cancelling_shop(self._settings)
         if key is None or shop is None:
             return None
         desk = compose.desk(self._settings, state, shop, observer.cancelled, observer.cancellation_repeated)
+        stack.callback(desk.close)
         return Counter(desk, key.get_secret_value(), time.monotonic)
 
     def _unfinished_until(self, began_at: datetime) -> datetime:

@@ -90,6 +90,10 @@ class Desk:
             return taken
         return self._apply(taken.cancellation, ends_at, answered=False)
 
+    def close(self) -> None:
+        self.present.close()
+        self.shop.close()
+
     def _until(self) -> datetime:
         return self.now() + self.timeout + MARGIN
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Mapping
-from queue import Empty, SimpleQueue
 from typing import Protocol, TypeVar
 
-from syncd.bounded import ThreadError, start_thread
+from syncd.bounded import BusyError, ThreadError, wait_for
 from syncd.cancel.words import NOT_KNOWN
 from syncd.errors import CancelError
 from syncd.model import CancelDecision, Cancellation
@@ -59,28 +58,24 @@ def unnamed(cancellation: Cancellation, missing: Collection[str], where: str) ->
     )
 
 
-def within(seconds: float, call: Callable[[], T]) -> T:
-    """What `call` returns or raises, in a thread of its own, which is left behind when time is up: no driver and no
-    resolver can be interrupted. CancelError: it raised something unexpected, or is not done within `seconds`."""
-    done: SimpleQueue[tuple[T | None, CancelError | None]] = SimpleQueue()
+def within(seconds: float, call: Callable[[], T], wait: Callable[[Callable[[], T], float], T] | None = None) -> T:
+    """What `call` returns or raises, in a thread of its own, which is left behind when time is up. `wait`: how it is
+    waited for, if not alone. CancelError: it raised something unexpected, or is not done within `seconds`."""
+
+    def told() -> T:
+        try:
+            return call()
+        except CancelError:
+            raise
+        except Exception as error:  # the boundary of the thread: whoever waits must learn of it
+            log.exception("cancellation_crashed")
+            raise CancelError(f"unexpected: {type(error).__name__}", in_doubt=True) from None
+
     try:
-        start_thread(lambda: done.put(_outcome(call)), "cancellation")
+        return wait(told, seconds) if wait else wait_for(told, seconds, "cancellation")
     except ThreadError as error:
         raise CancelError(str(error)) from None
-    try:
-        result, fault = done.get(timeout=seconds)
-    except Empty:
+    except BusyError:
+        raise CancelError("too many earlier ones still wait for the shop") from None
+    except TimeoutError:
         raise CancelError(f"the shop did not answer within {seconds:.1f} s", in_doubt=True) from None
-    if fault:
-        raise fault
-    return result  # type: ignore[return-value]  # there is one where there is no error
-
-
-def _outcome(call: Callable[[], T]) -> tuple[T | None, CancelError | None]:
-    try:
-        return call(), None
-    except CancelError as error:
-        return None, error
-    except Exception as error:  # the boundary of the thread: whoever waits must learn of it
-        log.exception("cancellation_crashed")
-        return None, CancelError(f"unexpected: {type(error).__name__}", in_doubt=True)

@@ -64,7 +64,7 @@ def retry(ctx: click.Context, ids: tuple[int, ...]) -> None:
                 )
             else:
                 click.echo(printable(_told(taken.cancellation)))
-    shop.close()
+        desk.close()
     ctx.exit(1 if undone else 0)
 
 

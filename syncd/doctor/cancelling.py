@@ -109,7 +109,7 @@ def keys_of_two(orders: Sequence[Order]) -> Iterator[Finding]:
         yield warning("source", what, advice)
     several = next(((number, found) for number, found in keys.items() if len(found) > 1), None)
     if several:
-        advice = "syncd follows one of them, and cancels none. Give a number that each order has for itself as order_id"
+        advice = "Nothing is told of the one that came later. Give a number that each order has for itself as order_id"
         what = f"order_id {several[0]} is that of the orders with shop_id {' and '.join(sorted(several[1])[:2])}"
         yield warning("source", what, advice)
 

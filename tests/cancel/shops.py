@@ -68,9 +68,11 @@ def away(_cancellation: Cancellation) -> CancelDecision:
 @dataclass
 class FakeOrders:
     """Satisfies `syncd.cancel.present.OrdersOfShop`: `orders` by number, or the `fault` that keeps them from being
-    read. What it was asked it remembers."""
+    read. `before` is called before it answers. What it was asked it remembers."""
 
     orders: dict[str, Order] = field(default_factory=dict)
+    before: Callable[[], object] = lambda: None
+    closed: bool = False
     fault: str | None = None
     skipped: list[Skipped] = field(default_factory=list)
     asked: list[tuple[list[str], dict[str, str]]] = field(default_factory=list)
@@ -80,6 +82,7 @@ class FakeOrders:
 
     def find(self, order_ids: Sequence[str], shop_ids: Mapping[str, str]) -> Page:
         self.asked.append(([*order_ids], {**shop_ids}))
+        self.before()
         if self.fault:
             raise SourceError(self.fault)
         keys = {*shop_ids.values()}
@@ -90,7 +93,8 @@ class FakeOrders:
         ]
         return Page(found, self.skipped)
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        self.closed = True
 
 
 @dataclass

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from threading import Event
 
 import pytest
 
+from syncd.cancel.present import LOOKS_AT_ONCE, Present
 from syncd.cancel.words import NOT_KNOWN
 from syncd.errors import CancelError
 from syncd.model import CancelDecision, Cancellation, CancelRequest, Decision, Skipped
 from syncd.state import State
 from tests.cancel.made import Office
+from tests.cancel.shops import FakeOrders
 from tests.made import NOON
 from tests.state.made import MINUTE, adopted, stage
 
@@ -199,3 +202,33 @@ def test_a_refusal_for_its_status_is_asked_anew(office: Office) -> None:
     assert desk.receive(REQUEST).state == "refused"
     office.orders.put("7", "new")
     assert desk.receive(REQUEST).state == "accepted"
+
+
+def test_looks_that_nobody_waits_for_any_more_do_not_pile_up(office: Office) -> None:
+    go_on = Event()
+    office.orders.before = lambda: go_on.wait(60)
+    present = Present(lambda: office.orders, FROM, "cancelled")
+    mine = office.state.receive(REQUEST, "token", NOON, NOON + MINUTE).cancellation
+    for _ in range(LOOKS_AT_ONCE):
+        with pytest.raises(CancelError, match="did not answer"):
+            present.order(mine, 0.01)
+    with pytest.raises(CancelError, match="too many earlier ones"):
+        present.order(mine, 0.01)
+    go_on.set()
+    office.orders.put("7", "new")
+    assert present.order(mine, 60) is not None
+
+
+def test_the_source_of_looks_is_opened_once_and_closed(office: Office) -> None:
+    opened: list[FakeOrders] = []
+
+    def opens() -> FakeOrders:
+        opened.append(office.orders)
+        return office.orders
+
+    desk = office.desk(present=Present(opens, FROM, "cancelled"))
+    desk.close()
+    for _ in range(2):
+        desk.receive(REQUEST)
+    desk.close()
+    assert (len(opened), office.orders.closed) == (1, True)
