@@ -35,6 +35,7 @@ PLACES = frozenset(
         "give_up_unfinished",
         "hasten",
         "identify",
+        "keys_are",
         "let_listed_go",
         "looked_at",
         "miss",
@@ -57,6 +58,7 @@ PLACES = frozenset(
 """The methods of the state that write. Everything that a daemon or an operator changes goes through one of them."""
 EXCUSED = {
     "bring_up_to_date": "makes the tables before anything else can happen: tests/state/test_open.py",
+    "_forget_keys": "is how keys_are writes",
     "report": "writes what a turn writes of outcomes, for a daemon that leads no more: tests/machine/test_rivals.py",
     "acquire": "the file of the lease, which is no part of the state: tests/state/test_lease.py",
 }
@@ -152,12 +154,17 @@ def refused_twice(world: World) -> None:
     world.state.decide(again.cancellation, CancelDecision("refused", message="no"), world.now(), answered=False)
 
 
+def keys_are(definition: str) -> Act:
+    return lambda world: world.state.keys_are(definition)
+
+
 def kill(world: World) -> None:
     world.die(applied=False)
     world.restart()
 
 
 TOUR: list[Act] = [
+    keys_are("of one kind"),
     poll,
     poll,
     change("packed", *OLD[:3]),
@@ -199,6 +206,7 @@ TOUR: list[Act] = [
     cancelled,
     cancelled,
     refused_twice,
+    keys_are("of another kind"),
     poll,
     kill,
     wait(24),
