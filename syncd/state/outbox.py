@@ -60,9 +60,7 @@ _OVER = or_(
     changes.c.claim_ends_at > from_now(_LENGTH),
 )
 """A claim whose request must be over. One that ends later than any can was made before the clock was set back."""
-_CLAIMS = select(changes.c.id, _OVER.label("is_over")).where(CLAIMED)
-_LEFT = _CLAIMS.where(changes.c.id.not_in(bindparam("handed", expanding=True)))
-"""Taken, but not by this process, so by one that is gone, or by a turn of this one whose end was lost."""
+_CLAIMS = select(changes.c.id, changes.c.claim, _OVER.label("is_over")).where(CLAIMED)
 _STILL_LEFT = _CLAIMS.where(changes.c.id.in_(bindparam("left", expanding=True)))
 _SHARED = (
     select(seen.c.imshop_uuid)
@@ -85,8 +83,9 @@ class OutboxPart(Store):
         return mine
 
     def _begin(self) -> None:
-        """What was handed out and is not reported yet, turns whose end is not known, claims of others."""
-        self._handed: set[int] = set()
+        """What was handed out and is not reported yet, by which claim; turns whose end is not known; claims of others.
+        A change that was handed out may be another's by now: it was taken again after this process had been frozen."""
+        self._handed: dict[int, int] = {}
         self._unsure: list[datetime] = []
         self._left: set[int] | None = None
 
@@ -117,8 +116,8 @@ class OutboxPart(Store):
                 put_fact(connection, "pause", pause_fact(pause))
             pushes = _take(connection, limit, claim, now) if limit else []
         self._left = left
-        self._handed -= {outcome.push.change_id for outcome in outcomes}
-        self._handed |= {push.change_id for push in pushes}
+        self._take_back(outcomes)
+        self._handed |= {push.change_id: push.claim for push in pushes}
         self._unsure.clear()
         return pushes
 
@@ -127,7 +126,12 @@ class OutboxPart(Store):
         if outcomes:
             with self.write(by_right=False) as connection:
                 write_outcomes(connection, outcomes)
-            self._handed -= {outcome.push.change_id for outcome in outcomes}
+            self._take_back(outcomes)
+
+    def _take_back(self, outcomes: Sequence[Outcome]) -> None:
+        for push in (outcome.push for outcome in outcomes):
+            if self._handed.get(push.change_id) == push.claim:
+                del self._handed[push.change_id]
 
     def hasten(self, now: datetime) -> int:
         """Have every change that waits for its time tried now: it was set by a clock that has been set back since."""
@@ -150,14 +154,16 @@ class OutboxPart(Store):
             return any(left.values()) or (limit > 0 and connection.execute(_ANY_DUE, {"now": now}).first() is not None)
 
     def _look_for_left(self, connection: Connection, claim: timedelta) -> dict[int, bool]:
-        """The claims of others, and whether each must be over."""
+        """The claims that are not this process's, so of one that is gone, or of a turn of this one whose end was lost;
+        and whether each must be over."""
+        length = claim // MICROSECOND
         if self._left is None:
-            found = connection.execute(_LEFT, {"handed": sorted(self._handed), "length": claim // MICROSECOND})
+            found = connection.execute(_CLAIMS, {"length": length})
         elif self._left:
-            found = connection.execute(_STILL_LEFT, {"left": sorted(self._left), "length": claim // MICROSECOND})
+            found = connection.execute(_STILL_LEFT, {"left": sorted(self._left), "length": length})
         else:
             return {}
-        return {row.id: bool(row.is_over) for row in found}
+        return {row.id: bool(row.is_over) for row in found if self._handed.get(row.id) != row.claim}
 
     def _release_left(self, connection: Connection, claim: timedelta, now: datetime) -> set[int]:
         """What was left behind, and must be over, is due again, in doubt, unless a newer change of its order waits.
@@ -177,11 +183,15 @@ class OutboxPart(Store):
         What was staged since took it for being sent: it waits beside it, and may say nothing new."""
         if not failed_at:
             return
-        lost = (CLAIMED, changes.c.claimed_at.in_(failed_at), changes.c.id.not_in(self._handed))
-        orders = connection.execute(select(changes.c.order_id).where(*lost)).scalars().all()
-        end(connection, "superseded", now, *lost, NEWER_GOES)
-        connection.execute(update(changes).where(*lost).values(claimed_at=None))
-        drop_void(connection, orders, now)
+        taken = select(changes.c.id, changes.c.order_id, changes.c.claim).where(
+            CLAIMED, changes.c.claimed_at.in_(failed_at)
+        )
+        lost = [row for row in connection.execute(taken) if self._handed.get(row.id) != row.claim]
+        for ids in in_chunks(row.id for row in lost):
+            these = (CLAIMED, changes.c.id.in_(ids))
+            end(connection, "superseded", now, *these, NEWER_GOES)
+            connection.execute(update(changes).where(*these).values(claimed_at=None))
+        drop_void(connection, [row.order_id for row in lost], now)
 
 
 def _take(connection: Connection, limit: int, claim: timedelta, now: datetime) -> list[Push]:

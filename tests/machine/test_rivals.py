@@ -208,3 +208,16 @@ def test_a_leader_that_is_cut_off_and_back_resumes_by_itself(world: Rivals) -> N
     world.advance(1.0)
     assert one.delivering.held()
     rest(world)
+
+
+def test_a_change_taken_over_and_left_is_sent(world: Rivals) -> None:
+    """The one that is thawed still has the change from its own turn; the claim on it is that of the one that died."""
+    one, other = world.daemons
+    world.shop.change(ORDERS[0], status="packed")
+    one.poll()
+    one.take_and_freeze("before the last look")
+    world.advance(15, "slow")
+    world.expire()
+    other.die()
+    rest(world)
+    assert world.imshop.knows[ORDERS[0]] == "packed"
