@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Literal, TypeAlias
 
 from syncd.model import Change, Content, Decision, FoundBy, Identified, Order, Seen
-from syncd.news import is_news, is_payment_in_question, is_payment_news
+from syncd.news import is_known_as_paid, is_news, is_payment_in_question, is_payment_news
 
 Verdict: TypeAlias = Literal["push", "skip", "hold"]
 
@@ -25,12 +25,13 @@ class Policy:
     `verdict` says of a status code whether it is pushed, skipped or held. `adopt_all`: the baseline is being taken, so
     an order never seen before is recorded and told to nobody, whichever row shows it. `history_before`: so is one whose
     `updated_at` is earlier than this; it was there before the baseline, and only shows now (a widened query, a view
-    that was empty).
+    that was empty). `now`: of this poll. None: a payment that was taken back is news at once.
     """
 
     verdict: Callable[[str], Verdict]
     adopt_all: bool = False
     history_before: datetime | None = None
+    now: datetime | None = None
 
 
 def diff(
@@ -64,7 +65,12 @@ def _decide(order: Order, seen: Seen | None, policy: Policy, found_by: FoundBy) 
     if order.dropped:
         content, imshop_uuid, shop_id = as_shown(order, seen)
         order = replace(order, content=content, imshop_uuid=imshop_uuid, shop_id=shop_id)
-    shown = replace(seen, imshop_uuid=order.imshop_uuid, shop_id=order.shop_id, missing=False)
+    unpaid_since = _unpaid_since(order.content, seen, policy.now)
+    if unpaid_since is not None:
+        order = replace(order, content={**order.content, **_payment_columns(seen.content, order.content)})
+    shown = replace(
+        seen, imshop_uuid=order.imshop_uuid, shop_id=order.shop_id, missing=False, unpaid_since=unpaid_since
+    )
     if policy.adopt_all and order.repeats and seen.revision == 0:
         return Decision(replace(shown, content=order.content, told=order.content))
     if order.content == seen.content:
@@ -119,6 +125,20 @@ def _carries_payment(content: Content, now: Seen, before: Seen | None) -> bool:
     if now.told is not None:
         return is_payment_news(content, now.told)
     return is_payment_in_question(content, before)
+
+
+def _unpaid_since(content: Content, seen: Seen, now: datetime | None) -> datetime | None:
+    """When an order that IMSHOP knows as paid was seen unpaid first, as long as that may pass: while staff or an
+    exchange edit an order, some shops show it unpaid for a moment. None: a later poll than that one shows it unpaid
+    too, or there is nothing of the kind."""
+    is_taken_back = seen.content.get("paid") is True and content.get("paid") is False
+    if now is None or not is_taken_back or not is_known_as_paid(seen):
+        return None
+    return now if seen.unpaid_since in (None, now) else None
+
+
+def _payment_columns(seen: Content, shown: Content) -> Content:
+    return {column: seen[column] for column in ("paid", "payment_id") if column in shown and column in seen}
 
 
 def _adopt_columns(old: Content, new: Content) -> Content:

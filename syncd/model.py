@@ -120,6 +120,8 @@ class Seen:
     payment_in_doubt: bool = False
     """A change that carries a payment waits to be told, or was given up though it may have been."""
     shop_id: str | None = None
+    unpaid_since: datetime | None = None
+    """When a poll saw that it is not paid any more; `content` keeps the payment until a later poll sees so too."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,11 @@ def is_payment_news(content: Content, told: Content | None) -> bool:
     return payment_of(content) is not None and _payment(content) != _payment(told or {})
 
 
+def is_known_as_paid(seen: Seen) -> bool:
+    """Whether IMSHOP knows the payment that was seen, beyond doubt."""
+    return seen.told is not None and _payment(seen.told) == _payment(seen.content) != _payment({})
+
+
 def is_payment_in_question(content: Content, before: Seen | None) -> bool:
     """Whether the payment is told along where nobody knows what IMSHOP knows: one that was made, and that there is none
     if it may have been told as made. `before`: the order as it was seen."""

@@ -56,8 +56,9 @@ class PollState(ScannedState, Protocol):
     def shop_ids(self, order_ids: Collection[str]) -> Mapping[str, str]:
         """The shop's own keys of those of the orders whose key is known."""
 
-    def answered_again(self) -> Sequence[str]:
-        """Orders whose buyers were answered with an earlier decision since a poll last looked at them."""
+    def to_look_at(self, now: datetime) -> Sequence[str]:
+        """Orders that are to be compared whatever the cursor says: their buyers were answered with an earlier decision
+        since a poll last looked at them, or another poll than that of `now` saw that their payment was taken back."""
 
     def looked_at(self, order_ids: Collection[str]) -> None:
         """These orders were compared with what they are in the shop."""
@@ -117,7 +118,7 @@ class Poller:
             stager.result.note_dropped(order.dropped for order in page.orders)
             stager.stage(page)
             self.progress(stager.result.rows)
-        self._look_at_answered(stager)
+        self._look_again(stager)
         stager.finish()
         return stager.result
 
@@ -137,14 +138,14 @@ class Poller:
         if baseline is None and (follows or stager.result.rows):
             self.state.take_baseline(Baseline(now, newest[1] if newest else None))
             stager.result.baseline = True
-        self._look_at_answered(stager, compared=True)
+        self._look_again(stager, compared=True)
         stager.finish()
         return stager.result
 
-    def _look_at_answered(self, stager: Stager, *, compared: bool = False) -> None:
-        """Orders whose buyers were answered with an earlier decision are compared now, whatever the shop's cursor says.
-        `compared`: they were, as all orders are."""
-        orders = self.state.answered_again()
+    def _look_again(self, stager: Stager, *, compared: bool = False) -> None:
+        """Compare the orders that a poll is to look at whatever the shop's cursor says. `compared`: they were, as all
+        orders are."""
+        orders = self.state.to_look_at(stager.now)
         if orders and not compared:
             stager.stage(self.source.find(orders, self.state.shop_ids(orders)), "full")
         if settled := {*orders} - stager.put_off:
@@ -156,6 +157,7 @@ class Poller:
             self.verdict,
             adopt_all=baseline is None and not self.push_first,
             history_before=self._history_before(baseline),
+            now=now,
         )
         return Stager(
             self.state,

@@ -252,3 +252,23 @@ def test_a_field_that_was_dropped_stays_as_it_was_seen(field: str) -> None:
     shown: dict[str, str | None] = {"message": "Words", "imshop_uuid": "u-1", "shop_id": "k7", field: None}
     now = replace(order("new", message=shown["message"]), imshop_uuid=shown["imshop_uuid"], shop_id=shown["shop_id"])
     assert decide(replace(now, dropped=(Dropped(field, "7", "no text"),)), before) is None
+
+
+def test_taken_back_in_one_poll_a_payment_is_no_news() -> None:
+    before, policy = seen("new", paid=True, payment_id="p-1"), replace(POLICY, now=NOON)
+    decision = decide(order("new", paid=False, payment_id=None), before, policy)
+    assert decision == Decision(replace(before, unpaid_since=NOON))
+    assert decide(order("new", paid=False, payment_id=None), decision.seen, policy) is None  # of the same poll
+
+
+def test_taken_back_in_two_polls_a_payment_is_news() -> None:
+    before = replace(seen("new", paid=True, payment_id="p-1"), unpaid_since=NOON)
+    policy = replace(POLICY, now=NOON + timedelta(seconds=30))
+    found = change(order("new", paid=False, payment_id=None), before, policy)
+    assert found is not None
+    assert found.with_payment
+
+
+def test_where_imshop_may_know_otherwise_it_is_news_at_once() -> None:
+    before = seen("new", told=None, paid=True, payment_id="p-1")
+    assert change(order("new", paid=False, payment_id=None), before, replace(POLICY, now=NOON)) is not None

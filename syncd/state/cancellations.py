@@ -126,19 +126,28 @@ class CancellationsPart(SeenPart):
         with self.write() as connection:
             return connection.execute(update(cancellations).where(*left).values(failed)).rowcount
 
-    def answered_again(self) -> list[str]:
-        """Orders whose buyers were answered with an earlier decision since a poll last looked at them."""
-        waiting = (cancellations.c.answered_again, cancellations.c.order_id.is_not(None))
-        orders = select(cancellations.c.order_id).where(*waiting).distinct().limit(LOOKED_AT_ONCE)
+    def to_look_at(self, now: datetime) -> list[str]:
+        """See `syncd.poll.PollState`."""
+        answered = (cancellations.c.answered_again, cancellations.c.order_id.is_not(None))
+        orders = select(cancellations.c.order_id).where(*answered).distinct().limit(LOOKED_AT_ONCE)
+        unpaid = (
+            select(seen.c.order_id)
+            .where(seen.c.unpaid_since.is_not(None), seen.c.unpaid_since != now)
+            .limit(LOOKED_AT_ONCE)
+        )
         with self.read() as connection:
-            return [*connection.execute(orders).scalars()]
+            found = [*connection.execute(orders).scalars(), *connection.execute(unpaid).scalars()]
+        return [*dict.fromkeys(found)]
 
     def looked_at(self, order_ids: Collection[str]) -> None:
-        """A poll compared these orders with what they are in the shop."""
+        """A poll compared these orders with what they are in the shop. One that it did not find there is looked at
+        again only once it is seen again."""
         with self.write() as connection:
             for some in in_chunks(order_ids):
                 these = update(cancellations).where(cancellations.c.order_id.in_(some), cancellations.c.answered_again)
                 connection.execute(these.values(answered_again=False))
+                unpaid = update(seen).where(seen.c.order_id.in_(some), seen.c.unpaid_since.is_not(None))
+                connection.execute(unpaid.values(unpaid_since=None))
 
     def cancellation(self, cancellation_id: int) -> Cancellation | None:
         with self.read() as connection:

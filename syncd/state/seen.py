@@ -83,6 +83,7 @@ _SEE_AGAIN = (
         ),
         imshop_uuid=bindparam("uuid"),
         shop_id=bindparam("key"),
+        unpaid_since=bindparam("unpaid", type_=Instant),
         revision=bindparam("number"),
         changed_at=case(
             (seen.c.content == bindparam("observed"), seen.c.changed_at), else_=bindparam("at", type_=Instant)
@@ -198,6 +199,7 @@ def _seen(row: Row[Any], order_id: str, *, in_doubt: bool, payment_in_doubt: boo
         row.missing_since is not None,
         payment_in_doubt,
         row.shop_id,
+        row.unpaid_since,
     )
 
 
@@ -234,6 +236,7 @@ def _seen_again(order: Seen, now: datetime, compare: int) -> dict[str, object]:
         "known": _told(order),
         "uuid": order.imshop_uuid,
         "key": order.shop_id,
+        "unpaid": order.unpaid_since,
         "number": order.revision,
         "at": now,
         "compare": compare,

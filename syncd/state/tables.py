@@ -152,6 +152,7 @@ seen = Table(
     Column("acknowledged_at", Instant),
     Column("acknowledged_uuid", CleanText),
     Column("shop_id", CleanText),
+    Column("unpaid_since", Instant),
     sqlite_with_rowid=False,
 )
 
@@ -299,6 +300,7 @@ Index("changes_by_order", changes.c.order_id)
 _partial("seen_by_uuid", seen.c.imshop_uuid.is_not(None), seen.c.imshop_uuid)
 _partial("seen_by_answered_uuid", seen.c.acknowledged_uuid.is_not(None), seen.c.acknowledged_uuid)
 _partial("seen_by_shop_id", seen.c.shop_id.is_not(None), seen.c.shop_id)
+_partial("seen_unpaid", seen.c.unpaid_since.is_not(None), seen.c.unpaid_since)
 _partial("cancellations_answered_again", cancellations.c.answered_again, cancellations.c.id)
 _partial("seen_missing", seen.c.missing_since.is_not(None), seen.c.missing_since)
 _partial("changes_due", DUE_SOMETIME, changes.c.next_attempt_at, changes.c.id)

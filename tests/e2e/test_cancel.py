@@ -199,6 +199,7 @@ def test_one_that_was_being_applied_when_the_daemon_was_killed_is_neither_lost_n
         daemon.wait()
         assert isinstance(asked.exception(20), (OSError, http.client.HTTPException))
     server.seconds = 0.0
+    server.first = lambda: cancels.shop.put("0007", "cancelled")
     cancels.started()
     (unfinished,) = cancels.json("cancellations")
     assert (unfinished["state"], unfinished["in_doubt"]) == ("failed", True)
@@ -211,6 +212,7 @@ def test_one_that_was_decided_when_the_daemon_was_killed_is_answered_and_not_app
     cancels: World, server: HttpServer
 ) -> None:
     cancels.shop.put("0007", "new")
+    server.first = lambda: cancels.shop.put("0007", "cancelled")
     daemon = cancels.started()
     assert ask(cancels, "0007")[0] == 200
     daemon.kill()

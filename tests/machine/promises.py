@@ -42,6 +42,9 @@ def come_to_rest(world: World, *, full: bool = True) -> None:
         world.state.release(world.now())
         if polled:
             break
+    world.at += timedelta(minutes=1)
+    world.poll(full=full)  # that a payment was taken back is told by the poll after the one that saw it
+    world.note_adopted()
     world.deliver_all()
     failed = [change.id for state in ("dead", "refused") for change in world.state.changes(state=state)]
     world.state.retry(failed, now=world.now())

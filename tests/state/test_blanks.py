@@ -18,6 +18,8 @@ NOW: Content = {"status": "new", "tracking": "T1", "paid": True, "payment_id": "
 def aged(state: State) -> None:
     """As an earlier version left it."""
     with state.write() as connection:
+        connection.execute(text("DROP INDEX seen_unpaid"))
+        connection.execute(text("ALTER TABLE seen DROP COLUMN unpaid_since"))
         connection.execute(text("UPDATE alembic_version SET version_num = 'leases'"))
 
 

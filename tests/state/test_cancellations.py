@@ -155,12 +155,12 @@ def test_an_answer_from_memory_has_the_order_looked_at(state: State) -> None:
     stage(state, adopted("7"), adopted("8"))
     decide(state, ACCEPTED)
     decide(state, FAILED, what=asked("8"))
-    assert state.answered_again() == []
+    assert state.to_look_at(NOON) == []
     receive(state)
     receive(state, asked("8"))
-    assert state.answered_again() == ["7"]
+    assert state.to_look_at(NOON) == ["7"]
     state.looked_at(["7"])
-    assert state.answered_again() == []
+    assert state.to_look_at(NOON) == []
 
 
 @pytest.fixture
