@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from random import SystemRandom
@@ -28,6 +28,15 @@ from syncd.statement import selected
 from syncd.statuses import StatusesFile
 
 log = logging.getLogger("syncd")
+
+COMPARED = {
+    "status": ["status"],
+    "tracking": ["tracking_url", "tracking_number"],
+    "paid": ["paid"],
+    "payment_id": ["payment_id"],
+    "message": ["message"],
+}
+"""The columns of `syncd.model.Content`, and what a source calls them."""
 
 
 def now() -> datetime:
@@ -152,6 +161,7 @@ def poller(
         lookback=settings.source.lookback,
         push_first=settings.first_run == "push",
         keys=keys(settings),
+        columns=columns(settings),
         progress=progress,
     )
 
@@ -212,22 +222,40 @@ def _cancelling_call(settings: Settings) -> HttpCall:
 
 def gives_shop_id(settings: Settings) -> bool:
     """Whether orders come with the shop's own key, as far as the settings tell."""
-    return bool(_shop_id_comes_from(settings))
+    return bool(_comes_from(settings, "shop_id"))
 
 
 def keys(settings: Settings) -> str | None:
     """What the shop's own keys of orders are, as a digest of where they come from; None: the settings name none.
     Nothing else counts: a query that names orders by other numbers leaves the keys what they are."""
     url, _ = without_login(settings.source.url.get_secret_value())
-    where = _shop_id_comes_from(settings)
-    return sha256("\n".join([url.partition("?")[0], *where]).encode()).hexdigest()[:16] if where else None
+    where = _comes_from(settings, "shop_id")
+    if where and settings.source.is_api:
+        where = [settings.source.path, *where]
+    return _digest([url.partition("?")[0], *where]) if where else None
 
 
-def _shop_id_comes_from(settings: Settings) -> list[str]:
+def columns(settings: Settings) -> Mapping[str, str]:
+    """Where each column of an order that is compared comes from, as a digest. A query that takes them all with a `*`
+    hides that."""
+    return {
+        column: _digest(where)
+        for column, names in COMPARED.items()
+        if (where := [place for name in names for place in _comes_from(settings, name)])
+        and (column != "message" or settings.source.message_is_change)
+    }
+
+
+def _comes_from(settings: Settings, name: str) -> list[str]:
+    """The places in the settings that give a column of this name."""
     shop = settings.source
     if shop.is_api:
-        return [shop.path, str(shop.fields["shop_id"])] if "shop_id" in shop.fields else []
-    return [item for sql in (shop.sql, shop.query_else or "") for item in selected(sql, "shop_id")]
+        return [str(shop.fields[name])] if name in shop.fields else []
+    return [item for sql in (shop.sql, shop.query_else or "") for item in selected(sql, name)]
+
+
+def _digest(texts: Sequence[str]) -> str:
+    return sha256("\n".join(texts).encode()).hexdigest()[:16]
 
 
 def present(settings: Settings) -> Present:

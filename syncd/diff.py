@@ -25,12 +25,14 @@ class Policy:
     `verdict` says of a status code whether it is pushed, skipped or held. `adopt_all`: the baseline is being taken, so
     an order never seen before is recorded and told to nobody, whichever row shows it. `history_before`: so is one whose
     `updated_at` is earlier than this; it was there before the baseline, and only shows now (a widened query, a view
-    that was empty). `now`: of this poll. None: a payment that was taken back is news at once.
+    that was empty). `adopt_columns`: what these columns show is noted and told to nobody: they come from elsewhere than
+    when the orders were seen. `now`: of this poll. None: a payment that was taken back is news at once.
     """
 
     verdict: Callable[[str], Verdict]
     adopt_all: bool = False
     history_before: datetime | None = None
+    adopt_columns: frozenset[str] = frozenset()
     now: datetime | None = None
 
 
@@ -65,7 +67,7 @@ def _decide(order: Order, seen: Seen | None, policy: Policy, found_by: FoundBy) 
     if order.dropped:
         content, imshop_uuid, shop_id = as_shown(order, seen)
         order = replace(order, content=content, imshop_uuid=imshop_uuid, shop_id=shop_id)
-    unpaid_since = _unpaid_since(order.content, seen, policy.now)
+    unpaid_since = _unpaid_since(order.content, seen, policy.now) if "paid" not in policy.adopt_columns else None
     if unpaid_since is not None:
         order = replace(order, content={**order.content, **_payment_columns(seen.content, order.content)})
     shown = replace(
@@ -91,9 +93,9 @@ def _first_sight(order: Order, policy: Policy, found_by: FoundBy) -> Decision:
 
 
 def _difference(order: Order, seen: Seen, policy: Policy, found_by: FoundBy) -> Decision:
-    told = None if seen.told is None else _adopt_columns(seen.told, order.content)
+    told = None if seen.told is None else _adopt_columns(seen.told, order.content, policy.adopt_columns)
     now = replace(seen, content=order.content, told=told)
-    if not is_news(order.content, _adopt_columns(seen.content, order.content)):
+    if not is_news(order.content, _adopt_columns(seen.content, order.content, policy.adopt_columns)):
         return Decision(now)
     now = replace(now, revision=seen.revision + 1)
     if policy.verdict(order.status) == "skip":
@@ -141,14 +143,15 @@ def _payment_columns(seen: Content, shown: Content) -> Content:
     return {column: seen[column] for column in ("paid", "payment_id") if column in shown and column in seen}
 
 
-def _adopt_columns(old: Content, new: Content) -> Content:
-    """`old` seen through the columns of `new`: a column that the source did not have then counts as unchanged.
+def _adopt_columns(old: Content, new: Content, redefined: frozenset[str]) -> Content:
+    """`old` seen through the columns of `new`: one that the source did not have then, or had from elsewhere, counts as
+    unchanged.
 
     Without this, a `paid` added to the merchant's query would notify every buyer who ever paid.
     """
-    if old.keys() == new.keys():
+    if old.keys() == new.keys() and not redefined:
         return old
-    return {column: old.get(column, value) for column, value in new.items()}
+    return {column: value if column in redefined else old.get(column, value) for column, value in new.items()}
 
 
 def _is_history(order: Order, history_before: datetime | None) -> bool:

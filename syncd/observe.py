@@ -10,7 +10,7 @@ from syncd.errors import LeaseLostError, StateError
 from syncd.logs import fields
 from syncd.metrics import Metrics
 from syncd.model import Cancellation, Outcome, Pause
-from syncd.staging import PollResult
+from syncd.staging import REDEFINED, PollResult
 from syncd.statuses import Statuses
 
 log = logging.getLogger("syncd")
@@ -71,6 +71,15 @@ class Observer:
                 "baseline_taken",
                 extra=fields(
                     orders=result.adopted, note="nobody is told. If this is not the first run, the state was lost"
+                ),
+            )
+        if result.redefined:
+            log.warning(
+                "columns_redefined",
+                extra=fields(
+                    columns=", ".join(result.redefined),
+                    note=REDEFINED,
+                    do="where buyers are to be told: syncd resync ORDER_ID",
                 ),
             )
         if result.held:

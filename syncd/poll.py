@@ -12,7 +12,7 @@ pushed from here, and no transaction of the state is open while the source is re
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -25,6 +25,9 @@ from syncd.staging import PollKind, PollResult, Stager
 HISTORY_MARGIN = timedelta(days=1)
 """A shop that was empty at the baseline has no newest order to tell history by, only the baseline's own time; the
 shop's time zone may be set wrong by up to 14 hours."""
+STATUSES_REDEFINED = 10
+"""So many changes may go out in the first compare after statuses came from elsewhere: those of the time in which the
+settings were changed. More of them are no changes, but the same statuses in other words."""
 
 
 class Source(ScannedSource, Protocol):
@@ -48,6 +51,12 @@ class PollState(ScannedState, Protocol):
     def keys_are(self, definition: str) -> None:
         """What the shop's own keys of orders are from now on. If they were something else, those that are kept are
         forgotten."""
+
+    def columns_from(self) -> Mapping[str, str] | None:
+        """Where the compared columns came from when all orders were compared last; None: nobody noted."""
+
+    def columns_are_from(self, definitions: Mapping[str, str]) -> None:
+        """All orders were compared with the columns from there."""
 
     def take_baseline(self, baseline: Baseline) -> None: ...
 
@@ -81,8 +90,10 @@ class Poller:
     `verdict`: what the statuses file says of a code. `max_changes`: more than that in one poll are held; 0: never.
     `lookback`: how far before the newest order of the baseline an order still is news and not history.
     `push_first`: orders that are there at the first poll are told too. `keys`: what the shop's own keys of orders are,
-    in whatever words; None: it shows none. `progress` is called with the number of rows read so far, and may raise to
-    abandon the poll: what was staged stays, what was not is found again.
+    in whatever words; None: it shows none. `columns`: where each compared column comes from, likewise. Where one comes
+    from elsewhere than before, all orders are compared at once: what it shows is noted and told to nobody, but for
+    statuses, of which more than a few are held. `progress` is called with the number of rows read so far, and may raise
+    to abandon the poll: what was staged stays, what was not is found again.
     """
 
     source: Source
@@ -92,6 +103,7 @@ class Poller:
     lookback: timedelta
     push_first: bool = False
     keys: str | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
     progress: Callable[[int], None] = lambda _rows: None
 
     def poll(self, now: datetime) -> PollResult:
@@ -108,10 +120,17 @@ class Poller:
         cursor = self.state.cursor()
         if cursor is None or self.state.baseline() is None or not self.source.has_cursor():
             return self._compare_all(now)
-        return self._follow(cursor, now)
+        redefined = self._redefined()
+        followed = self._follow(cursor, now, redefined)
+        if not redefined:
+            return followed
+        compared = self._compare_all(now)  # behind it, for it may take long
+        compared.found.update(followed.found)
+        compared.held += followed.held
+        return compared
 
-    def _follow(self, cursor: str, now: datetime) -> PollResult:
-        stager = self._stager("incremental", self.state.baseline(), now)
+    def _follow(self, cursor: str, now: datetime, redefined: frozenset[str]) -> PollResult:
+        stager = self._stager("incremental", self.state.baseline(), now, redefined)
         for page in self.source.changed(cursor):
             stager.result.rows += len(page.orders) + len(page.skipped)
             stager.result.note_skipped(page.skipped)
@@ -126,7 +145,8 @@ class Poller:
         baseline = self.state.baseline()
         follows = self.source.has_cursor()
         whole = self.source.scans_whole or baseline is None or (follows and self.state.cursor() is None)
-        stager = self._stager("full", baseline, now)
+        redefined = self._redefined()
+        stager = self._stager("full", baseline, now, redefined)
         compare = FullCompare(self.source, self.state, stager, self.progress, whole=whole)
         if not compare.run():
             stager.result.rows = 0
@@ -140,6 +160,10 @@ class Poller:
             stager.result.baseline = True
         self._look_again(stager, compared=True)
         stager.finish()
+        if redefined:
+            noted = self.state.columns_from() is not None
+            self.state.columns_are_from(self.columns)
+            stager.result.redefined = sorted(redefined) if noted else ()
         return stager.result
 
     def _look_again(self, stager: Stager, *, compared: bool = False) -> None:
@@ -151,18 +175,27 @@ class Poller:
         if settled := {*orders} - stager.put_off:
             self.state.looked_at(settled)
 
-    def _stager(self, kind: PollKind, baseline: Baseline | None, now: datetime) -> Stager:
+    def _redefined(self) -> frozenset[str]:
+        """Columns that come from elsewhere than before. What a version that noted nothing took them from is not known:
+        they may, but for the status, whose changes since then are not to be lost."""
+        before = self.state.columns_from()
+        known = {"status": self.columns.get("status")} if before is None else before
+        return frozenset(column for column, definition in self.columns.items() if known.get(column) != definition)
+
+    def _stager(self, kind: PollKind, baseline: Baseline | None, now: datetime, redefined: frozenset[str]) -> Stager:
         self.state.let_listed_go(self.verdict, self.max_changes, now)
         policy = Policy(
             self.verdict,
             adopt_all=baseline is None and not self.push_first,
             history_before=self._history_before(baseline),
+            adopt_columns=redefined - {"status"},
             now=now,
         )
+        at_most = min(self.max_changes, STATUSES_REDEFINED) if "status" in redefined else self.max_changes
         return Stager(
             self.state,
             policy,
-            self.max_changes,
+            at_most,
             now,
             PollResult(kind),
             find=self.source.find,

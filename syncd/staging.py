@@ -63,6 +63,12 @@ class StagingState(Protocol):
         """
 
 
+REDEFINED = (
+    "they come from elsewhere than before, so all orders were compared: what tracking, payment and message show now "
+    "was noted and told to nobody, and more than a few new statuses are held"
+)
+
+
 @dataclass(slots=True)
 class PollResult:
     """What a poll did.
@@ -75,6 +81,7 @@ class PollResult:
     baseline   all orders were, for there was no state yet
     held       changes that the guard stopped
     missing    orders that are not in the source any more
+    redefined  compared columns that come from elsewhere than before
     fault      why orders that the source does not show were not forgotten; what it does show was compared and staged
     """
 
@@ -90,6 +97,7 @@ class PollResult:
     baseline: bool = False
     held: int = 0
     missing: int = 0
+    redefined: Sequence[str] = ()
     fault: str | None = None
 
     SKIPPED_ROWS_KEPT: ClassVar = 20

@@ -29,6 +29,7 @@ from tests.machine.world import RETENTION, Death, Fault, Killed, World, one_fold
 PLACES = frozenset(
     {
         "all_seen",
+        "columns_are_from",
         "confirm",
         "decide",
         "discard",
@@ -163,6 +164,10 @@ def kill(world: World) -> None:
     world.restart()
 
 
+def columns_are_from(world: World) -> None:
+    world.state.columns_are_from({"status": "a column"})
+
+
 TOUR: list[Act] = [
     keys_are("of one kind"),
     poll,
@@ -207,6 +212,7 @@ TOUR: list[Act] = [
     cancelled,
     refused_twice,
     keys_are("of another kind"),
+    columns_are_from,
     poll,
     kill,
     wait(24),

@@ -9,13 +9,17 @@ from datetime import UTC, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
+from syncd.errors import SourceError
 from syncd.model import Payment
 from syncd.poll import Poller
 from syncd.sources import DatabaseSource
 from syncd.staging import PollResult
 from syncd.state import State
+from syncd.statement import selected
 from tests.made import NOON
+from tests.state.made import outcome, take, write_down
 
 QUERY = "SELECT id AS order_id, st AS status, paid, pay AS payment_id, no AS tracking_number, upd AS updated_at FROM o"
 MINUTE = timedelta(minutes=1)
@@ -29,6 +33,7 @@ class Shop:
         self.state = state
         self.at = NOON
         self.lookback = 5 * MINUTE
+        self.max_changes = 5000
         self.database = sqlite3.connect(folder / "shop.db", isolation_level=None)
         self.database.execute("CREATE TABLE o (id TEXT, st TEXT, paid INT, pay TEXT, no TEXT, no2 TEXT, upd TEXT)")
 
@@ -46,15 +51,20 @@ class Shop:
             query=query,
             timezone=UTC,
             lookback=self.lookback,
-            tracking_template=None,
+            tracking_template="https://t.example/{tracking_number}",
             clock=lambda: self.at,
         )
         with closing(source):
-            return Poller(source, self.state, lambda _status: "push", 0, self.lookback).poll(self.at)
+            columns = {"status": str(selected(query, "status")), "tracking": str(selected(query, "tracking_number"))}
+            poller = Poller(
+                source, self.state, lambda _status: "push", self.max_changes, self.lookback, columns=columns
+            )
+            return poller.poll(self.at)
 
     def told(self) -> list[tuple[str, str, Payment | None]]:
         """What is sent now, and taken."""
-        pushes = self.state.turn([], 100, None, self.at)
+        pushes = take(self.state, now=self.at)
+        write_down(self.state, *(outcome(push, now=self.at) for push in pushes), now=self.at)
         return [(push.order_id, push.status, push.payment) for push in pushes]
 
 
@@ -112,3 +122,61 @@ def test_an_order_that_vanished_unpaid_is_looked_for_once(shop: Shop) -> None:
     shop.poll()
     shop.poll()
     assert shop.told() == [("A1", "new", Payment(paid=False, payment_id=None))]
+
+
+OTHER_TRACKING = QUERY.replace("no AS", "COALESCE(no2, no) AS")
+OTHER_STATUSES = QUERY.replace("st AS", "'wc-' || st AS")
+
+
+def test_a_column_from_elsewhere_tells_nobody(shop: Shop) -> None:
+    shop.order("A1", no="T1", no2="T2")
+    shop.poll()
+    shop.told()
+    shop.at += timedelta(hours=1)  # behind the lookback
+    assert shop.poll(OTHER_TRACKING).redefined == ["tracking"]
+    assert shop.told() == []
+    shop.order("A1", no="T1", no2="T3")
+    assert shop.poll(OTHER_TRACKING).redefined == ()
+    assert shop.told() == [("A1", "new", None)]
+
+
+def test_a_status_that_changed_meanwhile_is_told(shop: Shop) -> None:
+    shop.order("A1", st="packed", no2="T2")
+    shop.poll(OTHER_TRACKING)
+    assert shop.told() == [("A1", "packed", None)]
+
+
+def test_what_a_version_before_read_is_not_known(shop: Shop) -> None:
+    with shop.state.write() as connection:
+        connection.execute(text("DELETE FROM facts WHERE name = 'columns'"))
+    shop.order("A1", no="T1", st="packed")
+    shop.order("A2", no="T1")
+    assert shop.poll().redefined == ()
+    assert shop.told() == [("A1", "packed", None)]
+
+
+def test_a_compare_that_failed_is_made_again(shop: Shop) -> None:
+    shop.order("A1", no="T1", no2="T2")
+    shop.poll()
+    shop.told()
+    shop.at += timedelta(hours=1)
+    shop.database.execute("ALTER TABLE o RENAME TO away")
+    with pytest.raises(SourceError):
+        shop.poll(OTHER_TRACKING)
+    shop.database.execute("ALTER TABLE away RENAME TO o")
+    assert shop.poll(OTHER_TRACKING).redefined == ["tracking"]
+    assert shop.told() == []
+
+
+def test_statuses_in_other_words_are_held(shop: Shop) -> None:
+    for number in range(20):
+        shop.order(f"B{number}")
+    shop.poll()
+    shop.told()
+    shop.at += timedelta(hours=1)
+    result = shop.poll(OTHER_STATUSES)
+    assert (result.redefined, result.held) == (["status"], 22)
+    assert shop.told() == []
+    shop.order("A1", st="packed")
+    shop.poll(OTHER_STATUSES)
+    assert shop.told() == [("A1", "wc-packed", None)]

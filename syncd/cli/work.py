@@ -13,7 +13,7 @@ from syncd.cli.output import seconds_option
 from syncd.model import Outcome
 from syncd.once import Ran, run_once
 from syncd.printable import printable
-from syncd.staging import PollResult
+from syncd.staging import REDEFINED, PollResult
 
 
 @click.command()
@@ -89,6 +89,8 @@ def _read(poll: PollResult) -> list[str]:
     lines = [f"read {poll.rows} rows, found {sum(poll.found.values())} changes"]
     if poll.adopted:
         lines[0] += f"; {poll.adopted} orders seen for the first time, recorded and told to nobody"
+    if poll.redefined:
+        lines.append(f"{', '.join(poll.redefined)}: {REDEFINED}")
     if skipped := sum(poll.skipped.values()):
         why = ", ".join(f"{count} {reason}" for reason, count in sorted(poll.skipped.items()))
         lines.append(f"skipped {skipped} rows that cannot be read as an order ({why})")

@@ -26,7 +26,7 @@ FEW_MISSING = 9
 
 
 class ComparePart(Store):
-    """See `syncd.reconcile.ScannedState`."""
+    """See `syncd.reconcile.ScannedState`, and `syncd.poll.PollState` for columns."""
 
     def tracked(self) -> int:
         with self.read() as connection:
@@ -36,6 +36,15 @@ class ComparePart(Store):
         with self.write() as connection:
             connection.execute(delete(segments).where(segments.c.digest.is_(None)))
             return add_to_fact(connection, "compare", 1)
+
+    def columns_from(self) -> Mapping[str, str] | None:
+        with self.read() as connection:
+            columns: Mapping[str, str] | None = get_fact(connection, "columns")
+            return columns
+
+    def columns_are_from(self, definitions: Mapping[str, str]) -> None:
+        with self.write() as connection:
+            put_fact(connection, "columns", {**definitions})
 
     def digests(self, keys: Sequence[int]) -> Mapping[int, tuple[bytes, int]]:
         asked = (segments.c.segment.in_(keys), segments.c.digest.is_not(None))

@@ -10,7 +10,7 @@ from contextlib import closing
 
 from syncd.sandbox import Applied, Failure
 from syncd.state import open_state
-from tests.e2e.world import World
+from tests.e2e.world import QUERY, World
 
 
 def told(world: World) -> list[tuple[str, str]]:
@@ -308,3 +308,14 @@ def test_help_names_every_command(world: World) -> None:
     text = world.done("--help")
     commands = "run once reconcile check status explain changes retry discard release resync config sandbox demo"
     assert all(f"  {command} " in text for command in commands.split())
+
+
+def test_a_tracking_column_from_elsewhere_tells_nobody(world: World) -> None:
+    baseline(world)
+    query = QUERY.replace("track AS tracking_url", "'https://t.example/' || number AS tracking_url")
+    assert "tracking: they come from elsewhere than before" in world.done("once", SYNCD_SOURCE__QUERY=query)
+    world.shop.put("00000003", "packed")
+    world.done("once", SYNCD_SOURCE__QUERY=query)
+    assert bodies(world.sandbox.applied) == [
+        {"id": "00000003", "code": "packed", "trackingUrl": "https://t.example/00000003"}
+    ]
