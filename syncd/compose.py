@@ -110,7 +110,10 @@ def _api(settings: Settings) -> ApiSource:
 
 
 def _complain(what: Oddity, why: str) -> None:
-    log.log(logging.ERROR if what == "page_names_itself" else logging.WARNING, what, extra=fields(error=why))
+    if what == "page_names_itself":
+        log.error("page_names_itself", extra=fields(error=why))
+    else:
+        log.warning("more_pages", extra=fields(error=why))
 
 
 def source_kind(settings: Settings) -> str:

@@ -15,7 +15,7 @@ from syncd.doctor.cancelling import keys_of_two
 from syncd.doctor.finding import Finding, ok, warning
 from syncd.doctor.samples import shown
 from syncd.doctor.shop import SAMPLES, UNTIMED, row_faults
-from syncd.doctor.timing import HOUR, WIDEST_OFFSET, off, precision, zone_smells
+from syncd.doctor.timing import HOUR, SLACK, WIDEST_OFFSET, off, precision, zone_smells
 from syncd.errors import SourceError
 from syncd.http.addresses import is_insecure_remote
 from syncd.model import Order, Push
@@ -122,8 +122,11 @@ class ApiExamination:
         since, order_id = self._shop.since_from(row), id_of(row)
         place = str(self._layout.value(row, self._layout.cursor or ""))[:TIME_LIMIT]
         what = f"order {order_id} ({self._layout.cursor} {place})"
-        shown = [*chain.from_iterable(islice(self._shop.asked_with(since), PAGES))]
+        pages = self._shop.asked_with(since)
+        shown = _until(order_id, islice(pages, PAGES))
         if not _has(shown, order_id):
+            if next(pages, None):  # what changed since fills more pages, sorted in whatever way
+                return
             yield self._not_found(row, f"a poll does not find {what}, though it asks with {{since}} {since}")
             return
         yield ok("source", f"a poll from just before {what} finds it: it asks with {{since}} {since}")
@@ -137,7 +140,7 @@ class ApiExamination:
         if self._layout.counts:
             return warning("source", text, f"See that the API gives what comes behind the number in {{since}}. {waits}")
         earlier = self._changed_at(row) - self._shop.lookback - WIDEST_OFFSET
-        if _has(chain.from_iterable(islice(self._shop.pages(earlier), PAGES)), id_of(row)):
+        if _has(_until(id_of(row), islice(self._shop.pages(earlier), PAGES)), id_of(row)):
             text += (
                 f". It comes where {{since}} is {WIDEST_OFFSET / HOUR:.0f} h earlier: the API reads it in another zone"
             )
@@ -153,8 +156,8 @@ class ApiExamination:
         if self._layout.counts:
             placed = [row for row in rows if place_of(row, self._layout) > BEFORE_ALL]
         else:
-            now = self._shop.now()
-            placed = [row for row in rows if (at := self._changed_at_or_none(row)) and EPOCH < at <= now]
+            present = self._shop.now() + SLACK
+            placed = [row for row in rows if (at := self._changed_at_or_none(row)) and EPOCH < at <= present]
         named = [row for row in placed if id_of(row)]
         return max(named, key=lambda row: place_of(row, self._layout), default=None)
 
@@ -268,6 +271,16 @@ class ApiExamination:
         except RecursionError:
             return "too deeply nested to be shown"
         return text if len(text) <= TEXT_LIMIT else f"{text[:TEXT_LIMIT]}…"
+
+
+def _until(order_id: str | None, pages: Iterator[Rows]) -> Rows:
+    """The rows up to the page that has the order."""
+    rows: list[Row] = []
+    for page in pages:
+        rows += page
+        if _has(page, order_id):
+            break
+    return rows
 
 
 def _has(rows: Iterable[Row], order_id: str | None) -> bool:

@@ -291,7 +291,7 @@ def _looks(value: Any) -> str:
 def _steps(path: Mapping[str, Any]) -> Sequence[str] | None:
     """The names that a JMESPath leads through, one in the other; None: it does more than that."""
     match path:
-        case {"type": "identity"}:
+        case {"type": "current"}:
             return []
         case {"type": "field", "value": str(name)}:
             return [name]

@@ -25,6 +25,7 @@ from tests.sources.api.server import FIELDS, STYLES, ApiShop
 from tests.sources.shop import NOON
 
 ONE = {"orders": [{"id": "1", "status": "new", "changed": "2026-03-02T12:00:00Z"}]}
+PUNYCODE = "магазин.рф".encode("idna").decode()
 SECRET = "t0ken-t0ken"
 
 
@@ -375,3 +376,34 @@ def test_an_untrusted_certificate_is_told(tls_stub: Stub) -> None:
 def test_a_header_that_cannot_be_sent_names_the_setting() -> None:
     with pytest.raises(SourceError, match="check SYNCD_SOURCE__URL and SYNCD_SOURCE__HEADERS"):
         read(source_at("http://127.0.0.1:1/", headers={"X": "a\nb"}))
+
+
+@pytest.mark.parametrize("written", ["магазин.рф", PUNYCODE, f"{PUNYCODE.upper()}.", "магазин.рф:80"])
+@pytest.mark.parametrize("leads", [PUNYCODE, f"{PUNYCODE}.", "МАГАЗИН.рф", f"{PUNYCODE}:80"])
+@pytest.mark.parametrize("how", ["link", "redirect", "cursor"])
+def test_the_own_host_is_known_in_each_spelling(
+    shop: ApiShop, monkeypatch: pytest.MonkeyPatch, how: str, written: str, leads: str
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", shop.url.removesuffix("/orders"))
+    second = f"http://{leads}/orders?second"
+
+    def bend(answer: dict[str, Any]) -> dict[str, Any]:
+        if "second" in shop.asked[-1]:
+            return {**answer, "body": {"orders": []} if how != "redirect" else answer["body"]}
+        match how:
+            case "redirect":
+                return {**answer, "status": 301, "headers": {"Location": second.encode().decode("latin-1")}}
+            case "link":
+                return {**answer, "headers": {"Link": f'<{second}>; rel="next"'.encode().decode("latin-1")}}
+        return {**answer, "body": {**answer["body"], "next": second}}
+
+    shop.bend = bend
+    paging = {"redirect": "none"}.get(how, how)
+    source = shop.source(url=f"http://{written}/orders", paging=paging, next="next", query_params={})
+    assert read(source) == ["1"]
+    assert len(shop.asked) == 2
+
+
+@pytest.mark.parametrize("location", ["http://[broken/", "http://127.0.0.1:port/"])
+def test_a_redirect_to_no_url_is_told(location: str) -> None:
+    assert "redirects to" in fault_of(reply(302, Location=location))
