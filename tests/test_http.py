@@ -106,6 +106,11 @@ def test_no_proxy_knows_a_host_in_each_spelling(monkeypatch: pytest.MonkeyPatch,
     assert not Way.to(url).proxies
 
 
+def test_a_host_that_is_no_name_has_a_way_to_it() -> None:
+    assert not Way.to("http://xn--a-ecp.ru/").proxies
+    assert not Way.to("http://xn--0/").proxies
+
+
 def test_the_cause_lies_under_all_others() -> None:
     inner, outer = OSError(111, "Connection refused"), ValueError("quotes the URL")
     outer.__cause__ = inner
@@ -177,6 +182,19 @@ BODY = TEXT.encode()
 )
 def test_a_body_is_decoded_by_what_its_bytes_are(body: bytes, coding: str) -> None:
     assert read(body, {"Content-Encoding": coding}) == TEXT
+
+
+class Dripping(io.BytesIO):
+    """A socket that gives one byte at a time."""
+
+    def read1(self, _size: int | None = -1, /) -> bytes:
+        return super().read(1)
+
+
+def test_a_body_may_come_byte_by_byte() -> None:
+    stream = Dripping(zipped(BODY[:7]) + zipped(BODY[7:]) + b"\x1f")
+    response = HTTPResponse(stream, preload_content=False, decode_content=False)
+    assert body_of(response, 1000) == BODY
 
 
 @pytest.mark.parametrize("size", [0, 1, 2])

@@ -98,7 +98,7 @@ def letters(header: str) -> str:
 def quoted(words: str, redact: Callable[[str], str]) -> str:
     """Somebody's words, in one line and not too many."""
     text = " ".join("".join(char if char.isprintable() else " " for char in words).split())
-    return f": {redact(text)[:_QUOTED]}" if text else ""
+    return f": {redact(text)[:_QUOTED].rstrip('.')}" if text else ""
 
 
 def why_not(error: Exception) -> tuple[str, bool]:
