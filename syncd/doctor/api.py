@@ -32,7 +32,7 @@ from syncd.statuses import Statuses
 
 PAGES = 2
 """Of those in which an order is looked for that must be among the first."""
-RECENT = timedelta(days=7)
+RECENT = (timedelta(hours=1), timedelta(hours=4), timedelta(days=1), timedelta(days=7))
 A_DAY = timedelta(days=1)
 TIME_LIMIT = 40
 TEXT_LIMIT = 1500
@@ -226,10 +226,12 @@ class ApiExamination:
 
     @cached_property
     def _lately(self) -> Rows:
-        """One page of what changed in the last days, where an API can be asked for that."""
+        """A page of what changed last, where an API can be asked for that: of the shortest of some spans in which
+        anything did, for a page begins with its oldest."""
         if self._layout.counts or not self._shop.has_cursor():
             return []
-        return next(self._shop.pages(self._shop.now() - RECENT), [])
+        pages = (next(self._shop.pages(self._shop.now() - span), []) for span in RECENT)
+        return next(filter(None, pages), [])
 
     @property
     def _newest_rows(self) -> Rows:

@@ -206,14 +206,20 @@ def words_of(text: str) -> str:
     """What an answer says, in its own words: those that its JSON has for what went wrong, else all of it, with letters
     in place of `\\u` escapes."""
     try:
-        return words_in(json.loads(text))
+        content = json.loads(text)
     except (ValueError, RecursionError):
         return text
+    return words_in(content)
 
 
 def words_in(content: Any) -> str:
-    """The same of a JSON document. RecursionError: it is nested too deeply."""
-    return "; ".join(dict.fromkeys(_words(content, _DEEPEST))) or json.dumps(content, ensure_ascii=False)
+    """The same of a JSON document."""
+    if found := "; ".join(dict.fromkeys(_words(content, _DEEPEST))):
+        return found
+    try:
+        return json.dumps(content, ensure_ascii=False)
+    except RecursionError:
+        return "what is nested too deeply to be told"
 
 
 _WORDS = re.compile(

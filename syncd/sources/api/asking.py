@@ -11,7 +11,7 @@ from syncd.sources.api.answers import NO_CONTENT, Answer
 from syncd.sources.api.client import Client
 from syncd.sources.api.request import Template
 from syncd.sources.api.shape import Rows, Shape
-from syncd.sources.api.signs import PAGE_SIZES, counts_more, none_found, says_more
+from syncd.sources.api.signs import PAGE_SIZES, Signs, none_found, signs_of
 
 PAGES_AT_MOST = 100_000
 _FIRST: Mapping[str, str | None] = {}
@@ -59,7 +59,7 @@ class Asking:
     confirm: Callable[[], bool] | None
     asked: int = field(default=0, init=False)
     shown: int = field(default=0, init=False)
-    first_answer: Answer | None = field(default=None, init=False)
+    signs: Signs | None = field(default=None, init=False)
     first_part: Part | None = field(default=None, init=False)
     first_items: Sequence[Any] = field(default=(), init=False)
 
@@ -84,7 +84,8 @@ class Asking:
         answer = self.client.get(url)
         items = self._items(answer, first=first, may_be_missing=may_be_missing)
         if first:
-            self.first_answer, self.first_items = answer, items
+            self.first_items = items[:1]
+            self.signs = signs_of(answer, self.shape.place_of_items(answer.body))
         self.shown += len(items)
         rows = [self.shape.row(item) for item in items]
         following = [*map(self.shape.following, items)] if self.keyset else self.shape.following(answer.body)
@@ -96,12 +97,13 @@ class Asking:
     def more(self) -> str | None:
         """What the first answer says of more orders than have been shown, if it does. Where all were asked for, a
         number that many an API has as the size of its pages says so too."""
-        answer = self.first_answer
-        if answer is None or answer.refusal is not None or not self.shown:
+        if self.signs is None or not self.shown:
             return None
-        said = says_more(answer, self.shape.place_of_items(answer.body), self.shown)
-        round_number = self.confirm is None and self.asked == 1 and self.shown in PAGE_SIZES
-        return said or (f"it shows just {self.shown} orders, as if that were a page of them" if round_number else None)
+        if self.confirm is None and self.asked == 1 and self.shown in PAGE_SIZES:
+            round_number = f"it shows just {self.shown} orders, as if that were a page of them"
+        else:
+            round_number = None
+        return self.signs.more_than(self.shown) or round_number
 
     def _items(self, answer: Answer, *, first: bool, may_be_missing: bool) -> Sequence[Any]:
         if answer.status in NO_CONTENT:
@@ -123,10 +125,9 @@ class Asking:
         return none_found(answer.said) or self.confirm()
 
     def _note_an_early_end(self, answer: Answer) -> None:
-        start = self.first_answer
-        if answer.status == 404 or self.confirm is not None or start is None:
+        if answer.status == 404 or self.confirm is not None or self.signs is None:
             return
-        if why := counts_more(start, self.shape.place_of_items(start.body), self.shown):
+        if why := self.signs.counted_above(self.shown):
             self.complain(
                 "more_pages",
                 f"the API refuses page {self.asked} (HTTP {answer.status}). That is taken for the end, after "

@@ -118,11 +118,11 @@ class Shape:
             if not ((settled and none_found(words)) if first else is_beyond(words)):
                 raise went_wrong(body, self._redact)
             return []
-        if orders is not None or self.is_empty(body, settled=settled) or (found is None and not first):
+        if orders is not None or self._is_empty(body, settled=settled) or (found is None and not first):
             return []
         raise self._unclear(found, body)
 
-    def is_empty(self, body: Any, *, settled: bool) -> bool:
+    def _is_empty(self, body: Any, *, settled: bool) -> bool:
         """Whether an answer says that there are no orders: there is nothing where they would stand, or it counts none.
         What has nothing in it at all says so where orders were read before: else the address may be wrong."""
         if _is_nothing(body):

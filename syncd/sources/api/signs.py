@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from syncd.errors import SourceError
@@ -75,27 +76,30 @@ def totals(body: Any, orders: Any) -> list[int]:
     return [count for name, value in _members(body, orders) if name in TOTALS and (count := _count(value)) is not None]
 
 
-def says_more(answer: Answer, orders: Any, shown: int) -> str | None:
-    """What in an answer says that there are more orders than it has shown, if anything does. `orders`: where in the
-    answer they stand."""
-    if answer.link:
-        return "its header Link names a next page"
-    for name, value, where in _told(answer, orders):
-        if name in PAGES and (_count(value) or 0) > 1:
-            return f"{where} says {value}"
-        if name in NEXT and _leads_on(value):
-            return f"{where} names a next page"
-    return counts_more(answer, orders, shown)
+@dataclass(frozen=True, slots=True)
+class Signs:
+    """What in an answer says that there are more orders than it shows: `next_page` that there is a further page,
+    `counts` how many orders there are, each with the words for it."""
+
+    next_page: str | None
+    counts: Sequence[tuple[int, str]]
+
+    def more_than(self, shown: int) -> str | None:
+        """Why there seem to be more orders than were shown."""
+        return self.next_page or self.counted_above(shown)
+
+    def counted_above(self, shown: int) -> str | None:
+        return next((f"{where} says {count}" for count, where in self.counts if count > shown), None)
 
 
-def counts_more(answer: Answer, orders: Any, shown: int) -> str | None:
-    """What in an answer counts more orders than were shown, if anything does."""
-    found = (
-        f"{where} says {value}"
-        for name, value, where in _told(answer, orders)
-        if name in TOTALS and (_count(value) or 0) > shown
-    )
-    return next(found, None)
+def signs_of(answer: Answer, orders: Any) -> Signs:
+    """`orders`: what stands in the answer where they do; what is in them counts nothing."""
+    told = [*_told(answer, orders)]
+    pages = (f"{where} says {value}" for name, value, where in told if name in PAGES and (_count(value) or 0) > 1)
+    following = (f"{where} names a next page" for name, value, where in told if name in NEXT and _leads_on(value))
+    by_link = "its header Link names a next page" if answer.link else None
+    counts = [(count, where) for name, value, where in told if name in TOTALS and (count := _count(value)) is not None]
+    return Signs(by_link or next(pages, None) or next(following, None), counts)
 
 
 def _told(answer: Answer, orders: Any) -> Iterator[tuple[str, Any, str]]:

@@ -14,7 +14,7 @@ from syncd.errors import SourceError
 from syncd.sources import ApiSource, StatusList
 from syncd.sources.api.answers import Answer
 from syncd.sources.api.shape import Shape
-from syncd.sources.api.signs import is_beyond, none_found, says_more
+from syncd.sources.api.signs import is_beyond, none_found, signs_of
 from syncd.sources.columns import Meaning
 from tests.sources.api.server import FIELDS, STYLES, ApiShop, Style
 from tests.sources.shop import NOON, ids, start
@@ -323,13 +323,13 @@ def test_an_answer_that_says_there_is_more_is_told_once(
     ],
 )
 def test_an_answer_that_holds_all_says_nothing_of_more(body: dict[str, Any]) -> None:
-    assert says_more(Answer("u", 200, {}, body), None, 9) is None
+    assert signs_of(Answer("u", 200, {}, body), None).more_than(9) is None
 
 
 def test_what_stands_in_an_order_counts_no_orders() -> None:
     order = {**ORDER, "total": 990}
     body = {"orders": {"7": order, "8": {**OTHER, "total": 5}}}
-    assert says_more(Answer("u", 200, {}, body), body["orders"], 2) is None
+    assert signs_of(Answer("u", 200, {}, body), body["orders"]).more_than(2) is None
 
 
 def test_as_many_orders_as_a_page_may_have_are_told_where_all_were_asked_for(shop: ApiShop) -> None:
