@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from syncd.errors import SourceError
-from syncd.sources.api.answers import no_such_page
 from syncd.sources.api.client import Client
 from syncd.sources.api.shape import pairs
 from syncd.sources.columns import readable
@@ -79,10 +78,7 @@ class StatusNames:
         return self._names
 
     def _fetched(self, url: str) -> list[tuple[str, str | None]]:
-        answer = self._client.get(url)
-        if answer.missing is not None:
-            raise no_such_page(self._client.host, answer.missing)
-        found = pairs(answer.body, self._listed.items, self._listed.code, self._listed.name)
+        found = pairs(self._client.get(url).content(), self._listed.items, self._listed.code, self._listed.name)
         return [(text, self._words(name)) for code, name in found if (text := readable(code)) is not None]
 
     def _now(self) -> float:
