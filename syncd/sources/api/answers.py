@@ -67,9 +67,9 @@ class Answer:
 def answer_of(reply: Reply, host: str, redact: Callable[[str], str]) -> Answer:
     """SourceError says why there is no answer, and what to do."""
     if reply.status == 404:
-        return Answer(reply.url, None, missing=_quote(reply, redact))
+        return Answer(reply.url, None, missing=quote(reply, redact))
     if not 200 <= reply.status < 300:
-        raise SourceError(f"{host} {_refusal(reply.status)}{_quote(reply, redact)}. {_advice(reply.status)}")
+        raise SourceError(f"{host} {_refusal(reply.status)}{quote(reply, redact)}. {_advice(reply.status)}")
     try:
         body = _json(_text(reply))
     except (ValueError, RecursionError) as error:
@@ -131,7 +131,7 @@ def _advice(status: int) -> str:
     return "Check SYNCD_SOURCE__URL, SYNCD_SOURCE__QUERY_PARAMS and SYNCD_SOURCE__HEADERS"
 
 
-def _quote(reply: Reply, redact: Callable[[str], str]) -> str:
+def quote(reply: Reply, redact: Callable[[str], str]) -> str:
     """What the answer says, unless it is a page for a browser."""
     text = " ".join("".join(char if char.isprintable() else " " for char in _text(reply)).split())
     return f": {redact(text)[:_QUOTED]}" if text and not _is_html(reply) else ""

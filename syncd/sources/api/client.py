@@ -23,7 +23,7 @@ from urllib3.exceptions import HTTPError
 from syncd import __version__
 from syncd.errors import SourceError
 from syncd.http import Adapter, AsGiven, TooLongError, body_of, proxies_and_trust
-from syncd.sources.api.answers import BODY_LIMIT, Answer, Reply, answer_of, moment_of, origin, why_not
+from syncd.sources.api.answers import BODY_LIMIT, Answer, Reply, answer_of, moment_of, origin, quote, why_not
 
 REDIRECTS_AT_MOST = 5
 TRIES = 3
@@ -110,7 +110,8 @@ class Client:
             if reply.status not in (429, 503):
                 return answer_of(reply, self.host, self.redact)
             asked = reply.seconds_to_wait(self.wait_in_milliseconds, self.present())
-            self._busy = f"is busy (HTTP {reply.status})" if asked is None else "asks to wait"
+            busy = f"is busy (HTTP {reply.status})" if asked is None else "asks to wait"
+            self._busy = f"{busy}{quote(reply, self.redact)}"
             # Who asks for next to nothing, again and again, is waited for longer each time.
             self._wait_for(waited + 1 if asked is None else max(asked, waited / 10))
 
