@@ -15,13 +15,14 @@ from click.testing import CliRunner
 
 from syncd import compose
 from syncd.cli.group import syncd
+from syncd.doctor.api import ApiExamination
 from syncd.errors import SourceError
 from syncd.model import Order
 from syncd.poll import Poller
 from syncd.settings import Settings, load
 from syncd.sources import ApiSource
 from syncd.state import State
-from syncd.statuses import StatusesFile
+from syncd.statuses import Statuses, StatusesFile
 from tests.presets.apis import (
     APIS,
     KEY,
@@ -529,3 +530,21 @@ def test_standard_statuses_have_names_in_two_languages(shop: Shop) -> None:
     assert shop.found(PARAMS__LANGUAGE="en").message == "Pending"
     shop.platform.change(1, "own_status")
     assert shop.found().message is None
+
+
+@on(WooCommerce)
+def test_the_doctor_sees_a_status_that_the_list_of_orders_leaves_out(shop: Shop) -> None:
+    assert isinstance(shop.platform, WooCommerce)
+    shop.platform.place(2, 3)
+    shop.platform.place(4, draft=True)
+    shop.platform.change(3, "shipped")
+
+    def found() -> list[tuple[str, str]]:
+        examined = ApiExamination(shop.source(), Statuses(), lambda _push: b"", lambda: datetime.now(UTC))
+        return [(finding.level, finding.text) for finding in examined.statuses()]
+
+    assert ("ok", "its list of orders holds as many as its statuses have: 3") in found()
+    shop.platform.orders.pop(4)
+    shop.platform.hidden = "shipped"
+    text = "its statuses have 3 orders, but its list of orders holds 2: some status is left out of it"
+    assert ("warning", text) in found()

@@ -24,6 +24,7 @@ _QUOTED = 200
 _LONGEST_NUMBER = 300
 _PORTS = {"http": 80, "https": 443}
 _PARAM = r';\s*([\w!#$&+.^`|~-]+\*?)\s*(?:=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;,"]*))\s*)?'
+_COUNTED = re.compile(r"\s*([0-9]{1,9})\s*")
 _LINK_PARAM = re.compile(_PARAM)
 _LINK = re.compile(rf"<(?P<target>[^>]*)>\s*(?P<params>(?:{_PARAM})*)")
 
@@ -56,12 +57,13 @@ class Reply:
 @dataclass(frozen=True, slots=True)
 class Answer:
     """JSON, or None where there is no such page, of which the API says what is `missing`. `link`: the URL that `Link`
-    names as the next."""
+    names as the next; `total`: how many there are on all pages, where a header says so."""
 
     url: str
     body: Any
     link: str | None = None
     missing: str | None = None
+    total: int | None = None
 
 
 def answer_of(reply: Reply, host: str, redact: Callable[[str], str]) -> Answer:
@@ -74,7 +76,7 @@ def answer_of(reply: Reply, host: str, redact: Callable[[str], str]) -> Answer:
         body = _json(_text(reply))
     except (ValueError, RecursionError) as error:
         raise SourceError(f"{host} {_not_json(reply, error)}") from None
-    return Answer(reply.url, body, _next_link(reply))
+    return Answer(reply.url, body, _next_link(reply), total=_total(reply))
 
 
 def no_such_page(host: str, said: str) -> SourceError:
@@ -164,6 +166,11 @@ def _next_link(reply: Reply) -> str | None:
         if "next" in params.get("rel", "").lower().split():
             return link["target"].strip()
     return None
+
+
+def _total(reply: Reply) -> int | None:
+    said = reply.headers.get("X-WP-Total") or reply.headers.get("X-Total-Count") or ""
+    return int(found[1]) if (found := _COUNTED.fullmatch(said)) else None
 
 
 def _json(text: str) -> Any:

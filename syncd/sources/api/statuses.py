@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from syncd.errors import SourceError
 from syncd.sources.api.answers import no_such_page
@@ -22,13 +23,14 @@ TRIED_AGAIN_AFTER = 600.0
 
 @dataclass(frozen=True, slots=True)
 class StatusList:
-    """Where the list is and how it is read, as SYNCD_SOURCE__STATUSES_PATH, …ITEMS, …CODE and …NAME say. `complain` is
-    told why it cannot be read, once for each fault: that stops nothing."""
+    """Where the list is and how it is read, as SYNCD_SOURCE__STATUSES_PATH, …ITEMS, …CODE, …NAME and …COUNT say.
+    `complain` is told why it cannot be read, once for each fault: that stops nothing."""
 
     path: str = ""
     items: str | None = None
     code: str = "code"
     name: str = "name"
+    count: str | None = None
     complain: Callable[[str], None] = lambda _why: None
 
 
@@ -78,12 +80,22 @@ class StatusNames:
         self._due_at, self._fault = self._now() + FRESH_FOR, None
         return self._names
 
+    def counted(self) -> int | None:
+        """How many orders all these statuses have, as the list says; None: it does not. SourceError."""
+        if self._url is None or self._listed.count is None:
+            return None
+        found = pairs(self._asked(self._url), self._listed.items, self._listed.code, self._listed.count, "COUNT")
+        return sum(count for _code, count in found if isinstance(count, int))
+
     def _fetched(self, url: str) -> list[tuple[str, str | None]]:
+        found = pairs(self._asked(url), self._listed.items, self._listed.code, self._listed.name)
+        return [(text, self._words(name)) for code, name in found if (text := readable(code)) is not None]
+
+    def _asked(self, url: str) -> Any:
         answer = self._client.get(url)
         if answer.missing is not None:
             raise no_such_page(self._client.host, answer.missing)
-        found = pairs(answer.body, self._listed.items, self._listed.code, self._listed.name)
-        return [(text, self._words(name)) for code, name in found if (text := readable(code)) is not None]
+        return answer.body
 
     def _now(self) -> float:
         return self._client.clocks.monotonic()
