@@ -13,10 +13,12 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import make_url, text
 
+from syncd.doctor.shop import ShopExamination
 from syncd.errors import SourceError
 from syncd.model import Order
 from syncd.settings.presets import written
 from syncd.state import State
+from syncd.statuses import Statuses
 from tests.presets.platforms import (
     BITRIX,
     CS_CART,
@@ -241,6 +243,18 @@ def test_only_what_the_gateway_numbered_is_a_payment_that_can_be_told(shop: Plat
     shop.do(shop.platform.pay, 2)
     shop.do("UPDATE b_sale_order_payment SET PS_INVOICE_ID = '', PAY_VOUCHER_NUM = '1C-2' WHERE ORDER_ID = :id", 2)
     assert [found(shop, order).content["payment_id"] for order in (1, 2)] == ["pay-1", None]
+
+
+@pytest.mark.parametrize(("zone", "warnings"), [("Europe/Moscow", 0), ("UTC", 1), ("+06:00", 1)])
+@on(BITRIX)
+def test_the_doctor_sees_a_zone_that_is_not_the_shops(shop: PlatformShop, zone: str, warnings: int) -> None:
+    """That of its PHP, which no table holds: it is held against what changed just now."""
+    shop.steps = 100
+    shop.do(shop.platform.pay, 1)
+    examined = ShopExamination(
+        shop.source(PARAMS__ZONE=zone), Statuses(), lambda _push: b"{}", lambda: datetime.now(UTC)
+    )
+    assert sum("may be wrong" in finding.text for finding in examined.samples()) == warnings
 
 
 @on(BITRIX)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import abstractmethod
 from collections.abc import Mapping
 from datetime import datetime
@@ -48,6 +49,9 @@ class BitrixRest(ApiPlatform):
     def fault(self, params: Mapping[str, str]) -> str | None:
         known = {f"filter[{name}]" for name in (f">={self.changes}", *self.filters())}
         unknown = [name for name in params if name.startswith("filter[") and name not in known]
+        since = params.get(f"filter[>={self.changes}]")
+        if since and not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d", since):
+            return f"Invalid filter: field '{self.changes}' has invalid value"
         return f"Invalid filter: field '{unknown[0]}' is not allowed in filter" if unknown else None
 
     def shows(self, order: Placed, params: Mapping[str, str]) -> bool:
