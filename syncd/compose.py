@@ -262,4 +262,5 @@ def desk(
         new_token=lambda: str(uuid4()),
         observe=observe,
         repeated=repeated,
+        reason_limit=to.reason_limit,
     )

@@ -270,6 +270,17 @@ def test_an_order_that_no_poll_has_seen_is_found_by_its_number(office: ApiOffice
     assert office.status(2001) == office.platform.codes[4]
 
 
+@on(next(recipe for recipe in RECIPES if recipe.platform is BitrixShop))
+def test_a_reason_longer_than_the_shop_has_room_for_is_cut(office: ApiOffice) -> None:
+    """Bitrix refuses an order with more than 255 characters of it."""
+    decided = office.desk().receive(replace(ASKED, reason="ё" * 900))
+    ((_method, _path, content),) = office.calls()
+    assert (decided.state, content["fields"]["reasonCanceled"]) == ("accepted", "ё" * 255)
+    office.platform.place(5)
+    office.desk(CANCEL__REASON_LIMIT="0").receive(replace(ASKED, order_id="5", reason="ё"))
+    assert office.calls()[-1][2]["fields"]["reasonCanceled"] == ""
+
+
 @on(*RECIPES)
 def test_from_another_status_the_platform_is_not_asked(office: ApiOffice) -> None:
     office.platform.change(1001, office.platform.codes[2])
