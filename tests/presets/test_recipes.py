@@ -427,7 +427,7 @@ BESIDE = (
         ("POST", "/api.php/shop.order.action", {"id": "2001", "action": "delete", "text": REASON}),
         Reply({"order_id": 2001, "action_id": "delete", "before_state_id": "new", "after_state_id": "deleted"}),
         Reply({"error": "invalid_param", "error_description": "Available action not found"}, 404),
-        words=REFUSED,
+        words=NOT_KNOWN,
         number="#1002001",
         auth="bearer:a-token",
     ),

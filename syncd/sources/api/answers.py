@@ -127,7 +127,7 @@ def _refusal(status: int) -> str:
 
 def _advice(status: int) -> str:
     if status in (401, 403, 407):
-        return "Check SYNCD_SOURCE__AUTH and SYNCD_SOURCE__HEADERS"
+        return "Check SYNCD_SOURCE__AUTH and SYNCD_SOURCE__HEADERS, or the key in SYNCD_SOURCE__URL"
     if status >= 500:
         return "The next poll tries again"
     return "Check SYNCD_SOURCE__URL, SYNCD_SOURCE__QUERY_PARAMS and SYNCD_SOURCE__HEADERS"
