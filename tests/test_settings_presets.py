@@ -221,7 +221,7 @@ def test_a_default_may_hold_another_parameter(tmp_path: Path) -> None:
     assert shown["SYNCD_SOURCE__PARAMS__PREFIX"] == "number_"
 
 
-def test_a_default_that_holds_no_parameter_is_a_fault(tmp_path: Path) -> None:
+def test_an_unknown_parameter_in_a_default_is_refused(tmp_path: Path) -> None:
     (fault,) = faults(written(tmp_path, PRESET.replace('default = "shop_"', 'default = "${size}_"')))
     assert fault.endswith("${size} is no parameter; declare [params.size]")
 

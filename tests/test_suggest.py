@@ -293,7 +293,7 @@ def test_every_status_that_opencart_and_prestashop_come_with_is_known(name: str,
 @pytest.mark.parametrize(
     ("name", "expected"), [*SHOP_SCRIPT.items(), *BITRIX24.items(), *BITRIX.items(), *MAGENTO.items()]
 )
-def test_every_status_that_these_platforms_come_with_is_known(name: str, expected: str) -> None:
+def test_standard_statuses_of_more_platforms_are_known(name: str, expected: str) -> None:
     assert suggestion("14", name) == expected
 
 

@@ -433,7 +433,7 @@ def test_a_webhooks_key_is_shown_nowhere(shop: Shop) -> None:
 
 
 @on(Bitrix24, BitrixShop)
-def test_a_method_that_used_up_its_time_is_told_of_in_the_platforms_words(shop: Shop) -> None:
+def test_a_blocked_method_is_told_in_its_words(shop: Shop) -> None:
     poller, _ = shop.polled()
     blocked = {"error": "OPERATION_TIME_LIMIT", "error_description": "Method is blocked due to operation time limit"}
     shop.platform.refusals += [Reply(blocked, 429)] * 60
@@ -458,7 +458,7 @@ def test_a_pipeline_brings_its_own_stages(shop: Shop) -> None:
 
 
 @on(Bitrix24)
-def test_a_deals_number_and_buyer_may_be_fields_of_ones_own(shop: Shop) -> None:
+def test_a_deals_own_fields_name_it_and_its_buyer(shop: Shop) -> None:
     (found,) = shop.source(PARAMS__NUMBER="UF_CRM_NUMBER").find(["N1"]).orders
     assert (found.order_id, found.shop_id) == ("N1", "1")
     (found,) = shop.source(PARAMS__NUMBER="originId", PARAMS__USER="companyId").find(["app-1"]).orders
@@ -467,33 +467,33 @@ def test_a_deals_number_and_buyer_may_be_fields_of_ones_own(shop: Shop) -> None:
 
 
 @on(Bitrix24)
-def test_a_deal_is_paid_once_its_payment_has_an_id_and_never_unpaid(shop: Shop) -> None:
+def test_a_deal_is_paid_or_nothing_is_known(shop: Shop) -> None:
     assert shop.found().content["paid"] is None
     shop.platform.change(1, "WON", paid=True)
     assert shop.found().content["paid"] is True
 
 
 @on(BitrixShop)
-def test_the_code_is_made_of_the_cancellation_and_the_status(shop: Shop) -> None:
+def test_cancellation_and_status_make_one_code(shop: Shop) -> None:
     for status in ("P", "CANCELED", "N"):
         shop.platform.change(1, status)
         assert shop.found().status == status
 
 
 @on(BitrixShop)
-def test_the_buyer_of_all_and_none_is_not_told(shop: Shop) -> None:
+def test_the_common_buyer_is_not_told(shop: Shop) -> None:
     assert shop.found(PARAMS__ANONYMOUS="7,777").user_id == "77"
     assert shop.found(PARAMS__ANONYMOUS="5,77").user_id is None
 
 
 @on(BitrixShop)
-def test_only_the_orders_of_the_sites_that_are_named_are_shown(shop: Shop) -> None:
+def test_only_the_named_sites_are_shown(shop: Shop) -> None:
     sites = ("", "s1", "s2,s1", "s2")
     assert [len(shop.source(PARAMS__SITE=site).find(["1"]).orders) for site in sites] == [1, 1, 1, 0]
 
 
 @on(BitrixShop)
-def test_an_external_id_that_is_no_uuid_is_none(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_external_id_is_no_uuid(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     for written, uuid in (("bx_63498bf7c8d31", None), (None, None), (UUID, UUID)):
         monkeypatch.setattr("tests.presets.apis.bitrix24.UUID", written)
         assert shop.found().imshop_uuid == uuid
@@ -519,7 +519,7 @@ def test_a_poll_that_fits_a_page_asks_once(shop: Shop) -> None:
 
 
 @on(Magento)
-def test_no_more_of_an_order_is_asked_for_than_is_used(shop: Shop) -> None:
+def test_only_what_is_used_is_asked_for(shop: Shop) -> None:
     assert [order.user_id for order in shop.source().sample(1).orders] == ["77"]
     asked = shop.platform.asked[-1].params["fields"]
     assert ("billing_address[telephone]" in asked, "firstname" in asked) == (True, False)
@@ -533,7 +533,7 @@ def test_standard_statuses_have_names_in_two_languages(shop: Shop) -> None:
 
 
 @on(WooCommerce)
-def test_the_doctor_sees_a_status_that_the_list_of_orders_leaves_out(shop: Shop) -> None:
+def test_the_doctor_sees_a_status_left_out(shop: Shop) -> None:
     assert isinstance(shop.platform, WooCommerce)
     shop.platform.place(2, 3)
     shop.platform.place(4, draft=True)

@@ -247,7 +247,7 @@ def test_only_what_the_gateway_numbered_is_a_payment_that_can_be_told(shop: Plat
 
 @pytest.mark.parametrize(("zone", "warnings"), [("Europe/Moscow", 0), ("UTC", 1), ("+06:00", 1)])
 @on(BITRIX)
-def test_the_doctor_sees_a_zone_that_is_not_the_shops(shop: PlatformShop, zone: str, warnings: int) -> None:
+def test_the_doctor_sees_a_wrong_zone(shop: PlatformShop, zone: str, warnings: int) -> None:
     """That of its PHP, which no table holds: it is held against what changed just now."""
     shop.steps = 100
     shop.do(shop.platform.pay, 1)
@@ -584,7 +584,7 @@ def test_the_number_is_that_of_the_shops_format(shop: PlatformShop, own: dict[st
 
 
 @on(SHOP_SCRIPT)
-def test_an_order_whose_line_comes_first_is_told_all_the_same(shop: PlatformShop) -> None:
+def test_a_line_before_its_order_loses_nothing(shop: PlatformShop) -> None:
     poller, state = shop.polled()
     line, order, *_ = shop.platform.ship
     shop.do(line, 1)
@@ -604,7 +604,7 @@ def test_refunds_and_cancellations_are_not_told_as_unpaid(shop: PlatformShop) ->
 
 
 @on(SHOP_SCRIPT)
-def test_buyers_may_be_known_by_the_first_phone_of_their_contact(shop: PlatformShop) -> None:
+def test_buyers_may_be_known_by_phone(shop: PlatformShop) -> None:
     assert found(shop, 1, PARAMS__USER="phone").user_id == "79000000000"
     shop.do("UPDATE shop_order SET contact_id = NULL", 1)
     assert found(shop, 1).user_id is None
@@ -626,7 +626,7 @@ def test_a_login_without_contacts_reads_on(shop: PlatformShop) -> None:
 
 
 @on(SHOP_SCRIPT)
-def test_an_order_that_was_never_updated_has_the_time_of_its_placing(shop: PlatformShop) -> None:
+def test_an_order_never_updated_has_a_time(shop: PlatformShop) -> None:
     shop.do("DELETE FROM shop_order_log", 1)
     shop.do("UPDATE shop_order SET update_datetime = NULL", 1)
     assert found(shop, 1).updated_at

@@ -271,7 +271,7 @@ def test_an_order_that_no_poll_has_seen_is_found_by_its_number(office: ApiOffice
 
 
 @on(next(recipe for recipe in RECIPES if recipe.platform is BitrixShop))
-def test_a_reason_longer_than_the_shop_has_room_for_is_cut(office: ApiOffice) -> None:
+def test_a_reason_too_long_is_cut(office: ApiOffice) -> None:
     """Bitrix refuses an order with more than 255 characters of it."""
     decided = office.desk().receive(replace(ASKED, reason="ё" * 900))
     ((_method, _path, content),) = office.calls()

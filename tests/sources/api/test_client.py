@@ -247,7 +247,7 @@ def test_who_is_busy_and_does_not_say_for_how_long_is_not_told_to_have_asked() -
         read(source_at(stub.url))
 
 
-def test_why_an_api_is_busy_is_told_in_its_words() -> None:
+def test_a_busy_api_is_told_in_its_words() -> None:
     why = {"error": "OVERLOAD_LIMIT", "error_description": f"blocked: {SECRET}"}
     with (
         Stub(acts=[reply(503, why)]) as stub,
