@@ -13,7 +13,7 @@ from uuid import uuid4
 from syncd.cancel import CommandShop, Desk, HttpCall, HttpShop, Present, Shop, SqlShop, words
 from syncd.deliver import Clocks, Deliverer, Limits, Outbox
 from syncd.errors import SettingsError
-from syncd.http import without_login
+from syncd.http.addresses import origin, without_login
 from syncd.imshop import Imshop
 from syncd.logs import fields
 from syncd.model import Cancellation, Outcome
@@ -21,7 +21,7 @@ from syncd.poll import Poller
 from syncd.redact import Redactor
 from syncd.settings import Settings
 from syncd.sources import Api, ApiSource, DatabaseSource, Source, StatusList
-from syncd.sources.api.answers import origin
+from syncd.sources.api.asking import Oddity
 from syncd.sources.api.request import behind
 from syncd.state import State, boottime, open_state
 from syncd.statement import selected
@@ -97,7 +97,7 @@ def _api(settings: Settings) -> ApiSource:
             rate=shop.rate,
             retry_after_ms_header=shop.retry_after_ms_header,
             timeout_seconds=shop.timeout.total_seconds(),
-            complain=lambda why: log.error("page_names_itself", extra=fields(error=why)),
+            complain=_complain,
         ),
         timezone=shop.timezone,
         lookback=shop.lookback,
@@ -108,6 +108,13 @@ def _api(settings: Settings) -> ApiSource:
         message_is_html=shop.message_is_html,
         redact=redactor(settings),
     )
+
+
+def _complain(what: Oddity, why: str) -> None:
+    if what == "page_names_itself":
+        log.error("page_names_itself", extra=fields(error=why))
+    else:
+        log.warning("more_pages", extra=fields(error=why))
 
 
 def source_kind(settings: Settings) -> str:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from syncd.http.addresses import is_insecure_remote
 from syncd.redact import Redactor
 from syncd.settings import urls, values
 from syncd.settings.cancel import call_url, mask_call_url
@@ -184,7 +185,7 @@ def test_a_url_with_white_space_is_refused(text: str) -> None:
     ],
 )
 def test_plain_http_is_at_home_only_on_loopback(url: str, abroad: bool) -> None:
-    assert urls.is_plain_http_abroad(url) is abroad
+    assert is_insecure_remote(url) is abroad
 
 
 @pytest.mark.parametrize("text", ["two words", "ключ", "k\n", "<key>"])

@@ -29,18 +29,9 @@ from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionErro
 from syncd.cancel.shop import NO_SUCH_ORDER, known, unnamed, values_of
 from syncd.cancel.words import for_the_buyer, one_line
 from syncd.errors import CancelError
-from syncd.http import (
-    Adapter,
-    AsGiven,
-    TooLongError,
-    authorization,
-    body_of,
-    is_html,
-    proxies_and_trust,
-    root_cause,
-    text_of,
-    without_login,
-)
+from syncd.http.addresses import authorization, without_login
+from syncd.http.answers import TooLongError, body_of, is_html, json_of, text_of, words_of
+from syncd.http.connections import Way, causes, new_session, root_cause, send
 from syncd.logs import fields
 from syncd.model import CancelDecision, Cancellation
 from syncd.templates import IDENTIFIERS, JSON, WITH_BODY, Template, Values, body_template, header_template, url_template
@@ -49,7 +40,6 @@ log = logging.getLogger("syncd")
 
 ANSWER_LIMIT = 1024 * 1024
 QUOTED = 200
-_BEGINS_JSON = re.compile(r'\s*(?:\{\s*["}]|\[\s*["\[{\]])')
 _HOLDS_JSON = re.compile(r'^\s*\[\s*["\[{\]]|\{\s*["}]')
 _YES = (True, 1, "1", "true", "True", "yes", "Y", "y")
 _NO = (False, 0, "0", "false", "False", "no", "N", "n")
@@ -93,9 +83,7 @@ class HttpShop:
     @property
     def proxy(self) -> str | None:
         """The host of the proxy that the call is made through, if that is who resolves the shop's."""
-        with requests.Session() as session:
-            proxies, _trust = proxies_and_trust(session, self._call.url)
-        found = select_proxy(self._call.url, proxies)
+        found = select_proxy(self._call.url, Way.to(self._call.url).proxies)
         if found is None or found.lower().startswith(("socks4://", "socks5://")):
             return None
         return urlsplit(found if "://" in found else f"http://{found}").hostname
@@ -117,10 +105,7 @@ class HttpShop:
         missing = (self._url.places & IDENTIFIERS) - there if there else wanted
         if missing or not there:
             return unnamed(cancellation, missing, "the shop's call")
-        with requests.Session() as session:
-            session.auth = AsGiven()
-            for scheme in ("http://", "https://"):
-                session.mount(scheme, Adapter())
+        with new_session() as session:
             return self._asked(session, cancellation, seconds)
 
     def close(self) -> None:
@@ -137,13 +122,8 @@ class HttpShop:
         headers |= {"Content-Type": self._content_type} if body is not None and self._content_type else {}
         headers |= {name: header.filled(values) for name, header in self._headers.items()} | {**self._login}
         request = requests.Request(self._call.method, url, headers, data=body)
-        proxies, trust = proxies_and_trust(session, self._call.url)
         try:
-            # Not by the session: it reads the body of a redirect, whatever its size.
-            prepared = session.prepare_request(request)
-            reply = session.get_adapter(str(prepared.url)).send(
-                prepared, stream=True, timeout=(seconds / 2, seconds), proxies=proxies, verify=trust
-            )
+            reply = send(session, request, (seconds / 2, seconds), Way.to(self._call.url))
         except (requests.RequestException, HTTPError, OSError) as error:
             raise self._fault(error) from None
         with closing(reply):
@@ -205,8 +185,7 @@ class HttpShop:
 
     def _said(self, answer: _Answer) -> str:
         """The shop's own words, for the log."""
-        is_page = answer.is_html and not _BEGINS_JSON.match(answer.text)
-        words = None if is_page else one_line(self._redact(answer.text[: 4 * QUOTED]), QUOTED)
+        words = None if answer.is_html else one_line(self._redact(words_of(answer.text)[: 4 * QUOTED]), QUOTED)
         return f": “{words}”" if words else ""
 
     def _filled_body(self, cancellation: Cancellation, values: Values) -> bytes | None:
@@ -217,11 +196,8 @@ class HttpShop:
         return json.dumps({"id": cancellation.token, **values}, ensure_ascii=False).encode()
 
     def _fault(self, error: Exception) -> CancelError:
-        chain = [error]
-        while inner := chain[-1].__cause__ or chain[-1].__context__:
-            chain.append(inner)  # type: ignore[arg-type]  # nothing here is raised that is no Exception
-        unsent = any(isinstance(one, NewConnectionError | ConnectTimeoutError) for one in chain)
-        cause = root_cause(error)
+        unsent = any(isinstance(one, NewConnectionError | ConnectTimeoutError) for one in causes(error))
+        cause, _ = root_cause(error)
         why = self._redact(str(getattr(cause, "strerror", None) or type(cause).__name__))
         what = "cannot be reached" if unsent else "did not answer"
         return CancelError(f"the shop at {self.host} {what}: {why}. Check SYNCD_CANCEL__URL", in_doubt=not unsent)
@@ -244,14 +220,15 @@ class _Answer:
         except TooLongError:
             return cls("", is_html=False, is_text=False, fault="is longer than 1 MiB")
         except (requests.RequestException, HTTPError, OSError, ValueError, zlib.error) as error:
-            return cls("", is_html=False, is_text=False, fault=f"broke off ({type(root_cause(error)).__name__})")
-        return cls(text_of(body, reply.headers), is_html(body, reply.headers), kind.startswith("text/plain"))
+            return cls("", is_html=False, is_text=False, fault=f"broke off ({type(root_cause(error)[0]).__name__})")
+        text = text_of(body, reply.headers)
+        return cls(text, is_html(text, reply.headers), kind.startswith("text/plain"))
 
     def json(self) -> Any:
         """ValueError, RecursionError: it is none."""
         if self.fault:
             raise ValueError(self.fault)
-        return json.loads(self.text)
+        return json_of(self.text)
 
 
 def _body(call: HttpCall, content_type: str | None) -> tuple[Template | None, str | None]:

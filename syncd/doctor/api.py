@@ -4,31 +4,37 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import cached_property, partial
 from itertools import chain, islice
 from typing import Any
-from urllib.parse import urlsplit
 
 from syncd.doctor.bounded import Check
 from syncd.doctor.cancelling import keys_of_two
 from syncd.doctor.finding import Finding, ok, warning
 from syncd.doctor.samples import shown
 from syncd.doctor.shop import SAMPLES, UNTIMED, row_faults
-from syncd.doctor.timing import off, precision, zone_smells
+from syncd.doctor.timing import HOUR, SLACK, WIDEST_OFFSET, off, precision, zone_smells
 from syncd.errors import SourceError
-from syncd.http import is_this_machine
+from syncd.http.addresses import is_insecure_remote
 from syncd.model import Order, Push
 from syncd.sources import ApiSource
 from syncd.sources.api.latest import last_of_each, place_of
-from syncd.sources.api.shape import Rows
+from syncd.sources.api.shape import Row, Rows, id_of
+from syncd.sources.api.source import FirstPage
 from syncd.sources.columns import CURSORS, KNOWN
-from syncd.sources.counting import number
+from syncd.sources.counting import BEFORE_ALL, number
+from syncd.sources.following import EPOCH
 from syncd.sources.inspection import look_at, newest_of
+from syncd.sources.timestamps import instant, moment
 from syncd.statuses import Statuses
 
-PAGES = 3
+PAGES = 2
+"""Of those in which an order is looked for that must be among the first."""
 RECENT = timedelta(days=7)
+A_DAY = timedelta(days=1)
+TIME_LIMIT = 40
 TEXT_LIMIT = 1500
 _PERSONAL = re.compile(r"phone|tel|mobile|mail", re.IGNORECASE)
 _SECRET = re.compile(r"key|token|secret|pass|hash", re.IGNORECASE)
@@ -49,34 +55,40 @@ class ApiExamination:
         self._layout = shop.shape.layout
 
     def checks(self) -> Sequence[Check]:
+        # A step is a request: it may take its own time, and wait for its turn before.
+        api = self._shop.api
+        seconds = api.timeout_seconds + (1 / api.rate if api.rate else 0) + 1
+        check = partial(Check, "source", seconds=seconds, progress=lambda: self._shop.client.requests)
         return (
-            Check("source", "Can the API be read?", self.fields),
-            Check("source", "Can its orders be read?", self.rows),
-            Check("source", "Which orders changed last?", self.samples),
-            Check("source", "Do its statuses have names?", self.statuses),
-            Check("source", "What time is it there?", self.clock),
+            check("Can the API be read?", self.fields),
+            check("Can its orders be read?", self.rows),
+            check("Which orders changed last?", self.samples),
+            check("Do polls find what changed?", self.polled),
+            check("Do its statuses have names?", self.statuses),
+            check("What time is it there?", self.clock),
         )
 
     def fields(self) -> Iterator[Finding]:
         """Does it answer, and which fields are read from it?"""
-        item, rows = self._shop.first_item()
+        first, _ = self._first
+        rows = first.rows
         yield ok("source", f"the API at {self._shop.client.host} gives {', '.join(self._layout.names)}")
         yield from self._what_it_lacks()
         if rows:
-            yield ok("source", f"the first order as it came: {self._as_it_came(item)}")
+            yield ok("source", f"the first order as it came: {self._as_it_came(first.item)}")
             self._shop.shape.require(rows)
             yield from self._fields_without_values(rows)
 
     def rows(self) -> Iterator[Finding]:
         """Can its orders be read?"""
-        pages = [*islice(self._shop.every_page(), PAGES)]
-        rows = [*chain.from_iterable(pages)]
-        if len(pages) == 1 and self._shop.is_full(rows):
+        first, why = self._first
+        rows = first.rows
+        if why:
             advice = (
                 "If the shop has more, they are never seen: check SYNCD_SOURCE__PAGING, SYNCD_SOURCE__NEXT, and that "
                 "SYNCD_SOURCE__QUERY_PARAMS ask for pages in the way it wants"
             )
-            yield warning("source", f"the API shows one page, and that is full: {len(rows)} orders", advice)
+            yield warning("source", f"the API shows one page of {len(rows)} orders, but {why}", advice)
         if not rows:
             advice = "See that SYNCD_SOURCE__QUERY_PARAMS leave no orders out; then this is right for an empty shop"
             yield warning("source", "the API shows no orders", advice)
@@ -92,7 +104,7 @@ class ApiExamination:
 
     def samples(self) -> Iterator[Finding]:
         """Which orders changed last, and how would they be pushed?"""
-        newest = newest_of(self._newest_rows(), self._layout, self._shop.timezone)
+        newest = newest_of(self._newest_rows, self._layout, self._shop.timezone)
         for row in newest.rows[-SAMPLES:]:
             yield shown(row, self._statuses, self._body, self._now())
         if newest.times and not self._layout.counts:
@@ -101,6 +113,62 @@ class ApiExamination:
         orders = [row for row in newest.rows if isinstance(row, Order)]
         yield from keys_of_two(orders)
         yield from self._found_alone(orders)
+
+    def polled(self) -> Iterator[Finding]:
+        """Would a poll from just before the newest order find it?"""
+        row = self._newest() if self._shop.has_cursor() else None
+        if row is None:
+            return
+        since, order_id = self._shop.since_from(row), id_of(row)
+        place = str(self._layout.value(row, self._layout.cursor or ""))[:TIME_LIMIT]
+        what = f"order {order_id} ({self._layout.cursor} {place})"
+        pages = self._shop.asked_with(since)
+        shown = _until(order_id, islice(pages, PAGES))
+        if not _has(shown, order_id):
+            if next(pages, None):  # what changed since fills more pages, sorted in whatever way
+                return
+            yield self._not_found(row, f"a poll does not find {what}, though it asks with {{since}} {since}")
+            return
+        yield ok("source", f"a poll from just before {what} finds it: it asks with {{since}} {since}")
+        old = self._changed_at(row) - self._shop.lookback - A_DAY
+        if not self._layout.counts and any(at and at < old for at in map(self._changed_at_or_none, shown)):
+            advice = "See what parameter the API has for that, and set it in SYNCD_SOURCE__QUERY_PARAMS"
+            yield warning("source", "the API does not heed {since}: polls get orders that changed long before", advice)
+
+    def _not_found(self, row: Row, text: str) -> Finding:
+        waits = "Until then every change waits for the full compare (SYNCD_POLL__RECONCILE)"
+        if self._layout.counts:
+            return warning("source", text, f"See that the API gives what comes behind the number in {{since}}. {waits}")
+        earlier = self._changed_at(row) - self._shop.lookback - WIDEST_OFFSET
+        if _has(_until(id_of(row), islice(self._shop.pages(earlier), PAGES)), id_of(row)):
+            text += (
+                f". It comes where {{since}} is {WIDEST_OFFSET / HOUR:.0f} h earlier: the API reads it in another zone"
+            )
+            advice = "Set SYNCD_SOURCE__TIMEZONE, or a SYNCD_SOURCE__SINCE_FORMAT with an offset, as the API reads it"
+        else:
+            advice = "Set SYNCD_SOURCE__SINCE_FORMAT as the API reads {since}, and see what parameter it takes it in"
+        return warning("source", text, f"{advice}. {waits}")
+
+    def _newest(self) -> Row | None:
+        """Of the orders that were looked at the one that changed last, but not in the future."""
+        first, _ = self._first
+        rows = [*first.rows, *self._lately]
+        if self._layout.counts:
+            placed = [row for row in rows if place_of(row, self._layout) > BEFORE_ALL]
+        else:
+            present = self._shop.now() + SLACK
+            placed = [row for row in rows if (at := self._changed_at_or_none(row)) and EPOCH < at <= present]
+        named = [row for row in placed if id_of(row)]
+        return max(named, key=lambda row: place_of(row, self._layout), default=None)
+
+    def _changed_at(self, row: Row) -> datetime:
+        return instant(moment(self._layout.value(row, "updated_at")), self._shop.timezone)
+
+    def _changed_at_or_none(self, row: Row) -> datetime | None:
+        try:
+            return self._changed_at(row)
+        except ValueError:
+            return None
 
     def _found_alone(self, orders: Sequence[Order]) -> Iterator[Finding]:
         """Does SYNCD_SOURCE__FIND_PATH lead to an order?"""
@@ -171,13 +239,23 @@ class ApiExamination:
             text = f"what finds nothing in the {len(rows)} orders of the first page: {', '.join(told.values())}"
             yield ok("source", text)
 
+    @cached_property
+    def _first(self) -> tuple[FirstPage, str | None]:
+        return self._shop.first_page_and_more()
+
+    @cached_property
+    def _lately(self) -> Rows:
+        """One page of what changed in the last days, where an API can be asked for that."""
+        if self._layout.counts or not self._shop.has_cursor():
+            return []
+        return next(self._shop.pages(self._shop.now() - RECENT), [])
+
+    @property
     def _newest_rows(self) -> Rows:
-        """Of the first pages. A feed's are its oldest; where it ends is not asked, for that may be far."""
-        if self._layout.counts:
-            pages = last_of_each(islice(self._shop.every_page(), PAGES), self._layout)
-            return sorted(chain.from_iterable(pages), key=lambda row: place_of(row, self._layout))
-        pages = self._shop.pages(self._shop.now() - RECENT) if self._shop.has_cursor() else self._shop.every_page()
-        return [*chain.from_iterable(islice(pages, PAGES))]
+        """Oldest first. A feed's are its oldest; where it ends is not asked, for that may be far."""
+        first, _ = self._first
+        rows = chain.from_iterable(last_of_each([self._lately or first.rows], self._layout))
+        return sorted(rows, key=lambda row: place_of(row, self._layout))
 
     def _what_it_lacks(self) -> Iterator[Finding]:
         names = self._shop.shape.fields
@@ -202,8 +280,7 @@ class ApiExamination:
                 f"SYNCD_SOURCE__FIELDS__{(self._layout.cursor or 'updated_at').upper()}"
             )
             yield warning("source", "every poll reads and compares all orders", advice)
-        parts = urlsplit(self._shop.client.base_url)
-        if parts.scheme == "http" and not is_this_machine(parts.hostname or ""):
+        if is_insecure_remote(self._shop.client.base_url):
             advice = "Write https:// in SYNCD_SOURCE__URL, unless the way there is your own network"
             yield warning("source", "orders and credentials travel unencrypted", advice)
 
@@ -213,6 +290,20 @@ class ApiExamination:
         except RecursionError:
             return "too deeply nested to be shown"
         return text if len(text) <= TEXT_LIMIT else f"{text[:TEXT_LIMIT]}…"
+
+
+def _until(order_id: str | None, pages: Iterator[Rows]) -> Rows:
+    """The rows up to the page that has the order."""
+    rows: list[Row] = []
+    for page in pages:
+        rows += page
+        if _has(page, order_id):
+            break
+    return rows
+
+
+def _has(rows: Iterable[Row], order_id: str | None) -> bool:
+    return any(id_of(row) == order_id for row in rows)
 
 
 def _named(listed: Mapping[str, str | None]) -> str:

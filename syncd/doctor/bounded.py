@@ -17,15 +17,18 @@ log = logging.getLogger("syncd")
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """`question` is what it finds out, in a person's words."""
+    """`question` is what it finds out, in a person's words. `seconds`: the time that it needs, where that is more than
+    others have; `progress`: changes with each step of it, and the time is counted anew from there."""
 
     area: Area
     question: str
     run: Callable[[], Iterator[Finding]]
+    seconds: float = 0.0
+    progress: Callable[[], object] = lambda: None
 
 
 def bounded(check: Check, seconds: float) -> Iterator[Finding]:
-    """The check's findings as it makes them, and one more if it fails or takes longer than `seconds`.
+    """The check's findings as it makes them, and one more if it fails or a step of it takes longer than `seconds`.
 
     It runs in a thread of its own, which is left behind when time is up: a driver's call cannot be interrupted.
     """
@@ -35,13 +38,21 @@ def bounded(check: Check, seconds: float) -> Iterator[Finding]:
     except ThreadError as error:
         yield fault(check.area, f"{check.question} {error}")
         return
-    ends_at = monotonic() + seconds
-    try:
-        while (finding := found.get(timeout=max(0.0, ends_at - monotonic()))) is not None:
-            yield finding
-    except Empty:
-        advice = "See whether what is asked there is locked or overloaded"
-        yield fault(check.area, f"{check.question} No answer within {seconds:g} s", advice)
+    seconds = max(seconds, check.seconds)
+    step, ends_at = check.progress(), monotonic() + seconds
+    while True:
+        try:
+            finding = found.get(timeout=max(0.0, ends_at - monotonic()))
+        except Empty:
+            if check.progress() != step:
+                step, ends_at = check.progress(), monotonic() + seconds
+                continue
+            advice = "See whether what is asked there is locked or overloaded"
+            yield fault(check.area, f"{check.question} No answer within {seconds:g} s", advice)
+            return
+        if finding is None:
+            return
+        yield finding
 
 
 def _run(check: Check, found: SimpleQueue[Finding | None]) -> None:

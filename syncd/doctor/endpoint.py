@@ -5,22 +5,19 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from urllib.parse import urlsplit
 
 from syncd.doctor.finding import Finding, fault, ok, warning
+from syncd.http.addresses import is_insecure_remote, origin
 from syncd.imshop import Connected, Imshop
-from syncd.settings.urls import is_plain_http_abroad
 
 CONNECT_SECONDS = 8.0
 CERTIFICATE_MARGIN = timedelta(days=21)
 """Certificates of 90 days are usually renewed 30 days before they end."""
-_PORTS = {"http": 80, "https": 443}
 
 
 def examine_endpoint(url: str, imshop: Imshop, now: datetime) -> Iterator[Finding]:
     """Does IMSHOP's host resolve, and can a connection be made?"""
-    parts = urlsplit(url)
-    host, port = str(parts.hostname), parts.port or _PORTS[parts.scheme.lower()]
+    _, host, port = origin(url)
     if imshop.proxy:
         yield ok("imshop", f"pushes go through the proxy {imshop.proxy}")
     else:
@@ -30,7 +27,7 @@ def examine_endpoint(url: str, imshop: Imshop, now: datetime) -> Iterator[Findin
             yield _unknown(host, error)
             return
     yield _reached(f"{host}:{port}", imshop.connect(CONNECT_SECONDS), now)
-    if is_plain_http_abroad(url):
+    if is_insecure_remote(url):
         advice = "Have IMSHOP serve https, and write https:// in SYNCD_IMSHOP__URL"
         yield warning("imshop", "pushes and their key travel unencrypted", advice)
 

@@ -9,17 +9,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, TypeAlias
 
 from syncd.errors import PushError
+from syncd.http.answers import json_of
 
 Fields: TypeAlias = Mapping[str, Any]
 """The JSON object of a reply. The values are whatever a server chose to send."""
 
 TEXT_LIMIT = 300
-RETRY_AFTER_LIMIT = 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +111,10 @@ def meaning_of(status: int, fields: Fields | None) -> Meaning:
     return _SUCCESS.get((success or "").lower(), UNREADABLE)
 
 
-def fields_of(body: bytes) -> Fields | None:
-    """The JSON object in `body`, or None where there is none."""
+def fields_of(text: str) -> Fields | None:
+    """The JSON object in `text`, or None where there is none."""
     try:
-        value = json.loads(body)
+        value = json_of(text)
     except (ValueError, RecursionError):  # 64 KiB of brackets nest deeper than the parser goes
         return None
     return value if isinstance(value, dict) else None
@@ -135,20 +133,3 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return " ".join("".join(char if char.isprintable() else " " for char in text).split())
-
-
-def seconds_to_wait(retry_after: str | None, now: datetime) -> float | None:
-    """A `Retry-After` header (RFC 9110, 10.2.3: seconds or a date) as seconds from `now`, a day at most.
-
-    None where there is none, or where it is garbage or in the past.
-    """
-    if retry_after is None:
-        return None
-    if retry_after.isascii() and retry_after.isdigit():
-        return min(float(retry_after), RETRY_AFTER_LIMIT)
-    try:
-        when = parsedate_to_datetime(retry_after)
-        seconds = (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() - now.timestamp()
-    except (ValueError, OverflowError):
-        return None
-    return min(seconds, RETRY_AFTER_LIMIT) if seconds >= 0 else None

@@ -11,6 +11,7 @@ from urllib.parse import urljoin, urlsplit
 
 from syncd import __version__
 from syncd.errors import SettingsError
+from syncd.http.answers import seconds_to_wait, words_of
 from syncd.imshop.answers import (
     BUSY,
     FAILING,
@@ -21,7 +22,6 @@ from syncd.imshop.answers import (
     meaning_of,
     printable,
     scalar,
-    seconds_to_wait,
 )
 from syncd.imshop.exchange import Connected, Exchange, Reply
 from syncd.model import Answer, Push
@@ -79,13 +79,13 @@ class Imshop:
     def push(self, push: Push) -> Answer:
         """Send one change, once. Raises PushError unless IMSHOP said that it took the change."""
         reply = self._exchange.post(self.body(push))
-        fields = None if reply.flaw else fields_of(reply.body)
+        fields = None if reply.flaw else fields_of(reply.text)
         meaning = meaning_of(reply.status, fields)
         if meaning is TAKEN and fields:
             return self._answer(reply.status, fields)
         raise meaning.error(
             reply.status,
-            seconds_to_wait(reply.headers.get("Retry-After"), self._clock()) if meaning in (BUSY, FAILING) else None,
+            seconds_to_wait(reply.headers, self._clock()) if meaning in (BUSY, FAILING) else None,
             flaw=reply.flaw or "does not say whether it worked",
             host=self._redirects_to(reply),
             quote=self._quote(reply, fields),
@@ -132,7 +132,7 @@ class Imshop:
     def _quote(self, reply: Reply, fields: Fields | None) -> str:
         """IMSHOP's own words where there are any, else how the body begins."""
         message = scalar(fields, "message") if fields else None
-        words = self._plain(message or reply.body.decode(errors="replace"))
+        words = self._plain(message or words_of(reply.text))
         return f": “{words}”" if words else ""
 
     def _redirects_to(self, reply: Reply) -> str:

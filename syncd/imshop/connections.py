@@ -1,7 +1,6 @@
 """The connections that pushes go over: bounded in time and size, and their failures told apart.
 
-They are urllib3's own, made to count a time-out once from the start, to stop an answer that does not end, and to raise
-PushError for whatever fails before anything is sent.
+They are those of all clients here, made to raise PushError for whatever fails before anything is sent.
 
 A request that did not get through must not get through later, when the order's next status has been told. The kernel
 would go on sending it for a quarter of an hour, even for a process that is dead. So what is not acknowledged within
@@ -15,16 +14,15 @@ import socket
 import ssl
 import struct
 import time
-from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from requests.adapters import HTTPAdapter
 from requests.exceptions import InvalidProxyURL
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, ProxyManager
+from urllib3 import ProxyManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError, SSLError
 
-from syncd.http import BoundedResponse
+from syncd.http import connections as http_connections
+from syncd.http.connections import BoundedResponse, Connection, SocketOptions, TlsConnection, root_cause
 from syncd.imshop.answers import TLS, UNREACHABLE, printable
 
 
@@ -34,11 +32,9 @@ def certificate_ends(sock: object) -> datetime | None:
     return datetime.fromtimestamp(ssl.cert_time_to_seconds(certificate["notAfter"]), UTC) if certificate else None
 
 
-def root_cause(error: BaseException) -> str:
-    """The words of the error that lies under those of urllib3 and requests, which quote the URL."""
-    while inner := error.__cause__ or error.__context__:
-        error = inner
-    return printable(str(getattr(error, "strerror", None) or error) or type(error).__name__)
+def why(error: BaseException) -> str:
+    """What lies under the errors of urllib3 and requests, whose own texts quote the URL."""
+    return printable(root_cause(error)[1])
 
 
 BOOTTIME = time.CLOCK_BOOTTIME  # runs on while this process is frozen
@@ -48,7 +44,7 @@ class _Response(BoundedResponse):
     allowance = 256 * 1024
 
 
-class _Connection(HTTPConnection):
+class _Connection(Connection):
     """Tells what fails before anything is sent, and so cannot have been applied, from what fails later.
 
     PushError is neither an OSError nor urllib3's, so it comes through urllib3 and requests as it is.
@@ -66,16 +62,16 @@ class _Connection(HTTPConnection):
                 self.close()
                 raise TimeoutError("connecting took too long")
         except (ssl.SSLError, SSLError) as error:
-            raise TLS.error(host=self._tunnel_host or self.host, why=root_cause(error)) from None
+            raise TLS.error(host=self._tunnel_host or self.host, why=why(error)) from None
         except (OSError, HTTPError, http.client.HTTPException) as error:
-            raise UNREACHABLE.error(host=self.host, why=root_cause(error)) from None
+            raise UNREACHABLE.error(host=self.host, why=why(error)) from None
 
 
-class _TlsConnection(_Connection, HTTPSConnection):
+class _TlsConnection(_Connection, TlsConnection):
     pass
 
 
-class Pool(HTTPConnectionPool):
+class Pool(http_connections.Pool):
     ConnectionCls = _Connection
 
     def opened(self, seconds: float) -> HTTPConnection:
@@ -87,7 +83,7 @@ class Pool(HTTPConnectionPool):
         return connection
 
 
-class TlsPool(HTTPSConnectionPool):
+class TlsPool(http_connections.TlsPool):
     ConnectionCls = _TlsConnection
 
     def opened(self, seconds: float) -> HTTPSConnection:
@@ -105,7 +101,7 @@ class TlsPool(HTTPSConnectionPool):
 _POOLS = {"http": Pool, "https": TlsPool}
 
 
-def _options(timeout_seconds: float) -> Sequence[tuple[int, int, int | bytes]]:
+def _options(timeout_seconds: float) -> SocketOptions:
     """Of each connection's socket. See above."""
     dropped = (socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     return [
@@ -115,18 +111,13 @@ def _options(timeout_seconds: float) -> Sequence[tuple[int, int, int | bytes]]:
     ]
 
 
-class Adapter(HTTPAdapter):
+class Adapter(http_connections.Adapter):
     """requests' adapter for one endpoint, with the connections above. `timeout_seconds`: of one push."""
 
     def __init__(self, connections: int, timeout_seconds: float) -> None:
-        super().__init__(pool_connections=1, pool_maxsize=connections, max_retries=0, pool_block=True)
-        self._options = _options(timeout_seconds)
-        self.poolmanager.connection_pool_kw["socket_options"] = self._options
-        self.poolmanager.pool_classes_by_scheme = _POOLS
+        super().__init__(_POOLS, connections, _options(timeout_seconds))
 
     def proxy_manager_for(self, proxy: str, **proxy_kwargs: object) -> ProxyManager:
         if proxy.lower().startswith("socks"):  # its connections are of another kind, without the bounds above
             raise InvalidProxyURL
-        manager: ProxyManager = super().proxy_manager_for(proxy, socket_options=self._options, **proxy_kwargs)
-        manager.pool_classes_by_scheme = _POOLS
-        return manager
+        return super().proxy_manager_for(proxy, **proxy_kwargs)

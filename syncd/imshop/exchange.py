@@ -6,13 +6,11 @@ read a redirect's whole body, keep cookies and look up the environment for every
 
 from __future__ import annotations
 
-import logging
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
-from urllib.parse import urlsplit
 
 import requests
 from requests.utils import select_proxy
@@ -20,23 +18,22 @@ from urllib3 import BaseHTTPResponse, Timeout
 from urllib3.exceptions import HTTPError
 
 from syncd.errors import SettingsError
-from syncd.http import decompressed, is_compressed, proxies_and_trust
+from syncd.http.addresses import origin, shown
+from syncd.http.answers import TooLongError, body_of, is_packed, text_of
+from syncd.http.connections import Way
 from syncd.imshop.answers import SILENT, TEXT_LIMIT
-from syncd.imshop.connections import Adapter, Pool, TlsPool, certificate_ends, root_cause
+from syncd.imshop.connections import Adapter, Pool, TlsPool, certificate_ends, why
 
 BODY_LIMIT = 64 * 1024
-
-# urllib3 writes the URL, token and all, into its debug lines and its warning about an odd header.
-logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a server answered. `flaw` says why `body` is not the whole of it, or None."""
+    """What a server answered. `flaw` says why `text` is not the whole of it, or None."""
 
     status: int
     headers: Mapping[str, str]
-    body: bytes
+    text: str
     flaw: str | None
 
 
@@ -66,14 +63,13 @@ class Exchange:
         self._adapter = Adapter(connections, timeout_seconds)
         # A connection gets half of the time, so that what remains is enough for a TLS handshake or an answer.
         self._timeout = Timeout(connect=timeout_seconds / 2, total=timeout_seconds)
-        with requests.Session() as session:
-            self._proxies, trust = proxies_and_trust(session, url)
-        parts = urlsplit(url)
-        self._pool = self._pool_with(trust)
+        way = Way.to(url)
+        self._proxies = way.proxies
+        self._pool = self._pool_with(way.trust)
         # The path, or the whole URL where a proxy is to read it.
         self._target = self._adapter.request_url(self._request, self._proxies)
         self._headers = {name: value for name, value in self._request.headers.items() if name != "Content-Length"}
-        self._host = f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
+        self._host = shown(url)
 
     def post(self, body: bytes) -> Reply:
         """Send `body` once and return the reply, whatever it says. No redirect is followed, nothing is sent again.
@@ -96,7 +92,7 @@ class Exchange:
                 decode_content=False,
             )
         except HTTPError as error:
-            why = self._redact(root_cause(error))[:TEXT_LIMIT]
+            reason = self._redact(why(error))[:TEXT_LIMIT]
         else:
             try:
                 return Reply(response.status, response.headers, *_read(response))
@@ -104,7 +100,7 @@ class Exchange:
                 response.close()  # closes the connection too, unless the answer was read to its end
                 response.release_conn()
         # Raised out here, it drags along neither their text, which quotes the URL with its token, nor their sockets.
-        raise SILENT.error(host=self._host, why=why)
+        raise SILENT.error(host=self._host, why=reason)
 
     def connect(self, seconds: float) -> Connected:
         """Open a connection as `post` would, and close it: nothing is sent. PushError: UNREACHABLE or TLS."""
@@ -143,7 +139,7 @@ def _prepared(url: str, headers: Mapping[str, str]) -> requests.PreparedRequest:
     """The request that every push copies: preparing one costs more than sending it."""
     try:
         request = requests.Request("POST", url).prepare()
-        if urlsplit(url).scheme.lower() not in ("http", "https"):
+        if origin(url)[0] not in ("http", "https"):
             raise requests.exceptions.InvalidSchema
     except (requests.RequestException, ValueError):  # their text quotes the URL
         fault = "SYNCD_IMSHOP__URL: must be an http or https URL, whole as IMSHOP's manager issued it"
@@ -152,26 +148,15 @@ def _prepared(url: str, headers: Mapping[str, str]) -> requests.PreparedRequest:
     return request
 
 
-def _read(response: BaseHTTPResponse) -> tuple[bytes, str | None]:
-    """The body, decoded, as far as it can be read and no further than BODY_LIMIT; and what is wrong with it."""
-    body = b""
+def _read(response: BaseHTTPResponse) -> tuple[str, str | None]:
+    """The body as text, and what is wrong with it. Where it may not be whole there is none."""
     try:
-        while len(body) <= BODY_LIMIT and (chunk := response.read(BODY_LIMIT + 1 - len(body))):
-            body += chunk
-        if is_compressed(response.headers):  # though none was accepted
-            body = _decompressed(body)
+        text = text_of(body_of(response, BODY_LIMIT), response.headers)
+    except TooLongError:
+        return "", "is longer than 64 KiB"
     except (HTTPError, ValueError, ConnectionError):  # ValueError: http.client, of a negative chunk size
-        return body, "broke off"
+        return "", "broke off"
     except zlib.error:
-        return b"", "is compressed in a way that was not asked for"
-    return (body, None) if len(body) <= BODY_LIMIT else (body[:BODY_LIMIT], "is longer than 64 KiB")
-
-
-def _decompressed(body: bytes) -> bytes:
-    """No more of it than is looked at."""
-    found = b""
-    for chunk in decompressed([body], BODY_LIMIT + 1):
-        found += chunk
-        if len(found) > BODY_LIMIT:
-            break
-    return found
+        return "", "is compressed in a way that cannot be undone"
+    has_flaw = is_packed(response.headers) and not text.startswith("{")  # it may have been unpacked on its way
+    return text, "is compressed in a way that was not asked for" if has_flaw else None

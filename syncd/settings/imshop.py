@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
 
+from syncd.http.addresses import is_insecure_remote
 from syncd.settings import urls
 from syncd.settings.group import Group, Lower, Masked
 from syncd.settings.values import duration, number, whole_number, within
@@ -50,7 +51,7 @@ class Imshop(Group):
     @field_validator("url")
     @classmethod
     def _encrypted_or_loopback(cls, url: SecretStr, info: ValidationInfo) -> SecretStr:
-        if not info.data.get("allow_http", True) and urls.is_plain_http_abroad(url.get_secret_value()):
+        if not info.data.get("allow_http", True) and is_insecure_remote(url.get_secret_value()):
             raise ValueError(
                 "is plain http:// to another machine, so that key and orders would travel unencrypted; "
                 "write https://, or set SYNCD_IMSHOP__ALLOW_HTTP=true"

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from contextlib import suppress
-from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -43,7 +42,7 @@ def no_placeholder(text: str) -> str:
 
 
 def imshop_url(text: str) -> str:
-    """An http(s) URL with a host. Whether plain http is allowed there is for `is_plain_http_abroad` to say."""
+    """An http(s) URL with a host. Whether plain http is allowed there is for `is_insecure_remote` to say."""
     no_placeholder(text)
     if re.search(r"[\s\x00-\x1f]", text):
         raise ValueError("holds white space; write the URL on one line, as IMSHOP's manager gave it")
@@ -51,11 +50,6 @@ def imshop_url(text: str) -> str:
     if not re.match(r"https?://", text, re.IGNORECASE) or not _host(text):
         raise ValueError("is not a URL of the form https://host/path; write it as IMSHOP's manager gave it")
     return text
-
-
-def is_plain_http_abroad(url: str) -> bool:
-    """The key and the orders would cross a network unencrypted."""
-    return urlsplit(url).scheme == "http" and not _is_loopback(_host(url) or "")
 
 
 def one_login(text: str) -> str:
@@ -81,13 +75,6 @@ def _host(url: str) -> str | None:
         parts = urlsplit(url)
         return parts.hostname if parts.port != 0 else None
     return None
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def api_key(text: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Event
 from typing import Any, cast
 
 import pytest
@@ -197,9 +198,9 @@ def test_one_page_that_is_full_may_not_be_all(patient: Patient, shop: ApiShop, p
         "SYNCD_SOURCE__QUERY_PARAMS__PER_PAGE": "{limit}",
         "SYNCD_SOURCE__BATCH": "3",
     }
-    full = "the API shows one page, and that is full: 3 orders If the shop has more, they are never seen: check"
+    full = "the API shows one page of 3 orders, but it is as long as a page may be If the shop has more, they are never"
     assert full in patient.found("source", "warning")
-    assert "that is full" not in patient.found("source", SYNCD_SOURCE__BATCH="4")
+    assert "as a page may be" not in patient.found("source", SYNCD_SOURCE__BATCH="4")
 
 
 def test_a_field_that_finds_nothing_is_named(patient: Patient, shop: ApiShop) -> None:
@@ -264,3 +265,88 @@ def test_keyset_by_time_alone_is_told(patient: Patient, shop: ApiShop) -> None:
     assert "pages go on by {since} alone" in patient.found("source", "warning")
     params = '{"since": "{since}", "from_id": "{last_id}"}'
     assert "{since} alone" not in patient.found("source", SYNCD_SOURCE__QUERY_PARAMS=params)
+
+
+def test_the_newest_order_is_expected_back_from_a_poll(patient: Patient, shop: ApiShop) -> None:
+    shop.add(*((str(number), "new", NOW - timedelta(minutes=10 - number)) for number in range(9)))
+    assert "a poll from just before order 8 (updated_at " in patient.found("source", "ok")
+    earlier = NOW.replace(microsecond=0) - timedelta(minutes=7, seconds=1)
+    assert f"it asks with {{since}} {earlier.isoformat()}" in patient.found("source", "ok")
+
+
+@pytest.mark.parametrize(
+    ("ahead", "says"),
+    [
+        (
+            timedelta(hours=6),
+            "It comes where {since} is 14 h earlier: the API reads it in another zone Set SYNCD_SOURCE__",
+        ),
+        (timedelta(days=400), "Set SYNCD_SOURCE__SINCE_FORMAT as the API reads {since}"),
+    ],
+)
+def test_a_since_that_the_api_reads_otherwise_is_told(
+    patient: Patient, shop: ApiShop, ahead: timedelta, says: str
+) -> None:
+    shop.add(("1", "new", NOW - timedelta(days=3)), ("2", "new", NOW))
+    read = shop._read
+    shop._read = lambda since: read(since) + (ahead if "1970" not in since else timedelta())  # type: ignore[method-assign]
+    found = patient.found("source", "warning")
+    assert "a poll does not find order 2 (updated_at " in found
+    assert "though it asks with {since} " in found
+    assert says in found
+    assert "Until then every change waits for the full compare (SYNCD_POLL__RECONCILE)" in found
+
+
+def test_a_since_that_is_not_heeded_is_told(patient: Patient, shop: ApiShop) -> None:
+    shop.add(("1", "new", NOW - timedelta(days=3)), ("2", "new", NOW))
+    heeding = shop._since
+    shop._since = lambda *_: heeding(None, None)  # type: ignore[method-assign] # a shop with a bug
+    found = patient.found("source", "warning")
+    assert "the API does not heed {since}: polls get orders that changed long before" in found
+
+
+def test_orders_of_the_future_are_expected_from_no_poll(patient: Patient, shop: ApiShop) -> None:
+    shop.add(("1", "new", NOW + timedelta(days=3)), ("2", "new", None))
+    assert "a poll" not in patient.found("source", SYNCD_SOURCE__FIELDS=json.dumps(FIELDS))
+
+
+def test_a_feed_is_expected_to_give_its_newest_event_back(patient: Patient, feed: Feed) -> None:
+    feed.add((1, "A", "new"), (2000, "B", "new"))
+    assert "a poll from just before order B (sequence 2000) finds it: it asks with {since} 999" in patient.found(
+        "source"
+    )
+
+
+def test_few_orders_are_asked_for(patient: Patient, shop: ApiShop) -> None:
+    shop.add(*((str(number), "new", NOW - timedelta(minutes=number)) for number in range(50)))
+    patient.env |= {"SYNCD_SOURCE__QUERY_PARAMS__PER_PAGE": "{limit}", "SYNCD_SOURCE__BATCH": "10"}
+    assert "a poll from just before order " in patient.found("source", "ok")
+    assert not any("&page=2" in target for target in shop.asked)
+    assert len(shop.asked) <= 4
+
+
+@pytest.mark.parametrize("more", [{"total": 7}, {"next": "/orders?page=2"}, {"has_more": True}])
+def test_an_answer_that_says_there_is_more_is_told(patient: Patient, shop: ApiShop, more: dict[str, Any]) -> None:
+    shop.add(("1", "new", NOW))
+    shop.bend = lambda answer: {**answer, "body": {**answer["body"], **more}}
+    found = patient.found("source", "warning", SYNCD_SOURCE__PAGING="none")
+    assert "the API shows one page of 1 orders, but its " in found
+    assert "they are never seen: check SYNCD_SOURCE__PAGING" in found
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_each_request_has_its_own_time(patient: Patient, shop: ApiShop, answers: bool) -> None:
+    """Together they take longer than one may."""
+    shop.add(("1", "new", NOW))
+    patient.seconds = 0.1
+    waiting = Event()
+
+    def slowly(answer: dict[str, Any]) -> dict[str, Any]:
+        waiting.wait(0.6 if answers else 3)
+        return answer
+
+    shop.bend = slowly
+    found = patient.found("source", SYNCD_SOURCE__TIMEOUT="1s")
+    assert ("a poll from just before order 1 " in found) is answers
+    assert ("did not answer within SYNCD_SOURCE__TIMEOUT" in found) is not answers
+    waiting.set()

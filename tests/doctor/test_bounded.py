@@ -58,3 +58,21 @@ def test_an_unforeseen_error_is_a_finding_and_its_traceback_is_logged(caplog: py
         (finding,) = bounded(Check("state", "Sound?", findings), BOUND)
     assert finding.text == "Sound? That failed in a way nobody foresaw (ZeroDivisionError)"
     assert [entry.message for entry in caplog.records] == ["check_crashed"]
+
+
+def test_the_time_is_counted_anew_with_each_step() -> None:
+    steps, over = iter(range(4)), Event()
+
+    def findings() -> Iterator[Finding]:
+        over.wait(BOUND)
+        yield ok("source", "done")
+
+    def progress() -> int:
+        """Goes on twice, and comes to an end."""
+        step = next(steps, 3)
+        if step == 3:
+            over.set()
+        return step
+
+    (found,) = bounded(Check("source", "Well?", findings, seconds=0.1, progress=progress), 0.01)
+    assert found.text == "done"

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from syncd.errors import SourceError
-from syncd.sources.api.answers import no_such_page
+from syncd.sources.api.answers import NO_CONTENT, Answer
 from syncd.sources.api.client import Client
 from syncd.sources.api.request import Template
 from syncd.sources.api.shape import Rows, Shape
+from syncd.sources.api.signs import PAGE_SIZES, counts_more, none_found, says_more
 
 PAGES_AT_MOST = 100_000
 _FIRST: Mapping[str, str | None] = {}
+Oddity: TypeAlias = Literal["page_names_itself", "more_pages"]
+Complain: TypeAlias = Callable[[Oddity, str], None]
+"""Takes what is odd but stops nothing, and the words for a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +41,9 @@ class Asking:
     """One pass over an API: asks for its pages, no more than are allowed.
 
     `since` goes into `{since}`; `write_since` makes such a text of an order's raw `updated_at` or `sequence`. `limit`:
-    rows a page. `keyset`: what follows is found in an item of a page, not in the answer. `complain` is told what
-    is odd but stops nothing.
+    rows a page. `keyset`: what follows is found in an item of a page, not in the answer. `settled`: orders were read
+    from there before, so that one may take less for granted that the settings are wrong. `confirm`: whether orders are
+    read from there now, if other ones are asked for; None: all are asked for as it is.
     """
 
     client: Client
@@ -49,9 +54,14 @@ class Asking:
     limit: int
     first_page: int
     keyset: bool
-    complain: Callable[[str], None]
+    complain: Complain
+    settled: bool
+    confirm: Callable[[], bool] | None
     asked: int = field(default=0, init=False)
-    first_items: list[Any] = field(default_factory=list, init=False)
+    shown: int = field(default=0, init=False)
+    first_answer: Answer | None = field(default=None, init=False)
+    first_part: Part | None = field(default=None, init=False)
+    first_items: Sequence[Any] = field(default=(), init=False)
 
     def is_full(self, part: Part, fullest: int) -> bool:
         """Whether there may be more than fits this page: it holds as many rows as were asked for, or as `fullest`."""
@@ -72,12 +82,53 @@ class Asking:
                 "SYNCD_SOURCE__QUERY_PARAMS ask for pages in the way it wants"
             )
         answer = self.client.get(url)
-        if answer.missing is not None and not may_be_missing:
-            raise no_such_page(self.client.host, answer.missing)
-        items = [] if answer.missing is not None else self.shape.items(answer.body, first=first)
-        rows = [self.shape.row(item) for item in items]
+        items = self._items(answer, first=first, may_be_missing=may_be_missing)
         if first:
-            self.first_items = items[:1]
+            self.first_answer, self.first_items = answer, items
+        self.shown += len(items)
+        rows = [self.shape.row(item) for item in items]
         following = [*map(self.shape.following, items)] if self.keyset else self.shape.following(answer.body)
         keys = [row if row[0] is not None else repr(item) for row, item in zip(rows, items, strict=True)]
-        return Part(answer.url, rows, keys, following, answer.link)
+        part = Part(answer.url, rows, keys, following, answer.link)
+        self.first_part = self.first_part or part
+        return part
+
+    def more(self) -> str | None:
+        """What the first answer says of more orders than have been shown, if it does. Where all were asked for, a
+        number that many an API has as the size of its pages says so too."""
+        answer = self.first_answer
+        if answer is None or answer.refusal is not None or not self.shown:
+            return None
+        said = says_more(answer, self.shape.place_of_items(answer.body), self.shown)
+        round_number = self.confirm is None and self.asked == 1 and self.shown in PAGE_SIZES
+        return said or (f"it shows just {self.shown} orders, as if that were a page of them" if round_number else None)
+
+    def _items(self, answer: Answer, *, first: bool, may_be_missing: bool) -> Sequence[Any]:
+        if answer.status in NO_CONTENT:
+            return []
+        if answer.refusal is None:
+            return self.shape.items(answer.body, first=first, settled=self.settled)
+        if may_be_missing:
+            self._note_an_early_end(answer)
+            return []
+        if first and self._says_none(answer):
+            return []
+        raise answer.refusal
+
+    def _says_none(self, answer: Answer) -> bool:
+        """Whether a 404 means that nothing changed, and not that the address is wrong: by its own words, else because
+        orders are read from there if all are asked for."""
+        if answer.status != 404 or self.confirm is None:
+            return False
+        return none_found(answer.said) or self.confirm()
+
+    def _note_an_early_end(self, answer: Answer) -> None:
+        start = self.first_answer
+        if answer.status == 404 or self.confirm is not None or start is None:
+            return
+        if why := counts_more(start, self.shape.place_of_items(start.body), self.shown):
+            self.complain(
+                "more_pages",
+                f"the API refuses page {self.asked} (HTTP {answer.status}). That is taken for the end, after "
+                f"{self.shown} orders, but {why}: check SYNCD_SOURCE__PAGING and SYNCD_SOURCE__QUERY_PARAMS",
+            )

@@ -6,8 +6,6 @@ followed to where the credentials do not belong.
 
 from __future__ import annotations
 
-import http.cookiejar
-import logging
 import time
 import zlib
 from collections.abc import Callable, Mapping
@@ -15,23 +13,23 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from threading import Lock
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 import requests
 from urllib3.exceptions import HTTPError
 
 from syncd import __version__
 from syncd.errors import SourceError
-from syncd.http import Adapter, AsGiven, TooLongError, body_of, proxies_and_trust
-from syncd.sources.api.answers import BODY_LIMIT, Answer, Reply, answer_of, moment_of, origin, quote, why_not
+from syncd.http.addresses import origin, shown
+from syncd.http.answers import TooLongError, body_of, moment_of, seconds_to_wait, text_of
+from syncd.http.connections import Way, new_session, send
+from syncd.sources.api.answers import BODY_LIMIT, Answer, Reply, answer_of, letters, quoted_of, why_not
 
 REDIRECTS_AT_MOST = 5
 TRIES = 3
 FIRST_PAUSE = 0.5
 WAIT_AT_MOST = 120.0
 """Seconds that one page may wait because the API asked for it. Who asks for more is left alone until then."""
-
-logging.getLogger("urllib3").setLevel(logging.ERROR)  # it writes whole URLs, with their secrets
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,21 +65,17 @@ class Client:
         self._next_at = 0.0
         self._busy = ""  # how the last answer put the request off
         self._ahead: timedelta = timedelta()
-        self._session = requests.Session()
-        self._session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
-        self._session.auth = AsGiven()
+        self.requests = 0
+        self._session = new_session()
         self._session.headers.update({"Accept": "application/json", "Accept-Encoding": "gzip"})
         self._session.headers.update({"User-Agent": f"syncd/{__version__}", **self.headers})
-        for scheme in ("http://", "https://"):
-            self._session.mount(scheme, Adapter())
-        self._proxies, self._verify = proxies_and_trust(self._session, self.base_url)
+        self._way = Way.to(self.base_url)
         self._one_at_a_time = Lock()
 
     @property
     def host(self) -> str:
         """For a person: without credentials."""
-        parts = urlsplit(self.base_url)
-        return f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
+        return shown(self.base_url)
 
     def present(self) -> datetime:
         """The API's own clock, as its last answer showed it in `Date`; before the first, the clock of this machine."""
@@ -109,9 +103,9 @@ class Client:
                 continue
             if reply.status not in (429, 503):
                 return answer_of(reply, self.host, self.redact)
-            asked = reply.seconds_to_wait(self.wait_in_milliseconds, self.present())
+            asked = seconds_to_wait(reply.headers, self.present(), self.wait_in_milliseconds) or None
             busy = f"is busy (HTTP {reply.status})" if asked is None else "asks to wait"
-            self._busy = f"{busy}{quote(reply, self.redact)}"
+            self._busy = f"{busy}{quoted_of(reply, self.redact)}"
             # Who asks for next to nothing, again and again, is waited for longer each time.
             self._wait_for(waited + 1 if asked is None else max(asked, waited / 10))
 
@@ -142,12 +136,23 @@ class Client:
             reply = self._asked(url)
             if not _leads_on(reply.status, reply.headers):
                 return reply
-            url = urljoin(url, reply.headers["Location"])
-            self._stay_at_home(url, "redirects")
+            url = self.joined(url, letters(reply.headers["Location"]), "redirects")
         raise SourceError(f"{self.host} redirects in a circle. Check SYNCD_SOURCE__URL")
 
+    def joined(self, url: str, leads_to: str, how: str = "sends") -> str:
+        """Where an answer from `url` leads. SourceError: nowhere, or to another host."""
+        try:
+            url = urljoin(url, leads_to)
+        except ValueError:
+            raise self._lost(how) from None
+        self._stay_at_home(url, how)
+        return url
+
     def _stay_at_home(self, url: str, how: str) -> None:
-        scheme, host, port = origin(url)
+        try:
+            scheme, host, port = origin(url)
+        except ValueError:
+            raise self._lost(how) from None
         encrypted_alike = self._origin == ("http", host, 80) and (scheme, port) == ("https", 443)
         if (scheme, host, port) != self._origin and not encrypted_alike:
             raise SourceError(
@@ -155,17 +160,17 @@ class Client:
                 "If that is the shop, write it in SYNCD_SOURCE__URL"
             )
 
+    def _lost(self, how: str) -> SourceError:
+        return SourceError(f"{self.host} {how} to what is no URL. Check SYNCD_SOURCE__URL and SYNCD_SOURCE__NEXT")
+
     def _asked(self, url: str) -> Reply:
+        self.requests += 1
         try:
-            request = self._session.prepare_request(requests.Request("GET", url))
-            # Not by the session: it reads the body of a redirect, whatever its size, and decodes it.
-            response = self._session.get_adapter(url).send(
-                request, stream=True, timeout=self.timeout, proxies=self._proxies, verify=self._verify
-            )
-            with closing(response):
+            with closing(send(self._session, requests.Request("GET", url), self.timeout, self._way)) as response:
                 self._note_date(response.headers.get("Date"))
                 body = b"" if _leads_on(response.status_code, response.headers) else body_of(response.raw, BODY_LIMIT)
-                return Reply(url, response.status_code, response.headers, body)
+                text = text_of(body, response.headers)
+                return Reply(url, response.status_code, response.headers, text)
         except TooLongError:
             raise SourceError(
                 "the API's answer is longer than 32 MiB. Lower SYNCD_SOURCE__BATCH, or ask for less"
@@ -174,7 +179,7 @@ class Client:
             raise self._fault(error) from None
 
     def _note_date(self, date: str | None) -> None:
-        if said := moment_of(date or ""):
+        if said := moment_of(date):
             self._ahead = said - self.clocks.now()
 
     def _fault(self, error: Exception) -> SourceError:

@@ -75,7 +75,11 @@ class Dated:
 
     def again(self, cursor: str) -> Iterator[Rows]:
         """What a poll from there would read."""
-        return self.pages(self._since(Span.of(cursor)))
+        return self.pages(self.since(cursor))
+
+    def since(self, cursor: str) -> datetime:
+        """From when on a poll asks that has this cursor."""
+        return self._since(Span.of(cursor))
 
     def _since(self, span: Span) -> datetime:
         raw: Raw | None = load(span.since)

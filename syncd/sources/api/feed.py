@@ -44,12 +44,16 @@ class Feed:
             cursor=count.cursor,
             repeats=Repeats(known=True),
         )
-        return gathering.pages(self._from(count.since(self.lookback_rows)))
+        return gathering.pages(self._from(self.behind(count)))
 
-    def _from(self, since: int | None) -> Iterator[Rows]:
-        """The events numbered so and higher: of an API that gives those behind a number, one less is asked for. Where
-        there are none, not even the one that is the cursor, the feed starts anew with lower numbers, or is empty."""
-        behind = ALL_EVENTS if since is None else max(since - 1, ALL_EVENTS)
+    def behind(self, count: Counting) -> int:
+        """Behind which number a poll asks: of an API that gives those behind a number, one less is asked for."""
+        since = count.since(self.lookback_rows)
+        return ALL_EVENTS if since is None else max(since - 1, ALL_EVENTS)
+
+    def _from(self, behind: int) -> Iterator[Rows]:
+        """The events from there on. Where there are none, not even the one that is the cursor, the feed starts anew
+        with lower numbers, or is empty."""
         found = self.events(behind)
         first = next(found, None)
         if first is None and behind > ALL_EVENTS:

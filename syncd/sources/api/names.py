@@ -9,7 +9,6 @@ in a circle.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from urllib.parse import urljoin
 
 from syncd.errors import SourceError
 from syncd.sources.api.asking import Asking, Part
@@ -47,8 +46,9 @@ def _by_next(asking: Asking, name_of: Callable[[Part], str | None]) -> Iterator[
                 if not fullest or _at_one_time(asking, part):
                     raise _leads_back("a full page names itself as the next one")
                 asking.complain(
+                    "page_names_itself",
                     "a full page of the API names itself as the next one. It is taken for the last: if the shop has "
-                    "orders that syncd does not know, check SYNCD_SOURCE__PAGING and SYNCD_SOURCE__NEXT"
+                    "orders that syncd does not know, check SYNCD_SOURCE__PAGING and SYNCD_SOURCE__NEXT",
                 )
             return
         if turns.comes_back(following):
@@ -75,13 +75,13 @@ def by_cursor(asking: Asking) -> Iterator[Rows]:
             return None
         if isinstance(found, dict | list):
             raise SourceError("SYNCD_SOURCE__NEXT finds no text or number. Let it lead to the cursor of the next page")
-        return str(found) if asking.template.has("cursor") else urljoin(part.url, str(found))
+        return str(found) if asking.template.has("cursor") else asking.client.joined(part.url, str(found))
 
     return _by_next(asking, name_of)
 
 
 def by_link(asking: Asking) -> Iterator[Rows]:
-    return _by_next(asking, lambda part: part.link and urljoin(part.url, part.link))
+    return _by_next(asking, lambda part: part.link and asking.client.joined(part.url, part.link))
 
 
 def _leads_back(how: str) -> SourceError:

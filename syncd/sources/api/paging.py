@@ -24,6 +24,12 @@ def rows(asking: Asking, paging: Paging) -> Iterator[Rows]:
 
 def _none(asking: Asking) -> Iterator[Rows]:
     yield asking.part().rows
+    if why := asking.more():
+        asking.complain(
+            "more_pages",
+            f"there seem to be more orders than the API's one answer shows: {why}. Those are never seen. Set "
+            "SYNCD_SOURCE__PAGING, or have the API give all orders at once",
+        )
 
 
 _PAGINGS: Mapping[Paging, Callable[[Asking], Iterator[Rows]]] = {

@@ -7,6 +7,7 @@ so that one odd order does not stop the reading of the rest.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -18,7 +19,9 @@ from jmespath.exceptions import JMESPathError, JMESPathTypeError
 from jmespath.visitor import TreeInterpreter
 
 from syncd.errors import SourceError
+from syncd.http.answers import says_wrong, words_in
 from syncd.model import Order, Skipped
+from syncd.sources.api.signs import is_beyond, none_found, totals, went_wrong
 from syncd.sources.columns import REQUIRED, Fault, Layout, Meaning, OptionalFields, readable
 
 Row: TypeAlias = tuple[Any, ...]
@@ -28,6 +31,7 @@ Path: TypeAlias = Callable[[Any], Any]
 """What a JMESPath finds in something. JMESPathError, TypeError, ValueError."""
 
 _WHOLE = "@"
+ITEMS = "SYNCD_SOURCE__ITEMS"
 FIND_ITEMS = "SYNCD_SOURCE__FIND_ITEMS"
 _INTERPRETER = TreeInterpreter()
 """One for all, for it remembers what to call: the library's `search` makes one each time, and takes twice as long."""
@@ -77,12 +81,15 @@ class Shape:
         *,
         where: str | None = None,
         name_of: Callable[[str], str | None] = lambda _code: None,
+        redact: Callable[[str], str] = str,
     ) -> None:
         for name in REQUIRED:
             if name not in fields:
                 raise SourceError(f"{_variable(name)} is not set: it leads to the {name} in an order of the API")
         self._items_path = items or _WHOLE
-        self._items = _compiled("SYNCD_SOURCE__ITEMS", self._items_path)
+        self._items = _compiled(ITEMS, self._items_path)
+        self._steps = _steps(jmespath.compile(self._items_path).parsed)
+        self._redact = redact
         self._next = _compiled("SYNCD_SOURCE__NEXT", following) if following else None
         compiled = {name: _compiled(_variable(name), path) for name, path in fields.items()}
         self._where = _compiled("SYNCD_SOURCE__WHERE", where) if where else None
@@ -94,16 +101,89 @@ class Shape:
     def has_next(self) -> bool:
         return self._next is not None
 
-    def items(self, body: Any, *, first: bool) -> list[Any]:
-        """The orders in an answer. SourceError: there is no list of them; behind the `first` page null is an empty one,
-        which is how some shops write it."""
-        found = _search("SYNCD_SOURCE__ITEMS", self._items, body)
-        return [] if found is None and not first else _list("SYNCD_SOURCE__ITEMS", self._items_path, found, body)
+    def place_of_items(self, body: Any) -> Any:
+        """What stands in an answer where the orders do."""
+        return _search(ITEMS, self._items, body)
+
+    def items(self, body: Any, *, first: bool, settled: bool) -> list[Any]:
+        """The orders in an answer: a list of them, one by itself, as converters from XML write it, or several by their
+        keys, as PHP does. `first`: of the first page; `settled`: orders were read here before. SourceError: what it
+        is cannot be told, or it says that something went wrong."""
+        found = self.place_of_items(body)
+        orders = self._orders_in(found, body, settled=settled)
+        if orders:
+            return orders
+        if says_wrong(body):
+            words = words_in(body)
+            if not ((settled and none_found(words)) if first else is_beyond(words)):
+                raise went_wrong(body, self._redact)
+            return []
+        if orders is not None or self.is_empty(body, settled=settled) or (found is None and not first):
+            return []
+        raise self._unclear(found, body)
+
+    def is_empty(self, body: Any, *, settled: bool) -> bool:
+        """Whether an answer says that there are no orders: there is nothing where they would stand, or it counts none.
+        What has nothing in it at all says so where orders were read before: else the address may be wrong."""
+        if _is_nothing(body):
+            return settled or self._steps == []
+        here = body
+        for step in self._steps or ():
+            if not isinstance(here, dict) or step not in here:
+                break
+            here = here[step]
+            if _is_nothing(here):
+                return True
+        counts = totals(body, None)
+        return bool(counts) and not any(counts)
+
+    def _orders_in(self, found: Any, body: Any, *, settled: bool) -> list[Any] | None:
+        """None: it is no list, nor anything else that is clearly made of orders."""
+        if isinstance(found, list):
+            alone = found[0] if len(found) == 1 else None
+            if not isinstance(alone, dict):
+                return found
+            return (self._in_object(alone) or found) if alone else []
+        if not isinstance(found, dict):
+            return None
+        if self._items_path == _WHOLE and not (settled and (self.layout.cursor or not says_wrong(body))):
+            return None  # what describes an error may have an id and a status too
+        return self._in_object(found)
+
+    def _in_object(self, found: dict[str, Any]) -> list[Any] | None:
+        """It, if it is an order; its values, if they are orders."""
+        if self._is_order(found):
+            return [found]
+        values = [*found.values()]
+        if all(isinstance(value, dict) and self._has(value, "order_id") for value in values):
+            return values if any(map(self._is_order, values)) else None
+        return None
+
+    def _is_order(self, item: Any) -> bool:
+        return all(self._has(item, name) for name in (*REQUIRED, self.layout.cursor) if name)
+
+    def _has(self, item: Any, name: str) -> bool:
+        value = self.layout.value(self.row(item), name)
+        return value is not None and not isinstance(value, Fault)
+
+    def _unclear(self, found: Any, body: Any) -> SourceError:
+        path = self._items_path
+        advice = f"if it is one order, a list or nothing, as it comes, write [{path}][], which reads all of these"
+        if isinstance(found, dict) and found and all(isinstance(value, dict) for value in found.values()):
+            every = "*" if path == _WHOLE else f"{path}.*"
+            advice = f"if the orders are its values, write {every}, and an id must stand in each"
+        return _no_list(ITEMS, path, found, body, advice)
 
     def found(self, path: str | None, body: Any) -> list[Any]:
-        """The orders in the answer to what asks for one of them: by SYNCD_SOURCE__FIND_ITEMS, or the answer itself."""
+        """The orders in the answer to what asks for one of them: by SYNCD_SOURCE__FIND_ITEMS, or the answer itself.
+        SourceError, unless it says that there is none."""
         path = path or _WHOLE
         found = _search(FIND_ITEMS, _compiled(FIND_ITEMS, path), body)
+        is_order = all(self._has(found, name) for name in REQUIRED)
+        if says_wrong(body) and not is_order and not (isinstance(found, list) and found):
+            if re.search(r"not.?found|не найден|no such|unknown", words_in(body), re.IGNORECASE):
+                return []
+            raise went_wrong(body, self._redact)
         if found is None or isinstance(found, dict):
             return [found] if found else []
         return _list(FIND_ITEMS, path, found, body)
@@ -177,10 +257,16 @@ def _search(variable: str, path: Path, found_in: Any) -> Any:
 def _list(variable: str, path: str, found: Any, body: Any) -> list[Any]:
     if isinstance(found, list):
         return found
+    if says_wrong(body):
+        raise went_wrong(body)
+    raise _no_list(variable, path, found, body)
+
+
+def _no_list(variable: str, path: str, found: Any, body: Any, advice: str = "") -> SourceError:
     what = "nothing" if found is None else f"{_KINDS[type(found)]}, not a list,"
-    raise SourceError(
+    return SourceError(
         f"{variable} ({path}) finds {what} in the API's answer, which is {_looks(body)}. "
-        "Write the JMESPath that leads to the list"
+        f"Write the JMESPath that leads to the list{advice and '; '}{advice}"
     )
 
 
@@ -203,3 +289,21 @@ def _looks(value: Any) -> str:
         case list():
             return f"a list of {len(value)}"
     return "null" if value is None else _KINDS.get(type(value), "a value")
+
+
+def _steps(path: Mapping[str, Any]) -> Sequence[str] | None:
+    """The names that a JMESPath leads through, one in the other; None: it does more than that."""
+    match path:
+        case {"type": "current"}:
+            return []
+        case {"type": "field", "value": str(name)}:
+            return [name]
+        case {"type": "subexpression", "children": [*children]}:
+            parts = [_steps(child) for child in children]
+            return None if None in parts else [name for part in parts for name in part or ()]
+    return None
+
+
+def _is_nothing(value: Any) -> bool:
+    """As Go, PHP and converters from XML write an empty list."""
+    return value is None or (isinstance(value, dict | list | str) and not value)

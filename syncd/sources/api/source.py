@@ -15,9 +15,10 @@ from itertools import chain
 from typing import Any, ClassVar
 
 from syncd.errors import SourceError
-from syncd.http import authorization, without_login
+from syncd.http.addresses import authorization, without_login
 from syncd.model import Order, Page
-from syncd.sources.api.asking import Asking
+from syncd.sources import counting
+from syncd.sources.api.asking import Asking, Complain, Oddity
 from syncd.sources.api.client import Client, Clocks
 from syncd.sources.api.dated import Dated
 from syncd.sources.api.feed import ALL_EVENTS, Feed
@@ -30,12 +31,14 @@ from syncd.sources.api.statuses import StatusList, StatusNames
 from syncd.sources.columns import NO_KEYS, Meaning, readable
 from syncd.sources.counting import Counting, number
 from syncd.sources.dictionary import StatusCount, Tally, listed
-from syncd.sources.following import EPOCH, Following
+from syncd.sources.following import EPOCH, Following, dump
 from syncd.sources.timestamps import instant, moment
 from syncd.templates import Template as OneOrder
 from syncd.templates import url_template
 
 ONE_BY_ONE_AT_MOST = 20
+CONFIRMED_FOR = 3600.0
+"""Seconds."""
 PLACES = ("order_id", "shop_id", *GAPS)
 _DIGITS = re.compile(r"\s*\d+(\.\d+)?\s*")
 
@@ -64,7 +67,15 @@ class Api:
     rate: float = 0.0
     retry_after_ms_header: str | None = None
     timeout_seconds: float = 30.0
-    complain: Callable[[str], None] = lambda _why: None
+    complain: Complain = lambda _what, _why: None
+
+
+@dataclass(frozen=True, slots=True)
+class FirstPage:
+    """`item`: the first order as it came, or None."""
+
+    rows: Rows
+    item: Any
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -93,7 +104,9 @@ class ApiSource:
     redact: InitVar[Callable[[str], str]] = str
     clocks: InitVar[Clocks | None] = None
     scans_whole: ClassVar = True
-    _complaints: set[str] = field(default_factory=set, init=False)
+    _complaints: set[Oddity] = field(default_factory=set, init=False)
+    _has_read: bool = field(default=False, init=False)
+    _confirmed_until: float = field(default=0.0, init=False)
     _repeats: Repeats = field(default_factory=Repeats, init=False)
 
     def __post_init__(
@@ -121,7 +134,9 @@ class ApiSource:
         listed = behind(url, api.statuses.path, api.path) if api.statuses.path else None
         meaning = Meaning(self.timezone, tracking_template, message_is_change, message_is_html)
         self.status_names = StatusNames(self.client, listed, api.statuses, meaning.message)
-        self.shape = Shape(api.items, api.next, api.fields, meaning, where=api.where, name_of=self.status_names.of)
+        self.shape = Shape(
+            api.items, api.next, api.fields, meaning, where=api.where, name_of=self.status_names.of, redact=redact
+        )
         self.layout = self.shape.layout
 
     def now(self) -> datetime:
@@ -135,7 +150,7 @@ class ApiSource:
     def changed(self, cursor: str) -> Iterator[Page]:
         """Orders changed since `cursor` less the lookback; of one order's rows the last counts."""
         if self.layout.counts:
-            return Feed(self._events, self.layout, self.lookback_rows).changed(cursor)
+            return self._feed.changed(cursor)
         return self._dated.changed(cursor)
 
     def scan(self, *, whole: bool) -> ApiScan:
@@ -183,7 +198,7 @@ class ApiSource:
 
     def sample(self, _limit: int) -> Page:
         """Some orders: those of the first page."""
-        return self.layout.page(self.first_item()[1])
+        return self.layout.page(self.first_page().rows)
 
     def status_codes(self) -> set[str]:
         """The codes that the platform lists or the orders of the first page have."""
@@ -198,12 +213,27 @@ class ApiSource:
         """All rows, page by page; a feed shows an order once for each of its changes."""
         return self._of_orders(self._rows(self._everything))
 
-    def first_item(self) -> tuple[Any, Rows]:
-        """The first order as it came, or None, and the first page's rows."""
-        asking = self._asking(self._everything)
-        self.status_names.refresh()
-        first = next(rows(asking, self.api.paging), [])
-        return next(iter(asking.first_items), None), first
+    def first_page(self) -> FirstPage:
+        """What the API shows first of all its orders."""
+        asking, pages = self._opened(self._everything)
+        return FirstPage(next(pages, []), next(iter(asking.first_items), None))
+
+    def first_page_and_more(self) -> tuple[FirstPage, str | None]:
+        """The same, and why there seem to be more orders, if there do though no further page is found."""
+        asking, pages = self._opened(self._everything)
+        first = FirstPage(next(pages, []), next(iter(asking.first_items), None))
+        why = asking.more() or ("it is as long as a page may be" if self.is_full(first.rows) else None)
+        match self.api.paging:
+            case "keyset":
+                goes_on = True
+            case "cursor" | "link":
+                part = asking.first_part
+                goes_on = bool(part and (part.following if self.api.paging == "cursor" else part.link))
+            case "page" | "offset":
+                goes_on = why is not None and next(pages, None) is not None
+            case "none":
+                goes_on = False
+        return first, None if goes_on else why
 
     def total(self) -> int | None:
         """How many orders there are on all pages, as the API itself says; None: it does not."""
@@ -213,6 +243,18 @@ class ApiSource:
     def is_full(self, page: Rows) -> bool:
         """Whether it holds as many orders as were asked for, so that there may be more."""
         return self._template.has("limit") and len(page) >= self.batch
+
+    def since_from(self, row: Row) -> str:
+        """What `{since}` is in a poll whose cursor came from this row. ValueError: none comes from it."""
+        raw = self.layout.value(row, self.layout.cursor or "")
+        if self.layout.counts:
+            return str(self._feed.behind(Counting(counting.dump(number(raw)))))
+        moment(raw)
+        return self._since_text(self._dated.since(dump(raw)))
+
+    def asked_with(self, since: str) -> Iterator[Rows]:
+        """The orders that come where `{since}` is this."""
+        return self._of_orders(self._rows(since))
 
     def asks_by(self, gap: str) -> bool:
         """Whether this name stands in braces in what it is asked."""
@@ -237,7 +279,7 @@ class ApiSource:
         except ValueError as error:
             raise SourceError(f"order {order_id} cannot be asked for: {error}") from None
         answer = self.client.get(address)
-        items = [] if answer.missing is not None else self.shape.found(self.api.find_items, answer.body)
+        items = [] if answer.status == 404 else self.shape.found(self.api.find_items, answer.content())
         rows = [row for item in items if self.layout.is_order(row := self.shape.row(item))]
         return [row for row in rows if self._is_wanted(row, {order_id}, {known["shop_id"]})]
 
@@ -261,10 +303,34 @@ class ApiSource:
         return self._rows(str(behind))
 
     def _rows(self, since: str) -> Iterator[Rows]:
+        _, pages = self._opened(since)
+        yield from pages
+
+    def _opened(self, since: str) -> tuple[Asking, Iterator[Rows]]:
+        """What asks, and the pages it gets; none of them is empty."""
         self.status_names.refresh()
-        yield from rows(self._asking(since), self.api.paging)
+        asking = self._asking(since)
+        return asking, self._noted(rows(asking, self.api.paging))
+
+    def _noted(self, pages: Iterator[Rows]) -> Iterator[Rows]:
+        for part in pages:
+            self._has_read = True
+            yield part
+
+    def _is_read_now(self) -> bool:
+        """Whether the API shows orders if all are asked for. It is asked no oftener than once an hour."""
+        now = self.client.clocks.monotonic()
+        if now >= self._confirmed_until:
+            try:
+                if not self.first_page().rows:
+                    return False
+            except SourceError:
+                return False
+            self._confirmed_until = now + CONFIRMED_FOR
+        return True
 
     def _asking(self, since: str) -> Asking:
+        whole = since == self._everything
         return Asking(
             client=self.client,
             template=self._template,
@@ -275,16 +341,22 @@ class ApiSource:
             first_page=self.api.first_page,
             keyset=self.api.paging == "keyset",
             complain=self._complain,
+            settled=self._has_read or not whole,
+            confirm=None if whole else self._is_read_now,
         )
 
-    def _complain(self, why: str) -> None:
-        if why not in self._complaints:
-            self._complaints.add(why)
-            self.api.complain(why)
+    def _complain(self, what: Oddity, why: str) -> None:
+        if what not in self._complaints:
+            self._complaints.add(what)
+            self.api.complain(what, why)
 
     @property
     def _may_shift(self) -> bool:
         return self.api.paging in MAY_SHIFT
+
+    @property
+    def _feed(self) -> Feed:
+        return Feed(self._events, self.layout, self.lookback_rows)
 
     @property
     def _dated(self) -> Dated:

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from syncd.errors import SourceError
-from syncd.sources.api.answers import no_such_page
 from syncd.sources.api.client import Client
 from syncd.sources.api.shape import pairs
 from syncd.sources.columns import readable
@@ -84,18 +82,13 @@ class StatusNames:
         """How many orders all these statuses have, as the list says; None: it does not. SourceError."""
         if self._url is None or self._listed.count is None:
             return None
-        found = pairs(self._asked(self._url), self._listed.items, self._listed.code, self._listed.count, "COUNT")
+        body = self._client.get(self._url).content()
+        found = pairs(body, self._listed.items, self._listed.code, self._listed.count, "COUNT")
         return sum(count for _code, count in found if isinstance(count, int))
 
     def _fetched(self, url: str) -> list[tuple[str, str | None]]:
-        found = pairs(self._asked(url), self._listed.items, self._listed.code, self._listed.name)
+        found = pairs(self._client.get(url).content(), self._listed.items, self._listed.code, self._listed.name)
         return [(text, self._words(name)) for code, name in found if (text := readable(code)) is not None]
-
-    def _asked(self, url: str) -> Any:
-        answer = self._client.get(url)
-        if answer.missing is not None:
-            raise no_such_page(self._client.host, answer.missing)
-        return answer.body
 
     def _now(self) -> float:
         return self._client.clocks.monotonic()

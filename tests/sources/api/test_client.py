@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from syncd import http
 from syncd.errors import SourceError
+from syncd.http import connections
 from syncd.redact import Redactor
 from syncd.sources import Api, ApiSource
 from syncd.sources.api import client
@@ -25,6 +25,7 @@ from tests.sources.api.server import FIELDS, STYLES, ApiShop
 from tests.sources.shop import NOON
 
 ONE = {"orders": [{"id": "1", "status": "new", "changed": "2026-03-02T12:00:00Z"}]}
+PUNYCODE = "магазин.рф".encode("idna").decode()
 SECRET = "t0ken-t0ken"
 
 
@@ -78,18 +79,19 @@ def fault_of(*acts: Act, **changes: Any) -> str:
         (reply(401, b"who?"), "does not accept the login (HTTP 401): who?. Check SYNCD_SOURCE__AUTH and SYNCD_SOURCE_"),
         (reply(403, b"<html>"), "does not accept the login (HTTP 403). Check SYNCD_SOURCE__AUTH"),
         (reply(404), "knows no such page (HTTP 404). Check SYNCD_SOURCE__URL"),
-        (reply(400, {"error": f"bad {SECRET}"}), 'refuses the request (HTTP 400): {"error": "bad ***"}'),
+        (reply(400, {"error": f"bad {SECRET}"}), "refuses the request (HTTP 400): bad ***. Check"),
         (reply(501), "failed (HTTP 501). The next poll tries again"),
         (reply(300), "redirects to nowhere (HTTP 300)"),
         (reply(200, {"items": [], "total": 1}), 'API\'s answer, which is an object with "items", "total". Write'),
-        (reply(200, {"orders": None}), "SYNCD_SOURCE__ITEMS (orders) finds nothing"),
         (reply(200, {"orders": "x"}), "finds text, not a list, in the API's answer"),
         (reply(200, {"orders": {"1": {}}}), "finds an object, not a list,"),
         (reply(200, b"[1]"), "SYNCD_SOURCE__ITEMS (orders) finds nothing in the API's answer, which is a list of 1"),
         (reply(200, b"null"), "which is null"),
         (reply(200, b"{}"), "which is an empty object"),
         (reply(200, gzip.compress(b"{}", mtime=0)[:-6], Content_Encoding="gzip"), "the compressed answer is cut short"),
-        (reply(200, b"{}", Content_Encoding="gzip"), "compresses its answers in a way that was not asked for"),
+        (reply(200, b"\x1f\x8b no gzip"), "compresses its answers in a way that cannot be undone"),
+        (reply(200, b"\x1b\x10\xf8", Content_Encoding="br"), "in a way that was not asked for (br). See that no proxy"),
+        (reply(200, b"<?xml version='1.0'?><feed/>"), "answers in XML instead of JSON. Ask for JSON"),
     ],
 )  # fmt: skip
 def test_what_is_no_orders_is_told_with_the_setting_to_look_at(act: Act, says: str) -> None:
@@ -158,7 +160,7 @@ def test_an_answer_that_drips_in_ends_at_the_time_out(act: Act) -> None:
 
 
 def test_headers_that_do_not_end_are_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http._Response, "allowance", 1000)
+    monkeypatch.setattr(connections._Response, "allowance", 1000)
     told = fault_of(lambda sock: sock.sendall(b"HTTP/1.1 200 OK\r\n" + b"X: " + b"y" * 9999 + b"\r\n"))
     assert "cannot be read: the answer does not end" in told
 
@@ -260,7 +262,7 @@ def test_a_busy_api_is_told_in_its_words() -> None:
 
 def test_what_an_api_says_of_a_page_that_there_is_not_is_told() -> None:
     told = fault_of(reply(404, {"message": "No entity Document_Order"}))
-    assert 'knows no such page (HTTP 404): {"message": "No entity Document_Order"}. Check SYNCD_SOURCE__URL' in told
+    assert "knows no such page (HTTP 404): No entity Document_Order. Check SYNCD_SOURCE__URL" in told
 
 
 @pytest.mark.parametrize("asked", ["0", "Mon, 02 Mar 2026 11:00:00 GMT", "Mon, 02 Mar 99999999999 11:00:00 GMT"])
@@ -385,3 +387,34 @@ def test_an_untrusted_certificate_is_told(tls_stub: Stub) -> None:
 def test_a_header_that_cannot_be_sent_names_the_setting() -> None:
     with pytest.raises(SourceError, match="check SYNCD_SOURCE__URL and SYNCD_SOURCE__HEADERS"):
         read(source_at("http://127.0.0.1:1/", headers={"X": "a\nb"}))
+
+
+@pytest.mark.parametrize("written", ["магазин.рф", PUNYCODE, f"{PUNYCODE.upper()}.", "магазин.рф:80"])
+@pytest.mark.parametrize("leads", [PUNYCODE, f"{PUNYCODE}.", "МАГАЗИН.рф", f"{PUNYCODE}:80"])
+@pytest.mark.parametrize("how", ["link", "redirect", "cursor"])
+def test_the_own_host_is_known_in_each_spelling(
+    shop: ApiShop, monkeypatch: pytest.MonkeyPatch, how: str, written: str, leads: str
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", shop.url.removesuffix("/orders"))
+    second = f"http://{leads}/orders?second"
+
+    def bend(answer: dict[str, Any]) -> dict[str, Any]:
+        if "second" in shop.asked[-1]:
+            return {**answer, "body": {"orders": []} if how != "redirect" else answer["body"]}
+        match how:
+            case "redirect":
+                return {**answer, "status": 301, "headers": {"Location": second.encode().decode("latin-1")}}
+            case "link":
+                return {**answer, "headers": {"Link": f'<{second}>; rel="next"'.encode().decode("latin-1")}}
+        return {**answer, "body": {**answer["body"], "next": second}}
+
+    shop.bend = bend
+    paging = {"redirect": "none"}.get(how, how)
+    source = shop.source(url=f"http://{written}/orders", paging=paging, next="next", query_params={})
+    assert read(source) == ["1"]
+    assert len(shop.asked) == 2
+
+
+@pytest.mark.parametrize("location", ["http://[broken/", "http://127.0.0.1:port/"])
+def test_a_redirect_to_no_url_is_told(location: str) -> None:
+    assert "redirects to" in fault_of(reply(302, Location=location))

@@ -185,7 +185,7 @@ def test_next_may_say_whether_there_is_another_page(shop: ApiShop) -> None:
 
 @styled(STYLE["page"])
 def test_pages_may_be_counted_from_0(shop: ApiShop) -> None:
-    source_of(shop, first_page=0).first_item()
+    source_of(shop, first_page=0).first_page()
     assert "page=0" in shop.asked[0]
 
 
@@ -212,11 +212,13 @@ def test_a_short_page_that_names_itself_as_the_next_is_the_last(shop: ApiShop) -
 def test_a_full_page_that_names_itself_as_the_next_is_taken_for_the_last_and_told_of_once(shop: ApiShop) -> None:
     shop.bend = lambda answer: {**answer, "body": {**answer["body"], "next": 4}}
     told: list[str] = []
-    source = source_of(shop, complain=told.append)
+    source = source_of(shop, complain=lambda what, why: told.append(f"{what}: {why}"))
     for _ in range(2):
         assert scanned(source)[:8] == [str(number) for number in range(8)]
     (complaint,) = told
-    assert "a full page of the API names itself as the next one. It is taken for the last" in complaint
+    assert (
+        "page_names_itself: a full page of the API names itself as the next one. It is taken for the last" in complaint
+    )
 
 
 @styled(STYLE["link"])

@@ -118,17 +118,17 @@ def test_what_does_not_compile_names_its_setting(changes: dict[str, Any], says: 
 
 def test_a_path_that_fails_on_an_answer_names_its_setting() -> None:
     with pytest.raises(SourceError, match="SYNCD_SOURCE__ITEMS fails on the API's answer: "):
-        shape(items="keys(@)").items([], first=True)
+        shape(items="keys(@)").items([], first=True, settled=False)
 
 
 def test_without_items_the_answer_is_the_list_and_null_is_none_behind_the_first_page() -> None:
-    assert shape(items=None).items([1], first=True) == [1]
-    assert shape().items({"orders": None}, first=False) == []
+    assert shape(items=None).items([1], first=True, settled=False) == [1]
+    assert shape().items({"orders": None}, first=False, settled=False) == []
 
 
 def test_many_keys_are_told_in_part() -> None:
     with pytest.raises(SourceError, match=r'"key 11", …'):
-        shape().items({f"key {number}": 1 for number in range(20)}, first=True)
+        shape().items({f"key {number}": 1 for number in range(20)}, first=True, settled=False)
 
 
 MOMENT = datetime(2026, 3, 2, 12, 0, 0, 250_000, tzinfo=UTC)

@@ -1,0 +1,362 @@
+"""The forms in which APIs say that there is nothing, one order or an error; and what says that there is more."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import UTC, timedelta
+from typing import Any
+
+import pytest
+
+from syncd.errors import SourceError
+from syncd.sources import ApiSource, StatusList
+from syncd.sources.api.answers import Answer
+from syncd.sources.api.shape import Shape
+from syncd.sources.api.signs import is_beyond, none_found, says_more
+from syncd.sources.columns import Meaning
+from tests.sources.api.server import FIELDS, STYLES, ApiShop, Style
+from tests.sources.shop import NOON, ids, start
+
+ORDER = {"id": "7", "status": "failed", "changed": "2026-03-02T12:00:00Z"}
+OTHER = {"id": "8", "status": "new", "changed": "2026-03-02T12:00:01Z"}
+TWO = {"7": ORDER, "8": OTHER}
+STYLE = {style.paging: style for style in STYLES}
+PAGED = [style for style in STYLES if style.paging != "none"]
+NOTHINGS: list[Any] = [[], None, {}]
+Bend = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+def shape(items: str | None) -> Shape:
+    return Shape(items, None, FIELDS, Meaning(UTC))
+
+
+def read(body: Any, items: str | None = "orders", *, settled: bool = False) -> list[Any]:
+    return shape(items).items(body, first=True, settled=settled)
+
+
+@pytest.mark.parametrize(
+    ("body", "items"),
+    [
+        *(({"orders": nothing}, "orders") for nothing in [*NOTHINGS, ""]),
+        *(({"data": nothing}, "data.orders") for nothing in NOTHINGS),
+        *((nothing, None) for nothing in NOTHINGS),
+        ({"orders": None}, "[orders][]"),
+        ({"orders": {}}, "[orders][]"),
+        ({}, "[orders][]"),
+        ({"total": 0}, "data.orders"),
+        ({"data": {"meta": {"totalCount": "0"}}}, "data.orders[?id]"),
+        ({"success": True, "errors": [], "orders": []}, "orders"),
+    ],
+)
+def test_nothing_where_the_list_would_stand_is_an_empty_list(body: Any, items: str | None) -> None:
+    assert read(body, items) == []
+
+
+@pytest.mark.parametrize("body", [{}, None, [], ""])
+def test_an_answer_with_nothing_in_it_is_clear_once_orders_were_read(body: Any) -> None:
+    assert read(body, settled=True) == []
+    with pytest.raises(SourceError, match=r"write \[orders\]\[\], which reads all of these"):
+        read(body)
+
+
+@pytest.mark.parametrize(
+    "body", [{"status": "ok"}, {"orders": "x"}, {"orders": False}, {"orders": 0}, {"total": 5}, [1]]
+)
+def test_what_is_unclear_is_a_fault_also_once_orders_were_read(body: Any) -> None:
+    with pytest.raises(SourceError, match="SYNCD_SOURCE__ITEMS"):
+        read(body, settled=True)
+
+
+@pytest.mark.parametrize("items", ["orders", "[orders][]"])
+def test_one_order_and_orders_by_their_keys_are_read(items: str) -> None:
+    assert read({"orders": ORDER}, items) == [ORDER]
+    assert read({"orders": TWO}, items) == [ORDER, OTHER]
+    assert read({"orders": [ORDER]}, items) == [ORDER]
+
+
+def test_a_whole_answer_is_one_order_only_once_orders_were_read() -> None:
+    assert read(ORDER, None, settled=True) == [ORDER]
+    assert read(TWO, None, settled=True) == [ORDER, OTHER]
+    with pytest.raises(SourceError):
+        read(ORDER, None)
+    with pytest.raises(SourceError, match="went wrong: no such token"):
+        read({"id": "req-1", "status": "error", "message": "no such token"}, None, settled=True)
+
+
+@pytest.mark.parametrize(
+    ("orders", "advice"),
+    [
+        ({"number": 7, "state": "new"}, "write [orders][], which reads all of these"),
+        ({"id": "7", "status": "new"}, "write [orders][], which reads all of these"),
+        ({"7": {"status": "new"}, "8": {"status": "new"}}, "write orders.*, and an id must stand in each"),
+    ],
+)
+def test_an_object_that_may_be_no_order_names_what_reads_it(orders: Any, advice: str) -> None:
+    with pytest.raises(SourceError) as caught:
+        read({"orders": orders}, settled=True)
+    assert "(orders) finds an object, not a list," in str(caught.value)
+    assert advice in str(caught.value)
+
+
+@pytest.mark.parametrize("items", ["orders", "[orders][]", "data.orders"])
+@pytest.mark.parametrize("more", [{}, {"orders": []}, {"orders": None}])
+def test_an_error_under_200_is_told_in_its_words(items: str, more: dict[str, Any]) -> None:
+    body = json.loads(r'{"success": false, "errorMsg": "\u0417\u0430\u043a\u0440\u044b\u0442\u043e"}') | more
+    for settled in (True, False):
+        with pytest.raises(SourceError, match="under HTTP 200 that something went wrong: Закрыто"):
+            read(body, items, settled=settled)
+
+
+def test_an_error_beside_orders_costs_none_of_them() -> None:
+    assert read({"orders": [ORDER], "errors": ["one of them is odd"]}) == [ORDER]
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["no orders found", "ORDERS_NOT_FOUND", "orderNotFound", "Заказы не найдены", "Нет новых заказов", "nothing found",
+     "There are no matching records.", "Data does not exist", "Ничего не найдено"],
+)  # fmt: skip
+def test_words_that_say_that_there_are_no_orders(words: str) -> None:
+    assert none_found(words)
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["Not Found", "No route was found matching the URL and request method", "Request does not match any route.",
+     "Cannot GET /api/orders", "The requested URL /orders was not found on this server.", "The resource does not exist",
+     "No entity Document_Order", "Сущность Document_Заказ не найдена", "Страница не найдена", "", "<html>404</html>",
+     '{"orders": null}', "orders: access denied"],
+)  # fmt: skip
+def test_words_that_may_tell_of_a_wrong_address(words: str) -> None:
+    assert not none_found(words)
+
+
+def test_behind_the_first_page_words_of_pages_say_that_it_is_over() -> None:
+    assert is_beyond("The page number requested is larger than the number of pages available.")
+    assert is_beyond("Страница не существует")
+    assert is_beyond("no orders found")
+    assert not is_beyond("QUERY_LIMIT_EXCEEDED; Too many requests")
+
+
+@pytest.fixture
+def shop(request: pytest.FixtureRequest) -> Iterator[ApiShop]:
+    with closing(ApiShop(getattr(request, "param", STYLE["none"]))) as api_shop:
+        api_shop.add(*((f"{number}", "new", NOON - (60 - number) * timedelta(minutes=1)) for number in range(10)))
+        yield api_shop
+
+
+def styled(*styles: Style) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("shop", styles, indirect=True, ids=str)
+
+
+def source_of(shop: ApiShop, **changes: Any) -> ApiSource:
+    return shop.source(batch=4, lookback=timedelta(), **changes)
+
+
+def poll(source: ApiSource, cursor: str) -> list[str]:
+    return [order_id for page in source.changed(cursor) for order_id in ids(page.orders)]
+
+
+def scanned(source: ApiSource) -> list[str]:
+    return [str(row[0]) for block in source.scan(whole=True).blocks() for row in block]
+
+
+def answering(status: int, body: Any, **headers: str) -> Bend:
+    return lambda answer: {**answer, "status": status, "body": body, "headers": headers}
+
+
+QUIET = [
+    (200, {"orders": None}),
+    (200, {"orders": {}}),
+    (200, {}),
+    (200, None),
+    (200, {"success": False, "message": "No orders found"}),
+    (204, b""),
+    (404, {"error": "no orders found"}),
+]
+
+
+@styled(*STYLES)
+@pytest.mark.parametrize(("status", "body"), QUIET)
+def test_a_poll_of_which_nothing_comes_is_no_fault(shop: ApiShop, status: int, body: Any) -> None:
+    source = source_of(shop)
+    cursor = start(source)
+    shop.bend = answering(status, body)
+    for polling in (source, source_of(shop)):
+        assert poll(polling, cursor) == []
+
+
+@styled(STYLE["none"], STYLE["page"])
+@pytest.mark.parametrize(("status", "body"), QUIET)
+def test_a_full_compare_takes_404_and_errors_for_no_empty_list(shop: ApiShop, status: int, body: Any) -> None:
+    source = source_of(shop)
+    start(source)
+    shop.bend = answering(status, body)
+    if status == 404:
+        with pytest.raises(SourceError, match="404"):
+            scanned(source)
+    else:
+        assert scanned(source) == []
+
+
+@styled(STYLE["none"], STYLE["page"])
+@pytest.mark.parametrize("body", [b"<html>Not Found</html>", {"detail": "Not Found"}, b"", {"code": "rest_no_route"}])
+def test_a_404_that_may_be_a_wrong_address_is_none_where_all_orders_are_read(shop: ApiShop, body: Any) -> None:
+    source = source_of(shop)
+    cursor = start(source)
+    everything = shop.asked[0]
+    shop.asked.clear()
+    shop.bend = lambda answer: answer if shop.asked[-1] == everything else {**answer, "status": 404, "body": body}
+    assert poll(source, cursor) == []
+    assert poll(source, cursor) == []
+    assert shop.asked.count(everything) == 1, "it is asked again at each poll"
+    shop.bend = answering(404, body)
+    with pytest.raises(SourceError, match="knows no such page"):
+        poll(source_of(shop), cursor)
+
+
+def test_a_204_with_a_body_does_not_disturb_the_next_answer(shop: ApiShop) -> None:
+    source = source_of(shop)
+    cursor = start(source)
+    shop.bend = answering(204, {"orders": []})
+    assert poll(source, cursor) == []
+    shop.bend = lambda answer: answer
+    assert poll(source, cursor) == ["9"]
+
+
+@styled(*STYLES)
+def test_the_last_page_may_be_one_order_by_itself(shop: ApiShop) -> None:
+    def alone(answer: dict[str, Any]) -> dict[str, Any]:
+        orders = answer["body"]["orders"]
+        return {**answer, "body": {**answer["body"], "orders": orders[0] if len(orders) == 1 else orders}}
+
+    shop.remove("9")
+    shop.bend = alone
+    assert {*scanned(source_of(shop))} == {str(number) for number in range(9)}
+
+
+@styled(STYLE["page"], STYLE["offset"])
+@pytest.mark.parametrize("count", [3, 4, 8, 10])
+@pytest.mark.parametrize("status", [400, 404, 416, 422, 200])
+def test_behind_the_last_page_a_refusal_is_the_end(shop: ApiShop, status: int, count: int) -> None:
+    shop.remove(*(str(number) for number in range(count, 10)))
+    refusal = {"status": status, "body": {"error": "page number is larger than the number of pages"}}
+    shop.bend = lambda answer: answer if answer["body"]["orders"] else {**answer, **refusal}
+    source = source_of(shop)
+    assert scanned(source) == [str(number) for number in range(count)]
+
+
+@styled(STYLE["page"], STYLE["offset"])
+@pytest.mark.parametrize("status", [400, 416, 422])
+def test_a_first_page_that_is_refused_is_a_fault(shop: ApiShop, status: int) -> None:
+    source = source_of(shop)
+    cursor = start(source)
+    shop.bend = answering(status, {"message": "bad since"})
+    with pytest.raises(SourceError, match=rf"refuses the request \(HTTP {status}\): bad since"):
+        poll(source, cursor)
+
+
+@styled(STYLE["page"], STYLE["offset"])
+@pytest.mark.parametrize(
+    ("status", "body"), [(403, {}), (200, {"error": "QUERY_LIMIT_EXCEEDED"}), (200, {"success": False, "orders": []})]
+)
+def test_an_error_behind_the_first_page_is_no_end(shop: ApiShop, status: int, body: Any) -> None:
+    shop.bend = lambda answer: answer if len(shop.asked) < 2 else {**answer, "status": status, "body": body}
+    with pytest.raises(SourceError):
+        scanned(source_of(shop))
+
+
+@styled(STYLE["page"])
+def test_an_end_that_comes_early_by_the_apis_own_count_is_told_once(shop: ApiShop) -> None:
+    told: list[tuple[str, str]] = []
+
+    def early(answer: dict[str, Any]) -> dict[str, Any]:
+        body = {**answer["body"], "total": 10}
+        return {**answer, "body": body} if len(shop.asked) % 4 == 1 else {**answer, "status": 400, "body": {}}
+
+    shop.bend = early
+    source = source_of(shop, complain=lambda what, why: told.append((what, why)))
+    scanned(source)
+    ((what, why),) = told
+    assert what == "more_pages"
+    assert "refuses page 2 (HTTP 400). That is taken for the end, after 4 orders, but its total says 10" in why
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        ({"Link": '</orders?page=2>; rel="next"'}, {}),
+        ({"X-WP-TotalPages": "2"}, {}),
+        ({"X-Total-Count": "11"}, {}),
+        ({}, {"total": 11}),
+        ({}, {"count": 11, "next": None}),
+        ({}, {"totalCount": "11"}),
+        ({}, {"meta": {"pagination": {"totalPageCount": 2}}}),
+        ({}, {"has_more": True}),
+        ({}, {"next": "https://shop.example/2"}),
+        ({}, {"next": 50}),
+        ({}, {"_links": {"next": {"href": "/2"}}}),
+        ({}, {"@odata.nextLink": "/2"}),
+    ],
+)
+def test_an_answer_that_says_there_is_more_is_told_once(
+    shop: ApiShop, headers: dict[str, str], body: dict[str, Any]
+) -> None:
+    shop.remove("9")
+    told: list[str] = []
+    source = source_of(shop, complain=lambda what, _why: told.append(what))
+    shop.bend = lambda answer: {**answer, "headers": headers, "body": {**answer["body"], **body}}
+    scanned(source)
+    scanned(source)
+    assert told == ["more_pages"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"total": 9, "count": 9, "pages": 1, "page": 1, "per_page": 50},
+        {"next": None, "has_more": False, "links": {"next": ""}, "next_page": 0},
+        {"total": 15300.5, "total_pages": "1"},
+        {"totals": {"sum": 999}},
+    ],
+)
+def test_an_answer_that_holds_all_says_nothing_of_more(body: dict[str, Any]) -> None:
+    assert says_more(Answer("u", 200, {}, body), None, 9) is None
+
+
+def test_what_stands_in_an_order_counts_no_orders() -> None:
+    order = {**ORDER, "total": 990}
+    body = {"orders": {"7": order, "8": {**OTHER, "total": 5}}}
+    assert says_more(Answer("u", 200, {}, body), body["orders"], 2) is None
+
+
+def test_as_many_orders_as_a_page_may_have_are_told_where_all_were_asked_for(shop: ApiShop) -> None:
+    told: list[str] = []
+    source = source_of(shop, complain=lambda _what, why: told.append(why))
+    cursor = start(source)
+    (why,) = told
+    assert "it shows just 10 orders, as if that were a page of them" in why
+    told.clear()
+    poll(source_of(shop, complain=lambda _what, why: told.append(why)), cursor)
+    assert told == []
+
+
+@pytest.mark.parametrize("status", [200, 404])
+def test_an_order_that_is_looked_up_may_be_said_not_to_be_there(shop: ApiShop, status: int) -> None:
+    source = source_of(shop, find_path="/orders/{order_id}")
+    shop.bend = answering(status, {"success": False, "errorMsg": "Not found"})
+    assert source.find(["7"]).orders == []
+    shop.bend = answering(200, {"success": False, "errorMsg": "Access denied"})
+    with pytest.raises(SourceError, match="went wrong: Access denied"):
+        source.find(["7"])
+    shop.bend = answering(200, ORDER)
+    assert [order.status for order in source.find(["7"]).orders] == ["failed"]
+
+
+def test_a_list_of_statuses_that_is_an_error_tells_its_words(shop: ApiShop) -> None:
+    source = source_of(shop, statuses=StatusList(path="/states"))
+    shop.bend = answering(200, {"error": {"message": "Нет прав"}})
+    with pytest.raises(SourceError, match=r"SYNCD_SOURCE__STATUSES_PATH.*went wrong: Нет прав"):
+        source.status_names.read()
