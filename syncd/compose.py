@@ -99,6 +99,7 @@ def _api(settings: Settings) -> ApiSource:
                 items=shop.statuses_items,
                 code=shop.statuses_code,
                 name=shop.statuses_name,
+                count=shop.statuses_count,
                 complain=lambda why: log.warning("status_names_unusable", extra=fields(error=why)),
             ),
             since_format=shop.since_format,
@@ -296,4 +297,5 @@ def desk(
         new_token=lambda: str(uuid4()),
         observe=observe,
         repeated=repeated,
+        reason_limit=to.reason_limit,
     )

@@ -9,24 +9,28 @@ import re
 from collections.abc import Sequence
 
 _NOT_WAITED_FOR = r"^(?!.*(await|waiting|ожида|ждет))"
+_PREFIX = re.compile(r"^(wc-|c\d+:)")
+"""Of WooCommerce's codes, and of those of a pipeline in Bitrix24."""
 # The first that fits counts, so what says more stands above what it contains: "awaiting pickup" is not "awaiting".
 _SIGNS: Sequence[tuple[str, str]] = (
     (
         "placed",
         r"(ожида|ждет)\w*( \w+)? (оплат|платеж|перевод|подтвержд)|(await|waiting).*(pay|wire|transfer|valid|confirm)",
     ),
-    ("processing", r"cancell?ed reversal|reversal cancell?ed|отмена (возврата|сторно)|возврат отмен"),
+    ("processing", r"cancell?ed reversal|reversal cancell?ed|отмена (возврата|сторно)|(возврат|отзыв).* отмен"),
     ("placed", r"не ?(обработан|подтвержд|оплач)|unpaid|not paid"),
     ("canceled", r"отмен|анн?улир|отказ|отклон|недозвон|не дозвон|невыкуп|не выкуп|не ?уда[лвч]|не доставлен|ошибк"),
-    ("canceled", r"истек|просроч|^нет в наличии$"),
+    ("canceled", r"истек|просроч|^нет в наличии$|^удален$|провал"),
     ("canceled", r"cancel|declin|fail|denied|void|reject|expired|error|no call|no product|not delivered"),
-    ("closed", r"возврат|возвращ|возмещ|сторн|^полностью измененн|refund|return|revers|charge ?back"),
+    ("canceled", r"^deleted|^lose$|^apology$|deal lost"),
+    ("closed", r"возврат|возвращ|возмещ|сторн|отзыв|^полностью измененн|refund|return|revers|charge ?back"),
     ("closed", r"^закрыт|^closed"),
     (
         "ready_for_pickup",
         r"((?<!под)готов|ожида|ждет|прибыл|доставлен).*(выдач|самовывоз|получ|пункт|пвз|постамат|магазин)",
     ),
     ("ready_for_pickup", r"(готов|ready)$|at pickup|pick ?up|(ready|awaiting|waiting).*(collect|customer)|^packed$"),
+    ("ready_for_pickup", r"^на выдач"),
     ("ready_to_dispatch", r"((?<!под)готов|ожида|ждет|передан|передач).*(отправ|отгруз|доставк|курьер|служб)"),
     ("ready_to_dispatch", r"укомплект|^собран|упакован|комплектация завершена|assembled|assembling complete"),
     ("ready_to_dispatch", r"(ready|awaiting|waiting).*(ship|dispatch|send|fulfil)|send to delivery"),
@@ -37,13 +41,16 @@ _SIGNS: Sequence[tuple[str, str]] = (
     ("processing", r"(платеж|оплата) (принят|получен|прош)|payment (accepted|received)"),
     ("done", r"выполнен|заверш|выдан|получен|выкуплен|исполнен|^готов"),
     ("done", r"^complete|completed|^done|finish|bought|fulfilled"),
-    ("processing", r"обработ|подтвержд|оплачен|сборк|собира|комплект"),
+    ("done", r"^успешн|сделка успешна|deal (successful|won)|^won$"),
+    ("processing", r"обработ|обрабат|подтвержд|оплачен|сборк|собира|комплект"),
     ("processing", r"подготов|нет (на складе|в наличии)|частичная оплата|partial payment"),
     ("processing", r"в работе|формир|удержан|согласов|производств|готовится|предзаказ"),
     ("processing", r"process|confirm|accepted|approved|^paid|prepay|prepar|assembling|authori[sz]ed"),
-    ("processing", r"on ?hold|holded|back ?order|in progress|suspected|review"),
+    ("processing", r"on ?hold|holded|back ?order|in progress|executing|suspected|fraud|review|fulfilling|^auth$"),
+    ("processing", r"заблокирован|подозр|проверк|финальный счет|счет на предоплат|final invoice"),
     ("placed", r"^нов|принят|создан|ожида|оформлен|^открыт"),
     ("placed", r"^new|pending|placed|created|await|^open|received|waiting"),
+    ("placed", r"^касса$|^pos$"),
 )
 
 
@@ -54,5 +61,5 @@ def suggestion(code: str, name: str | None) -> str | None:
 
 
 def _by_words(text: str) -> str | None:
-    words = re.sub(r"[\W_]+", " ", text.lower().replace("ё", "е").removeprefix("wc-")).strip()
+    words = re.sub(r"[\W_]+", " ", _PREFIX.sub("", text.lower()).replace("ё", "е")).strip()
     return next((status for status, sign in _SIGNS if words and re.search(sign, words)), None)

@@ -211,6 +211,21 @@ def test_a_parameters_value_may_stand_for_another_text(tmp_path: Path) -> None:
     assert {line.variable: line.value for line in masked(shown)}["SYNCD_SOURCE__PARAMS__COLUMN"] == "number"
 
 
+def test_a_default_may_hold_another_parameter(tmp_path: Path) -> None:
+    text = PRESET.replace('default = "shop_"', 'default = "${column}_"\nmeans = {id_ = "old_"}')
+    preset = written(tmp_path, text)
+    assert loaded(preset).settings.source.sql.endswith("FROM old_orders")
+    assert loaded(preset, PARAMS__COLUMN="number").settings.source.sql.endswith("FROM number_orders")
+    assert loaded(preset, PARAMS__PREFIX="x").settings.source.sql.endswith("FROM xorders")
+    shown = {line.variable: line.value for line in masked(loaded(preset, PARAMS__COLUMN="number"))}
+    assert shown["SYNCD_SOURCE__PARAMS__PREFIX"] == "number_"
+
+
+def test_an_unknown_parameter_in_a_default_is_refused(tmp_path: Path) -> None:
+    (fault,) = faults(written(tmp_path, PRESET.replace('default = "shop_"', 'default = "${size}_"')))
+    assert fault.endswith("${size} is no parameter; declare [params.size]")
+
+
 def test_a_preset_goes_by_another_name_of_its_platform_too() -> None:
     assert loaded("ocstore").settings.source.sql == loaded("opencart").settings.source.sql
     assert "did you mean ocstore?" in faults("oc-store")[0]
@@ -264,8 +279,9 @@ def test_each_built_in_preset_is_whole_and_its_parameters_are_safe(path: Path) -
     for variable in preset.settings(dict.fromkeys(preset.params, "")):
         assert any(variable == known or variable.startswith(f"{known}__") for known in VARIABLES), variable
     assert preset.places() == preset.params.keys()
+    defaults = preset.values({})
     for name, parameter in preset.params.items():
-        assert parameter.default is None or parameter.fault(parameter.default) is None, name
+        assert parameter.default is None or parameter.fault(defaults[name]) is None, name
         assert parameter.fault("x' OR 1=1"), f"{PARAMS}__{name}"
     heading = re.match(r"(#[^\n]*\n)+", path.read_text("utf-8"))
     assert heading

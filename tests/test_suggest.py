@@ -169,6 +169,116 @@ PRESTASHOP = {  # as installed and by its payment modules, in English and Russia
     "Возмещено": "closed",
     "Частичный возврат": "closed",
 }
+SHOP_SCRIPT = {
+    "Новый": "placed",
+    "Подтверждён": "processing",
+    "Подтвержден": "processing",
+    "Обрабатывается": "processing",
+    "Средства заблокированы": "processing",
+    "Оплачен": "processing",
+    "На сборке": "processing",
+    "Отправлен": "dispatched",
+    "На выдачу": "ready_for_pickup",
+    "Касса": "placed",
+    "Выполнен": "done",
+    "Возврат": "closed",
+    "Удалён": "canceled",
+    "Удален": "canceled",
+    "New": "placed",
+    "Confirmed": "processing",
+    "Payment is authorized": "processing",
+    "Paid": "processing",
+    "Fulfilling": "processing",
+    "Sent": "dispatched",
+    "For pickup": "ready_for_pickup",
+    "POS": "placed",
+    "Completed": "done",
+    "Refunded": "closed",
+    "Deleted": "canceled",
+}
+BITRIX24 = {  # deals in the general pipeline, as installed
+    "Новая": "placed",
+    "Подготовка документов": "processing",
+    "Счёт на предоплату": "processing",
+    "В работе": "processing",
+    "Финальный счёт": "processing",
+    "Сделка успешна": "done",
+    "Сделка провалена": "canceled",
+    "Анализ причины провала": "canceled",
+    "New": "placed",
+    "Document preparation": "processing",
+    "Prepayment invoice": "processing",
+    "In progress": "processing",
+    "Final invoice": "processing",
+    "Deal successful": "done",
+    "Deal won": "done",
+    "Deal failed": "canceled",
+    "Deal lost": "canceled",
+    "Failure reason analysis": "canceled",
+}
+BITRIX = {
+    "Принят, ожидается оплата": "placed",
+    "Оплачен, формируется к отправке": "processing",
+    "Отправлен": "dispatched",
+    "Отгружен": "dispatched",
+    "Выполнен": "done",
+    "Отменён": "canceled",
+    "Accepted, awaiting payment": "placed",
+    "Paid, preparing for shipment": "processing",
+    "Finished": "done",
+}
+MAGENTO = {
+    "В ожидании": "placed",
+    "Ожидается оплата": "placed",
+    "Ожидается оплата PayPal": "placed",
+    "Отзыв средств PayPal": "closed",
+    "Отзыв средств PayPal отменён": "processing",
+    "Проверка оплаты": "processing",
+    "Подозрение на мошенничество": "processing",
+    "Обработка": "processing",
+    "Удержан": "processing",
+    "Выполнен": "done",
+    "Закрыт": "closed",
+    "Отменён": "canceled",
+    "Pending": "placed",
+    "Pending Payment": "placed",
+    "Pending PayPal": "placed",
+    "PayPal Reversed": "closed",
+    "PayPal Canceled Reversal": "processing",
+    "Payment Review": "processing",
+    "Suspected Fraud": "processing",
+    "Processing": "processing",
+    "On Hold": "processing",
+    "Complete": "done",
+    "Closed": "closed",
+    "Canceled": "canceled",
+}
+CODES_OF_PRESETS = {
+    "auth": "processing",
+    "fulfilling": "processing",
+    "pickup": "ready_for_pickup",
+    "pos": "placed",
+    "completed": "done",
+    "refunded": "closed",
+    "deleted": "canceled",
+    "NEW": "placed",
+    "PREPARATION": "processing",
+    "PREPAYMENT_INVOICE": "processing",
+    "EXECUTING": "processing",
+    "FINAL_INVOICE": "processing",
+    "WON": "done",
+    "LOSE": "canceled",
+    "APOLOGY": "canceled",
+    "C9:NEW": "placed",
+    "C9:EXECUTING": "processing",
+    "C12:WON": "done",
+    "C12:LOSE": "canceled",
+    "fraud": "processing",
+    "paypal_reversed": "closed",
+    "paypal_canceled_reversal": "processing",
+    "payment_review": "processing",
+    "CANCELED": "canceled",
+}
 WAITED_FOR = (
     *("Awaiting shipment", "Awaiting dispatch", "Awaiting transit", "Waiting to be shipped", "Waiting on delivery"),
     *("Awaiting fulfillment", "Ожидает отправки", "Ожидает отгрузки", "Ждёт доставки", "Подготовка к отправке"),
@@ -177,6 +287,13 @@ WAITED_FOR = (
 
 @pytest.mark.parametrize(("name", "expected"), (OPENCART | PRESTASHOP).items())
 def test_every_status_that_opencart_and_prestashop_come_with_is_known(name: str, expected: str) -> None:
+    assert suggestion("14", name) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [*SHOP_SCRIPT.items(), *BITRIX24.items(), *BITRIX.items(), *MAGENTO.items()]
+)
+def test_standard_statuses_of_more_platforms_are_known(name: str, expected: str) -> None:
     assert suggestion("14", name) == expected
 
 
@@ -195,7 +312,7 @@ def test_a_common_name_is_known(expected: str, name: str) -> None:
     assert suggestion("7", name) == expected
 
 
-@pytest.mark.parametrize(("code", "expected"), CODES.items())
+@pytest.mark.parametrize(("code", "expected"), (CODES | CODES_OF_PRESETS).items())
 def test_a_common_code_is_known_where_there_is_no_name(code: str, expected: str) -> None:
     assert suggestion(code, None) == expected
 
@@ -211,6 +328,7 @@ def test_of_a_letter_or_a_number_nothing_is_suggested(code: str) -> None:
 
 def test_of_a_name_that_says_nothing_nothing_is_suggested() -> None:
     assert suggestion("x-17", "Особый случай") is None
+    assert suggestion("C9:UC_KN8KFI", "Счастье") is None
 
 
 def test_only_what_imshop_has_is_suggested() -> None:

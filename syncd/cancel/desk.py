@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from syncd.cancel.present import Present
+from syncd.cancel.protocol import LONGEST_REASON
 from syncd.cancel.shop import Shop, within
 from syncd.errors import CancelError
 from syncd.model import CancelDecision, Cancellation, CancelRequest, Order, Received
@@ -48,8 +49,8 @@ class Inbox(Protocol):
 class Desk:
     """`timeout`: for all of one request. `present` looks the order up. `status`, `message`: what IMSHOP is answered
     when the shop accepts; `refusal` when it refuses without a reason. `confirms`: the shop's yes counts only if the
-    order then has that status. `observe` is told each decision, and `repeated` each request that is answered with an
-    earlier one. `pause` sleeps so many seconds."""
+    order then has that status. Of a buyer's reason the shop is given `reason_limit` characters. `observe` is told each
+    decision, and `repeated` each request that is answered with an earlier one. `pause` sleeps so many seconds."""
 
     inbox: Inbox
     shop: Shop
@@ -65,6 +66,7 @@ class Desk:
     new_token: Callable[[], str]
     observe: Callable[[Cancellation], None]
     repeated: Callable[[Cancellation], None]
+    reason_limit: int = LONGEST_REASON
 
     def receive(self, request: CancelRequest) -> Cancellation:
         """The cancellation as decided now or before. Still `received`: another one applies it and is not done.
@@ -132,7 +134,8 @@ class Desk:
     def _asked(self, mine: Cancellation, ends_at: float) -> CancelDecision:
         """The shop's decision. CancelError."""
         seconds = self._left(ends_at)
-        decision = within(seconds, lambda: self.shop.cancel(mine, seconds))
+        told = replace(mine, reason=(mine.reason or "")[: self.reason_limit] or None)
+        decision = within(seconds, lambda: self.shop.cancel(told, seconds))
         return self._confirmed(mine, ends_at) if decision.state == "accepted" and self.confirms else decision
 
     def _confirmed(self, mine: Cancellation, ends_at: float) -> CancelDecision:

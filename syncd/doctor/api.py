@@ -191,6 +191,25 @@ class ApiExamination:
             return
         if listed:
             yield ok("source", f"the API lists {len(listed)} statuses, such as {_named(listed)}")
+            yield from self._left_out()
+
+    def _left_out(self) -> Iterator[Finding]:
+        """Does the list of orders hold those of every status?"""
+        counted = self._shop.status_names.counted()
+        total = None if counted is None else self._shop.total()
+        if counted is None or total is None:
+            return
+        if counted <= total:
+            yield ok("source", f"its list of orders holds as many as its statuses have: {counted}")
+            return
+        text = (
+            f"its statuses have {counted} orders, but its list of orders holds {total}: some status is left out of it"
+        )
+        advice = (
+            "Compare with the shop: `syncd statuses` counts the orders that are shown; what the preset says of it is "
+            "in `syncd presets`. Where such a status is to be told, read the shop's database"
+        )
+        yield warning("source", text, advice)
 
     def clock(self) -> Iterator[Finding]:
         """What time is it there? An API tells it in whole seconds."""

@@ -124,6 +124,10 @@ class Api(Shop):
         default="name",
         description="API: JMESPath to a status's name in that list",
     )
+    statuses_count: JmesPath | None = Field(
+        default=None,
+        description="API: JMESPath to how many orders have it there, which the doctor holds against those shown",
+    )
 
     @field_validator("*", mode="after")
     @classmethod

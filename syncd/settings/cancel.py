@@ -22,7 +22,7 @@ from syncd.blanks import without_blanks
 from syncd.settings import api_values, urls
 from syncd.settings.api import JmesPath
 from syncd.settings.group import EmptyMeansOff, Group, Masked, Members
-from syncd.settings.values import duration, quoted, within
+from syncd.settings.values import duration, quoted, whole_number, within
 from syncd.statement import comparisons
 from syncd.templates import IDENTIFIERS, NAMES, WITH_BODY, body_template, header_template, url_template
 
@@ -163,6 +163,10 @@ class Cancel(Group):
     reason: JmesPath | None = Field(
         default=None,
         description="JMESPath to the shop's words for the buyer; unset: message, error or reason, or plain text",
+    )
+    reason_limit: Annotated[int, within(whole_number, "0", "1000")] = Field(
+        default=1000,
+        description="characters of the buyer's reason that the shop has room for; the rest is cut (0 to 1000)",
     )
     refused: Annotated[tuple[int, ...], PlainValidator(http_codes)] = Field(
         default=(409, 410, 422),

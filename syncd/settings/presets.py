@@ -5,7 +5,8 @@ A preset is a TOML file, see `syncd presets NAME`:
     title = "…"                       one line for the list
     aliases = ["…"]                   other names of the platform, which stand for the preset's
     urls = ["mysql", "mariadb"]       how SYNCD_SOURCE__URL may begin
-    [params.prefix]                   SYNCD_SOURCE__PARAMS__PREFIX; without a default it must be set
+    [params.prefix]                   SYNCD_SOURCE__PARAMS__PREFIX; without a default it must be set; in the default
+                                      ${other} is that parameter's value
     means = {old = ""}                in it: what is filled in where the value is old
     [source]                          any SYNCD_SOURCE__ setting, a group as a table; ${prefix} is filled in
     [cancel]                          any SYNCD_CANCEL__ setting, likewise, for SYNCD_CANCEL__PRESET=true
@@ -18,7 +19,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -78,6 +79,11 @@ class Preset(BaseModel):
     cancel: dict[str, Any] = {}
     program: str | None = None
 
+    def values(self, given: Mapping[str, str]) -> dict[str, str]:
+        """Those given, and the defaults of all others."""
+        defaults = {name: one.default for name, one in self.params.items() if one.default is not None}
+        return {**_filled_in(defaults.items(), {**defaults, **given}), **given}
+
     def settings(self, values: Mapping[str, str]) -> dict[str, str]:
         """Variable -> text, with the parameters' values filled in."""
         return _filled_in(_flat(SOURCE, self.source), self._meant(values))
@@ -107,8 +113,9 @@ class Preset(BaseModel):
         return {variable: f"{PARAMS}__{place[1].upper()}" for variable, place in whole if place}
 
     def places(self) -> set[str]:
-        """The parameters that the settings name."""
-        texts = (*_flat(SOURCE, self.source), *_flat(CANCEL, self.cancel))
+        """The parameters that the settings, and the defaults of others, name."""
+        defaults = ((name, one.default or "") for name, one in self.params.items())
+        texts = (*_flat(SOURCE, self.source), *_flat(CANCEL, self.cancel), *defaults)
         return {name for _, text in texts for name in _PLACE.findall(text)}
 
 
@@ -156,10 +163,7 @@ def fill(found: Place, faults: list[str]) -> Place:
     except ValueError as error:
         faults.append(f"{NAME}: {error}")
         return found
-    values = {
-        **{key: parameter.default for key, parameter in preset.params.items() if parameter.default is not None},
-        **{_key(variable): place.text for variable, place in given.items()},
-    }
+    values = preset.values({_key(variable): place.text for variable, place in given.items()})
     wrong = [
         *_param_faults(name, preset, given),
         *_url_faults(name, preset, found),
@@ -251,7 +255,7 @@ def _key(variable: str) -> str:
     return variable.removeprefix(f"{PARAMS}__").lower()
 
 
-def _filled_in(texts: Iterator[tuple[str, str]], values: Mapping[str, str]) -> dict[str, str]:
+def _filled_in(texts: Iterable[tuple[str, str]], values: Mapping[str, str]) -> dict[str, str]:
     return {variable: _PLACE.sub(lambda place: values[place[1]], text) for variable, text in texts}
 
 

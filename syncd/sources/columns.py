@@ -65,6 +65,7 @@ LONGEST = {"message": 1_000_000, "tracking_url": 2048}
 _LARGEST_DIGITS = 300
 _LARGEST_BITS = 1000
 _UUID_BYTES = 16
+_UNDASHED_UUID = re.compile(r"([0-9a-fA-F]{8})([0-9a-fA-F]{4})([0-9a-fA-F]{4})([0-9a-fA-F]{4})([0-9a-fA-F]{12})")
 _NOTATION = re.compile(r'[{\[]|a:\d+:\{|[OCE]:\d+:"|s:\d+:"|[bid]:-?[0-9.E+-]+;\Z')
 
 _YES = frozenset({"1", "y", "yes", "t", "true"})
@@ -140,7 +141,8 @@ class Layout:
             return Skipped("no_status", order_id, f"order {order_id} has no status")
         fields = self._optional(row, order_id)
         content = self._content(fields, status)
-        return Identified(order_id, content, fields.text("imshop_uuid"), fields.text("shop_id"), fields.dropped or ())
+        uuid = _dashed(fields.text("imshop_uuid"))
+        return Identified(order_id, content, uuid, fields.text("shop_id"), fields.dropped or ())
 
     def order(self, row: Sequence[Any], *, beyond_cursor: bool = True) -> Order | Skipped:
         """A whole row as an order; a timestamp that cannot be read counts as none."""
@@ -363,6 +365,12 @@ def _refuse_notation(text: str) -> None:
         except (ValueError, RecursionError):
             return
         raise ValueError(f"is {'an object' if isinstance(found, dict) else 'a list'} in JSON, and not one value")
+
+
+def _dashed(uuid: str | None) -> str | None:
+    """A UUID as IMSHOP writes it: columns of 16 bytes or of 32 characters have no room for its dashes."""
+    found = _UNDASHED_UUID.fullmatch(uuid) if uuid else None
+    return "-".join(found.groups()) if found else uuid
 
 
 def _digits(phone: str | None) -> str | None:

@@ -60,7 +60,7 @@ class PlatformShop:
             "SYNCD_SOURCE__URL": self.url,
             "SYNCD_SOURCE__PRESET": self.platform.preset,
             "SYNCD_SOURCE__TRACKING_TEMPLATE": f"{TRACK}{{tracking_number}}",
-            **{f"SYNCD_SOURCE__{name}": value for name, value in source.items()},
+            **{f"SYNCD_SOURCE__{name}": value for name, value in {**self.platform.own, **source}.items()},
         }
         return load(variables, usual_env_files=()).settings
 

@@ -15,20 +15,25 @@ from click.testing import CliRunner
 
 from syncd import compose
 from syncd.cli.group import syncd
+from syncd.doctor.api import ApiExamination
 from syncd.errors import SourceError
 from syncd.model import Order
 from syncd.poll import Poller
 from syncd.settings import Settings, load
 from syncd.sources import ApiSource
 from syncd.state import State
-from syncd.statuses import StatusesFile
+from syncd.statuses import Statuses, StatusesFile
 from tests.presets.apis import (
     APIS,
+    KEY,
     PHONE,
     UUID,
     ApiPlatform,
+    Bitrix24,
+    BitrixShop,
     CsCart,
     InSales,
+    Magento,
     MoySklad,
     OData,
     Reply,
@@ -206,15 +211,15 @@ def test_who_asks_too_much_waits_as_long_as_the_platform_says(shop: Shop) -> Non
 
 @on(*APIS)
 def test_a_login_that_the_platform_does_not_know_is_a_clear_error(shop: Shop) -> None:
-    login = {name: text[:-1] for name, text in shop.platform.login.items()}
-    with pytest.raises(SourceError, match="does not accept the login"):
+    login = {name: text[:-1] for name, text in (shop.platform.login or {"URL": shop.platform.url}).items()}
+    with pytest.raises(SourceError, match=r"does not accept the login .*, or the key in SYNCD_SOURCE__URL"):
         shop.source(**login).find(["1"])
 
 
 @on(*APIS)
 def test_the_url_may_be_the_shops_address_or_the_whole_one_of_its_orders(shop: Shop) -> None:
     address = shop.platform.url
-    whole = address.removesuffix("/base") + shop.platform.orders_path
+    whole = shop.platform.server + shop.platform.orders_path
     for url in (f"{address}/", whole):
         assert shop.found(URL=url).message == shop.platform.names.get(shop.platform.codes[0])
 
@@ -400,3 +405,146 @@ def test_an_order_is_paid_in_some_statuses_and_never_unpaid(shop: Shop) -> None:
 def test_names_are_asked_for_in_a_language(shop: Shop) -> None:
     shop.found(PARAMS__LANGUAGE="en")
     assert shop.platform.asked[0].params["lang_code"] == "en"
+
+
+@on(Bitrix24, BitrixShop)
+def test_a_webhooks_key_is_shown_nowhere(shop: Shop) -> None:
+    """Also where the platform repeats the path that it was asked."""
+    key = KEY[::-1]
+    for url in (shop.platform.url, f"{shop.platform.url}/", f"{shop.platform.server}/rest/1/{key}"):
+        env = {
+            "SYNCD_IMSHOP__URL": "http://127.0.0.1:9/statuses/sync/some-token",
+            "SYNCD_STATE__URL": f"sqlite:///{shop.home}/{len(url)}.db",
+            "SYNCD_SOURCE__URL": url,
+            "SYNCD_SOURCE__PRESET": shop.platform.preset,
+            "SYNCD_SOURCE__RATE": "0",
+            "SYNCD_CANCEL__API_KEY": "a-key-of-imshop",
+            "SYNCD_CANCEL__PRESET": "true",
+            "SYNCD_CANCEL__URL": url,
+            "SYNCD_LOG__FORMAT": "json",
+            "SYNCD_LOG__LEVEL": "debug",
+        }
+        for command in ("config", "check", "statuses", "once --timeout 1s", "explain 1", "status", "status --json"):
+            result = CliRunner(env=env).invoke(syncd, command.split())
+            said = f"{result.output}{result.exception}"
+            assert result.output or result.exception, command
+            assert KEY not in said, (command, said)
+            assert key not in said, (command, said)
+
+
+@on(Bitrix24, BitrixShop)
+def test_a_blocked_method_is_told_in_its_words(shop: Shop) -> None:
+    poller, _ = shop.polled()
+    blocked = {"error": "OPERATION_TIME_LIMIT", "error_description": "Method is blocked due to operation time limit"}
+    shop.platform.refusals += [Reply(blocked, 429)] * 60
+    with pytest.raises(SourceError, match=r"HTTP 429.*OPERATION_TIME_LIMIT.*left alone"):
+        poller.poll(datetime.now(UTC))
+
+
+@on(Bitrix24)
+def test_a_pipeline_brings_its_own_stages(shop: Shop) -> None:
+    assert isinstance(shop.platform, Bitrix24)
+    assert shop.found().message == "Новая"
+    shop.platform.place(5, draft=True)
+    shop.platform.change(5, "C9:EXECUTING")
+    source = shop.source(PARAMS__CATEGORY="9")
+    assert [(order.order_id, order.message) for order in source.find(["1", "5"]).orders] == [("5", "В работе")]
+    assert [one.code for one in source.statuses()][:2] == ["C9:NEW", "C9:PREPARATION"]
+    cancel = {"CANCEL__API_KEY": "a-key-of-imshop", "CANCEL__PRESET": "true", "IMSHOP__URL": "http://127.0.0.1:9/a"}
+    own = {"SOURCE__URL": shop.platform.url, "SOURCE__PRESET": "bitrix24", "SOURCE__PARAMS__CATEGORY": "9"}
+    settings = load({f"SYNCD_{name}": text for name, text in (cancel | own).items()}, usual_env_files=()).settings
+    assert (settings.cancel.from_, settings.cancel.status) == (("C9:NEW",), "C9:LOSE")
+    assert '"stageId": "C9:LOSE"' in str(settings.cancel.body)
+
+
+@on(Bitrix24)
+def test_a_deals_own_fields_name_it_and_its_buyer(shop: Shop) -> None:
+    (found,) = shop.source(PARAMS__NUMBER="UF_CRM_NUMBER").find(["N1"]).orders
+    assert (found.order_id, found.shop_id) == ("N1", "1")
+    (found,) = shop.source(PARAMS__NUMBER="originId", PARAMS__USER="companyId").find(["app-1"]).orders
+    assert found.user_id == "".join(char for char in PHONE if char.isdigit())
+    assert shop.found(PARAMS__USER="UF_CRM_NONE").user_id == found.user_id
+
+
+@on(Bitrix24)
+def test_a_deal_is_paid_or_nothing_is_known(shop: Shop) -> None:
+    assert shop.found().content["paid"] is None
+    shop.platform.change(1, "WON", paid=True)
+    assert shop.found().content["paid"] is True
+
+
+@on(BitrixShop)
+def test_cancellation_and_status_make_one_code(shop: Shop) -> None:
+    for status in ("P", "CANCELED", "N"):
+        shop.platform.change(1, status)
+        assert shop.found().status == status
+
+
+@on(BitrixShop)
+def test_the_common_buyer_is_not_told(shop: Shop) -> None:
+    assert shop.found(PARAMS__ANONYMOUS="7,777").user_id == "77"
+    assert shop.found(PARAMS__ANONYMOUS="5,77").user_id is None
+
+
+@on(BitrixShop)
+def test_only_the_named_sites_are_shown(shop: Shop) -> None:
+    sites = ("", "s1", "s2,s1", "s2")
+    assert [len(shop.source(PARAMS__SITE=site).find(["1"]).orders) for site in sites] == [1, 1, 1, 0]
+
+
+@on(BitrixShop)
+def test_another_external_id_is_no_uuid(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    for written, uuid in (("bx_63498bf7c8d31", None), (None, None), (UUID, UUID)):
+        monkeypatch.setattr("tests.presets.apis.bitrix24.UUID", written)
+        assert shop.found().imshop_uuid == uuid
+
+
+@on(Magento)
+def test_the_last_page_shown_again_ends_the_reading(shop: Shop) -> None:
+    shop.platform.place(*range(2, 41))
+    poller, _ = shop.polled(BATCH="20")
+    shop.platform.asked.clear()
+    assert poller.reconcile(datetime.now(UTC)).rows == 40
+    pages = [asked.params["searchCriteria[currentPage]"] for asked in shop.platform.asked]
+    assert pages == ["1", "2", "3", "4", "1"], "the last one looks for what changed meanwhile"
+
+
+@on(Magento)
+def test_a_poll_that_fits_a_page_asks_once(shop: Shop) -> None:
+    poller, _ = shop.polled()
+    shop.platform.asked.clear()
+    shop.platform.change(1, "processing")
+    assert poller.poll(datetime.now(UTC)).found.total() == 1
+    assert len(shop.platform.asked) == 1
+
+
+@on(Magento)
+def test_only_what_is_used_is_asked_for(shop: Shop) -> None:
+    assert [order.user_id for order in shop.source().sample(1).orders] == ["77"]
+    asked = shop.platform.asked[-1].params["fields"]
+    assert ("billing_address[telephone]" in asked, "firstname" in asked) == (True, False)
+
+
+@on(Magento)
+def test_standard_statuses_have_names_in_two_languages(shop: Shop) -> None:
+    assert shop.found(PARAMS__LANGUAGE="en").message == "Pending"
+    shop.platform.change(1, "own_status")
+    assert shop.found().message is None
+
+
+@on(WooCommerce)
+def test_the_doctor_sees_a_status_left_out(shop: Shop) -> None:
+    assert isinstance(shop.platform, WooCommerce)
+    shop.platform.place(2, 3)
+    shop.platform.place(4, draft=True)
+    shop.platform.change(3, "shipped")
+
+    def found() -> list[tuple[str, str]]:
+        examined = ApiExamination(shop.source(), Statuses(), lambda _push: b"", lambda: datetime.now(UTC))
+        return [(finding.level, finding.text) for finding in examined.statuses()]
+
+    assert ("ok", "its list of orders holds as many as its statuses have: 3") in found()
+    shop.platform.orders.pop(4)
+    shop.platform.hidden = "shipped"
+    text = "its statuses have 3 orders, but its list of orders holds 2: some status is left out of it"
+    assert ("warning", text) in found()

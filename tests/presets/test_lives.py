@@ -13,10 +13,12 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import make_url, text
 
+from syncd.doctor.shop import ShopExamination
 from syncd.errors import SourceError
 from syncd.model import Order
 from syncd.settings.presets import written
 from syncd.state import State
+from syncd.statuses import Statuses
 from tests.presets.platforms import (
     BITRIX,
     CS_CART,
@@ -27,6 +29,7 @@ from tests.presets.platforms import (
     OPENCART_41,
     PLATFORMS,
     PRESTASHOP,
+    SHOP_SCRIPT,
     UUID,
     Platform,
 )
@@ -240,6 +243,18 @@ def test_only_what_the_gateway_numbered_is_a_payment_that_can_be_told(shop: Plat
     shop.do(shop.platform.pay, 2)
     shop.do("UPDATE b_sale_order_payment SET PS_INVOICE_ID = '', PAY_VOUCHER_NUM = '1C-2' WHERE ORDER_ID = :id", 2)
     assert [found(shop, order).content["payment_id"] for order in (1, 2)] == ["pay-1", None]
+
+
+@pytest.mark.parametrize(("zone", "warnings"), [("Europe/Moscow", 0), ("UTC", 1), ("+06:00", 1)])
+@on(BITRIX)
+def test_the_doctor_sees_a_wrong_zone(shop: PlatformShop, zone: str, warnings: int) -> None:
+    """That of its PHP, which no table holds: it is held against what changed just now."""
+    shop.steps = 100
+    shop.do(shop.platform.pay, 1)
+    examined = ShopExamination(
+        shop.source(PARAMS__ZONE=zone), Statuses(), lambda _push: b"{}", lambda: datetime.now(UTC)
+    )
+    assert sum("may be wrong" in finding.text for finding in examined.samples()) == warnings
 
 
 @on(BITRIX)
@@ -518,18 +533,26 @@ def test_a_shop_where_16_is_a_status_like_any_other_may_have_it_told(shop: Platf
     assert found(shop, 1, PARAMS__HIDDEN="0").status == "16"
 
 
-@on(OPENCART, OPENCART_41)
+@on(OPENCART, OPENCART_41, SHOP_SCRIPT)
 def test_whatever_is_asked_the_history_is_not_read_from_its_beginning(shop: PlatformShop) -> None:
     """By the server's own count."""
-    again = (
-        "INSERT INTO oc_order_history SELECT NULL, order_id, order_status_id, 0, '', date_added FROM oc_order_history"
-    )
-    shop.do([again] * 15, 1)
+    again = {
+        "opencart": (
+            "INSERT INTO oc_order_history SELECT NULL, order_id, order_status_id, 0, '', date_added"
+            " FROM oc_order_history"
+        ),
+        "shop-script": (
+            "INSERT INTO shop_order_log SELECT NULL, order_id, NULL, action_id, datetime, before_state_id,"
+            " after_state_id, NULL FROM shop_order_log"
+        ),
+    }
+    shop.do([again[shop.platform.preset]] * 15, 1)
     shop.do(shop.platform.place, 2)
     source = shop.source()
-    assert [order.status for order in source.find(["1"]).orders] == ["1"]
+    placed = shop.platform.codes[0]
+    assert [order.status for order in source.find(["1"]).orders] == [placed]
     assert [order.order_id for order in source.sample(1).orders] == ["2"]
-    assert {status.code: status.orders for status in source.statuses()}["1"] == 2
+    assert {status.code: status.orders for status in source.statuses()}[placed] == 2
     counted = source._database.ask(text("SHOW SESSION STATUS LIKE 'Handler_read%'"))
     assert sum(int(row["Value"]) for row in counted) < 2**15
 
@@ -540,3 +563,71 @@ def test_an_order_without_history_is_tracked_all_the_same(shop: PlatformShop) ->
     poller, _ = shop.polled()
     execute(shop.url, "UPDATE oc_order SET order_status_id = 2")
     assert poller.reconcile(datetime.now(UTC)).found == {"full": 1}
+
+
+@pytest.mark.parametrize(
+    ("own", "number"),
+    [
+        ({}, "#1002"),
+        ({"NUMBER": "bare"}, "1002"),
+        ({"NUMBER": "bare", "PREFIX": "", "SUFFIX": "/26"}, "2/26"),
+        ({"PREFIX": "A-", "SUFFIX": ""}, "#A-2"),
+        ({"NUMBER": "id"}, "2"),
+    ],
+)
+@on(SHOP_SCRIPT)
+def test_the_number_is_that_of_the_shops_format(shop: PlatformShop, own: dict[str, str], number: str) -> None:
+    shop.do(shop.platform.place, 2)
+    source = shop.source(**{"PARAMS__NUMBER": "public"} | {f"PARAMS__{name}": value for name, value in own.items()})
+    (found,) = source.find([number]).orders
+    assert (found.order_id, found.shop_id) == (number, "2")
+
+
+@on(SHOP_SCRIPT)
+def test_a_line_before_its_order_loses_nothing(shop: PlatformShop) -> None:
+    poller, state = shop.polled()
+    line, order, *_ = shop.platform.ship
+    shop.do(line, 1)
+    assert poller.poll(datetime.now(UTC)).found == {}
+    shop.do(order, 1)
+    poller.poll(datetime.now(UTC))
+    assert told(state) == [("1", "shipped")]
+
+
+@on(SHOP_SCRIPT)
+def test_refunds_and_cancellations_are_not_told_as_unpaid(shop: PlatformShop) -> None:
+    assert found(shop, 1).content["paid"] is False
+    shop.do(shop.platform.pay, 1)
+    assert found(shop, 1).content["paid"] is True
+    shop.do(shop.platform.cancel, 1)
+    assert (found(shop, 1).content["paid"], found(shop, 1).content["payment_id"]) == (None, None)
+
+
+@on(SHOP_SCRIPT)
+def test_buyers_may_be_known_by_phone(shop: PlatformShop) -> None:
+    assert found(shop, 1, PARAMS__USER="phone").user_id == "79000000000"
+    shop.do("UPDATE shop_order SET contact_id = NULL", 1)
+    assert found(shop, 1).user_id is None
+
+
+@on(SHOP_SCRIPT)
+def test_a_login_without_contacts_reads_on(shop: PlatformShop) -> None:
+    shop.do(shop.platform.ship, 1)
+    name, database = f"syncd_{uuid4().hex[:8]}", make_url(shop.url).database
+    with ExitStack() as cleanup:
+        execute(shop.url, f"CREATE USER '{name}'@'%' IDENTIFIED BY 'pw'")
+        cleanup.callback(execute, shop.url, f"DROP USER '{name}'@'%'")
+        for table in ("", "_log", "_params"):
+            execute(shop.url, f"GRANT SELECT ON {database}.shop_order{table} TO '{name}'@'%'")
+        login = make_url(shop.url).set(username=name, password="pw").render_as_string(hide_password=False)
+        reader = PlatformShop(shop.platform, login, shop.home)
+        cleanup.callback(reader.close)
+        assert (found(reader, 1).user_id, found(reader, 1, PARAMS__USER="phone").user_id) == ("77", None)
+
+
+@on(SHOP_SCRIPT)
+def test_an_order_never_updated_has_a_time(shop: PlatformShop) -> None:
+    shop.do("DELETE FROM shop_order_log", 1)
+    shop.do("UPDATE shop_order SET update_datetime = NULL", 1)
+    assert found(shop, 1).updated_at
+    assert found(shop, 1, PARAMS__LANGUAGE="en").message == "New"

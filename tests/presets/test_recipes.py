@@ -25,18 +25,22 @@ from syncd.settings.presets import load as load_preset
 from syncd.statuses import StatusesFile
 from tests.presets.apis import (
     HTML,
+    KEY,
     ApiPlatform,
     Asked,
+    Bitrix24,
+    BitrixShop,
     CsCart,
     InSales,
     JsonServer,
+    Magento,
     MoySklad,
     OData,
     Reply,
     RetailCrm,
     WooCommerce,
 )
-from tests.presets.platforms import BITRIX, CS_CART, HPOS, LEGACY, MAGENTO, OPENCART, PRESTASHOP, Platform
+from tests.presets.platforms import BITRIX, CS_CART, HPOS, LEGACY, MAGENTO, OPENCART, PRESTASHOP, SHOP_SCRIPT, Platform
 from tests.presets.shop import PlatformShop
 from tests.servers import DROP_MARIADB, mariadb_url, throw_away_database
 
@@ -48,8 +52,8 @@ ASKED = CancelRequest("current", "1001", None, REASON)
 @dataclass(frozen=True)
 class Recipe:
     """`settings`: what it needs beside the switch. `call`: the method, path and body that the platform must get for the
-    order with the number 1001, whose key is another's number. `no`: how the platform says it. `confirms`: its yes is
-    looked into. `by_number`: an order whose key is not known is asked for by its number."""
+    order with the number 1001, whose key is another's number. `no`, `yes`: how the platform says it. `confirms`: its
+    yes is looked into. `by_number`: an order whose key is not known is asked for by its number."""
 
     platform: type[ApiPlatform]
     call: tuple[str, str, Any]
@@ -57,6 +61,7 @@ class Recipe:
     settings: Mapping[str, str] = field(default_factory=dict)
     confirms: bool = False
     by_number: bool = True
+    yes: Reply = field(default_factory=lambda: Reply({"order_id": "1001"}))
 
     def __str__(self) -> str:
         return self.platform.__name__
@@ -112,6 +117,32 @@ RECIPES = (
         Reply({"odata.error": {"code": "6", "message": {"lang": "ru", "value": WORDS}}}, 409),
         {"SOURCE__PARAMS__CANCELLED": "Отменен", "SOURCE__PARAMS__CANCEL_FROM": "НаСогласовании,КОбеспечению"},
         confirms=True,
+    ),
+    Recipe(
+        Bitrix24,
+        (
+            "POST",
+            f"/rest/1/{KEY}/crm.item.update",
+            {"entityTypeId": 2, "id": "1001", "fields": {"stageId": "LOSE"}},
+        ),
+        Reply({"error": "NOT_NOW", "error_description": WORDS}, 409),
+        {"SOURCE__PARAMS__CANCEL_FROM": "NEW,PREPARATION"},
+    ),
+    Recipe(
+        BitrixShop,
+        (
+            "POST",
+            f"/rest/1/{KEY}/sale.order.update",
+            {"id": "2001", "fields": {"canceled": "Y", "reasonCanceled": REASON}},
+        ),
+        Reply({"error": "0", "error_description": WORDS}, 409),
+    ),
+    Recipe(
+        Magento,
+        ("POST", "/rest/V1/orders/2001/cancel", {}),
+        Reply({"message": WORDS}, 409),
+        confirms=True,
+        yes=Reply(True),
     ),
 )
 FAULTS = {
@@ -184,7 +215,7 @@ class ApiOffice(Office):
     def looks(self) -> int:
         """How often orders were read."""
         read = [asked for asked in self.platform.asked if asked.method == "GET"]
-        return len([asked for asked in read if asked.path != self.platform.list_path])
+        return len([asked for asked in read if not self.platform.lists(asked)])
 
     def status(self, number: int = 1001) -> str:
         return self.platform.orders[number].status
@@ -239,6 +270,17 @@ def test_an_order_that_no_poll_has_seen_is_found_by_its_number(office: ApiOffice
     assert office.status(2001) == office.platform.codes[4]
 
 
+@on(next(recipe for recipe in RECIPES if recipe.platform is BitrixShop))
+def test_a_reason_too_long_is_cut(office: ApiOffice) -> None:
+    """Bitrix refuses an order with more than 255 characters of it."""
+    decided = office.desk().receive(replace(ASKED, reason="ё" * 900))
+    ((_method, _path, content),) = office.calls()
+    assert (decided.state, content["fields"]["reasonCanceled"]) == ("accepted", "ё" * 255)
+    office.platform.place(5)
+    office.desk(CANCEL__REASON_LIMIT="0").receive(replace(ASKED, order_id="5", reason="ё"))
+    assert office.calls()[-1][2]["fields"]["reasonCanceled"] == ""
+
+
 @on(*RECIPES)
 def test_from_another_status_the_platform_is_not_asked(office: ApiOffice) -> None:
     office.platform.change(1001, office.platform.codes[2])
@@ -279,7 +321,7 @@ def test_a_fault_is_not_told_to_the_buyer_as_a_refusal(office: ApiOffice) -> Non
 
 @on(*CONFIRMED)
 def test_a_yes_that_did_nothing_is_none(office: ApiOffice) -> None:
-    office.platform.write_replies.append(Reply({"order_id": "1001"}))
+    office.platform.write_replies.append(office.recipe.yes)
     decided = office.cancel()
     assert (decided.state, decided.message) == ("refused", REFUSED)
     assert decided.error == f"the shop said yes, but the order is {office.platform.codes[0]} afterwards"
@@ -288,7 +330,9 @@ def test_a_yes_that_did_nothing_is_none(office: ApiOffice) -> None:
 @on(*RECIPES)
 def test_a_login_of_its_own_goes_to_the_call_alone(office: ApiOffice) -> None:
     name, login = office.platform.header
-    if name == "Authorization":
+    if not name:
+        decided = office.cancel(CANCEL__URL=office.platform.url.replace("/rest/1/", "/rest/7/"))
+    elif name == "Authorization":
         decided = office.cancel(CANCEL__AUTH=f"{login.split()[0].lower()}:other:login")
     else:
         decided = office.cancel(CANCEL__HEADERS__X_API_KEY="other-login")
@@ -378,6 +422,15 @@ BESIDE = (
         Reply({"message": WORDS}, 409),
         number="2001",
     ),
+    Beside(
+        SHOP_SCRIPT,
+        ("POST", "/api.php/shop.order.action", {"id": "2001", "action": "delete", "text": REASON}),
+        Reply({"order_id": 2001, "action_id": "delete", "before_state_id": "new", "after_state_id": "deleted"}),
+        Reply({"error": "invalid_param", "error_description": "Available action not found"}, 404),
+        words=NOT_KNOWN,
+        number="#1002001",
+        auth="bearer:a-token",
+    ),
 )
 
 
@@ -433,7 +486,7 @@ def test_beside_a_database_the_platforms_api_is_called(
         replies.append(Reply("<html>Вход</html>".encode(), 200, HTML))
         assert office.cancel(beside.number).state == "failed"
         replies.append(beside.no)
-        refused = office.cancel("A1001" if beside.numbered else "1001")
+        refused = office.cancel("A1001" if beside.numbered else beside.number.replace("2001", "1001"))
         assert (refused.state, refused.message) == ("refused", beside.words)
 
         asked.clear()

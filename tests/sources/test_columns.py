@@ -193,6 +193,17 @@ def test_an_empty_imshop_uuid_is_none() -> None:
     assert order(imshop_uuid=UUID_TEXT).imshop_uuid == UUID_TEXT
 
 
+@pytest.mark.parametrize("kept", [UUID(UUID_TEXT).hex, UUID(UUID_TEXT).bytes, f" {UUID(UUID_TEXT).hex} "])
+def test_a_uuid_gets_its_dashes_back(kept: object) -> None:
+    assert order(imshop_uuid=kept).imshop_uuid == UUID_TEXT
+
+
+@pytest.mark.parametrize("other", ["ERP-order-number-with-32-letters", "0" * 31, "0" * 33])
+def test_what_is_no_uuid_stays_as_it_is(other: str) -> None:
+    assert order(imshop_uuid=other, shop_id=other).imshop_uuid == other
+    assert order(shop_id="0" * 32).shop_id == "0" * 32
+
+
 def test_the_compared_columns_come_first_and_suffice() -> None:
     names = ["message", "updated_at", "shop_id", "imshop_uuid", "status", "paid", "order_id", "colour"]
     layout = Layout(names, Meaning(MOSCOW))

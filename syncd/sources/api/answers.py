@@ -22,6 +22,7 @@ BEHIND_THE_LAST = frozenset({400, 404, 416, 422})
 """What APIs answer where a page is asked for that there is not: WordPress 400, Laravel 422."""
 _QUOTED = 200
 _PARAM = r';\s*([\w!#$&+.^`|~-]+\*?)\s*(?:=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;,"]*))\s*)?'
+_COUNTED = re.compile(r"\s*([0-9]{1,9})\s*")
 _LINK_PARAM = re.compile(_PARAM)
 _LINK = re.compile(rf"<(?P<target>[^>]*)>\s*(?P<params>(?:{_PARAM})*)")
 
@@ -62,6 +63,12 @@ class Answer:
             if "next" in params.get("rel", "").lower().split():
                 return link["target"].strip()
         return None
+
+    @property
+    def total(self) -> int | None:
+        """How many orders there are on all pages, where a header says so."""
+        said = self.headers.get("X-WP-Total") or self.headers.get("X-Total-Count") or ""
+        return int(found[1]) if (found := _COUNTED.fullmatch(said)) else None
 
     def content(self) -> Any:
         """SourceError: it is a refusal."""
@@ -122,8 +129,12 @@ _PACKED = "See that no proxy on the way does so, and that SYNCD_SOURCE__HEADERS 
 
 def _refusal(reply: Reply, host: str, redact: Callable[[str], str]) -> SourceError:
     what, advice = _refused(reply.status)
-    said = "" if reply.is_page else quoted(words_of(reply.text), redact)
-    return SourceError(f"{host} {what} (HTTP {reply.status}){said}. {advice}")
+    return SourceError(f"{host} {what} (HTTP {reply.status}){quoted_of(reply, redact)}. {advice}")
+
+
+def quoted_of(reply: Reply, redact: Callable[[str], str]) -> str:
+    """What it says, unless it is a page for a browser."""
+    return "" if reply.is_page else quoted(words_of(reply.text), redact)
 
 
 def _refused(status: int) -> tuple[str, str]:
@@ -133,7 +144,10 @@ def _refused(status: int) -> tuple[str, str]:
             "Check SYNCD_SOURCE__URL, and SYNCD_SOURCE__PATH or a preset's SYNCD_SOURCE__PARAMS__…"
         )
     if status in (401, 403, 407):
-        return "does not accept the login", "Check SYNCD_SOURCE__AUTH and SYNCD_SOURCE__HEADERS"
+        return (
+            "does not accept the login",
+            "Check SYNCD_SOURCE__AUTH and SYNCD_SOURCE__HEADERS, or the key in SYNCD_SOURCE__URL",
+        )
     if status >= 500:
         return "failed", "The next poll tries again"
     what = "redirects to nowhere" if 300 <= status < 400 else "refuses the request"

@@ -23,7 +23,7 @@ from syncd.errors import SourceError
 from syncd.http.addresses import origin, shown
 from syncd.http.answers import TooLongError, body_of, moment_of, seconds_to_wait, text_of
 from syncd.http.connections import Way, new_session, send
-from syncd.sources.api.answers import BODY_LIMIT, Answer, Reply, answer_of, letters, why_not
+from syncd.sources.api.answers import BODY_LIMIT, Answer, Reply, answer_of, letters, quoted_of, why_not
 
 REDIRECTS_AT_MOST = 5
 TRIES = 3
@@ -104,7 +104,8 @@ class Client:
             if reply.status not in (429, 503):
                 return answer_of(reply, self.host, self.redact)
             asked = seconds_to_wait(reply.headers, self.present(), self.wait_in_milliseconds) or None
-            self._busy = f"is busy (HTTP {reply.status})" if asked is None else "asks to wait"
+            busy = f"is busy (HTTP {reply.status})" if asked is None else "asks to wait"
+            self._busy = f"{busy}{quoted_of(reply, self.redact)}"
             # Who asks for next to nothing, again and again, is waited for longer each time.
             self._wait_for(waited + 1 if asked is None else max(asked, waited / 10))
 

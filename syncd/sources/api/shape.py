@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from math import isfinite
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import jmespath
 from jmespath.exceptions import JMESPathError, JMESPathTypeError
@@ -228,13 +228,16 @@ class Shape:
         return value
 
 
-def pairs(body: Any, items: str | None, code: str, name: str) -> list[tuple[Any, Any]]:
-    """Of each status in a list its code and name, as SYNCD_SOURCE__STATUSES_… lead to them. SourceError."""
+def pairs(
+    body: Any, items: str | None, code: str, other: str, called: Literal["NAME", "COUNT"] = "NAME"
+) -> list[tuple[Any, Any]]:
+    """Of each status in a list its code and its name, or what else of it is `called` so, as SYNCD_SOURCE__STATUSES_…
+    lead to them. SourceError."""
     variable, path = "SYNCD_SOURCE__STATUSES_ITEMS", items or _WHOLE
     found = _list(variable, path, _search(variable, _compiled(variable, path), body), body)
-    code_variable, name_variable = "SYNCD_SOURCE__STATUSES_CODE", "SYNCD_SOURCE__STATUSES_NAME"
-    to_code, to_name = _compiled(code_variable, code), _compiled(name_variable, name)
-    return [(_search(code_variable, to_code, one), _search(name_variable, to_name, one)) for one in found]
+    code_variable, other_variable = "SYNCD_SOURCE__STATUSES_CODE", f"SYNCD_SOURCE__STATUSES_{called}"
+    to_code, to_other = _compiled(code_variable, code), _compiled(other_variable, other)
+    return [(_search(code_variable, to_code, one), _search(other_variable, to_other, one)) for one in found]
 
 
 def _compiled(variable: str, path: str) -> Path:

@@ -235,6 +235,11 @@ class ApiSource:
                 goes_on = False
         return first, None if goes_on else why
 
+    def total(self) -> int | None:
+        """How many orders there are on all pages, as the API itself says; None: it does not."""
+        first = {"page": str(self.api.first_page), "offset": "0", "limit": "1"}
+        return self.client.get(self._template.filled({"since": self._everything, **first})).total
+
     def is_full(self, page: Rows) -> bool:
         """Whether it holds as many orders as were asked for, so that there may be more."""
         return self._template.has("limit") and len(page) >= self.batch

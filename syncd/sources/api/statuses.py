@@ -21,13 +21,14 @@ TRIED_AGAIN_AFTER = 600.0
 
 @dataclass(frozen=True, slots=True)
 class StatusList:
-    """Where the list is and how it is read, as SYNCD_SOURCE__STATUSES_PATH, …ITEMS, …CODE and …NAME say. `complain` is
-    told why it cannot be read, once for each fault: that stops nothing."""
+    """Where the list is and how it is read, as SYNCD_SOURCE__STATUSES_PATH, …ITEMS, …CODE, …NAME and …COUNT say.
+    `complain` is told why it cannot be read, once for each fault: that stops nothing."""
 
     path: str = ""
     items: str | None = None
     code: str = "code"
     name: str = "name"
+    count: str | None = None
     complain: Callable[[str], None] = lambda _why: None
 
 
@@ -76,6 +77,14 @@ class StatusNames:
             raise SourceError(f"the list of statuses (SYNCD_SOURCE__STATUSES_PATH): {error}") from None
         self._due_at, self._fault = self._now() + FRESH_FOR, None
         return self._names
+
+    def counted(self) -> int | None:
+        """How many orders all these statuses have, as the list says; None: it does not. SourceError."""
+        if self._url is None or self._listed.count is None:
+            return None
+        body = self._client.get(self._url).content()
+        found = pairs(body, self._listed.items, self._listed.code, self._listed.count, "COUNT")
+        return sum(count for _code, count in found if isinstance(count, int))
 
     def _fetched(self, url: str) -> list[tuple[str, str | None]]:
         found = pairs(self._client.get(url).content(), self._listed.items, self._listed.code, self._listed.name)

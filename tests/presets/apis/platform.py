@@ -138,7 +138,7 @@ class ApiPlatform(ABC):
         self.write_replies: list[Reply] = []
         self._steps = 0
         self._server = JsonServer(self._answer)
-        self.url = self._server.url
+        self.server = self.url = self._server.url
 
     def __str__(self) -> str:
         return self.preset
@@ -150,6 +150,17 @@ class ApiPlatform(ABC):
     @abstractmethod
     def write(self, asked: Asked) -> Reply:
         """What becomes of an order that is written to."""
+
+    def admits(self, asked: Asked) -> Reply | None:
+        """How it answers whose login it does not know; None: it knows it."""
+        name, value = self.header
+        if asked.headers.get(name.lower()) == value:
+            return None
+        return Reply({"error": "unknown login"}, self.unknown_login)
+
+    def lists(self, asked: Asked) -> bool:
+        """Whether that asks for the list of statuses."""
+        return asked.path == self.list_path
 
     def one(self, _asked: Asked) -> Reply:
         """The order that stands at another path."""
@@ -206,15 +217,14 @@ class ApiPlatform(ABC):
         return self._reply(asked)
 
     def _reply(self, asked: Asked) -> Reply:
-        name, value = self.header
         most, seconds = self.limit
-        if asked.headers.get(name.lower()) != value:
-            return Reply({"error": "unknown login"}, self.unknown_login)
+        if (stranger := self.admits(asked)) is not None:
+            return stranger
         if len([at for at in self.asked_at if at > self.clock.seconds() - seconds]) > most:
             return self.waits[0]
         if self.refusals:
             return self.refusals.pop()
-        if asked.path == self.list_path:
+        if self.lists(asked):
             return self.list_fault or Reply(self.dictionary())
         if asked.method != "GET":
             return self.write_replies.pop() if self.write_replies else self.write(asked)

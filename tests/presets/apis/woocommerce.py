@@ -32,22 +32,24 @@ class WooCommerce(ApiPlatform):
     def __init__(self) -> None:
         super().__init__()
         self.metas: dict[str, Any] = {}
+        self.hidden: str | None = None  # a status that is registered with exclude_from_search
 
     def key(self, number: int) -> str:
         return str(number + 1000)
 
     def dictionary(self) -> Any:
-        return [{"slug": code, "name": name, "total": 0} for code, name in self.titles.items()]
+        statuses = [order.status for order in self.orders.values() if not order.draft]
+        return [{"slug": code, "name": name, "total": statuses.count(code)} for code, name in self.titles.items()]
 
     def page(self, asked: Asked) -> Reply:
         limit, number = int(asked.params.get("per_page", 10)), int(asked.params.get("page", 1))
         if limit > 100 or asked.params["dates_are_gmt"] != "true":
             return Reply({"code": "rest_invalid_param"}, 400)
         since = datetime.strptime(asked.params["modified_after"], _TIME).replace(tzinfo=UTC)
-        orders = [order for order in self.orders.values() if order.changed > since]
+        orders = [order for order in self.orders.values() if order.changed > since and order.status != self.hidden]
         if (asked.params["orderby"], asked.params["order"]) == ("modified", "asc"):
             orders.sort(key=lambda order: (order.changed, order.id))
-        links = {}
+        links = {"X-WP-Total": str(len(orders))}
         if number * limit < len(orders):
             following = urlencode({**asked.params, "page": number + 1})
             links["Link"] = f'<{self.url}{self.orders_path}?{following}>; rel="next"'

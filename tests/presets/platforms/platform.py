@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 MOSCOW = "Europe/Moscow"
 UUID = "0c7f9a52-6e1b-4d38-9a0f-5b7d1c2e3f40"
@@ -16,7 +16,8 @@ UUID = "0c7f9a52-6e1b-4d38-9a0f-5b7d1c2e3f40"
 class Platform:
     """How an order lives there. `codes` are the statuses after each step; `paid_with` the payment id, `user` the buyer.
 
-    `drafts`: what must never show. `rename` changes the name of the status that an order is placed with."""
+    `own`: what its merchant sets besides. `drafts`: what must never show. `rename` changes the name of the status that
+    an order is placed with."""
 
     preset: str
     tables: Sequence[str]
@@ -38,6 +39,7 @@ class Platform:
     uuid: bool = False
     by_index: bool = True
     version: str = ""
+    own: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return self.preset + self.version

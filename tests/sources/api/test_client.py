@@ -249,6 +249,17 @@ def test_who_is_busy_and_does_not_say_for_how_long_is_not_told_to_have_asked() -
         read(source_at(stub.url))
 
 
+def test_a_busy_api_is_told_in_its_words() -> None:
+    why = {"error": "OVERLOAD_LIMIT", "error_description": f"blocked: {SECRET}"}
+    with (
+        Stub(acts=[reply(503, why)]) as stub,
+        pytest.raises(
+            SourceError, match=r"busy \(HTTP 503\): .*OVERLOAD_LIMIT.*blocked: \*\*\*.*: it is left alone for"
+        ),
+    ):
+        read(source_at(stub.url))
+
+
 def test_what_an_api_says_of_a_page_that_there_is_not_is_told() -> None:
     told = fault_of(reply(404, {"message": "No entity Document_Order"}))
     assert "knows no such page (HTTP 404): No entity Document_Order. Check SYNCD_SOURCE__URL" in told
