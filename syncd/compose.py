@@ -23,6 +23,7 @@ from syncd.settings import Settings
 from syncd.sources import Api, ApiSource, DatabaseSource, Source, StatusList
 from syncd.sources.api.answers import origin
 from syncd.sources.api.request import behind
+from syncd.sql import grammar_of
 from syncd.state import State, boottime, open_state
 from syncd.statement import selected
 from syncd.statuses import StatusesFile
@@ -227,7 +228,8 @@ def _shop_id_comes_from(settings: Settings) -> list[str]:
     shop = settings.source
     if shop.is_api:
         return [shop.path, str(shop.fields["shop_id"])] if "shop_id" in shop.fields else []
-    return [item for sql in (shop.sql, shop.query_else or "") for item in selected(sql, "shop_id")]
+    grammar = grammar_of(shop.url.get_secret_value())
+    return [item for sql in (shop.sql, shop.query_else or "") for item in selected(sql, "shop_id", grammar)]
 
 
 def present(settings: Settings) -> Present:

@@ -40,6 +40,8 @@ class Dialect:
     """Whether `blocks` is to be used."""
     recycle_seconds = 1800
     """How old a connection may be that is used again."""
+    paramstyle: str | None = None
+    """How SQLAlchemy writes parameters, where not in the driver's first way."""
 
     def __init__(self, driver: Driver) -> None:
         self.driver = driver
@@ -75,6 +77,7 @@ class Dialect:
 
 
 class SQLite(Dialect):
+    paramstyle = "named"  # SQLAlchemy takes %(x)s for its own, literals' too, where it must count the places
     recycle_seconds = 0  # a kept connection goes on reading a file that another one took the place of
     connect_args: ClassVar = {"timeout": CONNECT_SECONDS}
     session: ClassVar = ["PRAGMA query_only = ON"]
