@@ -15,6 +15,7 @@ from syncd.model import Push
 from syncd.sources import DatabaseSource
 from syncd.sources.columns import CURSORS, KNOWN
 from syncd.sources.inspection import Look
+from syncd.sources.timestamps import is_zero_date, looks_like
 from syncd.statuses import Statuses
 
 SAMPLES = 3
@@ -81,7 +82,7 @@ class ShopExamination:
             advice = "See that the query names the right tables and conditions; then this is right for an empty shop"
             yield warning("source", "the query gives no rows", advice)
             return
-        faults = [*row_faults(look)]
+        faults = [*row_faults(look, self._shop.inspection().as_time)]
         yield from faults
         if not faults:
             yield ok("source", f"all of the {look.rows} rows looked at can be read")
@@ -91,10 +92,15 @@ class ShopExamination:
         inspection = self._shop.inspection()
         if not inspection.goes_by_time:
             return
-        if untimed := inspection.untimed(EXAMPLES + 1):
-            yield warning("source", f"orders have NULL as updated_at: {_few(untimed)}", UNTIMED)
+        untimed = inspection.untimed(EXAMPLES + 1)
+        if untimed.nulls:
+            yield warning("source", f"orders have NULL as updated_at: {_few(untimed.nulls)}", UNTIMED)
         else:
             yield ok("source", "no order has NULL as updated_at")
+        for value, ids in untimed.written.items():
+            what = f"an updated_at that cannot be read: {value}" if is_zero_date(value) else f"{value} as updated_at"
+            text = f"orders have {what}, which is not NULL, but no time either: {_few(ids)}"
+            yield warning("source", text, UNTIMED)
 
     def clock(self) -> Iterator[Finding]:
         """What time is it there?"""
@@ -150,8 +156,8 @@ def _ignored(name: str, used: Collection[str]) -> Finding:
     return ok("source", f"the column {name} is ignored")
 
 
-def row_faults(look: Look) -> Iterator[Finding]:
-    """What is wrong with some of the rows."""
+def row_faults(look: Look, as_time: Callable[[str], str | None] = lambda _form: None) -> Iterator[Finding]:
+    """What is wrong with some of the rows. `as_time`: how an updated_at of a certain form can be made a time."""
     among = f"of {look.rows} rows looked at,"
     if look.skipped:
         text = f"{among} {len(look.skipped)} cannot be read: {_few([row.detail for row in look.skipped])}"
@@ -160,9 +166,16 @@ def row_faults(look: Look) -> Iterator[Finding]:
         details = [one.detail for one in look.dropped if one.field == field]
         text = f"{among} {len(details)} have a {field} that cannot be read: {_few(details)}"
         yield warning("source", text, f"Polls leave the {field} out; let the query or the field's path give one text")
-    if bad := look.unreadable_times:
+    forms = [looks_like(one) for one in look.unreadable_times]
+    for form in dict.fromkeys(forms):
+        bad = [one for one, its_form in zip(look.unreadable_times, forms, strict=True) if its_form == form]
         text = f"{among} {len(bad)} have an updated_at that cannot be read: {_few(bad)}"
-        yield warning("source", text, UNTIMED)
+        if form is None or form == "zero date":
+            yield warning("source", text, UNTIMED)
+        else:
+            written = as_time(form)
+            advice = f"Have it given as a time{': ' if written else ', as text or unix time'}{written or ''}"
+            yield warning("source", f"{text}: it looks like a {form}, and is no unix time", advice)
 
 
 def _few(texts: Sequence[str]) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
@@ -17,7 +17,7 @@ from syncd.sources.login import may_write
 from syncd.sources.planner import Plan, plan
 from syncd.sources.query import Statement
 from syncd.sources.replication import Replication, replication
-from syncd.sources.timestamps import instant, moment
+from syncd.sources.timestamps import instant, is_zero_date, moment
 
 LOOKED_AT = 1000
 NEWEST = 200
@@ -46,6 +46,15 @@ class Newest:
     whole_seconds: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Untimed:
+    """Orders whose `updated_at` is NULL, by their ids; and those in which the shop writes that there was no change, as
+    0000-00-00 or the beginning of 1970: what is written -> their ids."""
+
+    nulls: Sequence[str]
+    written: Mapping[str, Sequence[str]]
+
+
 class Inspection:
     """Each method reads a bounded number of rows, though finding them may take a while, and may raise SourceError."""
 
@@ -60,8 +69,10 @@ class Inspection:
         return self._database.name
 
     def look(self) -> Look:
+        """Without zero dates, which `untimed` tells."""
         rows = self._database.rows(self._learnt.everything(whole=True).order_by(None).limit(LOOKED_AT))
-        return look_at(rows, self._learnt.layout, dated=self.goes_by_time)
+        found = look_at(rows, self._learnt.layout, dated=self.goes_by_time)
+        return replace(found, unreadable_times=[one for one in found.unreadable_times if not is_zero_date(one)])
 
     def newest(self) -> Newest:
         rows = self._newest_rows(NEWEST)
@@ -82,11 +93,22 @@ class Inspection:
         """Whether polls follow `updated_at`: not a sequence, nor nothing."""
         return self._learnt.layout.cursor == "updated_at"
 
-    def untimed(self, limit: int) -> Sequence[str]:
-        """Some orders whose `updated_at` is NULL, by their ids."""
+    def untimed(self, limit: int) -> Untimed:
+        """Some orders that do not say when they changed. To MariaDB a zero date is NULL, in a column that has none."""
         statement = self._learnt.everything(whole=True).order_by(None)
-        rows = self._database.rows(statement.where(self._updated_at_of(statement).is_(None)).limit(limit))
-        return [str(self._learnt.layout.value(row, "order_id")) for row in rows]
+        column, dialect = self._updated_at_of(statement), self._database.dialect
+        conditions = (column.is_(None), dialect.is_never(column, self._learnt.before_all))
+        rows = [row for where in conditions for row in self._database.rows(statement.where(where).limit(limit))]
+        by_value: dict[Any, list[str]] = {}
+        for row in rows:
+            by_value.setdefault(self._updated_at(row), []).append(str(self._learnt.layout.value(row, "order_id")))
+        nulls = by_value.pop(None, [])
+        return Untimed(nulls, {str(value): [*dict.fromkeys(ids)][:limit] for value, ids in by_value.items()})
+
+    def as_time(self, form: str) -> str | None:
+        """How the query would make a time of an `updated_at` of a form that `looks_like` knows."""
+        written = self._database.dialect.times.get(form)
+        return written and f"{written.format('…')} AS updated_at"
 
     def replication(self) -> Replication | None:
         """Whether the database is a replica. None: it cannot be asked."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
@@ -104,7 +105,58 @@ def test_a_timestamp_that_cannot_be_read_is_told_as_it_is_written(
     lenient = ["SET sql_mode = ''"] if database == "mariadb" else []
     execute(url, *lenient, f"INSERT INTO orders VALUES ('2', 'new', {value})")
     found = patient.found("source", "warning")
-    assert f"of 2 rows looked at, 1 have an updated_at that cannot be read: {value.strip(chr(39))}" in found
+    assert f"have an updated_at that cannot be read: {value.strip(chr(39))}" in found
+
+
+@pytest.mark.parametrize("null", ["NULL", "NOT NULL"])
+def test_a_zero_date_is_told_apart_from_null(mariadb_database: str, tmp_path: Path, null: str) -> None:
+    patient = Patient(tmp_path, {"SYNCD_SOURCE__URL": mariadb_database})
+    execute(
+        patient.shop,
+        "SET sql_mode = ''",
+        f"CREATE TABLE orders (number INT PRIMARY KEY, state VARCHAR(20), changed DATETIME {null})",
+        "INSERT INTO orders VALUES (1, 'new', '2024-05-01'), (2, 'new', '0000-00-00')",
+    )
+    found = patient.found("source")
+    assert "updated_at that cannot be read: 0000-00-00 00:00:00, which is not NULL, but no time either: 2 H" in found
+    assert "ok: no order has NULL as updated_at" in found
+
+
+def test_a_zero_in_a_number_is_no_time(anywhere: Patient) -> None:
+    anywhere.has_orders("'1', 'new', 1795442400", "'2', 'new', 0", column="BIGINT")
+    assert "orders have 0 as updated_at, which is not NULL, but no time either: 2 H" in anywhere.found("source")
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "form"),
+    [
+        ("DOUBLE PRECISION", (46000.5, 45991.25), "day count"),
+        ("INT", (20261129, 20261101), "yyyymmdd"),
+        ("BIGINT", (202611291030, 202611291029), "yyyymmddhhmm"),
+        ("BIGINT", (20261129103000, 20261129102900), "yyyymmddhhmmss"),
+        ("VARCHAR(20)", ("'20261129'", "'20261101'"), "yyyymmdd"),
+        ("DOUBLE PRECISION", (2461374.25, 2461371.5), "Julian day"),
+    ],
+)
+def test_what_is_no_unix_time_is_told_with_what_makes_it_a_time(
+    anywhere: Patient, column: str, values: tuple[object, object], form: str
+) -> None:
+    anywhere.has_orders(f"'1', 'new', {values[0]}", f"'2', 'new', {values[1]}", column=column)
+    found = anywhere.found("source", "warning")
+    assert f"of 2 rows looked at, 2 have an updated_at that cannot be read: {values[0]}".replace("'", "") in found
+    advised = re.search(rf"it looks like a {form}, and is no unix time Have it given as a time: (.*) AS upd", found)
+    assert advised
+    query = QUERY.replace("changed AS", f"{advised[1].replace('…', 'changed')} AS")
+    newest = {
+        "day count": "2025-12-09 12:00:00",
+        "yyyymmdd": "2026-11-29 00:00:00",
+        "yyyymmddhhmm": "2026-11-29 10:30:00",
+        "yyyymmddhhmmss": "2026-11-29 10:30:00",
+        "Julian day": "2026-11-29 18:00:00",
+    }[form]
+    found = anywhere.found("source", SYNCD_SOURCE__QUERY=query)
+    assert "no unix time" not in found
+    assert f"the newest is {newest} UTC" in found
 
 
 def test_a_query_that_gives_nothing_is_told(anywhere: Patient) -> None:
