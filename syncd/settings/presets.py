@@ -111,11 +111,26 @@ class Preset(BaseModel):
         texts = (*_flat(SOURCE, self.source), *_flat(CANCEL, self.cancel))
         return {name for _, text in texts for name in _PLACE.findall(text)}
 
+    def uses(self, key: str, *, cancels: bool, calls_http: bool) -> list[str]:
+        """The settings that a parameter's value goes into. `cancels`: those of cancelling count too."""
+        texts = (*_flat(SOURCE, self.source), *(self._cancel_texts(calls_http=calls_http) if cancels else ()))
+        return [variable for variable, text in texts if key in _PLACE.findall(text)]
+
 
 @dataclass(frozen=True, slots=True)
 class Listed:
     name: str
     title: str
+
+
+@dataclass(frozen=True, slots=True)
+class ByHand:
+    """What a person set beside a preset. `replaced`: settings that the preset sets otherwise -> to what. `idle`:
+    parameters whose value goes into nothing -> why."""
+
+    preset: str
+    replaced: Mapping[str, str]
+    idle: Mapping[str, str]
 
 
 def presets() -> list[Listed]:
@@ -167,6 +182,47 @@ def fill(found: Place, faults: list[str]) -> Place:
     ]
     faults += wrong
     return found if wrong else {**_filled(name, preset, values, found), **found}
+
+
+def by_hand(found: Place) -> ByHand | None:
+    """What stands beside the preset in settings that `fill` has filled. None: there is no preset."""
+    name = found.get(NAME, Found("", "")).text
+    if not name:
+        return None
+    preset = load(_path(name))
+    values = {key: found[f"{PARAMS}__{key.upper()}"].text for key in preset.params}
+    own = {variable.upper(): variable for variable, place in found.items() if not place.origin.startswith("preset ")}
+    cancels, calls_http = _cancels_by_preset(found), _calls_http(found)
+    texts = preset.settings(values) | (preset.cancelling(values, calls_http=calls_http) if cancels else {})
+    standing = {variable: other for variable in texts if (other := _own(variable, own))}
+    idle = {}
+    for key in preset.params:
+        variable = own.get(f"{PARAMS}__{key.upper()}")
+        uses = preset.uses(key, cancels=cancels, calls_http=calls_http)
+        if variable is None:
+            continue
+        if not uses:
+            idle[variable] = _unused(preset, key, found)
+        elif all(use in standing for use in uses):
+            others = [*dict.fromkeys(standing[use] for use in uses)]
+            idle[variable] = f"{' and '.join(others)} {'is' if len(others) == 1 else 'are'} set"
+    replaced = {other: texts[variable] for variable, other in standing.items() if found[other].text != texts[variable]}
+    return ByHand(name, replaced, idle)
+
+
+def _own(variable: str, own: Mapping[str, str]) -> str | None:
+    """What a person set in place of a preset's setting."""
+    whole = next((own[query] for query in (_QUERIES[0], _QUERY_FILE) if query in own), None)
+    return whole if variable in _QUERIES and whole else own.get(variable.upper())
+
+
+def _unused(preset: Preset, key: str, found: Place) -> str:
+    if not preset.uses(key, cancels=True, calls_http=True):
+        return "nothing in the preset uses it"
+    if not _cancels_by_preset(found):
+        return f"it is for cancelling, and {CANCEL_BY_PRESET} is not true"
+    other = next(way for way in _OTHER_WAYS if way in found and found[way].text)
+    return f"it is for the call that cancels, and {other} is set"
 
 
 def may_fill(variable: str) -> bool:
