@@ -21,7 +21,7 @@ from syncd.doctor.shop import ShopExamination
 from syncd.errors import SourceError
 from syncd.imshop import Imshop
 from syncd.model import Push
-from syncd.settings import Loaded, Settings
+from syncd.settings import Loaded, Settings, presets
 from syncd.sources import ApiSource, Source
 from syncd.state.look import state_file
 from syncd.statuses import Statuses, StatusesFile
@@ -51,7 +51,7 @@ def _findings(
         check = Check("settings", "Where do the settings come from?", lambda: examine_settings(loaded, statuses))
         yield from bounded(check, seconds)
         try:
-            shop = _examination(compose.source(settings), statuses, endpoint.body, now)
+            shop = _examination(compose.source(settings), statuses, endpoint.body, now, presets.index(loaded.found))
         except SourceError as error:  # the driver is not installed
             yield fault("source", str(error))
         else:
@@ -62,11 +62,11 @@ def _findings(
 
 
 def _examination(
-    shop: Source, statuses: Statuses, body: Callable[[Push], bytes], now: Callable[[], datetime]
+    shop: Source, statuses: Statuses, body: Callable[[Push], bytes], now: Callable[[], datetime], index: str | None
 ) -> ShopExamination | ApiExamination:
     if isinstance(shop, ApiSource):
         return ApiExamination(shop, statuses, body, now)
-    return ShopExamination(shop, statuses, body, now)
+    return ShopExamination(shop, statuses, body, now, index)
 
 
 def _shop(shop: ShopExamination | ApiExamination, seconds: float) -> Iterator[Finding]:

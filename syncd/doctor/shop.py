@@ -15,6 +15,7 @@ from syncd.model import Push
 from syncd.sources import DatabaseSource
 from syncd.sources.columns import CURSORS, KNOWN
 from syncd.sources.inspection import Look
+from syncd.sources.planner import Plan
 from syncd.sources.timestamps import is_zero_date, looks_like
 from syncd.statuses import Statuses
 
@@ -26,11 +27,17 @@ UNTIMED = "Have the shop set it; until then only the full compare (SYNCD_POLL__R
 
 class ShopExamination:
     """Each method is a check of its own and may raise SourceError. `body` writes the body of a push; `now` is this
-    machine's clock."""
+    machine's clock; `index` makes the index that polls of this platform want."""
 
     def __init__(
-        self, shop: DatabaseSource, statuses: Statuses, body: Callable[[Push], bytes], now: Callable[[], datetime]
+        self,
+        shop: DatabaseSource,
+        statuses: Statuses,
+        body: Callable[[Push], bytes],
+        now: Callable[[], datetime],
+        index: str | None = None,
     ) -> None:
+        self._index = index
         self._shop = shop
         self._statuses = statuses
         self._body = body
@@ -121,13 +128,8 @@ class ShopExamination:
         if plan is None:
             yield ok("source", "cannot tell on this kind of database whether there is an index for what polls go by")
             return
-        column = "sequence" if "sequence" in self._shop.columns().used else "updated_at"
-        if plan.by_index:
-            yield ok("source", f"polls find what changed by an index on the column behind {column}")
-        else:
-            whole = "; ".join(plan.reads_whole[:EXAMPLES]) or "a sort of everything"
-            advice = f"Have an index made on the column behind {column}, and give that column bare, in no expression"
-            yield warning("source", f"every poll reads whole tables: {whole}", advice)
+        cursor = "sequence" if "sequence" in self._shop.columns().used else "updated_at"
+        yield index_verdict(plan, cursor, self._index, lambda: self._shop.inspection().is_small())
 
     def login(self) -> Iterator[Finding]:
         """May the login write?"""
@@ -142,6 +144,32 @@ class ShopExamination:
 
     def close(self) -> None:
         self._shop.close()
+
+
+def index_verdict(plan: Plan, cursor: str, preset_index: str | None, is_small: Callable[[], bool]) -> Finding:
+    """Whether polls find what changed by an index, and what makes one. `preset_index`: what is known to make it on this
+    platform."""
+    found = plan.origin
+    column = f"{found.table.written} ({found.column})" if found else ""
+    if plan.by_index:
+        return ok("source", f"polls find what changed by an index{f' on {column}' if column else ''}")
+    holds_none = found is not None and plan.index is None
+    if plan.depends_on_size and not holds_none and is_small():
+        there = f"; {plan.index} is there, on {column}" if plan.index else ""
+        return ok("source", f"too few rows to tell whether polls find what changed by an index{there}")
+    if plan.by_index is None:
+        return ok("source", f"cannot tell from the database's plan whether polls find {cursor} by an index")
+    create = preset_index or (plan.create if holds_none else None)
+    rows = f" ({plan.rows:,} rows or so)" if plan.rows else ""
+    whole = f"every poll reads all of {found.table.written}{rows}" if found else "every poll reads all orders"
+    if create:
+        what = f"no index leads to {column}, the column behind {cursor}" if found else f"no index leads to {cursor}"
+        return warning("source", f"{whole}: {what}", f"Have one made: {create};")
+    if plan.index:
+        advice = "See that the query compares that column with nothing but :since, and have its statistics renewed"
+        return warning("source", f"{whole}, though {plan.index} is an index with {column}: it is not used", advice)
+    advice = "Have the query give a column as it is, with an index on it; a generated column can hold what is computed"
+    return warning("source", f"{whole}: {cursor} is no column of one table, and no index leads to it", advice)
 
 
 def _ignored(name: str, used: Collection[str]) -> Finding:

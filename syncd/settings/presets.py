@@ -8,6 +8,7 @@ A preset is a TOML file, see `syncd presets NAME`:
     [params.prefix]                   SYNCD_SOURCE__PARAMS__PREFIX; without a default it must be set
     means = {old = ""}                in it: what is filled in where the value is old
     [source]                          any SYNCD_SOURCE__ setting, a group as a table; ${prefix} is filled in
+    index = "CREATE INDEX …"          what makes the index that polls want and the platform lacks; ${prefix} as above
     [cancel]                          any SYNCD_CANCEL__ setting, likewise, for SYNCD_CANCEL__PRESET=true
 
 A parameter's value goes into SQL and expressions as it is. So it must match the parameter's pattern, and besides, can
@@ -76,11 +77,15 @@ class Preset(BaseModel):
     params: dict[str, Parameter] = {}
     source: dict[str, Any]
     cancel: dict[str, Any] = {}
+    index: str | None = None
     program: str | None = None
 
     def settings(self, values: Mapping[str, str]) -> dict[str, str]:
         """Variable -> text, with the parameters' values filled in."""
         return _filled_in(_flat(SOURCE, self.source), self._meant(values))
+
+    def index_of(self, values: Mapping[str, str]) -> str | None:
+        return _fill_in(self.index, self._meant(values)) if self.index else None
 
     def cancelling(self, values: Mapping[str, str], *, calls_http: bool) -> dict[str, str]:
         """The same of what it says of cancelling. `calls_http` False: another way than an HTTP call was chosen."""
@@ -210,6 +215,16 @@ def by_hand(found: Place) -> ByHand | None:
     return ByHand(name, replaced, idle)
 
 
+def index(found: Place) -> str | None:
+    """What makes the index that polls want, where settings that `fill` has filled read by a preset's query. None: the
+    platform has one, or nothing is known."""
+    name = found.get(NAME, Found("", "")).text
+    if not name or not found.get(_QUERIES[0], Found("", "")).origin.startswith("preset "):
+        return None
+    preset = load(_path(name))
+    return preset.index_of({key: found[f"{PARAMS}__{key.upper()}"].text for key in preset.params})
+
+
 def _own(variable: str, own: Mapping[str, str]) -> str | None:
     """What a person set in place of a preset's setting."""
     whole = next((own[query] for query in (_QUERIES[0], _QUERY_FILE) if query in own), None)
@@ -308,7 +323,11 @@ def _key(variable: str) -> str:
 
 
 def _filled_in(texts: Iterator[tuple[str, str]], values: Mapping[str, str]) -> dict[str, str]:
-    return {variable: _PLACE.sub(lambda place: values[place[1]], text) for variable, text in texts}
+    return {variable: _fill_in(text, values) for variable, text in texts}
+
+
+def _fill_in(text: str, values: Mapping[str, str]) -> str:
+    return _PLACE.sub(lambda place: values[place[1]], text)
 
 
 def _flat(prefix: str, table: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import ColumnElement
@@ -14,13 +15,14 @@ from syncd.sources.columns import Layout
 from syncd.sources.connection import Database
 from syncd.sources.learning import Learnt
 from syncd.sources.login import may_write
-from syncd.sources.planner import Plan, plan
+from syncd.sources.planner import Plan, Polls, plan
 from syncd.sources.query import Statement
 from syncd.sources.replication import Replication, replication
-from syncd.sources.timestamps import instant, is_zero_date, moment
+from syncd.sources.timestamps import instant, is_zero_date, like, moment
 
 LOOKED_AT = 1000
 NEWEST = 200
+FEW = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +81,16 @@ class Inspection:
         return newest_of(rows, self._learnt.layout, self._zone)
 
     def plan(self) -> Plan | None:
-        """How the database would run a poll that finds little. None: it is not known how to ask this database."""
-        column = self._learnt.layout.cursor or ""
-        newest = [self._learnt.layout.value(row, column) for row in self._newest_rows(1)] + [self._learnt.before_all]
-        return plan(self._database, self._learnt.changed(newest[0]))
+        """How the database would run a poll that finds nothing. None: it is not known how to ask this database."""
+        learnt = self._learnt
+        one, another = map(learnt.changed, self._ahead())
+        polls = Polls(one, another, learnt.everything(whole=True), learnt.query.uses_since)
+        return plan(self._database, polls, learnt.query.text, learnt.layout.cursor or "")
+
+    def is_small(self) -> bool:
+        """Whether there are so few orders that a database may well read them all though it has an index."""
+        few = self._learnt.everything(whole=False).order_by(None).limit(FEW)
+        return len(self._database.rows(few)) < FEW
 
     def may_write(self) -> Sequence[str] | None:
         """What the login may do besides reading, a few examples. None: it is not known how to ask this database."""
@@ -113,6 +121,20 @@ class Inspection:
     def replication(self) -> Replication | None:
         """Whether the database is a replica. None: it cannot be asked."""
         return replication(self._database)
+
+    def _ahead(self) -> tuple[Any, Any]:
+        """Two values of the cursor that no order has reached, as the shop would write them."""
+        newest = next(iter(self._newest_rows(1)), None)
+        value: Any = self._learnt.before_all
+        if newest is not None:
+            value = self._learnt.layout.value(newest, self._learnt.layout.cursor or "")
+        if isinstance(value, int | Decimal) and not self.goes_by_time:
+            return value + 1, value + 2
+        try:
+            last = max(instant(moment(value), self._zone), self._database.now())
+            return like(value, last + timedelta(days=1), self._zone), like(value, last + timedelta(days=3), self._zone)
+        except ValueError:
+            return value, value
 
     def _newest_rows(self, limit: int) -> Sequence[Sequence[Any]]:
         """Those that changed last and say when. In a descending order PostgreSQL would give NULL first."""

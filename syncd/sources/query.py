@@ -42,7 +42,7 @@ class OrdersQuery:
         self.text = text
         self._names = names or {}
         self._query = grammar.prepared(text, {_SINCE})
-        self._uses_since = _SINCE in grammar.parameters(text)
+        self.uses_since = _SINCE in grammar.parameters(text)
 
     def no_rows(self) -> Statement:
         """All columns and no rows."""
@@ -97,7 +97,7 @@ class OrdersQuery:
 
     def _orders(self, since: object) -> Subquery:
         query = sql_text(self._query)
-        if self._uses_since:
+        if self.uses_since:
             query = query.bindparams(_value(_SINCE, since))
         return query.columns(*map(column, self._names.values())).subquery("orders_")
 

@@ -34,32 +34,6 @@ def test_the_columns_that_are_used_and_those_that_might_be_are_told(anywhere: Pa
     assert "might give too: message, tracking_url" in found
 
 
-def test_an_indexed_cursor_column_is_well(anywhere: Patient) -> None:
-    anywhere.has_orders(OLD, NEWER)
-    assert "ok: polls find what changed by an index" in anywhere.found("source")
-
-
-def test_an_index_is_found_behind_a_join_and_a_since_of_the_querys_own(anywhere: Patient) -> None:
-    anywhere.has_orders(OLD, NEWER)
-    execute(anywhere.shop, "CREATE TABLE names (state VARCHAR(20), name VARCHAR(20))")
-    query = QUERY.replace("FROM orders", ", name AS message FROM orders o LEFT JOIN names n ON n.state = o.state")
-    query = query.replace("state AS status", "o.state AS status") + " WHERE o.changed >= :since AND number LIKE '%'"
-    assert "ok: polls find what changed by an index" in anywhere.found("source", SYNCD_SOURCE__QUERY=query)
-
-
-def test_a_cursor_column_without_an_index_is_told_with_what_is_read_whole(anywhere: Patient) -> None:
-    anywhere.has_orders(OLD, NEWER, index=False)
-    found = anywhere.found("source", "warning")
-    assert "every poll reads whole tables: " in found
-    assert "orders" in found.partition("whole tables: ")[2].partition(" Have an index")[0]
-
-
-def test_a_cursor_that_is_an_expression_cannot_go_by_the_index(patient: Patient) -> None:
-    patient.has_orders(OLD)
-    query = QUERY.replace("changed AS", "COALESCE(changed, '2024-01-01') AS")
-    assert "every poll reads whole tables: SCAN orders" in patient.found("source", SYNCD_SOURCE__QUERY=query)
-
-
 def test_a_query_without_updated_at_makes_every_poll_a_full_compare(anywhere: Patient) -> None:
     anywhere.has_orders(OLD)
     query = "SELECT number AS order_id, state AS status FROM orders"
