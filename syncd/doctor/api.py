@@ -15,7 +15,7 @@ from syncd.doctor.cancelling import keys_of_two
 from syncd.doctor.finding import Finding, ok, warning
 from syncd.doctor.samples import shown
 from syncd.doctor.shop import SAMPLES, UNTIMED, row_faults
-from syncd.doctor.timing import off, precision, zone_smells
+from syncd.doctor.timing import Observations, off, precision, zone_smells
 from syncd.errors import SourceError
 from syncd.http import is_this_machine
 from syncd.model import Order, Push
@@ -40,8 +40,14 @@ class ApiExamination:
     machine's clock."""
 
     def __init__(
-        self, shop: ApiSource, statuses: Statuses, body: Callable[[Push], bytes], now: Callable[[], datetime]
+        self,
+        shop: ApiSource,
+        statuses: Statuses,
+        body: Callable[[Push], bytes],
+        now: Callable[[], datetime],
+        observed: Callable[[], Observations] = Observations,
     ) -> None:
+        self._observed = observed
         self._shop = shop
         self._statuses = statuses
         self._body = body
@@ -97,7 +103,7 @@ class ApiExamination:
             yield shown(row, self._statuses, self._body, self._now())
         if newest.times and not self._layout.counts:
             yield precision(newest)
-            yield from zone_smells(newest, self._shop.now(), self._shop.timezone)
+            yield from zone_smells(newest, self._shop.now(), self._shop.timezone, self._observed())
         orders = [row for row in newest.rows if isinstance(row, Order)]
         yield from keys_of_two(orders)
         yield from self._found_alone(orders)

@@ -10,7 +10,7 @@ from syncd.doctor.bounded import Check
 from syncd.doctor.cancelling import keys_of_two
 from syncd.doctor.finding import Finding, ok, warning
 from syncd.doctor.samples import shown
-from syncd.doctor.timing import behind, off, precision, zone_smells
+from syncd.doctor.timing import Observations, behind, off, precision, zone_smells
 from syncd.model import Push
 from syncd.sources import DatabaseSource
 from syncd.sources.columns import CURSORS, KNOWN
@@ -27,7 +27,7 @@ UNTIMED = "Have the shop set it; until then only the full compare (SYNCD_POLL__R
 
 class ShopExamination:
     """Each method is a check of its own and may raise SourceError. `body` writes the body of a push; `now` is this
-    machine's clock; `index` makes the index that polls of this platform want."""
+    machine's clock; `index` makes the index that polls of this platform want; `observed` is what polls found lately."""
 
     def __init__(
         self,
@@ -36,8 +36,10 @@ class ShopExamination:
         body: Callable[[Push], bytes],
         now: Callable[[], datetime],
         index: str | None = None,
+        observed: Callable[[], Observations] = Observations,
     ) -> None:
         self._index = index
+        self._observed = observed
         self._shop = shop
         self._statuses = statuses
         self._body = body
@@ -78,7 +80,7 @@ class ShopExamination:
             yield shown(row, self._statuses, self._body, self._now())
         if newest.times:
             yield precision(newest)
-            yield from zone_smells(newest, self._shop.now(), self._shop.timezone)
+            yield from zone_smells(newest, self._shop.now(), self._shop.timezone, self._observed())
         if self._shop.gives("shop_id"):
             yield from keys_of_two(self._shop.sample(KEYS_COMPARED).orders)
 

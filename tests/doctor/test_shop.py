@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from typing import cast
@@ -11,10 +12,12 @@ from typing import cast
 import pytest
 from sqlalchemy import make_url
 
+from syncd import compose
 from syncd.doctor.shop import ShopExamination
+from syncd.settings import load
 from syncd.sources import DatabaseSource
 from syncd.sources.replication import Replication
-from syncd.statuses import Statuses
+from syncd.statuses import Statuses, StatusesFile
 from tests.doctor.patient import OLD, QUERY, Patient
 from tests.made import NOON
 from tests.servers import execute
@@ -210,6 +213,22 @@ def test_orders_in_the_future_smell_of_a_wrong_time_zone(anywhere: Patient) -> N
     assert "orders are dated up to 3.0 h in the future: SYNCD_SOURCE__TIMEZONE (+00:00 now) may be wrong" in found
     assert "its local time is +03:00" in found
     assert "in the future" not in anywhere.found("source", "warning", SYNCD_SOURCE__TIMEZONE="Europe/Moscow")
+
+
+def test_a_time_in_the_past_by_a_wrong_zone_is_told(patient: Patient) -> None:
+    patient.has_orders(OLD, column="TEXT")
+    patient.env["SYNCD_SOURCE__TIMEZONE"] = "+03:00"  # and the shop writes UTC
+    settings, start = load(patient.env, usual_env_files=()).settings, datetime.now(UTC)
+    with closing(compose.source(settings)) as source, closing(compose.state(settings, create=True)) as state:
+        poller = compose.poller(settings, source, state, StatusesFile(None), lambda _rows: None)
+        for number in range(10, 18):
+            at = start - timedelta(minutes=20 - number)
+            execute(patient.shop, f"INSERT INTO orders VALUES ('{number}', 'new', '{at:%F %T}')")
+            poller.poll(at + timedelta(seconds=20))
+    found = patient.found("source", "warning")
+    assert "of the last 7 polls that found changes, 7 found them 3.0 h after the time that the shop gives" in found
+    assert "The shop's local time is rather +00:00: set it there" in found
+    assert "probably off" not in patient.found("source", SYNCD_SOURCE__TIMEZONE="UTC")
 
 
 def test_the_shops_clock_is_compared_with_this_machines(anywhere: Patient) -> None:
