@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import RowMapping, text
 
 from syncd.errors import SourceError
 from syncd.sources.connection import Database
@@ -130,6 +130,12 @@ class _Planner:
             return self._database.rows(text(sql).bindparams(**values))
         return []
 
+    def explained(self, poll: Statement, prefix: str, before: str = "") -> list[RowMapping]:
+        """Nothing where the login may read a view, but not have it explained, or the server is too old to be asked."""
+        with suppress(SourceError):
+            return self._database.ask(poll, prefix=prefix, before=before)
+        return []
+
     def _verdict(self, steps: Sequence[_Step], by_value: Sequence[_Step], found: Origin | None) -> bool | None:
         """`by_value`: the steps that begin where the poll asks from."""
         if found is not None:
@@ -165,7 +171,7 @@ class _SQLite(_Planner):
         return next((str(row[0]).lower() for row in self.asked(sql, name=table.name)), None)
 
     def steps(self, poll: Statement, found: Origin | None) -> list[_Step]:
-        rows = self._database.ask(poll, prefix="EXPLAIN QUERY PLAN ")
+        rows = self.explained(poll, "EXPLAIN QUERY PLAN ")
         details = {row["id"]: (row["parent"], str(row["detail"])) for row in rows}
         made = {
             name[2] for _, detail in details.values() if (name := re.match(r"(MATERIALIZE|CO-ROUTINE) (\S+)", detail))
@@ -213,8 +219,8 @@ class _MariaDB(_Planner):
         return self.asked(f"{sql} WHERE {self._OF_TABLE}{order}", schema=table.schema, name=table.name)
 
     def steps(self, poll: Statement, found: Origin | None) -> list[_Step]:
-        (row,) = self._database.ask(poll, prefix="EXPLAIN FORMAT=JSON ")
-        return [self._step(table) for table in _tables(_read(str(next(iter(row.values())))))]
+        rows = self.explained(poll, "EXPLAIN FORMAT=JSON ")
+        return [self._step(table) for row in rows for table in _tables(_read(str(next(iter(row.values())))))]
 
     def _step(self, table: Mapping[str, Any]) -> _Step:
         conditions = (str(table.get(f"{name}_condition", "")) for name in ("index", "attached"))
@@ -263,10 +269,9 @@ class _PostgreSQL(_Planner):
 
     def steps(self, poll: Statement, found: Origin | None) -> list[_Step]:
         """Of a small table PostgreSQL reads the whole though there is an index, so that way is made the last resort."""
-        (row,) = self._database.ask(
-            poll, prefix="EXPLAIN (COSTS OFF, VERBOSE, FORMAT JSON) ", before="SET LOCAL enable_seqscan = off"
-        )
-        steps = [step for node in _nodes(row["QUERY PLAN"][0]["Plan"]) for step in self._step(node)]
+        rows = self.explained(poll, "EXPLAIN (COSTS OFF, VERBOSE, FORMAT JSON) ", "SET LOCAL enable_seqscan = off")
+        nodes = [node for row in rows for node in _nodes(row["QUERY PLAN"][0]["Plan"])]
+        steps = [step for node in nodes for step in self._step(node)]
         parts = {f"{found.alias.lower()}_{number}" for number in range(1, 1000)} if found else set()
         alias = found.alias.lower() if found else ""
         return [replace(step, table=alias) if step.table in parts else step for step in steps]

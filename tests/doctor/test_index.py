@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import make_url
@@ -166,6 +167,19 @@ def test_partitions_are_one_table(server: str, request: pytest.FixtureRequest, t
     assert re.match(CREATE, told)
     execute(patient.shop, told.rpartition("Have one made: ")[2].rstrip(";"))
     assert re.match(WELL, said(patient, query))
+
+
+def test_a_view_that_the_login_may_only_read_is_no_fault(mariadb_database: str, tmp_path: Path) -> None:
+    patient = Patient(tmp_path, {"SYNCD_SOURCE__URL": mariadb_database})
+    shop(patient, "CREATE VIEW shown AS SELECT id AS order_id, state AS status, changed AS updated_at FROM orders")
+    url, name = make_url(mariadb_database), f"syncd_{uuid4().hex[:8]}"
+    execute(mariadb_database, f"CREATE USER '{name}'@'%' IDENTIFIED BY 'pw'")
+    try:
+        execute(mariadb_database, f"GRANT SELECT ON {url.database}.shown TO '{name}'@'%'")
+        patient.env["SYNCD_SOURCE__URL"] = url.set(username=name, password="pw").render_as_string(hide_password=False)
+        assert re.match(UNKNOWN, said(patient, SHOWN))
+    finally:
+        execute(mariadb_database, f"DROP USER '{name}'@'%'")
 
 
 def test_an_index_on_what_is_computed_is_found(postgresql_database: str, tmp_path: Path) -> None:
