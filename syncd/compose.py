@@ -23,6 +23,7 @@ from syncd.settings import Settings
 from syncd.sources import Api, ApiSource, DatabaseSource, Source, StatusList
 from syncd.sources.api.asking import Oddity
 from syncd.sources.api.request import behind
+from syncd.sql import grammar_of
 from syncd.state import State, boottime, open_state
 from syncd.statement import selected
 from syncd.statuses import StatusesFile
@@ -259,7 +260,8 @@ def _comes_from(settings: Settings, name: str) -> list[str]:
     shop = settings.source
     if shop.is_api:
         return [str(shop.fields[name])] if name in shop.fields else []
-    return [item for sql in (shop.sql, shop.query_else or "") for item in selected(sql, name)]
+    grammar = grammar_of(shop.url.get_secret_value())
+    return [item for sql in (shop.sql, shop.query_else or "") for item in selected(sql, name, grammar)]
 
 
 def _digest(texts: Sequence[str]) -> str:

@@ -5,14 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from syncd.sql import Grammar
 from syncd.templates import IDENTIFIERS
 
-_TOKEN = re.compile(
-    r"'(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.|\"\")*\"|`[^`]*`|\[[^\]]*\]|--[^\n]*|/\*.*?\*/|::\s*\w+|:\w+|\w+|\s+|.",
-    re.DOTALL,
-)
 _NAME = re.compile(r"\w+|`[^`]*`|\"[^\"]*\"|\[[^\]]*\]")
-_QUOTED = ("'", '"', "`", "[", "--", "/*")
 _BEGINS_A_CONDITION = frozenset({"where", "and", "or", "on", "("})
 _ENDS_A_CONDITION = frozenset({"and", "or", ")", "order", "limit", "returning", "group", "having", "union", ""})
 _OPTIONS = re.compile(r"(?:(?:low_priority|ignore)\s+)+", re.IGNORECASE)
@@ -34,26 +30,17 @@ class Comparison:
         return f"SELECT {self.expression} FROM {self.tables} WHERE {self.expression} = :{self.name}"  # noqa: S608
 
 
-def comparisons(statement: str) -> list[Comparison]:
+def comparisons(statement: str, grammar: Grammar) -> list[Comparison]:
     """Where an UPDATE's conditions compare an identifier with something. ValueError: it is compared in a way that
     cannot be looked up beforehand; the text says what to write."""
-    tokens = [token for token in _TOKEN.findall(statement) if not token.startswith(("--", "/*"))]
-    for token in tokens:
-        if token.startswith("[") and (named := re.search(rf":({'|'.join(sorted(IDENTIFIERS))})\b", token)):
-            raise ValueError(f"has {named[0]} within brackets; write column = {named[0]}")
-    return _Reader(tokens).comparisons()
+    tokens = grammar.tokens(grammar.without_end(statement))
+    return _Reader([token.text for token in tokens if token.kind != "comment"]).comparisons()
 
 
-def escaped(statement: str) -> str:
-    """The statement for SQLAlchemy, which takes a :name in quotes or a comment for a parameter too."""
-    tokens = _TOKEN.findall(statement)
-    return "".join(token.replace(":", "\\:") if token.startswith(_QUOTED) else token for token in tokens)
-
-
-def selected(statement: str, name: str) -> list[str]:
+def selected(statement: str, name: str, grammar: Grammar) -> list[str]:
     """What a SELECT gives this name, at each place: the item from the SELECT or the comma before it to the name."""
-    tokens = [token for token in _TOKEN.findall(statement) if not token.startswith(("--", "/*", "'"))]
-    words = [token.lower() for token in tokens if not token.isspace()]
+    tokens = [token.text for token in grammar.tokens(statement) if token.kind not in ("blank", "comment")]
+    words = [text.lower() for text in tokens if not text.startswith("'")]
     return [" ".join(_item(words, place)) for place, word in enumerate(words) if word.strip('"`[]') == name]
 
 

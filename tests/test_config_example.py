@@ -10,9 +10,10 @@ import pytest
 
 from syncd.errors import SettingsError
 from syncd.settings import VARIABLES, load, masked
+from syncd.settings.presets import ByHand, by_hand
 
 EXAMPLE = Path(__file__).parent.parent / "config.example.env"
-PLACES = ("IMSHOP__URL", "IMSHOP__API_KEY", "SOURCE__URL", "SOURCE__QUERY", "SOURCE__TIMEZONE")
+PLACES = ("IMSHOP__URL", "IMSHOP__API_KEY", "SOURCE__URL", "SOURCE__PRESET", "SOURCE__TIMEZONE")
 EDITS = {
     "SYNCD_IMSHOP__URL": "https://imshop.example/statuses/sync/some-token",
     "SYNCD_IMSHOP__API_KEY": "some-key",
@@ -38,7 +39,7 @@ def lines() -> list[Line]:
 def edited(tmp_path: Path, edits: dict[str, str]) -> Path:
     content = EXAMPLE.read_text(encoding="utf-8")
     for name, text in edits.items():
-        content = re.sub(rf"^{name}=.*$", f"{name}={text}", content, flags=re.MULTILINE)
+        content = re.sub(rf"^#?{name}=.*$", f"{name}={text}", content, flags=re.MULTILINE)
     copy = tmp_path / "syncd.env"
     copy.write_text(content, encoding="utf-8")
     return copy
@@ -56,18 +57,26 @@ def test_each_setting_has_its_description_above_it() -> None:
 
 
 def test_what_is_commented_out_shows_the_true_default() -> None:
-    environ = {name: text.strip('"') for name, text in EDITS.items()}
+    environ = {name: text.strip('"') for name, text in EDITS.items() if name != "SYNCD_SOURCE__TIMEZONE"}
     defaults = {shown.variable: shown.value for shown in masked(load(environ, usual_env_files=()))}
+    defaults["SYNCD_SOURCE__QUERY"] = ""
     shown = {line.name: line.text for line in lines() if not line.is_set}
     assert shown == {name: defaults[name] for name in shown}
 
 
-def test_five_places_are_set_and_marked_in_order() -> None:
+def test_five_places_are_marked_in_order() -> None:
     marked = re.findall(
-        r"^# EDIT (\d) of 5[^\n]*\n(?:# [^\n]*\n)+(SYNCD_\w+)=", EXAMPLE.read_text("utf-8"), re.MULTILINE
+        r"^# EDIT (\d) of 5[^\n]*\n(?:# [^\n]*\n)+#?(SYNCD_\w+)=", EXAMPLE.read_text("utf-8"), re.MULTILINE
     )
     assert marked == [(str(place), f"SYNCD_{name}") for place, name in enumerate(PLACES, start=1)]
-    assert [line.name for line in lines() if line.is_set] == list(EDITS)
+
+
+def test_nothing_is_set_that_would_override_a_preset(tmp_path: Path) -> None:
+    assert [line.name for line in lines() if line.is_set] == [f"SYNCD_{name}" for name in PLACES[:3]]
+    url = {"SYNCD_SOURCE__URL": "mysql://reader:pass@db.example/shop", "SYNCD_SOURCE__PRESET": "opencart"}
+    needed = {name: text for name, text in EDITS.items() if "IMSHOP" in name}
+    found = load({}, edited(tmp_path, needed | url)).found
+    assert by_hand(found) == ByHand("opencart", {}, {})
 
 
 def test_with_the_five_edited_it_is_a_working_configuration(tmp_path: Path) -> None:

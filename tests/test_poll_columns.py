@@ -15,6 +15,7 @@ from syncd.errors import SourceError
 from syncd.model import Payment
 from syncd.poll import Poller
 from syncd.sources import DatabaseSource
+from syncd.sql import grammar_of
 from syncd.staging import PollResult
 from syncd.state import State
 from syncd.statement import selected
@@ -22,6 +23,7 @@ from tests.made import NOON
 from tests.state.made import outcome, take, write_down
 
 QUERY = "SELECT id AS order_id, st AS status, paid, pay AS payment_id, no AS tracking_number, upd AS updated_at FROM o"
+SQLITE = grammar_of("sqlite://")
 MINUTE = timedelta(minutes=1)
 
 
@@ -55,7 +57,10 @@ class Shop:
             clock=lambda: self.at,
         )
         with closing(source):
-            columns = {"status": str(selected(query, "status")), "tracking": str(selected(query, "tracking_number"))}
+            columns = {
+                "status": str(selected(query, "status", SQLITE)),
+                "tracking": str(selected(query, "tracking_number", SQLITE)),
+            }
             poller = Poller(
                 source, self.state, lambda _status: "push", self.max_changes, self.lookback, columns=columns
             )

@@ -118,6 +118,26 @@ def test_an_update_may_cast_and_hold_times() -> None:
     assert cancel(SQL=sql).sql == sql[:-1]
 
 
+@pytest.mark.parametrize(
+    ("url", "sql", "why"),
+    [
+        ("mysql://u@h/d", "# to :x\nUPDATE o SET s = '\\':y' WHERE id = :order_id; # :z", ""),
+        ("postgresql://u@h/d", "UPDATE o SET s = s # 1, t = a[1:2], u = $$:y;$$ WHERE id = :order_id -- :z", ""),
+        ("mysql://u@h/d", "UPDATE o SET s = 1 # WHERE id = :order_id", "does not say which order"),
+        (
+            "sqlite:////s.db",
+            "UPDATE o SET s = 1; UPDATE o SET s = 1 WHERE id = :order_id",
+            "is more than one statement",
+        ),
+    ],
+)
+def test_an_update_is_read_as_its_database_reads_it(url: str, sql: str, why: str) -> None:
+    if why:
+        assert why in fault(SQL=sql, DATABASE_URL=url)
+    else:
+        assert ":order_id" in str(cancel(SQL=sql, DATABASE_URL=url).sql)
+
+
 def test_secrets_show_nowhere() -> None:
     given = {
         "API_KEY": "the-key",

@@ -10,7 +10,7 @@ import pytest
 
 from syncd.errors import SettingsError
 from syncd.settings import VARIABLES, Loaded, load, masked
-from syncd.settings.presets import FOLDER, PARAMS
+from syncd.settings.presets import FOLDER, PARAMS, by_hand
 from syncd.settings.presets import load as load_preset
 
 PRESET = r"""
@@ -80,6 +80,63 @@ def test_a_preset_fills_what_is_unset(preset: Path) -> None:
 def test_what_a_person_wrote_beats_the_preset(preset: Path) -> None:
     source = loaded(preset, BATCH="9", LOOKBACK="2m").settings.source
     assert (source.batch, source.lookback.total_seconds()) == (9, 120)
+
+
+def beside(preset: object, **source: str) -> tuple[dict[str, str], dict[str, str]]:
+    """What stands beside a preset: what it replaces, and what has no effect."""
+    found = by_hand(loaded(preset, **source).found)
+    assert found
+    replaced, idle = (
+        {name.removeprefix("SYNCD_SOURCE__"): text for name, text in texts.items()}
+        for texts in (found.replaced, found.idle)
+    )
+    return replaced, idle
+
+
+def test_a_parameter_whose_settings_are_set_has_no_effect(preset: Path) -> None:
+    assert beside(preset, PARAMS__PREFIX="x", PARAMS__COLUMN="id") == ({}, {})
+    _, idle = beside(preset, PARAMS__PREFIX="x", PARAMS__COLUMN="id", QUERY="SELECT 1")
+    assert idle == dict.fromkeys(("PARAMS__PREFIX", "PARAMS__COLUMN"), "SYNCD_SOURCE__QUERY is set")
+
+
+def test_a_time_zone_beside_a_parameter_for_it_is_told() -> None:
+    zone = {"URL": "mysql://u@h/shop", "TIMEZONE": "UTC"}
+    assert beside("opencart", **zone) == ({"TIMEZONE": "Europe/Moscow"}, {})
+    replaced, idle = beside("opencart", **zone, PARAMS__ZONE="Asia/Omsk")
+    assert (replaced, idle) == ({"TIMEZONE": "Asia/Omsk"}, {"PARAMS__ZONE": "SYNCD_SOURCE__TIMEZONE is set"})
+
+
+def test_a_setting_that_says_what_the_preset_says_replaces_nothing(preset: Path) -> None:
+    assert beside(preset, LOOKBACK="1h", BATCH="9") == ({"BATCH": "7"}, {})
+
+
+def test_a_parameter_that_some_setting_still_uses_has_effect(preset: Path) -> None:
+    text = PRESET + 'statuses_query = "SELECT 1 AS status, 2 AS message FROM ${prefix}names"\n'
+    preset.write_text(text, encoding="utf-8")
+    _, idle = beside(preset, PARAMS__PREFIX="x", PARAMS__NOTE="y", QUERY="SELECT 1")
+    assert idle == {"PARAMS__NOTE": "SYNCD_SOURCE__QUERY is set"}
+
+
+def test_a_field_of_ones_own_takes_its_parameters_effect() -> None:
+    given = {"URL": "https://shop.example", "FIELDS__IMSHOP_UUID": "uuid", "PARAMS__UUID": "imshop"}
+    replaced, idle = beside("retailcrm", **given)
+    assert [*replaced] == ["FIELDS__IMSHOP_UUID"]
+    assert idle == {"PARAMS__UUID": "SYNCD_SOURCE__FIELDS__IMSHOP_UUID is set"}
+
+
+def test_a_parameter_for_cancelling_alone_needs_it(preset: Path) -> None:
+    _, idle = beside("opencart", URL="mysql://u@h/shop", PARAMS__CANCELLED="9")
+    assert idle == {"PARAMS__CANCELLED": "it is for cancelling, and SYNCD_CANCEL__PRESET is not true"}
+
+
+def test_without_a_preset_nothing_stands_beside_it() -> None:
+    assert by_hand(loaded("", QUERY="SELECT 1").found) is None
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.toml")), ids=lambda path: path.stem)
+def test_each_parameter_of_a_built_in_preset_goes_somewhere(path: Path) -> None:
+    found = load_preset(path)
+    assert [key for key in found.params if not found.uses(key, cancels=True, calls_http=True)] == []
 
 
 def test_the_settings_show_what_came_from_the_preset(preset: Path) -> None:

@@ -14,6 +14,9 @@ from syncd.http.addresses import is_insecure_remote
 from syncd.redact import Redactor
 from syncd.settings import urls, values
 from syncd.settings.cancel import call_url, mask_call_url
+from syncd.sql import GRAMMARS
+
+MARIADB = GRAMMARS["mysql"]
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -129,24 +132,24 @@ def test_another_tracking_template_is_refused(text: str, reason: str) -> None:
     ],
 )
 def test_a_query_that_reads_is_accepted_after_any_comments(text: str) -> None:
-    assert values.select(f"{text} ;\n") == text.strip()
+    assert values.select(f"{text} ;\n", MARIADB) == text.strip()
 
 
 @pytest.mark.parametrize("text", ["", "-- SELECT", "/* SELECT", "DELETE FROM x", "SELECTED", "/*SELECT*/ UPDATE x"])
 def test_a_query_that_does_not_read_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not a SELECT"):
-        values.select(text)
+        values.select(text, MARIADB)
 
 
 def test_a_fault_repeats_no_more_than_a_line_of_what_was_written() -> None:
     with pytest.raises(ValueError, match=r"^'DELETE\\nx{50}\.\.\.' is not a SELECT"):
-        values.select("DELETE\n" + "x" * 5000)
+        values.select("DELETE\n" + "x" * 5000, MARIADB)
 
 
 def test_a_file_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
     (tmp_path / "orders.sql").write_bytes("SELECT 'заказ'".encode("cp1251"))
     with pytest.raises(ValueError, match=r"orders\.sql is not UTF-8"):
-        values.sql_file(str(tmp_path / "orders.sql"))
+        values.sql_file(str(tmp_path / "orders.sql"), MARIADB)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,10 @@ from syncd.cancel.shop import NO_SUCH_ORDER, known, unnamed, values_of
 from syncd.errors import CancelError
 from syncd.model import CancelDecision, Cancellation
 from syncd.sources.columns import readable
-from syncd.statement import Comparison, comparisons, escaped
+from syncd.sources.dialects import DIALECTS
+from syncd.sql import grammar_of
+from syncd.statement import Comparison, comparisons
+from syncd.templates import NAMES
 
 _RECYCLE_SECONDS = 1800
 DATABASES_SHARE = 0.8
@@ -48,8 +51,9 @@ class SqlShop:
 
     def __init__(self, url: str, statement: str, seconds: float, redact: Callable[[str], str]) -> None:
         self._url = make_url(url)
-        self._comparisons = comparisons(statement)
-        self._statement = text(escaped(statement))
+        self._grammar = grammar_of(url)
+        self._comparisons = comparisons(statement, self._grammar)
+        self._statement = self._prepared(statement)
         self._names = set(self._statement.compile().params)
         self._seconds = max(1, int(seconds * DATABASES_SHARE))
         self._redact = redact
@@ -83,7 +87,7 @@ class SqlShop:
         try:
             with self._opened().connect() as connection:
                 for comparison in self._comparisons:
-                    connection.execute(*_look_up(comparison, {}, none=True)).all()
+                    connection.execute(*self._look_up(comparison, {}, none=True)).all()
         except (SQLAlchemyError, OSError) as error:
             raise self._fault(error) from None
 
@@ -98,7 +102,7 @@ class SqlShop:
         for comparison in self._comparisons:
             value = wanted[comparison.name]
             with self._opened().connect() as connection:
-                found = _looked_up(connection, comparison, wanted) if value else []
+                found = self._looked_up(connection, comparison, wanted) if value else []
             exact = [one for one in found if _is_exactly(one, value, comparison.name)]
             if len(exact) < len(found) and exact:
                 raise CancelError(
@@ -119,13 +123,36 @@ class SqlShop:
                 raise CancelError("the shop's database took too long, and the UPDATE was undone")
         return changed
 
+    def _prepared(self, statement: str) -> TextClause:
+        return text(self._grammar.prepared(statement, NAMES))
+
+    def _look_up(
+        self, comparison: Comparison, values: Mapping[str, str], *, none: bool = False
+    ) -> tuple[TextClause, dict[str, str | None]]:
+        statement = self._prepared(f"{comparison.values}{' AND 1 = 0' if none else ''}")
+        return statement, {name: values.get(name) or None for name in statement.compile().params}
+
+    def _looked_up(self, connection: Connection, comparison: Comparison, values: Mapping[str, str]) -> list[Any]:
+        """What the expression is where the database holds it to be equal to the value; nothing where it cannot be."""
+        try:
+            return [*connection.execute(*self._look_up(comparison, values)).scalars()]
+        except DataError:
+            return []
+        except DBAPIError as error:
+            reason = error.orig.args[0] if error.orig is not None and error.orig.args else None
+            if getattr(reason, "code", reason) in _CANNOT_BE:
+                return []  # pragma: no cover - which server says so depends on its version
+            raise
+
     def _opened(self) -> Engine:
         with self._opening:
             if self._engine is None:
-                limits = _LIMITS[self._url.get_backend_name()](self._seconds)
+                backend = self._url.get_backend_name()
+                limits = _LIMITS[backend](self._seconds)
                 self._engine = create_engine(
                     self._url,
                     connect_args=limits,
+                    paramstyle=DIALECTS[backend].paramstyle,
                     pool_pre_ping=True,
                     pool_recycle=_RECYCLE_SECONDS,
                     pool_timeout=self._seconds,
@@ -140,26 +167,6 @@ class SqlShop:
         cut = isinstance(error, DBAPIError) and error.connection_invalidated
         what = self._redact(f"the shop's database did not take the UPDATE: {said}. {advice}.")
         return CancelError(what, in_doubt=cut)
-
-
-def _look_up(
-    comparison: Comparison, values: Mapping[str, str], *, none: bool = False
-) -> tuple[TextClause, dict[str, str | None]]:
-    statement = text(escaped(f"{comparison.values}{' AND 1 = 0' if none else ''}"))
-    return statement, {name: values.get(name) or None for name in statement.compile().params}
-
-
-def _looked_up(connection: Connection, comparison: Comparison, values: Mapping[str, str]) -> list[Any]:
-    """What the expression is where the database holds it to be equal to the value; nothing where it cannot be."""
-    try:
-        return [*connection.execute(*_look_up(comparison, values)).scalars()]
-    except DataError:
-        return []
-    except DBAPIError as error:
-        reason = error.orig.args[0] if error.orig is not None and error.orig.args else None
-        if getattr(reason, "code", reason) in _CANNOT_BE:
-            return []  # pragma: no cover - which server says so depends on its version
-        raise
 
 
 def _is_exactly(found: object, value: str, name: str) -> bool:

@@ -15,7 +15,7 @@ from syncd.doctor.cancelling import keys_of_two
 from syncd.doctor.finding import Finding, ok, warning
 from syncd.doctor.samples import shown
 from syncd.doctor.shop import SAMPLES, UNTIMED, row_faults
-from syncd.doctor.timing import HOUR, SLACK, WIDEST_OFFSET, off, precision, zone_smells
+from syncd.doctor.timing import HOUR, SLACK, WIDEST_OFFSET, Observations, off, precision, zone_smells
 from syncd.errors import SourceError
 from syncd.http.addresses import is_insecure_remote
 from syncd.model import Order, Push
@@ -25,9 +25,8 @@ from syncd.sources.api.shape import Row, Rows, id_of
 from syncd.sources.api.source import FirstPage
 from syncd.sources.columns import CURSORS, KNOWN
 from syncd.sources.counting import BEFORE_ALL, number
-from syncd.sources.following import EPOCH
 from syncd.sources.inspection import look_at, newest_of
-from syncd.sources.timestamps import instant, moment
+from syncd.sources.timestamps import EPOCH, instant, moment
 from syncd.statuses import Statuses
 
 PAGES = 2
@@ -46,8 +45,14 @@ class ApiExamination:
     machine's clock."""
 
     def __init__(
-        self, shop: ApiSource, statuses: Statuses, body: Callable[[Push], bytes], now: Callable[[], datetime]
+        self,
+        shop: ApiSource,
+        statuses: Statuses,
+        body: Callable[[Push], bytes],
+        now: Callable[[], datetime],
+        observed: Callable[[], Observations] = Observations,
     ) -> None:
+        self._observed = observed
         self._shop = shop
         self._statuses = statuses
         self._body = body
@@ -109,7 +114,7 @@ class ApiExamination:
             yield shown(row, self._statuses, self._body, self._now())
         if newest.times and not self._layout.counts:
             yield precision(newest)
-            yield from zone_smells(newest, self._shop.now(), self._shop.timezone)
+            yield from zone_smells(newest, self._shop.now(), self._shop.timezone, self._observed())
         orders = [row for row in newest.rows if isinstance(row, Order)]
         yield from keys_of_two(orders)
         yield from self._found_alone(orders)

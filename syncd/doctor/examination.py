@@ -16,13 +16,13 @@ from syncd.doctor.configuration import examine_settings
 from syncd.doctor.disk import examine_disk
 from syncd.doctor.endpoint import examine_endpoint
 from syncd.doctor.finding import Finding, fault
-from syncd.doctor.memory import daemon_runs, examine_file, examine_state
+from syncd.doctor.memory import daemon_runs, examine_file, examine_state, observations
 from syncd.doctor.shop import ShopExamination
 from syncd.errors import SourceError
 from syncd.imshop import Imshop
 from syncd.model import Push
-from syncd.settings import Loaded, Settings
-from syncd.sources import ApiSource, Source
+from syncd.settings import Loaded, Settings, presets
+from syncd.sources import ApiSource
 from syncd.state.look import state_file
 from syncd.statuses import Statuses, StatusesFile
 
@@ -51,7 +51,7 @@ def _findings(
         check = Check("settings", "Where do the settings come from?", lambda: examine_settings(loaded, statuses))
         yield from bounded(check, seconds)
         try:
-            shop = _examination(compose.source(settings), statuses, endpoint.body, now)
+            shop = _examination(loaded, statuses, endpoint.body, now)
         except SourceError as error:  # the driver is not installed
             yield fault("source", str(error))
         else:
@@ -62,11 +62,15 @@ def _findings(
 
 
 def _examination(
-    shop: Source, statuses: Statuses, body: Callable[[Push], bytes], now: Callable[[], datetime]
+    loaded: Loaded, statuses: Statuses, body: Callable[[Push], bytes], now: Callable[[], datetime]
 ) -> ShopExamination | ApiExamination:
+    settings = loaded.settings
+    shop = compose.source(settings)
+    state, redact = settings.state.url.get_secret_value(), compose.redactor(settings)
+    observed = lambda: observations(state, redact, settings.poll.interval)  # noqa: E731
     if isinstance(shop, ApiSource):
-        return ApiExamination(shop, statuses, body, now)
-    return ShopExamination(shop, statuses, body, now)
+        return ApiExamination(shop, statuses, body, now, observed)
+    return ShopExamination(shop, statuses, body, now, presets.index(loaded.found), observed)
 
 
 def _shop(shop: ShopExamination | ApiExamination, seconds: float) -> Iterator[Finding]:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, suppress
+from datetime import timedelta
 from pathlib import Path
 
 from syncd.doctor.finding import Finding, fault, ok, warning
+from syncd.doctor.timing import Observations, Observed
+from syncd.errors import StateError
 from syncd.state import State, Summary, open_state
 from syncd.state.look import Look, damage, look, state_file
+from syncd.state.views import ChangeView
 
 QUICK_CHECK_SECONDS = 6.0
+CHANGES_LOOKED_AT = 500
 
 
 def examine_state(url: str, redact: Callable[[str], str]) -> Iterator[Finding]:
@@ -50,6 +55,22 @@ def daemon_runs(url: str, redact: Callable[[str], str]) -> bool:
         return False
     with closing(open_state(url, redact=redact, create=False)) as state:
         return state.lease().holder() is not None
+
+
+def observations(url: str, redact: Callable[[str], str], interval: timedelta) -> Observations:
+    """The last changes that polls found by what the shop says of their time. None where the state cannot be read: that
+    is told elsewhere."""
+    with suppress(StateError):
+        if look(url, redact).standing == "current":
+            with closing(open_state(url, redact=redact, create=False)) as state:
+                return Observations([*_by_cursor(state.changes(limit=CHANGES_LOOKED_AT))], interval)
+    return Observations()
+
+
+def _by_cursor(changes: Iterable[ChangeView]) -> Iterator[Observed]:
+    for one in changes:
+        if one.found_by == "cursor" and one.source_updated_at:
+            yield Observed(one.order_id, one.detected_at, one.source_updated_at)
 
 
 def _standing(found: Look, place: str) -> Iterator[Finding]:

@@ -10,11 +10,13 @@ from syncd.doctor.bounded import Check
 from syncd.doctor.cancelling import keys_of_two
 from syncd.doctor.finding import Finding, ok, warning
 from syncd.doctor.samples import shown
-from syncd.doctor.timing import behind, off, precision, zone_smells
+from syncd.doctor.timing import Observations, behind, off, precision, zone_smells
 from syncd.model import Push
 from syncd.sources import DatabaseSource
 from syncd.sources.columns import CURSORS, KNOWN
 from syncd.sources.inspection import Look
+from syncd.sources.planner import Plan
+from syncd.sources.timestamps import is_zero_date, looks_like
 from syncd.statuses import Statuses
 
 SAMPLES = 3
@@ -25,11 +27,19 @@ UNTIMED = "Have the shop set it; until then only the full compare (SYNCD_POLL__R
 
 class ShopExamination:
     """Each method is a check of its own and may raise SourceError. `body` writes the body of a push; `now` is this
-    machine's clock."""
+    machine's clock; `index` makes the index that polls of this platform want; `observed` is what polls found lately."""
 
     def __init__(
-        self, shop: DatabaseSource, statuses: Statuses, body: Callable[[Push], bytes], now: Callable[[], datetime]
+        self,
+        shop: DatabaseSource,
+        statuses: Statuses,
+        body: Callable[[Push], bytes],
+        now: Callable[[], datetime],
+        index: str | None = None,
+        observed: Callable[[], Observations] = Observations,
     ) -> None:
+        self._index = index
+        self._observed = observed
         self._shop = shop
         self._statuses = statuses
         self._body = body
@@ -70,7 +80,7 @@ class ShopExamination:
             yield shown(row, self._statuses, self._body, self._now())
         if newest.times:
             yield precision(newest)
-            yield from zone_smells(newest, self._shop.now(), self._shop.timezone)
+            yield from zone_smells(newest, self._shop.now(), self._shop.timezone, self._observed())
         if self._shop.gives("shop_id"):
             yield from keys_of_two(self._shop.sample(KEYS_COMPARED).orders)
 
@@ -81,7 +91,7 @@ class ShopExamination:
             advice = "See that the query names the right tables and conditions; then this is right for an empty shop"
             yield warning("source", "the query gives no rows", advice)
             return
-        faults = [*row_faults(look)]
+        faults = [*row_faults(look, self._shop.inspection().as_time)]
         yield from faults
         if not faults:
             yield ok("source", f"all of the {look.rows} rows looked at can be read")
@@ -91,10 +101,15 @@ class ShopExamination:
         inspection = self._shop.inspection()
         if not inspection.goes_by_time:
             return
-        if untimed := inspection.untimed(EXAMPLES + 1):
-            yield warning("source", f"orders have NULL as updated_at: {_few(untimed)}", UNTIMED)
+        untimed = inspection.untimed(EXAMPLES + 1)
+        if untimed.nulls:
+            yield warning("source", f"orders have NULL as updated_at: {_few(untimed.nulls)}", UNTIMED)
         else:
             yield ok("source", "no order has NULL as updated_at")
+        for value, ids in untimed.written.items():
+            what = f"an updated_at that cannot be read: {value}" if is_zero_date(value) else f"{value} as updated_at"
+            text = f"orders have {what}, which is not NULL, but no time either: {_few(ids)}"
+            yield warning("source", text, UNTIMED)
 
     def clock(self) -> Iterator[Finding]:
         """What time is it there?"""
@@ -115,13 +130,8 @@ class ShopExamination:
         if plan is None:
             yield ok("source", "cannot tell on this kind of database whether there is an index for what polls go by")
             return
-        column = "sequence" if "sequence" in self._shop.columns().used else "updated_at"
-        if plan.by_index:
-            yield ok("source", f"polls find what changed by an index on the column behind {column}")
-        else:
-            whole = "; ".join(plan.reads_whole[:EXAMPLES]) or "a sort of everything"
-            advice = f"Have an index made on the column behind {column}, and give that column bare, in no expression"
-            yield warning("source", f"every poll reads whole tables: {whole}", advice)
+        cursor = "sequence" if "sequence" in self._shop.columns().used else "updated_at"
+        yield index_verdict(plan, cursor, self._index, lambda: self._shop.inspection().is_small())
 
     def login(self) -> Iterator[Finding]:
         """May the login write?"""
@@ -138,6 +148,32 @@ class ShopExamination:
         self._shop.close()
 
 
+def index_verdict(plan: Plan, cursor: str, preset_index: str | None, is_small: Callable[[], bool]) -> Finding:
+    """Whether polls find what changed by an index, and what makes one. `preset_index`: what is known to make it on this
+    platform."""
+    found = plan.origin
+    column = f"{found.table.written} ({found.column})" if found else ""
+    if plan.by_index:
+        return ok("source", f"polls find what changed by an index{f' on {column}' if column else ''}")
+    holds_none = found is not None and plan.index is None
+    if plan.depends_on_size and not holds_none and is_small():
+        there = f"; {plan.index} is there, on {column}" if plan.index else ""
+        return ok("source", f"too few rows to tell whether polls find what changed by an index{there}")
+    if plan.by_index is None:
+        return ok("source", f"cannot tell from the database's plan whether polls find {cursor} by an index")
+    create = preset_index or (plan.create if holds_none else None)
+    rows = f" ({plan.rows:,} rows or so)" if plan.rows else ""
+    whole = f"every poll reads all of {found.table.written}{rows}" if found else "every poll reads all orders"
+    if create:
+        what = f"no index leads to {column}, the column behind {cursor}" if found else f"no index leads to {cursor}"
+        return warning("source", f"{whole}: {what}", f"Have one made: {create};")
+    if plan.index:
+        advice = "See that the query compares that column with nothing but :since, and have its statistics renewed"
+        return warning("source", f"{whole}, though {plan.index} is an index with {column}: it is not used", advice)
+    advice = "Have the query give a column as it is, with an index on it; a generated column can hold what is computed"
+    return warning("source", f"{whole}: {cursor} is no column of one table, and no index leads to it", advice)
+
+
 def _ignored(name: str, used: Collection[str]) -> Finding:
     if name == "tracking_number":
         if "tracking_url" in used:
@@ -150,8 +186,8 @@ def _ignored(name: str, used: Collection[str]) -> Finding:
     return ok("source", f"the column {name} is ignored")
 
 
-def row_faults(look: Look) -> Iterator[Finding]:
-    """What is wrong with some of the rows."""
+def row_faults(look: Look, as_time: Callable[[str], str | None] = lambda _form: None) -> Iterator[Finding]:
+    """What is wrong with some of the rows. `as_time`: how an updated_at of a certain form can be made a time."""
     among = f"of {look.rows} rows looked at,"
     if look.skipped:
         text = f"{among} {len(look.skipped)} cannot be read: {_few([row.detail for row in look.skipped])}"
@@ -160,9 +196,16 @@ def row_faults(look: Look) -> Iterator[Finding]:
         details = [one.detail for one in look.dropped if one.field == field]
         text = f"{among} {len(details)} have a {field} that cannot be read: {_few(details)}"
         yield warning("source", text, f"Polls leave the {field} out; let the query or the field's path give one text")
-    if bad := look.unreadable_times:
+    forms = [looks_like(one) for one in look.unreadable_times]
+    for form in dict.fromkeys(forms):
+        bad = [one for one, its_form in zip(look.unreadable_times, forms, strict=True) if its_form == form]
         text = f"{among} {len(bad)} have an updated_at that cannot be read: {_few(bad)}"
-        yield warning("source", text, UNTIMED)
+        if form is None or form == "zero date":
+            yield warning("source", text, UNTIMED)
+        else:
+            written = as_time(form)
+            advice = f"Have it given as a time{': ' if written else ', as text or unix time'}{written or ''}"
+            yield warning("source", f"{text}: it looks like a {form}, and is no unix time", advice)
 
 
 def _few(texts: Sequence[str]) -> str:

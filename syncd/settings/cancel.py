@@ -23,11 +23,11 @@ from syncd.settings import api_values, urls
 from syncd.settings.api import JmesPath
 from syncd.settings.group import EmptyMeansOff, Group, Masked, Members
 from syncd.settings.values import duration, quoted, whole_number, within
+from syncd.sql import Grammar
 from syncd.statement import comparisons
 from syncd.templates import IDENTIFIERS, NAMES, WITH_BODY, body_template, header_template, url_template
 
 _PLAIN_HEADERS = ("Accept", "Content-Type", "User-Agent")
-_PARAMETER = re.compile(r"(?<![:\w\\]):(\w+)")
 
 
 def call_url(text: str) -> str:
@@ -82,17 +82,18 @@ def program(text: str) -> tuple[str, ...]:
         raise ValueError(f"{quoted(text)} cannot be split into words: {error}") from None
 
 
-def statement(text: str) -> str:
-    """One UPDATE that names the order by a parameter."""
-    if not re.match(r"\s*UPDATE\b", text, re.IGNORECASE):
+def statement(text: str, grammar: Grammar) -> str:
+    """One UPDATE that names the order by a parameter, without what ends it."""
+    if grammar.start(text) != "UPDATE":
         raise ValueError(f"{quoted(text)} is not an UPDATE; use SYNCD_CANCEL__URL or …__COMMAND for anything else")
-    named = set(_PARAMETER.findall(re.sub(r"'[^']*'", "''", text)))
+    if not grammar.is_one(text):
+        raise ValueError("is more than one statement: a ; stands within it; write one UPDATE")
+    named = grammar.parameters(text)
     if unknown := sorted(named - {*NAMES}):
         raise ValueError(f"holds :{unknown[0]}, but there are only {', '.join(f':{name}' for name in NAMES)}")
-    text = text.strip().rstrip("; \t\r\n")
-    if not named & IDENTIFIERS or not comparisons(text):
+    if not named & IDENTIFIERS or not comparisons(text, grammar):
         raise ValueError("does not say which order: it needs a WHERE with column = :order_id, :shop_id or :uuid")
-    return text
+    return grammar.without_end(text).strip()
 
 
 def codes(text: str) -> tuple[str, ...]:
@@ -180,7 +181,7 @@ class Cancel(Group):
         default=None,
         description="or a program: it gets JSON on stdin; exit 0: accepted; 10: refused, stdout says why; else failed",
     )
-    sql: Annotated[str | None, BeforeValidator(lambda text: text and statement(text))] = Field(
+    sql: str | None = Field(
         default=None,
         validate_default=True,
         description="or an UPDATE with :order_id, :shop_id, :uuid, :reason; no row changed: refused",

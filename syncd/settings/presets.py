@@ -9,6 +9,7 @@ A preset is a TOML file, see `syncd presets NAME`:
                                       ${other} is that parameter's value
     means = {old = ""}                in it: what is filled in where the value is old
     [source]                          any SYNCD_SOURCE__ setting, a group as a table; ${prefix} is filled in
+    index = "CREATE INDEX …"          what makes the index that polls want and the platform lacks; ${prefix} as above
     [cancel]                          any SYNCD_CANCEL__ setting, likewise, for SYNCD_CANCEL__PRESET=true
 
 A parameter's value goes into SQL and expressions as it is. So it must match the parameter's pattern, and besides, can
@@ -77,6 +78,7 @@ class Preset(BaseModel):
     params: dict[str, Parameter] = {}
     source: dict[str, Any]
     cancel: dict[str, Any] = {}
+    index: str | None = None
     program: str | None = None
 
     def values(self, given: Mapping[str, str]) -> dict[str, str]:
@@ -87,6 +89,9 @@ class Preset(BaseModel):
     def settings(self, values: Mapping[str, str]) -> dict[str, str]:
         """Variable -> text, with the parameters' values filled in."""
         return _filled_in(_flat(SOURCE, self.source), self._meant(values))
+
+    def index_of(self, values: Mapping[str, str]) -> str | None:
+        return _fill_in(self.index, self._meant(values)) if self.index else None
 
     def cancelling(self, values: Mapping[str, str], *, calls_http: bool) -> dict[str, str]:
         """The same of what it says of cancelling. `calls_http` False: another way than an HTTP call was chosen."""
@@ -118,11 +123,26 @@ class Preset(BaseModel):
         texts = (*_flat(SOURCE, self.source), *_flat(CANCEL, self.cancel), *defaults)
         return {name for _, text in texts for name in _PLACE.findall(text)}
 
+    def uses(self, key: str, *, cancels: bool, calls_http: bool) -> list[str]:
+        """The settings that a parameter's value goes into. `cancels`: those of cancelling count too."""
+        texts = (*_flat(SOURCE, self.source), *(self._cancel_texts(calls_http=calls_http) if cancels else ()))
+        return [variable for variable, text in texts if key in _PLACE.findall(text)]
+
 
 @dataclass(frozen=True, slots=True)
 class Listed:
     name: str
     title: str
+
+
+@dataclass(frozen=True, slots=True)
+class ByHand:
+    """What a person set beside a preset. `replaced`: settings that the preset sets otherwise -> to what. `idle`:
+    parameters whose value goes into nothing -> why."""
+
+    preset: str
+    replaced: Mapping[str, str]
+    idle: Mapping[str, str]
 
 
 def presets() -> list[Listed]:
@@ -171,6 +191,57 @@ def fill(found: Place, faults: list[str]) -> Place:
     ]
     faults += wrong
     return found if wrong else {**_filled(name, preset, values, found), **found}
+
+
+def by_hand(found: Place) -> ByHand | None:
+    """What stands beside the preset in settings that `fill` has filled. None: there is no preset."""
+    name = found.get(NAME, Found("", "")).text
+    if not name:
+        return None
+    preset = load(_path(name))
+    values = {key: found[f"{PARAMS}__{key.upper()}"].text for key in preset.params}
+    own = {variable.upper(): variable for variable, place in found.items() if not place.origin.startswith("preset ")}
+    cancels, calls_http = _cancels_by_preset(found), _calls_http(found)
+    texts = preset.settings(values) | (preset.cancelling(values, calls_http=calls_http) if cancels else {})
+    standing = {variable: other for variable in texts if (other := _own(variable, own))}
+    idle = {}
+    for key in preset.params:
+        variable = own.get(f"{PARAMS}__{key.upper()}")
+        uses = preset.uses(key, cancels=cancels, calls_http=calls_http)
+        if variable is None:
+            continue
+        if not uses:
+            idle[variable] = _unused(preset, key, found)
+        elif all(use in standing for use in uses):
+            others = [*dict.fromkeys(standing[use] for use in uses)]
+            idle[variable] = f"{' and '.join(others)} {'is' if len(others) == 1 else 'are'} set"
+    replaced = {other: texts[variable] for variable, other in standing.items() if found[other].text != texts[variable]}
+    return ByHand(name, replaced, idle)
+
+
+def index(found: Place) -> str | None:
+    """What makes the index that polls want, where settings that `fill` has filled read by a preset's query. None: the
+    platform has one, or nothing is known."""
+    name = found.get(NAME, Found("", "")).text
+    if not name or not found.get(_QUERIES[0], Found("", "")).origin.startswith("preset "):
+        return None
+    preset = load(_path(name))
+    return preset.index_of({key: found[f"{PARAMS}__{key.upper()}"].text for key in preset.params})
+
+
+def _own(variable: str, own: Mapping[str, str]) -> str | None:
+    """What a person set in place of a preset's setting."""
+    whole = next((own[query] for query in (_QUERIES[0], _QUERY_FILE) if query in own), None)
+    return whole if variable in _QUERIES and whole else own.get(variable.upper())
+
+
+def _unused(preset: Preset, key: str, found: Place) -> str:
+    if not preset.uses(key, cancels=True, calls_http=True):
+        return "nothing in the preset uses it"
+    if not _cancels_by_preset(found):
+        return f"it is for cancelling, and {CANCEL_BY_PRESET} is not true"
+    other = next(way for way in _OTHER_WAYS if way in found and found[way].text)
+    return f"it is for the call that cancels, and {other} is set"
 
 
 def may_fill(variable: str) -> bool:
@@ -256,7 +327,11 @@ def _key(variable: str) -> str:
 
 
 def _filled_in(texts: Iterable[tuple[str, str]], values: Mapping[str, str]) -> dict[str, str]:
-    return {variable: _PLACE.sub(lambda place: values[place[1]], text) for variable, text in texts}
+    return {variable: _fill_in(text, values) for variable, text in texts}
+
+
+def _fill_in(text: str, values: Mapping[str, str]) -> str:
+    return _PLACE.sub(lambda place: values[place[1]], text)
 
 
 def _flat(prefix: str, table: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

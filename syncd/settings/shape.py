@@ -8,11 +8,12 @@ from pydantic import BeforeValidator, Field, PlainValidator, SecretStr, Validati
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from syncd.settings import cron, urls, values
-from syncd.settings.cancel import Cancel
+from syncd.settings.cancel import Cancel, statement
 from syncd.settings.group import EmptyMeansOff, Group, Lower, Masked
 from syncd.settings.imshop import Imshop
 from syncd.settings.source import Source
 from syncd.settings.values import duration, whole_number, within
+from syncd.sql import grammar_of
 
 
 class Poll(Group):
@@ -106,6 +107,20 @@ class Settings(BaseSettings):
         if source and cancel.path and not cancel.url and not source.is_api:
             raise ValueError("URL is not set: write the address of the shop's API, e.g. https://shop.example")
         return cancel
+
+    @field_validator("cancel")
+    @classmethod
+    def _cancels_one_order(cls, cancel: Cancel, info: ValidationInfo) -> Cancel:
+        """How the UPDATE reads depends on the database that it is for, which may be the source's."""
+        source: Source | None = info.data.get("source")
+        url = cancel.database_url or (source and source.url)
+        if not cancel.sql or not url:
+            return cancel
+        try:
+            sql = statement(cancel.sql, grammar_of(url.get_secret_value()))
+        except ValueError as error:
+            raise ValueError(f"SQL {error}") from None
+        return cancel.model_copy(update={"sql": sql})
 
     @classmethod
     def settings_customise_sources(

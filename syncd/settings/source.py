@@ -4,12 +4,27 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, timedelta, tzinfo
 from typing import Annotated
 
-from pydantic import Field, PlainValidator, ValidationInfo, field_validator
+from pydantic import Field, PlainValidator, SecretStr, ValidationInfo, field_validator
 
 from syncd.settings import api_values, urls, values
 from syncd.settings.api import Api
 from syncd.settings.group import EmptyMeansOff
-from syncd.settings.values import duration, whole_number, within
+from syncd.settings.values import SqlFile, duration, whole_number, within
+from syncd.sql import Grammar, grammar_of
+
+
+def _grammar(info: ValidationInfo) -> Grammar:
+    """Of the source's database. Where its URL is at fault, that with the most kinds of comments."""
+    url: SecretStr | None = info.data.get("url")
+    return grammar_of(url.get_secret_value() if url else "mysql")
+
+
+def _select(text: str, info: ValidationInfo) -> str:
+    return values.select(text, _grammar(info))
+
+
+def _sql_file(text: str, info: ValidationInfo) -> SqlFile:
+    return values.sql_file(text, _grammar(info))
 
 
 class Source(Api):
@@ -21,7 +36,7 @@ class Source(Api):
         default={},
         description="the preset's parameters: SYNCD_SOURCE__PARAMS__PREFIX and so on, or all as one JSON object",
     )
-    query_file: Annotated[values.SqlFile | None, PlainValidator(values.sql_file)] = Field(
+    query_file: Annotated[SqlFile | None, PlainValidator(_sql_file)] = Field(
         default=None,
         description="or the file that holds the SELECT; read once, at the start",
     )
@@ -30,7 +45,7 @@ class Source(Api):
         validate_default=True,
         description="the SELECT that lists the orders, its columns named as syncd knows them; it may use :since itself",
     )
-    query_when: Annotated[str | None, PlainValidator(values.select)] = Field(
+    query_when: Annotated[str | None, PlainValidator(_select)] = Field(
         default=None,
         description="a SELECT of one value; where it gives no yes, SYNCD_SOURCE__QUERY_ELSE is read instead",
     )
@@ -39,7 +54,7 @@ class Source(Api):
         validate_default=True,
         description="the SELECT that is read where SYNCD_SOURCE__QUERY_WHEN gives no yes",
     )
-    statuses_query: Annotated[str | None, PlainValidator(values.select)] = Field(
+    statuses_query: Annotated[str | None, PlainValidator(_select)] = Field(
         default=None,
         description="a SELECT of the shop's dictionary, its columns status and message, for `syncd statuses`",
     )
@@ -86,14 +101,14 @@ class Source(Api):
             raise ValueError("required, but set nowhere (nor is SYNCD_SOURCE__QUERY_FILE)")
         if query is not None and other is not None:
             raise ValueError("is set, and so is SYNCD_SOURCE__QUERY_FILE; leave one of them out")
-        return query and values.select(query)
+        return query and _select(query, info)
 
     @field_validator("query_else")
     @classmethod
     def _both_or_none(cls, query: str | None, info: ValidationInfo) -> str | None:
         if (query is None) != (info.data.get("query_when") is None):
             raise ValueError("goes with SYNCD_SOURCE__QUERY_WHEN: set both or none")
-        return query and values.select(query)
+        return query and _select(query, info)
 
     def secrets(self) -> Iterator[str]:
         """Every text that must not be shown."""
@@ -105,5 +120,5 @@ class Source(Api):
 
     @property
     def sql(self) -> str:
-        """The SELECT, from wherever it was given, without a semicolon at its end."""
+        """The SELECT, from wherever it was given, without what ends it."""
         return self.query_file.sql if self.query_file else str(self.query)

@@ -17,6 +17,8 @@ from pydantic import PlainValidator
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from syncd.sql import Grammar
+
 T = TypeVar("T", timedelta, int, float)
 
 _UNITS = {
@@ -26,7 +28,6 @@ _UNITS = {
     "s": timedelta(seconds=1),
     "ms": timedelta(milliseconds=1),
 }
-_BEFORE_THE_STATEMENT = re.compile(r"(?:\s|\(|--[^\n]*|#[^\n]*|/\*.*?\*/)*", re.DOTALL)
 
 
 class Address(NamedTuple):
@@ -128,17 +129,17 @@ def tracking_template(text: str) -> str:
     return text
 
 
-def select(text: str) -> str:
-    """One SELECT (or WITH … SELECT), without the semicolon at its end. A query that writes is refused."""
-    start = _BEFORE_THE_STATEMENT.match(text)
-    statement = text[start.end() if start else 0 :]
-    if not re.match(r"(?:SELECT|WITH)\b", statement, re.IGNORECASE):
-        raise ValueError(f"{quoted(statement)} is not a SELECT; write a query that only reads")
-    return text.strip().rstrip("; \t\r\n")
+def select(text: str, grammar: Grammar) -> str:
+    """One SELECT (or WITH … SELECT), without what ends it. A query that writes is refused."""
+    if grammar.start(text) not in ("SELECT", "WITH"):
+        raise ValueError(f"{quoted(grammar.begun(text))} is not a SELECT; write a query that only reads")
+    if not grammar.is_one(text):
+        raise ValueError("is more than one statement: a ; stands within it; write one SELECT")
+    return grammar.without_end(text).strip()
 
 
-def sql_file(text: str) -> SqlFile:
-    return SqlFile(Path(text), select(readable(Path(text))))
+def sql_file(text: str, grammar: Grammar) -> SqlFile:
+    return SqlFile(Path(text), select(readable(Path(text)), grammar))
 
 
 def readable_file(text: str) -> Path:

@@ -20,7 +20,7 @@ from urllib.parse import quote
 
 from syncd.blanks import without_blanks
 from syncd.model import Content, Dropped, Identified, Order, Page, Skipped
-from syncd.sources.timestamps import instant, moment
+from syncd.sources.timestamps import EPOCH, instant, moment
 
 REQUIRED = ("order_id", "status")
 CURSORS = ("sequence", "updated_at")
@@ -150,7 +150,8 @@ class Layout:
         if isinstance(found, Skipped):
             return found
         try:
-            updated_at = instant(moment(self.value(row, "updated_at")), self.meaning.zone)
+            changed = instant(moment(self.value(row, "updated_at")), self.meaning.zone)
+            updated_at = changed if changed > EPOCH else None
         except ValueError:
             updated_at = None
         fields = self._optional(row, found.order_id)

@@ -18,6 +18,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from syncd.errors import SourceError
 from syncd.sources.dialects import CONNECT_SECONDS, DIALECTS, Dialect, Rows
 from syncd.sources.query import Statement
+from syncd.sql import Grammar, grammar_of
 
 _SOME = 1000
 
@@ -27,8 +28,9 @@ class Database:
 
     def __init__(self, url: str, init_sql: str | None, redact: Callable[[str], str]) -> None:
         self._redact = redact
-        self._init_sql = init_sql
         self._engine, self.dialect = self._open(url)
+        self.grammar: Grammar = grammar_of(self._engine.dialect.name)
+        self._init_sql = self.grammar.without_end(init_sql or "")
         self._faults = (SQLAlchemyError, self.dialect.driver.Error, OSError, UnicodeError)
         event.listen(self._engine, "connect", self._opened)
 
@@ -97,6 +99,7 @@ class Database:
             engine = create_engine(
                 dialect.adapted(url),
                 connect_args=dict(dialect.connect_args),
+                paramstyle=dialect.paramstyle,
                 pool_size=2,  # a full compare looks orders up while it scans
                 max_overflow=0,
                 pool_timeout=CONNECT_SECONDS,

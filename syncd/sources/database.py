@@ -213,7 +213,7 @@ class DatabaseSource:
     def _query_in_force(self) -> str:
         if self.query_when is None or self.query_else is None:
             return self.query
-        found = self._database.rows(as_written(self.query_when))
+        found = self._database.rows(as_written(self.query_when, self._database.grammar))
         try:
             return self.query if found and flag_of(found[0][0]) else self.query_else
         except ValueError:

@@ -12,7 +12,8 @@ from itertools import islice
 from typing import Any, ClassVar
 from urllib.parse import quote
 
-from sqlalchemy import URL
+from sqlalchemy import URL, ColumnElement, Text, bindparam, cast, or_
+from sqlalchemy.types import NullType
 
 CONNECT_SECONDS = 10
 STATEMENT_SECONDS = 300
@@ -40,6 +41,10 @@ class Dialect:
     """Whether `blocks` is to be used."""
     recycle_seconds = 1800
     """How old a connection may be that is used again."""
+    times: ClassVar[Mapping[str, str]] = {}
+    """How a value is made a time that has one of the forms that `timestamps.looks_like` knows; `{}` is the value."""
+    paramstyle: str | None = None
+    """How SQLAlchemy writes parameters, where not in the driver's first way."""
 
     def __init__(self, driver: Driver) -> None:
         self.driver = driver
@@ -69,17 +74,33 @@ class Dialect:
         """A value before every `updated_at` of the type that the driver's cursor describes so."""
         return self.before_all
 
+    def is_never(self, column: ColumnElement[Any], before_all: object) -> ColumnElement[bool]:
+        """Whether an `updated_at` is what shops write for never."""
+        return column <= bindparam(None, before_all, type_=NullType())
+
     def blocks(self, connection: Driver, sql: str, values: Any, size: int) -> Iterator[Rows]:
         """The rows as they arrive; memory holds `size` of them."""
         raise NotImplementedError
 
 
+_SQLITE_DATE = "substr({0}, 1, 4) || '-' || substr({0}, 5, 2) || '-' || substr({0}, 7, 2)"
+_SQLITE_MINUTE = f"{_SQLITE_DATE} || ' ' || substr({{0}}, 9, 2) || ':' || substr({{0}}, 11, 2)"
+
+
 class SQLite(Dialect):
+    paramstyle = "named"  # SQLAlchemy takes %(x)s for its own, literals' too, where it must count the places
     recycle_seconds = 0  # a kept connection goes on reading a file that another one took the place of
     connect_args: ClassVar = {"timeout": CONNECT_SECONDS}
     session: ClassVar = ["PRAGMA query_only = ON"]
     present = "SELECT strftime('%Y-%m-%d %H:%M:%f', 'now')"
     before_all = 0  # sorts before all text, and before all numbers that can be a time
+    times: ClassVar = {
+        "yyyymmdd": _SQLITE_DATE,
+        "yyyymmddhhmm": _SQLITE_MINUTE,
+        "yyyymmddhhmmss": f"{_SQLITE_MINUTE} || ':' || substr({{0}}, 13, 2)",
+        "day count": "datetime({0} + 2415018.5)",
+        "Julian day": "datetime({0})",
+    }
     streams = True
 
     @classmethod
@@ -92,6 +113,10 @@ class SQLite(Dialect):
 
     def execute(self, connection: Driver, sql: str) -> None:
         connection.executescript(sql)
+
+    def is_never(self, column: ColumnElement[Any], before_all: object) -> ColumnElement[bool]:
+        """To SQLite every number lies before every text."""
+        return or_(cast(column, Text).like("0000-00-00%"), cast(column, Text).like("1970-01-01%"), column == 0)
 
     def blocks(self, connection: Driver, sql: str, values: Any, size: int) -> Iterator[Rows]:
         """Text that is not UTF-8 fails a whole block: then the rest is read again, leniently, from the same snapshot.
@@ -132,6 +157,13 @@ class MariaDB(Dialect):
             f" /*!50708 , max_execution_time = {STATEMENT_SECONDS}000 */"
         ),
     )
+    times: ClassVar = {
+        "yyyymmdd": "STR_TO_DATE({0}, '%Y%m%d')",
+        "yyyymmddhhmm": "STR_TO_DATE({0}, '%Y%m%d%H%i')",
+        "yyyymmddhhmmss": "STR_TO_DATE({0}, '%Y%m%d%H%i%s')",
+        "day count": "TIMESTAMPADD(SECOND, ROUND({0} * 86400), '1899-12-30')",
+        "Julian day": "TIMESTAMPADD(SECOND, ROUND(({0} - 2415018.5) * 86400), '1899-12-30')",
+    }
     present = "SELECT UTC_TIMESTAMP(6)"
     tables = "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()"
     streams = True
@@ -180,6 +212,13 @@ class PostgreSQL(Dialect):
         f"SET statement_timeout = '{STATEMENT_SECONDS}s'",
         "SET datestyle = 'ISO'",
     ]
+    times: ClassVar = {
+        "yyyymmdd": "to_timestamp({0}::text, 'YYYYMMDD')::timestamp",
+        "yyyymmddhhmm": "to_timestamp({0}::text, 'YYYYMMDDHH24MI')::timestamp",
+        "yyyymmddhhmmss": "to_timestamp({0}::text, 'YYYYMMDDHH24MISS')::timestamp",
+        "day count": "timestamp '1899-12-30' + {0} * interval '1 day'",
+        "Julian day": "timestamp '1899-12-30' + ({0} - 2415018.5) * interval '1 day'",
+    }
     streams = True
     _NUMBERS = frozenset({20, 21, 23, 700, 701, 1700})
     _TIMES = ("timestamp", "timestamptz", "date")

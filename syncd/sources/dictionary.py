@@ -74,13 +74,14 @@ def statuses(
 
 
 def _listed(database: Database, dictionary: str, meaning: Meaning) -> Iterator[tuple[str, str | None]]:
-    spelling = {name.lower(): name for name, _ in database.describe(OrdersQuery(dictionary).no_rows())}
+    described = database.describe(OrdersQuery(dictionary, database.grammar).no_rows())
+    spelling = {name.lower(): name for name, _ in described}
     if missing := [name for name in ("status", "message") if name not in spelling]:
         raise SourceError(
             f"SYNCD_SOURCE__STATUSES_QUERY gives no column named {' and none named '.join(missing)}. "
             "Name its columns status and message, with AS"
         )
-    query = OrdersQuery(dictionary, {name: spelling[name] for name in ("status", "message")})
+    query = OrdersQuery(dictionary, database.grammar, {name: spelling[name] for name in ("status", "message")})
     for code, name in database.rows(query.everything(("status", "message"), ("status",), None)):
         if text := readable(code):
             yield text, meaning.message(name)

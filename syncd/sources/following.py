@@ -9,15 +9,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import Any
 
-from syncd.sources.timestamps import Raw, bound, instant, is_after, like, moment
-
-EPOCH = datetime(1970, 1, 2, tzinfo=UTC)
-"""Earlier than any order of any shop."""
-
+from syncd.sources.timestamps import EPOCH, Raw, bound, instant, is_after, like, moment
 
 _LOADERS: dict[str, Callable[[str], Raw]] = {
     "str": str,

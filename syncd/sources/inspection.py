@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta, tzinfo
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import ColumnElement
@@ -14,13 +15,14 @@ from syncd.sources.columns import Layout
 from syncd.sources.connection import Database
 from syncd.sources.learning import Learnt
 from syncd.sources.login import may_write
-from syncd.sources.planner import Plan, plan
+from syncd.sources.planner import Plan, Polls, plan
 from syncd.sources.query import Statement
 from syncd.sources.replication import Replication, replication
-from syncd.sources.timestamps import instant, moment
+from syncd.sources.timestamps import instant, is_zero_date, like, moment
 
 LOOKED_AT = 1000
 NEWEST = 200
+FEW = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,15 @@ class Newest:
     whole_seconds: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Untimed:
+    """Orders whose `updated_at` is NULL, by their ids; and those in which the shop writes that there was no change, as
+    0000-00-00 or the beginning of 1970: what is written -> their ids."""
+
+    nulls: Sequence[str]
+    written: Mapping[str, Sequence[str]]
+
+
 class Inspection:
     """Each method reads a bounded number of rows, though finding them may take a while, and may raise SourceError."""
 
@@ -60,18 +71,26 @@ class Inspection:
         return self._database.name
 
     def look(self) -> Look:
+        """Without zero dates, which `untimed` tells."""
         rows = self._database.rows(self._learnt.everything(whole=True).order_by(None).limit(LOOKED_AT))
-        return look_at(rows, self._learnt.layout, dated=self.goes_by_time)
+        found = look_at(rows, self._learnt.layout, dated=self.goes_by_time)
+        return replace(found, unreadable_times=[one for one in found.unreadable_times if not is_zero_date(one)])
 
     def newest(self) -> Newest:
         rows = self._newest_rows(NEWEST)
         return newest_of(rows, self._learnt.layout, self._zone)
 
     def plan(self) -> Plan | None:
-        """How the database would run a poll that finds little. None: it is not known how to ask this database."""
-        column = self._learnt.layout.cursor or ""
-        newest = [self._learnt.layout.value(row, column) for row in self._newest_rows(1)] + [self._learnt.before_all]
-        return plan(self._database, self._learnt.changed(newest[0]))
+        """How the database would run a poll that finds nothing. None: it is not known how to ask this database."""
+        learnt = self._learnt
+        one, another = map(learnt.changed, self._ahead())
+        polls = Polls(one, another, learnt.everything(whole=True), learnt.query.uses_since)
+        return plan(self._database, polls, learnt.query.text, learnt.layout.cursor or "")
+
+    def is_small(self) -> bool:
+        """Whether there are so few orders that a database may well read them all though it has an index."""
+        few = self._learnt.everything(whole=False).order_by(None).limit(FEW)
+        return len(self._database.rows(few)) < FEW
 
     def may_write(self) -> Sequence[str] | None:
         """What the login may do besides reading, a few examples. None: it is not known how to ask this database."""
@@ -82,15 +101,40 @@ class Inspection:
         """Whether polls follow `updated_at`: not a sequence, nor nothing."""
         return self._learnt.layout.cursor == "updated_at"
 
-    def untimed(self, limit: int) -> Sequence[str]:
-        """Some orders whose `updated_at` is NULL, by their ids."""
+    def untimed(self, limit: int) -> Untimed:
+        """Some orders that do not say when they changed. To MariaDB a zero date is NULL, in a column that has none."""
         statement = self._learnt.everything(whole=True).order_by(None)
-        rows = self._database.rows(statement.where(self._updated_at_of(statement).is_(None)).limit(limit))
-        return [str(self._learnt.layout.value(row, "order_id")) for row in rows]
+        column, dialect = self._updated_at_of(statement), self._database.dialect
+        conditions = (column.is_(None), dialect.is_never(column, self._learnt.before_all))
+        rows = [row for where in conditions for row in self._database.rows(statement.where(where).limit(limit))]
+        by_value: dict[Any, list[str]] = {}
+        for row in rows:
+            by_value.setdefault(self._updated_at(row), []).append(str(self._learnt.layout.value(row, "order_id")))
+        nulls = by_value.pop(None, [])
+        return Untimed(nulls, {str(value): [*dict.fromkeys(ids)][:limit] for value, ids in by_value.items()})
+
+    def as_time(self, form: str) -> str | None:
+        """How the query would make a time of an `updated_at` of a form that `looks_like` knows."""
+        written = self._database.dialect.times.get(form)
+        return written and f"{written.format('…')} AS updated_at"
 
     def replication(self) -> Replication | None:
         """Whether the database is a replica. None: it cannot be asked."""
         return replication(self._database)
+
+    def _ahead(self) -> tuple[Any, Any]:
+        """Two values of the cursor that no order has reached, as the shop would write them."""
+        newest = next(iter(self._newest_rows(1)), None)
+        value: Any = self._learnt.before_all
+        if newest is not None:
+            value = self._learnt.layout.value(newest, self._learnt.layout.cursor or "")
+        if isinstance(value, int | Decimal) and not self.goes_by_time:
+            return value + 1, value + 2
+        try:
+            last = max(instant(moment(value), self._zone), self._database.now())
+            return like(value, last + timedelta(days=1), self._zone), like(value, last + timedelta(days=3), self._zone)
+        except ValueError:
+            return value, value
 
     def _newest_rows(self, limit: int) -> Sequence[Sequence[Any]]:
         """Those that changed last and say when. In a descending order PostgreSQL would give NULL first."""

@@ -79,11 +79,12 @@ class Learnt:
 
 def learn(database: Database, query: str, meaning: Meaning) -> Learnt:
     """Look at the query. SourceError: it does not run, has no `order_id` or no `status`, or a `sequence` of text."""
-    described = database.describe(OrdersQuery(query).no_rows())
+    described = database.describe(OrdersQuery(query, database.grammar).no_rows())
     types = {name.lower(): code for name, code in described}
     _require(REQUIRED, [name for name, _ in described])
     layout = Layout(tuple(types), meaning)
-    orders = OrdersQuery(query, {name.lower(): name for name, _ in described if name.lower() in KNOWN})
+    known = {name.lower(): name for name, _ in described if name.lower() in KNOWN}
+    orders = OrdersQuery(query, database.grammar, known)
     if "sequence" in types:
         _require_numbers(database, orders)
         return Learnt(orders, layout, _columns(types, layout), BEFORE_ALL, None)

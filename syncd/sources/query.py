@@ -6,7 +6,6 @@ make PostgreSQL refuse to compare them, or not use the index.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -26,11 +25,9 @@ from sqlalchemy import (
 from sqlalchemy import text as sql_text
 from sqlalchemy.types import NullType
 
-_TOKEN = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"|`[^`]*`|--[^\n]*|/\*.*?\*/|\s+|.", re.DOTALL)
-_NOT_OURS = re.compile(r"(?<![:\w\\]):(?!since\b)(?=\w)")
-_COLON = re.compile(r"(?<![:\w\\]):(?=\w)")
-_SINCE = re.compile(r"(?<![:\w\\]):since\b")
+from syncd.sql import Grammar
 
+_SINCE = "since"
 _BLANKS_OF_PEOPLE = ("\t", "\r", "\n", "\xa0", "\u200b", "\ufeff")
 """Those that, beside the space, get into numbers of orders by hand or by import."""
 
@@ -38,12 +35,14 @@ Statement = Select[tuple[Any, ...]]
 
 
 class OrdersQuery:
-    """The merchant's SELECT; `names` maps the known columns that it has to their spelling in the database."""
+    """The merchant's SELECT, `text`, read by the database's `grammar`; `names` maps the known columns that it has to
+    their spelling in the database."""
 
-    def __init__(self, query: str, names: Mapping[str, str] | None = None) -> None:
+    def __init__(self, text: str, grammar: Grammar, names: Mapping[str, str] | None = None) -> None:
+        self.text = text
         self._names = names or {}
-        self._query = _NOT_OURS.sub(r"\\:", without_end(query)) + "\n"  # the end of a comment the database knows
-        self._uses_since = _SINCE.search(self._query) is not None
+        self._query = grammar.prepared(text, {_SINCE})
+        self.uses_since = _SINCE in grammar.parameters(text)
 
     def no_rows(self) -> Statement:
         """All columns and no rows."""
@@ -98,8 +97,8 @@ class OrdersQuery:
 
     def _orders(self, since: object) -> Subquery:
         query = sql_text(self._query)
-        if self._uses_since:
-            query = query.bindparams(_value("since", since))
+        if self.uses_since:
+            query = query.bindparams(_value(_SINCE, since))
         return query.columns(*map(column, self._names.values())).subquery("orders_")
 
     def _order(self, orders: Subquery, order_by: Sequence[str]) -> list[ColumnElement[Any]]:
@@ -114,17 +113,9 @@ class OrdersQuery:
         return [orders.c[self._names[name]] for name in names]
 
 
-def as_written(query: str) -> TextClause:
+def as_written(query: str, grammar: Grammar) -> TextClause:
     """A query that stands for itself. Nothing in it is a parameter."""
-    return sql_text(_COLON.sub(r"\\:", without_end(query)))
-
-
-def without_end(query: str) -> str:
-    """The query without the semicolons, comments and blanks at its end, so that it can stand in brackets."""
-    tokens = _TOKEN.findall(query)
-    while tokens and (tokens[-1] == ";" or tokens[-1].isspace() or tokens[-1].startswith(("--", "/*"))):
-        tokens.pop()
-    return "".join(tokens)
+    return sql_text(grammar.prepared(query, ()))
 
 
 def _value(name: str | None, value: object) -> BindParameter[Any]:

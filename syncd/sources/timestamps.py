@@ -1,6 +1,7 @@
 """Timestamps as shops keep them: read, and written back in the shop's own representation.
 
-Pure. A raw timestamp is a driver's datetime or date, ISO text, or unix seconds or milliseconds as a number or digits.
+Pure. A raw timestamp is a driver's datetime or date, ISO text, or unix time as a number or digits, in seconds or in
+thousandths, millionths or billionths of one.
 What it says is a moment: an aware UTC datetime where the raw value is bound to an instant, else a naive one, the wall
 clock of the shop. The two are kept apart, for a wall clock runs back an hour each autumn.
 """
@@ -8,6 +9,7 @@ clock of the shop. The two are kept apart, for a wall clock runs back an hour ea
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal, InvalidOperation
 from typing import TypeAlias
@@ -16,10 +18,19 @@ from syncd.blanks import without_blanks
 
 Raw: TypeAlias = str | int | float | Decimal | datetime | date
 
-_MILLISECONDS = 100_000_000_000
-"""A larger number counts milliseconds: as seconds it would be later than the year 5138."""
+_FROM_1980, _FROM_2000, _TO_2200 = 315_532_800, 946_684_800, 7_258_118_400
+_UNITS = {1: _FROM_1980, 1000: _FROM_1980, 1_000_000: _FROM_2000, 1_000_000_000: _FROM_2000}
+"""How many of a unit of unix time a second has, and the first second that is read in it. Between these, no number is a
+time in two units, nor is one that counts days or .NET's ticks or is written yyyymmdd, yyyymmddhhmm or yyyymmddhhmmss a
+time in any: read as one, it would lie in 1970 or in the far future."""
+_CALENDAR = {8: ("yyyymmdd", "%Y%m%d"), 12: ("yyyymmddhhmm", "%Y%m%d%H%M"), 14: ("yyyymmddhhmmss", "%Y%m%d%H%M%S")}
+_DAYS = range(20_000, 80_000)
+"""1954 to 2119 as Excel and Delphi count days, from 1899-12-30."""
+_JULIAN_DAYS = range(2_440_000, 2_530_000)
+_ZERO_DATE = re.compile(r"0000-00-00")
 _HOUR = timedelta(hours=1)
-_EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 2, tzinfo=UTC)
+"""Earlier than any change of any order: what lies before is how some shops write that there was none."""
 _DIGITS = re.compile(r"\d+(\.\d+)?", re.ASCII)
 _ISO = re.compile(
     r"(?P<wall>\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d(?::\d\d)?)?)(?P<fraction>[.,]\d+)?"
@@ -69,7 +80,7 @@ def like(sample: Raw, when: datetime, zone: tzinfo) -> Raw:
         case str() if not _DIGITS.fullmatch(without_blanks(sample)):
             return _iso_like(sample, second, zone)
     seconds = int(instant(second, zone).timestamp())
-    return type(sample)(seconds * 1000 if Decimal(sample) > _MILLISECONDS else seconds)
+    return type(sample)(seconds * (_unit(Decimal(sample)) or 1))
 
 
 def bound(raw: Raw, back: timedelta, present: datetime, zone: tzinfo, sample: Raw) -> Raw:
@@ -83,10 +94,10 @@ def bound(raw: Raw, back: timedelta, present: datetime, zone: tzinfo, sample: Ra
     start = present if is_after(reached, present, zone) else reached
     if moment(sample).tzinfo is None:
         start = _wall(start, zone)
-    if is_after(start, _EARLIEST + back + _HOUR, zone):
+    if is_after(start, EPOCH + back + _HOUR, zone):
         start -= back + _margin(sample, start - back, zone)
     else:
-        start = _EARLIEST
+        start = EPOCH
     least = like(sample, start, zone)
     found = _ISO.fullmatch(least) if isinstance(least, str) else None
     return found["wall"] if found else least
@@ -103,12 +114,42 @@ def _margin(sample: Raw, start: datetime, zone: tzinfo) -> timedelta:
     return timedelta()
 
 
+def looks_like(raw: object) -> str | None:
+    """What form of time a value seems to have that is not read, so that a person can have it written as a time."""
+    text = without_blanks(raw) if isinstance(raw, str) else str(raw)
+    if is_zero_date(text):
+        return "zero date"
+    if not _DIGITS.fullmatch(text):
+        return None
+    whole, _, rest = text.partition(".")
+    form, pattern = _CALENDAR.get(len(whole), ("", ""))
+    if form and not rest.strip("0"):
+        with suppress(ValueError):
+            return form if EPOCH.year <= datetime.strptime(whole, pattern).year < 2200 else None  # noqa: DTZ007
+    days = int(whole[:20])
+    return "day count" if days in _DAYS else "Julian day" if days in _JULIAN_DAYS else None
+
+
+def is_zero_date(text: str) -> bool:
+    """Whether it is MariaDB's and MySQL's 0000-00-00, which is not NULL, and no date."""
+    return _ZERO_DATE.match(text) is not None
+
+
 def _unix(number: float | Decimal) -> datetime:
+    """0 is the beginning of 1970: shops write it for never."""
     try:
-        seconds = Decimal(number) / (1000 if number > _MILLISECONDS else 1)
-        return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=int(seconds * 1_000_000))
-    except (OverflowError, ValueError, InvalidOperation) as error:
+        exact = Decimal(number)
+        unit = _unit(exact) if exact else 1
+        if unit is None:
+            raise _unreadable(number)
+        return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=int(exact / unit * 1_000_000))
+    except InvalidOperation as error:
         raise _unreadable(number) from error
+
+
+def _unit(number: Decimal) -> int | None:
+    """In which unit a number is a time: how many of it a second has. None: in none."""
+    return next((unit for unit, first in _UNITS.items() if first * unit <= number < _TO_2200 * unit), None)
 
 
 def _iso(text: str) -> datetime:
@@ -158,4 +199,5 @@ def _in_utc(aware: datetime) -> datetime:
 
 
 def _unreadable(raw: object) -> ValueError:
-    return ValueError(f"{str(raw)[:40]!r} cannot be read as a time")
+    form = looks_like(raw)
+    return ValueError(f"{str(raw)[:40]!r} cannot be read as a time" + (f": it looks like a {form}" if form else ""))

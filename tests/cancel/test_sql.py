@@ -71,6 +71,16 @@ def failure(shop: SqlShop, seconds: float = 5.0, **given: Any) -> CancelError:
     return caught.value
 
 
+@pytest.mark.parametrize("end", [";", "; -- it's :uuid;", " /* a; */ ; -- b"])
+def test_what_ends_it_and_what_its_texts_hold_is_no_matter(shop_url: str, end: str) -> None:
+    hash_sign = " # c'" if "mysql" in shop_url else ""
+    update = f"UPDATE orders SET state = 'at 50% %(x)s :uuid' WHERE id % 10 = 2 AND number = :order_id{end}{hash_sign}"
+    with shop(shop_url, update) as by_number:
+        by_number.log_in()
+        assert by_number.cancel(cancellation("7"), 5) == ACCEPTED
+    assert states(shop_url)[2] == "at 50% %(x)s :uuid"
+
+
 def test_rows_that_changed_are_a_yes_and_none_a_no(shop_url: str) -> None:
     with shop(shop_url) as by_number:
         assert by_number.cancel(cancellation(reason="x'; DROP TABLE orders; --"), 5) == ACCEPTED

@@ -10,7 +10,7 @@ import pytest
 from syncd.doctor import examine
 from syncd.errors import SettingsError
 from syncd.settings import load
-from tests.doctor.patient import Patient, areas
+from tests.doctor.patient import QUERY, Patient, areas
 from tests.e2e.world import World, end
 
 
@@ -95,6 +95,17 @@ def test_a_file_of_secrets_that_everybody_may_read_is_a_warning(tmp_path: Path) 
     del patient.env["SYNCD_IMSHOP__API_KEY"]
     found = patient.found("settings", "warning", SYNCD_SECRETS_DIR=str(secrets))
     assert f"every user of this machine may read {key}, secrets and all Run: chmod o-r {key}" in found
+
+
+def test_what_overrides_a_preset_is_told(tmp_path: Path) -> None:
+    patient = Patient(tmp_path, {"SYNCD_SOURCE__URL": "mysql://u@127.0.0.1:1/shop", "SYNCD_SOURCE__PRESET": "opencart"})
+    del patient.env["SYNCD_SOURCE__QUERY"]
+    assert "preset" not in patient.found("settings").partition("\n")[2]
+    patient.env |= {"SYNCD_SOURCE__TIMEZONE": "UTC", "SYNCD_SOURCE__QUERY": QUERY}
+    found = patient.found("settings", SYNCD_SOURCE__PARAMS__ZONE="Asia/Omsk")
+    replaced = "SYNCD_SOURCE__TIMEZONE (UTC, not Asia/Omsk), SYNCD_SOURCE__QUERY"
+    assert f"ok: set by hand in place of what the preset opencart says: {replaced}" in found
+    assert "warning: SYNCD_SOURCE__PARAMS__ZONE has no effect: SYNCD_SOURCE__TIMEZONE is set" in found
 
 
 def test_the_statuses_file_is_told(tmp_path: Path) -> None:

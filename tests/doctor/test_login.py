@@ -15,7 +15,7 @@ from syncd.sources import DatabaseSource
 from syncd.sources.connection import Database
 from syncd.sources.dialects import MSSQL
 from syncd.sources.login import may_write
-from syncd.sources.planner import Plan, plan
+from syncd.sources.planner import Plan, Polls, plan
 from syncd.statuses import Statuses
 from tests.doctor.patient import OLD, Patient
 from tests.made import NOON
@@ -81,7 +81,7 @@ class OtherSource:
         return True
 
     def plan(self) -> Plan | None:
-        return plan(cast("Database", self), select())
+        return plan(cast("Database", self), Polls(select(), select(), select(), uses_since=False), "", "")
 
     def may_write(self) -> Sequence[str] | None:
         return may_write(cast("Database", self))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import re
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from typing import cast
@@ -10,10 +12,12 @@ from typing import cast
 import pytest
 from sqlalchemy import make_url
 
+from syncd import compose
 from syncd.doctor.shop import ShopExamination
+from syncd.settings import load
 from syncd.sources import DatabaseSource
 from syncd.sources.replication import Replication
-from syncd.statuses import Statuses
+from syncd.statuses import Statuses, StatusesFile
 from tests.doctor.patient import OLD, QUERY, Patient
 from tests.made import NOON
 from tests.servers import execute
@@ -31,32 +35,6 @@ def test_the_columns_that_are_used_and_those_that_might_be_are_told(anywhere: Pa
     found = anywhere.found("source")
     assert "the query gives order_id, status, updated_at" in found
     assert "might give too: message, tracking_url" in found
-
-
-def test_an_indexed_cursor_column_is_well(anywhere: Patient) -> None:
-    anywhere.has_orders(OLD, NEWER)
-    assert "ok: polls find what changed by an index" in anywhere.found("source")
-
-
-def test_an_index_is_found_behind_a_join_and_a_since_of_the_querys_own(anywhere: Patient) -> None:
-    anywhere.has_orders(OLD, NEWER)
-    execute(anywhere.shop, "CREATE TABLE names (state VARCHAR(20), name VARCHAR(20))")
-    query = QUERY.replace("FROM orders", ", name AS message FROM orders o LEFT JOIN names n ON n.state = o.state")
-    query = query.replace("state AS status", "o.state AS status") + " WHERE o.changed >= :since AND number LIKE '%'"
-    assert "ok: polls find what changed by an index" in anywhere.found("source", SYNCD_SOURCE__QUERY=query)
-
-
-def test_a_cursor_column_without_an_index_is_told_with_what_is_read_whole(anywhere: Patient) -> None:
-    anywhere.has_orders(OLD, NEWER, index=False)
-    found = anywhere.found("source", "warning")
-    assert "every poll reads whole tables: " in found
-    assert "orders" in found.partition("whole tables: ")[2].partition(" Have an index")[0]
-
-
-def test_a_cursor_that_is_an_expression_cannot_go_by_the_index(patient: Patient) -> None:
-    patient.has_orders(OLD)
-    query = QUERY.replace("changed AS", "COALESCE(changed, '2024-01-01') AS")
-    assert "every poll reads whole tables: SCAN orders" in patient.found("source", SYNCD_SOURCE__QUERY=query)
 
 
 def test_a_query_without_updated_at_makes_every_poll_a_full_compare(anywhere: Patient) -> None:
@@ -104,7 +82,58 @@ def test_a_timestamp_that_cannot_be_read_is_told_as_it_is_written(
     lenient = ["SET sql_mode = ''"] if database == "mariadb" else []
     execute(url, *lenient, f"INSERT INTO orders VALUES ('2', 'new', {value})")
     found = patient.found("source", "warning")
-    assert f"of 2 rows looked at, 1 have an updated_at that cannot be read: {value.strip(chr(39))}" in found
+    assert f"have an updated_at that cannot be read: {value.strip(chr(39))}" in found
+
+
+@pytest.mark.parametrize("null", ["NULL", "NOT NULL"])
+def test_a_zero_date_is_told_apart_from_null(mariadb_database: str, tmp_path: Path, null: str) -> None:
+    patient = Patient(tmp_path, {"SYNCD_SOURCE__URL": mariadb_database})
+    execute(
+        patient.shop,
+        "SET sql_mode = ''",
+        f"CREATE TABLE orders (number INT PRIMARY KEY, state VARCHAR(20), changed DATETIME {null})",
+        "INSERT INTO orders VALUES (1, 'new', '2024-05-01'), (2, 'new', '0000-00-00')",
+    )
+    found = patient.found("source")
+    assert "updated_at that cannot be read: 0000-00-00 00:00:00, which is not NULL, but no time either: 2 H" in found
+    assert "ok: no order has NULL as updated_at" in found
+
+
+def test_a_zero_in_a_number_is_no_time(anywhere: Patient) -> None:
+    anywhere.has_orders("'1', 'new', 1795442400", "'2', 'new', 0", column="BIGINT")
+    assert "orders have 0 as updated_at, which is not NULL, but no time either: 2 H" in anywhere.found("source")
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "form"),
+    [
+        ("DOUBLE PRECISION", (46000.5, 45991.25), "day count"),
+        ("INT", (20261129, 20261101), "yyyymmdd"),
+        ("BIGINT", (202611291030, 202611291029), "yyyymmddhhmm"),
+        ("BIGINT", (20261129103000, 20261129102900), "yyyymmddhhmmss"),
+        ("VARCHAR(20)", ("'20261129'", "'20261101'"), "yyyymmdd"),
+        ("DOUBLE PRECISION", (2461374.25, 2461371.5), "Julian day"),
+    ],
+)
+def test_what_is_no_unix_time_is_told_with_what_makes_it_a_time(
+    anywhere: Patient, column: str, values: tuple[object, object], form: str
+) -> None:
+    anywhere.has_orders(f"'1', 'new', {values[0]}", f"'2', 'new', {values[1]}", column=column)
+    found = anywhere.found("source", "warning")
+    assert f"of 2 rows looked at, 2 have an updated_at that cannot be read: {values[0]}".replace("'", "") in found
+    advised = re.search(rf"it looks like a {form}, and is no unix time Have it given as a time: (.*) AS upd", found)
+    assert advised
+    query = QUERY.replace("changed AS", f"{advised[1].replace('…', 'changed')} AS")
+    newest = {
+        "day count": "2025-12-09 12:00:00",
+        "yyyymmdd": "2026-11-29 00:00:00",
+        "yyyymmddhhmm": "2026-11-29 10:30:00",
+        "yyyymmddhhmmss": "2026-11-29 10:30:00",
+        "Julian day": "2026-11-29 18:00:00",
+    }[form]
+    found = anywhere.found("source", SYNCD_SOURCE__QUERY=query)
+    assert "no unix time" not in found
+    assert f"the newest is {newest} UTC" in found
 
 
 def test_a_query_that_gives_nothing_is_told(anywhere: Patient) -> None:
@@ -184,6 +213,22 @@ def test_orders_in_the_future_smell_of_a_wrong_time_zone(anywhere: Patient) -> N
     assert "orders are dated up to 3.0 h in the future: SYNCD_SOURCE__TIMEZONE (+00:00 now) may be wrong" in found
     assert "its local time is +03:00" in found
     assert "in the future" not in anywhere.found("source", "warning", SYNCD_SOURCE__TIMEZONE="Europe/Moscow")
+
+
+def test_a_time_in_the_past_by_a_wrong_zone_is_told(patient: Patient) -> None:
+    patient.has_orders(OLD, column="TEXT")
+    patient.env["SYNCD_SOURCE__TIMEZONE"] = "+03:00"  # and the shop writes UTC
+    settings, start = load(patient.env, usual_env_files=()).settings, datetime.now(UTC)
+    with closing(compose.source(settings)) as source, closing(compose.state(settings, create=True)) as state:
+        poller = compose.poller(settings, source, state, StatusesFile(None), lambda _rows: None)
+        for number in range(10, 18):
+            at = start - timedelta(minutes=20 - number)
+            execute(patient.shop, f"INSERT INTO orders VALUES ('{number}', 'new', '{at:%F %T}')")
+            poller.poll(at + timedelta(seconds=20))
+    found = patient.found("source", "warning")
+    assert "of the last 7 polls that found changes, 7 found them 3.0 h after the time that the shop gives" in found
+    assert "The shop's local time is rather +00:00: set it there" in found
+    assert "probably off" not in patient.found("source", SYNCD_SOURCE__TIMEZONE="UTC")
 
 
 def test_the_shops_clock_is_compared_with_this_machines(anywhere: Patient) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 
 from syncd.doctor.finding import Finding
-from syncd.doctor.timing import behind, off, precision, zone_smells
+from syncd.doctor.timing import Observations, Observed, behind, off, precision, zone_smells
+from syncd.model import Order
 from syncd.sources.inspection import Newest
 from syncd.sources.replication import Replication
 from tests.made import NOON
@@ -58,6 +60,64 @@ def test_an_order_dated_far_ahead_is_told_by_itself() -> None:
 def test_an_instant_ahead_is_no_matter_of_the_time_zone() -> None:
     assert "TIMEZONE" not in smells(-180, wall_clock=False)
     assert smells(180, wall_clock=False) == ""
+
+
+def observed(
+    lag_in_minutes: float,
+    polls: int = 8,
+    *,
+    read_ahead: float = 0,
+    interval: float = 0.5,
+    others: tuple[float, ...] = (),
+    hours_east: float = 3,
+) -> str:
+    """What is said where `polls` polls found a change so many minutes after its time, and `others` after theirs. With
+    the zone that is set now the times are `read_ahead` minutes later."""
+    lags = [*[lag_in_minutes + number * 0.05 for number in range(polls)], *others]
+    found = [NOON - timedelta(minutes=45 * number) for number in range(len(lags))]
+    times = [at - timedelta(minutes=lag) for at, lag in zip(found, lags, strict=True)]
+    changes = [Observed(str(number), *pair) for number, pair in enumerate(zip(found, times, strict=True))]
+    rows = [Order(one.order_id, {"status": "new"}, one.updated_at + timedelta(minutes=read_ahead)) for one in changes]
+    shown = Newest(rows, sorted((row.updated_at for row in rows if row.updated_at), reverse=True), True, True)
+    seen = Observations(changes, timedelta(minutes=interval))
+    smelt = zone_smells(shown, NOON, timezone(timedelta(hours=hours_east)), seen)
+    return "\n".join(f"{finding.text} {finding.advice}" for finding in smelt)
+
+
+@pytest.mark.parametrize(
+    ("lag", "hours", "rather"),
+    [(180.2, "3.0 h", "+00:00"), (179, "3.0 h", "+00:00"), (90.3, "1.5 h", "+01:30"), (60, "1.0 h", "+02:00")],
+)
+def test_a_zone_is_off_by_what_changes_come_late(lag: float, hours: str, rather: str) -> None:
+    found = observed(lag, others=(1400.0, 2.0))
+    assert f"of the last 10 polls that found changes, 8 found them {hours} after the time that the shop gives" in found
+    assert "SYNCD_SOURCE__TIMEZONE (+03:00 now) is probably off by that much" in found
+    assert f"The shop's local time is rather {rather}" in found
+
+
+@pytest.mark.parametrize(
+    ("lag", "more"),
+    [
+        (0.2, {}),
+        (180.2, {"polls": 5}),
+        (180.2, {"others": (1.0, 700.0, 13.0)}),
+        (190, {}),
+        (180.2, {"interval": 20}),
+        (180.2, {"read_ahead": 180}),
+        (900, {}),
+    ],
+    ids=["no lag", "too few", "not all", "no whole half hour", "rare polls", "set right since", "too far"],
+)
+def test_what_tells_of_no_wrong_zone_is_not_taken_for_one(lag: float, more: dict[str, Any]) -> None:
+    assert "probably off" not in observed(lag, **more)
+
+
+def test_changes_that_come_at_once_clear_an_old_newest_order() -> None:
+    assert "almost to the minute" in smells(181)
+    seen = Observations([Observed(str(n), NOON - timedelta(hours=n), NOON - timedelta(hours=n)) for n in range(3, 12)])
+    rows = [Order(one.order_id, {"status": "new"}, one.updated_at) for one in seen.changes]
+    shown = Newest(rows, [NOON - timedelta(hours=3)], wall_clock=True, whole_seconds=True)
+    assert not [*zone_smells(shown, NOON, UTC, seen)]
 
 
 def level(finding: Finding) -> str:

@@ -13,7 +13,7 @@ from sqlalchemy import NullPool, create_engine, text
 
 from syncd import compose
 from syncd.poll import Poller
-from syncd.settings import Settings, load
+from syncd.settings import Loaded, Settings, load, presets
 from syncd.sources import DatabaseSource
 from syncd.state import State
 from syncd.statuses import StatusesFile
@@ -54,6 +54,14 @@ class PlatformShop:
                     connection.execute(text(statement), {"id": order, "at": wall, "epoch": int(at.timestamp())})
 
     def settings(self, **source: str) -> Settings:
+        return self.loaded(**source).settings
+
+    @property
+    def index(self) -> str | None:
+        """What the preset knows to make the index that polls want."""
+        return presets.index(self.loaded().found)
+
+    def loaded(self, **source: str) -> Loaded:
         variables = {
             "SYNCD_IMSHOP__URL": "http://127.0.0.1:9/statuses/sync/some-token",
             "SYNCD_STATE__URL": f"sqlite:///{self.home}/state.db",
@@ -62,7 +70,7 @@ class PlatformShop:
             "SYNCD_SOURCE__TRACKING_TEMPLATE": f"{TRACK}{{tracking_number}}",
             **{f"SYNCD_SOURCE__{name}": value for name, value in {**self.platform.own, **source}.items()},
         }
-        return load(variables, usual_env_files=()).settings
+        return load(variables, usual_env_files=())
 
     def source(self, **source: str) -> DatabaseSource:
         shop = compose.source(self.settings(**source))

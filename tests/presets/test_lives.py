@@ -13,7 +13,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import make_url, text
 
-from syncd.doctor.shop import ShopExamination
+from syncd.doctor.shop import ShopExamination, index_verdict
 from syncd.errors import SourceError
 from syncd.model import Order
 from syncd.settings.presets import written
@@ -192,12 +192,15 @@ def test_polls_go_by_an_index_where_the_platform_has_one(shop: PlatformShop) -> 
     assert plan.by_index == shop.platform.by_index, plan
 
 
-@on(*(platform for platform in PLATFORMS if INDEX.search(written(platform.preset)) and not platform.by_index))
+@on(*(platform for platform in PLATFORMS if not platform.by_index))
 def test_polls_go_by_the_index_that_the_preset_names_where_the_platform_has_none(shop: PlatformShop) -> None:
-    named = INDEX.search(written(shop.platform.preset))
-    assert named
     shop.do(shop.platform.place, *range(2, 60))
     shop.do(shop.platform.place, 60)
+    named = INDEX.fullmatch(shop.index or "")
+    assert named
+    plan = shop.source().inspection().plan()
+    assert plan
+    assert f"Have one made: {named[0]};" in str(index_verdict(plan, "updated_at", shop.index, lambda: True))
     with ExitStack() as cleanup:
         execute(shop.url, named[0])
         cleanup.callback(execute, shop.url, f"DROP INDEX {named['name']} ON {named['table']}")

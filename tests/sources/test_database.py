@@ -17,6 +17,7 @@ from syncd.errors import SourceError
 from syncd.sources.database import DatabaseSource
 from syncd.sources.dialects import Dialect
 from syncd.sources.query import OrdersQuery
+from syncd.sql import grammar_of
 from tests.sources.conftest import OpenShop
 from tests.sources.shop import DATINGS, MOSCOW, NOON, Dating, Shop, ids, iso, polled, skipped, start, wall
 
@@ -105,7 +106,8 @@ def test_an_index_on_the_cursor_column_is_used(shop: Shop) -> None:
 @pytest.mark.parametrize("backend", ["mssql+pymssql", "oracle+oracledb"])
 def test_the_statements_are_right_for_databases_that_are_not_at_hand(backend: str) -> None:
     dialect = registry.load(backend.replace("+", "."))()
-    query = OrdersQuery("SELECT * FROM o", {name: name for name in ("order_id", "status", "updated_at")})
+    names = {name: name for name in ("order_id", "status", "updated_at")}
+    query = OrdersQuery("SELECT * FROM o", grammar_of(backend), names)
     changed = str(query.changed(["order_id"], ["updated_at", "order_id"], NOON, bounded=True).compile(dialect=dialect))
     newest = str(query.newest(["order_id"], "updated_at", 5, None).compile(dialect=dialect))
     assert "CAST" not in changed

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from syncd.sources.timestamps import Raw, bound, instant, is_after, like, moment
+from syncd.model import Order
+from syncd.sources.columns import Layout, Meaning
+from syncd.sources.timestamps import Raw, bound, instant, is_after, like, looks_like, moment
 from tests.sources.shop import BERLIN, DATINGS, MOSCOW, NOON, Dating
 
 TWO = datetime(2026, 11, 23, 14, 0, 0, 123456, tzinfo=UTC)
@@ -38,9 +40,19 @@ def test_an_instant_is_read_however_it_is_written(raw: Raw) -> None:
 
 
 @pytest.mark.parametrize(
-    "raw", [1795442400, 1795442400.0, 1795442400123, "1795442400", "1795442400123", " 1795442400 "]
+    "raw",
+    [
+        1795442400,
+        1795442400.0,
+        1795442400123,
+        "1795442400",
+        "1795442400123",
+        " 1795442400 ",
+        1795442400123456,
+        "1795442400123456789",
+    ],
 )
-def test_unix_time_is_read_in_seconds_or_milliseconds(raw: Raw) -> None:
+def test_unix_time_is_read_in_seconds_or_parts_of_them(raw: Raw) -> None:
     assert moment(raw).replace(microsecond=0) == TWO.replace(microsecond=0)
 
 
@@ -72,12 +84,57 @@ def test_a_date_is_its_midnight_in_the_shop(raw: Raw) -> None:
         float("inf"),
         Decimal("NaN"),
         10**20,
+        -1,
+        1,
+        45990.5,
+        20261129,
+        202611291030,
+        20261129103000,
+        253402300799,
+        639000000000000000,
         b"2026-11-23",
     ],
 )
 def test_what_cannot_be_a_time_is_refused(raw: object) -> None:
     with pytest.raises(ValueError, match="cannot be read as a time"):
         moment(raw)
+
+
+@pytest.mark.parametrize(
+    ("raw", "form"),
+    [
+        (20261129, "yyyymmdd"),
+        (" 20261129 ", "yyyymmdd"),
+        ("20261129.0", "yyyymmdd"),
+        (202611291030, "yyyymmddhhmm"),
+        (Decimal(20261129103000), "yyyymmddhhmmss"),
+        (45990.5, "day count"),
+        ("45990", "day count"),
+        (Decimal("2461374.25"), "Julian day"),
+        ("0000-00-00 00:00:00", "zero date"),
+        (20261345, None),
+        ("soon", None),
+        (None, None),
+        (float("inf"), None),
+        ("9" * 400, None),
+    ],
+)
+def test_a_form_that_is_not_read_is_named(raw: object, form: str | None) -> None:
+    assert looks_like(raw) == form
+    with pytest.raises(ValueError, match=f"it looks like a {form}" if form else "cannot be read as a time$"):
+        moment(raw)
+
+
+def test_zero_is_never_and_no_time_of_a_change() -> None:
+    assert moment(0) == moment("0") == datetime(1970, 1, 1, tzinfo=UTC)
+    order = Layout(("order_id", "status", "updated_at"), Meaning(UTC)).order(["1", "new", 0])
+    assert isinstance(order, Order)
+    assert order.updated_at is None
+
+
+@given(seconds=st.integers(1_000_000_000, 4_000_000_000), unit=st.sampled_from([1, 1000, 10**6, 10**9]))
+def test_a_time_is_written_back_in_its_own_unit(seconds: int, unit: int) -> None:
+    assert like(1795442400 * unit, moment(seconds * unit), UTC) == seconds * unit
 
 
 def test_a_wall_clock_at_the_end_of_the_calendar_has_no_instant() -> None:

@@ -19,8 +19,8 @@ from syncd.sources.api.gathering import Gathering
 from syncd.sources.api.latest import Repeats
 from syncd.sources.api.shape import ApiLayout, Row, Rows
 from syncd.sources.api.span import Span
-from syncd.sources.following import EPOCH, Following, load
-from syncd.sources.timestamps import Raw, bound, instant, moment
+from syncd.sources.following import Following, load
+from syncd.sources.timestamps import EPOCH, Raw, bound, instant, moment
 
 _A_LITTLE = timedelta(seconds=1)
 """Some APIs show what changed after `{since}`, others from then on; some know whole seconds alone."""

@@ -31,8 +31,8 @@ from syncd.sources.api.statuses import StatusList, StatusNames
 from syncd.sources.columns import NO_KEYS, Meaning, readable
 from syncd.sources.counting import Counting, number
 from syncd.sources.dictionary import StatusCount, Tally, listed
-from syncd.sources.following import EPOCH, Following, dump
-from syncd.sources.timestamps import instant, moment
+from syncd.sources.following import Following, dump
+from syncd.sources.timestamps import EPOCH, instant, moment
 from syncd.templates import Template as OneOrder
 from syncd.templates import url_template
 

@@ -1,0 +1,201 @@
+"""Whether the doctor is right about polls and indexes, on tables with and without them in each database."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import make_url
+
+from tests.doctor.patient import Patient
+from tests.servers import execute
+
+ORDERS = "SELECT o.id AS order_id, o.state AS status, o.changed AS updated_at, o.kind AS message FROM orders o"
+CHANGED, CREATED = "CREATE INDEX orders_changed ON orders (changed)", "CREATE INDEX orders_created ON orders (created)"
+MARKS_AT = "CREATE INDEX marks_at ON marks (at)"
+WELL, CREATE = "ok: polls find what changed by an index", r"warning: .*Have one made: CREATE INDEX (?:CONCURRENTLY )?"
+UNUSED = "warning: every poll reads all of .*, though orders_changed is an index .* it is not used"
+COMPUTED = "warning: every poll reads all orders: updated_at is no column of one table, and no index leads to it"
+UNKNOWN, FEW = "ok: cannot tell from the database's plan", "ok: too few rows to tell"
+LAST_MARK = "(SELECT MAX(at) FROM marks l WHERE l.at >= :since AND l.at <> '2020-01-01 00:00:00')"
+
+
+PLAIN = "SELECT id AS order_id, state AS status, changed AS updated_at"
+JOINED = "SELECT o.id AS order_id, state AS status, changed AS updated_at, at AS message FROM orders o"
+DERIVED = (
+    "SELECT number AS order_id, state AS status, changed AS updated_at FROM (SELECT id AS number, x.* FROM orders x) t"
+)
+NAMED = (
+    "WITH o AS (SELECT id, state, changed AS at FROM orders) SELECT id AS order_id, state AS status, at AS updated_at"
+)
+LAST = "SELECT o.id AS order_id, o.state AS status, m.last AS sequence FROM orders o"
+LAST_OF = "(SELECT order_id, MAX(id) AS last FROM marks WHERE {} GROUP BY order_id) m ON m.order_id = o.id"
+SHOWN = "SELECT order_id, status, updated_at FROM shown"
+ON_CHANGED, MADE = (
+    r" on orders \(changed\)",
+    r"syncd_changed ON (?:\S*orders\W|orders) \(changed\);",
+)
+CASES: dict[str, tuple[str, list[str], str]] = {
+    "indexed": (ORDERS, [CHANGED], WELL + ON_CHANGED),
+    "not indexed": (ORDERS, [], CREATE + MADE),
+    "another column indexed": (ORDERS, [CREATED], CREATE + MADE),
+    "a range over another column": (f"{ORDERS} WHERE o.created >= '2025-01-01 00:00:00'", [CREATED], CREATE + MADE),
+    "a since of its own": (f"{ORDERS} WHERE o.changed >= :since AND o.kind LIKE '%'", [CHANGED], WELL + ON_CHANGED),
+    "a subquery's range": (ORDERS.replace("o.kind", LAST_MARK), [MARKS_AT], CREATE + MADE),
+    "beside a subquery's range": (ORDERS.replace("o.kind", LAST_MARK), [MARKS_AT, CHANGED], WELL + ON_CHANGED),
+    "quotes in a text": (ORDERS.replace("o.kind", '\'"a": "b", c: :since\''), [CHANGED], WELL + ON_CHANGED),
+    "no alias": (f"{PLAIN} FROM orders", [CHANGED], WELL + ON_CHANGED),
+    "joined": (f"{JOINED} JOIN marks m ON m.id = o.id", [CHANGED], WELL + ON_CHANGED),
+    "joined, not indexed": (f"{JOINED} LEFT JOIN marks m ON m.id = o.id", [], CREATE + MADE),
+    "derived": (DERIVED, [CHANGED], WELL + ON_CHANGED),
+    "derived, not indexed": (DERIVED, [], CREATE + MADE),
+    "in a WITH": (f"{NAMED} FROM o", [CHANGED], WELL + ON_CHANGED),
+    "in a WITH, not indexed": (f"{NAMED} FROM o", [], CREATE + MADE),
+    "a view": (SHOWN, [CHANGED], WELL),
+    "a view, not indexed": (f"{SHOWN} AS s", [], CREATE + MADE),
+    "the key": (ORDERS.replace("o.changed", "o.id").replace("updated_at", "sequence"), [], WELL + r" on orders \(id\)"),
+    "computed": (ORDERS.replace("o.changed", "COALESCE(o.changed, o.created)"), [CHANGED, CREATED], COMPUTED),
+    "computed by cases": (ORDERS.replace("o.changed", "CASE WHEN o.id > 0 THEN o.changed END"), [CHANGED], COMPUTED),
+    "behind what is equal": (
+        f"{ORDERS} WHERE o.kind = 'a'",
+        ["CREATE INDEX kind_changed ON orders (kind, changed)"],
+        WELL + ON_CHANGED,
+    ),
+    "behind what is not": (ORDERS, ["CREATE INDEX orders_changed ON orders (kind, changed)"], UNUSED),
+    "the last of many": (f"{LAST} JOIN {LAST_OF.format('id >= :since')}", [], WELL + r" on marks \(id\)"),
+    "the last of all": (f"{LAST} JOIN {LAST_OF.format('id > 0')}", [], "warning: every poll reads all of marks"),
+}
+
+
+def column(kind: str) -> str:
+    return {"mysql": "DATETIME", "sqlite": "TEXT", "postgresql": "TIMESTAMP"}[kind]
+
+
+def kind_of(patient: Patient) -> str:
+    return make_url(patient.shop).get_backend_name()
+
+
+def shop(patient: Patient, *more: str, rows: int = 400) -> Patient:
+    """Orders that changed a minute apart, and a mark for each; `more` is run last."""
+    kind = kind_of(patient)
+    if kind == "sqlite":
+        (patient.home / "shop.db").touch()
+    minute = {
+        "mysql": "TIMESTAMP('2026-01-01') + INTERVAL n MINUTE",
+        "sqlite": "datetime('2026-01-01', n || ' minutes')",
+        "postgresql": "timestamp '2026-01-01' + n * interval '1 minute'",
+    }[kind]
+    numbers = f"WITH RECURSIVE numbers AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM numbers WHERE n < {rows})"
+    orders = f"SELECT n, 'new', {minute}, {minute}, 'a' FROM numbers"
+    marks = f"SELECT n, n, {minute} FROM numbers"
+    insert = "INSERT INTO {0} {1} {2}" if kind == "mysql" else "{1} INSERT INTO {0} {2}"
+    key, time = "INTEGER PRIMARY KEY", column(kind)
+    execute(
+        patient.shop,
+        f"CREATE TABLE orders (id {key}, state VARCHAR(9), changed {time}, created {time}, kind CHAR(1))",
+        f"CREATE TABLE marks (id {key}, order_id INT, at {time})",
+        *([insert.format("orders", numbers, orders), insert.format("marks", numbers, marks)] if rows else ()),
+        *more,
+        *(("ANALYZE TABLE orders, marks",) if kind == "mysql" else ("ANALYZE",) if kind == "postgresql" else ()),
+    )
+    return patient
+
+
+def said(patient: Patient, query: str = ORDERS) -> str:
+    """What is said about the index."""
+    found = patient.found("source", SYNCD_SOURCE__QUERY=query).splitlines()
+    (line,) = [one for one in found if re.search(r"by an index|every poll reads", one)]
+    return line
+
+
+@pytest.mark.parametrize(("query", "indexes", "verdict"), CASES.values(), ids=[*CASES])
+def test_the_verdict_is_that_of_the_cursors_own_table(
+    anywhere: Patient, query: str, indexes: Sequence[str], verdict: str
+) -> None:
+    view = "CREATE VIEW shown AS SELECT id AS order_id, state AS status, changed AS updated_at FROM orders AS x"
+    assert re.match(verdict, said(shop(anywhere, *indexes, view), query))
+
+
+@pytest.mark.parametrize(
+    "query", [ORDERS, f"{ORDERS} UNION ALL SELECT id, 'old', changed, kind FROM orders WHERE id < 9"]
+)
+def test_what_a_person_is_told_to_run_makes_polls_go_by_it(anywhere: Patient, query: str) -> None:
+    told = said(shop(anywhere), ORDERS)
+    execute(anywhere.shop, told.rpartition("Have one made: ")[2].rstrip(";"))
+    found = said(anywhere, query)
+    assert re.match(WELL, found)
+
+
+@pytest.mark.parametrize("rows", [0, 1, 2, 5])
+def test_too_few_rows_are_no_fault_of_an_index(anywhere: Patient, rows: int) -> None:
+    assert re.match(f"{WELL}|{FEW}", said(shop(anywhere, CHANGED, rows=rows)))
+
+
+def test_orders_that_all_changed_at_once_are_no_fault_of_an_index(anywhere: Patient) -> None:
+    made = shop(anywhere, CHANGED, "UPDATE orders SET changed = '2026-01-01 00:00:00'")
+    assert re.match(WELL, said(made))
+
+
+def test_a_name_that_needs_quotes_has_them(anywhere: Patient) -> None:
+    quote = "`" if "mysql" in anywhere.shop else '"'
+    table, name = (f"{quote}{text}{quote}" for text in ("The Orders", "Changed at"))
+    made = shop(anywhere, f"CREATE TABLE {table} AS SELECT id, state, changed AS {name} FROM orders")
+    query = f"SELECT id AS order_id, state AS status, {name} AS updated_at FROM {table}"
+    told = said(made, query)
+    execute(anywhere.shop, told.rpartition("Have one made: ")[2].rstrip(";"))
+    assert re.match(WELL, said(anywhere, query))
+
+
+@pytest.mark.parametrize("server", ["mariadb", "postgresql"])
+def test_partitions_are_one_table(server: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    patient = shop(Patient(tmp_path, {"SYNCD_SOURCE__URL": str(request.getfixturevalue(f"{server}_database"))}))
+    columns = f"(id INT, state VARCHAR(9), changed {column(kind_of(patient))} NOT NULL)"
+    if server == "mariadb":
+        parts = ["CREATE TABLE parts " + columns + " PARTITION BY HASH (id) PARTITIONS 3"]
+    else:
+        parts = ["CREATE TABLE parts " + columns + " PARTITION BY RANGE (id)"]
+        parts += [
+            f"CREATE TABLE part{n} PARTITION OF parts FOR VALUES FROM ({n * 150}) TO ({n * 150 + 150})"
+            for n in range(3)
+        ]
+    execute(patient.shop, *parts, "INSERT INTO parts SELECT id, state, changed FROM orders")
+    query = "SELECT id AS order_id, state AS status, changed AS updated_at FROM parts"
+    told = said(patient, query)
+    assert re.match(CREATE, told)
+    execute(patient.shop, told.rpartition("Have one made: ")[2].rstrip(";"))
+    assert re.match(WELL, said(patient, query))
+
+
+def test_a_view_that_the_login_may_only_read_is_no_fault(mariadb_database: str, tmp_path: Path) -> None:
+    patient = Patient(tmp_path, {"SYNCD_SOURCE__URL": mariadb_database})
+    shop(patient, "CREATE VIEW shown AS SELECT id AS order_id, state AS status, changed AS updated_at FROM orders")
+    url, name = make_url(mariadb_database), f"syncd_{uuid4().hex[:8]}"
+    execute(mariadb_database, f"CREATE USER '{name}'@'%' IDENTIFIED BY 'pw'")
+    try:
+        execute(mariadb_database, f"GRANT SELECT ON {url.database}.shown TO '{name}'@'%'")
+        patient.env["SYNCD_SOURCE__URL"] = url.set(username=name, password="pw").render_as_string(hide_password=False)
+        assert re.match(UNKNOWN, said(patient, SHOWN))
+    finally:
+        execute(mariadb_database, f"DROP USER '{name}'@'%'")
+
+
+def test_an_index_on_what_is_computed_is_found(postgresql_database: str, tmp_path: Path) -> None:
+    patient = Patient(tmp_path, {"SYNCD_SOURCE__URL": postgresql_database})
+    shop(patient, "CREATE INDEX computed ON orders (GREATEST(changed, created))")
+    assert re.match(WELL, said(patient, ORDERS.replace("o.changed", "GREATEST(o.changed, o.created)")))
+
+
+def test_an_index_of_that_name_in_another_schema_is_another(postgresql_database: str, tmp_path: Path) -> None:
+    patient = Patient(tmp_path, {"SYNCD_SOURCE__URL": postgresql_database})
+    shop(
+        patient,
+        "CREATE INDEX same ON orders (changed, id)",
+        "CREATE SCHEMA other",
+        "CREATE TABLE other.orders AS SELECT * FROM orders",
+        "CREATE INDEX same ON other.orders (id, changed)",
+    )
+    assert re.match(WELL, said(patient))
+    assert re.match("warning", said(patient, ORDERS.replace("FROM orders", "FROM other.orders")))
