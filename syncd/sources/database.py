@@ -1,11 +1,14 @@
 """Orders from a shop's database, by the merchant's own SELECT.
 
-    query ──► columns learnt once ──► changed: updated_at or sequence >= cursor less the lookback, streamed, in pages
-                                  └─► scan: everything, only the compared columns, streamed as bare tuples
+    query ──► columns learnt once ──► changed: updated_at or sequence >= cursor less the lookback, in pages
+                                  └─► scan: everything, only the compared columns, as bare tuples
 
 An incremental poll is one statement whose rows are cut into pages here. Pages that were each a statement of their own
 would have to find the place again where the last one ended, which a tie, a NULL id, a collation or a timestamp finer
 than the driver's can each make ambiguous: an order would be lost there, or a page come again for ever.
+
+All rows are put aside before the first is given, so that the shop does not wait for what is done with them. While more
+than one page or block of them is read, empty ones come: the reading goes on.
 """
 
 from __future__ import annotations
@@ -115,7 +118,7 @@ class DatabaseSource:
         blocks = self._blocks(learnt.changed(follow.since(self.lookback)), self.batch)
         for rows, last in and_whether_last(blocks):
             page = _page(rows, partial(_in_time, learnt.layout, follow), last=last)
-            yield replace(page, cursor=follow.cursor(last=last))
+            yield replace(page, cursor=follow.cursor(last=last)) if rows or last else page
 
     def _counted(self, cursor: str, learnt: Learnt) -> Iterator[Page]:
         count = Counting(cursor)

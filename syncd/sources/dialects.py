@@ -126,7 +126,7 @@ class MariaDB(Dialect):
     }
     session: ClassVar = (
         "SET SESSION TRANSACTION READ ONLY",
-        # How long the server waits while we store what it sent; and the limit, as MariaDB and as MySQL call it.
+        # How long the server waits while what it sent is put aside; and the limit, as MariaDB and as MySQL call it.
         (
             f"SET net_write_timeout = {STATEMENT_SECONDS} /*M! , max_statement_time = {STATEMENT_SECONDS} */"
             f" /*!50708 , max_execution_time = {STATEMENT_SECONDS}000 */"
