@@ -32,10 +32,10 @@ from syncd.sources.dialects import Rows
 from syncd.sources.dictionary import StatusCount, statuses
 from syncd.sources.following import Following
 from syncd.sources.inspection import Inspection
-from syncd.sources.learning import Columns, Learnt, learn
+from syncd.sources.learning import Columns, Learnt, learn, sample_time
 from syncd.sources.query import Statement, as_written
 from syncd.sources.scanning import DatabaseScan
-from syncd.sources.timestamps import moment
+from syncd.sources.timestamps import Raw, moment
 
 _WHOLE = re.compile(r"-?(0|[1-9][0-9]*)")
 _DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)\.[0-9]+")
@@ -81,6 +81,7 @@ class DatabaseSource:
     scans_whole: ClassVar = False
     _learnt: Learnt | None = field(default=None, init=False)
     _learnt_from: str | None = field(default=None, init=False)
+    _sampled: tuple[Learnt, Raw | None] | None = field(default=None, init=False)
 
     def __post_init__(
         self,
@@ -114,7 +115,7 @@ class DatabaseSource:
         return self._counted(cursor, learnt) if learnt.layout.counts else self._followed(cursor, learnt)
 
     def _followed(self, cursor: str, learnt: Learnt) -> Iterator[Page]:
-        follow = Following(cursor, self.now(), self.timezone, learnt.updated_at)
+        follow = Following(cursor, self.now(), self.timezone, self._sample_time(learnt))
         blocks = self._blocks(learnt.changed(follow.since(self.lookback)), self.batch)
         for rows, last in and_whether_last(blocks):
             page = _page(rows, partial(_in_time, learnt.layout, follow), last=last)
@@ -212,6 +213,12 @@ class DatabaseSource:
         if self._learnt is None or query != self._learnt_from:
             self._learnt, self._learnt_from = learn(self._database, query, self._meaning), query
         return self._learnt
+
+    def _sample_time(self, learnt: Learnt) -> Raw | None:
+        """Looked for once, and only by a poll."""
+        if self._sampled is None or self._sampled[0] is not learnt:
+            self._sampled = learnt, sample_time(self._database, learnt)
+        return self._sampled[1]
 
     def _query_in_force(self) -> str:
         if self.query_when is None or self.query_else is None:

@@ -69,6 +69,10 @@ class Dialect:
         """A value before every `updated_at` of the type that the driver's cursor describes so."""
         return self.before_all
 
+    def holds_numbers(self, _type_code: object) -> bool:
+        """Whether the driver's cursor describes a column so that holds numbers. False: it may all the same."""
+        return False
+
     def blocks(self, connection: Driver, sql: str, values: Any, size: int) -> Iterator[Rows]:
         """The rows as they arrive; memory holds `size` of them."""
         raise NotImplementedError
@@ -136,12 +140,16 @@ class MariaDB(Dialect):
     tables = "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()"
     streams = True
     _NO_TABLE = (1146, 1142)
+    _NUMBERS: ClassVar = {"DECIMAL", "TINY", "SHORT", "LONG", "FLOAT", "DOUBLE", "LONGLONG", "INT24", "NEWDECIMAL"}
 
     def missing_table(self, error: BaseException) -> str | None:
         if error.args[:1] not in [(code,) for code in self._NO_TABLE]:
             return None
         found = re.search(r"([\w$]+)['`](?: doesn't exist)?$", str(error.args[-1]).strip())
         return found[1] if found else None
+
+    def holds_numbers(self, type_code: object) -> bool:
+        return type_code in [getattr(self.driver.constants.FIELD_TYPE, name) for name in self._NUMBERS]
 
     def prepare(self, connection: Driver) -> None:
         connection.decoders[self.driver.constants.FIELD_TYPE.BIT] = int.from_bytes  # else it is bytes
@@ -192,7 +200,10 @@ class PostgreSQL(Dialect):
         super().prepare(connection)
 
     def before_all_of(self, type_code: object) -> object:
-        return "0" if type_code in self._NUMBERS else self.before_all
+        return "0" if self.holds_numbers(type_code) else self.before_all
+
+    def holds_numbers(self, type_code: object) -> bool:
+        return type_code in self._NUMBERS
 
     def blocks(self, connection: Driver, sql: str, values: Any, size: int) -> Iterator[Rows]:
         with connection.cursor("syncd") as cursor:
