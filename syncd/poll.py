@@ -39,7 +39,8 @@ class Source(ScannedSource, Protocol):
     def changed(self, cursor: str) -> Iterator[Page]:
         """Orders changed since `cursor` less the lookback; of one order's rows the last counts.
 
-        Page.cursor None: keep the one there is. May raise SourceError, also between pages.
+        Page.cursor None: keep the one there is. Pages may be empty: they tell that the reading goes on, and whoever
+        takes one must not be long, for the shop may be waiting. May raise SourceError, also between pages.
         """
 
 

@@ -43,7 +43,10 @@ class Scan(Protocol):
         """How many columns of a row are compared; the first of them is the id."""
 
     def blocks(self) -> Iterator[Sequence[Row]]:
-        """All rows, in an order that is the same in each scan; of one order's rows the last counts."""
+        """All rows, in an order that is the same in each scan; of one order's rows the last counts.
+
+        Blocks may be empty: they tell that the reading goes on, and whoever takes one must not be long, for the shop
+        may be waiting."""
 
     def content(self, row: Row) -> Identified | Skipped:
         """What is compared of the order."""

@@ -7,10 +7,13 @@ from typing import Any
 
 
 def and_whether_last(blocks: Iterator[Sequence[Any]]) -> Iterator[tuple[Sequence[Any], bool]]:
-    """One block at least. The last is given when the stream is over, so that it holds no lock in the shop."""
-    waiting: Sequence[Any] | None = None
+    """One block at least. One that is empty tells that the rest is still on its way: it is given at once."""
+    waiting: Sequence[Any] = ()
     for block in blocks:
-        if waiting is not None:
+        if not block:
+            yield block, False
+            continue
+        if waiting:
             yield waiting, False
         waiting = block
-    yield waiting or (), True
+    yield waiting, True

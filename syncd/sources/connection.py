@@ -1,13 +1,14 @@
 """A read-only connection to the shop's database: statements in, rows of raw values out, faults as SourceError.
 
-Rows are read through the driver's own cursor, streamed. SQLAlchemy's rows would cost twice the time, and one prototype
-that took the cursor out of a result that was already streaming lost a row of a million.
+Rows are read through the driver's own cursor, streamed, and put aside: no statement is open while anything is done with
+them. SQLAlchemy's rows would cost twice the time, and one prototype that took the cursor out of a result that was
+already streaming lost a row of a million.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import Any
@@ -18,6 +19,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from syncd.errors import SourceError
 from syncd.sources.dialects import CONNECT_SECONDS, DIALECTS, Dialect, Rows
 from syncd.sources.query import Statement
+from syncd.sources.spool import Spool
 from syncd.sql import Grammar, grammar_of
 
 _SOME = 1000
@@ -62,19 +64,27 @@ class Database:
         return [row for block in self.blocks(statement, _SOME) for row in block]
 
     def blocks(self, statement: Statement | TextClause, size: int) -> Iterator[Rows]:
-        """All rows as they arrive, `size` at a time. The connection is the pool's again once the last block is read
-        or the iterator closed."""
-        with self._connected() as connection:
-            if not self.dialect.streams:
-                result = connection.execution_options(stream_results=True).execute(statement)
-                yield from ([tuple(row) for row in part] for part in result.partitions(size))
-                return
-            compiled = statement.compile(self._engine, compile_kwargs={"render_postcompile": True})
-            values = compiled.params
-            if compiled.positional:
-                values = [values[name] for name in compiled.positiontup or ()]
-            driver_connection = connection.connection.driver_connection
-            yield from self.dialect.blocks(driver_connection, str(compiled), values, size)
+        """All rows, `size` at a time, once the last one is read: by then the statement and its transaction are over.
+
+        Until then an empty block comes for each block after the first. Whoever takes it must not be long, and may close
+        the iterator to end the reading."""
+        with closing(Spool()) as spool:
+            with self._connected() as connection:
+                for number, block in enumerate(self._streamed(connection, statement, size)):
+                    if number:
+                        yield ()
+                    spool.put(block)
+            yield from spool.blocks()
+
+    def _streamed(self, connection: Connection, statement: Statement | TextClause, size: int) -> Iterator[Rows]:
+        if not self.dialect.streams:
+            result = connection.execution_options(stream_results=True).execute(statement)
+            return ([tuple(row) for row in part] for part in result.partitions(size))
+        compiled = statement.compile(self._engine, compile_kwargs={"render_postcompile": True})
+        values = compiled.params
+        if compiled.positional:
+            values = [values[name] for name in compiled.positiontup or ()]
+        return self.dialect.blocks(connection.connection.driver_connection, str(compiled), values, size)
 
     def ask(self, statement: Statement | TextClause, *, prefix: str = "", before: str = "") -> list[RowMapping]:
         """The rows, by column name, of a statement about the database, or of one that explains a statement.
@@ -100,7 +110,7 @@ class Database:
                 dialect.adapted(url),
                 connect_args=dict(dialect.connect_args),
                 paramstyle=dialect.paramstyle,
-                pool_size=2,  # a full compare looks orders up while it scans
+                pool_size=2,  # one cancelled order may be looked up while another one is
                 max_overflow=0,
                 pool_timeout=CONNECT_SECONDS,
                 pool_pre_ping=True,

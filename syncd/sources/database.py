@@ -1,11 +1,14 @@
 """Orders from a shop's database, by the merchant's own SELECT.
 
-    query ──► columns learnt once ──► changed: updated_at or sequence >= cursor less the lookback, streamed, in pages
-                                  └─► scan: everything, only the compared columns, streamed as bare tuples
+    query ──► columns learnt once ──► changed: updated_at or sequence >= cursor less the lookback, in pages
+                                  └─► scan: everything, only the compared columns, as bare tuples
 
 An incremental poll is one statement whose rows are cut into pages here. Pages that were each a statement of their own
 would have to find the place again where the last one ended, which a tie, a NULL id, a collation or a timestamp finer
 than the driver's can each make ambiguous: an order would be lost there, or a page come again for ever.
+
+All rows are put aside before the first is given, so that the shop does not wait for what is done with them. While more
+than one page or block of them is read, empty ones come: the reading goes on.
 """
 
 from __future__ import annotations
@@ -29,10 +32,10 @@ from syncd.sources.dialects import Rows
 from syncd.sources.dictionary import StatusCount, statuses
 from syncd.sources.following import Following
 from syncd.sources.inspection import Inspection
-from syncd.sources.learning import Columns, Learnt, learn
+from syncd.sources.learning import Columns, Learnt, learn, sample_time
 from syncd.sources.query import Statement, as_written
 from syncd.sources.scanning import DatabaseScan
-from syncd.sources.timestamps import moment
+from syncd.sources.timestamps import Raw, moment
 
 _WHOLE = re.compile(r"-?(0|[1-9][0-9]*)")
 _DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)\.[0-9]+")
@@ -78,6 +81,7 @@ class DatabaseSource:
     scans_whole: ClassVar = False
     _learnt: Learnt | None = field(default=None, init=False)
     _learnt_from: str | None = field(default=None, init=False)
+    _sampled: tuple[Learnt, Raw | None] | None = field(default=None, init=False)
 
     def __post_init__(
         self,
@@ -111,11 +115,11 @@ class DatabaseSource:
         return self._counted(cursor, learnt) if learnt.layout.counts else self._followed(cursor, learnt)
 
     def _followed(self, cursor: str, learnt: Learnt) -> Iterator[Page]:
-        follow = Following(cursor, self.now(), self.timezone, learnt.updated_at)
+        follow = Following(cursor, self.now(), self.timezone, self._sample_time(learnt))
         blocks = self._blocks(learnt.changed(follow.since(self.lookback)), self.batch)
         for rows, last in and_whether_last(blocks):
             page = _page(rows, partial(_in_time, learnt.layout, follow), last=last)
-            yield replace(page, cursor=follow.cursor(last=last))
+            yield replace(page, cursor=follow.cursor(last=last)) if rows or last else page
 
     def _counted(self, cursor: str, learnt: Learnt) -> Iterator[Page]:
         count = Counting(cursor)
@@ -209,6 +213,12 @@ class DatabaseSource:
         if self._learnt is None or query != self._learnt_from:
             self._learnt, self._learnt_from = learn(self._database, query, self._meaning), query
         return self._learnt
+
+    def _sample_time(self, learnt: Learnt) -> Raw | None:
+        """Looked for once, and only by a poll."""
+        if self._sampled is None or self._sampled[0] is not learnt:
+            self._sampled = learnt, sample_time(self._database, learnt)
+        return self._sampled[1]
 
     def _query_in_force(self) -> str:
         if self.query_when is None or self.query_else is None:

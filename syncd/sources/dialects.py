@@ -78,6 +78,10 @@ class Dialect:
         """Whether an `updated_at` is what shops write for never."""
         return column <= bindparam(None, before_all, type_=NullType())
 
+    def holds_numbers(self, _type_code: object) -> bool:
+        """Whether the driver's cursor describes a column so that holds numbers. False: it may all the same."""
+        return False
+
     def blocks(self, connection: Driver, sql: str, values: Any, size: int) -> Iterator[Rows]:
         """The rows as they arrive; memory holds `size` of them."""
         raise NotImplementedError
@@ -151,7 +155,7 @@ class MariaDB(Dialect):
     }
     session: ClassVar = (
         "SET SESSION TRANSACTION READ ONLY",
-        # How long the server waits while we store what it sent; and the limit, as MariaDB and as MySQL call it.
+        # How long the server waits while what it sent is put aside; and the limit, as MariaDB and as MySQL call it.
         (
             f"SET net_write_timeout = {STATEMENT_SECONDS} /*M! , max_statement_time = {STATEMENT_SECONDS} */"
             f" /*!50708 , max_execution_time = {STATEMENT_SECONDS}000 */"
@@ -168,12 +172,16 @@ class MariaDB(Dialect):
     tables = "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()"
     streams = True
     _NO_TABLE = (1146, 1142)
+    _NUMBERS: ClassVar = {"DECIMAL", "TINY", "SHORT", "LONG", "FLOAT", "DOUBLE", "LONGLONG", "INT24", "NEWDECIMAL"}
 
     def missing_table(self, error: BaseException) -> str | None:
         if error.args[:1] not in [(code,) for code in self._NO_TABLE]:
             return None
         found = re.search(r"([\w$]+)['`](?: doesn't exist)?$", str(error.args[-1]).strip())
         return found[1] if found else None
+
+    def holds_numbers(self, type_code: object) -> bool:
+        return type_code in [getattr(self.driver.constants.FIELD_TYPE, name) for name in self._NUMBERS]
 
     def prepare(self, connection: Driver) -> None:
         connection.decoders[self.driver.constants.FIELD_TYPE.BIT] = int.from_bytes  # else it is bytes
@@ -231,7 +239,10 @@ class PostgreSQL(Dialect):
         super().prepare(connection)
 
     def before_all_of(self, type_code: object) -> object:
-        return "0" if type_code in self._NUMBERS else self.before_all
+        return "0" if self.holds_numbers(type_code) else self.before_all
+
+    def holds_numbers(self, type_code: object) -> bool:
+        return type_code in self._NUMBERS
 
     def blocks(self, connection: Driver, sql: str, values: Any, size: int) -> Iterator[Rows]:
         with connection.cursor("syncd") as cursor:

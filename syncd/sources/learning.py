@@ -1,10 +1,15 @@
-"""What a look at the merchant's query tells: its columns, and how the shop writes a timestamp."""
+"""What a look at the merchant's query tells: its columns, and how the shop writes a timestamp.
+
+Each command looks anew, so a look reads no more rows than it must: where only the newest one tells, and no index leads
+to it, the database reads them all.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, cast
 
 from syncd.errors import SourceError
@@ -26,14 +31,12 @@ class Columns:
 
 @dataclass(frozen=True, slots=True)
 class Learnt:
-    """What was learnt. `before_all` is a value for `:since` that lies before every order, `updated_at` the newest raw
-    value, None where there is none, it cannot be read, or polls go by number."""
+    """What was learnt. `before_all` is a value for `:since` that lies before every order."""
 
     query: OrdersQuery
     layout: Layout
     columns: Columns
     before_all: object
-    updated_at: Raw | None
 
     def everything(self, *, whole: bool) -> Statement:
         """All orders, whole or only what is compared, by id."""
@@ -86,12 +89,25 @@ def learn(database: Database, query: str, meaning: Meaning) -> Learnt:
     known = {name.lower(): name for name, _ in described if name.lower() in KNOWN}
     orders = OrdersQuery(query, database.grammar, known)
     if "sequence" in types:
-        _require_numbers(database, orders)
-        return Learnt(orders, layout, _columns(types, layout), BEFORE_ALL, None)
+        if not database.dialect.holds_numbers(types["sequence"]):
+            _require_numbers(database, orders)
+        return Learnt(orders, layout, _columns(types, layout), BEFORE_ALL)
     before_all = database.dialect.before_all_of(types.get("updated_at"))
-    return Learnt(
-        orders, layout, _columns(types, layout), before_all, _newest_time(database, orders, types, before_all)
-    )
+    return Learnt(orders, layout, _columns(types, layout), before_all)
+
+
+def sample_time(database: Database, learnt: Learnt) -> Raw | None:
+    """An `updated_at` as the shop writes them now. None: there is none, or it cannot be read. SourceError.
+
+    A column of dates writes all of them alike. How texts and numbers are written now only the newest one tells.
+    """
+    some = database.rows(learnt.any_value("updated_at"))
+    if some and not isinstance(some[0][0], date):
+        some = database.rows(learnt.query.newest(["updated_at"], "updated_at", 1, learnt.before_all))
+    with suppress(ValueError):  # an 'infinity' tells nothing
+        moment(some[0][0] if some else None)
+        return cast("Raw", some[0][0])
+    return None
 
 
 def _require(names: Sequence[str], there: Sequence[str]) -> None:
@@ -115,15 +131,3 @@ def _require_numbers(database: Database, orders: OrdersQuery) -> None:
 
 def _columns(names: Mapping[str, object], layout: Layout) -> Columns:
     return Columns(layout.names, layout.compared, [name for name in names if name not in layout.names])
-
-
-def _newest_time(
-    database: Database, orders: OrdersQuery, names: Mapping[str, object], before_all: object
-) -> Raw | None:
-    if "updated_at" not in names:
-        return None
-    found = database.rows(orders.newest(["updated_at"], "updated_at", 1, before_all))
-    with suppress(ValueError):  # an 'infinity' tells nothing
-        moment(found[0][0] if found else None)
-        return cast("Raw", found[0][0])
-    return None

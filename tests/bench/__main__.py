@@ -1,4 +1,4 @@
-"""`python -m tests.bench`: one line a figure; exit status 1 where one is missed. About 25 minutes; `--orders 100000`
+"""`python -m tests.bench`: one line a figure; exit status 1 where one is missed. About 30 minutes; `--orders 100000`
 for a quick look."""
 
 from __future__ import annotations
@@ -12,9 +12,18 @@ from tempfile import TemporaryDirectory
 import click
 import pytest
 
-from tests.bench import apis, daemon, failover, polls, pushes, storm
+from tests.bench import apis, daemon, failover, polls, pushes, starts, storm, waits
 from tests.bench.figures import Figure
 from tests.bench.shops import DATABASES
+
+OTHERS: Mapping[str, Callable[[Path], Iterator[Figure]]] = {
+    "waits": waits.figures,
+    "starts": starts.figures,
+    "api": apis.figures,
+    "pushes": pushes.figures,
+    "daemon": daemon.figures,
+    "failover": failover.figures,
+}
 
 
 @click.command()
@@ -22,15 +31,12 @@ from tests.bench.shops import DATABASES
     "--orders", type=click.IntRange(min=20_000), default=1_000_000, show_default=True, help="In a large shop."
 )
 @click.option("--minutes", type=click.FloatRange(min=0.1), default=60, show_default=True, help="How long it storms.")
-@click.argument("benches", nargs=-1, type=click.Choice([*DATABASES, "api", "pushes", "daemon", "failover", "storm"]))
+@click.argument("benches", nargs=-1, type=click.Choice([*DATABASES, *OTHERS, "storm"]))
 def main(orders: int, minutes: float, benches: tuple[str, ...]) -> None:
     """Measure. BENCHES: only these; default: all but the storm."""
     known: Mapping[str, Callable[[Path], Iterator[Figure]]] = {
         **{name: partial(polls.figures, name, orders) for name in DATABASES},
-        "api": apis.figures,
-        "pushes": pushes.figures,
-        "daemon": daemon.figures,
-        "failover": failover.figures,
+        **OTHERS,
     }
     at_will: Mapping[str, Callable[[Path], Iterator[Figure]]] = {"storm": lambda home: storm.figures(home, minutes)}
     missed = False

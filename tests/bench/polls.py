@@ -68,12 +68,12 @@ def _nothing_new(large: Poller, small: Poller, shop: Shop) -> Figure:
 
 def _peaks(what: str, large: Shop, small: Shop, home: Path) -> Iterator[Figure]:
     """The first time that a shop is compared, that is its baseline."""
-    (peak, took), (little, _) = (_alone(shop, home) for shop in (large, small))
+    (peak, took), (little, _) = (alone(shop, home) for shop in (large, small))
     facts = f"{large.size:,} orders {peak:.1f} MB in {took:.1f} s, {small.size:,} {little:.1f} MB"
     yield Figure(f"peak memory of a {what}, {large.name}", peak / little, facts, at_most=1.2)
 
 
-def _alone(shop: Shop, home: Path) -> tuple[float, float]:
+def alone(shop: Shop, home: Path) -> tuple[float, float]:
     """The peak memory in MB of a process that compares this shop and nothing else, and the seconds it took."""
     command = [sys.executable, "-m", "tests.bench.alone", shop.name, shop.url, str(shop.size), str(home)]
     peak, took = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)

@@ -52,6 +52,7 @@ orders = Table(
     Index("orders_changed", "changed"),
 )
 _COMPARED = select(orders.c.number, orders.c.state, orders.c.track, orders.c.app).order_by(orders.c.number)
+_WHOLE = select(orders).order_by(orders.c.number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +63,11 @@ class Shop:
     url: str
     size: int
 
-    def read_bare(self) -> None:
-        """Read the columns that a full compare reads, in its order, as the driver alone streams them."""
+    def read_bare(self, *, whole: bool = False) -> None:
+        """Read the columns that a full compare reads, or `whole` those of a baseline, by number, as the driver alone
+        streams them."""
         with _engine(self.url) as engine:
-            sql = str(_COMPARED.compile(engine))
+            sql = str((_WHOLE if whole else _COMPARED).compile(engine))
             connection = engine.raw_connection()
             cursor = _STREAMS[self.name](connection.driver_connection)
             cursor.execute(sql)

@@ -58,6 +58,12 @@ DATINGS = [
     Dating("postgresql", "varchar(40)", wall("%Y-%m-%d %H:%M:%S")),
 ]
 
+_PATIENCE = {
+    "mariadb": {"init_command": "SET lock_wait_timeout = 10"},
+    "postgresql": {"options": "-c lock_timeout=10s"},
+}
+"""Of whoever changes the shop. SQLite's is five seconds."""
+
 
 @dataclass
 class Shop:
@@ -70,8 +76,7 @@ class Shop:
     sources: list[DatabaseSource] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        patience = {"init_command": "SET lock_wait_timeout = 10"} if self.dating.server == "mariadb" else {}
-        self.engine = create_engine(self.url, poolclass=NullPool, connect_args=patience)
+        self.engine = create_engine(self.url, poolclass=NullPool, connect_args=_PATIENCE.get(self.dating.server, {}))
         self.execute("DROP TABLE IF EXISTS orders")
         columns = f"order_id VARCHAR(40), status VARCHAR(40), updated_at {self.dating.column}"
         self.execute(f"CREATE TABLE orders ({columns})")
@@ -148,6 +153,12 @@ def polled(source: Source, cursor: str) -> tuple[list[Order], str]:
     assert [page.last for page in pages] == [False] * (len(pages) - 1) + [True]
     cursors = [page.cursor for page in pages if page.cursor is not None]
     return [order for page in pages for order in page.orders], cursors[-1] if cursors else cursor
+
+
+def rows_read(source: DatabaseSource) -> int:
+    """How many rows its session with MariaDB read, as the server counts."""
+    counted = source._database.ask(text("SHOW SESSION STATUS LIKE 'Handler_read%'"))
+    return sum(int(row["Value"]) for row in counted)
 
 
 def ids(orders: Sequence[Order]) -> list[str]:

@@ -19,7 +19,7 @@ from syncd.sources.dialects import Dialect
 from syncd.sources.query import OrdersQuery
 from syncd.sql import grammar_of
 from tests.sources.conftest import OpenShop
-from tests.sources.shop import DATINGS, MOSCOW, NOON, Dating, Shop, ids, iso, polled, skipped, start, wall
+from tests.sources.shop import DATINGS, MOSCOW, NOON, Dating, Shop, ids, iso, polled, rows_read, skipped, start, wall
 
 LOCAL = wall("%Y-%m-%d %H:%M:%S")
 MINUTE = timedelta(minutes=1)
@@ -114,6 +114,28 @@ def test_the_statements_are_right_for_databases_that_are_not_at_hand(backend: st
     assert "WHERE orders_.updated_at >= " in changed
     assert "ORDER BY orders_.updated_at, orders_.order_id" in changed
     assert "TOP" in newest if "mssql" in backend else "FETCH FIRST" in newest or "ROWNUM" in newest
+
+
+def test_learning_reads_no_rows_of_dates(open_shop: OpenShop) -> None:
+    """A poll reads them, where no index leads to the newest; learning need not, at each start of each command."""
+    shop = open_shop(Dating("mariadb", "DATETIME", LOCAL))
+    shop.add(*((str(number), "new", NOON - number * MINUTE) for number in range(3000)))
+    shop.execute("DROP INDEX orders_updated_at ON orders")
+    cursor = start(shop.source())
+    source = shop.source()
+    assert source.has_cursor()
+    assert rows_read(source) < 10
+    assert len(polled(source, cursor)[0]) == 6
+    assert rows_read(source) < 3050
+
+
+def test_learning_reads_no_rows_of_numbers(open_shop: OpenShop) -> None:
+    shop = open_shop(Dating("mariadb", "DATETIME", LOCAL))
+    shop.add(*((str(number), "new", NOON) for number in range(3000)))
+    for number in ("CAST(order_id AS INTEGER)", "order_id * 1.5", "LENGTH(order_id)"):
+        source = shop.source(f"SELECT order_id, status, {number} AS sequence FROM orders")
+        assert source.has_cursor()
+        assert rows_read(source) < 10
 
 
 # --- rows
