@@ -41,7 +41,7 @@ class Grammar:
         self._nested = nested
         self._token = re.compile(
             rf"(?P<blank>\s+)|(?P<comment>{comment})|(?P<literal>{literal})|(?P<name>{name})|(?P<cast>::\s*\w+)"
-            r"|(?P<parameter>(?<![\w:$]):[^\W\d]\w*)|(?P<word>\w[\w$]*)|(?P<sign>.)",
+            r"|(?P<parameter>(?<![\w:$\\]):[^\W\d]\w*)|(?P<word>\w[\w$]*)|(?P<sign>.)",
             re.DOTALL,
         )
 
