@@ -1,29 +1,30 @@
 """A full compare: everything the shop shows against everything that was seen, in flat memory.
 
     source.scan ──► segments ──► digest as last time? ──► yes: nothing more to do
-     compared columns                └► no: row by row ──► differs ──► source.look_up ──► staging.py
+     compared columns                └► no: put aside ──► row by row ──► differs ──► source.look_up ──► staging.py
 
 The digests only save work. What differs is found by comparing with what was seen, so a lost digest costs time, and
 none can hide a change: whoever writes what is seen of an order drops the digest of the segment it is in.
+
+Until the last row is read, nothing is asked of the state: a database lets nobody else write as long as its statement is
+open.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
-from itertools import islice
 from typing import Any, Protocol
 
 from syncd.diff import as_shown
 from syncd.errors import SourceError
 from syncd.model import Identified, Page, Seen, Skipped
 from syncd.segments import Row, Segment, segments
+from syncd.spool import Spool
 from syncd.staging import Stager, StagingState
 
-SEGMENTS_AT_ONCE = 32
-"""Looked up together: at 16, the look-ups of a million orders took a sixth of the time of reading them, at 32 half of
-that. To hold more rows costs as much as it saves."""
 CONFIRMED_AT_ONCE = 1000
 """One transaction, that is one fsync, for about 250,000 unchanged orders."""
 LOOKED_UP_AT_ONCE = 500
@@ -45,8 +46,8 @@ class Scan(Protocol):
     def blocks(self) -> Iterator[Sequence[Row]]:
         """All rows, in an order that is the same in each scan; of one order's rows the last counts.
 
-        Blocks may be empty: they tell that the reading goes on, and whoever takes one must not be long, for the shop
-        may be waiting."""
+        Unless the source scans whole, whoever takes a block must not be long: the shop may be waiting. Blocks may be
+        empty: they tell that the reading goes on."""
 
     def content(self, row: Row) -> Identified | Skipped:
         """What is compared of the order."""
@@ -90,8 +91,8 @@ class ScannedState(StagingState, Protocol):
     def start_compare(self) -> int:
         """A number for this compare, higher than those of all before."""
 
-    def digests(self, keys: Sequence[int]) -> Mapping[int, tuple[bytes, int]]:
-        """The digests that still hold of these segments, and how many tracked orders each covers."""
+    def digests(self, keys: Sequence[int] | None = None) -> Mapping[int, tuple[bytes, int]]:
+        """The digests that still hold of these segments, None: of all, and how many tracked orders each covers."""
 
     def confirm(self, keys: Sequence[int], compare: int) -> None:
         """These segments are as they were, so this compare has seen all their orders."""
@@ -143,7 +144,9 @@ class FullCompare:
 
     def run(self) -> bool:
         """Compare everything. False: too much differs to look it all up; a whole compare must take over."""
-        for segment in self._changed_segments():
+        changed = self._changed_as_they_come if self._source.scans_whole else self._changed_put_aside
+        for segment in changed():
+            self._progress(self._stager.result.rows)
             self._examine(segment)
             if len(self._differing) >= LOOKED_UP_AT_ONCE:
                 self._look_up()
@@ -162,25 +165,36 @@ class FullCompare:
             self._progress(self._stager.result.rows)
             yield block
 
-    def _changed_segments(self) -> Iterator[Segment]:
-        cut = segments(self._blocks(), self._scan.width)
-        # Of an order that a whole scan shows twice the second row must not pass for one that was compared before. And
-        # while one segment of an API is put on disk, the next one is on its way.
-        at_once = 1 if self._source.scans_whole else SEGMENTS_AT_ONCE
-        while group := list(islice(cut, at_once)):
-            known = self._state.digests([segment.key for segment in group])
-            for segment in group:
-                digest, orders = known.get(segment.key, (b"", 0))
-                if segment.digest != digest:
-                    yield segment
-                    continue
-                self._present += orders
-                self._same.append(segment.key)
-            if len(self._same) >= CONFIRMED_AT_ONCE:
-                self._confirm()
+    def _changed_put_aside(self) -> Iterator[Segment]:
+        """A database's, once all rows are read. A digest and a key for each 251 orders are held in memory."""
+        known = self._state.digests()
+        heads: list[tuple[int, bytes]] = []
+        with closing(Spool()) as spool:
+            for segment in segments(self._blocks(), self._scan.width):
+                if not self._is_same(segment, known):
+                    heads.append((segment.key, segment.digest))
+                    spool.put(segment.rows)
+            for (key, digest), rows in zip(heads, spool.blocks(), strict=True):
+                yield Segment(key, rows, digest)
+
+    def _changed_as_they_come(self) -> Iterator[Segment]:
+        """An API's: while one segment is put on disk, the next page is on its way. Of an order that comes twice the
+        second row must not pass for one that was compared before, so each segment's digest is asked for in its turn."""
+        for segment in segments(self._blocks(), self._scan.width):
+            if not self._is_same(segment, self._state.digests([segment.key])):
+                yield segment
+
+    def _is_same(self, segment: Segment, known: Mapping[int, tuple[bytes, int]]) -> bool:
+        digest, orders = known.get(segment.key, (b"", 0))
+        if segment.digest != digest:
+            return False
+        self._present += orders
+        self._same.append(segment.key)
+        return True
 
     def _confirm(self) -> None:
-        self._state.confirm(self._same, self._compare)
+        for start in range(0, len(self._same), CONFIRMED_AT_ONCE):
+            self._state.confirm(self._same[start : start + CONFIRMED_AT_ONCE], self._compare)
         self._same.clear()
 
     def _examine(self, segment: Segment) -> None:

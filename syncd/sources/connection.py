@@ -19,7 +19,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from syncd.errors import SourceError
 from syncd.sources.dialects import CONNECT_SECONDS, DIALECTS, Dialect, Rows
 from syncd.sources.query import Statement
-from syncd.sources.spool import Spool
+from syncd.spool import Spool
 from syncd.sql import Grammar, grammar_of
 
 _SOME = 1000
@@ -69,22 +69,25 @@ class Database:
         Until then an empty block comes for each block after the first. Whoever takes it must not be long, and may close
         the iterator to end the reading."""
         with closing(Spool()) as spool:
-            with self._connected() as connection:
-                for number, block in enumerate(self._streamed(connection, statement, size)):
-                    if number:
-                        yield ()
-                    spool.put(block)
+            for number, block in enumerate(self.streamed(statement, size)):
+                if number:
+                    yield ()
+                spool.put(block)
             yield from spool.blocks()
 
-    def _streamed(self, connection: Connection, statement: Statement | TextClause, size: int) -> Iterator[Rows]:
-        if not self.dialect.streams:
-            result = connection.execution_options(stream_results=True).execute(statement)
-            return ([tuple(row) for row in part] for part in result.partitions(size))
-        compiled = statement.compile(self._engine, compile_kwargs={"render_postcompile": True})
-        values = compiled.params
-        if compiled.positional:
-            values = [values[name] for name in compiled.positiontup or ()]
-        return self.dialect.blocks(connection.connection.driver_connection, str(compiled), values, size)
+    def streamed(self, statement: Statement | TextClause, size: int) -> Iterator[Rows]:
+        """All rows as they arrive, `size` at a time. The statement is open until the last is taken or the iterator is
+        closed, and the shop may be waiting: whoever takes them must not be long."""
+        with self._connected() as connection:
+            if not self.dialect.streams:
+                result = connection.execution_options(stream_results=True).execute(statement)
+                yield from ([tuple(row) for row in part] for part in result.partitions(size))
+                return
+            compiled = statement.compile(self._engine, compile_kwargs={"render_postcompile": True})
+            values = compiled.params
+            if compiled.positional:
+                values = [values[name] for name in compiled.positiontup or ()]
+            yield from self.dialect.blocks(connection.connection.driver_connection, str(compiled), values, size)
 
     def ask(self, statement: Statement | TextClause, *, prefix: str = "", before: str = "") -> list[RowMapping]:
         """The rows, by column name, of a statement about the database, or of one that explains a statement.

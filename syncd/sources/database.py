@@ -1,14 +1,15 @@
 """Orders from a shop's database, by the merchant's own SELECT.
 
     query ──► columns learnt once ──► changed: updated_at or sequence >= cursor less the lookback, in pages
-                                  └─► scan: everything, only the compared columns, as bare tuples
+                                  └─► scan: everything, only the compared columns, streamed as bare tuples
 
 An incremental poll is one statement whose rows are cut into pages here. Pages that were each a statement of their own
 would have to find the place again where the last one ended, which a tie, a NULL id, a collation or a timestamp finer
 than the driver's can each make ambiguous: an order would be lost there, or a page come again for ever.
 
-All rows are put aside before the first is given, so that the shop does not wait for what is done with them. While more
-than one page or block of them is read, empty ones come: the reading goes on.
+All rows but a scan's are put aside before the first is given, so that the shop does not wait for what is done with
+them. While more than one page of them is read, empty ones come: the reading goes on. Of a scan, what differs is put
+aside by whoever takes it: reconcile.py.
 """
 
 from __future__ import annotations
@@ -136,7 +137,7 @@ class DatabaseSource:
         learnt = self._look()
         follow = Following(None, self.now(), self.timezone) if whole and "updated_at" in learnt.columns.used else None
         count = Counting(None) if whole and learnt.layout.counts else None
-        blocks = self._blocks(learnt.everything(whole=whole), _BLOCK)
+        blocks = self._watched(self._database.streamed(learnt.everything(whole=whole), _BLOCK))
         return DatabaseScan(blocks, learnt.layout, follow, count, repeats=learnt.layout.counts)
 
     def look_up(self, ids: Sequence[Any]) -> Page:
@@ -233,8 +234,11 @@ class DatabaseSource:
         return [row for block in self._blocks(statement, _BLOCK) for row in block]
 
     def _blocks(self, statement: Statement, size: int) -> Iterator[Rows]:
+        return self._watched(self._database.blocks(statement, size))
+
+    def _watched(self, blocks: Iterator[Rows]) -> Iterator[Rows]:
         try:
-            yield from self._database.blocks(statement, size)
+            yield from blocks
         except SourceError:
             self._learnt = None  # the table may have been altered
             raise

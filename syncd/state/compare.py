@@ -46,9 +46,10 @@ class ComparePart(Store):
         with self.write() as connection:
             put_fact(connection, "columns", {**definitions})
 
-    def digests(self, keys: Sequence[int]) -> Mapping[int, tuple[bytes, int]]:
-        asked = (segments.c.segment.in_(keys), segments.c.digest.is_not(None))
-        known = select(segments.c.segment, segments.c.digest, segments.c.orders).where(*asked)
+    def digests(self, keys: Sequence[int] | None = None) -> Mapping[int, tuple[bytes, int]]:
+        known = select(segments.c.segment, segments.c.digest, segments.c.orders).where(segments.c.digest.is_not(None))
+        if keys is not None:
+            known = known.where(segments.c.segment.in_(keys))
         with self.read() as connection:
             return {key: (digest, orders) for key, digest, orders in connection.execute(known)}
 
