@@ -21,6 +21,7 @@ from urllib3 import BaseHTTPResponse
 
 LONGEST_WAIT = 24 * 3600.0
 _CHUNK = 64 * 1024
+_CODINGS_AT_MOST = 2
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 _RAW_DEFLATE = -zlib.MAX_WBITS
 _GZIP = b"\x1f\x8b"
@@ -40,13 +41,23 @@ class TooLongError(Exception):
 def body_of(response: BaseHTTPResponse, limit: int) -> bytes:
     """The whole body, decoded. TooLongError: it is longer than `limit`, as it came or decoded. zlib.error: what is
     compressed in it is broken; ConnectionError: that is cut short."""
-    chunks: Iterator[bytes] = iter(partial(response.read1, _CHUNK, decode_content=False), b"")
-    body = bytearray()
-    for chunk in _decompressed(chunks, codings(response.headers), limit + 1):
-        body += chunk
-        if len(body) > limit:
+    return b"".join(parts_of(response, limit))
+
+
+def parts_of(response: BaseHTTPResponse, limit: int) -> Iterator[bytes]:
+    """The same in parts, so that one has those before the error."""
+    parts: Iterator[bytes] = iter(partial(response.read1, _CHUNK, decode_content=False), b"")
+    for _ in range(_CODINGS_AT_MOST):  # two servers on the way may each have compressed it
+        parts = _within(limit, _decompressed(parts, codings(response.headers), limit + 1))
+    return parts
+
+
+def _within(limit: int, parts: Iterable[bytes]) -> Iterator[bytes]:
+    for part in parts:
+        limit -= len(part)
+        if limit < 0:
             raise TooLongError
-    return bytes(body)
+        yield part
 
 
 def codings(headers: Mapping[str, str]) -> set[str]:
