@@ -271,6 +271,9 @@ def test_how_long_an_answer_asks_to_wait(headers: Mapping[str, str], seconds: fl
         {"response": {"hasErrors": True}},
         {"ОШИБКА": "x"},
         {"fault": {"faultstring": "x"}},
+        {"code": 401, "message": "x"},
+        {"meta": {"statusCode": "503"}},
+        {"status": "denied"},
     ],
 )
 def test_an_error_is_seen_in_each_usual_form(content: Any) -> None:
@@ -283,6 +286,8 @@ def test_an_error_is_seen_in_each_usual_form(content: Any) -> None:
         {"success": True, "errors": [], "error": None, "errorMsg": "", "orders": []},
         {"error": 0, "errors": {}, "errorCode": 5, "ok": 1},
         {"error": {"code": 0, "message": "OK"}},
+        {"error": {"code": 0, "message": "Нет ошибок"}, "errorMessage": "No errors"},
+        {"code": 200, "status": 404, "orders": []},
         {"status": "paid", "result": {"orders": []}, "state": "active"},
         [],
         [{"error": "x"}],

@@ -127,7 +127,10 @@ def test_words_that_say_that_there_are_no_orders(words: str) -> None:
     ["Not Found", "No route was found matching the URL and request method", "Request does not match any route.",
      "Cannot GET /api/orders", "The requested URL /orders was not found on this server.", "The resource does not exist",
      "No entity Document_Order", "Сущность Document_Заказ не найдена", "Страница не найдена", "", "<html>404</html>",
-     '{"orders": null}', "orders: access denied"],
+     '{"orders": null}', "orders: access denied", "No permission to view orders", "No access to orders",
+     "Нет доступа к заказам", "Нет прав на просмотр заказов", "No API key given for orders", "Orders are not available",
+     "No connection to the database of orders", "Нет соединения с базой данных", "Ничего не работает",
+     "Your plan has no orders API", "orders table doesn't exist", "No more requests: orders limit"],
 )  # fmt: skip
 def test_words_that_may_tell_of_a_wrong_address(words: str) -> None:
     assert not none_found(words)
@@ -137,7 +140,32 @@ def test_behind_the_first_page_words_of_pages_say_that_it_is_over() -> None:
     assert is_beyond("The page number requested is larger than the number of pages available.")
     assert is_beyond("Страница не существует")
     assert is_beyond("no orders found")
-    assert not is_beyond("QUERY_LIMIT_EXCEEDED; Too many requests")
+    for words in (
+        "QUERY_LIMIT_EXCEEDED; Too many requests",
+        "Could not load page 3: timeout",
+        "Internal error on page load",
+        "per_page must be 100 at most",
+        "Unknown parameter: page",
+        "page expired",
+    ):
+        assert not is_beyond(words)
+
+
+@pytest.mark.parametrize("items", ["orders", "[orders][]"])
+def test_an_answer_that_is_no_list_tells_why(items: str) -> None:
+    for body in (
+        {"code": 401, "message": "Invalid token"},
+        {"detail": "Authentication credentials were not provided."},
+        {"message": "Нет доступа к заказам"},
+    ):
+        with pytest.raises(SourceError, match="went wrong: "):
+            read(body, items, settled=True)
+
+
+@pytest.mark.parametrize("items", ["orders[]", "orders[*]", "orders[?state]", "orders.*", "orders[].order"])
+def test_nothing_is_an_empty_list_however_it_is_taken_apart(items: str) -> None:
+    for nothing in (None, {}, []):
+        assert read({"orders": nothing}, items) == []
 
 
 @pytest.fixture
