@@ -30,7 +30,7 @@ _ELSE = re.compile(
     r"permission|permit|privilege|\brights?\b|access|\bkeys?\b|token|credential|licen[cs]e|subscription|\bplan\b|"
     r"\ballow|auth|\blog(ged)? ?in\b|\bsigned? in\b|denied|forbidden|connect|sql|\btables?\b|server|service|upstream|"
     r"internal|time(d|s)? ?out|expired|csrf|(rate|request|query|daily|api) ?limit|limit.{0,10}(exceed|reach)|quota|"
-    r"too many|no more (request|call)|throttl|unknown|unexpected|unsupported|fail|could not load|"
+    r"too many|no more (request|call)|throttl|unknown|unexpected|unsupported|failed to|failure|could not load|"
     r"доступ(а|у|ом|е|)\b|\bправ(а|о|)\b|ключ|токен|лиценз|тариф|подписк|авториз|запрещ|соединени|подключ|связи\b|сервер|"
     r"лимит|ист[её]к|слишком много|неизвестн|сбой|не удалось"
 )
@@ -74,6 +74,11 @@ def is_beyond(words: str) -> bool:
 def is_something_else(words: str) -> bool:
     """Whether these words tell of a login, a limit or a failure."""
     return bool(_ELSE.search(_parted(words)))
+
+
+def is_no_end(words: str) -> bool:
+    """Whether these words, of a refused page behind the first, say nothing of pages but why it is refused."""
+    return is_something_else(words) and not _BEYOND.search(_parted(words))
 
 
 def went_wrong(body: Any, redact: Callable[[str], str] = str) -> SourceError:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, timedelta
+from itertools import chain
 from typing import Any
 
 import pytest
@@ -164,8 +165,7 @@ def test_an_answer_that_is_no_list_tells_why(items: str) -> None:
 
 @pytest.mark.parametrize("items", ["orders[]", "orders[*]", "orders[?state]", "orders.*", "orders[].order"])
 def test_nothing_is_an_empty_list_however_it_is_taken_apart(items: str) -> None:
-    for nothing in (None, {}, []):
-        assert read({"orders": nothing}, items) == []
+    assert read({"orders": None}, items) == read({"orders": {}}, items) == read({"orders": []}, items) == []
 
 
 @pytest.fixture
@@ -302,14 +302,68 @@ def test_an_end_that_comes_early_by_the_apis_own_count_is_told_once(shop: ApiSho
 
     def early(answer: dict[str, Any]) -> dict[str, Any]:
         body = {**answer["body"], "total": 10}
-        return {**answer, "body": body} if len(shop.asked) % 4 == 1 else {**answer, "status": 400, "body": {}}
+        return {**answer, "body": body} if len(shop.asked) % 4 == 1 else {**answer, "status": 400, "body": b""}
 
     shop.bend = early
     source = source_of(shop, complain=lambda what, why: told.append((what, why)))
     scanned(source)
     ((what, why),) = told
     assert what == "more_pages"
-    assert "refuses page 2 (HTTP 400). That is taken for the end, after 4 orders, but its total says 10" in why
+    assert "refuses a page (HTTP 400). That is taken for the end, after 4 orders, but its total says 10" in why
+
+
+@styled(STYLE["page"])
+@pytest.mark.parametrize(
+    ("body", "whole", "told"),
+    [
+        ({"message": "Bad Request"}, 8, ["That is taken for the end, after 8 orders, but the page before it was full"]),
+        ({"message": "Bad Request"}, 7, []),
+        ({"message": "page is out of range"}, 8, []),
+    ],
+)
+def test_a_refusal_behind_a_full_page_is_told(shop: ApiShop, body: Any, whole: int, told: list[str]) -> None:
+    shop.remove(*(str(number) for number in range(whole, 10)))
+    shop.bend = lambda answer: answer if answer["body"]["orders"] else {**answer, "status": 400, "body": body}
+    said: list[str] = []
+    source = source_of(shop, complain=lambda _what, why: said.append(why))
+    assert scanned(source) == [str(number) for number in range(whole)]
+    assert [one in why for one, why in zip(told, said, strict=True)] == [True] * len(told)
+
+
+@styled(STYLE["page"])
+def test_nothing_is_gone_behind_an_end_that_may_be_none(shop: ApiShop) -> None:
+    source = source_of(shop)
+    assert [*source.still_shown(["9"])]
+    shop.bend = lambda answer: answer if "page=1&" in shop.asked[-1] else {**answer, "status": 400, "body": b""}
+    scanned(source)
+    with pytest.raises(SourceError, match="taken for the end, after 4 orders"):
+        [*source.still_shown(["9"])]
+
+
+@styled(STYLE["page"], STYLE["offset"])
+@pytest.mark.parametrize("status", [400, 422])
+@pytest.mark.parametrize("words", ["Too many requests", "Token expired", "Нет прав"])
+def test_a_refusal_for_another_reason_is_no_end(shop: ApiShop, status: int, words: str) -> None:
+    refusal = {"status": status, "body": {"message": words}}
+    shop.bend = lambda answer: answer if len(shop.asked) < 2 else {**answer, **refusal}
+    with pytest.raises(SourceError, match=words):
+        scanned(source_of(shop))
+
+
+@styled(STYLE["page"], STYLE["cursor"])
+def test_pages_that_end_before_the_count_are_told_once(shop: ApiShop) -> None:
+    first: list[Any] = []
+
+    def again_and_again(answer: dict[str, Any]) -> dict[str, Any]:
+        first.append(answer)
+        return {**first[0], "body": {**first[0]["body"], "total": 10, "next": None}}
+
+    shop.bend = again_and_again
+    said: list[str] = []
+    source = source_of(shop, complain=lambda _what, why: said.append(why))
+    for _ in range(2):
+        assert [*chain.from_iterable(source.every_page())][4:] == []
+    assert [why.partition(":")[0] for why in said] == ["the API's pages end after 4 orders, but its total says 10"]
 
 
 @pytest.mark.parametrize(
