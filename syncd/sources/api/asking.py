@@ -143,7 +143,7 @@ class Asking:
                 f"the API refuses a page (HTTP {refusal.status}{said}). That is taken for the end, after "
                 f"{self.shown} orders, but {why}"
             )
-        elif counted and self.signs and self.signs.counted_above(self.shown * 10 // 9):
+        elif self.signs and whole and self.signs.counted_above(self.shown * 10 // 9):  # a few may be gone meanwhile
             self.early_end = f"the API's pages end after {self.shown} orders, but {counted}"
         if self.early_end:
             advice = "check SYNCD_SOURCE__PAGING, SYNCD_SOURCE__NEXT and SYNCD_SOURCE__QUERY_PARAMS"
