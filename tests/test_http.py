@@ -171,6 +171,8 @@ BODY = TEXT.encode()
         (zipped(BODY) + b"\0" * 9, "gzip"),
         (zipped(BODY[:7]) + b"\0\0" + zipped(BODY[7:]), "gzip"),
         (zipped(BODY) + b"<!-- cached -->", "gzip"),
+        (zipped(zipped(BODY)), "gzip, gzip"),
+        (zipped(zlib.compress(BODY)), "deflate, gzip"),
         (zlib.compress(BODY), "deflate"),
         (zlib.compress(BODY, 1), "Deflate, utf-8"),
         (zlib.compress(BODY)[2:-4], "deflate"),
@@ -203,7 +205,7 @@ def test_a_short_body_is_no_compressed_one(size: int) -> None:
         assert read(b"{}"[:size], {"Content-Encoding": coding}) == "{}"[:size]
 
 
-@pytest.mark.parametrize("body", [zipped(b" " * 5000), b" " * 1001])
+@pytest.mark.parametrize("body", [zipped(b" " * 5000), zipped(zipped(b" " * 5000)), b" " * 1001])
 def test_a_body_has_a_limit_also_where_it_is_decoded(body: bytes) -> None:
     with pytest.raises(TooLongError):
         read(body, {}, limit=1000)
@@ -269,6 +271,9 @@ def test_how_long_an_answer_asks_to_wait(headers: Mapping[str, str], seconds: fl
         {"response": {"hasErrors": True}},
         {"ОШИБКА": "x"},
         {"fault": {"faultstring": "x"}},
+        {"code": 401, "message": "x"},
+        {"meta": {"statusCode": "503"}},
+        {"status": "denied"},
     ],
 )
 def test_an_error_is_seen_in_each_usual_form(content: Any) -> None:
@@ -281,6 +286,8 @@ def test_an_error_is_seen_in_each_usual_form(content: Any) -> None:
         {"success": True, "errors": [], "error": None, "errorMsg": "", "orders": []},
         {"error": 0, "errors": {}, "errorCode": 5, "ok": 1},
         {"error": {"code": 0, "message": "OK"}},
+        {"error": {"code": 0, "message": "Нет ошибок"}, "errorMessage": "No errors"},
+        {"code": 200, "status": 404, "orders": []},
         {"status": "paid", "result": {"orders": []}, "state": "active"},
         [],
         [{"error": "x"}],

@@ -21,6 +21,7 @@ from urllib3 import BaseHTTPResponse
 
 LONGEST_WAIT = 24 * 3600.0
 _CHUNK = 64 * 1024
+_CODINGS_AT_MOST = 2
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 _RAW_DEFLATE = -zlib.MAX_WBITS
 _GZIP = b"\x1f\x8b"
@@ -40,13 +41,23 @@ class TooLongError(Exception):
 def body_of(response: BaseHTTPResponse, limit: int) -> bytes:
     """The whole body, decoded. TooLongError: it is longer than `limit`, as it came or decoded. zlib.error: what is
     compressed in it is broken; ConnectionError: that is cut short."""
-    chunks: Iterator[bytes] = iter(partial(response.read1, _CHUNK, decode_content=False), b"")
-    body = bytearray()
-    for chunk in _decompressed(chunks, codings(response.headers), limit + 1):
-        body += chunk
-        if len(body) > limit:
+    return b"".join(parts_of(response, limit))
+
+
+def parts_of(response: BaseHTTPResponse, limit: int) -> Iterator[bytes]:
+    """The same in parts, so that one has those before the error."""
+    parts: Iterator[bytes] = iter(partial(response.read1, _CHUNK, decode_content=False), b"")
+    for _ in range(_CODINGS_AT_MOST):  # two servers on the way may each have compressed it
+        parts = _within(limit, _decompressed(parts, codings(response.headers), limit + 1))
+    return parts
+
+
+def _within(limit: int, parts: Iterable[bytes]) -> Iterator[bytes]:
+    for part in parts:
+        limit -= len(part)
+        if limit < 0:
             raise TooLongError
-    return bytes(body)
+        yield part
 
 
 def codings(headers: Mapping[str, str]) -> set[str]:
@@ -214,12 +225,17 @@ def words_of(text: str) -> str:
 
 def words_in(content: Any) -> str:
     """The same of a JSON document."""
-    if found := "; ".join(dict.fromkeys(_words(content, _DEEPEST))):
+    if found := words_for_people(content):
         return found
     try:
         return json.dumps(content, ensure_ascii=False)
     except RecursionError:
         return "what is nested too deeply to be told"
+
+
+def words_for_people(content: Any) -> str:
+    """Those that stand under a name such as `message`; empty where there are none."""
+    return "; ".join(dict.fromkeys(_words(content, _DEEPEST)))
 
 
 _WORDS = re.compile(
@@ -229,8 +245,17 @@ _WORDS = re.compile(
 _FAULTS = re.compile(r"(odata)?(errors?|faults?|exceptions?|ошибк[аи])|err(or)?(msg|message|text)|haserrors?|iserror")
 _SUCCESSES = frozenset({"success", "succeeded", "successful", "issuccess", "ok"})
 _OUTCOMES = frozenset({"status", "result", "state"})
-_FAILURES = frozenset({"error", "fail", "failed", "failure", "fault", "ошибка"})
-_NONE = frozenset({"", "0", "no", "none", "null", "false", "ok", "success"})
+_FAILURES = frozenset(
+    {"error", "fail", "failed", "failure", "fault", "nok", "denied", "forbidden", "unauthorized", "unauthenticated"}
+    | {"ошибка"}
+)
+_CODES = frozenset({"code", "status", "statuscode", "httpcode", "httpstatus", "responsecode", "errorcode", "errcode"})
+_REFUSAL = re.compile(r"4(?!04)\d\d|5\d\d")
+"""HTTP's, written into the answer. 404 is not one: where a list stands beside it, it says that this is empty."""
+_NONE = frozenset(
+    {"", "0", "-", "no", "none", "null", "false", "ok", "success", "successful", "no error", "no errors"}
+    | {"нет", "нет ошибок", "ошибок нет", "без ошибок", "успешно"}
+)
 _NO = (False, 0, "0", "false", "no")
 _DEEPEST = 4
 
@@ -244,6 +269,8 @@ def plain_name(name: object) -> str:
 def _is_fault(name: str, value: Any) -> bool:
     if name in _SUCCESSES:
         return (value.lower() if isinstance(value, str) else value) in _NO
+    if name in _CODES and isinstance(value, int | str) and _REFUSAL.fullmatch(str(value)):
+        return True
     if name in _OUTCOMES:
         return value is False or (isinstance(value, str) and value.lower() in _FAILURES)
     return bool(_FAULTS.fullmatch(name)) and _is_something(value, _DEEPEST)

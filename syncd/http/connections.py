@@ -70,6 +70,22 @@ class BoundedResponse(http.client.HTTPResponse):
         super().__init__(sock, debuglevel, method, url)
         self.fp = io.BufferedReader(BoundedReader(sock, self.fp.detach(), self.allowance))
 
+    def begin(self) -> None:
+        """Chunks are also read where `Transfer-Encoding` names a compression before them, or has blanks behind."""
+        super().begin()
+        codings = self.headers.get_all("Transfer-Encoding", []) if not self.chunked else []
+        if ",".join(codings).rpartition(",")[2].strip().lower() == "chunked":
+            self.chunked, self.chunk_left, self.length = True, None, None
+
+    def _read_status(self) -> tuple[str, int, str]:
+        """Passes over answers that come before the one, such as 103. http.client does so with 100 alone: any other
+        would count, and the one behind it for the answer to the connection's next request."""
+        while True:
+            version, status, reason = super()._read_status()  # type: ignore[misc] # not in the stubs
+            if not 101 < status < 200:
+                return version, status, reason
+            http.client.parse_headers(self.fp)
+
 
 class _Response(BoundedResponse):
     allowance = 64 * 1024 * 1024  # what its chunks and headers need too; `body_of` tells of a body over its limit

@@ -19,9 +19,9 @@ from urllib3.exceptions import HTTPError
 
 from syncd.errors import SettingsError
 from syncd.http.addresses import origin, shown
-from syncd.http.answers import TooLongError, body_of, is_packed, text_of
+from syncd.http.answers import TooLongError, is_packed, parts_of, text_of
 from syncd.http.connections import Way
-from syncd.imshop.answers import SILENT, TEXT_LIMIT
+from syncd.imshop.answers import SILENT, TEXT_LIMIT, fields_of
 from syncd.imshop.connections import Adapter, Pool, TlsPool, certificate_ends, why
 
 BODY_LIMIT = 64 * 1024
@@ -149,14 +149,20 @@ def _prepared(url: str, headers: Mapping[str, str]) -> requests.PreparedRequest:
 
 
 def _read(response: BaseHTTPResponse) -> tuple[str, str | None]:
-    """The body as text, and what is wrong with it. Where it may not be whole there is none."""
+    """The body as text, and what is wrong with it. A JSON object that is closed is whole, whatever should have come
+    behind it; else there is none of a text that may not be whole."""
+    parts: list[bytes] = []
+    flaw = None
     try:
-        text = text_of(body_of(response, BODY_LIMIT), response.headers)
+        parts.extend(parts_of(response, BODY_LIMIT))
     except TooLongError:
-        return "", "is longer than 64 KiB"
+        flaw = "is longer than 64 KiB"
     except (HTTPError, ValueError, ConnectionError):  # ValueError: http.client, of a negative chunk size
-        return "", "broke off"
+        flaw = "broke off"
     except zlib.error:
-        return "", "is compressed in a way that cannot be undone"
+        flaw = "is compressed in a way that cannot be undone"
+    text = text_of(b"".join(parts), response.headers)
+    if flaw and fields_of(text) is None:
+        return "", flaw
     has_flaw = is_packed(response.headers) and not text.startswith("{")  # it may have been unpacked on its way
     return text, "is compressed in a way that was not asked for" if has_flaw else None

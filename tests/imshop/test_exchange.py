@@ -120,11 +120,11 @@ def test_a_kept_connection_that_is_cut_before_an_answer_is_in_doubt(stub: Stub) 
     ("act", "flaw"),
     [
         (lambda sock: sock.sendall(b"HTTP/1.1 200 OK\r\nContent-"), "does not say"),
-        (lambda sock: sock.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"success": true}'), "broke off"),
+        (lambda sock: sock.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"success": true'), "broke off"),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnot hex\r\n", "broke off"),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\n" + b"x" * 99, "broke off"),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n" + b"x" * 999_999, "longer than 64 KiB"),
-        (reply(200, b'{"success": true}' + b" " * 65_536), "longer than 64 KiB"),
+        (reply(200, b'{"success": true' + b" " * 65_536 + b"}"), "longer than 64 KiB"),
         (lambda sock: sock.sendall(b"HTTP/1.0 200 OK\r\n\r\n" + b"x" * 999_999), "longer than 64 KiB"),
         (reply(200, gzip.compress(b"x" * 50_000_000), Content_Encoding="gzip"), "longer than 64 KiB"),
         (reply(200, b"\x1f\x8b no gzip", Content_Encoding="gzip"), "compressed in a way that cannot be undone"),
@@ -135,6 +135,43 @@ def test_an_answer_that_cannot_be_read_whole_is_in_doubt(stub: Stub, act: Act, f
     error = failed(stub, act)
     assert outcome(error) == ANSWERED_IN_DOUBT
     assert flaw in str(error)
+
+
+TRUE = b'{"success": true}'
+CHUNKED = b"11\r\n" + TRUE + b"\r\n0\r\n\r\n"
+ZIPPED = gzip.compress(TRUE)
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda sock: sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n" + TRUE),
+        lambda sock: sock.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + CHUNKED[:-5]),
+        lambda sock: sock.sendall(b"HTTP/1.0 200 OK\r\n\r\n" + ZIPPED[:-4]),
+        b"HTTP/1.1 200 OK\r\nno header\r\nContent-Length: 17\r\n\r\n" + TRUE,  # is not read beyond what is none
+    ],
+    ids=["too great a length", "no last chunk", "cut gzip", "no length"],
+)
+def test_an_object_that_is_closed_is_whole(stub: Stub, act: Act) -> None:
+    stub.acts = [act]
+    with closing(an_imshop(stub.url, timeout=1)) as imshop:
+        assert imshop.push(a_push()).http_status == 200
+
+
+@pytest.mark.parametrize("coding", ["gzip, chunked", "Chunked ", "chunked\r\nTransfer-Encoding: chunked"])
+def test_chunks_are_read_however_they_are_named(stub: Stub, coding: str) -> None:
+    stub.acts = [f"HTTP/1.1 200 OK\r\nTransfer-Encoding: {coding}\r\n\r\n".encode() + CHUNKED]
+    with closing(an_imshop(stub.url)) as imshop:
+        assert imshop.push(a_push()).http_status == 200
+
+
+@pytest.mark.parametrize("status", [100, 102, 103, 199])
+def test_what_comes_before_the_answer_is_none(stub: Stub, status: int) -> None:
+    early = f"HTTP/1.1 {status} Early\r\nLink: </a.css>; rel=preload\r\n\r\n".encode()
+    stub.acts = [early + early + reply(200, {"success": True, "newStatus": str(turn)}) for turn in range(2)]
+    with closing(an_imshop(stub.url)) as imshop:
+        assert [imshop.push(a_push()).new_status for _ in range(2)] == ["0", "1"]
+    assert len(stub.connections) == 1
 
 
 def test_a_rejected_key_is_understood_though_the_rest_of_the_answer_is_cut(stub: Stub) -> None:

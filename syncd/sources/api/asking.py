@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from syncd.errors import SourceError
-from syncd.sources.api.answers import NO_CONTENT, Answer
+from syncd.sources.api.answers import NO_CONTENT, Answer, quoted
 from syncd.sources.api.client import Client
 from syncd.sources.api.request import Template
 from syncd.sources.api.shape import Rows, Shape
-from syncd.sources.api.signs import PAGE_SIZES, Signs, none_found, signs_of
+from syncd.sources.api.signs import PAGE_SIZES, Signs, is_beyond, is_no_end, none_found, signs_of
 
 PAGES_AT_MOST = 100_000
 _FIRST: Mapping[str, str | None] = {}
@@ -23,13 +23,15 @@ Complain: TypeAlias = Callable[[Oddity, str], None]
 @dataclass(frozen=True, slots=True)
 class Part:
     """One page. `keys` tell its rows from others: those that look the same are the same row if they have an id.
-    `following` is what SYNCD_SOURCE__NEXT finds in the answer; for keyset, what it finds in each item."""
+    `following` is what SYNCD_SOURCE__NEXT finds in the answer; for keyset, what it finds in each item. `refused`: there
+    is no such page, by an answer that may mean something else."""
 
     url: str
     rows: Rows
     keys: Sequence[Hashable]
     following: Any
     link: str | None
+    refused: bool
 
     def beyond(self, known: Container[Hashable]) -> Rows:
         """Its rows that are not among those with these keys."""
@@ -62,6 +64,11 @@ class Asking:
     signs: Signs | None = field(default=None, init=False)
     first_part: Part | None = field(default=None, init=False)
     first_items: Sequence[Any] = field(default=(), init=False)
+    early_end: str | None = field(default=None, init=False)
+    """Why the end that was found may be none, if so."""
+    _refusal: Answer | None = field(default=None, init=False)
+    _sizes: tuple[int, ...] = field(default=(), init=False)
+    """Of the last page and of the fullest one before it."""
 
     def is_full(self, part: Part, fullest: int) -> bool:
         """Whether there may be more than fits this page: it holds as many rows as were asked for, or as `fullest`."""
@@ -86,11 +93,12 @@ class Asking:
         if first:
             self.first_items = items[:1]
             self.signs = signs_of(answer, self.shape.place_of_items(answer.body))
-        self.shown += len(items)
         rows = [self.shape.row(item) for item in items]
         following = [*map(self.shape.following, items)] if self.keyset else self.shape.following(answer.body)
         keys = [row if row[0] is not None else repr(item) for row, item in zip(rows, items, strict=True)]
-        part = Part(answer.url, rows, keys, following, answer.link)
+        part = Part(answer.url, rows, keys, following, answer.link, answer.refusal is not None)
+        if rows:
+            self._refusal, self._sizes = None, (len(rows), *([max(self._sizes)] if self._sizes else []))
         self.first_part = self.first_part or part
         return part
 
@@ -110,8 +118,8 @@ class Asking:
             return []
         if answer.refusal is None:
             return self.shape.items(answer.body, first=first, settled=self.settled)
-        if may_be_missing:
-            self._note_an_early_end(answer)
+        if may_be_missing and not is_no_end(answer.said):
+            self._refusal = self._refusal or answer
             return []
         if first and self._says_none(answer):
             return []
@@ -124,12 +132,26 @@ class Asking:
             return False
         return none_found(answer.said) or self.confirm()
 
-    def _note_an_early_end(self, answer: Answer) -> None:
-        if answer.status == 404 or self.confirm is not None or self.signs is None:
-            return
-        if why := self.signs.counted_above(self.shown):
-            self.complain(
-                "more_pages",
-                f"the API refuses page {self.asked} (HTTP {answer.status}). That is taken for the end, after "
-                f"{self.shown} orders, but {why}: check SYNCD_SOURCE__PAGING and SYNCD_SOURCE__QUERY_PARAMS",
+    def note_the_end(self) -> None:
+        """Behind the last page: tell where it may be none."""
+        whole = self.confirm is None
+        counted = self.signs.counted_above(self.shown) if self.signs and whole else None
+        refusal = self._refusal if self._refusal and self._refusal.status != 404 else None
+        if refusal and (why := counted or self._full_page_before(refusal)):
+            said = quoted(refusal.said, self.client.redact)
+            self.early_end = (
+                f"the API refuses a page (HTTP {refusal.status}{said}). That is taken for the end, after "
+                f"{self.shown} orders, but {why}"
             )
+        elif self.signs and whole and self.signs.counted_above(self.shown * 10 // 9):  # a few may be gone meanwhile
+            self.early_end = f"the API's pages end after {self.shown} orders, but {counted}"
+        if self.early_end:
+            advice = "check SYNCD_SOURCE__PAGING, SYNCD_SOURCE__NEXT and SYNCD_SOURCE__QUERY_PARAMS"
+            self.complain("more_pages", f"{self.early_end}: {advice}")
+
+    def _full_page_before(self, refusal: Answer) -> str | None:
+        if is_beyond(refusal.said) or not self._sizes:
+            return None
+        last, *before = self._sizes
+        usual = last >= self.limit if self.template.has("limit") else last in PAGE_SIZES
+        return "the page before it was full" if usual or (before and last >= before[0]) else None

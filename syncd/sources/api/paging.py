@@ -19,7 +19,12 @@ MAY_SHIFT: frozenset[Paging] = frozenset({"page", "offset", "cursor", "link"})
 
 def rows(asking: Asking, paging: Paging) -> Iterator[Rows]:
     """The rows, page by page, none of them empty. May raise SourceError, also between pages."""
-    return (part for part in _PAGINGS[paging](asking) if part)
+    for part in _PAGINGS[paging](asking):
+        if part:
+            asking.shown += len(part)
+            yield part
+    if paging not in ("none", "keyset"):
+        asking.note_the_end()
 
 
 def _none(asking: Asking) -> Iterator[Rows]:

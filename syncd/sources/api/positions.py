@@ -49,6 +49,8 @@ class _Offsets:
         while empty < EMPTY_AT_MOST:
             start = max(0, self._behind - self._overlap) if self._known else self._behind
             part = self._ask(start)
+            if part.refused and start < self._behind and not (aligned := self._ask(self._behind)).refused:
+                self._overlap, start, part = 0, self._behind, aligned  # this shop takes offsets of whole pages alone
             moved = bool(self._known and self._overlap) and not self._meets(part)
             if moved:
                 start, part = self._back(start)

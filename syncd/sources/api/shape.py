@@ -19,9 +19,9 @@ from jmespath.exceptions import JMESPathError, JMESPathTypeError
 from jmespath.visitor import TreeInterpreter
 
 from syncd.errors import SourceError
-from syncd.http.answers import says_wrong, words_in
+from syncd.http.answers import says_wrong, words_for_people, words_in
 from syncd.model import Order, Skipped
-from syncd.sources.api.signs import is_beyond, none_found, totals, went_wrong
+from syncd.sources.api.signs import is_beyond, is_something_else, none_found, totals, went_wrong
 from syncd.sources.columns import REQUIRED, Fault, Layout, Meaning, OptionalFields, readable
 
 Row: TypeAlias = tuple[Any, ...]
@@ -113,7 +113,8 @@ class Shape:
         orders = self._orders_in(found, body, settled=settled)
         if orders:
             return orders
-        if says_wrong(body):
+        tells_why = (found is None or self._steps is None) and is_something_else(words_for_people(body))
+        if says_wrong(body) or tells_why:
             words = words_in(body)
             if not ((settled and none_found(words)) if first else is_beyond(words)):
                 raise went_wrong(body, self._redact)
@@ -292,10 +293,13 @@ def _looks(value: Any) -> str:
 
 
 def _steps(path: Mapping[str, Any]) -> Sequence[str] | None:
-    """The names that a JMESPath leads through, one in the other; None: it does more than that."""
+    """The names that a JMESPath leads through, one in the other, to the list that it may take apart; None: it does more
+    than that."""
     match path:
-        case {"type": "current"}:
+        case {"type": "current" | "identity"}:
             return []
+        case {"type": "projection" | "filter_projection" | "value_projection" | "flatten", "children": [inner, *_]}:
+            return _steps(inner)
         case {"type": "field", "value": str(name)}:
             return [name]
         case {"type": "subexpression", "children": [*children]}:

@@ -16,16 +16,25 @@ _THING = (
     r"заказ\w*|запис\w*|данны\w*|документ\w*|сдел\w*|результат\w*|изменени\w*)"
 )
 _NONE_FOUND = re.compile(
-    rf"\bno\b.{{0,30}}\b{_THING}\b|\b{_THING}\b.{{0,30}}(\bnot|n't)\b.{{0,10}}\b(found|exist|available)|"
+    rf"\bno\b.{{0,30}}\b{_THING}\b|\b{_THING}\b.{{0,30}}(\bnot|n't)\b.{{0,10}}\b(found|exist)|"
     rf"\b{_THING}\b.{{0,30}}(не найден|не обнаружен|нет|отсутству)|"
     rf"(не найден|не обнаружен|\bнет|отсутству)\w*.{{0,30}}\b{_THING}|"
-    r"nothing.{0,20}(found|new|changed)|\bempty (list|result)|ничего не"
+    r"nothing.{0,20}(found|new|changed)|\bempty (list|result)|ничего не (найд|нашл|обнаруж|измен)"
 )
-_BEYOND = re.compile(r"\bpage|\boffset|out of range|no more|страниц|смещени")
+_BEYOND = re.compile(r"(?<!per )\bpage|\boffset|out of range|страниц|смещени")
 _ADDRESS = re.compile(
     r"route|endpoint|\bur[li]\b|\bpath\b|method|resource|handler|controller|entity|cannot get|/\w|"
     r"маршрут|адрес|метод|ресурс|сущност|точк"
 )
+_ELSE = re.compile(
+    r"permission|permit|privilege|\brights?\b|access|\bkeys?\b|token|credential|licen[cs]e|subscription|\bplan\b|"
+    r"\ballow|auth|\blog(ged)? ?in\b|\bsigned? in\b|denied|forbidden|connect|sql|\btables?\b|server|service|upstream|"
+    r"internal|time(d|s)? ?out|expired|csrf|(rate|request|query|daily|api) ?limit|limit.{0,10}(exceed|reach)|quota|"
+    r"too many|no more (request|call)|throttl|unknown|unexpected|unsupported|failed to|failure|could not load|"
+    r"доступ(а|у|ом|е|)\b|\bправ(а|о|)\b|ключ|токен|лиценз|тариф|подписк|авториз|запрещ|соединени|подключ|связи\b|сервер|"
+    r"лимит|ист[её]к|слишком много|неизвестн|сбой|не удалось"
+)
+"""Of logins, limits and failures: what is said of orders along with them says why they are not shown."""
 _NESTED = 3
 
 TOTALS = frozenset(
@@ -52,14 +61,24 @@ PAGE_SIZES = frozenset((10, 20, 25, 30, 40, 50, 60, 100, 128, 150, 200, 250, 256
 
 
 def none_found(words: str) -> bool:
-    """Whether these words say that there are no orders; not that there is no such address."""
+    """Whether these words say that there are no orders; not that there is no such address, or no right to see them."""
     parted = _parted(words)
-    return bool(_NONE_FOUND.search(parted)) and not _ADDRESS.search(parted)
+    return bool(_NONE_FOUND.search(parted)) and not _ADDRESS.search(parted) and not _ELSE.search(parted)
 
 
 def is_beyond(words: str) -> bool:
     """Whether these words, said of a page behind the first, say that it lies behind the last."""
-    return none_found(words) or bool(_BEYOND.search(_parted(words)))
+    return none_found(words) or (bool(_BEYOND.search(_parted(words))) and not is_something_else(words))
+
+
+def is_something_else(words: str) -> bool:
+    """Whether these words tell of a login, a limit or a failure."""
+    return bool(_ELSE.search(_parted(words)))
+
+
+def is_no_end(words: str) -> bool:
+    """Whether these words, of a refused page behind the first, say nothing of pages but why it is refused."""
+    return is_something_else(words) and not _BEYOND.search(_parted(words))
 
 
 def went_wrong(body: Any, redact: Callable[[str], str] = str) -> SourceError:

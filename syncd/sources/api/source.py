@@ -106,6 +106,7 @@ class ApiSource:
     scans_whole: ClassVar = True
     _complaints: set[Oddity] = field(default_factory=set, init=False)
     _has_read: bool = field(default=False, init=False)
+    _early_end: str | None = field(default=None, init=False)
     _confirmed_until: float = field(default=0.0, init=False)
     _repeats: Repeats = field(default_factory=Repeats, init=False)
 
@@ -180,7 +181,10 @@ class ApiSource:
         return column in self.layout.names
 
     def still_shown(self, order_ids: Collection[str]) -> Iterator[Page]:
-        """Those of these orders that are there, though a scan did not show them: it may lose some where pages shift."""
+        """Those of these orders that are there, though a scan did not show them: it may lose some where pages shift.
+        SourceError too where the end that the scan found may be none."""
+        if self._early_end:
+            raise SourceError(self._early_end)
         for part in self._among(order_ids, ()) if self._may_shift else ():
             yield self.layout.page([row for _, row in part])
 
@@ -310,12 +314,14 @@ class ApiSource:
         """What asks, and the pages it gets; none of them is empty."""
         self.status_names.refresh()
         asking = self._asking(since)
-        return asking, self._noted(rows(asking, self.api.paging))
+        return asking, self._noted(asking)
 
-    def _noted(self, pages: Iterator[Rows]) -> Iterator[Rows]:
-        for part in pages:
+    def _noted(self, asking: Asking) -> Iterator[Rows]:
+        for part in rows(asking, self.api.paging):
             self._has_read = True
             yield part
+        if asking.confirm is None:
+            self._early_end = asking.early_end
 
     def _is_read_now(self) -> bool:
         """Whether the API shows orders if all are asked for. It is asked no oftener than once an hour."""

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, timedelta
+from itertools import chain
 from typing import Any
 
 import pytest
@@ -127,7 +128,10 @@ def test_words_that_say_that_there_are_no_orders(words: str) -> None:
     ["Not Found", "No route was found matching the URL and request method", "Request does not match any route.",
      "Cannot GET /api/orders", "The requested URL /orders was not found on this server.", "The resource does not exist",
      "No entity Document_Order", "Сущность Document_Заказ не найдена", "Страница не найдена", "", "<html>404</html>",
-     '{"orders": null}', "orders: access denied"],
+     '{"orders": null}', "orders: access denied", "No permission to view orders", "No access to orders",
+     "Нет доступа к заказам", "Нет прав на просмотр заказов", "No API key given for orders", "Orders are not available",
+     "No connection to the database of orders", "Нет соединения с базой данных", "Ничего не работает",
+     "Your plan has no orders API", "orders table doesn't exist", "No more requests: orders limit"],
 )  # fmt: skip
 def test_words_that_may_tell_of_a_wrong_address(words: str) -> None:
     assert not none_found(words)
@@ -137,7 +141,31 @@ def test_behind_the_first_page_words_of_pages_say_that_it_is_over() -> None:
     assert is_beyond("The page number requested is larger than the number of pages available.")
     assert is_beyond("Страница не существует")
     assert is_beyond("no orders found")
-    assert not is_beyond("QUERY_LIMIT_EXCEEDED; Too many requests")
+    for words in (
+        "QUERY_LIMIT_EXCEEDED; Too many requests",
+        "Could not load page 3: timeout",
+        "Internal error on page load",
+        "per_page must be 100 at most",
+        "Unknown parameter: page",
+        "page expired",
+    ):
+        assert not is_beyond(words)
+
+
+@pytest.mark.parametrize("items", ["orders", "[orders][]"])
+def test_an_answer_that_is_no_list_tells_why(items: str) -> None:
+    for body in (
+        {"code": 401, "message": "Invalid token"},
+        {"detail": "Authentication credentials were not provided."},
+        {"message": "Нет доступа к заказам"},
+    ):
+        with pytest.raises(SourceError, match="went wrong: "):
+            read(body, items, settled=True)
+
+
+@pytest.mark.parametrize("items", ["orders[]", "orders[*]", "orders[?state]", "orders.*", "orders[].order"])
+def test_nothing_is_an_empty_list_however_it_is_taken_apart(items: str) -> None:
+    assert read({"orders": None}, items) == read({"orders": {}}, items) == read({"orders": []}, items) == []
 
 
 @pytest.fixture
@@ -274,14 +302,68 @@ def test_an_end_that_comes_early_by_the_apis_own_count_is_told_once(shop: ApiSho
 
     def early(answer: dict[str, Any]) -> dict[str, Any]:
         body = {**answer["body"], "total": 10}
-        return {**answer, "body": body} if len(shop.asked) % 4 == 1 else {**answer, "status": 400, "body": {}}
+        return {**answer, "body": body} if len(shop.asked) % 4 == 1 else {**answer, "status": 400, "body": b""}
 
     shop.bend = early
     source = source_of(shop, complain=lambda what, why: told.append((what, why)))
     scanned(source)
     ((what, why),) = told
     assert what == "more_pages"
-    assert "refuses page 2 (HTTP 400). That is taken for the end, after 4 orders, but its total says 10" in why
+    assert "refuses a page (HTTP 400). That is taken for the end, after 4 orders, but its total says 10" in why
+
+
+@styled(STYLE["page"])
+@pytest.mark.parametrize(
+    ("body", "whole", "told"),
+    [
+        ({"message": "Bad Request"}, 8, ["That is taken for the end, after 8 orders, but the page before it was full"]),
+        ({"message": "Bad Request"}, 7, []),
+        ({"message": "page is out of range"}, 8, []),
+    ],
+)
+def test_a_refusal_behind_a_full_page_is_told(shop: ApiShop, body: Any, whole: int, told: list[str]) -> None:
+    shop.remove(*(str(number) for number in range(whole, 10)))
+    shop.bend = lambda answer: answer if answer["body"]["orders"] else {**answer, "status": 400, "body": body}
+    said: list[str] = []
+    source = source_of(shop, complain=lambda _what, why: said.append(why))
+    assert scanned(source) == [str(number) for number in range(whole)]
+    assert [one in why for one, why in zip(told, said, strict=True)] == [True] * len(told)
+
+
+@styled(STYLE["page"])
+def test_nothing_is_gone_behind_an_end_that_may_be_none(shop: ApiShop) -> None:
+    source = source_of(shop)
+    assert [*source.still_shown(["9"])]
+    shop.bend = lambda answer: answer if "page=1&" in shop.asked[-1] else {**answer, "status": 400, "body": b""}
+    scanned(source)
+    with pytest.raises(SourceError, match="taken for the end, after 4 orders"):
+        [*source.still_shown(["9"])]
+
+
+@styled(STYLE["page"], STYLE["offset"])
+@pytest.mark.parametrize("status", [400, 422])
+@pytest.mark.parametrize("words", ["Too many requests", "Token expired", "Нет прав"])
+def test_a_refusal_for_another_reason_is_no_end(shop: ApiShop, status: int, words: str) -> None:
+    refusal = {"status": status, "body": {"message": words}}
+    shop.bend = lambda answer: answer if len(shop.asked) < 2 else {**answer, **refusal}
+    with pytest.raises(SourceError, match=words):
+        scanned(source_of(shop))
+
+
+@styled(STYLE["page"], STYLE["cursor"])
+def test_pages_that_end_before_the_count_are_told_once(shop: ApiShop) -> None:
+    first: list[Any] = []
+
+    def again_and_again(answer: dict[str, Any]) -> dict[str, Any]:
+        first.append(answer)
+        return {**first[0], "body": {**first[0]["body"], "total": 10, "next": None}}
+
+    shop.bend = again_and_again
+    said: list[str] = []
+    source = source_of(shop, complain=lambda _what, why: said.append(why))
+    for _ in range(2):
+        assert [*chain.from_iterable(source.every_page())][4:] == []
+    assert [why.partition(":")[0] for why in said] == ["the API's pages end after 4 orders, but its total says 10"]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import timedelta
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
@@ -200,6 +201,21 @@ def test_a_shop_that_rounds_offsets_to_whole_pages_is_read_whole(shop: ApiShop) 
 
     shop._page = page  # type: ignore[method-assign] # a shop with a bug
     assert {*scanned(source_of(shop))} == {str(number) for number in range(10)}
+
+
+@styled(STYLE["offset"])
+@pytest.mark.parametrize("status", [400, 404, 422])
+@pytest.mark.parametrize("count", [4, 8, 10])
+def test_a_shop_that_takes_whole_pages_alone_is_read_whole(shop: ApiShop, status: int, count: int) -> None:
+    shop.remove(*(str(number) for number in range(count, 10)))
+
+    def strict(answer: dict[str, Any]) -> dict[str, Any]:
+        skip = int(dict(parse_qsl(urlsplit(shop.asked[-1]).query))["skip"])
+        refused = skip % 4 or not answer["body"]["orders"]
+        return {**answer, "status": status, "body": {"error": "offset must be a multiple"}} if refused else answer
+
+    shop.bend = strict
+    assert scanned(source_of(shop)) == [str(number) for number in range(count)]
 
 
 @styled(STYLE["cursor"])
