@@ -223,7 +223,7 @@ class FullCompare:
         else:
             self._differing += [row[0] for row in differing]
         as_seen = len(contents) == len(segment.rows) and (self._whole or not differing)
-        as_seen = as_seen and self._stager.put_off.isdisjoint(contents)
+        as_seen = as_seen and contents.keys().isdisjoint(self._stager.put_off | self._stager.not_as_shown)
         as_seen = as_seen and not any(found.dropped for found in contents.values())  # they are counted each time
         present = [*seen, *(contents.keys() - seen.keys() if self._whole else ())]
         digest = segment.digest if as_seen else None

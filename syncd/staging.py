@@ -131,6 +131,8 @@ class Stager:
     counting: bool = field(init=False)
     put_off: set[str] = field(default_factory=set)
     """Orders that this poll leaves to the next one. The cursor stays too, so that it reads them again."""
+    not_as_shown: set[str] = field(default_factory=set)
+    """Orders that are not seen as the shop shows them: whether their payment is gone the next poll will tell."""
 
     _looked_up: int = 0
     _shares_keys: bool = False
@@ -239,6 +241,7 @@ class Stager:
         return False
 
     def _note(self, decisions: Sequence[Decision], seen: Mapping[str, Seen]) -> set[str]:
+        self.not_as_shown |= {one.seen.order_id for one in decisions if one.seen.unpaid_since is not None}
         new = {decision.seen.order_id for decision in decisions} - seen.keys()
         changes = [decision.change for decision in decisions if decision.change is not None]
         self.result.found.update(change.found_by for change in changes)

@@ -49,8 +49,9 @@ class Ear:
         self._tracks = {order.track for order in shop.orders()}
         self._attempts: Counter[tuple[str, str]] = Counter()
         self._heard: SimpleQueue[Heard] = SimpleQueue()
+        self._reached: set[tuple[str, str]] = set()
         self.lags: list[float] = []
-        """Of every change that reached IMSHOP."""
+        """Of every change that reached IMSHOP, when it did so first: one whose answer comes too late is told again."""
         self.failed = 0
 
     def waiting(self) -> int:
@@ -74,7 +75,9 @@ class Ear:
             if heard.failure:
                 self.failed += 1
             else:
-                self.lags.append(heard.lag)
+                pushed = received.order_id, str(received.body)
+                self.lags += [heard.lag] if pushed not in self._reached else []
+                self._reached.add(pushed)
                 self._told[received.order_id] = received.code
                 self._tracks.add(heard.track)
         self._heard.put(heard)

@@ -163,3 +163,14 @@ def test_an_order_that_goes_back_after_a_turn_whose_end_was_lost_is_not_told(wor
     come_to_rest(world)
     check_at_rest(world)
     assert world.imshop.told == []
+
+
+def test_a_payment_that_is_gone_is_told_by_the_second_whole_compare(world: World) -> None:
+    """The first one is not to take the order for seen as the shop shows it."""
+    details(world, "0001", paid=True, payment_id="p")
+    world.step()
+    world.answer("0001", TAKEN)
+    world.shop.change("0001", paid=False, payment_id=None)
+    come_to_rest(world)
+    check_at_rest(world)
+    assert [told for told in world.imshop.told if told[0] == "0001"] == [("0001", "new")] * 2
