@@ -54,10 +54,10 @@ class PollState(ScannedState, Protocol):
         forgotten."""
 
     def columns_from(self) -> Mapping[str, str] | None:
-        """Where the compared columns came from when all orders were compared last; None: nobody noted."""
+        """Where the compared columns came from as the orders were seen; None: nobody noted."""
 
     def columns_are_from(self, definitions: Mapping[str, str]) -> None:
-        """All orders were compared with the columns from there."""
+        """What was seen of the orders came from there."""
 
     def take_baseline(self, baseline: Baseline) -> None: ...
 
@@ -124,6 +124,7 @@ class Poller:
         redefined = self._redefined()
         followed = self._follow(cursor, now, redefined)
         if not redefined:
+            self._note_columns()
             return followed
         compared = self._compare_all(now)  # behind it, for it may take long
         compared.found.update(followed.found)
@@ -161,10 +162,9 @@ class Poller:
             stager.result.baseline = True
         self._look_again(stager, compared=True)
         stager.finish()
-        if redefined:
-            noted = self.state.columns_from() is not None
-            self.state.columns_are_from(self.columns)
-            stager.result.redefined = sorted(redefined) if noted else ()
+        if redefined and self.state.columns_from() is not None:
+            stager.result.redefined = sorted(redefined)
+        self._note_columns()
         return stager.result
 
     def _look_again(self, stager: Stager, *, compared: bool = False) -> None:
@@ -182,6 +182,12 @@ class Poller:
         before = self.state.columns_from()
         known = {"status": self.columns.get("status")} if before is None else before
         return frozenset(column for column, definition in self.columns.items() if known.get(column) != definition)
+
+    def _note_columns(self) -> None:
+        """One that is not given now may be given again as it was."""
+        before = self.state.columns_from()
+        if before != (columns := {**(before or {}), **self.columns}):
+            self.state.columns_are_from(columns)
 
     def _stager(self, kind: PollKind, baseline: Baseline | None, now: datetime, redefined: frozenset[str]) -> Stager:
         self.state.let_listed_go(self.verdict, self.max_changes, now)

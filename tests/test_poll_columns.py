@@ -57,10 +57,11 @@ class Shop:
             clock=lambda: self.at,
         )
         with closing(source):
-            columns = {
-                "status": str(selected(query, "status", SQLITE)),
-                "tracking": str(selected(query, "tracking_number", SQLITE)),
+            places = {
+                "status": selected(query, "status", SQLITE),
+                "tracking": selected(query, "tracking_number", SQLITE),
             }
+            columns = {column: str(where) for column, where in places.items() if where}
             poller = Poller(
                 source, self.state, lambda _status: "push", self.max_changes, self.lookback, columns=columns
             )
@@ -185,3 +186,28 @@ def test_statuses_in_other_words_are_held(shop: Shop) -> None:
     shop.order("A1", st="packed")
     shop.poll(OTHER_STATUSES)
     assert shop.told() == [("A1", "wc-packed", None)]
+
+
+def test_statuses_alone_in_other_words_are_held(shop: Shop) -> None:
+    statuses_alone = "SELECT id AS order_id, st AS status, upd AS updated_at FROM o"
+    for number in range(22):
+        shop.order(f"B{number}")
+    with shop.state.write() as connection:
+        connection.execute(text("DELETE FROM facts WHERE name = 'columns'"))
+    shop.poll(statuses_alone)
+    shop.told()
+    result = shop.poll(statuses_alone.replace("st AS", "'wc-' || st AS"))
+    assert (result.redefined, result.held) == (["status"], 24)
+
+
+def test_a_column_that_was_away_for_a_while_is_followed(shop: Shop) -> None:
+    shop.order("A1", no="T1")
+    shop.poll()
+    shop.told()
+    shop.at += timedelta(hours=1)
+    shop.order("A2")
+    shop.poll()  # A1 is behind the lookback
+    shop.poll(QUERY.replace("no AS tracking_number, ", ""))
+    shop.order("A1", no="T2")
+    assert shop.poll().redefined == ()
+    assert shop.told() == [("A1", "new", None)]
