@@ -132,7 +132,9 @@ class Poller:
         return compared
 
     def _follow(self, cursor: str, now: datetime, redefined: frozenset[str]) -> PollResult:
-        stager = self._stager("incremental", self.state.baseline(), now, redefined)
+        # What a version that noted nothing took columns from is most likely the same place: what has changed is news.
+        unsure = self.state.columns_from() is None
+        stager = self._stager("incremental", self.state.baseline(), now, redefined, adopt_only_old=unsure)
         for page in self.source.changed(cursor):
             stager.result.rows += len(page.orders) + len(page.skipped)
             stager.result.note_skipped(page.skipped)
@@ -189,13 +191,22 @@ class Poller:
         if before != (columns := {**(before or {}), **self.columns}):
             self.state.columns_are_from(columns)
 
-    def _stager(self, kind: PollKind, baseline: Baseline | None, now: datetime, redefined: frozenset[str]) -> Stager:
+    def _stager(
+        self,
+        kind: PollKind,
+        baseline: Baseline | None,
+        now: datetime,
+        redefined: frozenset[str],
+        *,
+        adopt_only_old: bool = False,
+    ) -> Stager:
         self.state.let_listed_go(self.verdict, self.max_changes, now)
         policy = Policy(
             self.verdict,
             adopt_all=baseline is None and not self.push_first,
             history_before=self._history_before(baseline),
             adopt_columns=redefined - {"status"},
+            adopt_only_old=adopt_only_old,
             now=now,
         )
         at_most = min(self.max_changes, STATUSES_REDEFINED) if "status" in redefined else self.max_changes

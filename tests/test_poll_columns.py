@@ -152,13 +152,19 @@ def test_a_status_that_changed_meanwhile_is_told(shop: Shop) -> None:
     assert shop.told() == [("A1", "packed", None)]
 
 
-def test_what_a_version_before_read_is_not_known(shop: Shop) -> None:
+def test_after_a_version_that_noted_nothing_what_changed_is_told(shop: Shop) -> None:
+    shop.order("A3")
+    shop.poll()
+    shop.told()
+    shop.database.execute("UPDATE o SET no = 'T1' WHERE id = 'A3'")
     with shop.state.write() as connection:
         connection.execute(text("DELETE FROM facts WHERE name = 'columns'"))
     shop.order("A1", no="T1", st="packed")
     shop.order("A2", no="T1")
     assert shop.poll().redefined == ()
-    assert shop.told() == [("A1", "packed", None)]
+    assert sorted(shop.told()) == [("A1", "packed", None), ("A2", "new", None)]
+    assert shop.poll().redefined == ()
+    assert shop.told() == []
 
 
 def test_a_compare_that_failed_is_made_again(shop: Shop) -> None:
