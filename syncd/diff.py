@@ -26,8 +26,8 @@ class Policy:
     an order never seen before is recorded and told to nobody, whichever row shows it. `history_before`: so is one whose
     `updated_at` is earlier than this; it was there before the baseline, and only shows now (a widened query, a view
     that was empty). `adopt_columns`: what these columns show is noted and told to nobody: they come from elsewhere than
-    when the orders were seen; `adopt_only_old`: not of a row beyond the cursor, which the shop has changed since. `now`: of
-    this poll. None: a payment that was taken back is news at once.
+    when the orders were seen; `adopt_only_old`: not of a row beyond the cursor, which the shop has changed since.
+    `now`: of this poll. None: a payment that was taken back is news at once.
     """
 
     verdict: Callable[[str], Verdict]

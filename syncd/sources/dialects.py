@@ -70,6 +70,10 @@ class Dialect:
         """The table that the driver says is not there, or not for this user. None: it says something else."""
         return None
 
+    def lacks_room(self, _error: BaseException) -> bool:
+        """Whether the driver says that there is no room on this machine's disk."""
+        return False
+
     def before_all_of(self, _type_code: object) -> object:
         """A value before every `updated_at` of the type that the driver's cursor describes so."""
         return self.before_all
@@ -121,6 +125,9 @@ class SQLite(Dialect):
 
     def execute(self, connection: Driver, sql: str) -> None:
         connection.executescript(sql)
+
+    def lacks_room(self, error: BaseException) -> bool:
+        return getattr(error, "sqlite_errorname", None) in ("SQLITE_FULL", "SQLITE_IOERR_WRITE")
 
     def is_never(self, column: ColumnElement[Any], before_all: object) -> ColumnElement[bool]:
         """To SQLite every number lies before every text."""
