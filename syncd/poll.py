@@ -70,8 +70,8 @@ class PollState(ScannedState, Protocol):
         """Orders that are to be compared whatever the cursor says: their buyers were answered with an earlier decision
         since a poll last looked at them, or another poll than that of `now` saw that their payment was taken back."""
 
-    def looked_at(self, order_ids: Collection[str]) -> None:
-        """These orders were compared with what they are in the shop."""
+    def looked_at(self, order_ids: Collection[str], now: datetime) -> None:
+        """The poll of `now` compared these orders with what they are in the shop, as far as it found them there."""
 
     def let_listed_go(self, verdict: Callable[[str], Verdict], max_changes: int, now: datetime) -> None:
         """Changes held because their status was not listed: let go those that are to be pushed now (if they are more
@@ -176,7 +176,7 @@ class Poller:
         if orders and not compared:
             stager.stage(self.source.find(orders, self.state.shop_ids(orders)), "full")
         if settled := {*orders} - stager.put_off:
-            self.state.looked_at(settled)
+            self.state.looked_at(settled, stager.now)
 
     def _redefined(self) -> frozenset[str]:
         """Columns that come from elsewhere than before. What a version that noted nothing took them from is not known:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, timedelta
 from pathlib import Path
@@ -12,9 +12,10 @@ import pytest
 from sqlalchemy import text
 
 from syncd.errors import SourceError
-from syncd.model import Payment
+from syncd.model import Page, Payment
 from syncd.poll import Poller
 from syncd.sources import DatabaseSource
+from syncd.sources.columns import NO_KEYS
 from syncd.sql import grammar_of
 from syncd.staging import PollResult
 from syncd.state import State
@@ -101,6 +102,28 @@ def test_a_payment_that_stays_away_is_told_once(shop: Shop) -> None:
     assert shop.told() == [("A1", "new", Payment(paid=False, payment_id=None))]
     shop.poll()
     assert shop.told() == []
+
+
+class Unfindable(DatabaseSource):
+    """Shows an order among all, but not by its number, and all of each at once, as some APIs do."""
+
+    scans_whole = True
+
+    def find(self, order_ids: Sequence[str], shop_ids: Mapping[str, str] = NO_KEYS) -> Page:
+        return Page([], [])
+
+
+def test_what_cannot_be_looked_for_is_told_by_a_compare(shop: Shop) -> None:
+    shop.at += MINUTE
+    shop.order("A2")
+    shop.poll()
+    shop.database.execute("UPDATE o SET paid = 0 WHERE id = 'A1'")  # the cursor does not bring it
+    for _ in range(2):
+        shop.at += MINUTE
+        with closing(Unfindable(url=shop.url, query=QUERY, timezone=UTC, lookback=timedelta())) as source:
+            Poller(source, shop.state, lambda _status: "push", 5000, timedelta()).reconcile(shop.at)
+            Poller(source, shop.state, lambda _status: "push", 5000, timedelta()).poll(shop.at + MINUTE / 2)
+    assert shop.told() == [("A1", "new", Payment(paid=False, payment_id=None))]
 
 
 def test_a_status_that_comes_with_it_goes_out_at_once(shop: Shop) -> None:
