@@ -26,13 +26,15 @@ class Policy:
     an order never seen before is recorded and told to nobody, whichever row shows it. `history_before`: so is one whose
     `updated_at` is earlier than this; it was there before the baseline, and only shows now (a widened query, a view
     that was empty). `adopt_columns`: what these columns show is noted and told to nobody: they come from elsewhere than
-    when the orders were seen. `now`: of this poll. None: a payment that was taken back is news at once.
+    when the orders were seen; `adopt_only_old`: not of a row beyond the cursor, which the shop has changed since.
+    `now`: of this poll. None: a payment that was taken back is news at once.
     """
 
     verdict: Callable[[str], Verdict]
     adopt_all: bool = False
     history_before: datetime | None = None
     adopt_columns: frozenset[str] = frozenset()
+    adopt_only_old: bool = False
     now: datetime | None = None
 
 
@@ -64,6 +66,8 @@ def as_shown(found: Order | Identified, seen: Seen) -> tuple[Content, str | None
 def _decide(order: Order, seen: Seen | None, policy: Policy, found_by: FoundBy) -> Decision | None:
     if seen is None:
         return _first_sight(order, policy, found_by)
+    if policy.adopt_only_old and order.beyond_cursor:
+        policy = replace(policy, adopt_columns=frozenset())
     if order.dropped:
         content, imshop_uuid, shop_id = as_shown(order, seen)
         order = replace(order, content=content, imshop_uuid=imshop_uuid, shop_id=shop_id)

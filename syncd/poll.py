@@ -54,10 +54,10 @@ class PollState(ScannedState, Protocol):
         forgotten."""
 
     def columns_from(self) -> Mapping[str, str] | None:
-        """Where the compared columns came from when all orders were compared last; None: nobody noted."""
+        """Where the compared columns came from as the orders were seen; None: nobody noted."""
 
     def columns_are_from(self, definitions: Mapping[str, str]) -> None:
-        """All orders were compared with the columns from there."""
+        """What was seen of the orders came from there."""
 
     def take_baseline(self, baseline: Baseline) -> None: ...
 
@@ -70,8 +70,8 @@ class PollState(ScannedState, Protocol):
         """Orders that are to be compared whatever the cursor says: their buyers were answered with an earlier decision
         since a poll last looked at them, or another poll than that of `now` saw that their payment was taken back."""
 
-    def looked_at(self, order_ids: Collection[str]) -> None:
-        """These orders were compared with what they are in the shop."""
+    def looked_at(self, order_ids: Collection[str], now: datetime) -> None:
+        """The poll of `now` compared these orders with what they are in the shop, as far as it found them there."""
 
     def let_listed_go(self, verdict: Callable[[str], Verdict], max_changes: int, now: datetime) -> None:
         """Changes held because their status was not listed: let go those that are to be pushed now (if they are more
@@ -124,6 +124,7 @@ class Poller:
         redefined = self._redefined()
         followed = self._follow(cursor, now, redefined)
         if not redefined:
+            self._note_columns()
             return followed
         compared = self._compare_all(now)  # behind it, for it may take long
         compared.found.update(followed.found)
@@ -131,7 +132,9 @@ class Poller:
         return compared
 
     def _follow(self, cursor: str, now: datetime, redefined: frozenset[str]) -> PollResult:
-        stager = self._stager("incremental", self.state.baseline(), now, redefined)
+        # What a version that noted nothing took columns from is most likely the same place: what has changed is news.
+        unsure = self.state.columns_from() is None
+        stager = self._stager("incremental", self.state.baseline(), now, redefined, adopt_only_old=unsure)
         for page in self.source.changed(cursor):
             stager.result.rows += len(page.orders) + len(page.skipped)
             stager.result.note_skipped(page.skipped)
@@ -161,10 +164,9 @@ class Poller:
             stager.result.baseline = True
         self._look_again(stager, compared=True)
         stager.finish()
-        if redefined:
-            noted = self.state.columns_from() is not None
-            self.state.columns_are_from(self.columns)
-            stager.result.redefined = sorted(redefined) if noted else ()
+        if redefined and self.state.columns_from() is not None:
+            stager.result.redefined = sorted(redefined)
+        self._note_columns()
         return stager.result
 
     def _look_again(self, stager: Stager, *, compared: bool = False) -> None:
@@ -174,7 +176,7 @@ class Poller:
         if orders and not compared:
             stager.stage(self.source.find(orders, self.state.shop_ids(orders)), "full")
         if settled := {*orders} - stager.put_off:
-            self.state.looked_at(settled)
+            self.state.looked_at(settled, stager.now)
 
     def _redefined(self) -> frozenset[str]:
         """Columns that come from elsewhere than before. What a version that noted nothing took them from is not known:
@@ -183,13 +185,28 @@ class Poller:
         known = {"status": self.columns.get("status")} if before is None else before
         return frozenset(column for column, definition in self.columns.items() if known.get(column) != definition)
 
-    def _stager(self, kind: PollKind, baseline: Baseline | None, now: datetime, redefined: frozenset[str]) -> Stager:
+    def _note_columns(self) -> None:
+        """One that is not given now may be given again as it was."""
+        before = self.state.columns_from()
+        if before != (columns := {**(before or {}), **self.columns}):
+            self.state.columns_are_from(columns)
+
+    def _stager(
+        self,
+        kind: PollKind,
+        baseline: Baseline | None,
+        now: datetime,
+        redefined: frozenset[str],
+        *,
+        adopt_only_old: bool = False,
+    ) -> Stager:
         self.state.let_listed_go(self.verdict, self.max_changes, now)
         policy = Policy(
             self.verdict,
             adopt_all=baseline is None and not self.push_first,
             history_before=self._history_before(baseline),
             adopt_columns=redefined - {"status"},
+            adopt_only_old=adopt_only_old,
             now=now,
         )
         at_most = min(self.max_changes, STATUSES_REDEFINED) if "status" in redefined else self.max_changes

@@ -11,6 +11,7 @@ from syncd.templates import IDENTIFIERS
 _NAME = re.compile(r"\w+|`[^`]*`|\"[^\"]*\"|\[[^\]]*\]")
 _BEGINS_A_CONDITION = frozenset({"where", "and", "or", "on", "("})
 _ENDS_A_CONDITION = frozenset({"and", "or", ")", "order", "limit", "returning", "group", "having", "union", ""})
+_BEHIND_ITEMS = frozenset({"from", "where", "by", "having"})
 _OPTIONS = re.compile(r"(?:(?:low_priority|ignore)\s+)+", re.IGNORECASE)
 
 
@@ -39,17 +40,25 @@ def comparisons(statement: str, grammar: Grammar) -> list[Comparison]:
 
 def selected(statement: str, name: str, grammar: Grammar) -> list[str]:
     """What a SELECT gives this name, at each place: the item from the SELECT or the comma before it to the name."""
-    tokens = [token.text for token in grammar.tokens(statement) if token.kind not in ("blank", "comment")]
-    words = [text.lower() for text in tokens if not text.startswith("'")]
-    return [" ".join(_item(words, place)) for place, word in enumerate(words) if word.strip('"`[]') == name]
+    tokens = [token for token in grammar.tokens(statement) if token.kind not in ("blank", "comment")]
+    words = [token.text if token.kind == "literal" else token.text.lower() for token in tokens]
+    items = (_item(words, place) for place, word in enumerate(words) if word.strip('"`[]') == name)
+    return [" ".join(item) for item in items if item]
 
 
 def _item(words: list[str], place: int) -> list[str]:
+    """Empty: the name stands in a condition, or where rows are sorted."""
     depth, first = 0, place
-    while first and not (depth == 0 and words[first - 1] in ("select", "distinct", ",", "(")):
+    while first and not (depth == 0 and _begins_an_item(words[:first])):
         first -= 1
         depth += (words[first] == ")") - (words[first] == "(")
+        if depth == 0 and words[first] in _BEHIND_ITEMS and words[first - 1] != "distinct":  # IS DISTINCT FROM
+            return []
     return words[first : place + 1]
+
+
+def _begins_an_item(before: list[str]) -> bool:
+    return before[-1] in ("select", ",", "(") or before[-2:] == ["select", "distinct"]
 
 
 class _Reader:

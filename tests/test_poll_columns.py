@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, timedelta
 from pathlib import Path
@@ -12,9 +12,10 @@ import pytest
 from sqlalchemy import text
 
 from syncd.errors import SourceError
-from syncd.model import Payment
+from syncd.model import Page, Payment
 from syncd.poll import Poller
 from syncd.sources import DatabaseSource
+from syncd.sources.columns import NO_KEYS
 from syncd.sql import grammar_of
 from syncd.staging import PollResult
 from syncd.state import State
@@ -57,10 +58,11 @@ class Shop:
             clock=lambda: self.at,
         )
         with closing(source):
-            columns = {
-                "status": str(selected(query, "status", SQLITE)),
-                "tracking": str(selected(query, "tracking_number", SQLITE)),
+            places = {
+                "status": selected(query, "status", SQLITE),
+                "tracking": selected(query, "tracking_number", SQLITE),
             }
+            columns = {column: str(where) for column, where in places.items() if where}
             poller = Poller(
                 source, self.state, lambda _status: "push", self.max_changes, self.lookback, columns=columns
             )
@@ -100,6 +102,28 @@ def test_a_payment_that_stays_away_is_told_once(shop: Shop) -> None:
     assert shop.told() == [("A1", "new", Payment(paid=False, payment_id=None))]
     shop.poll()
     assert shop.told() == []
+
+
+class Unfindable(DatabaseSource):
+    """Shows an order among all, but not by its number, and all of each at once, as some APIs do."""
+
+    scans_whole = True
+
+    def find(self, order_ids: Sequence[str], shop_ids: Mapping[str, str] = NO_KEYS) -> Page:
+        return Page([], [])
+
+
+def test_what_cannot_be_looked_for_is_told_by_a_compare(shop: Shop) -> None:
+    shop.at += MINUTE
+    shop.order("A2")
+    shop.poll()
+    shop.database.execute("UPDATE o SET paid = 0 WHERE id = 'A1'")  # the cursor does not bring it
+    for _ in range(2):
+        shop.at += MINUTE
+        with closing(Unfindable(url=shop.url, query=QUERY, timezone=UTC, lookback=timedelta())) as source:
+            Poller(source, shop.state, lambda _status: "push", 5000, timedelta()).reconcile(shop.at)
+            Poller(source, shop.state, lambda _status: "push", 5000, timedelta()).poll(shop.at + MINUTE / 2)
+    assert shop.told() == [("A1", "new", Payment(paid=False, payment_id=None))]
 
 
 def test_a_status_that_comes_with_it_goes_out_at_once(shop: Shop) -> None:
@@ -151,13 +175,19 @@ def test_a_status_that_changed_meanwhile_is_told(shop: Shop) -> None:
     assert shop.told() == [("A1", "packed", None)]
 
 
-def test_what_a_version_before_read_is_not_known(shop: Shop) -> None:
+def test_after_a_version_that_noted_nothing_what_changed_is_told(shop: Shop) -> None:
+    shop.order("A3")
+    shop.poll()
+    shop.told()
+    shop.database.execute("UPDATE o SET no = 'T1' WHERE id = 'A3'")
     with shop.state.write() as connection:
         connection.execute(text("DELETE FROM facts WHERE name = 'columns'"))
     shop.order("A1", no="T1", st="packed")
     shop.order("A2", no="T1")
     assert shop.poll().redefined == ()
-    assert shop.told() == [("A1", "packed", None)]
+    assert sorted(shop.told()) == [("A1", "packed", None), ("A2", "new", None)]
+    assert shop.poll().redefined == ()
+    assert shop.told() == []
 
 
 def test_a_compare_that_failed_is_made_again(shop: Shop) -> None:
@@ -185,3 +215,28 @@ def test_statuses_in_other_words_are_held(shop: Shop) -> None:
     shop.order("A1", st="packed")
     shop.poll(OTHER_STATUSES)
     assert shop.told() == [("A1", "wc-packed", None)]
+
+
+def test_statuses_alone_in_other_words_are_held(shop: Shop) -> None:
+    statuses_alone = "SELECT id AS order_id, st AS status, upd AS updated_at FROM o"
+    for number in range(22):
+        shop.order(f"B{number}")
+    with shop.state.write() as connection:
+        connection.execute(text("DELETE FROM facts WHERE name = 'columns'"))
+    shop.poll(statuses_alone)
+    shop.told()
+    result = shop.poll(statuses_alone.replace("st AS", "'wc-' || st AS"))
+    assert (result.redefined, result.held) == (["status"], 24)
+
+
+def test_a_column_that_was_away_for_a_while_is_followed(shop: Shop) -> None:
+    shop.order("A1", no="T1")
+    shop.poll()
+    shop.told()
+    shop.at += timedelta(hours=1)
+    shop.order("A2")
+    shop.poll()  # A1 is behind the lookback
+    shop.poll(QUERY.replace("no AS tracking_number, ", ""))
+    shop.order("A1", no="T2")
+    assert shop.poll().redefined == ()
+    assert shop.told() == [("A1", "new", None)]

@@ -92,6 +92,13 @@ def test_a_not_elsewhere_is_none_of_the_comparisons() -> None:
         ('SELECT DISTINCT "shop_id" FROM (SELECT id AS [shop_id] FROM o) t', ['"shop_id"', "id as [shop_id]"]),
         ("SELECT n -- shop_id\n, 'shop_id' AS k FROM o /* x AS shop_id */", []),
         ("SELECT * FROM o", []),
+        (
+            "SELECT (SELECT v FROM m WHERE k = 'Key') AS shop_id FROM o",
+            ["( select v from m where k = 'Key' ) as shop_id"],
+        ),
+        ("SELECT a IS DISTINCT FROM b AS shop_id FROM o", ["a is distinct from b as shop_id"]),
+        ("SELECT DISTINCT ON (id) a AS shop_id FROM o", ["on ( id ) a as shop_id"]),
+        ("SELECT n FROM o WHERE n > 1 AND shop_id IS NOT NULL GROUP BY shop_id ORDER BY shop_id", []),
     ],
 )
 def test_what_is_selected_under_a_name_is_found(statement: str, items: list[str]) -> None:

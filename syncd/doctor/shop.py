@@ -200,8 +200,10 @@ def row_faults(look: Look, as_time: Callable[[str], str | None] = lambda _form: 
     for form in dict.fromkeys(forms):
         bad = [one for one, its_form in zip(look.unreadable_times, forms, strict=True) if its_form == form]
         text = f"{among} {len(bad)} have an updated_at that cannot be read: {_few(bad)}"
-        if form is None or form == "zero date":
+        if form == "zero date":
             yield warning("source", text, UNTIMED)
+        elif form is None:
+            yield warning("source", text, "Have it given as a time: text such as 2026-11-29 18:30:00, or unix time")
         else:
             written = as_time(form)
             advice = f"Have it given as a time{': ' if written else ', as text or unix time'}{written or ''}"

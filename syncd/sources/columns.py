@@ -362,10 +362,12 @@ def _refuse_notation(text: str) -> None:
         raise ValueError(f"is serialized by PHP ({text[:20]}…): nobody can read that")
     if text[-1] in "}]":
         try:
-            found = json.loads(text)
-        except (ValueError, RecursionError):
+            json.loads(text)
+        except json.JSONDecodeError:
             return
-        raise ValueError(f"is {'an object' if isinstance(found, dict) else 'a list'} in JSON, and not one value")
+        except (ValueError, RecursionError):  # it has too long a number, or is too deep, and is JSON all the same
+            pass
+        raise ValueError(f"is {'an object' if text[0] == '{' else 'a list'} in JSON, and not one value")
 
 
 def _dashed(uuid: str | None) -> str | None:

@@ -178,6 +178,8 @@ class Database:
         if connection.invalidated or self._is_disconnect(error, connection):
             return self._fault("broke the connection", error, "The next poll tries again")
         advice = "Check SYNCD_SOURCE__QUERY, or a preset's SYNCD_SOURCE__PARAMS__…, and that the user may read all"
+        if self.dialect.lacks_room(getattr(error, "orig", None) or error):
+            advice = "It sorts in temporary files: see that there is room for them in TMPDIR, else /var/tmp or /tmp"
         return self._fault("did not answer the query", error, self._shown_instead(error, connection) + advice)
 
     def _shown_instead(self, error: Exception, connection: Connection) -> str:

@@ -40,6 +40,7 @@ from syncd.sources.timestamps import Raw, moment
 
 _WHOLE = re.compile(r"-?(0|[1-9][0-9]*)")
 _DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)\.[0-9]+")
+_HEX = re.compile(r"(?:[0-9a-f]{2})+")
 _BLOCK = 2000
 _LOOK_UP = 500
 """Ids in one statement: Oracle takes 1,000, MSSQL 2,100."""
@@ -188,7 +189,7 @@ class DatabaseSource:
         """The orders that have exactly these texts there; a database may hold others to be equal to them."""
         learnt = self._look()
         some = self._rows(learnt.any_value(column)) if texts else []
-        raw = [value for text in texts if some and (value := _as_raw(text, some[0][0])) is not None]
+        raw = [value for text in texts if some for value in _as_raw(text, some[0][0])]
         rows = self._exactly(texts, learnt, column, raw, learnt.among)
         if some and isinstance(some[0][0], str):
             there = {readable(learnt.layout.value(row, column)) for row in rows}
@@ -280,18 +281,23 @@ def _by_number(layout: Layout, count: Counting, row: Sequence[Any]) -> _Read:
     return layout.order(row, beyond_cursor=count.is_news(reached)) if count.is_last(readable(raw_id)) else None
 
 
-def _as_raw(order_id: str, like: object) -> object:
-    """The id as the column's type has it; None: no value of that type."""
+def _as_raw(order_id: str, like: object) -> Sequence[object]:
+    """What the id may be in a column of that value's type."""
     try:
         match like:
             case bool() | int():
-                return number if _WHOLE.fullmatch(order_id) and (number := int(order_id)).bit_length() < 64 else None
+                return [number] if _WHOLE.fullmatch(order_id) and (number := int(order_id)).bit_length() < 64 else []
             case float() | Decimal():
-                return Decimal(order_id) if _WHOLE.fullmatch(order_id) or _DECIMAL.fullmatch(order_id) else None
+                return [Decimal(order_id)] if _WHOLE.fullmatch(order_id) or _DECIMAL.fullmatch(order_id) else []
             case UUID():
-                return UUID(order_id)
-            case bytes():
-                return order_id.encode()
+                return [UUID(order_id)]
+            case bytes():  # BINARY(n) is filled up with NUL, and holds a UUID without its dashes
+                text = order_id.encode()
+                return [
+                    text,
+                    text.ljust(len(like), b"\0"),
+                    *([bytes.fromhex(order_id)] if _HEX.fullmatch(order_id) else []),
+                ]
     except (ValueError, ArithmeticError):
-        return None
-    return order_id
+        return []
+    return [order_id]

@@ -70,6 +70,10 @@ class Dialect:
         """The table that the driver says is not there, or not for this user. None: it says something else."""
         return None
 
+    def lacks_room(self, _error: BaseException) -> bool:
+        """Whether the driver says that there is no room on this machine's disk."""
+        return False
+
     def before_all_of(self, _type_code: object) -> object:
         """A value before every `updated_at` of the type that the driver's cursor describes so."""
         return self.before_all
@@ -81,6 +85,10 @@ class Dialect:
     def holds_numbers(self, _type_code: object) -> bool:
         """Whether the driver's cursor describes a column so that holds numbers. False: it may all the same."""
         return False
+
+    def has_order(self, _type_code: object) -> bool:
+        """Whether the database can sort a column that the driver's cursor describes so."""
+        return True
 
     def blocks(self, connection: Driver, sql: str, values: Any, size: int) -> Iterator[Rows]:
         """The rows as they arrive; memory holds `size` of them."""
@@ -117,6 +125,9 @@ class SQLite(Dialect):
 
     def execute(self, connection: Driver, sql: str) -> None:
         connection.executescript(sql)
+
+    def lacks_room(self, error: BaseException) -> bool:
+        return getattr(error, "sqlite_errorname", None) in ("SQLITE_FULL", "SQLITE_IOERR_WRITE")
 
     def is_never(self, column: ColumnElement[Any], before_all: object) -> ColumnElement[bool]:
         """To SQLite every number lies before every text."""
@@ -229,14 +240,19 @@ class PostgreSQL(Dialect):
     }
     streams = True
     _NUMBERS = frozenset({20, 21, 23, 700, 701, 1700})
-    _TIMES = ("timestamp", "timestamptz", "date")
+    _UNLOADABLE = ("timestamp", "timestamptz", "date", "time", "timetz", "interval", "json", "jsonb")
+    """Types with values that Python does not have."""
+    _UNORDERED = ("json", "xml", "point", "line", "lseg", "box", "path", "polygon", "circle")
 
     def prepare(self, connection: Driver) -> None:
-        for name in self._TIMES:
+        for name in self._UNLOADABLE:
             oid = connection.adapters.types[name].oid
             loader = connection.adapters.get_loader(oid, 0)
             connection.adapters.register_loader(oid, _else_text(loader, self.driver.DataError))
         super().prepare(connection)
+
+    def has_order(self, type_code: object) -> bool:
+        return type_code not in [self.driver.adapters.types[name].oid for name in self._UNORDERED]
 
     def before_all_of(self, type_code: object) -> object:
         return "0" if self.holds_numbers(type_code) else self.before_all
@@ -276,8 +292,9 @@ DIALECTS: Mapping[str, type[Dialect]] = {
 
 
 def _else_text(loader: Driver, fault: type[Exception]) -> type:
-    """psycopg raises on 'infinity' and on years that Python does not have, and so loses the whole page: give the text
-    instead."""
+    """psycopg raises on 'infinity', on 24:00, on years that Python does not have, and on JSON that is too deep or has
+    too long a number, and so loses the whole page: give the text instead. So are objects and lists in JSON, which
+    nobody can use anyway."""
 
     class ElseText:
         format = loader.format
@@ -286,9 +303,12 @@ def _else_text(loader: Driver, fault: type[Exception]) -> type:
             self._load = loader(oid, context).load
 
         def load(self, value: Any) -> Any:
+            text = bytes(value)
+            if text.lstrip()[:1] in (b"{", b"["):
+                return text.decode(errors="replace")
             try:
                 return self._load(value)
-            except fault:
-                return bytes(value).decode()
+            except (fault, ValueError, OverflowError):
+                return text.decode(errors="replace")
 
     return ElseText

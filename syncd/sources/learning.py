@@ -6,7 +6,7 @@ to it, the database reads them all.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
@@ -31,12 +31,14 @@ class Columns:
 
 @dataclass(frozen=True, slots=True)
 class Learnt:
-    """What was learnt. `before_all` is a value for `:since` that lies before every order."""
+    """What was learnt. `before_all` is a value for `:since` that lies before every order. `unordered`: columns that the
+    database cannot sort."""
 
     query: OrdersQuery
     layout: Layout
     columns: Columns
     before_all: object
+    unordered: Collection[str] = ()
 
     def everything(self, *, whole: bool) -> Statement:
         """All orders, whole or only what is compared, by id."""
@@ -72,7 +74,8 @@ class Learnt:
     @property
     def _last_counts(self) -> Sequence[str]:
         """An order in which, of one order's rows, the last counts: always the same one, else its status would flap."""
-        return *((self.layout.cursor,) if self.layout.cursor else ()), *self.layout.compared
+        compared = (name for name in self.layout.compared if name not in self.unordered)
+        return *((self.layout.cursor,) if self.layout.cursor else ()), *compared
 
     def _by_id(self, *, whole: bool) -> Sequence[str]:
         if whole:
@@ -88,12 +91,13 @@ def learn(database: Database, query: str, meaning: Meaning) -> Learnt:
     layout = Layout(tuple(types), meaning)
     known = {name.lower(): name for name, _ in described if name.lower() in KNOWN}
     orders = OrdersQuery(query, database.grammar, known)
+    unordered = [name for name, code in types.items() if not database.dialect.has_order(code)]
     if "sequence" in types:
         if not database.dialect.holds_numbers(types["sequence"]):
             _require_numbers(database, orders)
-        return Learnt(orders, layout, _columns(types, layout), BEFORE_ALL)
+        return Learnt(orders, layout, _columns(types, layout), BEFORE_ALL, unordered)
     before_all = database.dialect.before_all_of(types.get("updated_at"))
-    return Learnt(orders, layout, _columns(types, layout), before_all)
+    return Learnt(orders, layout, _columns(types, layout), before_all, unordered)
 
 
 def sample_time(database: Database, learnt: Learnt) -> Raw | None:

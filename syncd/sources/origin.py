@@ -90,7 +90,10 @@ class _Select:
 
     def _read(self) -> bool:
         """Split into items and sources. False: it is no plain SELECT."""
-        words = self._without_with(self.words)
+        words = self.words
+        while words[:1] == ["("] and _closing(words, 0) == len(words) - 1:
+            words = words[1:-1]
+        words = self._without_with(words)
         lowered = [word.lower() for word in words]
         if lowered[:1] != ["select"]:
             return False

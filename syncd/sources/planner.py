@@ -270,7 +270,7 @@ class _PostgreSQL(_Planner):
     def steps(self, poll: Statement, found: Origin | None) -> list[_Step]:
         """Of a small table PostgreSQL reads the whole though there is an index, so that way is made the last resort."""
         rows = self.explained(poll, "EXPLAIN (COSTS OFF, VERBOSE, FORMAT JSON) ", "SET LOCAL enable_seqscan = off")
-        nodes = [node for row in rows for node in _nodes(row["QUERY PLAN"][0]["Plan"])]
+        nodes = [node for row in rows for node in _nodes(json.loads(row["QUERY PLAN"])[0]["Plan"])]
         steps = [step for node in nodes for step in self._step(node)]
         parts = {f"{found.alias.lower()}_{number}" for number in range(1, 1000)} if found else set()
         alias = found.alias.lower() if found else ""

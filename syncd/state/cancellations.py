@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import fields, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, delete, exists, insert, select, update
@@ -28,6 +28,8 @@ UNFINISHED = "syncd ended while it was being applied, so it may have been applie
 DECIDED = ("accepted", "refused")
 LOOKED_AT_ONCE = 100
 """Orders that a poll looks at because their buyers were answered from memory."""
+LOOKED_FOR = datetime(1970, 1, 1, tzinfo=UTC)
+"""Stands for the time at which an order was seen unpaid that was not found when it was looked for."""
 
 _COLUMNS = [cancellations.c[field.name] for field in fields(Cancellation)]
 _later = cancellations.alias("later")
@@ -132,22 +134,23 @@ class CancellationsPart(SeenPart):
         orders = select(cancellations.c.order_id).where(*answered).distinct().limit(LOOKED_AT_ONCE)
         unpaid = (
             select(seen.c.order_id)
-            .where(seen.c.unpaid_since.is_not(None), seen.c.unpaid_since != now)
+            .where(seen.c.unpaid_since > LOOKED_FOR, seen.c.unpaid_since != now)
             .limit(LOOKED_AT_ONCE)
         )
         with self.read() as connection:
             found = [*connection.execute(orders).scalars(), *connection.execute(unpaid).scalars()]
         return [*dict.fromkeys(found)]
 
-    def looked_at(self, order_ids: Collection[str]) -> None:
-        """A poll compared these orders with what they are in the shop. One that it did not find there is looked at
-        again only once it is seen again."""
+    def looked_at(self, order_ids: Collection[str], now: datetime) -> None:
+        """The poll of `now` compared these orders with what they are in the shop. One that it did not find there is not
+        looked for again; once it is seen unpaid again, that is told."""
         with self.write() as connection:
             for some in in_chunks(order_ids):
                 these = update(cancellations).where(cancellations.c.order_id.in_(some), cancellations.c.answered_again)
                 connection.execute(these.values(answered_again=False))
-                unpaid = update(seen).where(seen.c.order_id.in_(some), seen.c.unpaid_since.is_not(None))
-                connection.execute(unpaid.values(unpaid_since=None))
+                unpaid = (seen.c.unpaid_since.is_not(None), seen.c.unpaid_since != now)
+                waiting = update(seen).where(seen.c.order_id.in_(some), *unpaid)
+                connection.execute(waiting.values(unpaid_since=LOOKED_FOR))
 
     def cancellation(self, cancellation_id: int) -> Cancellation | None:
         with self.read() as connection:

@@ -41,6 +41,8 @@ ON_CHANGED, MADE = (
 CASES: dict[str, tuple[str, list[str], str]] = {
     "indexed": (ORDERS, [CHANGED], WELL + ON_CHANGED),
     "not indexed": (ORDERS, [], CREATE + MADE),
+    "in brackets": (f"(({ORDERS}))", [CHANGED], WELL + ON_CHANGED),
+    "in brackets, not indexed": (f"({ORDERS})", [], CREATE + MADE),
     "another column indexed": (ORDERS, [CREATED], CREATE + MADE),
     "a range over another column": (f"{ORDERS} WHERE o.created >= '2025-01-01 00:00:00'", [CREATED], CREATE + MADE),
     "a since of its own": (f"{ORDERS} WHERE o.changed >= :since AND o.kind LIKE '%'", [CHANGED], WELL + ON_CHANGED),

@@ -64,10 +64,36 @@ def test_mariadb(mariadb: str, status: str, message: str, paid: str, found: obje
         ("to_jsonb('new'::text)", "ARRAY['T1']", "to_jsonb(true)", ("new", None, True, ["message"])),
         ("'new'::char(9)", "'NaN'::numeric", "ARRAY[1]", ("new", None, None, ["paid", "message"])),
         ("'new'", "'Infinity'::float8", "'maybe'", ("new", None, None, ["paid", "message"])),
+        ("'24:00'::time", "'24:00+03'::timetz", "1", ("24:00:00", "24:00:00+03", True, [])),
+        ("""'"new"'::json""", "repeat('9', 5000)::jsonb", "1", ("new", "9" * 5000, True, [])),
+        ("'new'", f"'{'[' * 900}{']' * 900}'::jsonb", f"'{'[' * 3000}{']' * 3000}'::json",
+         ("new", None, None, ["paid", "message"])),
+        ("'new'", """' {"ru": 9}'::json""", f"'[{'9' * 5000}]'::json", ("new", None, None, ["paid", "message"])),
     ],
 )  # fmt: skip
 def test_postgresql(postgresql: str, status: str, message: str, paid: str, found: object) -> None:
     assert read(postgresql, status, message, paid) == found
+
+
+@pytest.mark.parametrize(
+    ("number", "order_id"),
+    [
+        ("CAST('A1' AS BINARY(8))", "A1"),
+        ("CAST('A1' AS BINARY)", "A1"),
+        ("UNHEX('cfe64e76dbc44f0fb9d17423aeb6f195')", "cfe64e76dbc44f0fb9d17423aeb6f195"),
+    ],
+)
+def test_an_order_is_found_by_a_number_of_bytes(mariadb: str, number: str, order_id: str) -> None:
+    query = f"SELECT {number} AS order_id, 'new' AS status"
+    with closing(DatabaseSource(url=mariadb, query=query, timezone=UTC, lookback=timedelta())) as source:
+        assert [order.order_id for order in source.find([order_id]).orders] == [order_id]
+
+
+@pytest.mark.parametrize("tracking", ["'\"T1\"'::json", "'T1'::xml", "point(1, 2)"])
+def test_what_postgresql_cannot_sort_is_followed(postgresql: str, tracking: str) -> None:
+    query = f"SELECT 1 AS order_id, 'new' AS status, now() AS updated_at, {tracking} AS tracking_url"
+    with closing(DatabaseSource(url=postgresql, query=query, timezone=UTC, lookback=timedelta())) as source:
+        assert [order.status for page in source.changed("") for order in page.orders] == ["new"]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import sqlite3
 import stat
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from uuid import UUID
@@ -19,6 +19,7 @@ from sqlalchemy import Connection, event, make_url
 from syncd.errors import SourceError
 from syncd.jobs import StopError
 from syncd.poll import Poller
+from syncd.sources import DatabaseSource
 from syncd.spool import IN_MEMORY, Rows, Spool
 from syncd.state import State, open_state
 from tests.sources.shop import NOON, Shop, ids, start
@@ -181,6 +182,18 @@ def test_a_full_disk_ends_the_poll_alone(
         poller.poll(NOON)
     alter(large)
     assert poller.poll(NOON).rows == MANY
+
+
+def test_sqlite_that_has_no_room_to_sort_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SQLITE_TMPDIR", str(tmp_path))
+    orders = f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {MANY}) "
+    query = f"{orders} SELECT i AS order_id, '{LONG}' || i AS status FROM n"
+    sqlite3.connect(tmp_path / "shop.db").close()
+    url = f"sqlite:///{tmp_path}/shop.db"
+    with closing(DatabaseSource(url=url, query=query, timezone=UTC, lookback=timedelta())) as source:
+        advice = "It sorts in temporary files: see that there is room for them"
+        with files_hold(IN_MEMORY // 2), pytest.raises(SourceError, match=advice):
+            list(source.scan(whole=False).blocks())
 
 
 def kept(*blocks: Rows) -> list[Rows]:

@@ -159,7 +159,7 @@ def test_an_answer_from_memory_has_the_order_looked_at(state: State) -> None:
     receive(state)
     receive(state, asked("8"))
     assert state.to_look_at(NOON) == ["7"]
-    state.looked_at(["7"])
+    state.looked_at(["7"], NOON)
     assert state.to_look_at(NOON) == []
 
 
