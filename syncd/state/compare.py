@@ -62,7 +62,7 @@ class ComparePart(Store):
         self, key: int, order_ids: Sequence[str], digest: bytes | None, compare: int, since: datetime
     ) -> None:
         with self.write() as connection:
-            if digest is not None and (unsettled(connection, order_ids, since) or _waits_unpaid(connection, order_ids)):
+            if digest is not None and unsettled(connection, order_ids, since):
                 digest = None
             orders = 0
             for ids in in_chunks(order_ids):
@@ -100,13 +100,6 @@ class ComparePart(Store):
                 return
         with self.write() as connection:
             _forget_refusal(connection)
-
-
-def _waits_unpaid(connection: Connection, order_ids: Sequence[str]) -> bool:
-    """Whether one of them was seen unpaid, and goes on as paid until it is seen so again."""
-    waits = seen.c.unpaid_since.is_not(None)
-    some = (select(seen.c.order_id).where(waits, seen.c.order_id.in_(ids)).limit(1) for ids in in_chunks(order_ids))
-    return any(connection.execute(one).first() for one in some)
 
 
 def accept_missing(connection: Connection) -> int:

@@ -122,7 +122,10 @@ def test_a_kept_connection_that_is_cut_before_an_answer_is_in_doubt(stub: Stub) 
         (lambda sock: sock.sendall(b"HTTP/1.1 200 OK\r\nContent-"), "does not say"),
         (lambda sock: sock.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"success": true'), "broke off"),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnot hex\r\n", "broke off"),
-        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\n" + b"x" * 99, "broke off"),
+        (
+            lambda sock: sock.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\n" + b"x" * 99),
+            "broke off",
+        ),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n" + b"x" * 999_999, "longer than 64 KiB"),
         (reply(200, b'{"success": true' + b" " * 65_536 + b"}"), "longer than 64 KiB"),
         (lambda sock: sock.sendall(b"HTTP/1.0 200 OK\r\n\r\n" + b"x" * 999_999), "longer than 64 KiB"),
