@@ -118,6 +118,7 @@ class Database:
                 pool_timeout=CONNECT_SECONDS,
                 pool_pre_ping=True,
                 pool_recycle=dialect.recycle_seconds,
+                pool_reset_on_return=None,  # `_roll_back` did: a second one, if it is cut then, is logged by the pool
                 hide_parameters=True,
             )
         except (KeyError, ArgumentError, ValueError) as error:
