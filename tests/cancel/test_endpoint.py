@@ -174,7 +174,7 @@ HUGE = st.integers(1, 6000).map(lambda digits: b'{"id":' + b"9" * digits + b"}")
 BODIES = st.one_of(WHOLE, CODED, TWICE, DEEP, HUGE, st.binary(max_size=200))
 
 
-@settings(max_examples=2000, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=1000, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     body=BODIES,
     chunked=st.booleans(),

@@ -217,5 +217,5 @@ class Daemon(RuleBasedStateMachine):
 
 TestDaemon = Daemon.TestCase
 TestDaemon.settings = settings(
-    max_examples=5 * settings().max_examples, stateful_step_count=20, suppress_health_check=list(HealthCheck)
+    max_examples=4 * settings().max_examples, stateful_step_count=20, suppress_health_check=list(HealthCheck)
 )
