@@ -118,23 +118,20 @@ class Poller:
         return self._noted("full", self._compare_all, now)
 
     def _poll(self, now: datetime) -> PollResult:
-        cursor = self.state.cursor()
-        if cursor is None or self.state.baseline() is None or not self.source.has_cursor():
+        before = self.state.columns_from()
+        cursor = self._to_follow_from()
+        if cursor is None or self._redefined(before):
             return self._compare_all(now)
-        redefined = self._redefined()
-        followed = self._follow(cursor, now, redefined)
-        if not redefined:
-            self._note_columns()
-            return followed
-        compared = self._compare_all(now)  # behind it, for it may take long
-        compared.found.update(followed.found)
-        compared.held += followed.held
-        return compared
+        result = self._follow(cursor, self._stager("incremental", self.state.baseline(), now))
+        self._note_columns(before)
+        return result
 
-    def _follow(self, cursor: str, now: datetime, redefined: frozenset[str]) -> PollResult:
-        # What a version that noted nothing took columns from is most likely the same place: what has changed is news.
-        unsure = self.state.columns_from() is None
-        stager = self._stager("incremental", self.state.baseline(), now, redefined, adopt_only_old=unsure)
+    def _to_follow_from(self) -> str | None:
+        """The cursor; None: all orders are to be compared."""
+        cursor = self.state.cursor()
+        return cursor if cursor is not None and self.state.baseline() is not None and self.source.has_cursor() else None
+
+    def _follow(self, cursor: str, stager: Stager) -> PollResult:
         for page in self.source.changed(cursor):
             stager.result.rows += len(page.orders) + len(page.skipped)
             stager.result.note_skipped(page.skipped)
@@ -146,14 +143,16 @@ class Poller:
         return stager.result
 
     def _compare_all(self, now: datetime) -> PollResult:
+        before = self.state.columns_from()
+        redefined = self._redefined(before)
+        followed = self._follow_first(now, redefined, unsure=before is None)
         baseline = self.state.baseline()
         follows = self.source.has_cursor()
         whole = self.source.scans_whole or baseline is None or (follows and self.state.cursor() is None)
-        redefined = self._redefined()
         stager = self._stager("full", baseline, now, redefined)
         compare = FullCompare(self.source, self.state, stager, self.progress, whole=whole)
         if not compare.run():
-            stager.result.rows = 0
+            stager.result.read_again()
             compare = FullCompare(self.source, self.state, stager, self.progress, whole=True)
             compare.run()
         newest = compare.newest()
@@ -164,10 +163,22 @@ class Poller:
             stager.result.baseline = True
         self._look_again(stager, compared=True)
         stager.finish()
-        if redefined and self.state.columns_from() is not None:
-            stager.result.redefined = sorted(redefined)
-        self._note_columns()
+        self._note_columns(before)
+        stager.result.redefined = sorted(redefined) if before is not None else ()
+        if followed:
+            stager.result.found.update(followed.found)
+            stager.result.held += followed.held
         return stager.result
+
+    def _follow_first(self, now: datetime, redefined: frozenset[str], *, unsure: bool) -> PollResult | None:
+        """What the cursor shows is not to wait until all orders were compared, for that may take long. Statuses in
+        other words are: they are counted together. `unsure`: most likely the columns come from where they came before,
+        so what a row shows that was changed since is news."""
+        cursor = self._to_follow_from()
+        if cursor is None or not redefined or "status" in redefined:
+            return None
+        stager = self._stager("incremental", self.state.baseline(), now, redefined, adopt_only_old=unsure)
+        return self._follow(cursor, stager)
 
     def _look_again(self, stager: Stager, *, compared: bool = False) -> None:
         """Compare the orders that a poll is to look at whatever the shop's cursor says. `compared`: they were, as all
@@ -178,16 +189,14 @@ class Poller:
         if settled := {*orders} - stager.put_off:
             self.state.looked_at(settled, stager.now)
 
-    def _redefined(self) -> frozenset[str]:
+    def _redefined(self, before: Mapping[str, str] | None) -> frozenset[str]:
         """Columns that come from elsewhere than before. What a version that noted nothing took them from is not known:
         they may, but for the status, whose changes since then are not to be lost."""
-        before = self.state.columns_from()
         known = {"status": self.columns.get("status")} if before is None else before
         return frozenset(column for column, definition in self.columns.items() if known.get(column) != definition)
 
-    def _note_columns(self) -> None:
+    def _note_columns(self, before: Mapping[str, str] | None) -> None:
         """One that is not given now may be given again as it was."""
-        before = self.state.columns_from()
         if before != (columns := {**(before or {}), **self.columns}):
             self.state.columns_are_from(columns)
 
@@ -196,7 +205,7 @@ class Poller:
         kind: PollKind,
         baseline: Baseline | None,
         now: datetime,
-        redefined: frozenset[str],
+        redefined: frozenset[str] = frozenset(),
         *,
         adopt_only_old: bool = False,
     ) -> Stager:

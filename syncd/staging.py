@@ -102,6 +102,13 @@ class PollResult:
 
     SKIPPED_ROWS_KEPT: ClassVar = 20
 
+    def read_again(self) -> None:
+        """All rows are read once more: forget what was counted of them. What was found is on disk, and stays."""
+        self.rows = self.dropped_from = 0
+        self.skipped_rows = []
+        for counted in (self.skipped, self.dropped, self.dropped_examples):
+            counted.clear()
+
     def note_skipped(self, skipped: Sequence[Skipped]) -> None:
         self.skipped.update(row.reason for row in skipped)
         self.skipped_rows += skipped[: self.SKIPPED_ROWS_KEPT - len(self.skipped_rows)]

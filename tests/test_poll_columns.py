@@ -47,7 +47,7 @@ class Shop:
             f"INSERT INTO o (id, {', '.join(row)}) VALUES (?{', ?' * len(row)})", [order_id, *row.values()]
         )
 
-    def poll(self, query: str = QUERY) -> PollResult:
+    def poll(self, query: str = QUERY, *, full: bool = False) -> PollResult:
         self.at += MINUTE
         source = DatabaseSource(
             url=self.url,
@@ -66,7 +66,7 @@ class Shop:
             poller = Poller(
                 source, self.state, lambda _status: "push", self.max_changes, self.lookback, columns=columns
             )
-            return poller.poll(self.at)
+            return (poller.reconcile if full else poller.poll)(self.at)
 
     def told(self) -> list[tuple[str, str, Payment | None]]:
         """What is sent now, and taken."""
@@ -240,3 +240,29 @@ def test_a_column_that_was_away_for_a_while_is_followed(shop: Shop) -> None:
     shop.order("A1", no="T2")
     assert shop.poll().redefined == ()
     assert shop.told() == [("A1", "new", None)]
+
+
+def test_statuses_in_other_words_are_counted_together(shop: Shop) -> None:
+    """Those that the lookback shows too: eight here, and eight behind it."""
+    for number in range(6):
+        shop.order(f"old{number}")
+    shop.at += timedelta(hours=1)
+    for number in range(8):
+        shop.order(f"new{number}")
+    shop.poll()
+    shop.told()
+    assert shop.poll(OTHER_STATUSES).held == 16
+    assert shop.told() == []
+
+
+def test_a_full_compare_after_an_upgrade_tells_what_changed(shop: Shop) -> None:
+    shop.order("A1", paid=0, pay=None)
+    shop.poll()
+    shop.poll()
+    shop.told()
+    with shop.state.write() as connection:
+        connection.execute(text("DELETE FROM facts WHERE name = 'columns'"))
+    shop.at += timedelta(hours=1)
+    shop.order("A1", paid=1, pay="p8")
+    shop.poll(full=True)
+    assert shop.told() == [("A1", "new", Payment(paid=True, payment_id="p8"))]
