@@ -43,7 +43,7 @@ class CancelError(SyncdError):
 
 
 class PushError(SyncdError):
-    """A push did not end in a success. The fields say what to do next; see `syncd.backoff`.
+    """A push did not end in a success. The fields say what to do next; see `pipeline.backoff`.
 
     refused           IMSHOP answered in its protocol that it will not take this change
     pauses_delivery   a reason (`unauthorized`, `unreachable`, `tls`, `redirect`): no push can succeed now

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, TextIO
 
-from syncd.printable import json_text, printable
 from syncd.redact import without_phones
+from syncd.text import json_text, printable
 
 EVENTS_A_MINUTE = 20
 NEWS_A_DAY = 2000

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus, unquote
 
-from syncd.printable import json_text, printable
+from syncd.text import json_text, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

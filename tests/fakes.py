@@ -10,7 +10,7 @@ from typing import Any
 
 from syncd.errors import PushError, SourceError
 from syncd.model import Answer, Identified, Order, Page, Push, Skipped
-from syncd.segments import Row
+from syncd.pipeline.segments import Row
 from tests.made import NOON
 
 LOOKBACK = timedelta(minutes=5)
@@ -18,7 +18,7 @@ LOOKBACK = timedelta(minutes=5)
 
 @dataclass
 class FakeShop:
-    """Satisfies `syncd.poll.Source`. `put` changes an order; `fail_after` so many pages or blocks were read."""
+    """Satisfies `pipeline.poll.Source`. `put` changes an order; `fail_after` so many pages or blocks were read."""
 
     now: datetime = NOON
     page: int = 100
@@ -110,7 +110,7 @@ class FakeShop:
 
 @dataclass
 class FakeScan:
-    """Satisfies `syncd.reconcile.Scan`."""
+    """Satisfies `pipeline.full_compare.Scan`."""
 
     shop: FakeShop
     whole: bool
@@ -148,7 +148,7 @@ Behaviour = Callable[[Push], None]
 
 
 class FakeImshop:
-    """Satisfies `syncd.deliver.Pusher`. `behave` may raise what a push raises; `told` is what it took, in order."""
+    """Satisfies `pipeline.deliver.Pusher`. `behave` may raise what a push raises; `told` is what it took, in order."""
 
     def __init__(self) -> None:
         self.behave: Behaviour = lambda _push: None

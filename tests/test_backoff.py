@@ -9,8 +9,8 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncd.backoff import LONGEST_DELAY, LONGEST_PROBE, REFUSAL_DELAYS, Next, after_failure, probe_after
 from syncd.errors import PushError
+from syncd.pipeline.backoff import LONGEST_DELAY, LONGEST_PROBE, REFUSAL_DELAYS, Next, after_failure, probe_after
 from tests.made import NOON, push
 
 DAY = timedelta(hours=24)

@@ -7,9 +7,9 @@ from threading import Event
 
 import pytest
 
-from syncd.bounded import Bounded, BusyError, ThreadError, start_thread
 from syncd.cancel.shop import within
 from syncd.cli import main
+from syncd.deadline import Bounded, BusyError, ThreadError, start_thread
 from syncd.errors import CancelError
 
 PATIENT = 20.0
@@ -69,7 +69,7 @@ def test_at_the_command_line_it_is_one_line(
     def command(**_: object) -> None:
         no_threads(threading.current_thread())
 
-    monkeypatch.setattr("syncd.cli.group.syncd", command)
+    monkeypatch.setattr("syncd.cli.commands.syncd", command)
     monkeypatch.setattr("sys.stdout.reconfigure", lambda **_: None, raising=False)
     with pytest.raises(SystemExit) as ended:
         main()

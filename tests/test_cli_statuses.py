@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from syncd.cli.group import syncd
+from syncd.cli.commands import syncd
 from syncd.errors import SourceError
 from tests.servers import execute
 

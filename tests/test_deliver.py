@@ -12,12 +12,12 @@ from random import Random
 
 import pytest
 
-from syncd.deliver import SENT_WITHIN, Clocks, Deliverer, Limits, Outbox
-from syncd.diff import Policy, diff
 from syncd.errors import StateError
 from syncd.model import Order, Outcome, Pause, Push
+from syncd.pipeline.deliver import SENT_WITHIN, Clocks, Deliverer, Limits, Outbox
+from syncd.pipeline.diff import Policy, diff
+from syncd.pipeline.statuses_file import Status, Statuses
 from syncd.state import ChangeView, State
-from syncd.statuses import Status, Statuses
 from tests.fakes import FakeImshop, busy, refused, silent, unauthorized
 from tests.made import NOON
 from tests.state.made import take

@@ -21,11 +21,10 @@ from random import Random
 import pytest
 import requests
 
-from syncd.cli.demo_screen import Screen
+from syncd.cli.demo_command import Screen
 from syncd.demo import Figures
-from syncd.demo.ear import FIRST_MISHAP, MISHAPS, Ear, Heard, Mishaps
-from syncd.demo.life import STATUSES, ShopOrder, move_on, place
-from syncd.demo.shop import ORDERS_AT_FIRST, QUERY, Shop
+from syncd.demo.imshop_side import FIRST_MISHAP, MISHAPS, Ear, Heard, Mishaps
+from syncd.demo.simulation import ORDERS_AT_FIRST, QUERY, STATUSES, Shop, ShopOrder, move_on, place
 from syncd.errors import SyncdError
 from syncd.sandbox import Received, Sandbox
 

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from syncd.diff import Policy, Verdict, diff
 from syncd.model import Change, Content, Decision, Dropped, Order, Seen
+from syncd.pipeline.diff import Policy, Verdict, diff
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 

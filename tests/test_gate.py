@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncd.errors import PushError
-from syncd.gate import SUSPECT_AFTER, Gate, Pace
+from syncd.pipeline.circuit_breaker import SUSPECT_AFTER, Gate, Pace
 from tests.made import NOON
 
 UNAUTHORIZED = PushError("401", answered=True, pauses_delivery="unauthorized")

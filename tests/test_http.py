@@ -14,7 +14,7 @@ import pytest
 from urllib3 import HTTPResponse
 
 from syncd.http.addresses import ascii_host, is_insecure_remote, is_this_machine, origin, shown
-from syncd.http.answers import (
+from syncd.http.bodies import (
     TooLongError,
     body_of,
     is_html,

@@ -13,14 +13,14 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from syncd.errors import StateError
-from syncd.health import Pulses
-from syncd.jobs import QUIET_SECONDS, Jobs, StopError
-from syncd.metrics import Metrics
 from syncd.model import CancelRequest
-from syncd.observe import Observer
-from syncd.poll import Poller
+from syncd.pipeline.poll import Poller
+from syncd.pipeline.statuses_file import StatusesFile
+from syncd.runtime.health import Pulses
+from syncd.runtime.jobs import QUIET_SECONDS, Jobs, StopError
+from syncd.runtime.metrics import Metrics
+from syncd.runtime.observer import Observer
 from syncd.state import State
-from syncd.statuses import StatusesFile
 from tests.fakes import LOOKBACK, FakeShop
 from tests.made import NOON
 

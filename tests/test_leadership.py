@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 
 from syncd.errors import LeaseLostError, StateError
-from syncd.leadership import Keeper, LeasedOutbox, kept
 from syncd.model import Outcome, Pause, Push
-from syncd.observe import Observer
+from syncd.pipeline.statuses_file import Statuses
+from syncd.runtime.leadership import Keeper, LeasedOutbox, kept
+from syncd.runtime.observer import Observer
 from syncd.state import State, open_state
 from syncd.state.lease import DURATION, RowLease
-from syncd.statuses import Statuses
 from tests.made import NOON
 from tests.state.made import decision, end_claims, outcome, stage, states
 

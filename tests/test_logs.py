@@ -16,9 +16,9 @@ import pytest
 from syncd import logs
 from syncd.logs import EVENTS_A_MINUTE, LONGEST_VALUE, fields
 from syncd.model import Answer, Outcome
-from syncd.observe import Observer
-from syncd.staging import PollResult
-from syncd.statuses import Statuses
+from syncd.pipeline.staging import PollResult
+from syncd.pipeline.statuses_file import Statuses
+from syncd.runtime.observer import Observer
 from tests.made import NOON, push
 
 

@@ -7,11 +7,11 @@ from datetime import timedelta
 
 import pytest
 
-from syncd.diff import Verdict
 from syncd.errors import SourceError, SyncdError
 from syncd.model import Dropped
-from syncd.poll import HISTORY_MARGIN, Poller
-from syncd.staging import PollResult
+from syncd.pipeline.diff import Verdict
+from syncd.pipeline.poll import HISTORY_MARGIN, Poller
+from syncd.pipeline.staging import PollResult
 from syncd.state import ChangeView, State
 from tests.fakes import LOOKBACK, FakeShop
 from tests.made import NOON

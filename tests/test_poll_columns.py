@@ -13,13 +13,12 @@ from sqlalchemy import text
 
 from syncd.errors import SourceError
 from syncd.model import Page, Payment
-from syncd.poll import Poller
+from syncd.pipeline.poll import Poller
+from syncd.pipeline.staging import PollResult
 from syncd.sources import DatabaseSource
 from syncd.sources.columns import NO_KEYS
-from syncd.sql import grammar_of
-from syncd.staging import PollResult
+from syncd.sql import grammar_of, selected
 from syncd.state import State
-from syncd.statement import selected
 from tests.made import NOON
 from tests.state.made import outcome, take, write_down
 

@@ -8,7 +8,7 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncd.printable import json_text, printable
+from syncd.text import json_text, printable
 
 STEERING = "\u202egnp\x9b31m\x1b[2J\x7f\u2066\u200f\u2028\ufeff\x00"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from syncd.model import CHANGE_STATES
-from syncd.web.words import RUSSIAN
+from syncd.web.translations import RUSSIAN
 from tests.test_readme import ROOT, quoted
 
 README = ROOT / "README.md"

@@ -9,12 +9,11 @@ from zlib import crc32
 
 import pytest
 
-from syncd import reconcile
 from syncd.errors import SourceError
 from syncd.model import Page
-from syncd.poll import Poller
-from syncd.reconcile import CONFIRMED_AT_ONCE, LOOKED_UP_AT_MOST
-from syncd.segments import CUT_EVERY
+from syncd.pipeline.full_compare import CONFIRMED_AT_ONCE, LOOKED_UP_AT_MOST
+from syncd.pipeline.poll import Poller
+from syncd.pipeline.segments import CUT_EVERY
 from syncd.state import State
 from tests.fakes import LOOKBACK, FakeShop
 
@@ -123,7 +122,7 @@ def test_an_order_that_a_scan_lost_is_looked_for_once_more_before_it_is_forgotte
 def test_if_very_many_are_gone_none_is_looked_for(
     poller: Poller, shop: FakeShop, memory: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reconcile, "LOOKED_AGAIN_AT_MOST", 2)
+    monkeypatch.setattr("syncd.pipeline.full_compare.LOOKED_AGAIN_AT_MOST", 2)
     shop.slipped = {"00100", "01234", "02999"}
     assert poller.reconcile(shop.now).missing == 3
     assert memory.tracked() == ORDERS - 3

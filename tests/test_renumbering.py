@@ -9,8 +9,8 @@ from datetime import timedelta
 import pytest
 
 from syncd.model import CancelDecision, CancelRequest
-from syncd.poll import Poller
-from syncd.staging import Stager
+from syncd.pipeline.poll import Poller
+from syncd.pipeline.staging import Stager
 from syncd.state import State
 from tests.fakes import LOOKBACK, FakeShop
 from tests.state.made import deliver, the

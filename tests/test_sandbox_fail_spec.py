@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from syncd.sandbox import FAIL_HELP, Failure, Rule, by_chance, parse_fail
-from syncd.sandbox.fail_spec import KINDS, OPTIONS
+from syncd.sandbox.failures import KINDS, OPTIONS
 
 
 def test_a_spec_gives_each_kind_its_share_and_options() -> None:

@@ -17,10 +17,10 @@ from apscheduler.triggers.base import BaseTrigger
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncd.health import Pulses
-from syncd.jobs import Jobs
-from syncd.schedule import Every, OnCron, Schedule
-from syncd.settings.shape import Poll
+from syncd.runtime.health import Pulses
+from syncd.runtime.jobs import Jobs
+from syncd.runtime.schedule import Every, OnCron, Schedule
+from syncd.settings.model import Poll
 from syncd.state import State, open_state
 from tests.made import NOON
 

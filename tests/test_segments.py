@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncd.segments import CUT_EVERY, LONGEST, TAIL, Row, Segment, segments
+from syncd.pipeline.segments import CUT_EVERY, LONGEST, TAIL, Row, Segment, segments
 
 ROWS: list[Row] = [(f"{number:08d}", "new", None) for number in range(5000)]
 
@@ -84,7 +84,7 @@ def test_no_rows_give_no_segments() -> None:
 
 def test_another_process_gives_the_same_digests() -> None:
     code = (
-        "from syncd.segments import segments\n"
+        "from syncd.pipeline.segments import segments\n"
         "rows = [(f'{n:08d}', 'new', None) for n in range(5000)]\n"
         "print([s.digest.hex() for s in segments([rows], 3)])"
     )

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import make_url
 
 from syncd.settings import urls
-from syncd.settings.arguments import DRIVERS, PSYCOPG, PYMYSQL, check_arguments
+from syncd.settings.url_arguments import DRIVERS, PSYCOPG, PYMYSQL, check_arguments
 from tests.test_settings import faults, loaded
 
 MYSQL, POSTGRESQL = "mysql://u@h/x?", "postgresql://u@h/x?"

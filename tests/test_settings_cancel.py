@@ -8,7 +8,7 @@ import pytest
 
 from syncd.errors import SettingsError
 from syncd.settings import Loaded, load, masked
-from syncd.settings.cancel import Cancel
+from syncd.settings.cancel_settings import Cancel
 
 NEEDED = {
     "SYNCD_IMSHOP__URL": "https://imshop.example/token",

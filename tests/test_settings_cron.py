@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncd.schedule import OnCron
+from syncd.runtime.schedule import OnCron
 from syncd.settings import cron
 
 DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")

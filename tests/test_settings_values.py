@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from syncd.http.addresses import is_insecure_remote
 from syncd.redact import Redactor
 from syncd.settings import urls, values
-from syncd.settings.cancel import call_url, mask_call_url
+from syncd.settings.cancel_settings import call_url, mask_call_url
 from syncd.sql import GRAMMARS
 
 MARIADB = GRAMMARS["mysql"]

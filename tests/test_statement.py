@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from syncd.sql import GRAMMARS
-from syncd.statement import Comparison, comparisons, selected
+from syncd.sql import GRAMMARS, Comparison, comparisons, selected
 
 MARIADB, POSTGRESQL, SQLITE = (GRAMMARS[name] for name in ("mysql", "postgresql", "sqlite"))
 SET = "SET state = 'cancelled', changed = now()"

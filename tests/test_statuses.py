@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from syncd.errors import SettingsError
-from syncd.statuses import Status, Statuses, StatusesFile, load
+from syncd.pipeline.statuses_file import Status, Statuses, StatusesFile, load
 
 FILE = """
 unknown = "hold"

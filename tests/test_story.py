@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from threading import Event
 
 from syncd.errors import SourceError
+from syncd.explain import BoundedLook, Explained, InShop, in_the_shop
 from syncd.model import Order, Page, Skipped
 from syncd.state import State, Story
-from syncd.story import BoundedLook, Explained, InShop, in_the_shop
 from tests.state.made import decision, stage
 
 ORDER = Order("7", {"status": "packed"})

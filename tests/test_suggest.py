@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from syncd.statuses import IMSHOP_STATUSES
-from syncd.suggest import _SIGNS, suggestion
+from syncd.imshop.status_mapping import _SIGNS, suggestion
+from syncd.pipeline.statuses_file import IMSHOP_STATUSES
 
 NAMES = {
     "placed": (

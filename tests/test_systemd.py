@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from syncd.health import Pulses
 from syncd.model import Pause
-from syncd.observe import Observer
-from syncd.statuses import Statuses
-from syncd.systemd import Manager
+from syncd.pipeline.statuses_file import Statuses
+from syncd.runtime.health import Pulses
+from syncd.runtime.observer import Observer
+from syncd.runtime.service_manager import Manager
 from tests.made import NOON
 
 PID = 42

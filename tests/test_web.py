@@ -21,16 +21,15 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
 from syncd.errors import SettingsError, StateError
-from syncd.health import ClockWatch, Pulses
-from syncd.metrics import Metrics, StateCollector, standard_registry
 from syncd.model import Answer, Outcome, Pause
-from syncd.observe import Observer
-from syncd.staging import PollResult
+from syncd.pipeline.staging import PollResult
+from syncd.pipeline.statuses_file import Status, Statuses
+from syncd.runtime.health import ClockWatch, Pulses, as_json, not_ready
+from syncd.runtime.metrics import Metrics, StateCollector, standard_registry
+from syncd.runtime.observer import Observer
 from syncd.state import State, Summary
-from syncd.status import as_json, not_ready
-from syncd.statuses import Status, Statuses
 from syncd.web import HttpServer, Views, create_app
-from syncd.web.server import CONNECTIONS
+from syncd.web.wsgi_server import CONNECTIONS
 from tests.made import NOON, push
 
 
@@ -340,7 +339,7 @@ def drip(port: int) -> socket.socket:
 def test_a_request_that_never_ends_is_given_up_however_steadily_it_comes(
     server: int, monkeypatch: pytest.MonkeyPatch, begin: bytes, then: bytes
 ) -> None:
-    monkeypatch.setattr("syncd.web.server.REQUEST_SECONDS", 1.0)
+    monkeypatch.setattr("syncd.web.wsgi_server.REQUEST_SECONDS", 1.0)
     with socket.create_connection(("127.0.0.1", server), timeout=20) as connection:
         connection.sendall(begin)
         with suppress(OSError):  # it was given up
@@ -351,7 +350,7 @@ def test_a_request_that_never_ends_is_given_up_however_steadily_it_comes(
 
 
 def test_an_answer_that_nobody_fetches_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("syncd.web.server.ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr("syncd.web.wsgi_server.ANSWER_SECONDS", 0.5)
     port = free_port()
     long = Views(CollectorRegistry(), dict, list, lambda: {"a": "x" * 10_000_000})
     server = HttpServer(create_app(long), "127.0.0.1", port)
@@ -380,7 +379,7 @@ def test_connections_that_drip_shut_nobody_out(server: int) -> None:
 def test_a_connection_that_is_used_again_gets_a_new_time_for_each_request(
     server: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("syncd.web.server.REQUEST_SECONDS", 1.0)
+    monkeypatch.setattr("syncd.web.wsgi_server.REQUEST_SECONDS", 1.0)
     with closing(http.client.HTTPConnection("127.0.0.1", server, timeout=20)) as connection:
         for _ in range(4):
             connection.request("GET", "/healthz")

@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from syncd.model import Outcome
-from syncd.poll import Poller
+from syncd.pipeline.poll import Poller
 from syncd.state import State
 from tests.fakes import LOOKBACK, FakeShop
 

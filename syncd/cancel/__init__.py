@@ -10,9 +10,8 @@ START with `desk.py`. What a way of cancelling is, and what ends it when it hang
 from syncd.cancel.by_command import CommandShop
 from syncd.cancel.by_http import HttpCall, HttpShop
 from syncd.cancel.by_sql import SqlShop
-from syncd.cancel.desk import Desk
-from syncd.cancel.present import Present
 from syncd.cancel.protocol import MalformedError, answer, asked_in, key_in, parsed
+from syncd.cancel.service import Desk, Present
 from syncd.cancel.shop import Shop
 
 __all__ = [

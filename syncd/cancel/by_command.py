@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from tempfile import TemporaryFile
 from typing import IO
 
+from syncd.cancel.protocol import for_the_buyer, one_line
 from syncd.cancel.shop import values_of
-from syncd.cancel.words import for_the_buyer, one_line
 from syncd.errors import CancelError
 from syncd.logs import fields
 from syncd.model import CancelDecision, Cancellation

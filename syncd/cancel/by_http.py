@@ -26,11 +26,11 @@ from jmespath.exceptions import JMESPathError
 from requests.utils import select_proxy
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
 
+from syncd.cancel.protocol import for_the_buyer, one_line
 from syncd.cancel.shop import NO_SUCH_ORDER, known, unnamed, values_of
-from syncd.cancel.words import for_the_buyer, one_line
 from syncd.errors import CancelError
 from syncd.http.addresses import authorization, without_login
-from syncd.http.answers import TooLongError, body_of, is_html, json_of, text_of, words_of
+from syncd.http.bodies import TooLongError, body_of, is_html, json_of, text_of, words_of
 from syncd.http.connections import Way, causes, new_session, root_cause, send
 from syncd.logs import fields
 from syncd.model import CancelDecision, Cancellation

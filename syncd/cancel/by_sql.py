@@ -19,9 +19,8 @@ from syncd.cancel.shop import NO_SUCH_ORDER, known, unnamed, values_of
 from syncd.errors import CancelError
 from syncd.model import CancelDecision, Cancellation
 from syncd.sources.columns import readable
-from syncd.sources.dialects import DIALECTS
-from syncd.sql import grammar_of
-from syncd.statement import Comparison, comparisons
+from syncd.sources.database.dialects import DIALECTS
+from syncd.sql import Comparison, comparisons, grammar_of
 from syncd.templates import NAMES
 
 _RECYCLE_SECONDS = 1800

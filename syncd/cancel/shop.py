@@ -6,8 +6,8 @@ import logging
 from collections.abc import Callable, Collection, Mapping
 from typing import Protocol, TypeVar
 
-from syncd.bounded import BusyError, ThreadError, wait_for
-from syncd.cancel.words import NOT_KNOWN
+from syncd.cancel.protocol import NOT_KNOWN
+from syncd.deadline import BusyError, ThreadError, wait_for
 from syncd.errors import CancelError
 from syncd.model import CancelDecision, Cancellation
 

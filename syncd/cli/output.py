@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from syncd.printable import json_text, printable
 from syncd.settings.values import duration
+from syncd.text import json_text, printable
 
 WIDE = 10_000  # columns where nobody looks: lines that are piped are not cut
 COLOURS = {

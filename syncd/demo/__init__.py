@@ -6,7 +6,7 @@
 The demo needs no hook in the daemon: what is shown is what IMSHOP heard, next to what the shop knows.
 """
 
-from syncd.demo.ear import Heard
-from syncd.demo.stage import Demo, Figures, staged
+from syncd.demo.demo import Demo, Figures, staged
+from syncd.demo.imshop_side import Heard
 
 __all__ = ["Demo", "Figures", "Heard", "staged"]

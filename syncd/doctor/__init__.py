@@ -4,6 +4,6 @@ examination ──► bounded ──► configuration, shop (samples, timing), m
 """
 
 from syncd.doctor.examination import examine
-from syncd.doctor.finding import Area, Finding, Level
+from syncd.doctor.findings import Area, Finding, Level
 
 __all__ = ["Area", "Finding", "Level", "examine"]

@@ -7,38 +7,33 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import datetime
 
-from syncd import compose
-from syncd.doctor.address import examine_address
-from syncd.doctor.api import ApiExamination
-from syncd.doctor.bounded import Check, bounded
-from syncd.doctor.cancelling import CancellingExamination
-from syncd.doctor.configuration import examine_settings
-from syncd.doctor.disk import examine_disk
-from syncd.doctor.endpoint import examine_endpoint
-from syncd.doctor.finding import Finding, fault
-from syncd.doctor.memory import daemon_runs, examine_file, examine_state, observations
-from syncd.doctor.shop import ShopExamination
+from syncd.doctor.api_checks import ApiExamination
+from syncd.doctor.cancel_checks import CancellingExamination
+from syncd.doctor.database_checks import ShopExamination
+from syncd.doctor.findings import Check, Finding, bounded, fault
+from syncd.doctor.host_checks import examine_address, examine_disk, examine_endpoint, examine_settings
+from syncd.doctor.state_checks import daemon_runs, examine_file, examine_state, observations, state_file
 from syncd.errors import SourceError
 from syncd.imshop import Imshop
 from syncd.model import Push
+from syncd.pipeline.statuses_file import Statuses, StatusesFile
+from syncd.runtime import composition
 from syncd.settings import Loaded, Settings, presets
 from syncd.sources import ApiSource
-from syncd.state.look import state_file
-from syncd.statuses import Statuses, StatusesFile
 
 CHECK_SECONDS = 10.0
 SAMPLED = 200
 
 
 def examine(
-    loaded: Loaded, now: Callable[[], datetime] = compose.now, seconds: float = CHECK_SECONDS
+    loaded: Loaded, now: Callable[[], datetime] = composition.now, seconds: float = CHECK_SECONDS
 ) -> Iterator[Finding]:
     """Try everything; each check takes `seconds` at most. Nothing is changed, made or pushed.
 
     Raises SettingsError at once, before the first finding, if the configuration cannot be used.
     """
     statuses = StatusesFile(loaded.settings.statuses.file).now
-    endpoint = compose.imshop(loaded.settings)
+    endpoint = composition.imshop(loaded.settings)
     return _findings(loaded, statuses, endpoint, now, seconds)
 
 
@@ -65,8 +60,8 @@ def _examination(
     loaded: Loaded, statuses: Statuses, body: Callable[[Push], bytes], now: Callable[[], datetime]
 ) -> ShopExamination | ApiExamination:
     settings = loaded.settings
-    shop = compose.source(settings)
-    state, redact = settings.state.url.get_secret_value(), compose.redactor(settings)
+    shop = composition.source(settings)
+    state, redact = settings.state.url.get_secret_value(), composition.redactor(settings)
     observed = lambda: observations(state, redact, settings.poll.interval)  # noqa: E731
     if isinstance(shop, ApiSource):
         return ApiExamination(shop, statuses, body, now, observed)
@@ -85,7 +80,7 @@ def _shop(shop: ShopExamination | ApiExamination, seconds: float) -> Iterator[Fi
 
 
 def _others(settings: Settings, endpoint: Imshop, now: Callable[[], datetime]) -> Iterator[Check]:
-    redact = compose.redactor(settings)
+    redact = composition.redactor(settings)
     state, imshop = settings.state.url.get_secret_value(), settings.imshop.url.get_secret_value()
     yield Check("state", "Can the state be used?", lambda: examine_state(state, redact))
     yield Check("state", "Is the state sound?", lambda: examine_file(state, redact))
@@ -101,10 +96,10 @@ def _cancelling(settings: Settings) -> Iterator[Finding]:
     to = settings.cancel
     url = to.database_url or settings.source.url
     with ExitStack() as stack:
-        shop = compose.cancelling_shop(settings)
+        shop = composition.cancelling_shop(settings)
         if shop is not None:
             stack.callback(shop.close)
-        source = compose.source(settings)
+        source = composition.source(settings)
         stack.callback(source.close)
         yield from CancellingExamination(
             shop=shop,

@@ -6,8 +6,8 @@ exchange.py      one POST over a kept-alive connection, bounded in time and size
 connections.py   what such a connection is, and what fails on it before anything is sent
 """
 
-from syncd.imshop.answers import MEANINGS, Meaning
-from syncd.imshop.client import Auth, Imshop, SendIdAs
 from syncd.imshop.exchange import Connected
+from syncd.imshop.meanings import MEANINGS, Meaning
+from syncd.imshop.push import Auth, Imshop, SendIdAs
 
 __all__ = ["MEANINGS", "Auth", "Connected", "Imshop", "Meaning", "SendIdAs"]

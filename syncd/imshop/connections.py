@@ -23,7 +23,7 @@ from urllib3.exceptions import HTTPError, SSLError
 
 from syncd.http import connections as http_connections
 from syncd.http.connections import BoundedResponse, Connection, SocketOptions, TlsConnection, root_cause
-from syncd.imshop.answers import TLS, UNREACHABLE, printable
+from syncd.imshop.meanings import TLS, UNREACHABLE, printable
 
 
 def certificate_ends(sock: object) -> datetime | None:

@@ -19,10 +19,10 @@ from urllib3.exceptions import HTTPError
 
 from syncd.errors import SettingsError
 from syncd.http.addresses import origin, shown
-from syncd.http.answers import TooLongError, is_packed, parts_of, text_of
+from syncd.http.bodies import TooLongError, is_packed, parts_of, text_of
 from syncd.http.connections import Way
-from syncd.imshop.answers import SILENT, TEXT_LIMIT, fields_of
 from syncd.imshop.connections import Adapter, Pool, TlsPool, certificate_ends, why
+from syncd.imshop.meanings import SILENT, TEXT_LIMIT, fields_of
 
 BODY_LIMIT = 64 * 1024
 

@@ -6,10 +6,9 @@ It is what a new installation is pointed at before IMSHOP hands out the URL, wha
 server of the project's own tests.
 """
 
-from syncd.sandbox.fail_spec import FAIL_HELP, parse_fail
-from syncd.sandbox.failures import Failure, Kind, Rule, by_chance
+from syncd.sandbox.failures import FAIL_HELP, Failure, Kind, Rule, by_chance, parse_fail
 from syncd.sandbox.ledger import Applied
-from syncd.sandbox.protocol import Received, Verdict
+from syncd.sandbox.rules import Received, Verdict
 from syncd.sandbox.server import Sandbox
 
 __all__ = [

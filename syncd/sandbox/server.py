@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
-from syncd.sandbox.acts import ELSEWHERE, Exchange, message, perform
+from syncd.sandbox.behaviour import ELSEWHERE, Exchange, message, perform
 from syncd.sandbox.failures import Failure
 from syncd.sandbox.ledger import Applied, Ledger
 from syncd.sandbox.listener import Listener
-from syncd.sandbox.protocol import PATH, Received, Verdict, judge, read, refusal
+from syncd.sandbox.rules import PATH, Received, Verdict, judge, read, refusal
 from syncd.sandbox.wire import Malformed, Request, Wire
 
 

@@ -13,9 +13,9 @@ from pydantic import BaseModel, SecretStr, ValidationError
 
 from syncd.errors import SettingsError
 from syncd.settings import places, presets, values
-from syncd.settings.group import EmptyMeansOff, Masked, Members
+from syncd.settings.model import Settings
 from syncd.settings.places import Found, Place
-from syncd.settings.shape import Settings
+from syncd.settings.values import EmptyMeansOff, Masked, Members
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from syncd.settings.arguments import check_arguments
+from syncd.settings.url_arguments import check_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,22 +1,28 @@
 """Text that a person wrote -> a value, or a ValueError whose text tells that person what to write instead.
 
 Pure but for `sql_file` and `readable_file`. None of these is for secrets: the messages repeat what was written.
+
+What the groups of settings share.
+
+A value's description states its unit and bounds for people; `config.example.env` repeats it, which a test holds.
+Field validators see only the fields above their own, so a field stands below those that it depends on. Unlike model
+validators they also run where another field of the group is at fault: every fault is told at once.
 """
 
 from __future__ import annotations
 
 import re
 import string
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, timedelta, timezone, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import PlainValidator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainValidator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from syncd.sql import Grammar
 
 T = TypeVar("T", timedelta, int, float)
@@ -155,3 +161,32 @@ def readable(path: Path) -> str:
         raise ValueError(f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise ValueError(f"{path} is not UTF-8; save it as UTF-8") from None
+
+
+class Group(BaseModel):
+    """Settings under one prefix. Immutable; a name that is no field is refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Masked:
+    """Marks a secret that may be shown in part: how."""
+
+    mask: Callable[[str], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """Marks a group whose names are a person's own. `named`: the name that one written in a variable stands for; in
+    JSON it is written as it is. `mask`: how the text of a name may be shown."""
+
+    named: Callable[[str], str]
+    mask: Callable[[str, str], str]
+
+
+class EmptyMeansOff:
+    """Marks a setting that may be set to nothing. For all others an empty value is as good as none."""
+
+
+Lower = BeforeValidator(str.lower)

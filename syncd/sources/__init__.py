@@ -3,8 +3,8 @@
 from typing import TypeAlias
 
 from syncd.sources.api import Api, ApiSource, StatusList
-from syncd.sources.database import DatabaseSource
-from syncd.sources.dictionary import StatusCount
+from syncd.sources.database.database_source import DatabaseSource
+from syncd.sources.database.status_dictionary import StatusCount
 
 Source: TypeAlias = DatabaseSource | ApiSource
 

@@ -18,9 +18,9 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
-from syncd.blanks import without_blanks
 from syncd.model import Content, Dropped, Identified, Order, Page, Skipped
 from syncd.sources.timestamps import EPOCH, instant, moment
+from syncd.text import without_blanks
 
 REQUIRED = ("order_id", "status")
 CURSORS = ("sequence", "updated_at")

@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal, InvalidOperation
 from typing import TypeAlias
 
-from syncd.blanks import without_blanks
+from syncd.text import without_blanks
 
 Raw: TypeAlias = str | int | float | Decimal | datetime | date
 

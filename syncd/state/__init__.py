@@ -18,21 +18,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from syncd.state.cancellations import CancellationsPart
-from syncd.state.compare import ComparePart
 from syncd.state.engine import WAIT_SECONDS, connect, connect_for_lease, place, sqlite_file, wall_clock
-from syncd.state.filelease import FileLease
-from syncd.state.holds import HoldsPart
-from syncd.state.lately import LatelyPart
-from syncd.state.lease import Lease, RowLease, boottime
+from syncd.state.inbox import CancellationsPart
+from syncd.state.lease import FileLease, Lease, RowLease, boottime
 from syncd.state.migrate import bring_up_to_date
+from syncd.state.operator_actions import RemediesPart
 from syncd.state.outbox import OutboxPart
-from syncd.state.polls import PollsPart
-from syncd.state.remedies import RemediesPart
-from syncd.state.reports import ReportsPart
-from syncd.state.retention import RetentionPart
-from syncd.state.seen import SeenPart
-from syncd.state.views import (
+from syncd.state.polls import ComparePart, HoldsPart, PollsPart
+from syncd.state.read_models import (
     AttemptView,
     ChangeView,
     OperatorResult,
@@ -46,6 +39,9 @@ from syncd.state.views import (
     Summary,
     Told,
 )
+from syncd.state.reports import LatelyPart, ReportsPart
+from syncd.state.retention import RetentionPart
+from syncd.state.seen import SeenPart
 
 __all__ = [
     "AttemptView",

@@ -18,7 +18,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from syncd.errors import StateError
-from syncd.state.tables import SQLITE_TIME, microseconds
+from syncd.state.schema import SQLITE_TIME, microseconds
 
 WAIT_SECONDS = 10.0
 STATEMENT_SECONDS = 60

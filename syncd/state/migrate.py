@@ -12,8 +12,8 @@ from sqlalchemy import Connection, inspect, text
 
 from syncd.errors import StateError
 from syncd.state.engine import no_state_yet
+from syncd.state.schema import metadata
 from syncd.state.store import Store
-from syncd.state.tables import metadata
 
 REVISIONS = ("0001", "cancellations", "shop_id", "waiting_by_order", "leases", "blanks", "unpaid")
 """All that this version knows, oldest first: to see that nothing is to be done, Alembic need not be asked."""

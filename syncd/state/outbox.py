@@ -14,11 +14,19 @@ from sqlalchemy import BigInteger, Connection, Engine, Row, and_, bindparam, fun
 
 from syncd.model import Outcome, Pause, Push
 from syncd.news import payment_of
-from syncd.state.facts import get_fact, pause_fact, put_fact
 from syncd.state.outcomes import drop_void, write_outcomes
-from syncd.state.store import Right, Store, in_chunks
-from syncd.state.tables import CLAIMED, DUE_SOMETIME, MICROSECOND, changes, database_time, from_now, seen
-from syncd.state.waiting import NEWER_GOES, end
+from syncd.state.schema import (
+    CLAIMED,
+    DUE_SOMETIME,
+    MICROSECOND,
+    NEWER_GOES,
+    changes,
+    database_time,
+    end,
+    from_now,
+    seen,
+)
+from syncd.state.store import Right, Store, get_fact, in_chunks, pause_fact, put_fact
 
 _SENT = {
     "id",
@@ -71,7 +79,7 @@ _SHARED = (
 
 
 class OutboxPart(Store):
-    """See `syncd.deliver.Outbox`. One delivery loop uses it."""
+    """See `pipeline.deliver.Outbox`. One delivery loop uses it."""
 
     def __init__(self, engine: Engine, place: str, redact: Callable[[str], str], wait_seconds: float) -> None:
         super().__init__(engine, place, redact, wait_seconds)

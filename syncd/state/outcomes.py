@@ -29,11 +29,23 @@ from sqlalchemy import (
 
 from syncd.model import Answer, ChangeState, Outcome, Push
 from syncd.news import is_news, known_after
-from syncd.state.facts import put_fact
-from syncd.state.seen import told_of
-from syncd.state.standing import outdate_told
-from syncd.state.tables import UNKNOWN, UNSENT, WAITING, attempts, canonical, changes, in_state, seen
-from syncd.state.waiting import NEWER_GOES, NEWER_WAITS, end, newer, newer_change
+from syncd.state.schema import (
+    NEWER_GOES,
+    NEWER_WAITS,
+    UNKNOWN,
+    UNSENT,
+    WAITING,
+    attempts,
+    canonical,
+    changes,
+    end,
+    in_state,
+    newer,
+    newer_change,
+    seen,
+)
+from syncd.state.seen import outdate_told, told_of
+from syncd.state.store import put_fact
 
 ATTEMPTS_KEPT = 20
 """Of one change, the newest."""

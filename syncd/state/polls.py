@@ -1,20 +1,34 @@
-"""Where polling stands: cursor, baseline, and how the last poll went."""
+"""Where polling stands: cursor, baseline, and how the last poll went.
+
+What a full compare keeps from one time to the next: digests of segments, and which compare saw which order.
+
+An order belongs to the segment it is marked with only if both carry the number of the same compare. So whoever leaves
+a segment, or vanishes from it, needs no mark of its own. A segment that lost its digest stays until the next compare
+starts: this one may have confirmed it, and its other orders are not missing.
+
+Changes that are held, and what lets them go: the end of their poll, a status that is listed now, an operator.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from typing import Any, Literal
 
-from syncd.model import Baseline
-from syncd.state.facts import get_fact, instant, put_fact
-from syncd.state.store import Store
-from syncd.state.views import PollView
+from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, insert, select, update
+
+from syncd.model import Baseline, Hold
+from syncd.state.identifiers import discard_parked
+from syncd.state.read_models import PollView, Released
+from syncd.state.schema import changes, end, held_as, let_go, seen, segments
+from syncd.state.seen import unsettled
+from syncd.state.store import Store, add_to_fact, all_facts, get_fact, in_chunks, instant, put_fact
 
 POLLS_KEPT = 10
 
 
 class PollsPart(Store):
-    """See `syncd.poll.PollState`."""
+    """See `pipeline.poll.PollState`."""
 
     def cursor(self) -> str | None:
         with self.read() as connection:
@@ -64,3 +78,175 @@ class PollsPart(Store):
         with self.read() as connection:
             polls = get_fact(connection, "polls") or []
         return [PollView(**{**poll, "at": datetime.fromisoformat(poll["at"])}) for poll in polls]
+
+
+MISSING_AT_MOST = 10
+"""One in so many tracked orders may go missing in one compare."""
+FEW_MISSING = 9
+"""And so many of a small shop's, whatever part of it they are: two archived orders of nine are no sign of a fault."""
+
+
+class ComparePart(Store):
+    """See `pipeline.full_compare.ScannedState`, and `pipeline.poll.PollState` for columns."""
+
+    def tracked(self) -> int:
+        with self.read() as connection:
+            return get_fact(connection, "tracked") or 0
+
+    def start_compare(self) -> int:
+        with self.write() as connection:
+            connection.execute(delete(segments).where(segments.c.digest.is_(None)))
+            return add_to_fact(connection, "compare", 1)
+
+    def columns_from(self) -> Mapping[str, str] | None:
+        with self.read() as connection:
+            columns: Mapping[str, str] | None = get_fact(connection, "columns")
+            return columns
+
+    def columns_are_from(self, definitions: Mapping[str, str]) -> None:
+        with self.write() as connection:
+            put_fact(connection, "columns", {**definitions})
+
+    def digests(self, keys: Sequence[int] | None = None) -> Mapping[int, tuple[bytes, int]]:
+        known = select(segments.c.segment, segments.c.digest, segments.c.orders).where(segments.c.digest.is_not(None))
+        if keys is not None:
+            known = known.where(segments.c.segment.in_(keys))
+        with self.read() as connection:
+            return {key: (digest, orders) for key, digest, orders in connection.execute(known)}
+
+    def confirm(self, keys: Sequence[int], compare: int) -> None:
+        with self.write() as connection:
+            confirmed = update(segments).where(segments.c.segment.in_(keys)).values(confirmed_in=compare)
+            connection.execute(confirmed)
+
+    def resegment(
+        self, key: int, order_ids: Sequence[str], digest: bytes | None, compare: int, since: datetime
+    ) -> None:
+        with self.write() as connection:
+            if digest is not None and unsettled(connection, order_ids, since):
+                digest = None
+            orders = 0
+            for ids in in_chunks(order_ids):
+                left = select(seen.c.segment).where(seen.c.order_id.in_(ids), seen.c.segment.is_not(None))
+                connection.execute(update(segments).where(segments.c.segment.in_(left)).values(digest=None))
+                joined = update(seen).where(seen.c.order_id.in_(ids)).values(segment=key, compared_in=compare)
+                orders += connection.execute(joined).rowcount
+            connection.execute(delete(segments).where(segments.c.segment == key))
+            formed = {"segment": key, "digest": digest, "orders": orders}
+            connection.execute(insert(segments), {**formed, "formed_in": compare, "confirmed_in": compare})
+
+    def unseen(self, compare: int, limit: int) -> Sequence[str]:
+        with self.read() as connection:
+            return [*connection.execute(select(seen.c.order_id).where(_unseen(compare)).limit(limit)).scalars()]
+
+    def miss(self, compare: int, now: datetime) -> int | None:
+        with self.write() as connection:
+            unseen = _unseen(compare)
+            missing = connection.execute(select(func.count()).select_from(seen).where(unseen)).scalar_one()
+            tracked, accepted = (get_fact(connection, name) or 0 for name in ("tracked", "accepted_missing"))
+            if missing > accepted and (missing == tracked or missing > accepted + _lightly(tracked)):
+                put_fact(connection, "refused_missing", {"compare": compare, "orders": missing})
+                return None
+            _forget_refusal(connection)
+            connection.execute(update(seen).where(unseen).values(missing_since=now))
+            discard_parked(connection, now)
+            unmet = (segments.c.formed_in != compare) & (segments.c.confirmed_in != compare)
+            connection.execute(delete(segments).where(unmet))
+            add_to_fact(connection, "tracked", -missing)
+            return missing
+
+    def all_seen(self) -> None:
+        with self.read() as connection:
+            if not (refused_missing(all_facts(connection)) or get_fact(connection, "accepted_missing")):
+                return
+        with self.write() as connection:
+            _forget_refusal(connection)
+
+
+def accept_missing(connection: Connection) -> int:
+    """Let the next compare forget as many orders as the last one refused to forget; returns how many that are."""
+    if orders := refused_missing(all_facts(connection)):
+        put_fact(connection, "accepted_missing", orders)
+    return orders
+
+
+def refused_missing(facts: Mapping[str, Any]) -> int:
+    """How many orders the last compare that came to its end refused to forget. One that runs now has not yet said."""
+    refused = facts.get("refused_missing")
+    return int(refused["orders"]) if refused else 0
+
+
+def _lightly(tracked: int) -> float:
+    """How many of the tracked orders may go missing at once without anybody being asked."""
+    return max(tracked / MISSING_AT_MOST, FEW_MISSING)
+
+
+def _forget_refusal(connection: Connection) -> None:
+    for name, nothing in (("refused_missing", None), ("accepted_missing", 0)):
+        if get_fact(connection, name):
+            put_fact(connection, name, nothing)
+
+
+def _unseen(compare: int) -> ColumnElement[bool]:
+    """The tracked orders that neither this compare saw itself nor any segment that it confirmed covers."""
+    covered = exists().where(
+        segments.c.segment == seen.c.segment,
+        segments.c.formed_in == seen.c.compared_in,
+        segments.c.confirmed_in == compare,
+    )
+    return and_(seen.c.missing_since.is_(None), seen.c.compared_in != compare, ~covered)
+
+
+class HoldsPart(Store):
+    """See `pipeline.staging.StagingState` and `pipeline.poll.PollState`."""
+
+    def is_counting(self) -> bool:
+        with self.read() as connection:
+            return _held(connection, "counting") > 0
+
+    def settle(self, max_changes: int, now: datetime) -> int:
+        with self.read() as connection:
+            if not _held(connection, "counting"):
+                return 0
+        with self.write() as connection:
+            counted = _held(connection, "counting")
+            if max_changes and counted > max_changes:
+                connection.execute(update(changes).where(held_as("counting")).values(hold="guard"))
+                return counted
+            let_go(connection, now, "counting")
+            return 0
+
+    def let_listed_go(
+        self, verdict: Callable[[str], Literal["push", "skip", "hold"]], max_changes: int, now: datetime
+    ) -> None:
+        with self.read() as connection:
+            if all(verdict(status) == "hold" for status in _unlisted(connection)):
+                return
+        with self.write() as connection:
+            statuses = _unlisted(connection)
+            for skipped in in_chunks(status for status in statuses if verdict(status) == "skip"):
+                end(connection, "discarded", now, held_as("status"), changes.c.status.in_(skipped))
+            pushed = [status for status in statuses if verdict(status) == "push"]
+            tripped = max_changes and sum(statuses[status] for status in pushed) > max_changes
+            for some in in_chunks(pushed):
+                listed = changes.c.status.in_(some)
+                if tripped:
+                    connection.execute(update(changes).where(held_as("status"), listed).values(hold="guard"))
+                else:
+                    let_go(connection, now, "status", listed)
+
+    def release(self, now: datetime) -> Released:
+        """An operator lets the guard's changes go. If the last full compare refused to forget orders, the next one
+        may forget that many."""
+        with self.write() as connection:
+            return Released(changes=let_go(connection, now, "guard"), missing=accept_missing(connection))
+
+
+def _held(connection: Connection, hold: Hold) -> int:
+    return connection.execute(select(func.count()).select_from(changes).where(held_as(hold))).scalar_one()
+
+
+def _unlisted(connection: Connection) -> dict[str, int]:
+    """How many changes wait for each status to be listed."""
+    counts = select(changes.c.status, func.count()).where(held_as("status")).group_by(changes.c.status)
+    return dict(connection.execute(counts).all())

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, exists, select
 
+from syncd.state.read_models import Pruned
+from syncd.state.schema import WAITING, attempts, cancellations, changes, former_numbers, in_state, seen
 from syncd.state.store import Store
-from syncd.state.tables import WAITING, attempts, cancellations, changes, former_numbers, in_state, seen
-from syncd.state.views import Pruned
 
 FORGOTTEN_AT_ONCE = 500
 _FINAL = in_state("delivered", "superseded", "refused", "dead", "discarded")

@@ -1,18 +1,77 @@
-"""Transactions on the state: any number that read, one at a time that writes."""
+"""Transactions on the state: any number that read, one at a time that writes.
+
+What a database's error means to the person who runs syncd: what happened, to which state, and what to do.
+
+Single values of the state, by name, as JSON.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
+from datetime import datetime
 from threading import Lock
-from typing import Protocol, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, bindparam, insert, select, text, update
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from syncd.errors import StateError
+from syncd.model import Pause
 from syncd.state.engine import HALF_DONE_SECONDS, Sockets
-from syncd.state.faults import EXPECTED, state_error
+from syncd.state.schema import facts
+
+EXPECTED = (DBAPIError, PoolTimeoutError)
+"""What a database can do to us. SQLAlchemy's other errors are mistakes of ours, and crash."""
+
+_ADVICE = (
+    ("database is locked", "is locked by another process; end that process, or wait until it is done"),
+    ("database table is locked", "is locked by another process; end that process, or wait until it is done"),
+    ("disk is full", "cannot be written, because the disk is full; free some space"),
+    ("attempt to write a readonly", "cannot be written; make the file, its directory and the disk writable"),
+    ("unable to open database file", "cannot be opened; let syncd's user read and write the file and its directory"),
+    ("file is not a database", "is not a SQLite database; name another file in SYNCD_STATE__URL, or restore a backup"),
+    ("is malformed", "is damaged; restore a backup, or move the file away to start over with a new baseline"),
+    ("authentication failed", "refuses the login; correct user and password in SYNCD_STATE__URL"),
+    ("no pg_hba.conf entry", "refuses the login; allow it in the server's pg_hba.conf"),
+    (" does not exist", "is not there; create the database and its user, or correct SYNCD_STATE__URL"),
+    ("disk I/O error", "cannot be read or written, because the disk fails or is full; look at the disk"),
+)
+"""By the error's text: SQLite has one code for several of these, and PostgreSQL gives none while connecting."""
+
+_SQLSTATES = {
+    "55P03": "is locked by another process; end that process, or wait until it is done",
+    "57014": "took too long to answer; look at the load of the PostgreSQL server",
+    "53100": "cannot be written, because the disk of the PostgreSQL server is full; free some space there",
+    "25006": "cannot be written, because that PostgreSQL server only reads; name the primary in SYNCD_STATE__URL",
+    "42501": "may not be used by this login; grant it all rights on the schema",
+    "42P07": "shares its schema with tables of the same names; give syncd a database or a schema of its own",
+}
+
+
+def state_error(error: SQLAlchemyError, place: str, redact: Callable[[str], str]) -> StateError:
+    """The error to raise instead. `place` names the state and holds no secret."""
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    text = (str(cause).strip() or type(cause).__name__).splitlines()[0]
+    return StateError(redact(f"the state {place} {_advice(error, cause, text)} ({text})"))
+
+
+def _advice(error: SQLAlchemyError, cause: BaseException, text: str) -> str:
+    sqlstate = getattr(cause, "sqlstate", None)
+    if sqlstate in _SQLSTATES:
+        return _SQLSTATES[sqlstate]
+    for sign, advice in _ADVICE:
+        if sign in text:
+            return advice
+    if isinstance(error, PoolTimeoutError):
+        return "is too busy; look at what keeps its connections"
+    if isinstance(error, DBAPIError) and (error.connection_invalidated or "connection" in text):
+        return "cannot be reached; see that the PostgreSQL server runs and that SYNCD_STATE__URL names it"
+    return "could not be read or written"
+
 
 IDS_AT_ONCE = 500
 LOCK_CLASS = 0x53594E43
@@ -118,3 +177,50 @@ def in_chunks(values: Iterable[T], size: int = IDS_AT_ONCE) -> Iterator[Sequence
     distinct = list(dict.fromkeys(values))
     for start in range(0, len(distinct), size):
         yield distinct[start : start + size]
+
+
+_GET = select(facts.c.value).where(facts.c.name == bindparam("fact"))
+_CHANGE = update(facts).where(facts.c.name == bindparam("fact"))
+_ALL = select(facts.c.name, facts.c.value)
+
+
+def get_fact(connection: Connection, name: str) -> Any:
+    """The value, or None where it was never put."""
+    value = connection.execute(_GET, {"fact": name}).scalar()
+    return None if value is None else json.loads(value)
+
+
+def put_fact(connection: Connection, name: str, value: object) -> None:
+    """Only within a transaction that writes."""
+    text = json.dumps(value)
+    if not connection.execute(_CHANGE, {"fact": name, "value": text}).rowcount:
+        connection.execute(insert(facts), {"name": name, "value": text})
+
+
+def all_facts(connection: Connection) -> dict[str, Any]:
+    return {name: json.loads(value) for name, value in connection.execute(_ALL)}
+
+
+def add_to_fact(connection: Connection, name: str, amount: int) -> int:
+    """Returns the new value; a number that was never put is 0."""
+    value = int(get_fact(connection, name) or 0) + amount
+    if amount:
+        put_fact(connection, name, value)
+    return value
+
+
+def instant(text: str | None) -> datetime | None:
+    """A datetime as a fact holds it."""
+    return None if text is None else datetime.fromisoformat(text)
+
+
+def pause_fact(pause: Pause | None) -> dict[str, str] | None:
+    if pause is None:
+        return None
+    return {"reason": pause.reason, "since": pause.since.isoformat(), "detail": pause.detail}
+
+
+def pause_of(fact: dict[str, str] | None) -> Pause | None:
+    if fact is None:
+        return None
+    return Pause(fact["reason"], datetime.fromisoformat(fact["since"]), fact["detail"])

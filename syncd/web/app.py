@@ -11,8 +11,8 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from syncd.errors import StateError
-from syncd.printable import json_text, printable
-from syncd.web.cancelling import Counter, add_cancelling
+from syncd.text import json_text, printable
+from syncd.web.cancel_endpoint import Counter, add_cancelling
 
 
 @dataclass(frozen=True, slots=True)

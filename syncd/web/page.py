@@ -18,13 +18,13 @@ from jinja2 import StrictUndefined
 
 from syncd import __version__
 from syncd.errors import StateError
+from syncd.explain import Explained, order_facts, seen_facts
 from syncd.model import ChangeState
-from syncd.printable import printable
 from syncd.state import PollView, Slot, Summary, Told
-from syncd.story import Explained, order_facts, seen_facts
-from syncd.web.chart import Lags, lag_chart, lags, push_chart
+from syncd.text import printable
+from syncd.web.charts import Lags, lag_chart, lags, push_chart
+from syncd.web.translations import Language, Words
 from syncd.web.verdict import judge, unreadable
-from syncd.web.words import Language, Words
 
 T = TypeVar("T")
 

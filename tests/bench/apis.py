@@ -15,7 +15,7 @@ from statistics import median
 from threading import Thread
 from urllib.parse import parse_qs, urlsplit
 
-from syncd.poll import Poller
+from syncd.pipeline.poll import Poller
 from syncd.sources import Api, ApiSource
 from syncd.state import open_state
 from tests.bench.figures import Figure, timed

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from syncd.poll import Poller
-from syncd.sources.database import DatabaseSource
+from syncd.pipeline.poll import Poller
+from syncd.sources.database.database_source import DatabaseSource
 from syncd.state import open_state
 from tests.bench.figures import Figure, compared
 from tests.bench.shops import QUERY, Shop, open_shop

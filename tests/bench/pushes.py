@@ -18,14 +18,15 @@ from urllib.parse import urlsplit
 
 import requests
 
-from syncd import compose, logs
-from syncd.deliver import Deliverer
-from syncd.metrics import Metrics, standard_registry
-from syncd.observe import Observer
-from syncd.poll import Poller
+from syncd import logs
+from syncd.pipeline.deliver import Deliverer
+from syncd.pipeline.poll import Poller
+from syncd.pipeline.statuses_file import StatusesFile
+from syncd.runtime import composition
+from syncd.runtime.metrics import Metrics, standard_registry
+from syncd.runtime.observer import Observer
 from syncd.settings import load
 from syncd.state import State
-from syncd.statuses import StatusesFile
 from tests.bench.endpoint import KEY, endpoint
 from tests.bench.figures import Figure, compared, seconds, timed
 from tests.bench.shops import QUERY, Shop, open_shop
@@ -49,7 +50,7 @@ class Pipeline:
     state: State
 
     def poll(self, changes: int) -> None:
-        found = self.poller.poll(compose.now())
+        found = self.poller.poll(composition.now())
         assert sum(found.found.values()) == changes
 
     def deliver(self) -> None:
@@ -80,18 +81,18 @@ def _pipeline(environ: dict[str, str]) -> Iterator[Pipeline]:
     statuses = StatusesFile(None)
     with ExitStack() as stack:
         sink = stack.enter_context(Path(os.devnull).open("w"))
-        logs.configure("json", "info", compose.redactor(settings), time.monotonic, stream=sink)
+        logs.configure("json", "info", composition.redactor(settings), time.monotonic, stream=sink)
         stack.callback(logging.disable)
-        endpoint = compose.imshop(settings)
+        endpoint = composition.imshop(settings)
         stack.callback(endpoint.close)
-        source = compose.source(settings)
+        source = composition.source(settings)
         stack.callback(source.close)
-        state = compose.state(settings, create=True)
+        state = composition.state(settings, create=True)
         stack.callback(state.close)
         observer = Observer(Metrics(standard_registry()), lambda: statuses.now)
-        deliverer = compose.deliverer(settings, state, endpoint, statuses, observer.pushed)
+        deliverer = composition.deliverer(settings, state, endpoint, statuses, observer.pushed)
         stack.callback(deliverer.close, 10)
-        pipeline = Pipeline(compose.poller(settings, source, state, statuses, lambda _rows: None), deliverer, state)
+        pipeline = Pipeline(composition.poller(settings, source, state, statuses, lambda _rows: None), deliverer, state)
         pipeline.poll(0)
         yield pipeline
 
@@ -134,7 +135,7 @@ def _post_bare(url: str, posts: int) -> None:
 def _cpu(shop: Shop, url: str, home: Path) -> Figure:
     environ = environment(shop, url, home)
     session = requests.Session()
-    body = compose.imshop(load(environ, None, ()).settings).body(push())
+    body = composition.imshop(load(environ, None, ()).settings).body(push())
     turns = count()
 
     def bare() -> None:

@@ -67,7 +67,7 @@ def away(_cancellation: Cancellation) -> CancelDecision:
 
 @dataclass
 class FakeOrders:
-    """Satisfies `syncd.cancel.present.OrdersOfShop`: `orders` by number, or the `fault` that keeps them from being
+    """Satisfies `syncd.cancel.service.OrdersOfShop`: `orders` by number, or the `fault` that keeps them from being
     read. `before` is called before it answers. What it was asked it remembers."""
 
     orders: dict[str, Order] = field(default_factory=dict)

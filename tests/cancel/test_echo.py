@@ -9,8 +9,8 @@ from datetime import timedelta
 import pytest
 
 from syncd.model import CancelDecision, CancelRequest, Page
-from syncd.poll import Poller
-from syncd.segments import Row
+from syncd.pipeline.poll import Poller
+from syncd.pipeline.segments import Row
 from syncd.state import State
 from tests.fakes import LOOKBACK, FakeScan, FakeShop
 

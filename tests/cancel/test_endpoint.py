@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 from werkzeug.test import TestResponse
 
-from syncd.blanks import without_blanks
-from syncd.metrics import Metrics
 from syncd.model import CancelDecision
-from syncd.observe import Observer
+from syncd.pipeline.statuses_file import Statuses
+from syncd.runtime.metrics import Metrics
+from syncd.runtime.observer import Observer
 from syncd.state import State
-from syncd.statuses import Statuses
+from syncd.text import without_blanks
 from syncd.web import Counter, Views, create_app
 from tests.cancel.made import Office
 from tests.cancel.shops import away

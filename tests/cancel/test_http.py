@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from syncd.cancel import HttpCall, HttpShop
+from syncd.cancel.protocol import NOT_KNOWN
 from syncd.cancel.shop import NO_SUCH_ORDER
-from syncd.cancel.words import NOT_KNOWN
 from syncd.errors import CancelError
 from syncd.model import CancelDecision
 from syncd.redact import Redactor

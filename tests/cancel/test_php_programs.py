@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from syncd.cancel.words import NOT_KNOWN, REFUSED
+from syncd.cancel.protocol import NOT_KNOWN, REFUSED
 from tests.deploy.tools import DEPLOY, program
 
 STAND_INS = Path(__file__).parent / "standins"

@@ -7,8 +7,8 @@ from threading import Event
 
 import pytest
 
-from syncd.cancel.present import LOOKS_AT_ONCE, Present
-from syncd.cancel.words import NOT_KNOWN
+from syncd.cancel.protocol import NOT_KNOWN
+from syncd.cancel.service import LOOKS_AT_ONCE, Present
 from syncd.errors import CancelError
 from syncd.model import CancelDecision, Cancellation, CancelRequest, Decision, Skipped
 from syncd.state import State

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from syncd.metrics import Metrics
+from syncd.runtime.metrics import Metrics
 from tests.deploy.prometheus import prometheus
 from tests.deploy.tools import DEPLOY, program, ran
 from tests.e2e.world import World

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from syncd.doctor.address import examine_address
+from syncd.doctor.host_checks import examine_address
 from syncd.settings.values import Address
 from tests.imshop.stub import Stub, free_port, reply
 

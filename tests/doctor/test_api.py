@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import pytest
 
-from syncd.doctor.api import _masked
+from syncd.doctor.api_checks import _masked
 from syncd.sources.columns import KNOWN
 from syncd.state import State
 from tests.doctor.patient import Patient

@@ -8,8 +8,7 @@ from threading import Event
 
 import pytest
 
-from syncd.doctor.bounded import Check, bounded
-from syncd.doctor.finding import Finding, ok
+from syncd.doctor.findings import Check, Finding, bounded, ok
 from syncd.errors import SourceError
 
 BOUND = 20.0

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from syncd.doctor.disk import HARDLY_ANY, LITTLE, _room, examine_disk
+from syncd.doctor.host_checks import HARDLY_ANY, LITTLE, _room, examine_disk
 
 
 def found(folder: Path, *mounts: str) -> str:

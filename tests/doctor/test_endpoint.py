@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from syncd.doctor.endpoint import examine_endpoint
+from syncd.doctor.host_checks import examine_endpoint
 from tests.doctor.patient import Patient
 from tests.imshop.stub import Stub, an_imshop, free_port
 

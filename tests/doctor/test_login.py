@@ -10,13 +10,13 @@ from uuid import uuid4
 
 from sqlalchemy import make_url, select
 
-from syncd.doctor.shop import ShopExamination
+from syncd.doctor.database_checks import ShopExamination
+from syncd.doctor.database_inspection import Inspection, may_write
+from syncd.doctor.planner import Plan, Polls, plan
+from syncd.pipeline.statuses_file import Statuses
 from syncd.sources import DatabaseSource
-from syncd.sources.connection import Database
-from syncd.sources.dialects import MSSQL
-from syncd.sources.login import may_write
-from syncd.sources.planner import Plan, Polls, plan
-from syncd.statuses import Statuses
+from syncd.sources.database.connection import Database
+from syncd.sources.database.dialects import MSSQL
 from tests.doctor.patient import OLD, Patient
 from tests.made import NOON
 from tests.servers import execute, mariadb_url
@@ -74,9 +74,6 @@ class OtherSource:
 
     dialect = MSSQL(None)
 
-    def inspection(self) -> OtherSource:
-        return self
-
     def has_cursor(self) -> bool:
         return True
 
@@ -88,7 +85,14 @@ class OtherSource:
 
 
 def test_what_cannot_be_asked_on_other_databases_is_said() -> None:
-    shop = ShopExamination(cast("DatabaseSource", OtherSource()), Statuses(), lambda _push: b"{}", lambda: NOON)
+    source = OtherSource()
+    shop = ShopExamination(
+        cast("DatabaseSource", source),
+        Statuses(),
+        lambda _push: b"{}",
+        lambda: NOON,
+        inspect=lambda _: cast("Inspection", source),
+    )
     for finding in (*shop.index(), *shop.login()):
         assert finding.level == "ok"
         assert finding.text.startswith("cannot tell on this kind of database whether ")

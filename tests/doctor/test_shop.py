@@ -12,12 +12,12 @@ from typing import cast
 import pytest
 from sqlalchemy import make_url
 
-from syncd import compose
-from syncd.doctor.shop import ShopExamination
+from syncd.doctor.database_checks import ShopExamination
+from syncd.doctor.database_inspection import Inspection, Replication
+from syncd.pipeline.statuses_file import Statuses, StatusesFile
+from syncd.runtime import composition
 from syncd.settings import load
 from syncd.sources import DatabaseSource
-from syncd.sources.replication import Replication
-from syncd.statuses import Statuses, StatusesFile
 from tests.doctor.patient import OLD, QUERY, Patient
 from tests.made import NOON
 from tests.servers import execute
@@ -220,8 +220,8 @@ def test_a_time_in_the_past_by_a_wrong_zone_is_told(patient: Patient) -> None:
     patient.has_orders(OLD, column="TEXT")
     patient.env["SYNCD_SOURCE__TIMEZONE"] = "+03:00"  # and the shop writes UTC
     settings, start = load(patient.env, usual_env_files=()).settings, datetime.now(UTC)
-    with closing(compose.source(settings)) as source, closing(compose.state(settings, create=True)) as state:
-        poller = compose.poller(settings, source, state, StatusesFile(None), lambda _rows: None)
+    with closing(composition.source(settings)) as source, closing(composition.state(settings, create=True)) as state:
+        poller = composition.poller(settings, source, state, StatusesFile(None), lambda _rows: None)
         for number in range(10, 18):
             at = start - timedelta(minutes=20 - number)
             execute(patient.shop, f"INSERT INTO orders VALUES ('{number}', 'new', '{at:%F %T}')")
@@ -254,15 +254,14 @@ def test_nothing_is_written_to_the_shop(patient: Patient) -> None:
 class Behind:
     """A shop that is a replica, and asked nothing else."""
 
-    def inspection(self) -> Behind:
-        return self
-
     def replication(self) -> Replication:
         return Replication(is_replica=True, behind=timedelta(minutes=5))
 
 
 def test_a_replica_that_lags_is_told() -> None:
-    shop = ShopExamination(cast("DatabaseSource", Behind()), Statuses(), lambda _: b"", lambda: NOON)
+    replica = cast("Inspection", Behind())
+    source = cast("DatabaseSource", None)
+    shop = ShopExamination(source, Statuses(), lambda _: b"", lambda: NOON, inspect=lambda _: replica)
     (finding,) = shop.replica()
     assert (finding.level, finding.text) == ("warning", "it is a replica, 300 s behind its primary")
 

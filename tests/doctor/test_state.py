@@ -9,10 +9,10 @@ from contextlib import closing
 import pytest
 from sqlalchemy import make_url
 
+from syncd.doctor.state_checks import damage
 from syncd.errors import StateError
 from syncd.model import Change, Content, Decision, Outcome, Pause, Seen
 from syncd.state import State, open_state
-from syncd.state.look import damage
 from syncd.state.migrate import REVISIONS
 from tests.doctor.patient import Patient
 from tests.made import NOON
@@ -122,7 +122,7 @@ def test_a_state_of_a_newer_version_is_a_fault(patient: Patient) -> None:
 
 def test_a_state_of_an_older_version_is_not_upgraded(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
     a_state(patient).close()
-    monkeypatch.setattr("syncd.state.look.REVISIONS", (*REVISIONS, "next"))
+    monkeypatch.setattr("syncd.doctor.state_checks.REVISIONS", (*REVISIONS, "next"))
     assert "ok: " + str(patient.home / "state.db") + " is there; the next start brings it up" in patient.found("state")
 
 
@@ -141,7 +141,7 @@ def test_damage_is_a_fault(patient: Patient) -> None:
 
 
 def test_a_file_that_is_too_large_to_be_checked_is_no_fault(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("syncd.doctor.memory.QUICK_CHECK_SECONDS", -1)
+    monkeypatch.setattr("syncd.doctor.state_checks.QUICK_CHECK_SECONDS", -1)
     filled_state(patient)
     assert "is too large to be checked for damage within" in patient.found("state", "ok")
 

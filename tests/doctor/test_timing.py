@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 
-from syncd.doctor.finding import Finding
-from syncd.doctor.timing import Observations, Observed, behind, off, precision, zone_smells
+from syncd.doctor.clock_checks import Observations, Observed, behind, off, precision, zone_smells
+from syncd.doctor.database_inspection import Newest, Replication
+from syncd.doctor.findings import Finding
 from syncd.model import Order
-from syncd.sources.inspection import Newest
-from syncd.sources.replication import Replication
 from tests.made import NOON
 
 

@@ -11,9 +11,9 @@ from threading import Thread
 
 import pytest
 
-from syncd.daemon import Daemon
+from syncd.runtime.daemon import Daemon
+from syncd.runtime.service_manager import Manager
 from syncd.settings import load
-from syncd.systemd import Manager
 from tests.e2e.world import World, end
 
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TypeAlias, TypeVar
 
 from syncd.errors import StateError
-from syncd.staging import PollResult
+from syncd.pipeline.staging import PollResult
 from syncd.state import State
 from tests.machine.buyer import Manner, desk
 from tests.machine.shop import ORDERS

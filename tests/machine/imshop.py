@@ -8,9 +8,9 @@ from queue import SimpleQueue
 from threading import Lock
 from typing import TypeAlias
 
-from syncd.diff import Verdict
-from syncd.imshop.answers import BUSY, FAILING, FOREIGN, REDIRECT, REFUSED, SILENT, UNAUTHORIZED, UNREACHABLE, Meaning
+from syncd.imshop.meanings import BUSY, FAILING, FOREIGN, REDIRECT, REFUSED, SILENT, UNAUTHORIZED, UNREACHABLE, Meaning
 from syncd.model import Answer, Content, Payment, Push
+from syncd.pipeline.diff import Verdict
 from tests.machine.shop import ModelShop, Version
 
 UNPAID = Payment(paid=False, payment_id=None)
@@ -176,7 +176,7 @@ class ModelImshop:
 
 @dataclass
 class Line:
-    """Satisfies `syncd.deliver.Pusher`: a process's way to IMSHOP, which ends with the process."""
+    """Satisfies `pipeline.deliver.Pusher`: a process's way to IMSHOP, which ends with the process."""
 
     imshop: ModelImshop
     dead: bool = False

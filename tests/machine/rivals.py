@@ -18,17 +18,17 @@ from typing import Literal, TypeAlias
 from sqlalchemy import Connection, event
 from sqlalchemy.exc import OperationalError
 
-from syncd.deliver import Clocks, Deliverer, Limits
 from syncd.errors import SourceError, StateError
-from syncd.imshop.answers import REFUSED, SILENT
-from syncd.jobs import StopError
-from syncd.leadership import Keeper, LeasedOutbox
+from syncd.imshop.meanings import REFUSED, SILENT
 from syncd.model import Answer, Push
-from syncd.observe import Observer
-from syncd.poll import Poller
+from syncd.pipeline.deliver import Clocks, Deliverer, Limits
+from syncd.pipeline.poll import Poller
+from syncd.pipeline.statuses_file import Statuses
+from syncd.runtime.jobs import StopError
+from syncd.runtime.leadership import Keeper, LeasedOutbox
+from syncd.runtime.observer import Observer
 from syncd.state import State, open_state
 from syncd.state.lease import DURATION, RowLease
-from syncd.statuses import Statuses
 from tests.machine.shop import LOOKBACK, OLD, ModelShop
 from tests.machine.world import SECONDS, _empty_state, one_folder
 from tests.made import NOON
@@ -215,7 +215,7 @@ class Daemon:
             self._world.note_leader(self)
 
     def poll(self) -> None:
-        """As `syncd.jobs` polls."""
+        """As `syncd.runtime.jobs` polls."""
         self._wants_poll = False
         with suppress(SourceError, StateError, StopError):
             if self.delivering.held() and self.polling.acquire():

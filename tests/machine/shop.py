@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from syncd.errors import SourceError
 from syncd.model import Content, Identified, Order, Page
-from syncd.segments import Row
+from syncd.pipeline.segments import Row
 
 LOOKBACK = timedelta(minutes=5)
 OLD = ("0001", "0002", "0003", "0069", "0070", "0072", "0073", "0074", "0500", "0501")
@@ -41,7 +41,7 @@ class Version:
 
 @dataclass
 class ModelShop:
-    """Satisfies `syncd.poll.Source`. `clock`: the shop's own. `page`: rows in a page or a block.
+    """Satisfies `pipeline.poll.Source`. `clock`: the shop's own. `page`: rows in a page or a block.
 
     `undated`: orders without a timestamp. `gone`: orders that are not shown. `dark`: nothing is shown.
     `fails_after`: so many pages. `meanwhile`: what happens between two pages, each once.
@@ -136,7 +136,7 @@ class ModelShop:
 
 @dataclass
 class ModelScan:
-    """Satisfies `syncd.reconcile.Scan`."""
+    """Satisfies `pipeline.full_compare.Scan`."""
 
     shop: ModelShop
     whole: bool

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from syncd.diff import Verdict
+from syncd.pipeline.diff import Verdict
 from syncd.state import State
 from tests.machine.buyer import MANNERS, Manner
 from tests.machine.driving import Driver, Happening

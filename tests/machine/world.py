@@ -18,14 +18,14 @@ from typing import Literal, TypeAlias
 from sqlalchemy import Connection, event, select
 from sqlalchemy.exc import OperationalError
 
-from syncd.deliver import Clocks, Deliverer, Limits
-from syncd.diff import Verdict
 from syncd.errors import SourceError, StateError
 from syncd.model import CancelRequest
-from syncd.poll import Poller
-from syncd.staging import PollResult
+from syncd.pipeline.deliver import Clocks, Deliverer, Limits
+from syncd.pipeline.diff import Verdict
+from syncd.pipeline.poll import Poller
+from syncd.pipeline.staging import PollResult
 from syncd.state import State, open_state
-from syncd.state.tables import CLAIMED, changes
+from syncd.state.schema import CLAIMED, changes
 from tests.machine.buyer import Manner, desk
 from tests.machine.imshop import TAKEN, Line, ModelImshop, Reply
 from tests.machine.shop import LOOKBACK, OLD, ModelShop

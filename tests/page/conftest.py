@@ -14,9 +14,9 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 from prometheus_client import CollectorRegistry
 
+from syncd.explain import Explained, InShop
 from syncd.model import Decision, Order
 from syncd.state import State
-from syncd.story import Explained, InShop
 from syncd.web import HttpServer, Pages, Views, create_app, pages
 from tests.made import NOON
 from tests.state.made import decision, outcome, stage, take, write_down

@@ -11,8 +11,8 @@ from flask.testing import FlaskClient
 from prometheus_client import CollectorRegistry
 
 from syncd.errors import StateError
+from syncd.explain import InShop
 from syncd.model import CancelRequest
-from syncd.story import InShop
 from syncd.web import Views, create_app, pages
 from syncd.web.page import ASSETS, CHANGES_SHOWN, POLICY
 from tests.made import NOON

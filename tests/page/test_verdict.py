@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 import syncd.web
-from syncd.gate import PAUSE_REASONS
+from syncd.explain import NOT_SHOWN, UNKNOWN
 from syncd.model import CHANGE_STATES, Pause
+from syncd.pipeline.circuit_breaker import PAUSE_REASONS
 from syncd.state import SourceStatus, Summary
-from syncd.story import NOT_SHOWN, UNKNOWN
+from syncd.web.translations import RUSSIAN
 from syncd.web.verdict import MAY_WAIT, PAUSES, SOURCE_MAY_FAIL, judge, unreadable
-from syncd.web.words import RUSSIAN
 from tests.made import NOON
 
 WEB = Path(syncd.web.__file__).parent
@@ -94,11 +94,11 @@ def test_each_reason_to_pause_is_told_in_words_of_its_own() -> None:
 
 
 def test_each_phrase_has_a_translation_and_each_translation_a_phrase() -> None:
-    files = [path for path in WEB.rglob("*") if path.suffix in (".html", ".py") and path.name != "words.py"]
+    files = [path for path in WEB.rglob("*") if path.suffix in (".html", ".py") and path.name != "translations.py"]
     rooms = [path.read_text(encoding="utf-8") for path in files]
     asked = {phrase for room in rooms for phrase in re.findall(r'\b_\("([^"]+)"', room)}
     assert asked <= RUSSIAN.keys()
-    said = "".join(rooms) + (WEB / "words.py").read_text(encoding="utf-8").partition("_UNITS")[2]
+    said = "".join(rooms) + (WEB / "translations.py").read_text(encoding="utf-8").partition("_UNITS")[2]
     elsewhere = {*CHANGE_STATES, "retry", "paused", "unsent", "incremental", "full", NOT_SHOWN, UNKNOWN}
     facts = {name for name in RUSSIAN if name[0].islower() or name.startswith("IMSHOP")}
     assert {name for name in RUSSIAN if f'"{name}"' not in said} <= elsewhere | facts

@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from syncd.state import Slot
-from syncd.web.chart import HEIGHT, WIDTH, lag_chart, lags, push_chart
-from syncd.web.words import Words
+from syncd.web.charts import HEIGHT, WIDTH, lag_chart, lags, push_chart
+from syncd.web.translations import Words
 from tests.made import NOON
 
 

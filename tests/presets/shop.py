@@ -11,12 +11,12 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import NullPool, create_engine, text
 
-from syncd import compose
-from syncd.poll import Poller
+from syncd.pipeline.poll import Poller
+from syncd.pipeline.statuses_file import StatusesFile
+from syncd.runtime import composition
 from syncd.settings import Loaded, Settings, load, presets
 from syncd.sources import DatabaseSource
 from syncd.state import State
-from syncd.statuses import StatusesFile
 from tests.presets.platforms import Platform
 
 TRACK = "https://track.example/?order_id="
@@ -73,7 +73,7 @@ class PlatformShop:
         return load(variables, usual_env_files=())
 
     def source(self, **source: str) -> DatabaseSource:
-        shop = compose.source(self.settings(**source))
+        shop = composition.source(self.settings(**source))
         assert isinstance(shop, DatabaseSource)
         self.open.append(shop)
         return shop
@@ -81,9 +81,9 @@ class PlatformShop:
     def polled(self, **source: str) -> tuple[Poller, State]:
         """A poller whose baseline is taken, and its state."""
         settings = self.settings(**source)
-        state = compose.state(settings, create=True)
+        state = composition.state(settings, create=True)
         self.open.append(state)
-        poller = compose.poller(settings, self.source(**source), state, StatusesFile(None), lambda _rows: None)
+        poller = composition.poller(settings, self.source(**source), state, StatusesFile(None), lambda _rows: None)
         assert poller.poll(datetime.now(UTC)).baseline
         return poller, state
 

@@ -13,16 +13,16 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from syncd import compose
-from syncd.cli.group import syncd
-from syncd.doctor.api import ApiExamination
+from syncd.cli.commands import syncd
+from syncd.doctor.api_checks import ApiExamination
 from syncd.errors import SourceError
 from syncd.model import Order
-from syncd.poll import Poller
+from syncd.pipeline.poll import Poller
+from syncd.pipeline.statuses_file import Statuses, StatusesFile
+from syncd.runtime import composition
 from syncd.settings import Settings, load
 from syncd.sources import ApiSource
 from syncd.state import State
-from syncd.statuses import Statuses, StatusesFile
 from tests.presets.apis import (
     APIS,
     KEY,
@@ -72,7 +72,7 @@ class Shop:
         return load(variables, usual_env_files=()).settings
 
     def source(self, **source: str) -> ApiSource:
-        shop = compose.source(self.settings(**source))
+        shop = composition.source(self.settings(**source))
         assert isinstance(shop, ApiSource)
         shop.client.clocks = self.platform.clock.clocks()
         self.open.callback(shop.close)
@@ -81,9 +81,9 @@ class Shop:
     def polled(self, **source: str) -> tuple[Poller, State]:
         """A poller whose baseline is taken, and its state."""
         settings = self.settings(**source)
-        state = compose.state(settings, create=True)
+        state = composition.state(settings, create=True)
         self.open.callback(state.close)
-        poller = compose.poller(settings, self.source(**source), state, StatusesFile(None), lambda _rows: None)
+        poller = composition.poller(settings, self.source(**source), state, StatusesFile(None), lambda _rows: None)
         assert poller.poll(datetime.now(UTC)).baseline
         return poller, state
 

@@ -13,12 +13,13 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import make_url
 
-from syncd.doctor.shop import ShopExamination, index_verdict
+from syncd.doctor.database_checks import ShopExamination, index_verdict
+from syncd.doctor.database_inspection import Inspection
 from syncd.errors import SourceError
 from syncd.model import Order
+from syncd.pipeline.statuses_file import Statuses
 from syncd.settings.presets import written
 from syncd.state import State
-from syncd.statuses import Statuses
 from tests.presets.platforms import (
     BITRIX,
     CS_CART,
@@ -188,7 +189,7 @@ def test_a_wrong_prefix_is_told_with_the_tables_that_there_are(shop: PlatformSho
 def test_polls_go_by_an_index_where_the_platform_has_one(shop: PlatformShop) -> None:
     shop.do(shop.platform.place, *range(2, 60))
     shop.do(shop.platform.place, 60)
-    plan = shop.source().inspection().plan()
+    plan = Inspection.of(shop.source()).plan()
     assert plan
     assert plan.by_index == shop.platform.by_index, plan
 
@@ -199,13 +200,13 @@ def test_polls_go_by_the_index_that_the_preset_names_where_the_platform_has_none
     shop.do(shop.platform.place, 60)
     named = INDEX.fullmatch(shop.index or "")
     assert named
-    plan = shop.source().inspection().plan()
+    plan = Inspection.of(shop.source()).plan()
     assert plan
     assert f"Have one made: {named[0]};" in str(index_verdict(plan, "updated_at", shop.index, lambda: True))
     with ExitStack() as cleanup:
         execute(shop.url, named[0])
         cleanup.callback(execute, shop.url, f"DROP INDEX {named['name']} ON {named['table']}")
-        plan = shop.source().inspection().plan()
+        plan = Inspection.of(shop.source()).plan()
     assert plan
     assert plan.by_index, plan
 

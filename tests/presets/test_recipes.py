@@ -13,16 +13,16 @@ from typing import Any
 
 import pytest
 
-from syncd import compose
 from syncd.cancel import Desk
-from syncd.cancel.words import NOT_KNOWN, REFUSED
+from syncd.cancel.protocol import NOT_KNOWN, REFUSED
 from syncd.errors import SettingsError
 from syncd.model import Cancellation, CancelRequest
-from syncd.poll import Poller
+from syncd.pipeline.poll import Poller
+from syncd.pipeline.statuses_file import StatusesFile
+from syncd.runtime import composition
 from syncd.settings import Settings, load
 from syncd.settings.presets import FOLDER, written
 from syncd.settings.presets import load as load_preset
-from syncd.statuses import StatusesFile
 from tests.presets.apis import (
     HTML,
     KEY,
@@ -171,11 +171,13 @@ class Office:
 
     def __post_init__(self) -> None:
         self.settings = self.loaded()
-        self.state = compose.state(self.settings, create=True)
+        self.state = composition.state(self.settings, create=True)
         self.open.callback(self.state.close)
-        source = compose.source(self.settings)
+        source = composition.source(self.settings)
         self.open.callback(source.close)
-        self.poller: Poller = compose.poller(self.settings, source, self.state, StatusesFile(None), lambda _rows: None)
+        self.poller: Poller = composition.poller(
+            self.settings, source, self.state, StatusesFile(None), lambda _rows: None
+        )
         assert self.poller.poll(datetime.now(UTC)).baseline
 
     def loaded(self, **more: str) -> Settings:
@@ -192,10 +194,10 @@ class Office:
 
     def desk(self, **more: str) -> Desk:
         settings = self.loaded(**more)
-        shop = compose.cancelling_shop(settings)
+        shop = composition.cancelling_shop(settings)
         assert shop is not None
         self.open.callback(shop.close)
-        return compose.desk(settings, self.state, shop, lambda _decided: None, lambda _decided: None)
+        return composition.desk(settings, self.state, shop, lambda _decided: None, lambda _decided: None)
 
     def cancel(self, order_id: str = "1001", **more: str) -> Cancellation:
         return self.desk(**more).receive(replace(ASKED, order_id=order_id))

@@ -11,9 +11,9 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from sqlalchemy import NullPool, create_engine, text
 
-from syncd.poll import Poller
+from syncd.pipeline.poll import Poller
 from syncd.sources import ApiSource, DatabaseSource
-from syncd.sources.api.paging import Paging
+from syncd.sources.api.paginators import Paging
 from syncd.state import State
 from tests.sources.api.server import NEXT, PLACE, STYLES, ApiShop
 

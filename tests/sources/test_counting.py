@@ -6,8 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from syncd.sources import counting, following
-from syncd.sources.counting import BEFORE_ALL, Counting, last_of_each, number
+from syncd.sources.cursors import BEFORE_ALL, NumberCursor, dump_number, last_of_each, load_time, number
 
 
 @pytest.mark.parametrize("raw", [12, 12.0, Decimal(12), "12", " 12 "])
@@ -22,37 +21,37 @@ def test_what_is_no_whole_number_is_refused(raw: object) -> None:
 
 
 def test_the_next_poll_starts_the_lookback_behind_the_highest_number() -> None:
-    count = Counting(None)
+    count = NumberCursor(None)
     count.note_all([7, None, 5000, "what", "12"])
-    assert Counting(count.cursor()).since(1000) == 4000
+    assert NumberCursor(count.cursor()).since(1000) == 4000
 
 
 def test_it_never_starts_before_all_numbers() -> None:
-    assert Counting(counting.dump(3)).since(1000) == BEFORE_ALL
+    assert NumberCursor(dump_number(3)).since(1000) == BEFORE_ALL
 
 
 @pytest.mark.parametrize("cursor", ['["datetime", "2026-03-02T12:00:00"]', "", "{}", "7", '["sequence", "seven"]'])
 def test_a_cursor_of_another_kind_starts_from_the_first_number(cursor: str) -> None:
-    assert Counting(cursor).since(1000) is None
-    assert Counting(cursor).is_news(0)
+    assert NumberCursor(cursor).since(1000) is None
+    assert NumberCursor(cursor).is_news(0)
 
 
 def test_a_time_is_not_read_from_a_number() -> None:
-    assert following.load(counting.dump(7)) is None
+    assert load_time(dump_number(7)) is None
 
 
 def test_news_is_what_lies_beyond_the_cursor() -> None:
-    count = Counting(counting.dump(7))
+    count = NumberCursor(dump_number(7))
     assert [count.is_news(found) for found in (6, 7, 8)] == [False, False, True]
 
 
 def test_the_first_row_met_of_an_order_counts() -> None:
-    count = Counting(None)
+    count = NumberCursor(None)
     assert [count.is_last(order_id) for order_id in ("1", "2", "1")] == [True, True, False]
 
 
 def test_nothing_read_is_no_cursor() -> None:
-    assert Counting(counting.dump(7)).cursor() is None
+    assert NumberCursor(dump_number(7)).cursor() is None
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 100])

@@ -14,9 +14,9 @@ from sqlalchemy import Connection, event, make_url, text
 from sqlalchemy.dialects import registry
 
 from syncd.errors import SourceError
-from syncd.sources.database import DatabaseSource
-from syncd.sources.dialects import Dialect
-from syncd.sources.query import OrdersQuery
+from syncd.sources.database.database_source import DatabaseSource
+from syncd.sources.database.dialects import Dialect
+from syncd.sources.database.query import OrdersQuery
 from syncd.sql import grammar_of
 from tests.sources.conftest import OpenShop
 from tests.sources.shop import DATINGS, MOSCOW, NOON, Dating, Shop, ids, iso, polled, rows_read, skipped, start, wall
@@ -93,7 +93,7 @@ def test_without_updated_at_there_is_no_cursor(any_shop: Shop) -> None:
 def test_an_index_on_the_cursor_column_is_used(shop: Shop) -> None:
     shop.add(*((str(number), "new", NOON - number * MINUTE) for number in range(3000)))
     shop.execute("ANALYZE TABLE orders" if shop.dating.server == "mariadb" else "ANALYZE")
-    statement = shop.source()._look().changed(shop.raw(NOON))
+    statement = shop.source().query_schema().changed(shop.raw(NOON))
     explain = "EXPLAIN QUERY PLAN " if shop.dating.server == "sqlite" else "EXPLAIN "
     with shop.engine.connect() as connection:
         compiled = statement.compile(shop.engine)
@@ -278,7 +278,7 @@ def test_a_poll_that_is_over_holds_no_lock(any_shop: Shop) -> None:
 def test_a_database_whose_driver_has_no_streaming_cursor_is_read_all_the_same(any_shop: Shop) -> None:
     any_shop.add(*((f"{number:04}", "new", NOON) for number in range(3000)))
     source = any_shop.source()
-    source._database.dialect = Dialect(source._database.dialect.driver)
+    source.database.dialect = Dialect(source.database.dialect.driver)
     rows = [row for block in source.scan(whole=False).blocks() for row in block]
     assert rows == [(f"{number:04}", "new") for number in range(3000)]
 
@@ -310,7 +310,7 @@ def test_a_connection_that_is_cut_once_all_is_read_spoils_nothing(
     open_shop: OpenShop, caplog: pytest.LogCaptureFixture, server: str, own_id: str, end: str
 ) -> None:
     shop = open_shop(next(dating for dating in DATINGS if dating.server == server))
-    database = shop.source()._database
+    database = shop.source().database
     cut = []
 
     def cut_it(connection: Connection) -> None:

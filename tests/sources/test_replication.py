@@ -8,10 +8,10 @@ from typing import Any, cast
 
 import pytest
 
+from syncd.doctor.database_inspection import Replication, replication
 from syncd.errors import SourceError
-from syncd.sources.connection import Database
-from syncd.sources.dialects import MariaDB, Oracle, PostgreSQL
-from syncd.sources.replication import Replication, replication
+from syncd.sources.database.connection import Database
+from syncd.sources.database.dialects import MariaDB, Oracle, PostgreSQL
 
 
 @pytest.mark.parametrize("kind", ["mariadb", "postgresql"])

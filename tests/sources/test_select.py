@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import make_url
 
+from syncd.doctor.database_inspection import Inspection
 from syncd.model import Order
 from syncd.sources import DatabaseSource
 from tests.servers import execute
@@ -81,7 +82,7 @@ def told(source: DatabaseSource) -> Order:
     (found,) = polled(source, start(source))[0]
     (same,) = source.find(["1"]).orders
     assert found.message == same.message
-    source.inspection().plan()
+    Inspection.of(source).plan()
     source.close()
     return found
 

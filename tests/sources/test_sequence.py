@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from syncd.errors import SourceError
-from syncd.poll import Poller
-from syncd.sources.database import DatabaseSource
-from syncd.staging import PollResult
+from syncd.pipeline.poll import Poller
+from syncd.pipeline.staging import PollResult
+from syncd.sources.database.database_source import DatabaseSource
 from syncd.state import State, open_state
 from tests.sources.history import FEEDS, QUERY, Feed, FeedStyle, History, HistoryTable, ever_found, waiting
 

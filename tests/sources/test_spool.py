@@ -17,8 +17,8 @@ import pytest
 from sqlalchemy import Connection, event, make_url
 
 from syncd.errors import SourceError
-from syncd.jobs import StopError
-from syncd.poll import Poller
+from syncd.pipeline.poll import Poller
+from syncd.runtime.jobs import StopError
 from syncd.sources import DatabaseSource
 from syncd.spool import IN_MEMORY, Rows, Spool
 from syncd.state import State, open_state

@@ -6,8 +6,8 @@ from contextlib import closing
 
 from sqlalchemy import text
 
-from syncd.diff import Policy, diff
 from syncd.model import Content, Decision, Order, Seen
+from syncd.pipeline.diff import Policy, diff
 from syncd.state import ChangeView, State, open_state
 from tests.state.made import adopted, another, change, stage
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from syncd.diff import Policy, diff
 from syncd.model import CancelDecision, Cancellation, CancelRequest, Decision, Order, Pause, Received
+from syncd.pipeline.diff import Policy, diff
 from syncd.state import State
 from tests.made import NOON
 from tests.state.made import (

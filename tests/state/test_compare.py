@@ -13,13 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from syncd.diff import Policy
 from syncd.model import Identified, Order, Page, Skipped
-from syncd.reconcile import FullCompare
-from syncd.segments import Row
-from syncd.staging import PollResult, Stager
+from syncd.pipeline.diff import Policy
+from syncd.pipeline.full_compare import FullCompare
+from syncd.pipeline.segments import Row
+from syncd.pipeline.staging import PollResult, Stager
 from syncd.state import Released, State, open_state
-from syncd.state.tables import segments
+from syncd.state.schema import segments
 from tests.made import NOON
 from tests.state.made import MINUTE, adopted, another, decision, stage, the
 
@@ -346,7 +346,7 @@ SHELVES = st.lists(
 def test_whatever_happened_before_a_compare_finds_what_the_shop_shows(
     shelves: list[tuple[dict[str, str], bool, tuple[str, str] | None]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("syncd.segments.CUT_EVERY", 4)
+    monkeypatch.setattr("syncd.pipeline.segments.CUT_EVERY", 4)
     with TemporaryDirectory() as directory:
         state = open_state(f"sqlite:///{Path(directory)}/syncd.db", redact=str)
         for orders, whole, polled in shelves:

@@ -9,8 +9,8 @@ from dataclasses import replace
 from sqlalchemy import event
 
 from syncd.state import State, open_state
-from syncd.state.lately import LAGS_A_SLOT, SLOT, SLOTS
 from syncd.state.polls import POLLS_KEPT
+from syncd.state.reports import LAGS_A_SLOT, SLOT, SLOTS
 from tests.made import NOON
 from tests.state.made import DAY, MINUTE, decision, outcome, stage, take, write_down
 

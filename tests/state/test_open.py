@@ -25,8 +25,8 @@ from syncd.errors import StateError
 from syncd.state import State, migrate, open_state
 from syncd.state.engine import connect, place
 from syncd.state.migrate import REVISIONS
+from syncd.state.schema import metadata
 from syncd.state.store import LOCK_CLASS, Store
-from syncd.state.tables import metadata
 from tests.servers import execute
 from tests.state.made import adopted, another, stage
 

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import event
 
 from syncd.state import State, open_state
-from syncd.state.tables import SQLITE_TIME
+from syncd.state.schema import SQLITE_TIME
 from tests.made import NOON
 from tests.state.made import adopted, decision, deliver, outcome, stage, take, write_down
 

@@ -7,7 +7,7 @@ import pytest
 import syncd.state.reports
 from syncd.model import CHANGE_STATES
 from syncd.state import State, Summary
-from syncd.state.views import SourceStatus
+from syncd.state.read_models import SourceStatus
 from tests.made import NOON
 from tests.state.made import MINUTE, adopted, decision, deliver, outcome, seen, stage, take, write_down
 

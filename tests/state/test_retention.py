@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 import syncd.state.retention
 from syncd.state import Pruned, State
-from syncd.state.tables import attempts
+from syncd.state.schema import attempts
 from tests.made import NOON
 from tests.state.made import DAY, MINUTE, adopted, decision, deliver, log, outcome, stage, states, take, write_down
 

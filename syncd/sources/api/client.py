@@ -2,18 +2,23 @@
 
 Proxies and the CA bundle come from the environment, as for IMSHOP. No cookie is kept, and no redirect or next page is
 followed to where the credentials do not belong.
+
+What an API is asked: a URL and its parameters, with gaps that each page fills.
+
+Pure. A parameter whose gap has nothing to be filled with, such as `{cursor}` on the first page, is left out.
 """
 
 from __future__ import annotations
 
+import re
 import time
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from threading import Lock
-from urllib.parse import urljoin
+from urllib.parse import quote, urlencode, urljoin, urlsplit, urlunsplit
 
 import requests
 from urllib3.exceptions import HTTPError
@@ -21,9 +26,9 @@ from urllib3.exceptions import HTTPError
 from syncd import __version__
 from syncd.errors import SourceError
 from syncd.http.addresses import origin, shown
-from syncd.http.answers import TooLongError, body_of, moment_of, seconds_to_wait, text_of
+from syncd.http.bodies import TooLongError, body_of, moment_of, seconds_to_wait, text_of
 from syncd.http.connections import Way, new_session, send
-from syncd.sources.api.answers import BODY_LIMIT, Answer, Reply, answer_of, letters, quoted_of, why_not
+from syncd.sources.api.responses import BODY_LIMIT, Answer, Reply, answer_of, letters, quoted_of, why_not
 
 REDIRECTS_AT_MOST = 5
 TRIES = 3
@@ -194,3 +199,63 @@ def _leads_on(status: int, headers: Mapping[str, str]) -> bool:
 
 class _PassingError(SourceError):
     """May well be over at the next try."""
+
+
+GAPS = ("since", "page", "offset", "limit", "cursor", "last_id")
+_GAP = re.compile(r"\{([A-Za-z_]+)\}")
+
+
+def gaps(text: str) -> list[str]:
+    """The names in braces, known or not."""
+    return _GAP.findall(text)
+
+
+class Template:
+    """A URL with parameters; `{since}`, `{page}` and so on may stand in its path, its query and its parameters."""
+
+    def __init__(self, url: str, params: Mapping[str, str]) -> None:
+        self._url = url
+        self._params = params
+        self._used = {gap for text in (url, *params.values()) for gap in gaps(text)}
+
+    def has(self, gap: str) -> bool:
+        return gap in self._used
+
+    def filled(self, values: Mapping[str, str | None]) -> str:
+        """The URL to ask. What is filled in is quoted, so that it cannot become another parameter."""
+        url = _GAP.sub(lambda gap: quote(values.get(gap[1]) or "", safe=""), self._url)
+        query = urlencode([*self._parameters(values)], quote_via=quote)
+        if not query:
+            return url
+        return f"{url}{'&' if '?' in url else '?'}{query}"
+
+    def _parameters(self, values: Mapping[str, str | None]) -> Iterator[tuple[str, str]]:
+        for name, text in self._params.items():
+            if all(values.get(gap) is not None for gap in gaps(text)):
+                yield name, _GAP.sub(lambda gap: values[gap[1]] or "", text)
+
+
+def behind(url: str, path: str, instead_of: str = "") -> str:
+    """The URL with `path`, which may bring parameters, behind its own; `instead_of` another one that its own ends in.
+    One that ends in `path` stays as it is: people write a shop's address, or the whole of it."""
+    if not path:
+        return url
+    parts = urlsplit(url)
+    bare, _, query = path.partition("?")
+    stem = parts.path.rstrip("/")
+    for other in (bare, instead_of.partition("?")[0]):
+        stem = stem.removesuffix(other).removesuffix(quote(other))
+    joined = "&".join(text for text in (parts.query, query) if text)
+    return urlunsplit(parts._replace(path=stem + bare, query=joined))
+
+
+def since_text(when: datetime, pattern: str, zone: tzinfo) -> str:
+    """An instant as SYNCD_SOURCE__SINCE_FORMAT wants it: `iso`, `epoch`, `epoch_ms` or a strftime pattern."""
+    match pattern:
+        case "epoch":
+            return str(int(when.timestamp()))
+        case "epoch_ms":
+            return str(int(when.timestamp() * 1000))
+        case "iso":
+            return when.astimezone(zone).isoformat()
+    return when.astimezone(zone).strftime(pattern)

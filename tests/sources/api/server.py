@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from syncd.sources.api import Api, ApiSource
 from syncd.sources.api.client import Clocks
-from syncd.sources.api.paging import Paging
+from syncd.sources.api.paginators import Paging
 from tests.sources.shop import MOSCOW, NOON, wall
 
 FIELDS = {"order_id": "id", "status": "status", "updated_at": "changed"}

@@ -12,8 +12,8 @@ import pytest
 
 from syncd.errors import SourceError
 from syncd.sources import StatusCount
-from syncd.sources.api.latest import last_of_each
-from syncd.sources.api.shape import Shape
+from syncd.sources.api.deduplicate import last_of_each
+from syncd.sources.api.records import Shape
 from syncd.sources.columns import Meaning
 from syncd.state import open_state
 from tests.sources.history import FIELDS, Feed, FeedStyle, waiting

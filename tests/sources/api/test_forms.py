@@ -13,9 +13,8 @@ import pytest
 
 from syncd.errors import SourceError
 from syncd.sources import ApiSource, StatusList
-from syncd.sources.api.answers import Answer
-from syncd.sources.api.shape import Shape
-from syncd.sources.api.signs import is_beyond, none_found, signs_of
+from syncd.sources.api.records import Shape
+from syncd.sources.api.responses import Answer, is_beyond, none_found, signs_of
 from syncd.sources.columns import Meaning
 from tests.sources.api.server import FIELDS, STYLES, ApiShop, Style
 from tests.sources.shop import NOON, ids, start

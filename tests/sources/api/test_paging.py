@@ -13,7 +13,6 @@ import pytest
 
 from syncd.errors import SourceError
 from syncd.sources import ApiSource
-from syncd.sources.api import asking
 from tests.sources.api.server import STYLES, ApiShop, Style
 from tests.sources.shop import NOON, ids, polled, start
 
@@ -363,7 +362,7 @@ def test_keyset_goes_on_where_local_time_runs_back_an_hour(shop: ApiShop) -> Non
 
 @styled(STYLE["page"])
 def test_pages_without_an_end_have_one_all_the_same(shop: ApiShop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asking, "PAGES_AT_MOST", 7)
+    monkeypatch.setattr("syncd.sources.api.page_fetcher.PAGES_AT_MOST", 7)
     served = iter(range(100))
     shop.bend = lambda answer: orders(answer, lambda _all: [{"id": next(served), "status": "new"}])
     with pytest.raises(SourceError, match=r"has shown 7 pages and no end\. Check SYNCD_SOURCE__PAGING"):

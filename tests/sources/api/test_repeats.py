@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from syncd.poll import Poller
+from syncd.pipeline.poll import Poller
 from syncd.state import State, open_state
 from tests.sources.api.server import STYLES, ApiShop
 from tests.sources.shop import NOON

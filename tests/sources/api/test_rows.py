@@ -13,9 +13,9 @@ import pytest
 from syncd.errors import SourceError
 from syncd.model import Order, Skipped
 from syncd.sources import StatusCount
-from syncd.sources.api.request import GAPS, Template, behind, since_text
-from syncd.sources.api.shape import Shape
-from syncd.sources.api.span import Span
+from syncd.sources.api.client import GAPS, Template, behind, since_text
+from syncd.sources.api.incremental import Span
+from syncd.sources.api.records import Shape
 from syncd.sources.columns import Meaning
 from tests.sources.api.server import FIELDS, STYLES, ApiShop
 from tests.sources.shop import MOSCOW, NOON, start

@@ -1,0 +1,122 @@
+"""`syncd` itself: its commands, each imported only when it is called, and the exit codes.
+
+0 done; 1 something failed or is still undelivered; 2 bad usage or configuration, one clear line a fault.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+
+from syncd import __version__
+from syncd.deadline import no_thread
+from syncd.errors import SettingsError, SyncdError
+from syncd.text import printable
+
+
+class Entry(NamedTuple):
+    """Where a command is, and its line in `syncd --help`, which must not cost the import of all the rooms."""
+
+    module: str
+    line: str
+
+
+COMMANDS = {
+    "run": Entry("run_command", "Run the daemon: poll, push, serve metrics, until SIGTERM."),
+    "once": Entry("once_commands", "Poll once, deliver what is due, and end."),
+    "reconcile": Entry("once_commands", "Compare every order once, deliver what is due, and end."),
+    "check": Entry("setup_commands", "Try everything without changing or pushing anything, and say what to mend."),
+    "status": Entry("view_commands", "Say how polling and delivery are doing."),
+    "explain": Entry("view_commands", "Tell one order's story: what was seen, what was pushed, what IMSHOP answered."),
+    "changes": Entry("view_commands", "List changes and what became of them."),
+    "retry": Entry("operator_commands", "Push dead or refused changes again."),
+    "discard": Entry("operator_commands", "Give up changes that wait: they are never pushed."),
+    "release": Entry("operator_commands", "Let the changes go that the guard holds."),
+    "resync": Entry("operator_commands", "Push the present status of the named orders again."),
+    "cancellations": Entry("view_commands", "List what buyers cancelled in the app, and apply failed ones again."),
+    "config": Entry("view_commands", "Show the settings in force and where each came from, secrets masked."),
+    "statuses": Entry("setup_commands", "List every status code that the shop has: the list that IMSHOP asks for."),
+    "presets": Entry("setup_commands", "List the shop platforms that syncd knows, or print one's preset."),
+    "sandbox": Entry("sandbox_command", "Run a local stand-in for IMSHOP that prints what it gets."),
+    "demo": Entry("demo_command", "Show it all at work: a small shop, the sandbox and the daemon."),
+}
+
+
+class Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        gc.disable()  # a quarter of a start went into looking for garbage among the modules, where there is none
+        command: click.Command = getattr(import_module(f"syncd.cli.{entry.module}"), cmd_name)
+        gc.freeze()
+        gc.enable()
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.line) for name, entry in COMMANDS.items()])
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option(
+    "--env-file",
+    type=click.Path(path_type=Path),
+    help="Settings as NAME=value lines. Default: $SYNCD_ENV_FILE, else ./.env, else /etc/syncd/syncd.env.",
+)
+@click.version_option(__version__)
+@click.pass_context
+def syncd(ctx: click.Context, env_file: Path | None) -> None:
+    """Brings an order's status from the shop's database to the buyer's IMSHOP app.
+
+    Settings are environment variables that begin with SYNCD_; config.example.env explains each. A new installation
+    starts with `syncd check`; to see it all at work on nothing but this package, run `syncd demo`.
+    """
+    ctx.obj = env_file
+
+
+def main() -> None:
+    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # a terminal that knows no Cyrillic
+    try:
+        sys.exit(syncd(standalone_mode=False, prog_name="syncd"))  # what a command gave to ctx.exit, or None
+    except SettingsError as error:
+        _complain("\n".join(error.faults), 2)
+    except SyncdError as error:
+        _complain(str(error), 1)
+    except click.UsageError as error:
+        _misused(error)
+    except click.ClickException as error:
+        _complain(error.format_message(), error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        _complain("stopped", 1)
+    except RuntimeError as error:
+        if "can't start new thread" not in str(error):
+            raise
+        _complain(no_thread(), 1)
+    except BrokenPipeError:  # `syncd changes | head`
+        sys.stderr.close()
+        sys.exit(1)
+
+
+def _misused(error: click.UsageError) -> None:
+    """One line; but who gives no command at all is shown them, which is what click's message is then."""
+    text = error.format_message()
+    if "\n" in text:
+        error.show()
+        sys.exit(error.exit_code)
+    where = f"; see: {error.ctx.command_path} --help" if error.ctx else ""
+    _complain(f"{text.rstrip('.?')}{where}", error.exit_code)
+
+
+def _complain(text: str, code: int) -> None:
+    for line in text.splitlines():
+        click.echo(f"syncd: {printable(line)}", err=True)
+    sys.exit(code)

@@ -1,0 +1,187 @@
+"""`syncd sandbox`: what a new installation is pointed at before IMSHOP hands out the URL.
+
+What the sandbox prints: a line for each request, and in red what is wrong with it; or JSON, an object a line.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from queue import Empty, Queue
+from random import SystemRandom
+from typing import NamedTuple
+
+import click
+from rich.text import Text
+
+from syncd.cli.context import stopped_by_signals
+from syncd.cli.output import coloured, console
+from syncd.errors import SettingsError, SyncdError
+from syncd.redact import MASK
+from syncd.sandbox import FAIL_HELP, Failure, Received, Sandbox, Verdict, by_chance, parse_fail
+from syncd.text import json_text
+
+FAINT = "bright_black"
+
+
+class Exchanged(NamedTuple):
+    received: Received
+    verdict: Verdict
+
+
+class Lines:
+    def __init__(self, *, as_json: bool) -> None:
+        self._as_json = as_json
+        self._console = console()
+        self._requests = 0
+        self._faulty = 0
+
+    def begin(self, url: str, *, has_key: bool) -> None:
+        """First of all the URL, so that a script can read it."""
+        if self._as_json:
+            click.echo(json.dumps({"url": url}))
+            return
+        self._print(Text(f"SYNCD_IMSHOP__URL={url}", "bold"))
+        key = "set SYNCD_IMSHOP__API_KEY to the key given" if has_key else "no key is asked for"
+        self._print(Text(f"{key}; Ctrl-C ends it", FAINT))
+
+    def show(self, exchanged: Exchanged) -> None:
+        self._requests += 1
+        self._faulty += bool(exchanged.verdict.faults)
+        if self._as_json:
+            click.echo(json_text(_as_json(exchanged)))
+            return
+        self._print(_line(exchanged))
+        for fault in exchanged.verdict.faults:
+            self._print(Text("          ✗ ", "red").append_text(_safe(fault, "red")))
+
+    def end(self) -> None:
+        if self._console.is_terminal:
+            click.echo()  # the terminal has put ^C there
+        if not self._as_json:
+            click.echo(f"requests: {self._requests}, with faults: {self._faulty}")
+
+    def _print(self, line: Text) -> None:
+        self._console.print(line, soft_wrap=True)
+
+
+def _line(exchanged: Exchanged) -> Text:
+    received, verdict = exchanged
+    line = Text(f"{received.at.astimezone():%H:%M:%S}  ", FAINT)
+    line.append_text(_safe(f"{received.order_id or '-':<10}  {received.code or '-':<12}  ", "bold"))
+    for told in _told(received.body or {}):
+        line.append_text(_safe(told)).append("  ")
+    return line.append("→ ", FAINT).append_text(_answer(verdict))
+
+
+def _told(body: Mapping[str, object]) -> Iterator[str]:
+    """What else is in the request, as people would say it."""
+    if "message" in body:
+        yield f"«{body['message']}»"
+    if "trackingUrl" in body:
+        yield f"track {body['trackingUrl']}"
+    payment = body.get("payment")
+    if isinstance(payment, Mapping):
+        yield f"paid {payment.get('paymentId')}" if payment.get("paid") is True else "not paid"
+    if "userId" in body:
+        yield f"user {body['userId']}"
+
+
+def _answer(verdict: Verdict) -> Text:
+    if verdict.failure:
+        return Text(f"{verdict.failure}, as --fail wants it", "yellow")
+    if verdict.faults:
+        return Text(str(verdict.status), "red")
+    return _safe(f"{verdict.status} {verdict.answer['imshopStatus']}", "green")
+
+
+def _as_json(exchanged: Exchanged) -> dict[str, object]:
+    received, verdict = exchanged
+    body = received.body and {name: MASK if name == "key" else value for name, value in received.body.items()}
+    return {
+        "at": received.at.isoformat(),
+        "number": received.number,
+        "method": received.method,
+        "path": received.path,
+        "id": received.order_id,
+        "code": received.code,
+        "body": body,
+        "status": verdict.status,
+        "answer": verdict.answer,
+        "faults": verdict.faults,
+        "failure": str(verdict.failure) if verdict.failure else None,
+    }
+
+
+def _safe(text: str, style: str = "") -> Text:
+    """As it came, but for what would drive the terminal."""
+    shown = coloured(text)
+    shown.style = style
+    return shown
+
+
+KEPT = 1000  # orders that the sandbox remembers
+UNPRINTED = 1000  # requests that wait to be printed; beyond that the next ones wait for their answers
+LOOK_SECONDS = 0.2
+AS_IT_IS = "\n\n\b\n"  # begins a paragraph whose lines click leaves as they are
+FAIL_GRAMMAR = AS_IT_IS.join(FAIL_HELP.split("\n\n"))
+HELP = f"""Run a local stand-in for IMSHOP that prints what it gets.
+
+Set SYNCD_IMSHOP__URL to the URL that it prints first, and run `syncd once` or `syncd run` in another terminal. Each
+request is checked against IMSHOP's protocol, and what is wrong with it is told. Ctrl-C ends it.
+
+With --fail it misbehaves:{AS_IT_IS}{FAIL_GRAMMAR}"""
+
+
+@click.command(help=HELP)
+@click.option("--port", type=click.IntRange(0, 65535), default=9470, show_default=True, help="0: any free one.")
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="The address to listen on. To push to it from another machine, syncd needs SYNCD_IMSHOP__ALLOW_HTTP=true.",
+)
+@click.option("--key", metavar="KEY", help="The API key that requests must carry. Default: none is asked for.")
+@click.option("--fail", metavar="SPEC", help="How to misbehave, see above.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line, the URL's first.")
+def sandbox(port: int, host: str, key: str | None, fail: str | None, *, as_json: bool) -> None:
+    exchanged: Queue[Exchanged] = Queue(UNPRINTED)
+    server = Sandbox(
+        port=port,
+        host=host,
+        key=key,
+        behave=_misbehaviour(fail),
+        on_request=lambda received, verdict: exchanged.put(Exchanged(received, verdict)),
+        keep=KEPT,
+    )
+    lines = Lines(as_json=as_json)
+    with stopped_by_signals() as stopped, _listening(server):
+        lines.begin(server.url, has_key=key is not None)
+        while not (stopped.is_set() and exchanged.empty()):
+            try:
+                lines.show(exchanged.get(timeout=LOOK_SECONDS))
+            except Empty:
+                continue
+    lines.end()
+
+
+@contextmanager
+def _listening(server: Sandbox) -> Iterator[None]:
+    try:
+        server.start()
+    except SyncdError as error:
+        raise SettingsError([f"--port: {error}"]) from error
+    try:
+        yield
+    finally:
+        server.stop()
+
+
+def _misbehaviour(spec: str | None) -> Callable[[Received], Failure | None] | None:
+    if spec is None:
+        return None
+    try:
+        return by_chance(parse_fail(spec), SystemRandom())
+    except ValueError as error:
+        raise SettingsError([f"--fail: {error}"]) from None

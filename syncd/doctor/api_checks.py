@@ -1,0 +1,345 @@
+"""The shop's API: whether it can be read, and what polls would make of its orders."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import cached_property, partial
+from itertools import chain, islice
+from typing import Any
+
+from syncd.doctor.cancel_checks import keys_of_two
+from syncd.doctor.clock_checks import HOUR, SLACK, WIDEST_OFFSET, Observations, off, precision, zone_smells
+from syncd.doctor.database_checks import SAMPLES, UNTIMED, row_faults
+from syncd.doctor.database_inspection import look_at, newest_of
+from syncd.doctor.findings import Check, Finding, ok, shown, warning
+from syncd.errors import SourceError
+from syncd.http.addresses import is_insecure_remote
+from syncd.model import Order, Push
+from syncd.pipeline.statuses_file import Statuses
+from syncd.sources import ApiSource
+from syncd.sources.api.api_source import FirstPage
+from syncd.sources.api.deduplicate import last_of_each, place_of
+from syncd.sources.api.records import Row, Rows, id_of
+from syncd.sources.columns import CURSORS, KNOWN
+from syncd.sources.cursors import BEFORE_ALL, number
+from syncd.sources.timestamps import EPOCH, instant, moment
+
+PAGES = 2
+"""Of those in which an order is looked for that must be among the first."""
+RECENT = (timedelta(hours=1), timedelta(hours=4), timedelta(days=1), timedelta(days=7))
+A_DAY = timedelta(days=1)
+TIME_LIMIT = 40
+TEXT_LIMIT = 1500
+_PERSONAL = re.compile(r"phone|tel|mobile|mail", re.IGNORECASE)
+_SECRET = re.compile(r"key|token|secret|pass|hash", re.IGNORECASE)
+_PHONE = re.compile(r"\+?\d[\d ()-]{8,}\d")
+
+
+class ApiExamination:
+    """Each method is a check of its own and may raise SourceError. `body` writes the body of a push; `now` is this
+    machine's clock."""
+
+    def __init__(
+        self,
+        shop: ApiSource,
+        statuses: Statuses,
+        body: Callable[[Push], bytes],
+        now: Callable[[], datetime],
+        observed: Callable[[], Observations] = Observations,
+    ) -> None:
+        self._observed = observed
+        self._shop = shop
+        self._statuses = statuses
+        self._body = body
+        self._now = now
+        self._layout = shop.shape.layout
+
+    def checks(self) -> Sequence[Check]:
+        # A step is a request: it may take its own time, and wait for its turn before.
+        api = self._shop.api
+        seconds = api.timeout_seconds + (1 / api.rate if api.rate else 0) + 1
+        check = partial(Check, "source", seconds=seconds, progress=lambda: self._shop.client.requests)
+        return (
+            check("Can the API be read?", self.fields),
+            check("Can its orders be read?", self.rows),
+            check("Which orders changed last?", self.samples),
+            check("Do polls find what changed?", self.polled),
+            check("Do its statuses have names?", self.statuses),
+            check("What time is it there?", self.clock),
+        )
+
+    def fields(self) -> Iterator[Finding]:
+        """Does it answer, and which fields are read from it?"""
+        first, _ = self._first
+        rows = first.rows
+        yield ok("source", f"the API at {self._shop.client.host} gives {', '.join(self._layout.names)}")
+        yield from self._what_it_lacks()
+        if rows:
+            yield ok("source", f"the first order as it came: {self._as_it_came(first.item)}")
+            self._shop.shape.require(rows)
+            yield from self._fields_without_values(rows)
+
+    def rows(self) -> Iterator[Finding]:
+        """Can its orders be read?"""
+        first, why = self._first
+        rows = first.rows
+        if why:
+            advice = (
+                "If the shop has more, they are never seen: check SYNCD_SOURCE__PAGING, SYNCD_SOURCE__NEXT, and that "
+                "SYNCD_SOURCE__QUERY_PARAMS ask for pages in the way it wants"
+            )
+            yield warning("source", f"the API shows one page of {len(rows)} orders, but {why}", advice)
+        if not rows:
+            advice = "See that SYNCD_SOURCE__QUERY_PARAMS leave no orders out; then this is right for an empty shop"
+            yield warning("source", "the API shows no orders", advice)
+            return
+        cursor = self._layout.cursor
+        faults = [*row_faults(look_at(rows, self._layout, dated=cursor == "updated_at"))]
+        if cursor and (without := sum(self._layout.value(row, cursor) is None for row in rows)):
+            faults.append(warning("source", f"of {len(rows)} rows looked at, {without} have NULL as {cursor}", UNTIMED))
+        if self._layout.counts and (odd := [*self._unnumbered(rows)]):
+            text = f"of {len(rows)} rows looked at, {len(odd)} have a sequence that is no number: {odd[0]}"
+            faults.append(warning("source", text, UNTIMED))
+        yield from faults or [ok("source", f"all of the {len(rows)} orders looked at can be read")]
+
+    def samples(self) -> Iterator[Finding]:
+        """Which orders changed last, and how would they be pushed?"""
+        newest = newest_of(self._newest_rows, self._layout, self._shop.timezone)
+        for row in newest.rows[-SAMPLES:]:
+            yield shown(row, self._statuses, self._body, self._now())
+        if newest.times and not self._layout.counts:
+            yield precision(newest)
+            yield from zone_smells(newest, self._shop.now(), self._shop.timezone, self._observed())
+        orders = [row for row in newest.rows if isinstance(row, Order)]
+        yield from keys_of_two(orders)
+        yield from self._found_alone(orders)
+
+    def polled(self) -> Iterator[Finding]:
+        """Would a poll from just before the newest order find it?"""
+        row = self._newest() if self._shop.has_cursor() else None
+        if row is None:
+            return
+        since, order_id = self._shop.since_from(row), id_of(row)
+        place = str(self._layout.value(row, self._layout.cursor or ""))[:TIME_LIMIT]
+        what = f"order {order_id} ({self._layout.cursor} {place})"
+        pages = self._shop.asked_with(since)
+        shown = _until(order_id, islice(pages, PAGES))
+        if not _has(shown, order_id):
+            if next(pages, None):  # what changed since fills more pages, sorted in whatever way
+                return
+            yield self._not_found(row, f"a poll does not find {what}, though it asks with {{since}} {since}")
+            return
+        yield ok("source", f"a poll from just before {what} finds it: it asks with {{since}} {since}")
+        old = self._changed_at(row) - self._shop.lookback - A_DAY
+        if not self._layout.counts and any(at and at < old for at in map(self._changed_at_or_none, shown)):
+            advice = "See what parameter the API has for that, and set it in SYNCD_SOURCE__QUERY_PARAMS"
+            yield warning("source", "the API does not heed {since}: polls get orders that changed long before", advice)
+
+    def _not_found(self, row: Row, text: str) -> Finding:
+        waits = "Until then every change waits for the full compare (SYNCD_POLL__RECONCILE)"
+        if self._layout.counts:
+            return warning("source", text, f"See that the API gives what comes behind the number in {{since}}. {waits}")
+        earlier = self._changed_at(row) - self._shop.lookback - WIDEST_OFFSET
+        if _has(_until(id_of(row), islice(self._shop.pages(earlier), PAGES)), id_of(row)):
+            text += (
+                f". It comes where {{since}} is {WIDEST_OFFSET / HOUR:.0f} h earlier: the API reads it in another zone"
+            )
+            advice = "Set SYNCD_SOURCE__TIMEZONE, or a SYNCD_SOURCE__SINCE_FORMAT with an offset, as the API reads it"
+        else:
+            advice = "Set SYNCD_SOURCE__SINCE_FORMAT as the API reads {since}, and see what parameter it takes it in"
+        return warning("source", text, f"{advice}. {waits}")
+
+    def _newest(self) -> Row | None:
+        """Of the orders that were looked at the one that changed last, but not in the future."""
+        first, _ = self._first
+        rows = [*first.rows, *self._lately]
+        if self._layout.counts:
+            placed = [row for row in rows if place_of(row, self._layout) > BEFORE_ALL]
+        else:
+            present = self._shop.now() + SLACK
+            placed = [row for row in rows if (at := self._changed_at_or_none(row)) and EPOCH < at <= present]
+        named = [row for row in placed if id_of(row)]
+        return max(named, key=lambda row: place_of(row, self._layout), default=None)
+
+    def _changed_at(self, row: Row) -> datetime:
+        return instant(moment(self._layout.value(row, "updated_at")), self._shop.timezone)
+
+    def _changed_at_or_none(self, row: Row) -> datetime | None:
+        try:
+            return self._changed_at(row)
+        except ValueError:
+            return None
+
+    def _found_alone(self, orders: Sequence[Order]) -> Iterator[Finding]:
+        """Does SYNCD_SOURCE__FIND_PATH lead to an order?"""
+        if not self._shop.api.find_path or not orders:
+            return
+        order = orders[-1]
+        found = self._shop.find([order.order_id], {order.order_id: order.shop_id} if order.shop_id else {})
+        if any(one.order_id == order.order_id for one in found.orders):
+            yield ok("source", f"order {order.order_id} can be asked for by itself")
+        else:
+            advice = "Correct SYNCD_SOURCE__FIND_PATH or …FIND_ITEMS: explain, resync and SYNCD_CANCEL__FROM go by it"
+            yield warning("source", f"order {order.order_id} is not found where SYNCD_SOURCE__FIND_PATH leads", advice)
+
+    def statuses(self) -> Iterator[Finding]:
+        """Can the list of statuses be read, if there is one?"""
+        try:
+            listed = self._shop.status_names.read()
+        except SourceError as error:
+            yield warning("source", str(error), "Polls go on without it: where an order has no name, none is pushed")
+            return
+        if listed:
+            yield ok("source", f"the API lists {len(listed)} statuses, such as {_named(listed)}")
+            yield from self._left_out()
+
+    def _left_out(self) -> Iterator[Finding]:
+        """Does the list of orders hold those of every status?"""
+        counted = self._shop.status_names.counted()
+        total = None if counted is None else self._shop.total()
+        if counted is None or total is None:
+            return
+        if counted <= total:
+            yield ok("source", f"its list of orders holds as many as its statuses have: {counted}")
+            return
+        text = (
+            f"its statuses have {counted} orders, but its list of orders holds {total}: some status is left out of it"
+        )
+        advice = (
+            "Compare with the shop: `syncd statuses` counts the orders that are shown; what the preset says of it is "
+            "in `syncd presets`. Where such a status is to be told, read the shop's database"
+        )
+        yield warning("source", text, advice)
+
+    def clock(self) -> Iterator[Finding]:
+        """What time is it there? An API tells it in whole seconds."""
+        yield off(self._shop.now() - self._now())
+
+    def close(self) -> None:
+        self._shop.close()
+
+    def _unnumbered(self, rows: Rows) -> Iterator[str]:
+        for row in rows:
+            if (raw := self._layout.value(row, "sequence")) is not None:
+                try:
+                    number(raw)
+                except ValueError as error:
+                    yield str(error)
+
+    def _fields_without_values(self, rows: Rows) -> Iterator[Finding]:
+        """A new order has no parcel and no payment yet, but it changed at some time."""
+        paths = self._shop.shape.fields
+        empty = [name for name in self._layout.names if all(self._layout.value(row, name) is None for row in rows)]
+        told = {name: f"SYNCD_SOURCE__FIELDS__{name.upper()} ({paths[name]})" for name in empty}
+        if self._layout.cursor in told:
+            advice = "See above what an order looks like, and write the JMESPath that leads to it"
+            text = f"{told[self._layout.cursor]} finds nothing in any of the {len(rows)} orders of the first page"
+            yield warning("source", f"{text}. If it is so of all, every poll reads all orders", advice)
+        elif told:
+            text = f"what finds nothing in the {len(rows)} orders of the first page: {', '.join(told.values())}"
+            yield ok("source", text)
+
+    @cached_property
+    def _first(self) -> tuple[FirstPage, str | None]:
+        return self._shop.first_page_and_more()
+
+    @cached_property
+    def _lately(self) -> Rows:
+        """A page of what changed last, where an API can be asked for that: of the shortest of some spans in which
+        anything did, for a page begins with its oldest."""
+        if self._layout.counts or not self._shop.has_cursor():
+            return []
+        pages = (next(self._shop.pages(self._shop.now() - span), []) for span in RECENT)
+        return next(filter(None, pages), [])
+
+    @property
+    def _newest_rows(self) -> Rows:
+        """Oldest first. A feed's are its oldest; where it ends is not asked, for that may be far."""
+        first, _ = self._first
+        rows = chain.from_iterable(last_of_each([self._lately or first.rows], self._layout))
+        return sorted(rows, key=lambda row: place_of(row, self._layout))
+
+    def _what_it_lacks(self) -> Iterator[Finding]:
+        names = self._shop.shape.fields
+        given = {*names, *(["message"] if self._shop.status_names.has_list else [])}
+        given |= {*CURSORS} if self._layout.cursor else {"sequence"}
+        unused = [name for name in KNOWN if name not in given]
+        if unused:
+            yield ok("source", f"what SYNCD_SOURCE__FIELDS__… might lead to as well: {', '.join(unused)}")
+        if "tracking_number" in names and not {"tracking_number", "tracking_url"} & {*self._layout.names}:
+            advice = "Set SYNCD_SOURCE__TRACKING_TEMPLATE, or give the whole URL as tracking_url"
+            yield warning("source", "tracking_number is not used: nothing says how to make a URL of it", advice)
+        if "paid" in names and "payment_id" not in names:
+            advice = "Set SYNCD_SOURCE__FIELDS__PAYMENT_ID: paid without one is not sent"
+            yield warning("source", "payments cannot be told: there is paid, but no payment_id", advice)
+        if self._shop.api.paging == "keyset" and not (self._layout.counts or self._shop.asks_by("last_id")):
+            advice = "If the API can go on behind an order's id, set {last_id} in a parameter"
+            text = "pages go on by {since} alone: a page that ends amid orders of one moment may lose the rest of them"
+            yield warning("source", text, advice)
+        if not self._shop.has_cursor():
+            advice = (
+                "If the API can be asked for what changed, set {since} in a parameter, and "
+                f"SYNCD_SOURCE__FIELDS__{(self._layout.cursor or 'updated_at').upper()}"
+            )
+            yield warning("source", "every poll reads and compares all orders", advice)
+        if is_insecure_remote(self._shop.client.base_url):
+            advice = "Write https:// in SYNCD_SOURCE__URL, unless the way there is your own network"
+            yield warning("source", "orders and credentials travel unencrypted", advice)
+
+    def _as_it_came(self, item: Any) -> str:
+        try:
+            text = self._shop.client.redact(json.dumps(_masked(item), ensure_ascii=False))
+        except RecursionError:
+            return "too deeply nested to be shown"
+        return text if len(text) <= TEXT_LIMIT else f"{text[:TEXT_LIMIT]}…"
+
+
+def _until(order_id: str | None, pages: Iterator[Rows]) -> Rows:
+    """The rows up to the page that has the order."""
+    rows: list[Row] = []
+    for page in pages:
+        rows += page
+        if _has(page, order_id):
+            break
+    return rows
+
+
+def _has(rows: Iterable[Row], order_id: str | None) -> bool:
+    return any(id_of(row) == order_id for row in rows)
+
+
+def _named(listed: Mapping[str, str | None]) -> str:
+    code, name = next(iter(listed.items()))
+    return f"{code}: {name}"
+
+
+def _masked(value: Any, key: str = "") -> Any:
+    """Without what is secret, and without phones and addresses of buyers."""
+    match value:
+        case dict():
+            return {name: _masked(one, str(name)) for name, one in value.items()}
+        case list():
+            return [_masked(one, key) for one in value]
+        case str() | int() if _SECRET.search(key) and not isinstance(value, bool):
+            return "***"
+        case str() | int() if _PERSONAL.search(key) and not isinstance(value, bool):
+            return _tail(str(value))
+        case str():
+            return _without_phones(value)
+    return value
+
+
+def _without_phones(value: str) -> str:
+    return _PHONE.sub(lambda found: _tail(found[0]) if _is_phone(found[0]) else found[0], value)
+
+
+def _tail(text: str) -> str:
+    return "*" * len(text[:-2]) + text[-2:]
+
+
+def _is_phone(text: str) -> bool:
+    """Ten to fifteen digits; a date or a time has fewer."""
+    return not re.match(r"\d{4}-\d\d-\d\d", text) and 10 <= len(re.sub(r"\D", "", text)) <= 15

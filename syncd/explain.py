@@ -1,0 +1,111 @@
+"""One order's story for `syncd explain` and the status page: what the shop says now, and what the state knows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from syncd.deadline import Bounded, BusyError, ThreadError
+from syncd.errors import SourceError
+from syncd.model import Cancellation, Content, Order, Page
+from syncd.state import Story
+
+NOT_SHOWN = "the query shows no such order"
+UNKNOWN = "not known: it was never told, or a push is in doubt"
+
+
+@dataclass(frozen=True, slots=True)
+class InShop:
+    """The order as the shop shows it now; None: it does not, or `fault` says why that cannot be told."""
+
+    order: Order | None
+    fault: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    story: Story
+    now: InShop
+    cancelled: Sequence[Cancellation] = ()
+    """What buyers asked for in the app, the newest first."""
+
+    @property
+    def is_known(self) -> bool:
+        return bool(self.now.order or self.story.seen or self.story.changes or self.cancelled)
+
+
+class Shop(Protocol):
+    """The little that is asked of a source."""
+
+    def find(self, order_ids: Sequence[str], shop_ids: Mapping[str, str]) -> Page:
+        """May raise SourceError."""
+
+    def close(self) -> None: ...
+
+
+def in_the_shop(shop: Shop, story: Story) -> InShop:
+    """Ask the shop for the order, by its key if that is known; it is closed then."""
+    key = story.seen.shop_id if story.seen else None
+    try:
+        page = shop.find([story.order_id], {story.order_id: key} if key else {})
+    except SourceError as error:
+        return InShop(None, str(error))
+    finally:
+        shop.close()
+    if page.orders:
+        return InShop(page.orders[-1])
+    return InShop(None, "; ".join(f"{row.reason}: {row.detail}" for row in page.skipped) or None)
+
+
+class BoundedLook:
+    """Looks into the shop for people who wait: one look at a time, and each for `seconds` at most."""
+
+    def __init__(self, open_shop: Callable[[], Shop], seconds: float) -> None:
+        self._open_shop = open_shop
+        self._bounded = Bounded(seconds, at_most=1, patience=0, name="look")
+
+    def __call__(self, story: Story) -> InShop:
+        try:
+            return self._bounded(lambda: in_the_shop(self._open_shop(), story))
+        except BusyError:
+            return InShop(None, "another look into the shop is under way; try again in a moment")
+        except TimeoutError:
+            return InShop(None, f"the shop did not answer within {self._bounded.seconds:g} s; try again later")
+        except (SourceError, ThreadError) as error:  # the driver is not installed, or nobody is there to look
+            return InShop(None, str(error))
+
+
+def order_facts(order: Order) -> dict[str, Any]:
+    return {
+        "order_id": order.order_id,
+        **order.content,
+        "updated_at": order.updated_at,
+        "message": order.message,
+        "tracking_url": order.tracking_url,
+        "imshop_uuid": order.imshop_uuid,
+        "shop_id": order.shop_id,
+    }
+
+
+def seen_facts(story: Story) -> dict[str, object]:
+    """What is known of the order; empty: it was never seen."""
+    seen = story.seen
+    if seen is None:
+        return {}
+    return {
+        "number before": ", ".join(story.former_numbers) or None,
+        "shop's own key": seen.shop_id,
+        "last seen as": in_words(seen.content),
+        "IMSHOP knows": UNKNOWN if seen.told is None else in_words(seen.told),
+        "acknowledged": seen.acknowledged_status,
+        "acknowledged at": seen.acknowledged_at,
+        "IMSHOP's UUID": seen.acknowledged_uuid or seen.imshop_uuid,
+        "first seen": seen.first_seen_at,
+        "last differed": seen.changed_at,
+        "missing since": seen.missing_since,
+    }
+
+
+def in_words(content: Content) -> str:
+    return ", ".join(f"{column} {value}" for column, value in content.items() if value is not None)

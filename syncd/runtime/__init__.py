@@ -1,0 +1,1 @@
+"""What runs: the daemon, its jobs and schedule, the composition of all parts, and what it tells of itself."""

@@ -1,0 +1,228 @@
+"""`syncd run`: polls on a schedule, delivers all the time, answers over HTTP, and ends in order.
+
+scheduler (APScheduler) ──► jobs: poll, reconcile, housekeeping ──► wakes ──► delivery thread ──► its workers
+main thread: signals, service manager     lease thread: who leads     HTTP: metrics, health, readiness, status
+
+Every daemon on a state runs all of this. Those that do not lead stand by: their jobs and their delivery do nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
+from functools import partial
+from threading import Event, Thread
+from types import FrameType
+
+from syncd import __version__
+from syncd.cancel.service import MARGIN
+from syncd.errors import StateError
+from syncd.logs import fields
+from syncd.pipeline.deliver import Deliverer
+from syncd.pipeline.statuses_file import StatusesFile
+from syncd.runtime import composition
+from syncd.runtime.health import Pulses
+from syncd.runtime.jobs import QUIET_SECONDS, Jobs, StopError
+from syncd.runtime.leadership import Keeper, LeasedOutbox
+from syncd.runtime.metrics import Metrics, standard_registry
+from syncd.runtime.observer import Observer
+from syncd.runtime.schedule import Schedule
+from syncd.runtime.service_manager import Manager
+from syncd.runtime.serving import serving, standing_by
+from syncd.settings import Settings
+from syncd.state import Lease, State
+from syncd.state.lease import DURATION
+from syncd.web import Counter
+
+log = logging.getLogger("syncd")
+
+CLOSING_SECONDS = 12.0  # for pushes in flight; SIGTERM promises an end within 15 s
+QUIET_SECONDS_OF_A_THREAD = 60.0
+POLLING_ENDS_WITHIN = DURATION.total_seconds() + 1
+WATCH_SECONDS = 1.0
+
+
+class Daemon:
+    """One shop's daemon. `run` returns after SIGTERM or SIGINT, or `stop`; SyncdError if it cannot start."""
+
+    def __init__(self, settings: Settings, manager: Manager | None = None) -> None:
+        self._settings = settings
+        self._manager = manager or Manager({}, 0, time.monotonic)
+        self._stop = Event()
+        self._pulses = Pulses(time.monotonic)
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    def run(self) -> None:
+        settings = self._settings
+        with ExitStack() as stack:
+            statuses = StatusesFile(settings.statuses.file)
+            endpoint = composition.imshop(settings)
+            stack.callback(endpoint.close)
+            shop = composition.source(settings)
+            stack.callback(shop.close)
+            state = composition.state(settings, create=True)
+            stack.callback(state.close)
+            delivering, polling = state.lease(), state.poll_lease()
+            metrics = Metrics(standard_registry())
+            observer = Observer(metrics, lambda: statuses.now)
+            began_at = composition.now()
+            counter = self._counter(observer, state, stack)
+            keeper = Keeper(
+                [delivering, polling],
+                campaign=delivering,
+                beat=self._lease_beats,
+                back=state.cut_connections,
+                tend=state.end_silent_writers,
+            )
+            stack.callback(keeper.close)
+            self._lead(delivering)
+            stack.enter_context(
+                serving(
+                    settings,
+                    state=state,
+                    lease=delivering,
+                    pulses=self._pulses,
+                    observer=observer,
+                    metrics=metrics,
+                    counter=counter,
+                )
+            )
+            log.info("started", extra=fields(version=__version__, leads=delivering.held()))
+            deliverer = composition.deliverer(
+                settings,
+                LeasedOutbox(state, delivering, observer),
+                endpoint,
+                statuses,
+                observer.pushed,
+                self._delivery_beats,
+                may_send=delivering.held,
+            )
+            progress = partial(self._progress, polling)
+            jobs = Jobs(
+                poller=composition.poller(settings, shop, state.under(polling), statuses, progress),
+                state=state.under(delivering),
+                statuses=statuses,
+                observer=observer,
+                metrics=metrics,
+                pulses=self._pulses,
+                interval=settings.poll.interval,
+                retention=settings.state.retention,
+                clock=composition.now,
+                leading=delivering.held,
+                polling=polling,
+                patience=POLLING_ENDS_WITHIN,
+                staged=deliverer.wake,
+                pause=self._stop.wait,
+            )
+            schedule = Schedule(jobs, settings.poll, composition.now, time.monotonic)
+            with self._delivering(deliverer), schedule.running():
+                unfinished_until = self._unfinished_until(began_at)
+                if delivering.held():
+                    schedule.take_over(unfinished_until)
+
+                def gained() -> None:
+                    schedule.take_over(unfinished_until)
+                    schedule.poll_now()
+                    deliverer.wake()
+
+                keeper.start(gained, lost=deliverer.wake)
+                self._manager.ready()
+                while self._goes_on(_in_words(delivering, observer)):
+                    schedule.follow_clock()
+                deliverer.stop_sending()
+                keeper.close()
+        log.info("stopped")
+
+    def _counter(self, observer: Observer, state: State, stack: ExitStack) -> Counter | None:
+        """Where cancellations are handed in, if that is on."""
+        key, shop = self._settings.cancel.api_key, composition.cancelling_shop(self._settings)
+        if key is None or shop is None:
+            return None
+        desk = composition.desk(self._settings, state, shop, observer.cancelled, observer.cancellation_repeated)
+        stack.callback(desk.close)
+        return Counter(desk, key.get_secret_value(), time.monotonic)
+
+    def _unfinished_until(self, began_at: datetime) -> datetime:
+        """Which cancellations an earlier process left unfinished: those that it was to have applied by then. On a state
+        that other daemons may share, whoever applies one has its time first."""
+        longest = self._settings.cancel.timeout + MARGIN
+        return began_at if composition.state_is_shared(self._settings) else began_at + longest
+
+    def _lead(self, lease: Lease) -> None:
+        """Take the lease if it is free. Where nobody can stand by, StateError: another one runs."""
+        if not lease.acquire() and not composition.state_is_shared(self._settings):
+            raise StateError(
+                f"another syncd ({lease.leader() or 'unknown'}) runs on this state. Two would push everything twice; "
+                "stop that one, or give this one a state of its own with SYNCD_STATE__URL"
+            )
+
+    def _goes_on(self, status: str) -> bool:
+        """Let a while pass, and tell the service manager how it is; False: the daemon is to end."""
+        self._manager.working(status, self._pulses.stuck())
+        if self._stop.wait(WATCH_SECONDS):
+            self._manager.stopping()
+            return False
+        return True
+
+    def _progress(self, polling: Lease, _rows: int) -> None:
+        if self._stop.is_set() or not polling.held():
+            raise StopError
+        self._pulses.beat("poll", QUIET_SECONDS)
+
+    def _delivery_beats(self) -> None:
+        self._pulses.beat("delivery", QUIET_SECONDS_OF_A_THREAD)
+
+    def _lease_beats(self) -> None:
+        self._pulses.beat("lease", QUIET_SECONDS_OF_A_THREAD)
+
+    @contextmanager
+    def _delivering(self, deliverer: Deliverer) -> Iterator[None]:
+        thread = Thread(target=self._deliver, args=[deliverer], name="delivery", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._stop.set()
+            deliverer.stop_sending()
+            thread.join(CLOSING_SECONDS + 1)
+
+    def _deliver(self, deliverer: Deliverer) -> None:
+        """The delivery thread. It must not end before the daemon does: an unforeseen error is told, and it goes on."""
+        while not self._stop.is_set():
+            try:
+                deliverer.run(self._stop.is_set)
+            except Exception:  # the boundary of the thread
+                log.exception("delivery_crashed")
+                self._stop.wait(WATCH_SECONDS)
+        try:
+            deliverer.close(CLOSING_SECONDS)
+        except StateError as error:
+            log.error("outcomes_not_written", extra=fields(error=str(error), do="nothing: they are pushed again"))
+
+
+def _in_words(lease: Lease, observer: Observer) -> str:
+    """What this daemon does now, for the service manager."""
+    if lease.held():
+        return observer.in_words()
+    return standing_by(lease)
+
+
+@contextmanager
+def signals_stop(daemon: Daemon) -> Iterator[None]:
+    """SIGTERM and SIGINT end the daemon in order."""
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        daemon.stop()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

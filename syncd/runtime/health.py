@@ -1,0 +1,104 @@
+"""Whether the daemon's threads do their work, and whether the machine's clock is one to schedule by.
+
+What `/api/status` and `syncd status --json` say, CONTRACT section 5, and why the daemon is not ready. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from threading import Lock
+from typing import Any
+
+from syncd import __version__
+from syncd.state import Summary
+
+CLOCK_STEP = timedelta(seconds=2)
+
+
+class ClockWatch:
+    """Notices that the wall clock was set. A machine that was suspended looks the same: its clock went ahead."""
+
+    def __init__(self, clock: Callable[[], datetime], monotonic: Callable[[], float]) -> None:
+        self._clock = clock
+        self._monotonic = monotonic
+        self._last = clock(), monotonic()
+
+    def step(self) -> timedelta:
+        """By how much the clock was set ahead, or back if negative, since this was asked last; 0: not to speak of."""
+        (wall, ticks), self._last = self._last, (self._clock(), self._monotonic())
+        step = self._last[0] - wall - timedelta(seconds=self._last[1] - ticks)
+        return step if abs(step) > CLOCK_STEP else timedelta()
+
+
+class Pulses:
+    """Each thread promises when it will be heard of next; one that is silent for longer is stuck. Thread-safe."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._due: dict[str, float] = {}
+        self._lock = Lock()
+
+    def beat(self, thread: str, seconds: float) -> None:
+        """`thread` is at work, and will be heard of again within `seconds`."""
+        with self._lock:
+            self._due[thread] = self._monotonic() + seconds
+
+    def end(self, thread: str) -> None:
+        """`thread` has nothing to do for now."""
+        with self._lock:
+            self._due.pop(thread, None)
+
+    def stuck(self) -> dict[str, float]:
+        """The stuck threads, and for how many seconds they have been overdue."""
+        now = self._monotonic()
+        with self._lock:
+            return {thread: now - due for thread, due in self._due.items() if now > due}
+
+
+def as_json(summary: Summary, *, source_kind: str, leader: bool, now: datetime) -> dict[str, Any]:
+    """The state as a JSON object. Times are ISO 8601 in UTC."""
+    pause = summary.pause
+    oldest = summary.oldest_pending_at
+    return {
+        "version": __version__,
+        "source": {
+            "kind": source_kind,
+            "last_poll_at": _iso(summary.source.last_poll_at),
+            "last_success_at": _iso(summary.source.last_success_at),
+            "last_error": summary.source.last_error,
+            "consecutive_failures": summary.source.consecutive_failures,
+        },
+        "orders": {"tracked": summary.tracked, "missing_refused": summary.missing_refused},
+        "changes": dict(summary.changes),
+        "held": dict(summary.held),
+        "oldest_pending_seconds": max(0.0, (now - oldest).total_seconds()) if oldest else 0.0,
+        "delivery": {
+            "state": "paused" if pause else "flowing",
+            "reason": pause.reason if pause else None,
+            "detail": pause.detail if pause else None,
+            "since": _iso(pause.since) if pause else None,
+        },
+        "last_delivered_at": _iso(summary.last_delivered_at),
+        "leader": leader,
+    }
+
+
+def not_ready(summary: Summary) -> list[str]:
+    """Why statuses are not all on their way to buyers, a line each; empty: they are."""
+    reasons = []
+    source = summary.source
+    if source.consecutive_failures:
+        reasons.append(f"source: polls that failed in a row: {source.consecutive_failures}; {source.last_error}")
+    elif source.last_success_at is None:
+        reasons.append("source: no poll has succeeded yet")
+    if summary.pause:
+        reasons.append(f"delivery: paused ({summary.pause.reason}): {summary.pause.detail}")
+    if held := summary.changes["held"]:
+        why = ", ".join(f"{count} by {reason}" for reason, count in summary.held.items())
+        reasons.append(f"held: {held} changes wait ({why}); see: syncd changes --state held")
+    return reasons
+
+
+def _iso(at: datetime | None) -> str | None:
+    return at.isoformat() if at else None

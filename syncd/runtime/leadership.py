@@ -1,0 +1,175 @@
+"""Who leads: a daemon's leases are kept in a thread of their own, and what delivery may do depends on them.
+
+    keeper thread ──► renew well before the end, or try to take what is free ──► gained: poll and deliver at once
+                                                                            └──► lost: nothing is taken or sent
+
+A database that does not answer holds up nothing but this thread. Whether a lease is held, everybody sees by the clock.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from threading import Event, Thread
+
+from syncd.errors import LeaseLostError, StateError
+from syncd.logs import fields
+from syncd.model import Outcome, Pause, Push
+from syncd.runtime.observer import Observer
+from syncd.state import Lease, State
+
+RENEW_SECONDS = 1.5  # a quarter of a lease's time: a server may be away for three of them
+TRY_SECONDS = 0.5  # to take a lease that is free, or to renew one where that failed just now
+RELEASE_SECONDS = 3.0
+
+log = logging.getLogger("syncd")
+
+
+class Keeper:
+    """Renews those of the leases that are held, for as long as it runs. `campaign`: and takes this one when it is free.
+    `beat` is called in each round, `back` when the database can be reached again, and `tend` while it leads: how many
+    sessions of others it had to end."""
+
+    def __init__(
+        self,
+        leases: Sequence[Lease],
+        *,
+        campaign: Lease | None = None,
+        beat: Callable[[], None] = lambda: None,
+        back: Callable[[], None] = lambda: None,
+        tend: Callable[[], int] = lambda: 0,
+    ) -> None:
+        self._leases = leases
+        self._campaign = campaign
+        self._beat = beat
+        self._back = back
+        self._tend = tend
+        self._gained: Callable[[], None] = lambda: None
+        self._lost: Callable[[], None] = lambda: None
+        self._stop = Event()
+        self._thread = Thread(target=self._run, name="lease", daemon=True)
+        self._leads = False
+        self._has_led = False
+        self._unknown = False
+        self._leader: str | None = None
+
+    def start(self, gained: Callable[[], None] = lambda: None, lost: Callable[[], None] = lambda: None) -> None:
+        """From now on `gained` is called, in the keeper's thread, whenever this process may act again, and `lost`
+        whenever it may no more."""
+        self._gained, self._lost = gained, lost
+        self._leads = self._has_led = self._campaign is not None and self._campaign.held()
+        self._thread.start()
+
+    def close(self) -> None:
+        """Give everything back, so that others can have it at once. It ends within RELEASE_SECONDS, whether the
+        database answers or not: what it does not hear of ends by itself."""
+        self._stop.set()
+        if self._thread.ident is None:
+            self._release()
+        else:
+            self._thread.join(RELEASE_SECONDS)
+
+    def _run(self) -> None:
+        pause = 0.0
+        while not self._stop.wait(pause):
+            try:
+                pause = self._round()
+            except Exception:  # the boundary of the thread, which must not end before the daemon does
+                log.exception("lease_crashed")
+                pause = TRY_SECONDS
+        self._release()
+
+    def _release(self) -> None:
+        for lease in self._leases:
+            try:
+                lease.release()
+            except StateError as error:
+                log.warning("lease_not_released", extra=fields(lease=lease.name, error=str(error)))
+
+    def _round(self) -> float:
+        """Returns how long to wait for the next one."""
+        self._beat()
+        fault: str | None = None
+        for lease in self._leases:
+            try:
+                if lease is self._campaign:
+                    lease.acquire()
+                elif lease.token is not None:
+                    lease.renew()
+            except StateError as error:
+                fault = str(error)
+        if fault and not self._unknown:
+            log.warning("lease_unknown", extra=fields(error=fault))
+        if self._unknown and not fault:
+            self._back()
+        self._unknown = fault is not None
+        if self._campaign is not None:
+            self._tell(self._campaign)
+        if self._leads and not fault:
+            self._end_silent_writers()
+        return TRY_SECONDS if fault or (self._campaign is not None and not self._leads) else RENEW_SECONDS
+
+    def _end_silent_writers(self) -> None:
+        try:
+            if ended := self._tend():
+                log.warning("silent_writers_ended", extra=fields(count=ended))
+        except StateError as error:
+            log.warning("silent_writers_unknown", extra=fields(error=str(error)))
+
+    def _tell(self, lease: Lease) -> None:
+        """Each change of who leads is told once."""
+        led, self._leads = self._leads, lease.held()
+        leader = None if self._leads else lease.leader()
+        if led and not self._leads:
+            log.warning("lease_lost", extra=fields(holder=leader))
+            self._lost()
+        elif self._leads and not led:
+            log.info("lease_regained" if self._has_led else "leading")
+            self._has_led = True
+            self._gained()
+        elif leader is not None and leader != self._leader:
+            log.info("standing_by", extra=fields(holder=leader))
+        self._leader = leader
+
+
+@contextmanager
+def kept(*leases: Lease) -> Iterator[None]:
+    """These leases are renewed within the context, and given back at its end."""
+    keeper = Keeper(leases)
+    keeper.start()
+    try:
+        yield
+    finally:
+        keeper.close()
+
+
+class LeasedOutbox:
+    """Satisfies `deliver.Outbox`. While `lease` is not held, outcomes are written down, but nothing is taken."""
+
+    def __init__(self, state: State, lease: Lease, observer: Observer) -> None:
+        self._state = state.under(lease)
+        self._lease = lease
+        self._observer = observer
+        self._token: int | None = None
+
+    def turn(
+        self, outcomes: Sequence[Outcome], limit: int, pause: Pause | None, now: datetime, claim: timedelta
+    ) -> list[Push]:
+        self._observer.paused(pause)
+        with self._observer.writing(proves=bool(outcomes)):
+            token = self._lease.token if self._lease.held() else None
+            if token is not None and token != self._token:
+                self._token = token
+                self._state.took_over()
+            if token is not None:
+                try:
+                    return self._state.turn(outcomes, limit, pause, now, claim)
+                except LeaseLostError:
+                    pass  # the keeper finds it out too, and tells it
+            self._state.report(outcomes)
+            return []
+
+    def left_behind(self) -> int | None:
+        return self._state.left_behind()

@@ -1,0 +1,196 @@
+"""What polls and pushes returned, said in logs and metrics: the edge where results become words and numbers."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from syncd.errors import LeaseLostError, StateError
+from syncd.logs import fields
+from syncd.model import Cancellation, Outcome, Pause
+from syncd.pipeline.staging import REDEFINED, PollResult
+from syncd.pipeline.statuses_file import Statuses
+from syncd.runtime.metrics import Metrics
+
+log = logging.getLogger("syncd")
+
+
+class Observer:
+    """Logs and counts. One for a process; `metrics` None: only logs."""
+
+    def __init__(self, metrics: Metrics | None, statuses: Callable[[], Statuses]) -> None:
+        self._metrics = metrics
+        self._statuses = statuses
+        self._pause: Pause | None = None
+        self._failing: str | None = None
+        self._missing: str | None = None
+        self._state_fault: str | None = None
+
+    @contextmanager
+    def writing(self, *, proves: bool = True) -> Iterator[None]:
+        """Remember that what is done within failed for the state's sake, until something proves that it can be written.
+
+        `proves` False: what is done within may not have written at all, so its success says nothing.
+        """
+        try:
+            yield
+        except LeaseLostError:
+            raise  # the state can be written, though not by this process
+        except StateError as error:
+            self._state_fault = str(error)
+            raise
+        if proves:
+            self._state_fault = None
+
+    def state_faults(self) -> list[str]:
+        """Why the state cannot be written now, for `/readyz`."""
+        return [f"state: {self._state_fault}"] if self._state_fault else []
+
+    def in_words(self) -> str:
+        """What this daemon does now, or what is in its way, in a line. Secrets are masked."""
+        troubles = self.state_faults()
+        if self._failing:
+            troubles.append(f"polls fail: {self._failing}")
+        if self._missing:
+            troubles.append(self._missing)
+        if self._pause:
+            troubles.append(f"delivery is paused ({self._pause.reason}): {self._pause.detail}")
+        return "; ".join(troubles) or "polls and pushes"
+
+    def polled(self, result: PollResult, seconds: float) -> None:
+        if self._failing:
+            log.info("source_recovered")
+            self._failing = None
+        if self._metrics:
+            self._metrics.polled(result, seconds)
+        self._say_skipped(result)
+        self._say_missing(result)
+        if result.baseline:
+            log.warning(
+                "baseline_taken",
+                extra=fields(
+                    orders=result.adopted, note="nobody is told. If this is not the first run, the state was lost"
+                ),
+            )
+        if result.redefined:
+            log.warning(
+                "columns_redefined",
+                extra=fields(
+                    columns=", ".join(result.redefined),
+                    note=REDEFINED,
+                    do="where buyers are to be told: syncd resync ORDER_ID",
+                ),
+            )
+        if result.held:
+            log.error(
+                "changes_held",
+                extra=fields(by="guard", changes=result.held, do="syncd release, or syncd discard --held"),
+            )
+        if result.found or result.adopted or result.missing or result.kind == "full":
+            counts = fields(
+                kind=result.kind,
+                rows=result.rows,
+                changes=sum(result.found.values()),
+                found_by=dict(result.found) or None,
+                adopted=result.adopted or None,
+                missing=result.missing or None,
+                seconds=round(seconds, 3),
+            )
+            log.info("polled", extra=counts)
+
+    def poll_failed(self, result_kind: str, error: str) -> None:
+        """Said once for each fault; the metrics and `/readyz` go on saying it."""
+        if error != self._failing:
+            log.error("poll_failed", extra=fields(kind=result_kind, error=error))
+        self._failing = error
+
+    def pushed(self, outcome: Outcome) -> None:
+        if self._metrics:
+            self._metrics.pushed(outcome)
+        push = outcome.push
+        if outcome.result == "delivered":
+            self._say_delivered(outcome)
+        elif outcome.result in ("refused", "dead"):
+            event = "change_refused" if outcome.result == "refused" else "change_dead"
+            log.error(event, extra=fields(order_id=push.order_id, status=push.status, error=outcome.error))
+        elif outcome.result == "retry":
+            again = outcome.next_attempt_at and outcome.next_attempt_at.isoformat(timespec="seconds")
+            log.warning(
+                "push_failed",
+                extra=fields(order_id=push.order_id, status=push.status, error=outcome.error, next_attempt_at=again),
+            )
+
+    def cancelled(self, cancellation: Cancellation) -> None:
+        if self._metrics:
+            self._metrics.cancelled(cancellation)
+        about = _about(cancellation)
+        if cancellation.state == "accepted":
+            log.info("cancellation_accepted", extra=about)
+        elif cancellation.state == "refused":
+            log.info("cancellation_refused", extra=about)
+        elif cancellation.state == "failed":
+            log.error("cancellation_failed", extra=about)
+
+    def unfinished(self, cancellations: int) -> None:
+        """So many were being applied by a process that is gone."""
+        if cancellations:
+            log.error("cancellations_unfinished", extra=fields(count=cancellations, do="see: syncd cancellations"))
+
+    def cancellation_repeated(self, cancellation: Cancellation) -> None:
+        log.info("cancellation_repeated", extra=_about(cancellation))
+
+    def paused(self, pause: Pause | None) -> None:
+        """Say it when delivery pauses, and when it flows again."""
+        if pause and not self._pause:
+            log.error("delivery_paused", extra=fields(reason=pause.reason, error=pause.detail))
+        elif self._pause and not pause:
+            log.info("delivery_resumed", extra=fields(reason=self._pause.reason))
+        self._pause = pause
+
+    def _say_delivered(self, outcome: Outcome) -> None:
+        push, answer = outcome.push, outcome.answer
+        since = push.source_updated_at or push.detected_at
+        lag = round(max(0.0, (outcome.ended_at - since).total_seconds()), 3)
+        imshop_status = answer.imshop_status if answer else None
+        log.info(
+            "pushed", extra=fields(order_id=push.order_id, status=push.status, imshop_status=imshop_status, lag=lag)
+        )
+        wrong = answer and self._statuses().mismatch(push.status, answer.new_status, answer.imshop_status)
+        if wrong:
+            log.warning("status_mismatch", extra=fields(order_id=push.order_id, status=push.status, error=wrong))
+            if self._metrics:
+                self._metrics.mismatched()
+
+    def _say_missing(self, result: PollResult) -> None:
+        """Said once for each fault. Only a full compare finds it, so only another one can find it gone."""
+        if result.kind != "full":
+            return
+        if result.fault and result.fault != self._missing:
+            log.error("orders_missing", extra=fields(error=result.fault))
+        elif self._missing and not result.fault:
+            log.info("source_recovered")
+        self._missing = result.fault
+
+    def _say_skipped(self, result: PollResult) -> None:
+        for row in result.skipped_rows:
+            log.warning("row_skipped", extra=fields(order_id=row.order_id, reason=row.reason, detail=row.detail))
+        for name, one in result.dropped_examples.items():
+            about = fields(
+                field=name, orders=result.dropped[name], order_id=one.order_id, reason="bad_value", detail=one.detail
+            )
+            log.warning("field_dropped", extra=about)
+
+
+def _about(cancellation: Cancellation) -> dict[str, object]:
+    failed = cancellation.state == "failed"
+    return fields(
+        id=cancellation.id,
+        order_id=cancellation.order_id,
+        imshop_uuid=None if cancellation.order_id else cancellation.imshop_uuid,
+        state=cancellation.state,
+        message=cancellation.message,
+        error=cancellation.error,
+        in_doubt=cancellation.in_doubt or None,
+        do=f"IMSHOP asks again, or: syncd cancellations retry {cancellation.id}" if failed else None,
+    )

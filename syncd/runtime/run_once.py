@@ -1,0 +1,120 @@
+"""One poll and its deliveries, without the daemon: what `syncd once` and `syncd reconcile` do.
+
+Beside a daemon that runs on the same state only the poll is done here: the daemon delivers, so that no order is ever
+pushed by two.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Literal
+
+from syncd.errors import StateError
+from syncd.model import Outcome
+from syncd.pipeline.staging import PollResult
+from syncd.pipeline.statuses_file import StatusesFile
+from syncd.runtime import composition
+from syncd.runtime.leadership import LeasedOutbox, kept
+from syncd.runtime.observer import Observer
+from syncd.settings import Settings
+from syncd.state import Lease, State, Summary
+
+CLOSING_SECONDS = 12.0
+LOOK_SECONDS = 0.2
+
+
+@dataclass(slots=True)
+class Ran:
+    """What one run did. `beside`: a daemon delivers. `summary` is the state at the end."""
+
+    poll: PollResult
+    summary: Summary
+    beside: bool
+    outcomes: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def undelivered(self) -> int:
+        return self.summary.changes["pending"] + self.summary.changes["held"]
+
+    @property
+    def failed(self) -> int:
+        """So many things did: pushes, and the compare that found orders gone and forgot none."""
+        return self.outcomes.get("refused", 0) + self.outcomes.get("dead", 0) + (self.poll.fault is not None)
+
+
+def run_once(
+    settings: Settings,
+    kind: Literal["poll", "reconcile"],
+    seconds: float,
+    on_rows: Callable[[int], None],
+    on_outcome: Callable[[Outcome, int], None],
+) -> Ran:
+    """Poll, then deliver until nothing is due, delivery is paused, or `seconds` have passed.
+
+    `on_rows` is called with the rows read so far, `on_outcome` with each outcome and how many changes still wait.
+    """
+    ends_at = time.monotonic() + seconds
+    with ExitStack() as stack:
+        statuses = StatusesFile(settings.statuses.file)
+        endpoint = composition.imshop(settings)
+        stack.callback(endpoint.close)
+        shop = composition.source(settings)
+        stack.callback(shop.close)
+        state = composition.state(settings, create=True)
+        stack.callback(state.close)
+        lease = state.lease()
+        leads = lease.acquire()
+        stack.enter_context(kept(lease))
+        observer = Observer(None, lambda: statuses.now)
+        with polling_alone(state, ends_at) as alone:
+            poller = composition.poller(settings, shop, alone, statuses, on_rows)
+            started = time.monotonic()
+            polled = (poller.poll if kind == "poll" else poller.reconcile)(composition.now())
+            observer.polled(polled, time.monotonic() - started)
+        ran = Ran(polled, state.summary(), beside=not leads)
+        waiting = ran.summary.changes["pending"]
+
+        def observe(outcome: Outcome) -> None:
+            observer.pushed(outcome)
+            ran.outcomes[outcome.result] = ran.outcomes.get(outcome.result, 0) + 1
+            on_outcome(outcome, waiting)
+
+        if leads or _take_over_from_daemon(state, lease, ends_at):
+            ran.beside = False
+            outbox = LeasedOutbox(state, lease, observer)
+            deliverer = composition.deliverer(settings, outbox, endpoint, statuses, observe, may_send=lease.held)
+            try:
+                deliverer.drain(lambda: time.monotonic() >= ends_at or not lease.held())
+            finally:
+                deliverer.close(CLOSING_SECONDS)
+        ran.summary = state.summary()
+        return ran
+
+
+@contextmanager
+def polling_alone(state: State, ends_at: float) -> Iterator[State]:
+    """Wait until no other process polls, and keep it so; gives the state to poll for. StateError: one still does at
+    `ends_at`, on the monotonic clock."""
+    lease = state.poll_lease()
+    while not lease.acquire():
+        if time.monotonic() >= ends_at:
+            raise StateError(
+                f"another poll of this shop is under way ({lease.leader() or 'ended just now'}); "
+                "wait for its end, then try again"
+            )
+        time.sleep(LOOK_SECONDS)
+    with kept(lease):
+        yield state.under(lease)
+
+
+def _take_over_from_daemon(state: State, lease: Lease, ends_at: float) -> bool:
+    """Wait until the daemon that runs has delivered what is due; what must wait for its next attempt is not waited for,
+    here as there. True: it is gone, and this process delivers."""
+    while time.monotonic() < ends_at and state.is_delivering(composition.now()) and not state.summary().pause:
+        if lease.acquire():
+            return True
+        time.sleep(LOOK_SECONDS)
+    return False

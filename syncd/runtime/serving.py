@@ -1,0 +1,127 @@
+"""The daemon's HTTP side, put together from its parts: metrics, health, readiness, status, the page, cancellations."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import TypeVar
+
+from syncd import __version__
+from syncd.deadline import Bounded, ThreadError
+from syncd.errors import StateError
+from syncd.explain import BoundedLook, Explained
+from syncd.logs import fields
+from syncd.model import Cancellation
+from syncd.runtime import composition
+from syncd.runtime.health import Pulses, as_json, not_ready
+from syncd.runtime.metrics import Metrics, StateCollector
+from syncd.runtime.observer import Observer
+from syncd.settings import Settings
+from syncd.state import Lease, State, Story
+from syncd.web import Counter, HttpServer, Pages, Views, create_app, pages
+
+LOOK_SECONDS = 5.0  # somebody waits for the page
+READS_AT_ONCE = 4
+"""Of the server's threads. A state that does not answer holds up these, and the others go on answering."""
+PATIENCE_SECONDS = 1.0
+LEADS_SECONDS = 1.0  # so that a scrape, which asks for both, ends within Prometheus's 10 s
+
+log = logging.getLogger("syncd")
+T = TypeVar("T")
+
+
+@contextmanager
+def serving(
+    settings: Settings,
+    *,
+    state: State,
+    lease: Lease,
+    pulses: Pulses,
+    observer: Observer,
+    metrics: Metrics,
+    counter: Counter | None,
+) -> Iterator[None]:
+    """Serve at SYNCD_HTTP__BIND, if that is set. SettingsError: that address cannot be listened on."""
+    bind = settings.http.bind
+    if bind is None:
+        yield
+        return
+    read = StateReads(state.place, LOOK_SECONDS)
+    leads = partial(StateReads(state.place, LEADS_SECONDS).or_no, lease.held)
+    metrics.registry.register(StateCollector(lambda: read(state.summary), leads, __version__))
+    kind = composition.source_kind(settings)
+    look = BoundedLook(lambda: composition.source(settings), LOOK_SECONDS)
+    views = Views(
+        registry=metrics.registry,
+        stuck=pulses.stuck,
+        not_ready=lambda: [*observer.state_faults(), *read(lambda: not_ready(state.summary()))],
+        ready=lambda: "ready" if lease.held() else f"ready; {standing_by(lease)}",
+        status=lambda: read(
+            lambda: as_json(state.summary(), source_kind=kind, leader=lease.held(), now=composition.now())
+        ),
+        counter=counter,
+    )
+    page = Pages(
+        memory=state,
+        source_kind=kind,
+        read=read,
+        leads=lease.held,
+        faults=lambda: [*_stuck(pulses), *observer.state_faults()],
+        explain=lambda order_id: _explained(order_id, read, state, look),
+        now=composition.now,
+    )
+    server = HttpServer(create_app(views, pages(page)), bind.host, bind.port)
+    server.start()
+    log.info("listening", extra=fields(address=str(bind)))
+    try:
+        yield
+    finally:
+        server.close()
+
+
+class StateReads:
+    """Reads of the state for people and machines who wait: each has an end, whatever the state's server does."""
+
+    def __init__(self, place: str, seconds: float) -> None:
+        self._place = place
+        self._bounded = Bounded(
+            seconds, at_most=READS_AT_ONCE, patience=min(seconds, PATIENCE_SECONDS), name="state-read"
+        )
+
+    def __call__(self, read: Callable[[], T]) -> T:
+        """What `read` gives. StateError: it failed, or is not done in time."""
+        try:
+            return self._bounded(read)
+        except TimeoutError:
+            raise StateError(
+                f"the state {self._place} cannot be reached: no answer within {self._bounded.seconds:g} s; "
+                "see that its server runs, and what is in the way to it"
+            ) from None
+        except ThreadError as error:
+            raise StateError(str(error)) from None
+
+    def or_no(self, read: Callable[[], bool]) -> bool:
+        try:
+            return self(read)
+        except StateError:
+            return False
+
+
+def _explained(order_id: str, read: StateReads, state: State, look: BoundedLook) -> Explained:
+    def known() -> tuple[Story, Sequence[Cancellation]]:
+        story = state.story(order_id)
+        return story, state.cancellations(story.order_id)
+
+    story, cancelled = read(known)
+    return Explained(story, look(story), cancelled)
+
+
+def _stuck(pulses: Pulses) -> list[str]:
+    return [f"stuck: {thread}, overdue by {late:.0f} s" for thread, late in pulses.stuck().items()]
+
+
+def standing_by(lease: Lease) -> str:
+    """What a daemon does that does not lead."""
+    return f"stands by: {lease.leader() or 'another daemon'} polls and pushes"

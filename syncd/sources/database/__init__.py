@@ -1,0 +1,1 @@
+"""Orders from a shop's database, by the merchant's own SELECT."""

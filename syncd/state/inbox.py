@@ -1,0 +1,297 @@
+"""The inbox: what buyers want cancelled is on disk before anything is tried, and each is applied by one at a time.
+
+received ──► accepted      the order counts as seen, and IMSHOP as told, with the cancelled status: no echo
+        └──► refused       the shop said no
+        └──► failed        the shop did not decide; asked again, or by an operator, it is applied again
+
+A decision stands as long as it is true: until the order is seen with another status than the one that it was decided
+with. The same request is answered with it until then; later, the buyer asks for something new.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import fields, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, delete, exists, insert, select, update
+
+from syncd.model import CancelDecision, Cancellation, CancelRequest, Change, Decision, Order, Received, Seen
+from syncd.state.identifiers import Meant, is_of_key, meant, of_the_same_order
+from syncd.state.schema import CLAIMED, cancellations, canonical, changes, clean, end, in_state, seen
+from syncd.state.seen import SeenPart, StagingTransaction, load, told_of
+from syncd.state.store import in_chunks
+
+UNFINISHED = "syncd ended while it was being applied, so it may have been applied; look at the order, or retry it"
+DECIDED = ("accepted", "refused")
+LOOKED_AT_ONCE = 100
+"""Orders that a poll looks at because their buyers were answered from memory."""
+LOOKED_FOR = datetime(1970, 1, 1, tzinfo=UTC)
+"""Stands for the time at which an order was seen unpaid that was not found when it was looked for."""
+
+_COLUMNS = [cancellations.c[field.name] for field in fields(Cancellation)]
+_later = cancellations.alias("later")
+
+
+class CancellationsPart(SeenPart):
+    """See `syncd.cancel.service.Inbox`."""
+
+    def receive(self, request: CancelRequest, token: str, now: datetime, until: datetime) -> Received:
+        with self.write() as connection:
+            order = meant(connection, request.order_id, request.imshop_uuid)
+            row = _row(connection, of_the_same_order(order))
+            if row is not None and _holds(row, now) and not (order.formerly and row.state in DECIDED):
+                return _answered(connection, row, 1, now)
+            if row is not None and row.state in ("received", "failed"):
+                return Received(_claimed(connection, row, until, asked=row.asked + 1), mine=True)
+            return Received(_inserted(connection, request, order, token, now, until), mine=True)
+
+    def identify(self, mine: Cancellation, found: Order, since: datetime, now: datetime) -> Received:
+        """The order that is to be cancelled, with its key, as a look into the shop since then found it.
+
+        If another cancellation of the order is being applied, or was decided, under another number of it, then that one
+        is returned, and is not the caller's: the two are one, and this one is no more. A decision from before the look,
+        which contradicts it, holds no more.
+        """
+        assert found.shop_id is not None
+        with self.write() as connection:
+            row = _row(connection, cancellations.c.id == mine.id)
+            if row is None or row.state != "received" or row.attempts != mine.attempts:
+                return Received(mine, mine=True)  # too late; whoever replaced it decides
+            key = clean(found.shop_id)
+            tracked = connection.execute(select(seen.c.order_id).where(seen.c.shop_id == key)).scalars().all()
+            number = tracked[0] if len(tracked) == 1 else found.order_id
+            other = _row(connection, is_of_key(key), cancellations.c.id != mine.id)
+            if other is not None and _is_contradicted(other, found.status, since):
+                _changed(connection, other.id, {"stands": False})
+            elif other is not None and _holds(other, now):
+                connection.execute(delete(cancellations).where(cancellations.c.id == mine.id))
+                return _answered(connection, other, mine.asked, now)
+            known = {"order_id": number, "shop_id": found.shop_id}
+            return Received(_changed(connection, mine.id, known), mine=True)
+
+    def take_again(self, cancellation_id: int, now: datetime, until: datetime) -> Received | None:
+        """For an operator: a cancellation that failed or was refused, to be applied again. `mine` False: it is not to
+        be, for it is being applied, was accepted, or a newer one of its order was asked for. None: there is none."""
+        with self.write() as connection:
+            row = _row(connection, cancellations.c.id == cancellation_id)
+            if row is None:
+                return None
+            is_last = not connection.execute(select(_is_followed(row))).scalar()
+            being_applied = row.state == "received" and row.claimed_until > now
+            if row.state == "accepted" or being_applied or not is_last:
+                return Received(_cancellation(row), mine=False)
+            return Received(_claimed(connection, row, until), mine=True)
+
+    def decide(
+        self, mine: Cancellation, decision: CancelDecision, now: datetime, *, answered: bool, shown: str | None = None
+    ) -> Cancellation:
+        """Write down what came of an attempt; returns the cancellation as it then stands.
+
+        `answered`: IMSHOP hears of it, so an accepted one is nothing that it must be told. `shown`: the order's status
+        in the shop, if it was looked up; a refusal of an order that was last seen with another one is no lasting
+        decision. What comes of an attempt whose time was up, and which another one replaced, counts only if it was
+        accepted.
+        """
+        with self.write() as connection:
+            row = _row(connection, cancellations.c.id == mine.id)
+            if row is None:
+                return mine
+            replaced = row.state != "received" or row.attempts != mine.attempts
+            if row.state == "accepted" or (replaced and decision.state != "accepted"):
+                return _cancellation(row)
+            order_id = meant(connection, row.order_id, row.imshop_uuid).order_id
+            before = None if order_id is None else load(connection, [order_id]).get(order_id)
+            accepted = decision.state == "accepted"
+            if order_id is not None and answered and accepted and decision.status is not None:
+                _see_cancelled(connection, before or Seen(order_id, {}, None), row, decision, now)
+            status = None if before is None else str(before.content["status"])
+            decided = {
+                "order_id": order_id,
+                "state": decision.state,
+                "decided_at": now,
+                "status": decision.status,
+                "message": decision.message,
+                "error": decision.error,
+                "in_doubt": decision.in_doubt or (row.in_doubt and decision.state == "failed"),
+                "order_status": decision.status if accepted else status,
+                "stands": decision.lasts and (accepted or shown in (None, status)),
+            }
+            return _changed(connection, row.id, decided)
+
+    def give_up_unfinished(self, claimed_until: datetime, now: datetime) -> int:
+        """Those that were to be applied by then have failed: whoever applied them is gone. Returns how many."""
+        left = (cancellations.c.state == "received", cancellations.c.claimed_until <= claimed_until)
+        failed = {"state": "failed", "decided_at": now, "error": UNFINISHED, "in_doubt": True}
+        with self.write() as connection:
+            return connection.execute(update(cancellations).where(*left).values(failed)).rowcount
+
+    def to_look_at(self, now: datetime) -> list[str]:
+        """See `pipeline.poll.PollState`."""
+        answered = (cancellations.c.answered_again, cancellations.c.order_id.is_not(None))
+        orders = select(cancellations.c.order_id).where(*answered).distinct().limit(LOOKED_AT_ONCE)
+        unpaid = (
+            select(seen.c.order_id)
+            .where(seen.c.unpaid_since > LOOKED_FOR, seen.c.unpaid_since != now)
+            .limit(LOOKED_AT_ONCE)
+        )
+        with self.read() as connection:
+            found = [*connection.execute(orders).scalars(), *connection.execute(unpaid).scalars()]
+        return [*dict.fromkeys(found)]
+
+    def looked_at(self, order_ids: Collection[str], now: datetime) -> None:
+        """The poll of `now` compared these orders with what they are in the shop. One that it did not find there is not
+        looked for again; once it is seen unpaid again, that is told."""
+        with self.write() as connection:
+            for some in in_chunks(order_ids):
+                these = update(cancellations).where(cancellations.c.order_id.in_(some), cancellations.c.answered_again)
+                connection.execute(these.values(answered_again=False))
+                unpaid = (seen.c.unpaid_since.is_not(None), seen.c.unpaid_since != now)
+                waiting = update(seen).where(seen.c.order_id.in_(some), *unpaid)
+                connection.execute(waiting.values(unpaid_since=LOOKED_FOR))
+
+    def cancellation(self, cancellation_id: int) -> Cancellation | None:
+        with self.read() as connection:
+            row = _row(connection, cancellations.c.id == cancellation_id)
+        return None if row is None else _cancellation(row)
+
+    def cancellations(self, order_id: str | None = None, limit: int | None = None) -> list[Cancellation]:
+        """Newest first; `limit` None: all of them."""
+        of_order = [] if order_id is None else [cancellations.c.order_id == order_id]
+        newest = select(*_COLUMNS).where(*of_order).order_by(cancellations.c.id.desc()).limit(limit)
+        with self.read() as connection:
+            return [_cancellation(row) for row in connection.execute(newest)]
+
+
+def _holds(row: Row[Any], now: datetime) -> bool:
+    """Whether a request is answered with what is being, or was, decided."""
+    if row.state == "received":
+        return bool(row.claimed_until > now)
+    return row.state != "failed" and bool(row.stands)
+
+
+def _is_contradicted(row: Row[Any], status: str, since: datetime) -> bool:
+    """Whether a look into the shop since then, which found this status, shows that an earlier decision is untrue."""
+    return row.state in DECIDED and row.decided_at < since and row.order_status not in (None, status)
+
+
+def _answered(connection: Connection, row: Row[Any], times: int, now: datetime) -> Received:
+    """Requests that are answered with what is being, or was, decided."""
+    _see_answered(connection, row, now)
+    again = {"asked": row.asked + times, "answered_again": row.state in DECIDED}
+    return Received(_changed(connection, row.id, again), mine=False)
+
+
+def _see_answered(connection: Connection, row: Row[Any], now: datetime) -> None:
+    """IMSHOP is answered with an earlier decision, and so knows it now: it may have been an operator's, which was told
+    to nobody."""
+    if row.state != "accepted" or row.status is None or row.order_id is None:
+        return
+    before = load(connection, [row.order_id]).get(row.order_id)
+    if before and before.told and before.content["status"] == before.told["status"] == row.status:
+        return
+    decision = CancelDecision("accepted", row.status, row.message)
+    _see_cancelled(connection, before or Seen(row.order_id, {}, None), row, decision, now)
+
+
+def _see_cancelled(
+    connection: Connection, before: Seen, row: Row[Any], decision: CancelDecision, now: datetime
+) -> None:
+    """From now on the order counts as seen with the cancelled status, and IMSHOP as told. What waited to be told of it
+    is void. What is on its way just now may reach IMSHOP before or after the answer: the cancelled status follows it,
+    and until then nobody knows which of the two IMSHOP heard last."""
+    is_new = not before.content
+    texts = {"status": decision.status} | ({"message": decision.message} if "message" in before.content else {})
+    content = {**before.content, **texts}
+    told = content if is_new else before.told and {**before.told, **texts}
+    after = replace(before, content=content, told=told, revision=before.revision + 1, missing=False)
+    if is_new:
+        after = replace(after, imshop_uuid=row.imshop_uuid, shop_id=row.shop_id)
+    _tell_status(connection, clean(before.order_id), texts)
+    staging = StagingTransaction(connection)
+    of_order = changes.c.order_id == clean(before.order_id)
+    overtaken = connection.execute(select(changes.c.content).where(CLAIMED, of_order)).scalars().all()
+    if any(content["status"] != decision.status for content in overtaken):
+        connection.execute(update(changes).where(CLAIMED, of_order).values(in_doubt=True))
+        staging.store([Decision(after, _told_after_all(before, after, decision))], now, counting=False)
+    else:
+        staging.store([Decision(after, void=True)], now, counting=False)
+    end(connection, "superseded", now, in_state("dead", "refused"), of_order)
+
+
+def _tell_status(connection: Connection, order_id: str, texts: dict[str, str | None]) -> None:
+    """What IMSHOP knows if nothing comes of a push that is on its way; `see` keeps that while one is."""
+    row = connection.execute(select(seen.c.content, seen.c.told).where(seen.c.order_id == order_id)).first()
+    known = None if row is None else told_of(row.content, row.told)
+    if known is not None:
+        told = update(seen).where(seen.c.order_id == order_id)
+        connection.execute(told.values(told=canonical({**known, **texts})))
+
+
+def _told_after_all(before: Seen, after: Seen, decision: CancelDecision) -> Change:
+    """The cancelled status and nothing else: what it does not tell, nobody may take IMSHOP to know afterwards."""
+    texts = {column: value if column in ("status", "message") else None for column, value in after.content.items()}
+    return Change(
+        order_id=after.order_id,
+        revision=after.revision,
+        content=texts,
+        previous_status=str(before.content["status"]),
+        message=decision.message,
+        tracking_url=None,
+        user_id=None,
+        imshop_uuid=after.imshop_uuid,
+        with_payment=False,
+        source_updated_at=None,
+        found_by="full",
+    )
+
+
+def _inserted(
+    connection: Connection, request: CancelRequest, order: Meant, token: str, now: datetime, until: datetime
+) -> Cancellation:
+    row = {
+        "token": token,
+        "generation": request.generation,
+        "order_id": order.order_id,
+        "imshop_uuid": order.imshop_uuid,
+        "shop_id": order.shop_id,
+        "reason": request.reason,
+        "state": "received",
+        "received_at": now,
+        "asked": 1,
+        "attempts": 1,
+        "claimed_until": until,
+        "in_doubt": False,
+    }
+    return _cancellation(connection.execute(insert(cancellations).returning(*_COLUMNS), row).one())
+
+
+def _claimed(connection: Connection, row: Row[Any], until: datetime, **values: object) -> Cancellation:
+    """One that was left unfinished may have been applied. By now its order may be known."""
+    in_doubt = row.in_doubt or row.state == "received"
+    order = meant(connection, row.order_id, row.imshop_uuid)
+    again = {"state": "received", "attempts": row.attempts + 1, "claimed_until": until, "in_doubt": in_doubt}
+    again |= {"order_id": order.order_id, "imshop_uuid": order.imshop_uuid, "shop_id": order.shop_id or row.shop_id}
+    return _changed(connection, row.id, {**again, "stands": True, **values})
+
+
+def _changed(connection: Connection, cancellation_id: int, values: dict[str, Any]) -> Cancellation:
+    change = update(cancellations).where(cancellations.c.id == cancellation_id).values(values)
+    return _cancellation(connection.execute(change.returning(*_COLUMNS)).one())
+
+
+def _row(connection: Connection, *which: ColumnElement[bool]) -> Row[Any] | None:
+    columns = (*_COLUMNS, cancellations.c.stands, cancellations.c.order_status)
+    newest = select(*columns).where(*which).order_by(cancellations.c.id.desc()).limit(1)
+    found: Row[Any] | None = connection.execute(newest).first()
+    return found
+
+
+def _is_followed(row: Row[Any]) -> ColumnElement[bool]:
+    same = _later.c.order_id == row.order_id if row.order_id else _later.c.imshop_uuid == row.imshop_uuid
+    return exists().where(same, _later.c.id > row.id)
+
+
+def _cancellation(row: Row[Any]) -> Cancellation:
+    return Cancellation(*row[: len(_COLUMNS)])

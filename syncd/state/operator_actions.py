@@ -1,0 +1,130 @@
+"""What an operator does about changes: try again, drop, push once more.
+
+None of it may make an older status follow a newer one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, exists, or_, select, update
+
+from syncd.model import Change, Decision, Order, Seen
+from syncd.news import is_payment_in_question
+from syncd.state.identifiers import is_parked
+from syncd.state.read_models import OperatorResult
+from syncd.state.schema import WAITING, changes, end, in_state, newer, newer_change, seen
+from syncd.state.seen import SeenPart
+from syncd.state.store import in_chunks
+
+_NEWER_STANDS = newer_change(or_(newer.c.state.in_(["pending", "delivered"]), newer.c.in_doubt))
+_KNOWN = exists().where(seen.c.order_id == changes.c.order_id, seen.c.told.is_(None))
+_STANDING = select(
+    changes.c.id,
+    changes.c.order_id,
+    changes.c.state,
+    changes.c.claimed_at,
+    _NEWER_STANDS.label("newer_stands"),
+    _KNOWN.label("known"),
+)
+
+
+class RemediesPart(SeenPart):
+    def retry(self, ids: Iterable[int] = (), *, all_dead: bool = False, now: datetime) -> OperatorResult:
+        """Have changes that are dead, refused, or wait for their time tried now, as if for the first time."""
+        with self.write() as connection:
+            asked = [*ids, *(_ids(connection, ~WAITING, in_state("dead")) if all_dead else ())]
+            result = _sorted_out(connection, asked, _why_not_retried)
+            for some in in_chunks(result.done):
+                afresh = {"attempts": 0, "refusals": 0, "failing_since": None, "next_attempt_at": now}
+                again = update(changes).where(changes.c.id.in_(some)).values(state="pending", ended_at=None, **afresh)
+                connection.execute(again)
+        return result
+
+    def discard(
+        self, ids: Iterable[int] = (), *, held: bool = False, all_dead: bool = False, now: datetime
+    ) -> OperatorResult:
+        """Drop changes that are held, dead, or wait and are not being sent: IMSHOP is never told."""
+        with self.write() as connection:
+            asked = [*ids, *(_ids(connection, in_state("held")) if held else ())]
+            asked += _ids(connection, ~WAITING, in_state("dead")) if all_dead else []
+            result = _sorted_out(connection, asked, _why_not_discarded)
+            for some in in_chunks(result.done):
+                end(connection, "discarded", now, changes.c.id.in_(some))
+        return result
+
+    def resync(self, orders: Sequence[Order], now: datetime) -> int:
+        """Have these orders' present content pushed though nothing differs. Returns how many changes that made."""
+        with self.staging() as staging:
+            known = staging.load(order.order_id for order in orders)
+            decisions = {order.order_id: _again(order, known.get(order.order_id)) for order in orders}
+            staging.store(list(decisions.values()), now, counting=False)
+            staging.forget_told(decisions)
+        return len(decisions)
+
+
+def _ids(connection: Connection, *conditions: ColumnElement[bool]) -> Sequence[int]:
+    return connection.execute(select(changes.c.id).where(*conditions)).scalars().all()
+
+
+def _sorted_out(
+    connection: Connection, ids: Iterable[int], why_not: Callable[[Row[Any], set[str]], str | None]
+) -> OperatorResult:
+    """Those of the changes that may be acted on, newest first, and why the others may not.
+
+    `why_not` is given a change, and the orders of which a newer change is acted on.
+    """
+    asked = list(ids)
+    rows = [row for some in in_chunks(asked) for row in connection.execute(_STANDING.where(changes.c.id.in_(some)))]
+    left = dict.fromkeys(asked, "there is no such change")
+    done: list[int] = []
+    orders: set[str] = set()
+    for row in sorted(rows, key=lambda row: int(row.id), reverse=True):
+        reason = why_not(row, orders)
+        if reason is None:
+            done.append(row.id)
+            orders.add(row.order_id)
+            del left[row.id]
+        else:
+            left[row.id] = reason
+    return OperatorResult(done, left)
+
+
+def _why_not_retried(row: Row[Any], orders: set[str]) -> str | None:
+    if row.claimed_at is not None:
+        return "it is being sent"
+    if row.state not in ("pending", "dead", "refused"):
+        return f"it is {row.state}"
+    if is_parked(row.order_id):
+        return "its order has no number just now; it is sent as soon as the shop shows one"
+    if row.newer_stands or row.order_id in orders:
+        return "IMSHOP was told, or will be told, something newer about its order"
+    return "IMSHOP knows already what its order is now" if row.known else None
+
+
+def _why_not_discarded(row: Row[Any], _orders: set[str]) -> str | None:
+    if row.claimed_at is not None:
+        return "it is being sent"
+    return None if row.state in ("pending", "held", "dead") else f"it is {row.state}"
+
+
+def _again(order: Order, before: Seen | None) -> Decision:
+    """The order's present content as a change, whatever IMSHOP knows."""
+    revision = before.revision + 1 if before else 0
+    change = Change(
+        order_id=order.order_id,
+        revision=revision,
+        content=order.content,
+        previous_status=str(before.content["status"]) if before else None,
+        message=order.message,
+        tracking_url=order.tracking_url,
+        user_id=order.user_id,
+        imshop_uuid=order.imshop_uuid,
+        with_payment=is_payment_in_question(order.content, before),
+        source_updated_at=order.updated_at,
+        found_by="full",
+    )
+    seen = Seen(order.order_id, order.content, None, order.imshop_uuid, revision, shop_id=order.shop_id)
+    return Decision(seen, change)

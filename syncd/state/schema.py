@@ -1,0 +1,350 @@
+"""The state's tables, one definition for SQLite and PostgreSQL.
+
+seen ─── segments      what was observed of each order, and digests that save a full compare its work
+former_numbers         the numbers that an order had before the shop gave it another one
+changes ─── attempts   what IMSHOP must be told, and each time that was tried
+cancellations          what buyers want cancelled, and what became of it
+leases                 who may deliver, and who may poll
+facts                  the few single values: cursor, baseline, pause, ...
+
+What happens to changes that wait: they end without being sent, or a hold is let go.
+
+Wherever a change ends that may have been applied, nobody knows any more what IMSHOP knows of its order.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ColumnElement,
+    Connection,
+    Dialect,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+    and_,
+    exists,
+    literal_column,
+    or_,
+    select,
+    type_coerce,
+    update,
+)
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+from typing_extensions import override
+
+from syncd.model import ChangeState, Content, Hold
+
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+SQLITE_TIME = "syncd_time"
+UNKNOWN = "null"
+"""In `seen.told`: nobody knows what IMSHOP knows. SQL's NULL there says that it knows what was seen."""
+
+
+def clean(text: str) -> str:
+    """The text as both databases can hold it: PostgreSQL takes no NUL, and neither takes half a surrogate pair."""
+    if text.isascii() and "\0" not in text:
+        return text
+    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+
+
+def canonical(content: Content) -> str:
+    """Content as JSON: equal content is equal text. Escapes keep every character that a shop can come up with."""
+    return _encode(dict(content))
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware datetime, kept as microseconds since 1970 in UTC: the same in both databases, exact, and sortable."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    @override
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        return None if value is None else microseconds(value)
+
+    @override
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else EPOCH + timedelta(microseconds=value)
+
+
+class database_time(FunctionElement[datetime]):  # noqa: N801 - a function of SQL, which are written so
+    """Now, on the clock that all processes share: that of the PostgreSQL server. SQLite has none of its own, but asks
+    a function that `syncd.state.engine` gives it."""
+
+    type = Instant()
+    inherit_cache = True
+
+
+@compiles(database_time, "postgresql")
+def _postgresql_time(_element: database_time, _compiler: SQLCompiler, **_options: Any) -> str:
+    return "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)"
+
+
+@compiles(database_time, "sqlite")
+def _sqlite_time(_element: database_time, _compiler: SQLCompiler, **_options: Any) -> str:
+    return f"{SQLITE_TIME}()"
+
+
+def from_now(length: timedelta | BindParameter[Any]) -> ColumnElement[datetime]:
+    """The time on the database's clock when `length` has passed from now."""
+    micros = length // MICROSECOND if isinstance(length, timedelta) else length
+    return type_coerce(type_coerce(database_time(), BigInteger) + micros, Instant())
+
+
+def microseconds(instant: datetime) -> int:
+    """As `Instant` keeps it."""
+    return (instant - EPOCH) // MICROSECOND
+
+
+class CleanText(TypeDecorator[str]):
+    """Text that came from a shop or from IMSHOP."""
+
+    impl = Text
+    cache_ok = True
+
+    @override
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return None if value is None else clean(value)
+
+
+class CanonicalJson(TypeDecorator[Content]):
+    """Content, as `canonical` writes it."""
+
+    impl = Text
+    cache_ok = True
+
+    @override
+    def process_bind_param(self, value: Content | None, dialect: Dialect) -> str | None:
+        return None if value is None else canonical(value)
+
+    @override
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Content | None:
+        content: Content | None = None if value is None else json.loads(value)
+        return content
+
+
+metadata = MetaData()
+_Id = BigInteger().with_variant(Integer, "sqlite")
+
+seen = Table(
+    "seen",
+    metadata,
+    Column("order_id", CleanText, primary_key=True),
+    Column("content", CanonicalJson, nullable=False),
+    Column("told", Text),
+    Column("imshop_uuid", CleanText),
+    Column("revision", Integer, nullable=False),
+    Column("first_seen_at", Instant, nullable=False),
+    Column("changed_at", Instant, nullable=False),
+    Column("missing_since", Instant),
+    Column("segment", BigInteger),
+    Column("compared_in", Integer, nullable=False),
+    Column("acknowledged_status", CleanText),
+    Column("acknowledged_at", Instant),
+    Column("acknowledged_uuid", CleanText),
+    Column("shop_id", CleanText),
+    Column("unpaid_since", Instant),
+    sqlite_with_rowid=False,
+)
+
+former_numbers = Table(
+    "former_numbers",
+    metadata,
+    Column("former", CleanText, primary_key=True),
+    Column("order_id", CleanText, nullable=False),
+    Index("former_numbers_by_order", "order_id"),
+    sqlite_with_rowid=False,
+)
+
+segments = Table(
+    "segments",
+    metadata,
+    Column("segment", _Id, primary_key=True, autoincrement=False),
+    Column("digest", LargeBinary),
+    Column("orders", Integer, nullable=False),
+    Column("formed_in", Integer, nullable=False),
+    Column("confirmed_in", Integer, nullable=False),
+)
+
+changes = Table(
+    "changes",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("order_id", CleanText, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("status", CleanText, nullable=False),
+    Column("previous_status", CleanText),
+    Column("content", CanonicalJson, nullable=False),
+    Column("message", CleanText),
+    Column("tracking_url", CleanText),
+    Column("user_id", CleanText),
+    Column("imshop_uuid", CleanText),
+    Column("with_payment", Boolean, nullable=False),
+    Column("source_updated_at", Instant),
+    Column("detected_at", Instant, nullable=False),
+    Column("found_by", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("hold", Text),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("refusals", Integer, nullable=False, server_default="0"),
+    Column("failing_since", Instant),
+    Column("in_doubt", Boolean, nullable=False, server_default=literal_column("false")),
+    Column("claimed_at", Instant),
+    Column("claim", Integer, nullable=False, server_default="0"),
+    Column("claim_ends_at", Instant),
+    Column("next_attempt_at", Instant),
+    Column("ended_at", Instant),
+    Column("last_error", CleanText),
+    Column("answered_uuid", CleanText),
+    Column("imshop_status", CleanText),
+    CheckConstraint("(state IN ('pending', 'held')) = (ended_at IS NULL)", name="changes_wait_or_ended"),
+    sqlite_autoincrement=True,
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("change_id", BigInteger, nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("ended_at", Instant, nullable=False),
+    Column("result", Text, nullable=False),
+    Column("http_status", Integer),
+    Column("detail", CleanText),
+    Index("attempts_by_change", "change_id", "id"),
+)
+
+cancellations = Table(
+    "cancellations",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("token", Text, nullable=False),
+    Column("generation", Text, nullable=False),
+    Column("order_id", CleanText),
+    Column("imshop_uuid", CleanText),
+    Column("reason", CleanText),
+    Column("state", Text, nullable=False),
+    Column("received_at", Instant, nullable=False),
+    Column("asked", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("claimed_until", Instant, nullable=False),
+    Column("decided_at", Instant),
+    Column("status", CleanText),
+    Column("message", CleanText),
+    Column("error", CleanText),
+    Column("in_doubt", Boolean, nullable=False),
+    Column("order_status", CleanText),
+    Column("shop_id", CleanText),
+    Column("stands", Boolean, nullable=False, server_default=literal_column("true")),
+    Column("answered_again", Boolean, nullable=False, server_default=literal_column("false")),
+    Index("cancellations_by_order", "order_id", "id"),
+    Index("cancellations_by_uuid", "imshop_uuid", "id"),
+    Index("cancellations_by_shop_id", "shop_id", "id"),
+    sqlite_autoincrement=True,
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("holder", Text),
+    Column("token", BigInteger, nullable=False),
+    Column("ends_at", Instant, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+facts = Table(
+    "facts",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+
+def in_state(*states: ChangeState) -> ColumnElement[bool]:
+    """Written out and not bound: SQLite uses a partial index only where the condition is that of the index."""
+    if len(states) == 1:
+        return changes.c.state == literal_column(f"'{states[0]}'")
+    return changes.c.state.in_([literal_column(f"'{state}'") for state in states])
+
+
+def held_as(hold: Hold) -> ColumnElement[bool]:
+    return in_state("held") & (changes.c.hold == hold)
+
+
+WAITING = changes.c.ended_at.is_(None)
+"""Pending or held: every other state is final."""
+DUE_SOMETIME = in_state("pending") & changes.c.claimed_at.is_(None)
+UNSENT = and_(WAITING, or_(DUE_SOMETIME, in_state("held")))
+"""Waits, and is not being sent."""
+CLAIMED = in_state("pending") & changes.c.claimed_at.is_not(None)
+"""Being sent, or left behind by a process that is gone. `claim` counts how often the change was taken; until
+`claim_ends_at`, on the database's clock, the request of the last time may be under way."""
+
+
+def _partial(name: str, condition: ColumnElement[bool], *columns: Column[Any]) -> Index:
+    return Index(name, *columns, sqlite_where=condition, postgresql_where=condition)
+
+
+Index("changes_by_order", changes.c.order_id)
+_partial("seen_by_uuid", seen.c.imshop_uuid.is_not(None), seen.c.imshop_uuid)
+_partial("seen_by_answered_uuid", seen.c.acknowledged_uuid.is_not(None), seen.c.acknowledged_uuid)
+_partial("seen_by_shop_id", seen.c.shop_id.is_not(None), seen.c.shop_id)
+_partial("seen_unpaid", seen.c.unpaid_since.is_not(None), seen.c.unpaid_since)
+_partial("cancellations_answered_again", cancellations.c.answered_again, cancellations.c.id)
+_partial("seen_missing", seen.c.missing_since.is_not(None), seen.c.missing_since)
+_partial("changes_due", DUE_SOMETIME, changes.c.next_attempt_at, changes.c.id)
+# `ended_at` is NULL in all of it. But without it SQLite takes the index of all changes of an order for just as good,
+# and reads each that ended, where it looks for the one that waits.
+_partial("changes_waiting", WAITING, changes.c.order_id, changes.c.ended_at)
+_partial("changes_pending", in_state("pending"), changes.c.detected_at)
+_partial("changes_ended", changes.c.ended_at.is_not(None), changes.c.state, changes.c.ended_at)
+_partial("changes_held", in_state("held"), changes.c.hold, changes.c.status)
+
+
+newer = changes.alias("newer")
+
+
+def newer_change(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Whether there is a newer change of the same order; `conditions` are on `newer`."""
+    return exists().where(newer.c.order_id == changes.c.order_id, newer.c.id > changes.c.id, *conditions)
+
+
+NEWER_WAITS = newer_change(newer.c.ended_at.is_(None))
+NEWER_GOES = newer_change(newer.c.ended_at.is_(None), newer.c.state == literal_column("'pending'"))
+"""An older change gives way to one that will be sent, not to one that is held: that may be discarded."""
+
+
+def end(connection: Connection, state: ChangeState, now: datetime, *which: ColumnElement[bool]) -> int:
+    """End changes that wait, or put those that ended into another final state. Returns how many there were."""
+    in_doubt = select(changes.c.order_id).where(*which, changes.c.in_doubt)
+    connection.execute(update(seen).where(seen.c.order_id.in_(in_doubt)).values(told=UNKNOWN))
+    ended = update(changes).where(*which).values(state=state, ended_at=now, claimed_at=None)
+    return connection.execute(ended).rowcount
+
+
+def let_go(connection: Connection, now: datetime, hold: str, *which: ColumnElement[bool]) -> int:
+    """Held changes become due; older ones of their orders that are not being sent give way. Returns how many."""
+    let = [in_state("held"), changes.c.hold == hold, *which]
+    orders = select(changes.c.order_id).where(*let).scalar_subquery()
+    end(connection, "superseded", now, WAITING, DUE_SOMETIME, changes.c.order_id.in_(orders))
+    going = update(changes).where(*let).values(state="pending", hold=None, next_attempt_at=now)
+    return connection.execute(going).rowcount

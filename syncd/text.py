@@ -1,0 +1,63 @@
+"""Text of a shop, a buyer or a server, without what steers a screen: line breaks, escapes, changes of direction.
+
+A terminal obeys C1 controls as it does escapes, and U+202E turns the rest of a line around, so that what one reads is
+not what is there. Such characters are replaced where people read, and escaped where programs do.
+
+Blanks, which are no part of any value: CHAR columns come padded with them, and people copy them along from tables.
+
+One rule for what every source says, for IMSHOP's requests and for what people write in settings. White space of all of
+Unicode is blank, the no-break space too, and so are characters that nobody sees: controls, zero-width ones, byte order
+marks, marks of direction. Within a value they stay; a value that has nothing else is none.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+from unicodedata import category
+
+REPLACEMENT = "\ufffd"
+_SUSPECT = re.compile(r"[^ -~]")
+
+
+def printable(text: object) -> str:
+    """On one line, with U+FFFD for each character that does not show."""
+    return _SUSPECT.sub(lambda found: found[0] if _shows(found[0]) else REPLACEMENT, str(text))
+
+
+def json_text(document: object, *, indent: int | None = None, default: Callable[[Any], object] | None = None) -> str:
+    """JSON in which all letters stand as they are, and what does not show is escaped."""
+    text = json.dumps(document, ensure_ascii=False, indent=indent, default=default)
+    return _SUSPECT.sub(lambda found: found[0] if _shows(found[0]) or found[0] == "\n" else _escaped(found[0]), text)
+
+
+def _shows(character: str) -> bool:
+    return character.isprintable() or category(character) == "Zs"
+
+
+def _escaped(character: str) -> str:
+    return json.dumps(character)[1:-1]
+
+
+BLANKS = "".join(
+    chr(code)
+    for first, last in (
+        (0x01, 0x20),  # not NUL, which no text in PostgreSQL can hold
+        (0x7F, 0xA0),
+        (0x1680, 0x1680),
+        (0x180E, 0x180E),
+        (0x2000, 0x200F),
+        (0x2028, 0x202F),
+        (0x205F, 0x206F),
+        (0x3000, 0x3000),
+        (0xFEFF, 0xFEFF),
+    )
+    for code in range(first, last + 1)
+)
+
+
+def without_blanks(text: str) -> str:
+    """The text without the blanks at its ends."""
+    return text.strip(BLANKS)
