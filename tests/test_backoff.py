@@ -30,7 +30,8 @@ def delay(then: Next) -> timedelta:
 
 
 @given(st.integers(0, 10_000), st.integers())
-def test_the_delay_is_anything_up_to_a_bound_that_doubles_and_ends(attempts: int, seed: int) -> None:
+def test_delay_is_random_below_a_doubling_bound(attempts: int, seed: int) -> None:
+    """The bound doubles with each attempt, up to the longest delay."""
     then = after_failure(replace(push(), attempts=attempts), BUSY, NOON, DAY, Random(seed))
     assert timedelta(0) <= delay(then) <= min(LONGEST_DELAY, timedelta(seconds=2) * 2 ** min(attempts, 20))
 
@@ -47,23 +48,24 @@ def test_a_server_that_says_when_is_obeyed() -> None:
     assert timedelta(seconds=120) <= delay(then) <= timedelta(seconds=132)
 
 
-def test_a_first_failure_kills_no_change_however_long_it_waited_for_its_turn() -> None:
+def test_first_failure_kills_no_change_however_old() -> None:
     assert after(BUSY, failing_since=None).result == "retry"
 
 
-def test_a_change_that_fails_for_too_long_is_dead() -> None:
+def test_change_that_fails_too_long_is_dead() -> None:
     assert after(BUSY, attempts=300, failing_since=NOON - DAY + timedelta(seconds=1)).result == "retry"
     assert after(BUSY, attempts=300, failing_since=NOON - DAY) == Next("dead", "dead")
 
 
-def test_a_clock_that_is_set_ahead_kills_no_change() -> None:
+def test_clock_set_ahead_kills_no_change() -> None:
     year_ago = NOON - timedelta(days=400)
     lived = [attempts for attempts in range(300) if after(BUSY, attempts, failing_since=year_ago).state == "pending"]
     assert lived == [*range(9 + (DAY - timedelta(seconds=1022)) // LONGEST_DELAY + 1)]
     assert after(BUSY, failing_since=NOON + timedelta(days=400)).result == "retry"
 
 
-def test_a_server_that_asks_for_long_waits_is_given_up_in_time_all_the_same() -> None:
+def test_long_retry_after_does_not_keep_changes_forever() -> None:
+    """A change is given up in time even if the server asks for long waits."""
     hourly = PushError("429", answered=True, retry_after=3600)
     assert after(hourly, attempts=23, failing_since=NOON - DAY).result == "retry"
     assert after(hourly, attempts=24, failing_since=NOON - DAY).result == "dead"
@@ -74,7 +76,8 @@ def test_a_short_limit_is_kept() -> None:
     assert after_failure(tried, BUSY, NOON, timedelta(seconds=2), Random(1)).result == "dead"
 
 
-def test_a_refusal_is_tried_three_times_within_an_hour_and_then_final() -> None:
+def test_refusal_is_final_after_three_retries() -> None:
+    """The three retries come within an hour."""
     delays = [delay(after(REFUSED, refusals=refusals)) for refusals in range(3)]
     assert delays == list(REFUSAL_DELAYS)
     assert sum(delays, timedelta(0)) == timedelta(hours=1)
@@ -90,12 +93,12 @@ def test_a_probe_without_an_answer_uses_up_nothing() -> None:
     assert after_failure(push(), CUT, NOON, DAY, Random(1), probe=True).result == "paused"
 
 
-def test_a_probe_that_is_answered_is_a_push_like_any_other() -> None:
+def test_answered_probe_counts_like_any_other_push() -> None:
     assert after_failure(push(), BUSY, NOON, DAY, Random(1), probe=True).result == "retry"
 
 
 @given(st.integers(0, 10_000), st.integers())
-def test_probes_come_at_growing_intervals_of_at_most_30_seconds(failed: int, seed: int) -> None:
+def test_probe_intervals_grow_to_at_most_30_seconds(failed: int, seed: int) -> None:
     waited = probe_after(failed, Random(seed))
     longest = min(LONGEST_PROBE, timedelta(seconds=1) * 2 ** min(failed, 20))
     assert longest / 2 <= waited <= longest

@@ -29,7 +29,7 @@ def test_it_gives_what_the_call_gives_or_raises() -> None:
         bounded()(lambda: 1 // 0)
 
 
-def test_a_call_that_takes_too_long_keeps_its_place_until_it_ends() -> None:
+def test_timed_out_call_keeps_its_place_while_running() -> None:
     go_on, ended = Event(), Event()
 
     def hang() -> None:
@@ -50,7 +50,7 @@ def test_a_call_that_takes_too_long_keeps_its_place_until_it_ends() -> None:
     assert patient(lambda: 7) == 7
 
 
-def test_a_thread_that_cannot_be_started_is_an_error_in_words_and_leaves_its_place(
+def test_failed_thread_start_is_reported_freeing_its_place(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     calls = bounded()
@@ -77,9 +77,10 @@ def test_at_the_command_line_it_is_one_line(
     assert capsys.readouterr().err.startswith("syncd: the system lets syncd start no more threads; raise TasksMax=")
 
 
-def test_a_cancellation_for_which_no_thread_can_be_started_is_certainly_not_applied(
+def test_cancellation_without_a_thread_is_certainly_not_applied(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """No thread can be started for it, so that the error leaves no doubt."""
     with monkeypatch.context() as patched:
         patched.setattr(threading.Thread, "start", no_threads)
         with pytest.raises(CancelError, match="TasksMax=") as caught:

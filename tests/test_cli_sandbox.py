@@ -69,7 +69,7 @@ def post(address: str, body: object, **headers: str) -> requests.Response:
     return requests.post(address, json=body, headers=headers, timeout=5)
 
 
-def test_the_url_comes_first_and_then_each_request_with_its_answer() -> None:
+def test_url_comes_first_then_requests_with_their_answers() -> None:
     with sandbox() as process:
         post(url(process), EVERYTHING)
         shown = line(process)
@@ -82,7 +82,7 @@ def test_the_url_comes_first_and_then_each_request_with_its_answer() -> None:
     assert rest == "requests: 1, with faults: 0\n"
 
 
-def test_a_wrong_request_is_shown_with_each_of_its_faults() -> None:
+def test_faulty_request_is_shown_with_all_its_faults() -> None:
     with sandbox() as process:
         post(url(process), {"id": 7, "payment": {"paid": False, "paymentId": None}})
         shown = [line(process) for _ in range(3)]
@@ -93,7 +93,7 @@ def test_a_wrong_request_is_shown_with_each_of_its_faults() -> None:
     assert rest == "requests: 1, with faults: 1\n"
 
 
-def test_a_failure_that_was_asked_for_is_made_and_marked() -> None:
+def test_requested_failure_is_made_and_marked() -> None:
     with sandbox("--fail", "503:retry-after=7") as process:
         answer = post(url(process), ORDER)
         assert line(process).endswith("→ 503, as --fail wants it")
@@ -115,7 +115,7 @@ def test_the_key_is_asked_for_and_never_printed() -> None:
     assert "topsecret" not in out
 
 
-def test_json_has_one_object_a_line_with_all_there_is_to_know() -> None:
+def test_json_has_one_whole_object_a_line() -> None:
     with sandbox("--json") as process:
         address = json.loads(line(process))["url"]
         post(address, EVERYTHING)
@@ -130,7 +130,7 @@ def test_json_has_one_object_a_line_with_all_there_is_to_know() -> None:
     assert unreadable["faults"]
 
 
-def test_what_would_drive_the_terminal_is_not_passed_on() -> None:
+def test_control_characters_do_not_reach_the_terminal() -> None:
     with sandbox() as process:
         post(url(process), {**ORDER, "message": "\x1b[2J\nSYNCD"})
         assert "«\ufffd[2J\ufffdSYNCD»" in line(process)
@@ -144,12 +144,12 @@ def test_the_help_explains_how_to_make_it_fail() -> None:
     assert {explained.strip() for explained in FAIL_HELP.splitlines()} <= shown
 
 
-def test_a_wrong_way_to_fail_is_told_in_one_line() -> None:
+def test_wrong_fail_option_is_one_line() -> None:
     complaint = refused("--fail", "5oo=10%")
     assert re.fullmatch(r"syncd: --fail: '5oo=10%': unknown kind of failure '5oo'.*\n", complaint)
 
 
-def test_a_port_that_is_taken_is_told_in_one_line() -> None:
+def test_port_in_use_is_one_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         complaint = refused("--port", str(other.getsockname()[1]))
     assert re.fullmatch(r"syncd: --port: .*cannot listen on 127.0.0.1.* Choose another port.*\n", complaint)

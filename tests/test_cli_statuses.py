@@ -51,7 +51,7 @@ def run(tmp_path: Path) -> Run:
     return called
 
 
-def test_every_code_of_the_dictionary_and_of_the_orders_is_listed(run: Run) -> None:
+def test_codes_of_dictionary_and_of_orders_are_listed(run: Run) -> None:
     listed = json.loads(run("statuses", "--json").stdout)
     assert listed == [
         {"code": "lost", "text": None, "orders": 0, "imshop": None},
@@ -79,7 +79,8 @@ def test_the_text_is_that_of_most_orders(run: Run) -> None:
     assert [(row["text"], row["orders"]) for row in listed] == [("Новый", 5)]
 
 
-def test_where_the_dictionary_may_not_be_read_the_orders_codes_are_listed_and_it_is_told(run: Run) -> None:
+def test_unreadable_dictionary_leaves_the_codes_of_orders(run: Run) -> None:
+    """The codes that orders have are listed, and the error says that the others are missing."""
     result = run("statuses", "--json", STATUSES_QUERY="SELECT code AS status, title AS message FROM kept_secret")
     assert [row["code"] for row in json.loads(result.stdout)] == ["new", "odd", "sent"]
     assert isinstance(result.exception, SourceError)
@@ -87,7 +88,7 @@ def test_where_the_dictionary_may_not_be_read_the_orders_codes_are_listed_and_it
     assert "kept_secret" in str(result.exception)
 
 
-def test_a_suggestion_stands_apart_from_what_the_statuses_file_says(run: Run) -> None:
+def test_suggestion_stands_beside_the_code_from_the_file(run: Run) -> None:
     listed = {row["code"]: row for row in json.loads(run("statuses", "--suggest", "--json").stdout)}
     assert (listed["new"]["imshop"], listed["new"]["suggestion"]) == ("placed", None)
     assert (listed["sent"]["imshop"], listed["sent"]["suggestion"]) == (None, "dispatched")
@@ -100,20 +101,20 @@ def test_as_a_table_it_is_for_people(run: Run) -> None:
     assert lines[2].split() == ["new", "Новый", "2", "placed"]
 
 
-def test_as_csv_it_is_for_a_spreadsheet_which_must_not_take_a_name_for_a_formula(run: Run) -> None:
+def test_csv_escapes_names_that_look_like_formulas(run: Run) -> None:
     rows = list(csv.reader(io.StringIO(run("statuses", "--format", "csv", "--suggest").stdout)))
     assert rows[0] == ["code", "text", "orders", "IMSHOP", "suggestion"]
     assert rows[3] == ["sent", "Отправлен | в пути", "1", "", "dispatched"]
     assert rows[4] == ["x7", "'=1+1", "0", "", ""]
 
 
-def test_as_markdown_a_bar_in_a_name_ends_no_cell(run: Run) -> None:
+def test_markdown_escapes_bars_in_names(run: Run) -> None:
     lines = run("statuses", "--format", "md").stdout.splitlines()
     assert lines[:2] == ["| code | text | orders | IMSHOP |", "| --- | --- | --- | --- |"]
     assert lines[4] == "| sent | Отправлен \\| в пути | 1 |  |"
 
 
-def test_a_dictionary_without_the_names_of_its_columns_is_a_fault_that_names_the_setting(run: Run) -> None:
+def test_dictionary_without_known_columns_names_the_setting(run: Run) -> None:
     result = run("statuses", STATUSES_QUERY="SELECT code, title FROM states")
     assert isinstance(result.exception, SourceError)
     assert "SYNCD_SOURCE__STATUSES_QUERY gives no column named status and none named message" in str(result.exception)
@@ -128,12 +129,12 @@ def test_presets_are_listed_and_printed_ready_to_adapt(run: Run) -> None:
     assert json.loads(run("presets", "bitrix", "--json").stdout) == {"name": "bitrix", "preset": printed}
 
 
-def test_a_preset_that_there_is_not_is_bad_usage(run: Run) -> None:
+def test_unknown_preset_is_bad_usage(run: Run) -> None:
     result = run("presets", "bitrics")
     assert result.exit_code == 2
     assert "did you mean bitrix?" in result.stderr
 
 
-def test_the_settings_show_a_query_of_many_lines_in_one(run: Run) -> None:
+def test_config_shows_a_multi_line_query_in_one(run: Run) -> None:
     lines = run("config", QUERY="SELECT number AS order_id,\n  state AS status\nFROM orders").stdout.splitlines()
     assert any("SELECT number AS order_id, state AS status FROM orders" in line for line in lines)

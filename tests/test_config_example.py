@@ -45,7 +45,7 @@ def edited(tmp_path: Path, edits: dict[str, str]) -> Path:
     return copy
 
 
-def test_every_setting_is_in_the_example_once_and_nothing_else_is() -> None:
+def test_example_has_every_setting_once_and_nothing_else() -> None:
     assert sorted(line.name for line in lines()) == sorted(VARIABLES)
     assert len(re.findall(r"^#? *SYNCD_\w+ *=", EXAMPLE.read_text(encoding="utf-8"), re.MULTILINE)) == len(VARIABLES)
 
@@ -79,7 +79,7 @@ def test_nothing_is_set_that_would_override_a_preset(tmp_path: Path) -> None:
     assert by_hand(found) == ByHand("opencart", {}, {})
 
 
-def test_with_the_five_edited_it_is_a_working_configuration(tmp_path: Path) -> None:
+def test_example_with_five_edits_is_a_working_configuration(tmp_path: Path) -> None:
     copy = edited(tmp_path, EDITS)
     loaded = load({}, copy)
     assert loaded.settings.source.sql == "SELECT number AS order_id, state AS status FROM sales"
@@ -96,7 +96,7 @@ def test_a_placeholder_that_was_left_is_a_fault(tmp_path: Path, forgotten: str) 
     assert caught.value.faults[0].startswith(f"{forgotten}: still holds a placeholder")
 
 
-def test_with_every_default_uncommented_it_is_the_same_configuration(tmp_path: Path) -> None:
+def test_uncommented_defaults_change_nothing(tmp_path: Path) -> None:
     copy = edited(tmp_path, EDITS)
     quiet = load({}, copy)
     copy.write_text(re.sub(r"^#(SYNCD_)", r"\1", copy.read_text("utf-8"), flags=re.MULTILINE), encoding="utf-8")

@@ -145,7 +145,7 @@ def test_a_backlog_is_delivered_the_oldest_first(bench: Bench) -> None:
     assert [order_id for order_id, _ in bench.imshop.told] == numbers(10)
 
 
-def test_orders_go_in_parallel_but_no_more_than_allowed(bench: Bench) -> None:
+def test_orders_are_pushed_in_parallel_within_the_limit(bench: Bench) -> None:
     together = threading.Barrier(4)
     bench.imshop.behave = lambda _: void(together.wait(SECONDS))
     bench.stage("packed", numbers(40))
@@ -153,7 +153,7 @@ def test_orders_go_in_parallel_but_no_more_than_allowed(bench: Bench) -> None:
     assert (bench.imshop.most_at_once, len(bench.imshop.told)) == (4, 40)
 
 
-def test_an_order_is_never_in_two_pushes_at_once_and_hears_the_newest_last(bench: Bench) -> None:
+def test_pushes_of_one_order_never_overlap_newest_last(bench: Bench) -> None:
     entered, leave = threading.Event(), threading.Event()
 
     def slow(push: Push) -> None:
@@ -175,7 +175,7 @@ def test_an_order_is_never_in_two_pushes_at_once_and_hears_the_newest_last(bench
     assert [told for told in bench.imshop.told if told[0] == "1"] == [("1", "packed"), ("1", "shipped")]
 
 
-def test_a_failed_push_gives_way_to_a_newer_change(bench: Bench) -> None:
+def test_failed_push_is_superseded_by_a_newer_change(bench: Bench) -> None:
     def fail_the_first(push: Push) -> None:
         if push.status == "packed":
             bench.stage("shipped", ["1"])
@@ -188,7 +188,8 @@ def test_a_failed_push_gives_way_to_a_newer_change(bench: Bench) -> None:
     assert [change.state for change in bench.memory.changes()] == ["delivered", "superseded"]
 
 
-def test_a_status_that_goes_back_while_it_is_in_doubt_is_told(bench: Bench) -> None:
+def test_return_to_an_uncertain_status_is_pushed(bench: Bench) -> None:
+    """IMSHOP may have applied the push in between, though it did not answer."""
     bench.stage("new", ["1"])
     bench.drain()
 
@@ -205,7 +206,7 @@ def test_a_status_that_goes_back_while_it_is_in_doubt_is_told(bench: Bench) -> N
     assert bench.imshop.told == [("1", "new"), ("1", "packed"), ("1", "new")]
 
 
-def test_an_ambiguous_failure_is_tried_again_when_it_is_due(bench: Bench) -> None:
+def test_ambiguous_failure_is_retried_when_it_is_due(bench: Bench) -> None:
     bench.imshop.behave = raising(silent)
     bench.stage("packed", ["1"])
     bench.drain()
@@ -230,7 +231,7 @@ def test_one_refused_order_holds_up_no_other(bench: Bench) -> None:
     assert bench.change("000").state == "pending"
 
 
-def test_a_refusal_is_tried_three_more_times_and_then_final(bench: Bench) -> None:
+def test_refusal_is_retried_three_times_and_then_final(bench: Bench) -> None:
     bench.imshop.behave = raising(refused)
     bench.stage("packed", ["1"])
     for _ in range(6):
@@ -239,7 +240,7 @@ def test_a_refusal_is_tried_three_more_times_and_then_final(bench: Bench) -> Non
     assert (bench.change().state, bench.change().attempts, len(bench.imshop.asked)) == ("refused", 4, 4)
 
 
-def test_the_next_change_after_a_refusal_is_tried_afresh(bench: Bench) -> None:
+def test_change_after_a_final_refusal_is_pushed(bench: Bench) -> None:
     bench.imshop.behave = raising(refused)
     bench.stage("packed", ["1"])
     for _ in range(4):
@@ -251,7 +252,7 @@ def test_the_next_change_after_a_refusal_is_tried_afresh(bench: Bench) -> None:
     assert bench.imshop.told == [("1", "shipped")]
 
 
-def test_a_change_that_fails_for_too_long_is_dead(bench: Bench) -> None:
+def test_change_that_fails_too_long_is_dead(bench: Bench) -> None:
     bench.imshop.behave = raising(busy)
     bench.stage("packed", ["1"])
     bench.drain()
@@ -271,7 +272,7 @@ def test_a_night_when_nobody_ran_kills_no_change(bench: Bench) -> None:
     assert bench.change().state == "pending"
 
 
-def test_a_key_that_is_not_accepted_pauses_delivery_and_costs_no_attempt(bench: Bench) -> None:
+def test_wrong_key_pauses_delivery_and_uses_no_attempt(bench: Bench) -> None:
     bench.imshop.behave = raising(unauthorized)
     bench.stage("packed", numbers(50))
     bench.drain()
@@ -281,7 +282,7 @@ def test_a_key_that_is_not_accepted_pauses_delivery_and_costs_no_attempt(bench: 
     assert {change.attempts for change in bench.memory.changes()} == {0}
 
 
-def test_a_pause_kills_no_change_however_long_it_lasts(bench: Bench) -> None:
+def test_pause_kills_no_change_however_long_it_lasts(bench: Bench) -> None:
     bench.imshop.behave = raising(unauthorized)
     bench.stage("packed", numbers(3))
     bench.drain()
@@ -293,7 +294,7 @@ def test_a_pause_kills_no_change_however_long_it_lasts(bench: Bench) -> None:
     assert bench.memory.summary().changes["delivered"] == 3
 
 
-def test_a_paused_endpoint_is_probed_with_one_push_at_a_time_and_flows_again_by_itself(bench: Bench) -> None:
+def test_paused_endpoint_is_probed_singly_and_delivery_resumes(bench: Bench) -> None:
     bench.limits = Limits(1, 0, timedelta(hours=24))
     bench.imshop.behave = raising(unauthorized)
     bench.stage("packed", numbers(5))
@@ -322,9 +323,7 @@ def test_an_endpoint_that_answers_nobody_is_paused(bench: Bench) -> None:
     assert (pause.reason, len(bench.imshop.asked) < 20) == ("no_answer", True)
 
 
-def test_a_failure_that_nobody_foresaw_costs_no_worker_and_loses_no_change(
-    bench: Bench, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_unexpected_error_costs_no_worker_and_no_change(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     def crash(push: Push) -> None:
         if push.attempts == 0:
             raise ZeroDivisionError
@@ -355,7 +354,7 @@ def test_the_statuses_file_gives_code_and_missing_message(bench: Bench) -> None:
     assert {(push.code, push.message) for push in bench.imshop.asked} == {("ready", "Готов к выдаче"), ("odd", None)}
 
 
-def test_an_outcome_is_on_disk_before_anyone_hears_of_it(bench: Bench) -> None:
+def test_outcome_is_on_disk_before_it_is_observed(bench: Bench) -> None:
     states = []
     bench.stage("packed", ["1"])
     ends_at = time.monotonic() + SECONDS
@@ -372,7 +371,7 @@ def test_an_outcome_is_on_disk_before_anyone_hears_of_it(bench: Bench) -> None:
     assert states == ["delivered"]
 
 
-def test_the_loop_is_heard_of_while_nothing_is_due(bench: Bench) -> None:
+def test_loop_reports_to_the_watchdog_while_idle(bench: Bench) -> None:
     with bench.running():
         wait_for(lambda: bench.beats >= 2, "it beats")
 
@@ -395,9 +394,7 @@ class Failing:
         return self.memory.left_behind()
 
 
-def test_outcomes_that_cannot_be_written_are_kept_and_nothing_is_pushed_twice(
-    bench: Bench, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_unwritable_outcomes_are_kept_and_not_pushed_twice(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     full = threading.Event()
     full.set()
     bench.stage("packed", ["1"])
@@ -424,7 +421,7 @@ def test_draining_ends_when_its_time_is_up(bench: Bench) -> None:
     assert bench.imshop.asked == []
 
 
-def test_what_was_taken_but_not_sent_when_it_ends_is_left_as_it_was(bench: Bench) -> None:
+def test_claimed_but_unsent_changes_are_returned_at_shutdown(bench: Bench) -> None:
     entered, leave = threading.Event(), threading.Event()
 
     def slow(_push: Push) -> None:
@@ -451,7 +448,7 @@ def test_what_was_taken_but_not_sent_when_it_ends_is_left_as_it_was(bench: Bench
     assert len(take(bench.memory)) == 4
 
 
-def test_what_was_taken_is_not_sent_by_who_leads_no_more(bench: Bench) -> None:
+def test_lost_leadership_returns_claimed_changes_unsent(bench: Bench) -> None:
     bench.stage("packed", numbers(3))
     bench.leads = False
     with bench.running():
@@ -461,7 +458,7 @@ def test_what_was_taken_is_not_sent_by_who_leads_no_more(bench: Bench) -> None:
     assert {outcome.result for outcome in bench.outcomes[:3]} == {"unsent"}
 
 
-def test_what_was_taken_too_long_ago_is_not_sent(bench: Bench) -> None:
+def test_claim_older_than_its_limit_is_not_sent(bench: Bench) -> None:
     """The process was frozen in between: its clock ran on, and another may have taken the change."""
     bench.stage("packed", ["1"])
     times = iter([0.0, SENT_WITHIN.total_seconds()])
@@ -470,7 +467,7 @@ def test_what_was_taken_too_long_ago_is_not_sent(bench: Bench) -> None:
     assert [outcome.result for outcome in bench.outcomes] == ["unsent", "delivered"]
 
 
-def test_what_was_taken_ahead_goes_back_when_the_lease_ends(bench: Bench) -> None:
+def test_prefetched_changes_go_back_when_the_lease_ends(bench: Bench) -> None:
     entered, leave = threading.Event(), threading.Event()
 
     def slow(_push: Push) -> None:
@@ -491,7 +488,7 @@ def test_what_was_taken_ahead_goes_back_when_the_lease_ends(bench: Bench) -> Non
         leave.set()
 
 
-def test_all_pushes_in_flight_are_waited_for_and_written_down(bench: Bench) -> None:
+def test_shutdown_waits_for_and_records_pushes_in_flight(bench: Bench) -> None:
     leave = [threading.Event() for _ in range(4)]
 
     def slow(push: Push) -> None:
@@ -518,7 +515,7 @@ def test_all_pushes_in_flight_are_waited_for_and_written_down(bench: Bench) -> N
     assert bench.memory.summary().changes["delivered"] == 4
 
 
-def test_a_push_that_does_not_end_in_time_is_in_doubt_at_the_next_start(bench: Bench) -> None:
+def test_push_unfinished_at_shutdown_is_in_doubt_afterwards(bench: Bench) -> None:
     entered, leave = threading.Event(), threading.Event()
 
     def stuck(_push: Push) -> None:

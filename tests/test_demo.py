@@ -76,7 +76,8 @@ def told(lines: list[str]) -> list[str]:
     return [line for line in lines if LINE.match(line)]
 
 
-def test_changes_reach_imshop_with_their_lag_and_the_end_is_clean(tmp_path: Path) -> None:
+def test_changes_reach_imshop_and_the_demo_ends_cleanly(tmp_path: Path) -> None:
+    """Each change is shown with its lag; no file is left."""
     with demo(tmp_path, "--seconds", "3") as process:
         lines, complaints = finished(process)
     summary = re.fullmatch(r"(\d+) of (\d+) changes reached IMSHOP, median lag (\d+\.\d\d) s, .*", lines[-2])
@@ -88,7 +89,7 @@ def test_changes_reach_imshop_with_their_lag_and_the_end_is_clean(tmp_path: Path
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_users_settings_and_env_file_are_not_used(tmp_path: Path) -> None:
+def test_demo_ignores_settings_and_env_file_of_users(tmp_path: Path) -> None:
     folder = tmp_path / "tmp"
     folder.mkdir()
     (tmp_path / ".env").write_text("SYNCD_SOURCE__URL=not a URL\nSYNCD_TYPO=1\n")
@@ -106,7 +107,8 @@ def test_the_users_settings_and_env_file_are_not_used(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_ends_it_with_the_summary_and_nothing_is_left(tmp_path: Path, end: signal.Signals) -> None:
+def test_signal_ends_the_demo_with_its_summary(tmp_path: Path, end: signal.Signals) -> None:
+    """No file is left."""
     with demo(tmp_path) as process:
         lines_until(process, LINE)
         assert list(tmp_path.iterdir())
@@ -116,7 +118,7 @@ def test_a_signal_ends_it_with_the_summary_and_nothing_is_left(tmp_path: Path, e
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_daemons_status_is_served_where_the_header_says(tmp_path: Path) -> None:
+def test_daemon_status_is_served_at_the_shown_address(tmp_path: Path) -> None:
     with demo(tmp_path) as process:
         header = lines_until(process, LINE)
         status, metrics = re.findall(r"http://127\.0\.0\.1:\d+/\S+", "\n".join(header))
@@ -130,7 +132,7 @@ def test_the_daemons_status_is_served_where_the_header_says(tmp_path: Path) -> N
     assert re.search(r"^syncd_sync_lag_seconds_count [1-9]", counted, re.MULTILINE)
 
 
-def test_a_port_that_was_asked_for_and_is_taken_is_told(tmp_path: Path) -> None:
+def test_requested_port_in_use_is_reported(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = str(other.getsockname()[1])
         with demo(tmp_path, "--port", port) as process:
@@ -145,17 +147,18 @@ FINE = Figures(orders=41, changes=2, waiting=0, reached=2, failed=0, median_lag=
 
 
 @pytest.mark.parametrize(("changes", "reached", "failed"), [(2, 2, False), (2, 1, False), (0, 0, False), (2, 0, True)])
-def test_it_has_failed_if_there_were_changes_and_none_reached_imshop(changes: int, reached: int, failed: bool) -> None:
+def test_demo_fails_if_no_change_reached_imshop(changes: int, reached: int, failed: bool) -> None:
+    """A demo in which no change happened does not fail."""
     assert replace(FINE, changes=changes, reached=reached).has_failed == failed
 
 
-def test_a_demo_that_failed_ends_with_what_syncd_complained_of(capsys: pytest.CaptureFixture[str]) -> None:
+def test_failed_demo_ends_with_the_complaints_of_syncd(capsys: pytest.CaptureFixture[str]) -> None:
     Screen().end(replace(FINE, reached=0), ["12:00:00  error  delivery_paused"])
     shown = capsys.readouterr().out.splitlines()
     assert shown == ["0 of 2 changes reached IMSHOP", "12:00:00  error  delivery_paused"]
 
 
-def test_a_shop_that_cannot_be_written_is_told_with_its_file(tmp_path: Path) -> None:
+def test_unwritable_shop_is_reported_with_its_file(tmp_path: Path) -> None:
     with pytest.raises(SyncdError, match=rf"shop {tmp_path}/no/shop.db cannot be written"):
         Shop(tmp_path / "no" / "shop.db", Random(1), lambda: NOON).open()
 
@@ -174,13 +177,13 @@ def rows(tmp_path: Path, query: str = QUERY) -> dict[str, str]:
         return {row[0]: row[1] for row in database.execute(query)}
 
 
-def test_the_database_shows_each_order_as_the_shop_knows_it(shop: Shop, tmp_path: Path) -> None:
+def test_database_holds_the_orders_of_the_shop(shop: Shop, tmp_path: Path) -> None:
     for _ in range(100):
         shop.live()
     assert rows(tmp_path) == {order.number: order.status for order in shop.orders()}
 
 
-def test_a_shop_that_lives_long_never_runs_out_of_orders_that_move(shop: Shop) -> None:
+def test_long_lived_shop_always_has_orders_that_move(shop: Shop) -> None:
     for _ in range(300):
         before = shop.changes
         shop.live()
@@ -197,14 +200,14 @@ def lives(count: int) -> Iterator[list[ShopOrder]]:
         yield life
 
 
-def test_a_parcel_has_its_tracking_number_from_the_day_it_is_shipped() -> None:
+def test_parcel_has_a_tracking_number_once_shipped() -> None:
     for life in lives(100):
         statuses = [order.status for order in life]
         shipped = statuses.index("shipped") if "shipped" in statuses else len(life)
         assert [order.track is not None for order in life] == [place >= shipped for place in range(len(life))]
 
 
-def test_whoever_has_an_order_has_paid_and_whoever_cancelled_gets_the_money_back() -> None:
+def test_finished_orders_are_paid_and_cancelled_ones_refunded() -> None:
     ends = [life[-1] for life in lives(300)]
     assert {order.status for order in ends} == {"delivered", "done", "cancelled"}
     assert all((order.payment_id is None) == (order.status == "cancelled") for order in ends)
@@ -219,7 +222,7 @@ def heard_of(ear: Ear) -> list[Heard]:
     return list(ear.heard(within=0))
 
 
-def test_what_imshop_hears_is_told_with_what_it_knew_before_and_the_lag(tmp_path: Path) -> None:
+def test_push_is_shown_with_previous_status_and_lag(tmp_path: Path) -> None:
     now = [NOON]
     shop = Shop(tmp_path / "shop.db", Random(1), lambda: now[0])
     shop.open()
@@ -238,7 +241,7 @@ def test_what_imshop_hears_is_told_with_what_it_knew_before_and_the_lag(tmp_path
     assert (ear.waiting(), ear.lags) == (0, [0.5, 0.5])
 
 
-def test_a_failed_request_has_told_nothing_and_says_how_it_failed(shop: Shop) -> None:
+def test_failed_request_is_shown_and_changes_no_status(shop: Shop) -> None:
     ear = Ear(shop)
     order = next(order for order in shop.orders() if order.status == "new")
     moved = move_on(order, Random(1))
@@ -258,7 +261,7 @@ def request(number: int, order_id: str) -> Received:
     return Received(number, NOON, "POST", "/", {}, b"", None, None, order_id, "new")
 
 
-def test_mishaps_come_now_and_then_in_turns_and_never_twice_to_one_order() -> None:
+def test_mishaps_alternate_and_never_hit_an_order_twice() -> None:
     behave = Mishaps(Random(5))
     met = [behave(request(number, str(number % 3))) for number in range(200)]
     failed = [number for number, failure in enumerate(met) if failure]

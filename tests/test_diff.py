@@ -45,16 +45,16 @@ def told(now: Order, before: Seen | None) -> Change:
     return found
 
 
-def test_an_order_that_is_as_it_was_seen_is_left_out() -> None:
+def test_unchanged_order_is_left_out() -> None:
     assert decide(order("packed"), seen("packed")) is None
 
 
-def test_another_status_is_a_change_that_knows_the_previous_one() -> None:
+def test_new_status_is_a_change_with_the_previous() -> None:
     found = told(order("packed"), seen("new"))
     assert (found.status, found.previous_status, found.revision) == ("packed", "new", 1)
 
 
-def test_a_new_order_is_told_with_nothing_before_it() -> None:
+def test_new_order_is_a_change_without_previous_status() -> None:
     found = told(order("new"), None)
     assert (found.status, found.previous_status) == ("new", None)
 
@@ -69,7 +69,7 @@ ADDRESSED = replace(
 
 
 @pytest.mark.parametrize("before", [None, seen("new")], ids=["new", "changed"])
-def test_all_that_a_push_needs_goes_along_with_a_change(before: Seen | None) -> None:
+def test_change_carries_all_that_a_push_needs(before: Seen | None) -> None:
     found = told(ADDRESSED, before)
     assert (found.order_id, found.imshop_uuid, found.user_id) == ("7", "uuid-7", "70000000007")
     assert (found.message, found.tracking_url) == ("Packed", "https://track.example/7")
@@ -83,44 +83,44 @@ def test_the_orders_uuid_in_imshop_is_kept(before: Seen | None) -> None:
     assert decision.seen.imshop_uuid == "uuid-7"
 
 
-def test_at_the_baseline_an_order_is_recorded_and_told_to_nobody() -> None:
+def test_baseline_records_an_order_and_pushes_nothing() -> None:
     decision = decide(order("new"), None, Policy(verdict, adopt_all=True))
     assert decision == Decision(Seen("7", {"status": "new"}, told={"status": "new"}))
 
 
-def test_at_the_baseline_a_newer_row_of_an_order_is_recorded_in_place_of_the_older() -> None:
+def test_baseline_replaces_an_older_row_of_an_order() -> None:
     decision = decide(replace(order("packed"), repeats=True), seen("new"), Policy(verdict, adopt_all=True))
     assert decision == Decision(Seen("7", {"status": "packed"}, told={"status": "packed"}))
 
 
-def test_an_order_older_than_the_baseline_that_only_shows_now_is_history() -> None:
+def test_late_order_older_than_the_baseline_is_history() -> None:
     policy = Policy(verdict, history_before=NOON + timedelta(seconds=1))
     assert change(order("new"), None, policy) is None
     assert change(order("new"), None, Policy(verdict, history_before=NOON)) is not None
 
 
-def test_an_order_without_a_timestamp_that_only_shows_now_is_told() -> None:
+def test_late_order_without_a_timestamp_is_pushed() -> None:
     policy = Policy(verdict, history_before=NOON + timedelta(days=1))
     assert change(replace(order("new"), updated_at=None), None, policy) is not None
 
 
-def test_a_seen_order_is_told_however_old_its_timestamp_is() -> None:
+def test_seen_order_is_pushed_however_old_its_timestamp() -> None:
     assert change(order("packed"), seen("new"), Policy(verdict, history_before=NOON + timedelta(days=1))) is not None
 
 
-def test_a_tracking_url_that_comes_or_changes_is_told() -> None:
+def test_new_or_changed_tracking_url_is_pushed() -> None:
     assert change(order("sent", tracking="https://t/1"), seen("sent", tracking=None)) is not None
     assert change(order("sent", tracking="https://t/2"), seen("sent", tracking="https://t/1")) is not None
 
 
-def test_a_tracking_url_that_goes_away_cannot_be_told_and_is_only_noted() -> None:
+def test_removed_tracking_url_is_recorded_but_not_pushed() -> None:
     decision = decide(order("sent", tracking=None), seen("sent", tracking="https://t/1"))
     assert decision is not None
     assert decision.change is None
     assert decision.seen.content == {"status": "sent", "tracking": None}
 
 
-def test_a_tracking_url_that_flickers_is_not_told_again() -> None:
+def test_returning_tracking_url_is_not_pushed_again() -> None:
     gone = decide(order("sent", tracking=None), seen("sent", tracking="https://t/1"))
     assert gone is not None
     assert change(order("sent", tracking="https://t/1"), gone.seen) is None
@@ -139,11 +139,11 @@ def test_a_refund_is_told() -> None:
     assert found.with_payment
 
 
-def test_unpaid_is_no_news_where_payment_was_not_known() -> None:
+def test_unpaid_is_no_change_where_payment_was_unknown() -> None:
     assert change(order("new", paid=False, payment_id=None), seen("new", paid=None, payment_id=None)) is None
 
 
-def test_a_payment_that_did_not_change_stays_out_of_a_change_of_status() -> None:
+def test_unchanged_payment_stays_out_of_a_status_change() -> None:
     before = seen("new", paid=True, payment_id="p-1")
     assert not told(order("packed", paid=True, payment_id="p-1"), before).with_payment
 
@@ -157,17 +157,17 @@ def test_a_paid_new_order_says_so() -> None:
 
 
 @pytest.mark.parametrize(("waiting", "paid_before"), [(True, False), (False, True)])
-def test_a_payment_that_may_have_been_told_wrongly_is_told_again(waiting: bool, paid_before: bool) -> None:
+def test_payment_in_doubt_is_pushed_again(waiting: bool, paid_before: bool) -> None:
     before = replace(seen("new", told=None, paid=paid_before, payment_id="p-1"), payment_in_doubt=waiting)
     assert told(order("packed", paid=False, payment_id=None), before).with_payment
 
 
-def test_in_doubt_an_unpaid_order_that_never_was_paid_says_nothing_of_payment() -> None:
+def test_never_paid_order_in_doubt_pushes_no_payment() -> None:
     before = seen("new", told=None, paid=False, payment_id=None)
     assert not told(order("packed", paid=False, payment_id=None), before).with_payment
 
 
-def test_a_column_that_the_query_did_not_have_before_is_adopted_and_told_to_nobody() -> None:
+def test_added_column_is_adopted_and_pushes_nothing() -> None:
     decision = decide(order("new", paid=True, payment_id="p-1", tracking="https://t/1"), seen("new"))
     assert decision is not None
     assert decision.change is None
@@ -175,61 +175,63 @@ def test_a_column_that_the_query_did_not_have_before_is_adopted_and_told_to_nobo
     assert decision.seen.told == decision.seen.content
 
 
-def test_an_adopted_column_does_not_ride_along_with_the_next_change() -> None:
+def test_adopted_column_does_not_join_the_next_change() -> None:
     assert not told(order("packed", paid=True, payment_id="p-1"), seen("new")).with_payment
 
 
-def test_a_column_that_the_query_has_no_more_is_forgotten() -> None:
+def test_removed_column_is_forgotten() -> None:
     decision = decide(order("new"), seen("new", paid=True, payment_id="p-1"))
     assert decision is not None
     assert (decision.change, decision.seen.content) == (None, {"status": "new"})
 
 
-def test_a_message_counts_only_where_the_source_compares_it() -> None:
+def test_message_counts_only_where_it_is_compared() -> None:
     assert change(replace(order("new"), message="Новый"), seen("new")) is None
     assert change(order("new", message="Новый"), seen("new", message="Принят")) is not None
 
 
-def test_going_back_to_what_imshop_knows_voids_what_waits_and_tells_nothing() -> None:
+def test_return_to_the_acknowledged_status_voids_pending_changes() -> None:
+    """Nothing is pushed, for IMSHOP knows that status."""
     decision = decide(order("new"), seen("packed", told="new"))
     assert decision is not None
     assert (decision.void, decision.change) == (True, None)
     assert decision.seen.revision == 1
 
 
-def test_going_back_is_told_where_it_is_in_doubt_what_imshop_knows() -> None:
+def test_return_is_pushed_where_acknowledgement_is_in_doubt() -> None:
+    """It is not known which status IMSHOP has."""
     assert change(order("new"), seen("packed", told=None)) is not None
 
 
-def test_a_skipped_status_is_noted_and_leaves_what_waits_alone() -> None:
+def test_skipped_status_is_recorded_and_leaves_pending_changes() -> None:
     decision = decide(order("draft"), seen("packed", told="new"))
     assert decision is not None
     assert (decision.void, decision.change, decision.seen.content) == (False, None, {"status": "draft"})
 
 
-def test_coming_back_from_a_skipped_status_tells_nothing_new() -> None:
+def test_return_from_a_skipped_status_pushes_nothing() -> None:
     skipped = decide(order("draft"), seen("new"))
     assert skipped is not None
     assert change(order("new"), skipped.seen) is None
 
 
-def test_a_new_order_in_a_skipped_status_is_told_with_its_next_one() -> None:
+def test_new_order_in_skipped_status_waits_for_another() -> None:
     skipped = decide(order("draft"), None)
     assert skipped is not None
     assert skipped.change is None
     assert change(order("new"), skipped.seen) is not None
 
 
-def test_a_status_that_must_wait_until_it_is_listed_is_held() -> None:
+def test_unlisted_status_is_held_until_it_is_listed() -> None:
     assert told(order("odd"), seen("new")).hold == "status"
 
 
-def test_a_missing_order_that_is_back_as_it_was_is_told_to_nobody() -> None:
+def test_missing_order_back_unchanged_pushes_nothing() -> None:
     decision = decide(order("new"), replace(seen("new"), missing=True))
     assert decision == Decision(seen("new"))
 
 
-def test_another_imshop_uuid_is_noted_and_told_to_nobody() -> None:
+def test_new_imshop_uuid_is_recorded_and_pushes_nothing() -> None:
     decision = decide(replace(order("new"), imshop_uuid="u-2"), replace(seen("new"), imshop_uuid="u-1"))
     assert decision is not None
     assert (decision.change, decision.seen.imshop_uuid) == (None, "u-2")
@@ -247,21 +249,22 @@ def test_a_full_compare_says_so() -> None:
 
 
 @pytest.mark.parametrize("field", ["message", "imshop_uuid", "shop_id"])
-def test_a_field_that_was_dropped_stays_as_it_was_seen(field: str) -> None:
+def test_dropped_field_keeps_its_last_seen_value(field: str) -> None:
     before = replace(seen("new", message="Words"), imshop_uuid="u-1", shop_id="k7")
     shown: dict[str, str | None] = {"message": "Words", "imshop_uuid": "u-1", "shop_id": "k7", field: None}
     now = replace(order("new", message=shown["message"]), imshop_uuid=shown["imshop_uuid"], shop_id=shown["shop_id"])
     assert decide(replace(now, dropped=(Dropped(field, "7", "no text"),)), before) is None
 
 
-def test_taken_back_in_one_poll_a_payment_is_no_news() -> None:
+def test_payment_revoked_in_one_poll_is_no_change() -> None:
+    """The time of that poll is recorded; a later poll decides."""
     before, policy = seen("new", paid=True, payment_id="p-1"), replace(POLICY, now=NOON)
     decision = decide(order("new", paid=False, payment_id=None), before, policy)
     assert decision == Decision(replace(before, unpaid_since=NOON))
     assert decide(order("new", paid=False, payment_id=None), decision.seen, policy) is None  # of the same poll
 
 
-def test_taken_back_in_two_polls_a_payment_is_news() -> None:
+def test_payment_revoked_in_two_polls_is_a_change() -> None:
     before = replace(seen("new", paid=True, payment_id="p-1"), unpaid_since=NOON)
     policy = replace(POLICY, now=NOON + timedelta(seconds=30))
     found = change(order("new", paid=False, payment_id=None), before, policy)
@@ -269,6 +272,7 @@ def test_taken_back_in_two_polls_a_payment_is_news() -> None:
     assert found.with_payment
 
 
-def test_where_imshop_may_know_otherwise_it_is_news_at_once() -> None:
+def test_revoked_payment_in_doubt_is_pushed_at_once() -> None:
+    """IMSHOP may have another payment state than the last acknowledged one."""
     before = seen("new", told=None, paid=True, payment_id="p-1")
     assert change(order("new", paid=False, payment_id=None), before, replace(POLICY, now=NOON)) is not None

@@ -295,9 +295,8 @@ def test_the_tour_passes_every_place() -> None:
 
 @pytest.mark.parametrize("death", ["before", "after"])
 @pytest.mark.parametrize("place", sorted({*PLACES, SENDING}))
-def test_a_process_that_dies_there_loses_nothing_and_repeats_nothing_but_what_was_in_flight(
-    place: str, death: Death
-) -> None:
+def test_death_at_a_fault_point_loses_nothing(place: str, death: Death) -> None:
+    """Nothing is repeated but what was in flight."""
     for time in range(1, min(TIMES, _passes()[place]) + 1):
         journey = Journey(place, time, death)
         journey.take()

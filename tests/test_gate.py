@@ -21,7 +21,7 @@ def gate() -> Gate:
     return Gate(Random(1))
 
 
-def test_a_key_that_is_not_accepted_pauses_at_once_and_says_since_when() -> None:
+def test_wrong_key_pauses_at_once_and_says_when() -> None:
     closed = gate()
     closed.failed("1", UNAUTHORIZED, NOON)
     closed.failed("2", UNAUTHORIZED, NOON + timedelta(seconds=5))
@@ -53,7 +53,7 @@ def test_one_order_that_is_never_answered_pauses_nothing() -> None:
     assert open_.pause is None
 
 
-def test_many_orders_in_a_row_without_an_answer_are_a_dead_endpoint() -> None:
+def test_many_silent_orders_in_a_row_pause_delivery() -> None:
     closed = gate()
     for number in range(SUSPECT_AFTER):
         assert closed.pause is None
@@ -71,7 +71,7 @@ def test_an_answer_in_between_clears_the_suspicion() -> None:
     assert open_.pause is None
 
 
-def test_a_silent_probe_keeps_the_reason_of_the_pause() -> None:
+def test_silent_probe_keeps_the_reason_of_the_pause() -> None:
     closed = gate()
     closed.failed("1", UNAUTHORIZED, NOON)
     closed.failed("2", SILENT, NOON)
@@ -79,7 +79,7 @@ def test_a_silent_probe_keeps_the_reason_of_the_pause() -> None:
     assert (closed.pause.reason, closed.pause.detail) == ("unauthorized", str(SILENT))
 
 
-def test_probes_come_ever_later_but_within_half_a_minute() -> None:
+def test_probe_intervals_grow_within_half_a_minute() -> None:
     closed, now = gate(), NOON
     waits = []
     for _ in range(12):
@@ -92,21 +92,22 @@ def test_probes_come_ever_later_but_within_half_a_minute() -> None:
     assert 15 <= waits[-1] <= 30
 
 
-def test_what_was_in_flight_when_delivery_was_paused_does_not_put_off_the_first_probe() -> None:
+def test_pushes_in_flight_do_not_delay_the_probe() -> None:
+    """They fail after the pause has begun; the first probe comes as early as without them."""
     closed = gate()
     for number in range(8):
         closed.failed(str(number), UNAUTHORIZED, NOON)
     assert closed.may_probe(NOON + timedelta(seconds=1))
 
 
-def test_a_clock_that_is_set_back_delays_no_probe() -> None:
+def test_clock_set_back_delays_no_probe() -> None:
     closed = gate()
     closed.failed("1", UNAUTHORIZED, NOON)
     assert closed.may_probe(NOON - timedelta(hours=1))
 
 
 @given(st.floats(0.5, 1000), st.lists(st.floats(0, 0.3), min_size=1, max_size=50))
-def test_no_more_than_the_rate_leaves_in_any_second(rate: float, pauses: list[float]) -> None:
+def test_pushes_of_any_second_stay_within_the_rate(rate: float, pauses: list[float]) -> None:
     pace, now, left = Pace(rate), 0.0, list[float]()
     for pause in pauses:
         left += pace.take(pace.room(8, now, 0.2), now)

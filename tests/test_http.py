@@ -54,7 +54,7 @@ def test_another_host_scheme_or_port_is_another(other: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["my_shop.example", "-a.example", "", "xn--.example", "\ud800.рф"])
-def test_a_host_that_no_registry_takes_stays_as_it_is(host: str) -> None:
+def test_unregistrable_host_stays_as_it_is(host: str) -> None:
     assert ascii_host(host) == ascii_host(ascii_host(host))
 
 
@@ -106,7 +106,7 @@ def test_no_proxy_knows_a_host_in_each_spelling(monkeypatch: pytest.MonkeyPatch,
     assert not Way.to(url).proxies
 
 
-def test_a_host_that_is_no_name_has_a_way_to_it() -> None:
+def test_invalid_host_name_has_a_way_without_proxy() -> None:
     assert not Way.to("http://xn--a-ecp.ru/").proxies
     assert not Way.to("http://xn--0/").proxies
 
@@ -147,7 +147,7 @@ def test_a_charset_is_seen_or_stated_or_guessed(body: bytes, stated: str) -> Non
     assert found == (TEXT if stated != "koi8-r" else body.decode("koi8-r"))
 
 
-def test_a_letter_that_was_cut_in_two_costs_itself() -> None:
+def test_letter_cut_in_two_is_replaced_alone() -> None:
     cut = "Заказ соб".encode() + b"\xd1" + b'"'
     assert read(cut, {}) == 'Заказ соб\ufffd"'
 
@@ -182,7 +182,7 @@ BODY = TEXT.encode()
         (BODY, "none"),
     ],
 )
-def test_a_body_is_decoded_by_what_its_bytes_are(body: bytes, coding: str) -> None:
+def test_body_is_decoded_by_its_actual_bytes(body: bytes, coding: str) -> None:
     assert read(body, {"Content-Encoding": coding}) == TEXT
 
 
@@ -206,7 +206,7 @@ def test_a_short_body_is_no_compressed_one(size: int) -> None:
 
 
 @pytest.mark.parametrize("body", [zipped(b" " * 5000), zipped(zipped(b" " * 5000)), b" " * 1001])
-def test_a_body_has_a_limit_also_where_it_is_decoded(body: bytes) -> None:
+def test_decoded_body_has_a_limit(body: bytes) -> None:
     with pytest.raises(TooLongError):
         read(body, {}, limit=1000)
 

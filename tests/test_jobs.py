@@ -81,9 +81,7 @@ def test_a_poll_is_counted_and_wakes_delivery(desk: Desk) -> None:
     assert len(desk.staged) == 2
 
 
-def test_a_source_that_fails_is_told_once_and_told_again_when_it_recovers(
-    desk: Desk, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_failing_source_and_its_recovery_are_logged_once(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     desk.shop.put("1", "new")
     desk.shop.fail_after = 0
@@ -96,9 +94,8 @@ def test_a_source_that_fails_is_told_once_and_told_again_when_it_recovers(
     assert "source_recovered" in caplog.messages
 
 
-def test_orders_that_are_gone_are_said_once_count_as_an_error_and_wake_delivery(
-    desk: Desk, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_missing_orders_are_logged_once_as_an_error(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    """Each such poll counts as an error and wakes delivery, for it may have found changes."""
     caplog.set_level(logging.INFO)
     desk.shop.follows = False
     for number in range(12):
@@ -117,9 +114,7 @@ def test_orders_that_are_gone_are_said_once_count_as_an_error_and_wake_delivery(
     assert desk.jobs.observer.in_words() == "polls and pushes"
 
 
-def test_that_orders_are_gone_is_still_so_after_a_poll_by_the_cursor(
-    desk: Desk, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_missing_orders_stay_reported_after_a_cursor_poll(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     for number in range(12):
         desk.shop.put(f"{number:02d}", "new")
@@ -132,9 +127,8 @@ def test_that_orders_are_gone_is_still_so_after_a_poll_by_the_cursor(
     assert "only 1 of the 12 orders" in desk.jobs.observer.in_words()
 
 
-def test_an_unforeseen_error_is_logged_once_with_its_traceback_and_the_next_tick_runs(
-    desk: Desk, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_unexpected_error_is_logged_once_and_polling_continues(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    """Its traceback is logged, and the next tick runs."""
     desk.shop.put("1", "new")
     desk.shop.rows["1"] = ("1",)
     desk.jobs.poll()
@@ -147,7 +141,8 @@ def test_an_unforeseen_error_is_logged_once_with_its_traceback_and_the_next_tick
     assert desk.sample("syncd_polls_total", kind="full", result="ok") == 1
 
 
-def test_polling_that_stops_shows_as_stuck_and_other_jobs_do_not(desk: Desk) -> None:
+def test_only_polling_that_stops_counts_as_stuck(desk: Desk) -> None:
+    """A long interval between full compares does not."""
     desk.jobs.poll()
     desk.jobs.reconcile()
     desk.clock[0] = 30 + QUIET_SECONDS
@@ -163,7 +158,7 @@ def test_a_baseline_is_loud(desk: Desk, caplog: pytest.LogCaptureFixture) -> Non
     assert caplog.messages == ["baseline_taken"]
 
 
-def test_a_poll_that_is_abandoned_as_the_daemon_ends_is_no_error(
+def test_poll_abandoned_at_shutdown_is_no_error(
     memory: State, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -186,7 +181,7 @@ def test_a_daemon_that_does_not_lead_does_nothing(memory: State, tmp_path: Path)
     assert (memory.tracked(), desk.staged) == (0, [])
 
 
-def test_a_daemon_leaves_polling_to_a_command_that_polls(
+def test_daemon_leaves_polling_to_a_command_that_polls(
     desk: Desk, memory: State, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -216,13 +211,13 @@ def test_housekeeping_gives_up_cancellations_whose_process_is_gone(
     assert [message for message in caplog.messages if message != "pruned"] == ["cancellations_unfinished"]
 
 
-def test_an_edited_statuses_file_is_in_force_at_the_next_poll(desk: Desk, tmp_path: Path) -> None:
+def test_next_poll_uses_an_edited_statuses_file(desk: Desk, tmp_path: Path) -> None:
     edit(tmp_path, "[new]\nskip = true\n")
     desk.jobs.poll()
     assert desk.jobs.statuses.verdict("new") == "skip"
 
 
-def test_an_unusable_statuses_file_is_told_and_polling_goes_on(
+def test_unusable_statuses_file_is_logged_and_polling_continues(
     desk: Desk, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     edit(tmp_path, "[new")
@@ -232,7 +227,7 @@ def test_an_unusable_statuses_file_is_told_and_polling_goes_on(
     assert desk.sample("syncd_polls_total", kind="full", result="ok") == 1
 
 
-def test_a_state_that_cannot_be_written_shows_until_it_can(desk: Desk) -> None:
+def test_unwritable_state_is_reported_until_it_can_write(desk: Desk) -> None:
     with pytest.raises(StateError), desk.jobs.observer.writing():
         raise StateError("the disk is full")
     with desk.jobs.observer.writing(proves=False):
@@ -266,7 +261,7 @@ def test_finished_changes_are_forgotten_in_time(desk: Desk, memory: State, caplo
     assert list(memory.changes()) == []
 
 
-def test_a_clock_that_is_set_back_lets_no_change_wait_for_a_time_that_is_past(desk: Desk, memory: State) -> None:
+def test_clock_set_back_delays_no_due_change(desk: Desk, memory: State) -> None:
     desk.shop.put("1", "new", NOON)
     desk.jobs.poll()
     desk.shop.put("2", "new", NOON)

@@ -79,7 +79,8 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
         yield bench
 
 
-def test_without_the_lease_outcomes_are_written_down_and_nothing_is_taken(bench: Bench) -> None:
+def test_outcomes_without_the_lease_are_written_down_only(bench: Bench) -> None:
+    """No further change is claimed."""
     [push] = bench.pushes()
     bench.clock.at += DURATION.total_seconds()
     stage(bench.state, decision("2"))
@@ -87,8 +88,8 @@ def test_without_the_lease_outcomes_are_written_down_and_nothing_is_taken(bench:
     assert states(bench.state) == ["delivered", "pending"]
 
 
-def test_a_lease_that_is_lost_while_it_seems_held_takes_nothing_either(bench: Bench) -> None:
-    """The server's clock was set forward, say: only the token tells."""
+def test_lost_lease_that_seems_held_claims_nothing(bench: Bench) -> None:
+    """The server's clock was set forward, for example: only the token shows that another leads."""
     [push] = bench.pushes()
     stage(bench.state, decision("2"))
     before = bench.clock.at
@@ -99,14 +100,15 @@ def test_a_lease_that_is_lost_while_it_seems_held_takes_nothing_either(bench: Be
     assert states(bench.state) == ["delivered", "pending"]
 
 
-def test_a_daemon_that_does_not_lead_leaves_the_pause_as_it_is(bench: Bench) -> None:
+def test_daemon_without_the_lead_keeps_the_pause(bench: Bench) -> None:
     bench.another_leads()
     bench.others.turn([], 0, Pause("tls", NOON, "its certificate ended"), NOON, CLAIM)
     assert bench.turn() == []
     assert bench.state.summary().pause is not None
 
 
-def test_who_takes_over_waits_only_for_what_may_be_under_way(bench: Bench) -> None:
+def test_new_leader_waits_only_for_claimed_changes(bench: Bench) -> None:
+    """Claimed changes may still be in flight; all others are pushed at once."""
     bench.pushes()
     stage(bench.state, decision("2"))
     bench.another_leads()
@@ -129,7 +131,7 @@ def test_what_another_left_behind_is_taken_over(bench: Bench) -> None:
     assert (push.order_id, push.in_doubt) == ("1", True)
 
 
-def test_what_is_in_flight_here_is_not_taken_a_second_time(bench: Bench) -> None:
+def test_push_in_flight_here_is_not_claimed_twice(bench: Bench) -> None:
     [push] = bench.pushes()
     bench.another_leads()
     bench.it_ends()
@@ -140,7 +142,7 @@ def test_what_is_in_flight_here_is_not_taken_a_second_time(bench: Bench) -> None
     assert states(bench.state) == ["delivered", "pending"]
 
 
-def test_a_state_that_cannot_be_written_is_told_but_a_lost_lease_is_no_fault_of_it(bench: Bench) -> None:
+def test_lost_lease_is_no_fault_of_the_state(bench: Bench) -> None:
     with pytest.raises(LeaseLostError), bench.observer.writing():
         raise LeaseLostError("another leads")
     assert bench.observer.state_faults() == []
@@ -238,7 +240,7 @@ def test_a_lease_that_is_free_is_taken(keeper: Keeper, heard: Heard, caplog: pyt
     assert caplog.messages == ["leading"]
 
 
-def test_who_leads_is_told_once_while_one_stands_by(
+def test_each_leader_is_logged_once_while_standing_by(
     keeper: Keeper, heard: Heard, lease: FakeLease, caplog: pytest.LogCaptureFixture
 ) -> None:
     lease.free, lease.other = False, "process 1 on a"
@@ -251,7 +253,7 @@ def test_who_leads_is_told_once_while_one_stands_by(
     assert heard.gained.acquire(timeout=SECONDS)
 
 
-def test_a_lease_that_is_lost_is_told_once_with_who_leads(
+def test_lost_lease_is_logged_once_with_the_leader(
     keeper: Keeper, heard: Heard, lease: FakeLease, caplog: pytest.LogCaptureFixture
 ) -> None:
     lease.acquire()
@@ -286,19 +288,19 @@ def test_what_is_kept_is_renewed_and_given_back(lease: FakeLease, caplog: pytest
     assert (lease.released, other.renewed, other.mine, caplog.messages) == (1, 0, False, [])
 
 
-def test_a_lease_that_cannot_be_given_back_is_told(lease: FakeLease, caplog: pytest.LogCaptureFixture) -> None:
+def test_lease_that_cannot_be_released_is_logged(lease: FakeLease, caplog: pytest.LogCaptureFixture) -> None:
     with kept(lease):
         lease.away = True
     assert caplog.messages == ["lease_not_released"]
 
 
-def test_a_keeper_that_never_began_gives_back_what_it_was_to_keep(keeper: Keeper, lease: FakeLease) -> None:
+def test_keeper_releases_its_lease_though_never_started(keeper: Keeper, lease: FakeLease) -> None:
     lease.acquire()
     keeper.close()
     assert lease.released == 1
 
 
-def test_a_keeper_lives_on_after_an_error_that_nobody_foresaw(
+def test_keeper_survives_an_unexpected_error(
     keeper: Keeper, heard: Heard, lease: FakeLease, caplog: pytest.LogCaptureFixture
 ) -> None:
     def crash() -> None:

@@ -48,14 +48,14 @@ def events(out: io.StringIO) -> list[dict[str, Any]]:
     return [json.loads(line) for line in out.getvalue().splitlines()]
 
 
-def test_an_event_is_one_json_line_with_what_it_is_about(out: io.StringIO) -> None:
+def test_event_is_one_json_line_with_its_fields(out: io.StringIO) -> None:
     logging.getLogger("syncd").info("pushed", extra=fields(order_id="00000007", lag=0.5, nothing=None))
     [event] = events(out)
     assert event.pop("time").endswith("+00:00")
     assert event == {"level": "info", "event": "pushed", "order_id": "00000007", "lag": 0.5}
 
 
-def test_a_secret_shows_nowhere_not_even_in_a_traceback(out: io.StringIO) -> None:
+def test_secret_shows_nowhere_even_in_a_traceback(out: io.StringIO) -> None:
     try:
         int("mysql://shop:s3cret@db/shop")
     except ValueError:
@@ -96,7 +96,7 @@ def test_a_line_for_people_is_one_line(out: io.StringIO, clock: Clock) -> None:
     assert line.endswith("warning  push_failed  order_id=7  error='no answer'")
 
 
-def test_what_a_shop_wrote_does_not_steer_the_screen(out: io.StringIO, clock: Clock) -> None:
+def test_control_characters_do_not_reach_the_log(out: io.StringIO, clock: Clock) -> None:
     for form in ("json", "console"):
         logs.configure(form, "info", str, clock, out)
         logging.getLogger("syncd").info("pushed", extra=fields(status="\u202egnp\x9b31m"))
@@ -105,7 +105,7 @@ def test_what_a_shop_wrote_does_not_steer_the_screen(out: io.StringIO, clock: Cl
     assert "\ufffdgnp\ufffd31m" in as_console
 
 
-def test_without_a_format_json_is_for_what_is_no_terminal(out: io.StringIO, clock: Clock) -> None:
+def test_default_format_is_json_without_a_terminal(out: io.StringIO, clock: Clock) -> None:
     logs.configure(None, "info", str, clock, out)
     logging.getLogger("syncd").info("started")
     assert events(out)[0]["event"] == "started"
@@ -122,14 +122,13 @@ def test_without_a_format_json_is_for_what_is_no_terminal(out: io.StringIO, cloc
         ("lag 7123456789.5, id 791612345678901234", None),
     ],
 )
-def test_a_buyers_phone_number_in_somebody_elses_text_is_masked(
-    out: io.StringIO, said: str, logged: str | None
-) -> None:
+def test_phone_number_in_foreign_text_is_masked(out: io.StringIO, said: str, logged: str | None) -> None:
     logging.getLogger("syncd").warning("push_failed", extra=fields(order_id="79161234567", error=said))
     assert (events(out)[0]["error"], events(out)[0]["order_id"]) == (logged or said, "79161234567")
 
 
-def test_a_day_of_a_shop_that_is_well_is_under_a_megabyte_however_busy_it_is(out: io.StringIO, clock: Clock) -> None:
+def test_busy_day_logs_less_than_a_megabyte(out: io.StringIO, clock: Clock) -> None:
+    """It is a day without faults."""
     observer = Observer(None, Statuses)
     taken = Outcome(
         replace(push(), source_updated_at=NOON),

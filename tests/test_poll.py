@@ -67,15 +67,13 @@ def test_the_first_poll_records_everything_and_stages_nothing(poller: Poller, sh
     assert (memory.tracked(), waiting(memory)) == (20, [])
 
 
-def test_a_first_poll_that_is_to_push_stages_everything(poller: Poller, shop: FakeShop, memory: State) -> None:
+def test_first_poll_with_push_stages_everything(poller: Poller, shop: FakeShop, memory: State) -> None:
     shop.put("1", "new")
     replace(poller, push_first=True).poll(NOON)
     assert waiting(memory) == [("1", "new")]
 
 
-def test_a_baseline_that_was_interrupted_is_gone_on_with_and_tells_nobody(
-    poller: Poller, shop: FakeShop, memory: State
-) -> None:
+def test_interrupted_baseline_is_continued_and_pushes_nothing(poller: Poller, shop: FakeShop, memory: State) -> None:
     shop.page, shop.fail_after = 5, 2
     with pytest.raises(SourceError):
         baseline(poller, shop)
@@ -84,7 +82,7 @@ def test_a_baseline_that_was_interrupted_is_gone_on_with_and_tells_nobody(
     assert (memory.tracked(), waiting(memory)) == (20, [])
 
 
-def test_a_change_is_found_by_the_cursor_and_staged(poller: Poller, shop: FakeShop, memory: State) -> None:
+def test_change_is_found_by_the_cursor_and_staged(poller: Poller, shop: FakeShop, memory: State) -> None:
     baseline(poller, shop)
     shop.put("07", "packed")
     result = poller.poll(shop.now)
@@ -100,9 +98,7 @@ def test_a_late_commit_is_caught_by_the_lookback(poller: Poller, shop: FakeShop,
     assert poller.poll(shop.now).found == {"lookback": 1}
 
 
-def test_a_change_that_no_timestamp_shows_is_found_by_a_full_compare(
-    poller: Poller, shop: FakeShop, memory: State
-) -> None:
+def test_full_compare_finds_a_change_without_a_timestamp(poller: Poller, shop: FakeShop, memory: State) -> None:
     baseline(poller, shop)
     later(shop, 3600)
     shop.put("00", "packed")
@@ -131,7 +127,7 @@ def test_a_poll_that_finds_nothing_writes_no_cursor(poller: Poller, shop: FakeSh
     assert memory.cursor() == before
 
 
-def test_a_source_without_a_cursor_is_compared_whole_each_time(poller: Poller, shop: FakeShop, memory: State) -> None:
+def test_source_without_a_cursor_is_always_compared_whole(poller: Poller, shop: FakeShop, memory: State) -> None:
     shop.follows = False
     baseline(poller, shop)
     shop.silently("07", "packed")
@@ -139,7 +135,7 @@ def test_a_source_without_a_cursor_is_compared_whole_each_time(poller: Poller, s
     assert (result.kind, result.found, memory.cursor()) == ("full", {"full": 1}, None)
 
 
-def test_rows_that_cannot_be_read_are_counted_and_the_rest_goes_on(poller: Poller, shop: FakeShop) -> None:
+def test_unreadable_rows_are_counted_and_stop_nothing(poller: Poller, shop: FakeShop) -> None:
     baseline(poller, shop)
     shop.unreadable = {"03"}
     shop.put("03", "packed")
@@ -149,7 +145,7 @@ def test_rows_that_cannot_be_read_are_counted_and_the_rest_goes_on(poller: Polle
     assert [row.order_id for row in result.skipped_rows] == ["03"]
 
 
-def test_only_so_many_skipped_rows_are_kept_but_all_are_counted(poller: Poller, shop: FakeShop) -> None:
+def test_few_skipped_rows_are_kept_all_are_counted(poller: Poller, shop: FakeShop) -> None:
     shop.unreadable = {f"{number:02d}" for number in range(50)}
     result = baseline(poller, shop, orders=50)
     assert (result.skipped["no_status"], len(result.skipped_rows)) == (50, PollResult.SKIPPED_ROWS_KEPT)
@@ -162,7 +158,7 @@ def test_a_new_order_is_staged(poller: Poller, shop: FakeShop, memory: State) ->
     assert waiting(memory) == [("99", "new")]
 
 
-def test_an_old_order_that_only_shows_now_is_history(poller: Poller, shop: FakeShop, memory: State) -> None:
+def test_late_old_order_is_history(poller: Poller, shop: FakeShop, memory: State) -> None:
     baseline(poller, shop)
     shop.put("98", "done", NOON - LOOKBACK - timedelta(seconds=1))
     shop.put("99", "done", NOON - LOOKBACK)
@@ -170,16 +166,16 @@ def test_an_old_order_that_only_shows_now_is_history(poller: Poller, shop: FakeS
     assert (result.adopted, waiting(memory)) == (1, [("99", "done")])
 
 
-def test_an_empty_shop_is_a_baseline_and_its_first_order_is_told(poller: Poller, shop: FakeShop, memory: State) -> None:
+def test_first_order_of_an_empty_shop_is_pushed(poller: Poller, shop: FakeShop, memory: State) -> None:
+    """The empty shop itself is the baseline."""
     baseline(poller, shop, orders=0)
     shop.put("01", "new")
     poller.poll(shop.now)
     assert waiting(memory) == [("01", "new")]
 
 
-def test_a_shop_that_was_empty_at_the_baseline_and_then_shows_its_history_tells_nobody(
-    poller: Poller, shop: FakeShop, memory: State
-) -> None:
+def test_late_history_of_an_empty_shop_pushes_nothing(poller: Poller, shop: FakeShop, memory: State) -> None:
+    """The shop was empty at the baseline and shows its history afterwards."""
     baseline(poller, shop, orders=0)
     for number in range(20):
         shop.put(f"{number:02d}", "done", NOON - HISTORY_MARGIN - timedelta(hours=number + 1))
@@ -187,7 +183,7 @@ def test_a_shop_that_was_empty_at_the_baseline_and_then_shows_its_history_tells_
     assert (result.adopted, waiting(memory), held(memory)) == (20, [], [])
 
 
-def test_an_empty_shop_without_timestamps_has_no_baseline_yet(poller: Poller, shop: FakeShop, memory: State) -> None:
+def test_empty_shop_without_timestamps_has_no_baseline_yet(poller: Poller, shop: FakeShop, memory: State) -> None:
     shop.follows = False
     baseline(poller, shop, orders=0)
     assert memory.baseline() is None
@@ -195,7 +191,7 @@ def test_an_empty_shop_without_timestamps_has_no_baseline_yet(poller: Poller, sh
     assert (memory.tracked(), waiting(memory)) == (20, [])
 
 
-def test_more_changes_than_the_guard_allows_are_held_as_a_whole(poller: Poller, shop: FakeShop, memory: State) -> None:
+def test_changes_above_the_guard_are_held_together(poller: Poller, shop: FakeShop, memory: State) -> None:
     baseline(poller, shop)
     for number in range(6):
         shop.put(f"{number:02d}", "archived")
@@ -213,9 +209,7 @@ def test_as_many_changes_as_the_guard_allows_flow(poller: Poller, shop: FakeShop
 
 
 @pytest.mark.parametrize("found_by", ["poll", "reconcile"])
-def test_the_guard_counts_a_poll_over_all_its_pages(
-    poller: Poller, shop: FakeShop, memory: State, found_by: str
-) -> None:
+def test_guard_counts_all_pages_of_a_poll(poller: Poller, shop: FakeShop, memory: State, found_by: str) -> None:
     baseline(poller, shop)
     shop.page = 2
     for number in range(6):
@@ -223,9 +217,7 @@ def test_the_guard_counts_a_poll_over_all_its_pages(
     assert getattr(poller, found_by)(shop.now).held == 6
 
 
-def test_a_poll_over_several_pages_lets_its_changes_go_at_its_end(
-    poller: Poller, shop: FakeShop, memory: State
-) -> None:
+def test_poll_of_several_pages_releases_its_changes_last(poller: Poller, shop: FakeShop, memory: State) -> None:
     baseline(poller, shop)
     shop.page = 2
     for number in range(5):
@@ -234,9 +226,8 @@ def test_a_poll_over_several_pages_lets_its_changes_go_at_its_end(
     assert (len(waiting(memory)), held(memory)) == (5, [])
 
 
-def test_a_poll_that_breaks_off_keeps_what_it_found_and_counts_it_with_the_next(
-    poller: Poller, shop: FakeShop, memory: State
-) -> None:
+def test_broken_poll_counts_its_changes_with_the_next(poller: Poller, shop: FakeShop, memory: State) -> None:
+    """What it found is kept, and the guard counts both polls together."""
     leave_the_baseline_behind(poller, shop)
     shop.page, shop.fail_after = 2, 2
     for number in range(6):
@@ -267,9 +258,7 @@ def test_while_a_batch_is_held_other_orders_flow(poller: Poller, shop: FakeShop,
     assert (waiting(memory), len(held(memory))) == ([("19", "packed")], 6)
 
 
-def test_a_held_batch_that_the_shop_takes_back_is_dropped_and_nobody_is_told(
-    poller: Poller, shop: FakeShop, memory: State
-) -> None:
+def test_reverted_held_changes_are_dropped_and_push_nothing(poller: Poller, shop: FakeShop, memory: State) -> None:
     baseline(poller, shop)
     for status in ("archived", "new"):
         for number in range(6):
@@ -280,7 +269,7 @@ def test_a_held_batch_that_the_shop_takes_back_is_dropped_and_nobody_is_told(
     assert memory.summary().changes["superseded"] == 6
 
 
-def test_a_status_that_is_not_listed_waits_until_it_is(poller: Poller, shop: FakeShop, memory: State) -> None:
+def test_unlisted_status_waits_until_it_is_listed(poller: Poller, shop: FakeShop, memory: State) -> None:
     baseline(poller, shop)
     shop.put("07", "odd")
     poller.poll(shop.now)
@@ -289,7 +278,7 @@ def test_a_status_that_is_not_listed_waits_until_it_is(poller: Poller, shop: Fak
     assert waiting(memory) == [("07", "odd")]
 
 
-def test_a_newer_change_takes_the_place_of_one_that_waits(poller: Poller, shop: FakeShop, memory: State) -> None:
+def test_newer_change_replaces_a_waiting_one(poller: Poller, shop: FakeShop, memory: State) -> None:
     baseline(poller, shop)
     for status in ("packed", "shipped"):
         shop.put("07", status)
@@ -298,9 +287,7 @@ def test_a_newer_change_takes_the_place_of_one_that_waits(poller: Poller, shop: 
     assert waiting(memory) == [("07", "shipped")]
 
 
-def test_the_last_row_of_an_order_counts_wherever_a_scan_shows_it(
-    poller: Poller, shop: FakeShop, memory: State
-) -> None:
+def test_last_row_of_an_order_counts_in_scans(poller: Poller, shop: FakeShop, memory: State) -> None:
     baseline(poller, shop)
     shop.older["07"] = shop.rows["07"]
     shop.silently("07", "packed")
@@ -323,9 +310,7 @@ def test_how_polls_went_is_noted(poller: Poller, shop: FakeShop, memory: State) 
     assert memory.summary().source.consecutive_failures == 0
 
 
-def test_a_poll_that_fails_in_a_way_nobody_foresaw_does_not_look_like_health(
-    poller: Poller, shop: FakeShop, memory: State
-) -> None:
+def test_unexpected_error_counts_as_a_failed_poll(poller: Poller, shop: FakeShop, memory: State) -> None:
     baseline(poller, shop)
     shop.rows["01"] = ("01",)
     with pytest.raises(IndexError):
@@ -335,7 +320,7 @@ def test_a_poll_that_fails_in_a_way_nobody_foresaw_does_not_look_like_health(
     assert "nobody foresaw (IndexError)" in (source.last_error or "")
 
 
-def test_progress_may_abandon_a_poll_and_what_was_staged_stays(poller: Poller, shop: FakeShop, memory: State) -> None:
+def test_progress_may_abandon_a_poll_keeping_staged_changes(poller: Poller, shop: FakeShop, memory: State) -> None:
     leave_the_baseline_behind(poller, shop)
     shop.page = 2
     for number in range(4):
@@ -353,7 +338,7 @@ def test_progress_may_abandon_a_poll_and_what_was_staged_stays(poller: Poller, s
     assert waiting(memory)[:4] == [(f"{number:02d}", "packed") for number in (3, 2, 1, 0)]
 
 
-def test_dropped_fields_are_counted_by_order_and_by_name() -> None:
+def test_dropped_fields_are_counted_by_order_and_name() -> None:
     result = PollResult("incremental")
     result.note_dropped([(), (Dropped("paid", "7", "first"), Dropped("user_id", "7", "")), (Dropped("paid", "8", ""),)])
     assert (result.dropped_from, result.dropped) == (2, {"paid": 2, "user_id": 1})

@@ -84,7 +84,7 @@ def shop(tmp_path: Path, memory: State) -> Iterator[Shop]:
     shop.database.close()
 
 
-def test_a_payment_that_is_back_soon_is_told_to_nobody(shop: Shop) -> None:
+def test_payment_that_soon_returns_pushes_nothing(shop: Shop) -> None:
     shop.order("A1", paid=0)
     shop.poll()
     shop.order("A1", paid=1)
@@ -112,7 +112,8 @@ class Unfindable(DatabaseSource):
         return Page([], [])
 
 
-def test_what_cannot_be_looked_for_is_told_by_a_compare(shop: Shop) -> None:
+def test_full_compare_confirms_what_cannot_be_looked_up(shop: Shop) -> None:
+    """A revoked payment is confirmed by a full compare if the source cannot find the order by its number."""
     shop.at += MINUTE
     shop.order("A2")
     shop.poll()
@@ -125,7 +126,8 @@ def test_what_cannot_be_looked_for_is_told_by_a_compare(shop: Shop) -> None:
     assert shop.told() == [("A1", "new", Payment(paid=False, payment_id=None))]
 
 
-def test_a_status_that_comes_with_it_goes_out_at_once(shop: Shop) -> None:
+def test_status_beside_a_revoked_payment_is_pushed_immediately(shop: Shop) -> None:
+    """The payment itself waits for a second poll."""
     shop.order("A1", paid=0, st="packed")
     shop.poll()
     assert shop.told() == [("A1", "packed", None)]
@@ -140,7 +142,7 @@ def test_it_is_looked_at_again_behind_the_lookback(shop: Shop) -> None:
     assert sorted(shop.told()) == [("A1", "new", Payment(paid=False, payment_id=None)), ("A2", "packed", None)]
 
 
-def test_an_order_that_vanished_unpaid_is_looked_for_once(shop: Shop) -> None:
+def test_vanished_unpaid_order_is_looked_up_once(shop: Shop) -> None:
     shop.order("A1", paid=0)
     shop.poll()
     shop.database.execute("DELETE FROM o WHERE id = 'A1'")
@@ -174,7 +176,8 @@ def test_a_status_that_changed_meanwhile_is_told(shop: Shop) -> None:
     assert shop.told() == [("A1", "packed", None)]
 
 
-def test_after_a_version_that_noted_nothing_what_changed_is_told(shop: Shop) -> None:
+def test_state_without_recorded_columns_pushes_what_changed(shop: Shop) -> None:
+    """Earlier versions recorded no columns in the state."""
     shop.order("A3")
     shop.poll()
     shop.told()
@@ -228,7 +231,7 @@ def test_statuses_alone_in_other_words_are_held(shop: Shop) -> None:
     assert (result.redefined, result.held) == (["status"], 24)
 
 
-def test_a_column_that_was_away_for_a_while_is_followed(shop: Shop) -> None:
+def test_column_absent_for_a_while_is_followed_again(shop: Shop) -> None:
     shop.order("A1", no="T1")
     shop.poll()
     shop.told()
@@ -254,7 +257,7 @@ def test_statuses_in_other_words_are_counted_together(shop: Shop) -> None:
     assert shop.told() == []
 
 
-def test_a_full_compare_after_an_upgrade_tells_what_changed(shop: Shop) -> None:
+def test_full_compare_after_an_upgrade_pushes_changes(shop: Shop) -> None:
     shop.order("A1", paid=0, pay=None)
     shop.poll()
     shop.poll()

@@ -13,11 +13,11 @@ from syncd.text import json_text, printable
 STEERING = "\u202egnp\x9b31m\x1b[2J\x7f\u2066\u200f\u2028\ufeff\x00"
 
 
-def test_what_steers_a_screen_is_replaced_and_a_hard_space_stays() -> None:
+def test_printable_replaces_controls_and_keeps_hard_spaces() -> None:
     assert printable("\u202egnp\x1b[31m\n в\xa0пути ✓") == "\ufffdgnp\ufffd[31m\ufffd в\xa0пути ✓"
 
 
-def test_in_json_it_is_escaped_and_letters_stand_as_they_are() -> None:
+def test_json_escapes_controls_and_keeps_letters() -> None:
     text = json_text({"статус": STEERING, "n": [1, None]}, indent=2)
     assert text.isascii() is False
     assert all(character == "\n" or character.isprintable() for character in text)
@@ -26,7 +26,8 @@ def test_in_json_it_is_escaped_and_letters_stand_as_they_are() -> None:
 
 
 @given(st.text())
-def test_whatever_the_text_json_says_it_and_no_control_shows(text: str) -> None:
+def test_no_text_passes_a_control_character(text: str) -> None:
+    """The JSON of any text still reads back as that text."""
     said = json_text([text])
     assert json.loads(said) == [text]
     assert not {unicodedata.category(character) for character in said + printable(text)} & {"Cc", "Cf", "Zl", "Zp"}

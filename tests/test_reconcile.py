@@ -51,9 +51,8 @@ def test_only_what_differs_is_looked_up(poller: Poller, shop: FakeShop, memory: 
     assert waiting(memory) == {("01234", "packed")}
 
 
-def test_a_change_that_a_poll_saw_and_the_shop_took_back_silently_is_found(
-    poller: Poller, shop: FakeShop, memory: State
-) -> None:
+def test_compare_finds_a_silent_return_after_a_poll(poller: Poller, shop: FakeShop, memory: State) -> None:
+    """A poll saw the change, and the shop reverted it without a new timestamp."""
     shop.put("01234", "packed")
     poller.poll(shop.now)
     shop.silently("01234", "new")
@@ -61,16 +60,14 @@ def test_a_change_that_a_poll_saw_and_the_shop_took_back_silently_is_found(
     assert memory.load(["01234"])["01234"].content == {"status": "new"}
 
 
-def test_what_one_compare_found_the_next_finds_again_if_it_is_taken_back(
-    poller: Poller, shop: FakeShop, memory: State
-) -> None:
+def test_compare_finds_what_is_reverted_between_compares(poller: Poller, shop: FakeShop, memory: State) -> None:
     for status in ("packed", "new", "packed"):
         shop.silently("01234", status)
         poller.reconcile(shop.now)
         assert memory.load(["01234"])["01234"].content == {"status": status}
 
 
-def test_a_new_order_without_news_for_the_cursor_is_found(poller: Poller, shop: FakeShop, memory: State) -> None:
+def test_compare_finds_new_orders_behind_the_cursor(poller: Poller, shop: FakeShop, memory: State) -> None:
     shop.put("99999", "new", shop.now - timedelta(minutes=50))
     poller.reconcile(shop.now)
     assert waiting(memory) == {("99999", "new")}
@@ -82,9 +79,7 @@ def test_another_uuid_is_noted(poller: Poller, shop: FakeShop, memory: State) ->
     assert memory.load(["01234"])["01234"].imshop_uuid == "u-1"
 
 
-def test_an_order_that_vanishes_is_missing_and_its_return_tells_nobody(
-    poller: Poller, shop: FakeShop, memory: State
-) -> None:
+def test_vanished_order_is_missing_and_returns_without_push(poller: Poller, shop: FakeShop, memory: State) -> None:
     gone = shop.rows.pop("01234")
     assert poller.reconcile(shop.now).missing == 1
     assert memory.tracked() == ORDERS - 1
@@ -101,9 +96,8 @@ def test_every_order_that_vanishes_is_counted_once(poller: Poller, shop: FakeSho
     assert memory.tracked() == ORDERS - ORDERS // 20
 
 
-def test_an_order_that_a_scan_lost_is_looked_for_once_more_before_it_is_forgotten(
-    poller: Poller, shop: FakeShop, memory: State
-) -> None:
+def test_orders_lost_by_a_scan_are_looked_up(poller: Poller, shop: FakeShop, memory: State) -> None:
+    """Only those that the look-up does not find either are missing."""
     shop.slipped = {"00100", "01234", "02999"}
     shop.silently("01234", "packed")
     shop.unreadable = {"02999"}
@@ -119,7 +113,7 @@ def test_an_order_that_a_scan_lost_is_looked_for_once_more_before_it_is_forgotte
     assert memory.tracked() == ORDERS - 1
 
 
-def test_if_very_many_are_gone_none_is_looked_for(
+def test_very_many_missing_orders_are_not_looked_up(
     poller: Poller, shop: FakeShop, memory: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("syncd.pipeline.full_compare.LOOKED_AGAIN_AT_MOST", 2)
@@ -128,7 +122,7 @@ def test_if_very_many_are_gone_none_is_looked_for(
     assert memory.tracked() == ORDERS - 3
 
 
-def test_where_a_scan_is_whole_anyway_nothing_is_looked_up(poller: Poller, shop: FakeShop, memory: State) -> None:
+def test_source_with_whole_scans_needs_no_look_up(poller: Poller, shop: FakeShop, memory: State) -> None:
     shop.scans_whole = True
     shop.silently("01234", "packed")
     poller.reconcile(shop.now)
@@ -136,9 +130,7 @@ def test_where_a_scan_is_whole_anyway_nothing_is_looked_up(poller: Poller, shop:
     assert waiting(memory) == {("01234", "packed")}
 
 
-def test_a_missing_order_that_is_back_with_another_status_is_told(
-    poller: Poller, shop: FakeShop, memory: State
-) -> None:
+def test_missing_order_back_with_another_status_is_pushed(poller: Poller, shop: FakeShop, memory: State) -> None:
     del shop.rows["01234"]
     poller.reconcile(shop.now)
     shop.put("01234", "packed", shop.now - timedelta(minutes=50))
@@ -146,9 +138,7 @@ def test_a_missing_order_that_is_back_with_another_status_is_told(
     assert waiting(memory) == {("01234", "packed")}
 
 
-def test_a_shop_that_shows_far_less_is_a_fault_and_nothing_is_forgotten(
-    poller: Poller, shop: FakeShop, memory: State
-) -> None:
+def test_far_fewer_orders_are_a_fault_forgetting_nothing(poller: Poller, shop: FakeShop, memory: State) -> None:
     for number in range(ORDERS // 10 + 1):
         del shop.rows[f"{number:05d}"]
     fault = poller.reconcile(shop.now).fault
@@ -159,8 +149,8 @@ def test_a_shop_that_shows_far_less_is_a_fault_and_nothing_is_forgotten(
     assert (source.last_error, source.consecutive_failures) == (fault, 1)
 
 
-def test_what_a_compare_finds_is_told_though_it_forgets_nobody(poller: Poller, shop: FakeShop, memory: State) -> None:
-    """In a shop without a cursor every poll is such a compare, so that nothing would ever be told again."""
+def test_changes_are_pushed_though_no_order_is_forgotten(poller: Poller, shop: FakeShop, memory: State) -> None:
+    """In a shop without a cursor every poll is such a compare, so that nothing would ever be pushed again."""
     guarded = replace(poller, max_changes=5000)
     shop.follows = False
     for number in range(ORDERS // 2):
@@ -174,7 +164,7 @@ def test_what_a_compare_finds_is_told_though_it_forgets_nobody(poller: Poller, s
     assert memory.summary().source.last_success_at == shop.now
 
 
-def test_a_shop_that_shows_nothing_at_all_was_not_read_well(poller: Poller, shop: FakeShop, memory: State) -> None:
+def test_empty_shop_is_no_successful_poll(poller: Poller, shop: FakeShop, memory: State) -> None:
     shop.rows.clear()
     later = shop.now + timedelta(hours=1)
     assert poller.reconcile(later).fault
@@ -183,7 +173,7 @@ def test_a_shop_that_shows_nothing_at_all_was_not_read_well(poller: Poller, shop
     assert memory.summary().missing_refused == memory.tracked() == ORDERS
 
 
-def test_orders_that_cannot_be_looked_for_are_not_forgotten_and_hold_up_nothing(
+def test_failed_look_up_forgets_nothing_and_blocks_nothing(
     poller: Poller, shop: FakeShop, memory: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(_order_ids: object) -> Iterator[Page]:
@@ -207,7 +197,7 @@ def test_orders_that_are_back_end_the_fault(poller: Poller, shop: FakeShop, memo
     assert (memory.summary().missing_refused, waiting(memory)) == (0, set())
 
 
-def test_far_fewer_orders_are_accepted_once_an_operator_says_so(poller: Poller, shop: FakeShop, memory: State) -> None:
+def test_far_fewer_orders_are_accepted_after_release(poller: Poller, shop: FakeShop, memory: State) -> None:
     for number in range(ORDERS // 2):
         del shop.rows[f"{number:05d}"]
     assert poller.reconcile(shop.now).fault
@@ -215,16 +205,15 @@ def test_far_fewer_orders_are_accepted_once_an_operator_says_so(poller: Poller, 
     assert poller.reconcile(shop.now).missing == ORDERS // 2
 
 
-def test_an_order_that_cannot_be_read_is_not_missing(poller: Poller, shop: FakeShop, memory: State) -> None:
+def test_unreadable_order_is_not_missing(poller: Poller, shop: FakeShop, memory: State) -> None:
     shop.unreadable = {"01234"}
     shop.silently("01234", "x")
     result = poller.reconcile(shop.now)
     assert (result.skipped, result.missing, memory.tracked()) == ({"no_status": 1}, 0, ORDERS)
 
 
-def test_an_order_that_cannot_be_read_is_told_each_time_and_found_once_it_can(
-    poller: Poller, shop: FakeShop, memory: State
-) -> None:
+def test_unreadable_order_is_reported_each_time_until_readable(poller: Poller, shop: FakeShop, memory: State) -> None:
+    """Once it can be read, its change is found."""
     shop.unreadable = {"01234"}
     shop.silently("01234", "packed")
     for _ in range(2):
@@ -234,9 +223,8 @@ def test_an_order_that_cannot_be_read_is_told_each_time_and_found_once_it_can(
     assert waiting(memory) == {("01234", "packed")}
 
 
-def test_an_order_that_goes_between_the_scan_and_the_look_up_is_left_to_the_next_compare(
-    poller: Poller, shop: FakeShop, memory: State
-) -> None:
+def test_order_vanishing_during_a_compare_waits_for_another(poller: Poller, shop: FakeShop, memory: State) -> None:
+    """It vanishes between the scan and the look-up, and is left to the next compare."""
     shop.silently("01234", "packed")
     look_up = shop.look_up
 
@@ -258,7 +246,7 @@ def test_a_compare_that_breaks_off_misses_nobody(poller: Poller, shop: FakeShop,
     assert poller.reconcile(shop.now).missing == 0
 
 
-def test_if_too_much_differs_everything_is_read_whole_instead(memory: State) -> None:
+def test_many_differences_are_read_by_a_whole_scan(memory: State) -> None:
     shop = FakeShop(page=2000)
     poller = Poller(shop, memory, lambda _status: "push", max_changes=0, lookback=LOOKBACK)
     for number in range(2 * LOOKED_UP_AT_MOST):
@@ -273,7 +261,8 @@ def test_if_too_much_differs_everything_is_read_whole_instead(memory: State) -> 
     assert poller.reconcile(shop.now).found == {}
 
 
-def test_of_very_many_segments_none_that_was_confirmed_early_goes_missing(memory: State) -> None:
+def test_early_confirmed_segments_lose_no_order(memory: State) -> None:
+    """There are more segments than are confirmed at a time."""
     shop = FakeShop(page=1000)
     poller = Poller(shop, memory, lambda _status: "push", max_changes=0, lookback=LOOKBACK)
     each_a_segment = [key for key in map(str, range(300_000)) if crc32(key.encode()) % CUT_EVERY == 0]

@@ -27,11 +27,11 @@ def test_a_secret_is_masked_in_every_spelling(secret: str) -> None:
     assert [redact(f"before {spelling} after") for spelling in spellings] == ["before *** after"] * len(spellings)
 
 
-def test_a_secret_that_was_given_encoded_is_masked_decoded() -> None:
+def test_encoded_secret_is_masked_in_decoded_form_too() -> None:
     assert Redactor(["p%40ss%2Fw0rd"])("login p@ss/w0rd failed") == "login *** failed"
 
 
-def test_the_longest_secret_goes_first_so_that_no_rest_of_it_stays() -> None:
+def test_longest_secret_goes_first_and_leaves_no_rest() -> None:
     assert Redactor(["token", "token-1234"])("a token-1234 b token c") == "a *** b *** c"
 
 
@@ -39,7 +39,7 @@ def test_a_secret_too_short_to_hide_is_left() -> None:
     assert Redactor(["abc", ""])("abcdef") == "abcdef"
 
 
-def test_what_means_something_in_a_regular_expression_is_taken_as_it_is() -> None:
+def test_special_characters_of_regular_expressions_are_taken_literally() -> None:
     assert Redactor(["a.c*(x"])("abc a.c*(x") == "abc ***"
 
 
@@ -53,7 +53,7 @@ def test_what_means_something_in_a_regular_expression_is_taken_as_it_is() -> Non
         ("proxy HTTP://U:PW@h:3128", "proxy HTTP://U:***@h:3128"),
     ],
 )
-def test_a_password_in_a_url_is_masked_though_nobody_named_it(text: str, shown: str) -> None:
+def test_unlisted_password_in_a_url_is_masked(text: str, shown: str) -> None:
     assert Redactor([])(text) == shown
 
 

@@ -63,9 +63,7 @@ def test_another_number_alone_tells_nobody(poller: Poller, shop: FakeShop, memor
     assert (memory.summary().missing_refused, the(memory, "1348").missing) == (0, False)
 
 
-def test_what_changes_is_told_once_under_the_new_number(
-    poller: Poller, shop: FakeShop, memory: State, find: Find
-) -> None:
+def test_change_is_pushed_once_under_the_new_number(poller: Poller, shop: FakeShop, memory: State, find: Find) -> None:
     number(shop, 348, "1348", "packed")
     find(poller, shop)
     assert waiting(memory) == [("1348", "packed")]
@@ -83,9 +81,7 @@ def test_what_waits_is_told_under_the_new_number(poller: Poller, shop: FakeShop,
     assert waiting(memory) == [("1348", "packed")]
 
 
-def test_numbers_that_were_the_keys_of_others_tell_nobody(
-    poller: Poller, shop: FakeShop, memory: State, find: Find
-) -> None:
+def test_numbers_equal_to_other_keys_push_nothing(poller: Poller, shop: FakeShop, memory: State, find: Find) -> None:
     for key in range(359, 347, -1):
         number(shop, key, str(key + 1))
     find(poller, shop)
@@ -93,9 +89,8 @@ def test_numbers_that_were_the_keys_of_others_tell_nobody(
     assert memory.shop_ids(["349", "360"]) == {"349": "348", "360": "359"}
 
 
-def test_a_number_that_is_read_before_its_holder_has_another_tells_nobody(
-    poller: Poller, shop: FakeShop, memory: State
-) -> None:
+def test_number_read_before_its_holder_moves_pushes_nothing(poller: Poller, shop: FakeShop, memory: State) -> None:
+    """The row with the number comes before the row of the order that had it."""
     shop.page = 1
     number(shop, 349, "350x")
     number(shop, 348, "349")
@@ -115,7 +110,7 @@ def test_one_key_with_two_numbers_is_two_orders(poller: Poller, shop: FakeShop, 
     assert waiting(memory) == [("1348", "sent"), ("348", "packed")]
 
 
-def test_two_new_numbers_with_one_key_are_two_orders(poller: Poller, shop: FakeShop, memory: State) -> None:
+def test_two_new_numbers_of_one_key_are_pushed(poller: Poller, shop: FakeShop, memory: State) -> None:
     del shop.rows["348"]
     shop.put("1348", "new", shop_id="348")
     shop.put("2348", "new", shop_id="348")
@@ -123,7 +118,7 @@ def test_two_new_numbers_with_one_key_are_two_orders(poller: Poller, shop: FakeS
     assert waiting(memory) == [("1348", "new"), ("2348", "new")]
 
 
-def test_a_key_that_comes_later_is_noted_and_told_to_nobody(memory: State, find: Find) -> None:
+def test_later_key_is_recorded_and_pushes_nothing(memory: State, find: Find) -> None:
     shop = FakeShop()
     shop.put("7", "new")
     poller = Poller(shop, memory, lambda _status: "push", max_changes=0, lookback=LOOKBACK)
@@ -133,9 +128,10 @@ def test_a_key_that_comes_later_is_noted_and_told_to_nobody(memory: State, find:
     assert (waiting(memory), the(memory, "7").shop_id) == ([], "348")
 
 
-def test_another_number_for_all_orders_is_looked_up_for_some_and_tells_nobody(
+def test_renumbering_all_looks_up_some_and_pushes_nothing(
     poller: Poller, shop: FakeShop, memory: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """All orders get other numbers at once; only a limited number of them is looked up."""
     monkeypatch.setattr(Stager, "LOOKED_UP_AT_MOST", 3)
     shop.page = 4
     for key in range(348, 360):
@@ -146,9 +142,8 @@ def test_another_number_for_all_orders_is_looked_up_for_some_and_tells_nobody(
     assert memory.summary().missing_refused == 0
 
 
-def test_an_order_that_was_answered_from_memory_is_looked_at_though_the_shop_says_nothing(
-    poller: Poller, shop: FakeShop, memory: State
-) -> None:
+def test_repeated_cancellation_makes_the_next_poll_check(poller: Poller, shop: FakeShop, memory: State) -> None:
+    """It was answered from memory, so the order is checked even if the shop shows no change of it."""
     request = CancelRequest("current", "348", None)
     shop.now += timedelta(days=1)
     shop.put("359", "packed", shop_id="359")
@@ -165,9 +160,8 @@ def test_an_order_that_was_answered_from_memory_is_looked_at_though_the_shop_say
     assert memory.to_look_at(shop.now) == []
 
 
-def test_an_order_under_the_number_of_another_is_left_out(
-    poller: Poller, shop: FakeShop, memory: State, find: Find
-) -> None:
+def test_second_row_under_a_number_is_left_out(poller: Poller, shop: FakeShop, memory: State, find: Find) -> None:
+    """A row with the number of another known order is skipped."""
     number(shop, 348, "1348")
     find(poller, shop)
     shop.now += SECOND
@@ -182,7 +176,7 @@ def test_an_order_under_the_number_of_another_is_left_out(
     assert waiting(memory) == [("1349", "packed")]
 
 
-def test_an_order_is_told_beside_another_under_its_number(
+def test_order_is_pushed_beside_another_under_its_number(
     poller: Poller, shop: FakeShop, memory: State, find: Find
 ) -> None:
     shop.put("348", "packed", shop_id="348")
@@ -191,7 +185,7 @@ def test_an_order_is_told_beside_another_under_its_number(
     assert waiting(memory) == [("348", "packed")]
 
 
-def test_a_number_that_another_order_got_is_told_of_that_one(poller: Poller, shop: FakeShop, memory: State) -> None:
+def test_reused_number_is_pushed_for_its_new_order(poller: Poller, shop: FakeShop, memory: State) -> None:
     """Its former order has another number, of which no row is read."""
     shop.put("348", "packed", shop_id="1348")
     shop.put("1348", "new", at=shop.now - 2 * LOOKBACK, shop_id="348")
@@ -200,17 +194,13 @@ def test_a_number_that_another_order_got_is_told_of_that_one(poller: Poller, sho
     assert memory.shop_ids(["348", "1348"]) == {"348": "1348", "1348": "348"}
 
 
-def test_a_number_whose_order_is_gone_is_told_of_its_new_order(
-    poller: Poller, shop: FakeShop, memory: State, find: Find
-) -> None:
+def test_number_of_a_vanished_order_goes_to_another(poller: Poller, shop: FakeShop, memory: State, find: Find) -> None:
     shop.put("348", "packed", shop_id="1348")
     find(poller, shop)
     assert waiting(memory) == [("348", "packed")]
 
 
-def test_a_number_that_two_others_moved_to_is_given_to_one_of_them(
-    poller: Poller, shop: FakeShop, memory: State
-) -> None:
+def test_number_claimed_by_two_orders_goes_to_one(poller: Poller, shop: FakeShop, memory: State) -> None:
     long_ago = shop.now - 2 * LOOKBACK
     shop.put("348", "packed", shop_id="1348")
     shop.put("349", "packed", shop_id="1349")

@@ -45,7 +45,7 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.002)
 
 
-def test_an_applied_status_is_kept_with_its_time_and_the_whole_body(sandbox: Sandbox) -> None:
+def test_applied_status_is_kept_with_time_and_body(sandbox: Sandbox) -> None:
     post(sandbox)
     assert sandbox.applied == [Applied(NOON, "05671863", "packed", ORDER)]
     assert sandbox.orders == {"05671863": "packed"}
@@ -61,7 +61,7 @@ def test_an_applied_status_is_kept_with_its_time_and_the_whole_body(sandbox: San
         (b"POST / HTTP/1.1\r\nX: " + b"x" * 40_000, b"431", b"the headers are longer"),
     ],
 )
-def test_what_cannot_be_read_as_a_request_is_answered_and_told(message: bytes, status: bytes, fault: bytes) -> None:
+def test_unreadable_request_is_answered_and_reported(message: bytes, status: bytes, fault: bytes) -> None:
     told: list[Verdict] = []
     with Sandbox(on_request=lambda _received, verdict: told.append(verdict)) as sandbox:
         answer = raw(sandbox, message)
@@ -70,7 +70,7 @@ def test_what_cannot_be_read_as_a_request_is_answered_and_told(message: bytes, s
     assert [str(verdict.status).encode() for verdict in told] == [status]
 
 
-def test_a_connection_is_kept_for_many_requests_until_the_client_asks_to_close(sandbox: Sandbox) -> None:
+def test_connection_stays_open_until_the_client_closes_it(sandbox: Sandbox) -> None:
     with requests.Session() as session:
         for number in range(5):
             session.post(sandbox.url, json={**ORDER, "id": str(number)}, timeout=5)
@@ -79,7 +79,7 @@ def test_a_connection_is_kept_for_many_requests_until_the_client_asks_to_close(s
     assert raw(sandbox, b"GET / HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 404")
 
 
-def test_a_request_that_comes_in_pieces_is_put_together(sandbox: Sandbox) -> None:
+def test_request_sent_in_pieces_is_put_together(sandbox: Sandbox) -> None:
     path = urlsplit(sandbox.url).path
     body = b'{"id": "1", "code": "n"}'
     head = f"POST {path} HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode()
@@ -97,7 +97,8 @@ def in_threads(count: int, work: Callable[[int], object]) -> list[threading.Thre
     return threads
 
 
-def test_requests_in_flight_and_overlaps_for_one_order_are_counted(sandbox: Sandbox) -> None:
+def test_requests_in_flight_and_overlaps_are_counted(sandbox: Sandbox) -> None:
+    """An overlap is two requests at once for one order."""
     go = threading.Event()
     sandbox.behave = lambda _received: None if go.wait(5) else Failure("drop")
     threads = in_threads(4, lambda number: post(sandbox, {**ORDER, "id": "same" if number < 2 else str(number)}))
@@ -120,7 +121,7 @@ def test_requests_one_after_the_other_never_overlap(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("kind", ["timeout", "late", "slow"])
-def test_a_client_that_gave_up_and_comes_back_does_not_overlap_itself(sandbox: Sandbox, kind: Kind) -> None:
+def test_client_that_gave_up_does_not_overlap_itself(sandbox: Sandbox, kind: Kind) -> None:
     sandbox.behave = lambda _received: Failure(kind, seconds=30)
     for _ in range(5):
         with pytest.raises(requests.Timeout):
@@ -135,7 +136,7 @@ def test_a_request_that_breaks_off_is_none(sandbox: Sandbox) -> None:
     assert sandbox.requests == 0
 
 
-def test_with_keep_only_the_latest_orders_and_statuses_are_kept() -> None:
+def test_keep_limits_the_stored_orders_and_statuses() -> None:
     with Sandbox(keep=2) as sandbox:
         for order_id in ("1", "2", "1", "3"):
             post(sandbox, {**ORDER, "id": order_id})
@@ -144,7 +145,7 @@ def test_with_keep_only_the_latest_orders_and_statuses_are_kept() -> None:
 
 
 @pytest.mark.parametrize("kind", ["timeout", "late", "slow", "drip", "endless"])
-def test_stop_cuts_off_whoever_still_waits_within_a_second(kind: Kind) -> None:
+def test_stop_cuts_off_waiting_clients_within_a_second(kind: Kind) -> None:
     sandbox = Sandbox(behave=lambda _received: Failure(kind, seconds=60)).start()
 
     def wait_for_an_answer(_number: int) -> None:
@@ -161,7 +162,8 @@ def test_stop_cuts_off_whoever_still_waits_within_a_second(kind: Kind) -> None:
         client.join(5)
 
 
-def test_a_stopped_sandbox_refuses_connections_and_starts_again_on_the_same_port(sandbox: Sandbox) -> None:
+def test_stopped_sandbox_restarts_on_the_same_port(sandbox: Sandbox) -> None:
+    """While it is stopped, it refuses connections."""
     url = sandbox.url
     with requests.Session() as idle:
         idle.post(url, json=ORDER, timeout=5)
@@ -174,6 +176,6 @@ def test_a_stopped_sandbox_refuses_connections_and_starts_again_on_the_same_port
     assert sandbox.requests == 2
 
 
-def test_a_taken_port_is_told_with_what_to_do(sandbox: Sandbox) -> None:
+def test_port_in_use_is_reported_with_a_remedy(sandbox: Sandbox) -> None:
     with pytest.raises(SyncdError, match=rf"cannot listen on 127.0.0.1:{sandbox.port}.*Choose another port"):
         Sandbox(port=sandbox.port).start()

@@ -12,7 +12,7 @@ from syncd.sandbox import FAIL_HELP, Failure, Rule, by_chance, parse_fail
 from syncd.sandbox.failures import KINDS, OPTIONS
 
 
-def test_a_spec_gives_each_kind_its_share_and_options() -> None:
+def test_spec_gives_each_kind_its_share_and_options() -> None:
     assert parse_fail("500=10%, 429=5%:retry-after=2,timeout=1%:seconds=0.5,drop=84%") == [
         Rule(Failure("http", status=500), 0.1),
         Rule(Failure("http", status=429, retry_after=2), 0.05),
@@ -46,7 +46,7 @@ def test_a_kind_without_a_share_fails_every_request() -> None:
         ("othercode:code=", "code needs a text"),
     ],
 )
-def test_a_wrong_spec_says_what_is_wrong_and_what_is_right(spec: str, message: str) -> None:
+def test_wrong_spec_gets_the_fault_and_a_remedy(spec: str, message: str) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
         parse_fail(spec)
 
@@ -62,7 +62,7 @@ def test_the_help_names_every_kind_and_option() -> None:
         assert f"\n  {word} " in FAIL_HELP
 
 
-def test_failures_come_by_their_shares_and_alike_for_the_same_random() -> None:
+def test_failures_follow_their_shares_and_the_seed() -> None:
     rules = parse_fail("500=10%,drop=20%")
     first, second = by_chance(rules, Random(7)), by_chance(rules, Random(7))
     met = [first(None) for _ in range(5000)]

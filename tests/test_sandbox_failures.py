@@ -31,9 +31,7 @@ def meet(sandbox: Sandbox, failure: Failure, *, follow: bool = False) -> request
 
 
 @pytest.mark.parametrize("status", [300, 304, 400, 404, 429, 500, 503, 599])
-def test_an_http_status_is_answered_without_applying_and_leaves_the_connection_usable(
-    sandbox: Sandbox, status: int
-) -> None:
+def test_http_failure_applies_nothing_and_keeps_the_connection(sandbox: Sandbox, status: int) -> None:
     with requests.Session() as session:
         for _ in range(2):
             sandbox.behave = lambda _received: Failure("http", status=status)
@@ -42,20 +40,20 @@ def test_an_http_status_is_answered_without_applying_and_leaves_the_connection_u
     assert sandbox.connections == 1
 
 
-def test_an_http_failure_is_json_or_a_web_page(sandbox: Sandbox) -> None:
+def test_http_failure_is_json_or_a_web_page(sandbox: Sandbox) -> None:
     assert meet(sandbox, Failure("http", status=502)).json()["success"] is False
     page = meet(sandbox, Failure("http", status=502, body="html"))
     assert (page.status_code, page.headers["Content-Type"]) == (502, "text/html; charset=utf-8")
     assert page.text.startswith("<!DOCTYPE html>")
 
 
-def test_retry_after_comes_as_seconds_or_as_a_date(sandbox: Sandbox) -> None:
+def test_retry_after_is_in_seconds_or_a_date(sandbox: Sandbox) -> None:
     assert meet(sandbox, Failure("http", status=429, retry_after=7)).headers["Retry-After"] == "7"
     dated = meet(sandbox, Failure("http", status=503, retry_at=60))
     assert dated.headers["Retry-After"] == "Wed, 01 May 2024 12:01:00 GMT"
 
 
-def test_a_redirect_leads_elsewhere_and_whoever_follows_is_counted(sandbox: Sandbox) -> None:
+def test_redirect_leads_elsewhere_and_followers_are_counted(sandbox: Sandbox) -> None:
     answer = meet(sandbox, Failure("redirect"))
     assert (answer.status_code, urlsplit(answer.headers["Location"]).port) == (302, sandbox.port)
     assert sandbox.followed == 0
@@ -76,7 +74,7 @@ def test_othercode_applies_and_answers_with_another_status(sandbox: Sandbox) -> 
     assert sandbox.orders == {"1": "packed"}
 
 
-def test_nosuccess_answers_json_that_does_not_say_whether_it_worked(sandbox: Sandbox) -> None:
+def test_nosuccess_answers_json_without_the_success_field(sandbox: Sandbox) -> None:
     answer = meet(sandbox, Failure("nosuccess")).json()
     assert "success" not in answer
     assert answer["newStatus"] == "packed"
@@ -98,7 +96,7 @@ def test_badjson_applies_and_its_json_breaks_off(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("kind", ["http", "nosuccess", "html"])
-def test_a_failure_may_be_told_to_apply_all_the_same(sandbox: Sandbox, kind: Kind) -> None:
+def test_failure_can_be_told_to_apply_anyway(sandbox: Sandbox, kind: Kind) -> None:
     meet(sandbox, Failure(kind, applied=True))
     assert sandbox.orders == {"1": "packed"}
 
@@ -115,7 +113,7 @@ def test_cut_before_the_answer_has_applied(sandbox: Sandbox) -> None:
     assert sandbox.orders == {"1": "packed"}
 
 
-def test_cut_in_the_middle_sends_the_head_and_part_of_the_body(sandbox: Sandbox) -> None:
+def test_cut_sends_the_head_and_half_the_body(sandbox: Sandbox) -> None:
     sandbox.behave = lambda _received: Failure("cut")
     connection = http.client.HTTPConnection("127.0.0.1", sandbox.port, timeout=5)
     connection.request(
@@ -138,7 +136,8 @@ def test_timeout_closes_after_a_while_without_applying(sandbox: Sandbox) -> None
 
 
 @pytest.mark.parametrize("kind", ["slow", "late", "drip"])
-def test_slow_late_and_drip_answer_after_a_while_and_only_slow_applies_as_late(kind: Kind) -> None:
+def test_slow_late_and_drip_answer_after_a_while(kind: Kind) -> None:
+    """Only `slow` applies as late as it answers."""
     with Sandbox() as sandbox:
         started = datetime.now(UTC)
         answer = meet(sandbox, Failure(kind, seconds=0.4))
@@ -171,7 +170,7 @@ def test_drip_sends_the_answer_byte_by_byte(sandbox: Sandbox) -> None:
     assert len(pieces) > 100
 
 
-def test_an_endless_body_goes_on_until_the_client_leaves(sandbox: Sandbox) -> None:
+def test_endless_body_lasts_until_the_client_leaves(sandbox: Sandbox) -> None:
     sandbox.behave = lambda _received: Failure("endless", seconds=30)
     with requests.post(sandbox.url, json=ORDER, timeout=5, stream=True) as answer:
         assert len(answer.raw.read(1_000_000)) == 1_000_000
@@ -187,14 +186,14 @@ def test_an_endless_body_is_closed_after_its_time(sandbox: Sandbox) -> None:
     assert time.monotonic() - started < 3
 
 
-def test_a_faulty_request_is_not_applied_by_a_failure_either(sandbox: Sandbox) -> None:
+def test_failure_does_not_apply_a_faulty_request_either(sandbox: Sandbox) -> None:
     sandbox.behave = lambda _received: Failure("late", seconds=0)
     answer = requests.post(sandbox.url, json={"id": "1"}, timeout=5)
     assert answer.status_code == 400
     assert sandbox.applied == []
 
 
-def test_the_failure_of_a_request_may_depend_on_the_request(sandbox: Sandbox) -> None:
+def test_failure_may_depend_on_the_request(sandbox: Sandbox) -> None:
     def second_fails(received: Received) -> Failure | None:
         return Failure("http", status=503) if received.number == 2 and received.order_id == "1" else None
 

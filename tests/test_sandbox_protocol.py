@@ -64,7 +64,7 @@ def test_every_optional_field_is_taken(sandbox: Sandbox) -> None:
         ([ORDER], "the body must be a JSON object, one order a request"),
     ],
 )
-def test_a_fault_in_the_body_is_named_and_nothing_is_applied(sandbox: Sandbox, body: object, fault: str) -> None:
+def test_faulty_body_is_named_and_applies_nothing(sandbox: Sandbox, body: object, fault: str) -> None:
     answer = post(sandbox, body)
     assert (answer.status_code, answer.json()["success"]) == (400, False)
     assert fault in answer.json()["message"]
@@ -82,15 +82,14 @@ def test_a_fault_in_the_body_is_named_and_nothing_is_applied(sandbox: Sandbox, b
         (b'{"id": "1", "code": "n"}', "application/json; charset=cp1251", "the charset must be utf-8"),
     ],
 )
-def test_a_body_that_is_not_json_in_utf_8_is_refused(
-    sandbox: Sandbox, body: bytes, content_type: str, fault: str
-) -> None:
+def test_body_other_than_utf_8_json_is_refused(sandbox: Sandbox, body: bytes, content_type: str, fault: str) -> None:
     answer = requests.post(sandbox.url, data=body, headers={"Content-Type": content_type}, timeout=5)
     assert answer.status_code == 400
     assert fault in answer.json()["message"]
 
 
-def test_all_faults_of_a_request_are_told_at_once_to_the_client_and_to_on_request() -> None:
+def test_all_faults_of_a_request_are_reported_together() -> None:
+    """Both the client and `on_request` get them."""
     told: list[tuple[Received, Verdict]] = []
     with Sandbox(on_request=lambda received, verdict: told.append((received, verdict))) as sandbox:
         message = post(sandbox, {"id": 1, "colour": "red"}).json()["message"]
@@ -100,7 +99,7 @@ def test_all_faults_of_a_request_are_told_at_once_to_the_client_and_to_on_reques
     assert message == "; ".join(verdict.faults)
 
 
-def test_another_path_is_not_found_and_another_method_not_allowed(sandbox: Sandbox) -> None:
+def test_other_paths_are_404_and_other_methods_405(sandbox: Sandbox) -> None:
     assert requests.post(f"{sandbox.url}/more", json=ORDER, timeout=5).status_code == 404
     assert requests.get(sandbox.url, timeout=5).status_code == 405
 
@@ -114,7 +113,7 @@ def test_another_path_is_not_found_and_another_method_not_allowed(sandbox: Sandb
         ({}, {"key": "s3cret"}),
     ],
 )
-def test_the_key_is_taken_in_each_of_the_four_ways(headers: Mapping[str, str], extra: Mapping[str, str]) -> None:
+def test_key_is_accepted_in_all_four_ways(headers: Mapping[str, str], extra: Mapping[str, str]) -> None:
     with Sandbox(key="s3cret") as sandbox:
         assert post(sandbox, {**ORDER, **extra}, headers=headers).json()["success"] is True
 

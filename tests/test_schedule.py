@@ -30,27 +30,26 @@ TRIGGERS = [Every(timedelta(milliseconds=100)), Every(timedelta(hours=24)), OnCr
 
 
 @given(st.sampled_from(TRIGGERS), st.timedeltas(-YEARS, timedelta()), st.timedeltas(timedelta(), YEARS))
-def test_the_next_run_lies_ahead_however_long_ago_the_last_one_was(
-    trigger: BaseTrigger, before: timedelta, gap: timedelta
-) -> None:
+def test_next_run_is_always_in_the_future(trigger: BaseTrigger, before: timedelta, gap: timedelta) -> None:
+    """It does not matter how long ago the last run was."""
     last = NOON + before
     now = last + gap
     assert now < trigger.get_next_fire_time(last, now) <= now + timedelta(hours=25)
 
 
 @pytest.mark.parametrize("trigger", TRIGGERS)
-def test_of_years_of_runs_that_were_missed_one_is_made_up_for(trigger: BaseTrigger) -> None:
+def test_of_many_missed_runs_only_one_is_run(trigger: BaseTrigger) -> None:
     job = BackgroundScheduler().add_job(print, trigger, next_run_time=NOON - YEARS)
     assert isinstance(job, Job)
     assert job._get_run_times(NOON) == [NOON - YEARS]
 
 
-def test_an_interval_is_kept_to_though_a_run_starts_a_little_late() -> None:
+def test_late_run_does_not_shift_the_interval() -> None:
     assert Every(MINUTE).get_next_fire_time(NOON, NOON + MINUTE / 4) == NOON + MINUTE
     assert Every(MINUTE).get_next_fire_time(NOON, NOON + MINUTE) == NOON + 2 * MINUTE
 
 
-def test_a_cron_line_that_never_comes_has_no_next_run() -> None:
+def test_impossible_cron_line_has_no_next_run() -> None:
     assert OnCron("0 4 30 2 *").get_next_fire_time(NOON, NOON) is None
 
 
@@ -79,7 +78,7 @@ def scheduled(jobs: Any, wall: list[timedelta], ticks: list[float]) -> Iterator[
         yield schedule
 
 
-def test_each_job_has_its_time_and_a_poll_comes_first() -> None:
+def test_every_job_is_scheduled_the_poll_at_once() -> None:
     jobs = Recorder()
     with scheduled(jobs, [timedelta()], [0.0]) as schedule:
         assert jobs.ran["expect_poll"].is_set()
@@ -90,7 +89,7 @@ def test_each_job_has_its_time_and_a_poll_comes_first() -> None:
         assert not jobs.ran["poll"].is_set()
 
 
-def test_a_daemon_that_gains_the_lead_takes_over_and_polls_at_once() -> None:
+def test_new_leader_takes_over_and_polls_at_once() -> None:
     jobs = Recorder()
     with scheduled(jobs, [timedelta()], [0.0]) as schedule:
         assert jobs.ran["poll"].wait(10)
@@ -104,9 +103,7 @@ def test_a_daemon_that_gains_the_lead_takes_over_and_polls_at_once() -> None:
 
 
 @pytest.mark.parametrize(("step", "event"), [(-MINUTE, "clock_set_back"), (YEARS, "clock_set_forward")])
-def test_a_clock_that_was_set_has_all_jobs_scheduled_anew(
-    step: timedelta, event: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_clock_step_reschedules_all_jobs(step: timedelta, event: str, caplog: pytest.LogCaptureFixture) -> None:
     jobs, wall = Recorder(), [timedelta()]
     with scheduled(jobs, wall, [0.0]) as schedule:
         assert jobs.ran["poll"].wait(10)

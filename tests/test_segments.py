@@ -19,7 +19,7 @@ def cut(rows: list[Row], width: int = 3, block: int = 1000) -> list[Segment]:
     return list(segments([rows[start : start + block] for start in range(0, len(rows), block)], width))
 
 
-def test_every_row_is_in_one_segment_in_its_place() -> None:
+def test_every_row_is_in_one_segment_in_order() -> None:
     assert [row for segment in cut(ROWS) for row in segment.rows] == ROWS
 
 
@@ -28,7 +28,7 @@ def test_how_the_rows_arrive_does_not_matter(block: int) -> None:
     assert cut(ROWS[:1500], block=block) == cut(ROWS[:1500], block=1500)
 
 
-def test_a_changed_row_changes_the_digest_of_its_segment_alone() -> None:
+def test_changed_row_changes_only_its_own_segment() -> None:
     changed = [*ROWS]
     changed[2500] = (changed[2500][0], "packed", None)
     differing = [after for before, after in zip(cut(ROWS), cut(changed), strict=True) if before != after]
@@ -36,7 +36,7 @@ def test_a_changed_row_changes_the_digest_of_its_segment_alone() -> None:
     assert changed[2500] in differing[0].rows
 
 
-def test_an_order_that_is_placed_or_vanishes_leaves_the_other_segments_alone() -> None:
+def test_added_or_removed_row_leaves_other_segments_alone() -> None:
     before = {segment.key: segment.digest for segment in cut(ROWS)}
     for rows in ([*ROWS, ("99999999", "new", None)], ROWS[:2500] + ROWS[2501:]):
         after = {segment.key: segment.digest for segment in cut(rows)}
@@ -48,33 +48,33 @@ def test_columns_beyond_the_width_are_not_compared() -> None:
     assert [segment.digest for segment in cut(wide)] == [segment.digest for segment in cut(ROWS)]
 
 
-def test_the_last_segment_has_a_key_of_its_own() -> None:
+def test_last_segment_has_its_own_key() -> None:
     assert cut(ROWS)[-1].key == TAIL
 
 
-def test_keys_fit_a_signed_64_bit_integer_and_differ() -> None:
+def test_keys_are_distinct_signed_64_bit_integers() -> None:
     keys = [segment.key for segment in cut(ROWS)]
     assert len(set(keys)) == len(keys)
     assert all(-(2**63) <= key < 2**63 for key in keys)
 
 
-def test_rows_whose_keys_will_not_cut_are_cut_all_the_same() -> None:
+def test_rows_without_a_natural_cut_are_cut_anyway() -> None:
     rows: list[Row] = [("00000000", str(number), None) for number in range(3 * LONGEST)]
     assert max(len(segment.rows) for segment in cut(rows)) < LONGEST + 1000
 
 
 @pytest.mark.parametrize("step", [1, 2, 256, 2**22])
-def test_ids_that_are_whole_numbers_are_cut_whatever_their_steps(step: int) -> None:
+def test_integer_ids_are_cut_whatever_their_step(step: int) -> None:
     rows: list[Row] = [(1 + number * step, "new", None) for number in range(5000)]
     assert max(len(segment.rows) for segment in cut(rows)) <= CUT_EVERY
 
 
-def test_any_value_that_a_driver_gives_has_a_digest() -> None:
+def test_any_value_of_a_driver_has_a_digest() -> None:
     rows: list[Row] = [(Decimal(1), "новый", b"\x00"), (2, None, 1.5), (None, "\udc80", True)]
     assert len(cut(rows)[0].digest) == 16
 
 
-def test_a_number_and_the_same_digits_as_text_differ() -> None:
+def test_number_and_its_digits_as_text_differ() -> None:
     assert cut([(1, "new", None)])[0].digest != cut([("1", "new", None)])[0].digest
 
 

@@ -57,7 +57,8 @@ def test_settings_are_immutable() -> None:
         settings.poll.interval = timedelta(seconds=1)
 
 
-def test_only_what_load_hands_in_counts_not_the_environment_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_variables_given_to_load_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment of the process itself is not read."""
     monkeypatch.setenv("SYNCD_FIRST_RUN", "push")
     assert loaded().settings.first_run == "baseline"
 
@@ -69,7 +70,7 @@ def test_every_required_setting_that_is_missing_is_named() -> None:
     assert all("required" in fault for fault in caught.value.faults)
 
 
-def test_every_fault_of_every_kind_is_told_at_once(tmp_path: Path) -> None:
+def test_every_fault_of_every_kind_is_reported_together(tmp_path: Path) -> None:
     found = faults(
         SYNCD_IMSHOP__URL="ftp://nowhere",
         SYNCD_IMSHOP__TIMEOUT="1h",
@@ -94,7 +95,7 @@ def test_every_fault_of_every_kind_is_told_at_once(tmp_path: Path) -> None:
     ]
 
 
-def test_plain_http_is_told_together_with_other_faults_of_its_group() -> None:
+def test_plain_http_is_reported_with_other_faults() -> None:
     found = faults(SYNCD_IMSHOP__URL="http://imshop.example/sync", SYNCD_IMSHOP__TIMEOUT="soon")
     assert [fault.split(":")[0] for fault in found] == ["SYNCD_IMSHOP__URL", "SYNCD_IMSHOP__TIMEOUT"]
     assert "SYNCD_IMSHOP__ALLOW_HTTP=true" in found[0]
@@ -113,12 +114,12 @@ def test_plain_http_is_accepted_where_it_is_allowed() -> None:
         ("SYNCD_ENVFILE", "SYNCD_ENV_FILE"),
     ],
 )
-def test_an_unknown_variable_names_the_nearest_known_one_and_not_its_value(written: str, meant: str) -> None:
+def test_unknown_variable_names_the_nearest_but_no_value(written: str, meant: str) -> None:
     (fault,) = faults(**{written: "s3cr3t"})
     assert fault == f"{written}: is not a setting of syncd; did you mean {meant}? (environment)"
 
 
-def test_what_later_versions_will_know_is_not_silently_accepted() -> None:
+def test_setting_of_a_later_version_is_not_ignored() -> None:
     assert len(faults(SYNCD_CANCEL__API_KEY="key")) == 1
 
 
@@ -126,7 +127,7 @@ def test_a_foreign_or_lower_case_variable_is_ignored() -> None:
     assert loaded(PATH="/bin", syncd_poll__interval="soon").settings.poll.interval == timedelta(seconds=30)
 
 
-def test_an_empty_value_is_no_value_except_where_it_means_off() -> None:
+def test_empty_value_is_unset_except_where_it_disables() -> None:
     settings = loaded(
         SYNCD_IMSHOP__API_KEY="", SYNCD_POLL__INTERVAL="", SYNCD_POLL__RECONCILE="", SYNCD_HTTP__BIND=""
     ).settings
@@ -136,7 +137,7 @@ def test_an_empty_value_is_no_value_except_where_it_means_off() -> None:
     assert settings.http.bind is None
 
 
-def test_a_group_may_be_given_whole_as_json_and_single_variables_win() -> None:
+def test_single_variables_override_a_group_given_as_json() -> None:
     whole = json.dumps({"rate": 2.5, "allow_http": True, "timeout": "5s", "id": "uuid", "api_key": None})
     result = loaded(SYNCD_IMSHOP=whole, SYNCD_IMSHOP__TIMEOUT="7s")
     imshop = result.settings.imshop
@@ -146,7 +147,7 @@ def test_a_group_may_be_given_whole_as_json_and_single_variables_win() -> None:
 
 
 @pytest.mark.parametrize("text", ["30s", "[]", "{", '"interval"'])
-def test_a_group_that_is_not_a_json_object_is_a_fault(text: str) -> None:
+def test_group_that_is_not_a_json_object_fails(text: str) -> None:
     assert faults(SYNCD_POLL=text) == ['SYNCD_POLL: is a group, so it must be a JSON object, e.g. {"name": "value"}']
 
 
@@ -154,7 +155,7 @@ def test_an_empty_group_sets_nothing() -> None:
     assert loaded(SYNCD_POLL="").settings == loaded().settings
 
 
-def test_what_does_not_belong_in_a_group_given_whole_is_named_as_a_variable() -> None:
+def test_faults_within_a_json_group_name_their_variable() -> None:
     nested, unknown = faults(SYNCD_POLL=json.dumps({"interval": ["30s"], "recocnile": ""}))
     assert nested == "SYNCD_POLL__INTERVAL: is a JSON list; write one value"
     assert "did you mean SYNCD_POLL__RECONCILE?" in unknown
@@ -169,7 +170,8 @@ def test_the_query_comes_from_one_place(tmp_path: Path) -> None:
     assert both == "SYNCD_SOURCE__QUERY: is set, and so is SYNCD_SOURCE__QUERY_FILE; leave one of them out"
 
 
-def test_a_query_file_that_is_missing_or_writes_is_one_fault_of_its_own(tmp_path: Path) -> None:
+def test_unusable_query_file_is_a_single_fault(tmp_path: Path) -> None:
+    """A file that is missing or that writes is not reported as a missing query too."""
     file = tmp_path / "orders.sql"
     assert faults(SYNCD_SOURCE__QUERY="", SYNCD_SOURCE__QUERY_FILE=str(file)) == [
         f"SYNCD_SOURCE__QUERY_FILE: {file} cannot be read: No such file or directory"
@@ -179,7 +181,7 @@ def test_a_query_file_that_is_missing_or_writes_is_one_fault_of_its_own(tmp_path
     assert fault.startswith("SYNCD_SOURCE__QUERY_FILE: 'DELETE FROM orders' is not a SELECT")
 
 
-def test_the_statuses_file_must_be_a_file_that_can_be_read(tmp_path: Path) -> None:
+def test_statuses_file_must_be_readable(tmp_path: Path) -> None:
     file = tmp_path / "statuses.toml"
     file.touch()
     assert loaded(SYNCD_STATUSES__FILE=str(file)).settings.statuses.file == file
@@ -204,14 +206,14 @@ def test_no_fault_shows_a_secret() -> None:
     assert "s3cr3t" not in "".join(told)
 
 
-def test_the_error_drags_no_secret_along_in_its_cause() -> None:
+def test_error_carries_no_secret_in_its_cause() -> None:
     with pytest.raises(SettingsError) as caught:
         loaded(SYNCD_IMSHOP__API_KEY="Bearer s3cr3t")
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None
 
 
-def test_masked_shows_every_setting_with_its_origin_and_no_secret() -> None:
+def test_masked_shows_every_setting_and_origin_without_secrets() -> None:
     result = loaded(
         SYNCD_IMSHOP__API_KEY="k3y-k3y", SYNCD_STATE__URL="postgres://s:p4ss@h:5/s?password=p4ss&sslmode=require"
     )
@@ -224,12 +226,13 @@ def test_masked_shows_every_setting_with_its_origin_and_no_secret() -> None:
     assert shown["SYNCD_POLL__INTERVAL"] == ("30s", "default")
 
 
-def test_neither_settings_nor_what_was_found_shows_a_secret_when_printed() -> None:
+def test_printed_settings_show_no_secret() -> None:
     printed = repr(loaded(SYNCD_IMSHOP__API_KEY="k3y-k3y"))
     assert not [secret for secret in ("k3y-k3y", TOKEN, "ssw0rd") if secret in printed]
 
 
-def test_secrets_are_key_url_path_token_and_passwords_in_each_spelling() -> None:
+def test_secrets_are_known_in_each_spelling() -> None:
+    """Secrets are the key, the URL, its path, the token in it, and passwords."""
     result = loaded(SYNCD_IMSHOP__API_KEY="k3y-k3y", SYNCD_STATE__URL="postgres:///s?user=me&password=p4ss")
     assert result.settings.secrets() == [
         "k3y-k3y",
@@ -250,7 +253,7 @@ BOUNDS = {
 
 
 @pytest.mark.parametrize("name", BOUNDS)
-def test_the_bounds_that_a_description_states_are_the_true_ones(name: str) -> None:
+def test_bounds_in_descriptions_are_the_real_ones(name: str) -> None:
     low, high = BOUNDS[name]
     source = AN_API if (VARIABLES[name].field.description or "").startswith("API") else {}
     assert loaded(**source, **{name: low})
@@ -260,7 +263,7 @@ def test_the_bounds_that_a_description_states_are_the_true_ones(name: str) -> No
         assert faults(**source, **{name: text}) == [f"{name}: {text!r} is out of bounds; write {low} to {high}"]
 
 
-def test_importing_settings_leaves_the_heavy_libraries_for_those_who_need_them() -> None:
+def test_importing_settings_imports_no_heavy_library() -> None:
     program = (
         "import sys, syncd.settings; print(*sys.modules.keys() & {'sqlalchemy', 'apscheduler', 'requests', 'flask'})"
     )

@@ -27,11 +27,11 @@ def shown(found: Loaded) -> dict[str, str]:
     return {one.variable: one.value for one in masked(found)}
 
 
-def test_the_fields_are_named_as_the_columns_of_a_query() -> None:
+def test_fields_have_the_names_of_query_columns() -> None:
     assert {*FIELDS} == {*KNOWN}
 
 
-def test_a_group_is_a_variable_a_name_or_one_json_object() -> None:
+def test_group_is_variables_or_one_json_object() -> None:
     source = loaded(
         SYNCD_SOURCE__QUERY_PARAMS='{"filter[from]": "{since}", "Shop": "1", "size": "9"}',
         SYNCD_SOURCE__QUERY_PARAMS__SIZE="{limit}",
@@ -41,7 +41,8 @@ def test_a_group_is_a_variable_a_name_or_one_json_object() -> None:
     assert params == {"filter[from]": "{since}", "Shop": "1", "size": "{limit}", "sortBy": "changed"}
 
 
-def test_a_header_is_named_with_underscores_or_in_json_as_it_is() -> None:
+def test_header_name_has_underscores_or_comes_from_json() -> None:
+    """In a variable an underscore stands for a hyphen; in JSON the name stands as it is."""
     source = loaded(SYNCD_SOURCE__HEADERS__X_API_KEY="k1", SYNCD_SOURCE__HEADERS='{"X_Odd": "v"}').settings.source
     assert {name: value.get_secret_value() for name, value in source.headers.items()} == {
         "X_Odd": "v",
@@ -82,12 +83,13 @@ def test_the_redactor_knows_each_secret_of_an_api(secret: str) -> None:
 
 
 @pytest.mark.parametrize("secret", ["pa55/word", "pa55%2Fword", "dXNlcjpwYTU1L3dvcmQ="])
-def test_the_redactor_knows_a_login_in_the_url_in_each_spelling(secret: str) -> None:
+def test_redactor_knows_a_url_login_in_each_spelling(secret: str) -> None:
     secrets = loaded(SYNCD_SOURCE__URL="https://user:pa55%2Fword@shop.example/{page}").settings.secrets()
     assert secret not in Redactor(secrets)(f"it said {secret}!")
 
 
-def test_a_path_that_holds_a_key_belongs_where_it_is_hidden() -> None:
+def test_path_with_a_key_is_refused() -> None:
+    """A key belongs in a setting that is masked."""
     for path in ("/rest/1/word/crm.deal.list", "/x/a1b2c3d4e5f6/orders"):
         (fault,) = api_faults(SYNCD_SOURCE__PATH=path)
         assert fault.startswith("SYNCD_SOURCE__PATH: holds what looks like a key")
@@ -98,14 +100,14 @@ def test_a_bearer_token_is_a_secret() -> None:
     assert "t0ken-t0ken" in loaded(SYNCD_SOURCE__AUTH="Bearer:t0ken-t0ken").settings.secrets()
 
 
-def test_what_is_for_databases_is_refused_for_an_api() -> None:
+def test_database_settings_are_refused_for_an_api() -> None:
     told = api_faults(SYNCD_SOURCE__QUERY="SELECT 1", SYNCD_SOURCE__INIT_SQL="SET x")
     names = ("INIT_SQL", "QUERY")
     why = "is for databases, but SYNCD_SOURCE__URL is that of an API; leave it out"
     assert sorted(told) == [f"SYNCD_SOURCE__{name}: {why}" for name in names]
 
 
-def test_what_is_for_apis_is_refused_for_a_database() -> None:
+def test_api_settings_are_refused_for_a_database() -> None:
     told = faults(SYNCD_SOURCE__HEADERS__X="1", SYNCD_SOURCE__RATE="5", SYNCD_SOURCE__PAGING="link")
     why = "is for APIs, but SYNCD_SOURCE__URL is that of a database; leave it out"
     assert sorted(told) == [f"SYNCD_SOURCE__{name}: {why}" for name in ("HEADERS", "PAGING", "RATE")]
@@ -135,26 +137,26 @@ def test_what_is_for_apis_is_refused_for_a_database() -> None:
         ("RETRY_AFTER_MS_HEADER", "Retry After", "cannot be the name of a header"),
     ],
 )
-def test_a_fault_names_its_variable_and_says_what_to_write(name: str, text: str, says: str) -> None:
+def test_fault_names_its_variable_and_a_remedy(name: str, text: str, says: str) -> None:
     (told,) = api_faults(**{f"SYNCD_SOURCE__{name}": text})
     assert re.match(rf"SYNCD_SOURCE__{name.partition('__')[0]}\S*: ", told)
     assert says in told
 
 
-def test_a_name_in_the_url_that_nothing_fills_in_is_a_fault() -> None:
+def test_unknown_name_in_braces_in_a_url_fails() -> None:
     told = api_faults(SYNCD_SOURCE__URL="https://shop.example/orders?p={page}&from={sinse}")
     assert told[0] == "SYNCD_SOURCE__URL: holds a name in braces that nothing fills in; did you mean {since}?"
 
 
 @pytest.mark.parametrize("paging", ["", "none"])
-def test_a_page_that_nothing_fills_in_is_a_fault(paging: str) -> None:
+def test_page_placeholder_without_paging_fails(paging: str) -> None:
     (told,) = api_faults(SYNCD_SOURCE__PAGING=paging)
     assert told == (
         "SYNCD_SOURCE__PAGING: is none, so that nothing fills in {page}, and only the first page would be read"
     )
 
 
-def test_keyset_needs_the_time_or_the_number_of_the_change() -> None:
+def test_keyset_needs_the_time_or_the_sequence() -> None:
     keyset = {"SYNCD_SOURCE__PAGING": "keyset", "SYNCD_SOURCE__QUERY_PARAMS__X": "{since}"}
     (told,) = api_faults(**keyset)
     assert told == (
@@ -164,11 +166,11 @@ def test_keyset_needs_the_time_or_the_number_of_the_change() -> None:
     assert loaded(**keyset, SYNCD_SOURCE__FIELDS__SEQUENCE="number").settings.source.paging == "keyset"
 
 
-def test_plain_http_is_taken_for_a_shop_in_a_local_network() -> None:
+def test_plain_http_is_accepted_in_a_local_network() -> None:
     assert loaded(SYNCD_SOURCE__URL="http://192.168.1.5/orders?page={page}").settings.source.is_api
 
 
-def test_a_path_may_hold_the_gaps_that_its_paging_needs() -> None:
+def test_path_may_hold_the_placeholders_of_its_paging() -> None:
     source = loaded(SYNCD_SOURCE__PATH="/orders?p={page}", SYNCD_SOURCE__PAGING="page").settings.source
     assert source.path == "/orders?p={page}"
 

@@ -50,7 +50,7 @@ def told(url: str) -> str:
         ("mssql://u@h/x?driver=ODBC+Driver+18", ["pymssql", "not ODBC"]),
     ],
 )
-def test_what_the_driver_does_not_take_is_named_with_what_to_write_instead(url: str, named: list[str]) -> None:
+def test_unknown_driver_argument_is_named_with_a_remedy(url: str, named: list[str]) -> None:
     fault = told(url)
     assert [part for part in named if part not in fault] == []
 
@@ -76,7 +76,7 @@ def test_what_the_driver_takes_is_taken(url: str) -> None:
     assert urls.source_url(url)
 
 
-def test_the_drivers_take_what_they_are_said_to_take() -> None:
+def test_drivers_accept_every_argument_listed_for_them() -> None:
     for_sqlalchemy = {"ssl_capath", "ssl_cipher", "ssl_check_hostname"}
     assert PYMYSQL.takes - for_sqlalchemy <= {*inspect.signature(pymysql.connect).parameters}
     libpq = {option.keyword.decode() for option in psycopg.pq.Conninfo.get_defaults()}
@@ -85,6 +85,6 @@ def test_the_drivers_take_what_they_are_said_to_take() -> None:
         assert {*driver.numbers, *driver.choices} <= driver.takes
 
 
-def test_a_database_whose_arguments_are_not_known_is_let_pass() -> None:
+def test_unknown_database_may_have_any_arguments() -> None:
     check_arguments(make_url("oracle+oracledb://h/?whatever=1"))
     assert loaded(SYNCD_SOURCE__URL="oracle://h/?whatever=1")

@@ -54,11 +54,11 @@ def test_a_key_needs_exactly_one_way_to_cancel() -> None:
 @pytest.mark.parametrize(
     "url", ["orders/{order_id}", "https://{order_id}.example/", "https://a.example/ b", "ftp://a.example/"]
 )
-def test_a_call_is_a_url_whose_host_is_fixed(url: str) -> None:
+def test_call_is_a_url_with_a_fixed_host(url: str) -> None:
     assert "is not a URL of the form https://host/path" in fault(URL=url)
 
 
-def test_a_calls_method_is_one_that_a_shop_may_want() -> None:
+def test_method_of_a_call_is_from_a_list() -> None:
     assert cancel(URL=CALL, METHOD="delete").method == "DELETE"
     assert "'TRACE' is none of" in fault(URL=CALL, METHOD="trace")
 
@@ -74,17 +74,17 @@ def test_headers_come_one_by_one_or_as_json() -> None:
         assert {name: value.get_secret_value() for name, value in headers.items()} == expected
 
 
-def test_a_header_that_http_cannot_carry_is_a_fault() -> None:
+def test_header_that_http_cannot_carry_fails() -> None:
     assert "is not the name of a header" in fault(HEADERS='{"X Token": "a"}')
     assert "the value of X-Token holds a character" in fault(HEADERS__X_TOKEN="a\nb")
 
 
-def test_an_unknown_name_beside_an_open_group_is_still_a_fault() -> None:
+def test_unknown_name_beside_an_open_group_fails() -> None:
     assert "is not a setting of syncd" in fault(HEADERS__="a")
     assert "is not a setting of syncd" in fault(HEADER__X="a")
 
 
-def test_a_body_is_json_with_places_in_quotes_or_a_form() -> None:
+def test_body_is_json_with_quoted_places_or_form() -> None:
     assert cancel(URL=CALL, BODY='{"id": "{order_id}"}').body == '{"id": "{order_id}"}'
     assert cancel(URL=CALL, BODY="id={order_id}").body == "id={order_id}"
     form = "application/x-www-form-urlencoded"
@@ -131,7 +131,7 @@ def test_an_update_may_cast_and_hold_times() -> None:
         ),
     ],
 )
-def test_an_update_is_read_as_its_database_reads_it(url: str, sql: str, why: str) -> None:
+def test_update_is_read_as_its_database_reads_it(url: str, sql: str, why: str) -> None:
     if why:
         assert why in fault(SQL=sql, DATABASE_URL=url)
     else:
@@ -195,7 +195,7 @@ def test_what_nobody_can_reach_is_a_fault() -> None:
         ({"PRESET": "perhaps"}, "is neither true nor false"),
     ],
 )
-def test_what_cannot_be_filled_in_safely_or_be_meant_is_refused(given: dict[str, str], why: str) -> None:
+def test_unsafe_or_meaningless_templates_are_refused(given: dict[str, str], why: str) -> None:
     assert why in fault(**given)
 
 
@@ -211,7 +211,7 @@ NO_ORDER = "does not say which order: write {order_id}, {shop_id} or {uuid} into
         {"METHOD": "PUT", "BODY": "status=x", "HEADERS__X_WHY": "{reason}"},
     ],
 )
-def test_a_call_that_names_no_order_is_a_fault(given: dict[str, str]) -> None:
+def test_call_that_names_no_order_fails(given: dict[str, str]) -> None:
     assert NO_ORDER in fault(URL="https://shop.example/cancel", **given)
 
 
@@ -224,7 +224,7 @@ def test_a_call_that_names_no_order_is_a_fault(given: dict[str, str]) -> None:
         {"METHOD": "DELETE", "HEADERS__X_ORDER": "{shop_id}"},
     ],
 )
-def test_any_part_of_a_call_may_name_the_order(given: dict[str, str]) -> None:
+def test_any_part_of_a_call_can_name_orders(given: dict[str, str]) -> None:
     assert cancel(URL="https://shop.example/cancel", **given).calls_http
 
 

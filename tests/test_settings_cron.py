@@ -57,15 +57,14 @@ def test_a_line_means_the_weekdays_that_cron_means(weekday: str, days: list[int]
 
 
 @given(st.integers(0, 6), st.integers(0, 7), st.booleans())
-def test_a_range_goes_from_its_first_day_to_its_last_however_they_are_written(
-    first: int, last: int, names: bool
-) -> None:
+def test_range_of_days_goes_from_first_to_last(first: int, last: int, names: bool) -> None:
+    """Days may be names or numbers, and a range may go over the end of the week."""
     written = f"{DAYS[first]}-{DAYS[last % 7]}" if names else f"{first}-{last}"
     length = (last - first) % 7 + 1 if names or last < 7 else 8 - first
     assert days_of(f"0 4 * * {written}") == sorted({(first + day) % 7 for day in range(length)})
 
 
-def test_days_of_the_month_and_weekdays_are_either_as_in_cron() -> None:
+def test_days_and_weekdays_combine_as_in_cron() -> None:
     assert days_of("0 4 7,8 * 0", days=8) == [0, 2, 3, 7]
     assert days_of("0 4 */2 * 0", days=8) == [0]
     assert days_of("0 4 7 1 *", days=8) == [2]

@@ -25,7 +25,8 @@ def env_file(path: Path, content: str | bytes) -> Path:
     return path
 
 
-def test_the_environment_beats_credentials_which_beat_secrets_which_beat_the_env_file(tmp_path: Path) -> None:
+def test_environment_then_credentials_then_secrets_then_env_file(tmp_path: Path) -> None:
+    """Each of these places overrides the ones after it."""
     credentials, secrets = tmp_path / "credentials", tmp_path / "secrets"
     for place in (credentials, secrets):
         place.mkdir()
@@ -47,7 +48,7 @@ def test_the_environment_beats_credentials_which_beat_secrets_which_beat_the_env
     assert result.origins["SYNCD_FIRST_RUN"] == "default"
 
 
-def test_a_credential_ends_before_its_newline_and_foreign_files_are_left_alone(tmp_path: Path) -> None:
+def test_credential_loses_its_newline_other_files_are_ignored(tmp_path: Path) -> None:
     (tmp_path / "SYNCD_IMSHOP__API_KEY").write_text("k3y\n")
     (tmp_path / "tls.pem").write_bytes(b"\xff")
     assert load(
@@ -55,7 +56,7 @@ def test_a_credential_ends_before_its_newline_and_foreign_files_are_left_alone(t
     ).settings.imshop.api_key == SecretStr("k3y")
 
 
-def test_a_credential_that_is_not_text_or_not_a_setting_is_a_fault(tmp_path: Path) -> None:
+def test_credential_that_is_binary_or_unknown_fails(tmp_path: Path) -> None:
     (tmp_path / "SYNCD_IMSHOP__API_KEY").write_bytes(b"\xff")
     (tmp_path / "SYNCD_IMSHOP__APIKEY").write_text("k3y")
     with pytest.raises(SettingsError) as caught:
@@ -65,13 +66,14 @@ def test_a_credential_that_is_not_text_or_not_a_setting_is_a_fault(tmp_path: Pat
     assert "did you mean SYNCD_IMSHOP__API_KEY?" in unknown
 
 
-def test_the_env_file_may_name_the_directory_of_secrets(tmp_path: Path) -> None:
+def test_env_file_may_name_the_directory_of_secrets(tmp_path: Path) -> None:
     (tmp_path / "SYNCD_IMSHOP__API_KEY").write_text("k3y")
     file = env_file(tmp_path / "env", f"SYNCD_SECRETS_DIR={tmp_path}\n")
     assert load(REQUIRED, file).settings.imshop.api_key == SecretStr("k3y")
 
 
-def test_an_env_file_with_bom_crlf_quotes_and_foreign_names_is_read_as_it_stands(tmp_path: Path) -> None:
+def test_env_file_with_bom_and_crlf_is_read(tmp_path: Path) -> None:
+    """Quotes are taken off, other programs' names are ignored, and `$` stands for itself."""
     file = env_file(
         tmp_path / "env",
         b"\xef\xbb\xbfSYNCD_IMSHOP__API_KEY='p${HOME}$x'\r\n\r\n# SYNCD_NOTHING\r\nDB_HOST=x\r\nsyncd=1\r\n"
@@ -82,7 +84,8 @@ def test_an_env_file_with_bom_crlf_quotes_and_foreign_names_is_read_as_it_stands
     assert settings.source.init_sql == "SET x = '1'"
 
 
-def test_an_unclosed_quote_or_a_missing_equals_sign_in_the_env_file_is_a_fault(tmp_path: Path) -> None:
+def test_malformed_lines_of_the_env_file_are_faults(tmp_path: Path) -> None:
+    """An unclosed quote or a missing equals sign is malformed."""
     content = "APP_NAME='foreign\nSYNCD_IMSHOP__API_KEY='s3cr3t\nSYNCD_FIRST_RUN\nSYNCD_LOG__LEVEL=debug\n"
     file = env_file(tmp_path / "env", content.replace("foreign\n", "foreign'\n"))
     with pytest.raises(SettingsError) as caught:
@@ -93,7 +96,7 @@ def test_an_unclosed_quote_or_a_missing_equals_sign_in_the_env_file_is_a_fault(t
     ]
 
 
-def test_the_named_env_file_is_read_instead_of_the_usual_ones(tmp_path: Path) -> None:
+def test_named_env_file_replaces_the_usual_ones(tmp_path: Path) -> None:
     named, by_variable, usual = (
         env_file(tmp_path / level, f"SYNCD_LOG__LEVEL={level}") for level in ("debug", "warning", "error")
     )
@@ -103,12 +106,12 @@ def test_the_named_env_file_is_read_instead_of_the_usual_ones(tmp_path: Path) ->
     assert load(REQUIRED, None, (tmp_path / "missing", usual, named)).settings.log.level == "error"
 
 
-def test_a_named_env_file_that_is_missing_is_a_fault(tmp_path: Path) -> None:
+def test_missing_named_env_file_fails(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"^--env-file: .*/nowhere cannot be read: No such file or directory$"):
         load(REQUIRED, tmp_path / "nowhere")
 
 
-def test_a_usual_env_file_that_is_there_but_cannot_be_read_is_a_fault(tmp_path: Path) -> None:
+def test_unreadable_usual_env_file_fails(tmp_path: Path) -> None:
     with pytest.raises(SettingsError) as caught:
         load(REQUIRED, None, (tmp_path,))
     assert caught.value.faults == [f"SYNCD_ENV_FILE: {tmp_path} cannot be read: Is a directory"]

@@ -93,31 +93,31 @@ def beside(preset: object, **source: str) -> tuple[dict[str, str], dict[str, str
     return replaced, idle
 
 
-def test_a_parameter_whose_settings_are_set_has_no_effect(preset: Path) -> None:
+def test_parameter_of_overridden_settings_has_no_effect(preset: Path) -> None:
     assert beside(preset, PARAMS__PREFIX="x", PARAMS__COLUMN="id") == ({}, {})
     _, idle = beside(preset, PARAMS__PREFIX="x", PARAMS__COLUMN="id", QUERY="SELECT 1")
     assert idle == dict.fromkeys(("PARAMS__PREFIX", "PARAMS__COLUMN"), "SYNCD_SOURCE__QUERY is set")
 
 
-def test_a_time_zone_beside_a_parameter_for_it_is_told() -> None:
+def test_time_zone_beside_its_parameter_is_reported() -> None:
     zone = {"URL": "mysql://u@h/shop", "TIMEZONE": "UTC"}
     assert beside("opencart", **zone) == ({"TIMEZONE": "Europe/Moscow"}, {})
     replaced, idle = beside("opencart", **zone, PARAMS__ZONE="Asia/Omsk")
     assert (replaced, idle) == ({"TIMEZONE": "Asia/Omsk"}, {"PARAMS__ZONE": "SYNCD_SOURCE__TIMEZONE is set"})
 
 
-def test_a_setting_that_says_what_the_preset_says_replaces_nothing(preset: Path) -> None:
+def test_setting_equal_to_the_preset_replaces_nothing(preset: Path) -> None:
     assert beside(preset, LOOKBACK="1h", BATCH="9") == ({"BATCH": "7"}, {})
 
 
-def test_a_parameter_that_some_setting_still_uses_has_effect(preset: Path) -> None:
+def test_parameter_still_used_by_a_setting_has_effect(preset: Path) -> None:
     text = PRESET + 'statuses_query = "SELECT 1 AS status, 2 AS message FROM ${prefix}names"\n'
     preset.write_text(text, encoding="utf-8")
     _, idle = beside(preset, PARAMS__PREFIX="x", PARAMS__NOTE="y", QUERY="SELECT 1")
     assert idle == {"PARAMS__NOTE": "SYNCD_SOURCE__QUERY is set"}
 
 
-def test_a_field_of_ones_own_takes_its_parameters_effect() -> None:
+def test_own_field_disables_the_parameter_of_that_field() -> None:
     given = {"URL": "https://shop.example", "FIELDS__IMSHOP_UUID": "uuid", "PARAMS__UUID": "imshop"}
     replaced, idle = beside("retailcrm", **given)
     assert [*replaced] == ["FIELDS__IMSHOP_UUID"]
@@ -134,7 +134,7 @@ def test_without_a_preset_nothing_stands_beside_it() -> None:
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.toml")), ids=lambda path: path.stem)
-def test_each_parameter_of_a_built_in_preset_goes_somewhere(path: Path) -> None:
+def test_each_built_in_preset_uses_all_its_parameters(path: Path) -> None:
     found = load_preset(path)
     assert [key for key in found.params if not found.uses(key, cancels=True, calls_http=True)] == []
 
@@ -148,7 +148,7 @@ def test_the_settings_show_what_came_from_the_preset(preset: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["QUERY", "QUERY_FILE"])
-def test_a_query_of_ones_own_takes_the_place_of_all_of_the_presets(preset: Path, tmp_path: Path, name: str) -> None:
+def test_own_query_replaces_all_queries_of_the_preset(preset: Path, tmp_path: Path, name: str) -> None:
     own = "SELECT 1 AS order_id, 2 AS status"
     (tmp_path / "own.sql").write_text(own, encoding="utf-8")
     source = loaded(preset, **{name: own if name == "QUERY" else str(tmp_path / "own.sql")}).settings.source
@@ -160,7 +160,7 @@ def test_parameters_go_into_the_queries(preset: Path) -> None:
     assert source.sql == "SELECT number AS order_id, state AS status, '' AS message FROM old_orders"
 
 
-def test_a_parameter_may_be_in_any_alphabet_where_its_pattern_allows(preset: Path) -> None:
+def test_parameter_has_any_alphabet_that_its_pattern_allows(preset: Path) -> None:
     assert "'Трек-номер 1' AS message" in loaded(preset, PARAMS__NOTE="Трек-номер 1").settings.source.sql
     assert faults(preset, PARAMS__PREFIX="ж")
 
@@ -204,13 +204,13 @@ def test_parameters_may_come_as_one_json_object(preset: Path, group: str | None)
     ],
 )
 @pytest.mark.parametrize("name", ["PREFIX", "NOTE"])
-def test_no_parameter_can_end_a_text_or_a_name(preset: Path, name: str, text: str) -> None:
+def test_no_parameter_can_end_a_text_or_name(preset: Path, name: str, text: str) -> None:
     (fault,) = faults(preset, **{f"PARAMS__{name}": text})
     assert fault.startswith(f"SYNCD_SOURCE__PARAMS__{name}: ")
     assert "cannot be used" in fault
 
 
-def test_an_unknown_parameter_is_refused_with_the_nearest_known_one(preset: Path) -> None:
+def test_unknown_parameter_is_refused_with_the_nearest_name(preset: Path) -> None:
     (fault,) = faults(preset, PARAMS__PREFX="x")
     assert fault == (
         f"SYNCD_SOURCE__PARAMS__PREFX: is no parameter of the preset {preset}; "
@@ -218,17 +218,18 @@ def test_an_unknown_parameter_is_refused_with_the_nearest_known_one(preset: Path
     )
 
 
-def test_a_presets_list_of_statuses_can_be_switched_off() -> None:
+def test_statuses_list_of_a_preset_can_be_disabled() -> None:
     found = loaded("cs-cart-api", URL="https://shop.example", STATUSES_PATH="")
     assert found.settings.source.statuses_path == ""
 
 
-def test_a_parameter_whose_value_no_setting_can_have_is_named_itself() -> None:
+def test_impossible_value_names_the_parameter_not_the_setting() -> None:
     (fault,) = faults("bitrix", PARAMS__ZONE="Europe/Moskva")
     assert fault.startswith("SYNCD_SOURCE__PARAMS__ZONE: 'Europe/Moskva' is not a time zone")
 
 
-def test_what_a_preset_would_have_set_is_not_missed_where_it_cannot_be_used() -> None:
+def test_unusable_preset_is_the_only_fault() -> None:
+    """The settings that it would have given are not reported as missing."""
     assert len(faults("retailcrm", URL="https://shop.example", PARAMS__NUMBER="order")) == 1
     assert len(faults("opencart", URL="https://shop.example")) == 1
 
@@ -252,7 +253,7 @@ def test_a_parameter_without_a_default_is_required(tmp_path: Path) -> None:
     )
 
 
-def test_an_unknown_preset_is_refused_with_the_nearest_known_one() -> None:
+def test_unknown_preset_is_refused_with_the_nearest_name() -> None:
     (fault,) = faults("open-cart")
     assert fault == (
         "SYNCD_SOURCE__PRESET: 'open-cart' is no preset; did you mean opencart? `syncd presets` lists them"
@@ -283,17 +284,18 @@ def test_an_unknown_parameter_in_a_default_is_refused(tmp_path: Path) -> None:
     assert fault.endswith("${size} is no parameter; declare [params.size]")
 
 
-def test_a_preset_goes_by_another_name_of_its_platform_too() -> None:
+def test_preset_has_the_other_name_of_its_platform() -> None:
     assert loaded("ocstore").settings.source.sql == loaded("opencart").settings.source.sql
     assert "did you mean ocstore?" in faults("oc-store")[0]
 
 
-def test_a_preset_for_another_kind_of_source_is_refused_without_showing_the_url(preset: Path) -> None:
+def test_preset_of_another_source_kind_hides_the_url(preset: Path) -> None:
+    """It is refused, and the fault does not show the URL."""
     (fault,) = faults(preset, URL="oracle://reader:secret@db.example/shop")
     assert fault == (f"SYNCD_SOURCE__URL: the preset {preset} needs a URL that starts with mysql:// or postgresql://")
 
 
-def test_a_url_with_its_driver_is_of_the_same_kind(preset: Path) -> None:
+def test_url_with_a_driver_is_of_that_kind(preset: Path) -> None:
     assert loaded(preset, URL="postgresql+psycopg://reader:secret@db.example/shop")
 
 
@@ -306,16 +308,17 @@ def test_a_url_with_its_driver_is_of_the_same_kind(preset: Path) -> None:
         (PRESET.replace("[params.note]", "[params.other]"), "${note} is no parameter; declare [params.note]"),
     ],
 )
-def test_a_preset_of_ones_own_that_cannot_be_used_says_why(tmp_path: Path, text: str, said: str) -> None:
+def test_unusable_own_preset_says_why(tmp_path: Path, text: str, said: str) -> None:
     assert any(said in fault for fault in faults(written(tmp_path, text)))
 
 
-def test_a_preset_of_ones_own_that_is_not_there_says_so(tmp_path: Path) -> None:
+def test_missing_own_preset_is_reported(tmp_path: Path) -> None:
     (fault,) = faults(tmp_path / "none.toml")
     assert fault == f"SYNCD_SOURCE__PRESET: {tmp_path}/none.toml cannot be read: No such file or directory"
 
 
-def test_a_group_of_a_preset_keeps_its_names_and_yields_to_a_persons_in_any_case(tmp_path: Path) -> None:
+def test_own_names_override_those_of_a_preset_group(tmp_path: Path) -> None:
+    """Names match in any case; the group's other names stay as the preset writes them."""
     grouped = written(tmp_path, PRESET + '[source.params]\nPrefix = "no"\nSize = "10"\n')
     assert dict(loaded(grouped, PARAMS__PREFIX="x").settings.source.params) == {
         "PREFIX": "x",
@@ -331,7 +334,7 @@ def test_query_else_and_query_when_go_together() -> None:
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.toml")), ids=lambda path: path.stem)
-def test_each_built_in_preset_is_whole_and_its_parameters_are_safe(path: Path) -> None:
+def test_built_in_presets_are_complete_and_parameters_safe(path: Path) -> None:
     preset = load_preset(path)
     for variable in preset.settings(dict.fromkeys(preset.params, "")):
         assert any(variable == known or variable.startswith(f"{known}__") for known in VARIABLES), variable

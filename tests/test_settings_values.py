@@ -62,7 +62,7 @@ def test_what_is_not_a_number_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "hours"), [("UTC", 0), ("Europe/Moscow", 3), ("+03:00", 3), ("-03:30", -3.5), ("Asia/Kolkata", 5.5)]
 )
-def test_a_time_zone_is_a_name_or_an_offset(text: str, hours: float) -> None:
+def test_time_zone_is_a_name_or_an_offset(text: str, hours: float) -> None:
     assert values.time_zone(text).utcoffset(WEDNESDAY.replace(tzinfo=None)) == timedelta(hours=hours)
 
 
@@ -97,7 +97,7 @@ def test_what_is_not_an_address_is_refused(text: str) -> None:
         values.address(text)
 
 
-def test_a_tracking_template_has_the_tracking_number_as_its_only_field() -> None:
+def test_tracking_template_may_hold_only_the_tracking_number() -> None:
     template = "https://track.example/{tracking_number}?n={tracking_number}"
     assert values.tracking_template(template) == template
 
@@ -131,7 +131,7 @@ def test_another_tracking_template_is_refused(text: str, reason: str) -> None:
         "SELECT\t1",
     ],
 )
-def test_a_query_that_reads_is_accepted_after_any_comments(text: str) -> None:
+def test_reading_query_is_accepted_after_any_comments(text: str) -> None:
     assert values.select(f"{text} ;\n", MARIADB) == text.strip()
 
 
@@ -141,12 +141,12 @@ def test_a_query_that_does_not_read_is_refused(text: str) -> None:
         values.select(text, MARIADB)
 
 
-def test_a_fault_repeats_no_more_than_a_line_of_what_was_written() -> None:
+def test_fault_quotes_at_most_one_line_of_input() -> None:
     with pytest.raises(ValueError, match=r"^'DELETE\\nx{50}\.\.\.' is not a SELECT"):
         values.select("DELETE\n" + "x" * 5000, MARIADB)
 
 
-def test_a_file_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
+def test_file_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
     (tmp_path / "orders.sql").write_bytes("SELECT 'заказ'".encode("cp1251"))
     with pytest.raises(ValueError, match=r"orders\.sql is not UTF-8"):
         values.sql_file(str(tmp_path / "orders.sql"), MARIADB)
@@ -155,7 +155,7 @@ def test_a_file_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text", ["https://h", "https://h:8443/a/b?c=d", "http://127.0.0.1:1/x", "HTTPS://[::1]/x", "https://пример.рф/x"]
 )
-def test_an_http_url_with_a_host_is_accepted_as_it_is(text: str) -> None:
+def test_http_url_with_a_host_is_kept_unchanged(text: str) -> None:
     assert urls.imshop_url(text) == text
 
 
@@ -192,7 +192,7 @@ def test_plain_http_is_at_home_only_on_loopback(url: str, abroad: bool) -> None:
 
 
 @pytest.mark.parametrize("text", ["two words", "ключ", "k\n", "<key>"])
-def test_a_key_that_no_header_can_carry_is_refused(text: str) -> None:
+def test_key_that_no_header_can_carry_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"no header can carry|placeholder"):
         urls.api_key(text)
 
@@ -210,7 +210,7 @@ def test_a_key_that_no_header_can_carry_is_refused(text: str) -> None:
         ("oracle+oracledb://h/?service_name=x", "oracle+oracledb://h/?service_name=x"),
     ],
 )
-def test_a_source_url_gets_its_driver_and_keeps_the_rest(text: str, read: str) -> None:
+def test_source_url_gets_a_driver_keeping_the_rest(text: str, read: str) -> None:
     assert urls.source_url(text) == read
 
 
@@ -252,17 +252,19 @@ def test_of_imshops_url_only_the_host_is_shown(url: str, shown: str) -> None:
     assert urls.mask_imshop_url(url) == shown
 
 
-def test_of_a_database_url_password_and_query_string_are_not_shown() -> None:
+def test_database_url_hides_its_password_and_query_string() -> None:
     assert urls.mask_database_url("mysql+pymysql://u:p%40@h:1/x?password=y") == "mysql+pymysql://u:***@h:1/x?***"
     assert urls.mask_database_url("sqlite:////var/shop.db") == "sqlite:////var/shop.db"
 
 
-def test_a_url_without_a_path_or_password_gives_only_itself_away() -> None:
+def test_plain_url_has_no_secret_but_itself() -> None:
+    """It has neither a path nor a password."""
     assert [secret for secret in urls.imshop_secrets("https://h") if len(secret) > 1] == ["https://h"]
     assert not any(urls.database_secrets("sqlite:////var/shop.db"))
 
 
-def test_the_long_parts_of_path_and_query_are_secrets_and_words_are_not() -> None:
+def test_long_parts_of_a_url_are_secrets() -> None:
+    """Long parts of the path and the query are secrets; ordinary words are not."""
     secrets = [*urls.imshop_secrets("https://h/statuses/sync/0123456789ab?sign=ba9876543210&v=1")]
     assert {"0123456789ab", "ba9876543210"} <= {*secrets}
     assert not {"statuses", "sync", "sign"} & {*secrets}
@@ -284,9 +286,10 @@ LOGINS = (
     "password", ["12@34Tail", "12/34Tail", "12#34Tail", "12?34Tail", "@Tail", "Tail@", "a/b@Tail#?"]
 )
 @pytest.mark.parametrize(("check", "url"), LOGINS)
-def test_a_password_that_its_url_could_be_cut_in_is_refused_without_repeating_it(
+def test_ambiguous_password_in_a_url_is_refused_unrepeated(
     check: Callable[[str], str], url: str, password: str
 ) -> None:
+    """The URL could be split inside the password; the fault does not repeat any of it."""
     with pytest.raises(ValueError, match="%40 ") as caught:
         check(url.format(password))
     assert "Tail" not in str(caught.value)
@@ -294,16 +297,17 @@ def test_a_password_that_its_url_could_be_cut_in_is_refused_without_repeating_it
 
 
 @pytest.mark.parametrize("check_and_url", LOGINS[2:4])
-def test_a_backslash_ends_the_host_for_some_programs_and_is_refused(
+def test_backslash_in_a_url_is_refused(
     check_and_url: tuple[Callable[[str], str], str],
 ) -> None:
+    """Some programs end the host at a backslash."""
     check, url = check_and_url
     with pytest.raises(ValueError, match="%5C"):
         check(url.format("pa\\ss"))
 
 
 @given(st.text(st.characters(exclude_categories=["Cs", "Cc", "Zs", "Zl", "Zp"]), min_size=4, max_size=12))
-def test_whatever_the_password_none_of_it_shows_once_its_url_is_accepted(password: str) -> None:
+def test_accepted_url_never_shows_its_password(password: str) -> None:
     for check, mask, url in (
         (urls.source_url, urls.mask_source_url, "mysql://shop:{}@127.0.0.1/x"),
         (urls.source_url, urls.mask_source_url, "https://shop:{}@127.0.0.1/orders"),
@@ -333,7 +337,7 @@ def test_whatever_the_password_none_of_it_shows_once_its_url_is_accepted(passwor
         ("/x/a1b2c3d4/orders", "a1b2c3d4"),
     ],
 )
-def test_a_webhooks_key_in_the_path_is_masked_with_the_path(path: str, key: str) -> None:
+def test_key_in_the_path_is_masked_with_it(path: str, key: str) -> None:
     url = f"https://shop.example{path}"
     assert urls.mask_source_url(url) == "https://shop.example/***"
     assert mask_call_url(f"{url}?a={{order_id}}") == "https://shop.example/***?***"
@@ -349,6 +353,6 @@ def test_a_path_of_words_is_shown(path: str) -> None:
     assert not [*urls.path_secrets(path)]
 
 
-def test_a_key_that_stands_for_the_user_is_a_secret() -> None:
+def test_key_in_place_of_the_user_is_secret() -> None:
     for login in ("k3y", "k3y:"):
         assert "k3y" in {*urls.source_secrets(f"https://{login}@shop.example/api")}

@@ -94,7 +94,7 @@ def test_what_mariadb_runs_is_no_comment() -> None:
         ("mysql", "'12:30'"),
     ],
 )
-def test_a_colon_or_semicolon_in_a_text_is_text(kind: str, written: str) -> None:
+def test_colon_or_semicolon_in_a_literal_is_text(kind: str, written: str) -> None:
     grammar = GRAMMARS[kind]
     statement = f"SELECT {written}, :since"
     assert grammar.parameters(statement) == {"since"}
@@ -113,7 +113,7 @@ def test_several_statements_are_told_from_one() -> None:
 
 
 @given(pieces=st.lists(st.sampled_from(PIECES)), kind=st.sampled_from(KINDS))
-def test_nothing_is_lost_and_what_is_prepared_reads_the_same(pieces: list[str], kind: str) -> None:
+def test_prepared_statement_reads_the_same_and_loses_nothing(pieces: list[str], kind: str) -> None:
     sql, grammar = "SELECT " + "".join(pieces), GRAMMARS[kind]
     assert "".join(token.text for token in grammar.tokens(sql)) == sql
     bare = grammar.without_end(sql)

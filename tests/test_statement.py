@@ -73,7 +73,7 @@ def test_what_cannot_be_looked_up_is_refused(condition: str) -> None:
         "id = ANY(ARRAY[:order_id]) AND number = :order_id",
     ],
 )
-def test_an_update_of_all_other_orders_or_with_a_list_is_refused(condition: str) -> None:
+def test_update_of_other_or_listed_orders_is_refused(condition: str) -> None:
     with pytest.raises(ValueError, match=r"write column = :order_id"):
         comparisons(f"UPDATE orders {SET} WHERE {condition}", POSTGRESQL)
 

@@ -38,7 +38,7 @@ def faults(path: Path, text: str | bytes) -> str:
     return "\n".join(raised.value.faults)
 
 
-def test_without_a_file_every_code_is_pushed_as_it_is() -> None:
+def test_without_a_file_every_code_is_pushed_unchanged() -> None:
     none = Statuses()
     assert (none.verdict("new"), none.code("new"), none.message("new")) == ("push", "new", None)
 
@@ -49,13 +49,14 @@ def test_a_listed_code_has_its_words(path: Path) -> None:
     assert statuses.message("packed") == "Готов к выдаче"
 
 
-def test_a_skipped_code_is_not_pushed_and_an_unlisted_one_is_as_unknown_says(path: Path) -> None:
+def test_skipped_code_is_skipped_unlisted_ones_follow_unknown(path: Path) -> None:
+    """`unknown` in the file decides about unlisted codes."""
     statuses = load(path)
     assert (statuses.verdict("draft"), statuses.verdict("odd")) == ("skip", "hold")
     assert (statuses.code("odd"), statuses.message("odd")) == ("odd", None)
 
 
-def test_unlisted_codes_are_pushed_unless_the_file_says_otherwise(path: Path) -> None:
+def test_unlisted_codes_are_pushed_unless_the_file_disagrees(path: Path) -> None:
     path.write_text("[packed]\n")
     assert load(path).verdict("odd") == "push"
 
@@ -100,7 +101,7 @@ def test_a_text_must_be_in_quotes(path: Path) -> None:
 
 
 @pytest.mark.parametrize(("text", "why"), [("[packed", "is not TOML"), (b"[a]\nmessage = '\xff'", "is not UTF-8")])
-def test_a_file_that_cannot_be_read_is_a_fault(path: Path, text: str | bytes, why: str) -> None:
+def test_unreadable_file_is_a_fault(path: Path, text: str | bytes, why: str) -> None:
     assert why in faults(path, text)
 
 
@@ -114,7 +115,7 @@ def test_a_byte_order_mark_does_no_harm(path: Path) -> None:
     assert load(path).verdict("packed") == "skip"
 
 
-def test_an_edited_file_is_in_force_after_the_next_refresh(path: Path) -> None:
+def test_edited_file_is_in_force_after_a_refresh(path: Path) -> None:
     file = StatusesFile(path)
     edit(path, "[odd]\nskip = true\n")
     assert file.verdict("odd") == "hold"
@@ -122,7 +123,7 @@ def test_an_edited_file_is_in_force_after_the_next_refresh(path: Path) -> None:
     assert file.verdict("odd") == "skip"
 
 
-def test_an_unusable_edit_is_said_once_and_the_version_in_force_stays(path: Path) -> None:
+def test_unusable_edit_is_reported_once_and_changes_nothing(path: Path) -> None:
     file = StatusesFile(path)
     edit(path, "[odd")
     with pytest.raises(SettingsError):
@@ -131,7 +132,7 @@ def test_an_unusable_edit_is_said_once_and_the_version_in_force_stays(path: Path
     assert file.verdict("odd") == "hold"
 
 
-def test_a_file_that_is_gone_for_a_moment_is_said_and_read_again_when_it_is_back(path: Path) -> None:
+def test_absent_file_is_reported_and_later_read_again(path: Path) -> None:
     file = StatusesFile(path)
     path.rename(path.with_suffix(".old"))
     with pytest.raises(SettingsError):

@@ -34,7 +34,7 @@ class Shop:
         self.closed.set()
 
 
-def test_an_order_is_shown_or_why_it_is_not() -> None:
+def test_order_is_shown_or_the_reason_why_not() -> None:
     skipped = Page([], [Skipped("no_status", "7", "status is NULL")])
     assert in_the_shop(Shop(Page([ORDER])), STORY) == InShop(ORDER)
     assert in_the_shop(Shop(Page([])), STORY) == InShop(None)
@@ -43,7 +43,8 @@ def test_an_order_is_shown_or_why_it_is_not() -> None:
     assert gone.closed.is_set()
 
 
-def test_a_look_has_an_end_and_no_other_begins_before_it_has_ended_by_itself() -> None:
+def test_look_times_out_and_blocks_the_next() -> None:
+    """A look that has timed out keeps its place until it ends by itself."""
     shop = Shop(Page([ORDER]))
     shop.answers.clear()
     look = BoundedLook(lambda: shop, seconds=0.05)
@@ -63,7 +64,7 @@ def test_a_shop_that_cannot_be_opened_is_told() -> None:
     assert BoundedLook(no_driver, seconds=5)(STORY).fault == "the driver is not installed"
 
 
-def test_an_order_is_known_to_the_shop_or_to_the_state(memory: State) -> None:
+def test_order_is_known_to_shop_or_state(memory: State) -> None:
     assert not Explained(memory.story("7"), InShop(None)).is_known
     assert Explained(memory.story("7"), InShop(ORDER)).is_known
     stage(memory, decision())

@@ -286,7 +286,7 @@ WAITED_FOR = (
 
 
 @pytest.mark.parametrize(("name", "expected"), (OPENCART | PRESTASHOP).items())
-def test_every_status_that_opencart_and_prestashop_come_with_is_known(name: str, expected: str) -> None:
+def test_default_statuses_of_opencart_and_prestashop_are_known(name: str, expected: str) -> None:
     assert suggestion("14", name) == expected
 
 
@@ -302,7 +302,7 @@ def test_what_is_still_waited_for_is_not_dispatched(name: str) -> None:
     assert suggestion("14", name) in ("placed", "processing", "ready_to_dispatch")
 
 
-def test_a_product_that_is_gone_ends_an_order_unless_it_is_waited_for() -> None:
+def test_unavailable_product_cancels_and_out_of_stock_waits() -> None:
     assert suggestion("no-product", "Нет в наличии") == "canceled"
     assert suggestion("9", "Нет на складе") == "processing"
 
@@ -313,7 +313,7 @@ def test_a_common_name_is_known(expected: str, name: str) -> None:
 
 
 @pytest.mark.parametrize(("code", "expected"), (CODES | CODES_OF_PRESETS).items())
-def test_a_common_code_is_known_where_there_is_no_name(code: str, expected: str) -> None:
+def test_common_code_is_known_without_a_name(code: str, expected: str) -> None:
     assert suggestion(code, None) == expected
 
 
@@ -322,11 +322,11 @@ def test_the_name_counts_before_the_code() -> None:
 
 
 @pytest.mark.parametrize("code", ["N", "F", "7", "", "DF"])
-def test_of_a_letter_or_a_number_nothing_is_suggested(code: str) -> None:
+def test_letter_or_number_gets_no_suggestion(code: str) -> None:
     assert suggestion(code, None) is None
 
 
-def test_of_a_name_that_says_nothing_nothing_is_suggested() -> None:
+def test_meaningless_name_gets_no_suggestion() -> None:
     assert suggestion("x-17", "Особый случай") is None
     assert suggestion("C9:UC_KN8KFI", "Счастье") is None
 

@@ -55,7 +55,7 @@ def manager(tmp_path: Path, ear: Ear) -> Manager:
     return Manager({"NOTIFY_SOCKET": f"{tmp_path}/notify", **WATCHED}, PID, lambda: ear.now)
 
 
-def test_it_is_told_that_the_daemon_serves_works_and_ends(manager: Manager, ear: Ear) -> None:
+def test_manager_hears_ready_status_watchdog_and_stopping(manager: Manager, ear: Ear) -> None:
     manager.ready()
     manager.working("polls and pushes", [])
     manager.stopping()
@@ -69,16 +69,15 @@ def test_it_is_told_that_the_daemon_serves_works_and_ends(manager: Manager, ear:
     ]
 
 
-def test_the_watchdog_is_fed_four_times_in_its_time(manager: Manager, ear: Ear) -> None:
+def test_watchdog_is_fed_four_times_an_interval(manager: Manager, ear: Ear) -> None:
     for ear.now in range(120):
         manager.working("polls and pushes", [])
 
     assert ear.heard().count("WATCHDOG=1") == 4
 
 
-def test_a_stuck_thread_is_named_and_starves_the_watchdog_until_it_is_heard_of_again(
-    manager: Manager, ear: Ear
-) -> None:
+def test_stuck_thread_starves_the_watchdog_until_it_returns(manager: Manager, ear: Ear) -> None:
+    """The status names the thread."""
     pulses = Pulses(lambda: ear.now)
     pulses.beat("poll", 10)
     manager.working("polls and pushes", pulses.stuck())
@@ -93,7 +92,8 @@ def test_a_stuck_thread_is_named_and_starves_the_watchdog_until_it_is_heard_of_a
     assert ear.heard() == ["STATUS=polls and pushes", "WATCHDOG=1"]
 
 
-def test_a_status_is_one_line_so_that_no_error_can_tell_the_manager_more(manager: Manager, ear: Ear) -> None:
+def test_status_is_one_line_whatever_the_error(manager: Manager, ear: Ear) -> None:
+    """A newline in an error would otherwise send the manager another message."""
     manager.working("polls fail: no table\nMAINPID=1" + "!" * 1000, [])
 
     status, _ = ear.heard()
@@ -101,7 +101,7 @@ def test_a_status_is_one_line_so_that_no_error_can_tell_the_manager_more(manager
     assert len(status) < 400
 
 
-def test_a_socket_in_the_abstract_namespace_hears_it_too() -> None:
+def test_socket_in_the_abstract_namespace_works_too() -> None:
     name = f"syncd-test-{os.getpid()}"
     ear = Ear(f"\0{name}")
 
@@ -114,26 +114,23 @@ def test_a_socket_in_the_abstract_namespace_hears_it_too() -> None:
 @pytest.mark.parametrize(
     "watchdog", [{}, {"WATCHDOG_USEC": "many"}, {"WATCHDOG_USEC": "1000000", "WATCHDOG_PID": "43"}]
 )
-def test_a_watchdog_that_is_not_there_or_not_for_this_program_is_not_fed(
-    tmp_path: Path, ear: Ear, watchdog: dict[str, str]
-) -> None:
+def test_absent_or_foreign_watchdog_is_not_fed(tmp_path: Path, ear: Ear, watchdog: dict[str, str]) -> None:
     Manager({"NOTIFY_SOCKET": f"{tmp_path}/notify", **watchdog}, PID, lambda: 0.0).working("polls and pushes", [])
 
     assert ear.heard() == ["STATUS=polls and pushes"]
 
 
 @pytest.mark.parametrize("environ", [{}, {"NOTIFY_SOCKET": ""}, {"NOTIFY_SOCKET": "vsock:2:1234"}])
-def test_without_a_manager_nothing_is_told_and_nothing_complains(
-    environ: dict[str, str], caplog: pytest.LogCaptureFixture
-) -> None:
+def test_without_a_manager_nothing_is_sent_or_logged(environ: dict[str, str], caplog: pytest.LogCaptureFixture) -> None:
     Manager(environ, PID, lambda: 0.0).ready()
 
     assert caplog.records == []
 
 
-def test_a_manager_that_went_away_is_logged_once_each_time_and_stops_nothing(
+def test_lost_manager_is_logged_once_and_stops_nothing(
     tmp_path: Path, manager: Manager, ear: Ear, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """It is logged once each time that the manager goes away."""
     ear.close()
     caplog.set_level(logging.WARNING, "syncd")
     manager.ready()
@@ -149,7 +146,7 @@ def test_a_manager_that_went_away_is_logged_once_each_time_and_stops_nothing(
     assert len(caplog.records) == 2
 
 
-def test_what_is_in_the_way_is_said_in_words() -> None:
+def test_obstacles_are_described_in_words() -> None:
     observer = Observer(None, Statuses)
     assert observer.in_words() == "polls and pushes"
 

@@ -71,7 +71,7 @@ def test_a_form_is_read_as_it_was_meant(texts: list[str], values: dict[str, str]
 
 
 @given(tree=trees(TEXTS), values=VALUES, written=st.sampled_from([quote_plus, quote]))
-def test_json_in_a_form_is_read_as_it_was_meant(tree: Any, values: dict[str, str], written: Any) -> None:
+def test_json_in_a_form_keeps_its_meaning(tree: Any, values: dict[str, str], written: Any) -> None:
     template = f"by=id&order={written(json.dumps(tree))}&last={{reason}}"
     fields = parse_qs(body(template).filled(values), keep_blank_values=True, strict_parsing=True)
     assert json.loads(fields["order"][0]) == filled_tree(tree, values)
@@ -79,7 +79,7 @@ def test_json_in_a_form_is_read_as_it_was_meant(tree: Any, values: dict[str, str
 
 
 @given(tree=trees(TEXTS), values=VALUES)
-def test_json_in_json_in_a_form_is_read_as_it_was_meant(tree: Any, values: dict[str, str]) -> None:
+def test_nested_json_in_a_form_keeps_its_meaning(tree: Any, values: dict[str, str]) -> None:
     template = "data=" + quote_plus(json.dumps({"inner": json.dumps(tree), "why": "{reason}"}))
     outer = json.loads(parse_qs(body(template).filled(values), strict_parsing=True)["data"][0])
     assert json.loads(outer["inner"]) == filled_tree(tree, values)
@@ -98,7 +98,7 @@ def test_an_address_is_read_as_it_was_meant(tree: Any, values: dict[str, str]) -
 
 
 @given(values=VALUES)
-def test_a_text_of_odata_is_read_as_it_was_meant(values: dict[str, str]) -> None:
+def test_odata_literal_keeps_its_meaning(values: dict[str, str]) -> None:
     template = "https://1c/Document(guid'{shop_id}')?$filter=Number eq '{order_id}'"
     parts = urlsplit(url_template(template).filled(values))
     in_path = unquote(parts.path).removeprefix("/Document(guid'").removesuffix("')")
@@ -109,7 +109,7 @@ def test_a_text_of_odata_is_read_as_it_was_meant(values: dict[str, str]) -> None
 
 
 @given(values=VALUES)
-def test_an_address_in_json_is_read_as_it_was_meant(values: dict[str, str]) -> None:
+def test_url_in_json_keeps_its_meaning(values: dict[str, str]) -> None:
     address = json.loads(body('{"back": "https://shop/{uuid}?o={order_id}"}').filled(values))["back"]
     assert parse_qs(urlsplit(address).query, strict_parsing=True) == {"o": [values["order_id"]]}
 
@@ -146,7 +146,7 @@ def test_a_header_holds_nothing_that_ends_it(values: dict[str, str]) -> None:
         ('o={"n": "{{order_id}}"}', r"holds \{\{order_id\}\}, which nothing fills in"),
     ],
 )
-def test_a_body_that_nobody_can_tell_how_it_is_read_is_refused(template: str, why: str) -> None:
+def test_body_of_unclear_syntax_is_refused(template: str, why: str) -> None:
     with pytest.raises(ValueError, match=why):
         body(template)
 
@@ -165,7 +165,7 @@ def test_a_body_that_nobody_can_tell_how_it_is_read_is_refused(template: str, wh
         ('https://shop/?f="{order_id}"', "between quotes"),
     ],
 )
-def test_an_address_that_nobody_can_tell_how_it_is_read_is_refused(template: str, why: str) -> None:
+def test_url_of_unclear_syntax_is_refused(template: str, why: str) -> None:
     with pytest.raises(ValueError, match=why):
         url_template(template)
 
@@ -192,7 +192,8 @@ def test_a_place_in_another_language_is_refused(text: str) -> None:
         ("?path=/orders/{order_id}/cancel", "7/../8"),
     ],
 )
-def test_a_value_beside_other_text_is_one_word_with_a_digit(template: str, value: str) -> None:
+def test_value_beside_other_text_must_be_one_word(template: str, value: str) -> None:
+    """The word must have a digit; any other value is refused."""
     for made in (url_template(f"https://shop/{template}"), body(template.removeprefix("?"))):
         with pytest.raises(ValueError, match=r"\{order_id\} stands beside other text"):
             made.filled({"order_id": value})
@@ -207,12 +208,12 @@ def test_numbers_and_keys_may_stand_beside_other_text(value: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["{order-id}", "{}", "{order_id!r}", "{ORDER_ID}"])
-def test_braces_in_a_header_that_are_no_place_are_refused(text: str) -> None:
+def test_unknown_braces_in_a_header_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="which nothing fills in"):
         header_template(text)
 
 
-def test_braces_of_json_and_of_a_language_are_left_alone() -> None:
+def test_braces_of_json_and_graphql_stay_unchanged() -> None:
     for text in (
         '{"a": {"b": "{order_id}", "c": {}}}',
         'o={"a":{},"b":["{order_id}"]}&c={"d":{}}',

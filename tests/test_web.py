@@ -54,7 +54,7 @@ def unreadable() -> Any:
     raise StateError("the state is locked by another process")
 
 
-def test_healthz_is_200_while_nothing_is_stuck_and_names_what_is() -> None:
+def test_healthz_is_200_or_names_the_stuck_threads() -> None:
     assert client().get("/healthz").status_code == 200
     answer = client(stuck=lambda: {"poll": 12.0}).get("/healthz")
     assert (answer.status_code, answer.text) == (503, "stuck: poll, overdue by 12 s\n")
@@ -66,12 +66,12 @@ def test_readyz_gives_the_reasons() -> None:
     assert (answer.status_code, answer.text) == (503, "source: away\nheld: 3\n")
 
 
-def test_a_state_that_cannot_be_read_is_an_answer_and_no_crash() -> None:
+def test_unreadable_state_is_503_and_no_crash() -> None:
     answer = client(status=unreadable).get("/api/status")
     assert (answer.status_code, "locked" in answer.text) == (503, True)
 
 
-def test_answers_are_not_for_caches_nor_for_browsers_to_guess() -> None:
+def test_answers_forbid_caching_and_type_guessing() -> None:
     answer = client().get("/readyz")
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
@@ -99,7 +99,8 @@ def test_status_is_the_contracts_json(summary: Summary) -> None:
     assert shown["source"]["last_poll_at"] == "2026-11-23T12:00:00+00:00"
 
 
-def test_status_tells_a_pause_and_the_age_of_what_waits(summary: Summary) -> None:
+def test_status_shows_a_pause_and_the_oldest_age(summary: Summary) -> None:
+    """The age is that of the oldest pending change."""
     paused = replace(
         summary, pause=Pause("unauthorized", NOON, "HTTP 401"), oldest_pending_at=NOON - timedelta(seconds=90)
     )
@@ -129,7 +130,7 @@ def samples(registry: CollectorRegistry) -> dict[str, float]:
     }
 
 
-def test_every_metric_of_the_contract_is_there_from_the_start(summary: Summary) -> None:
+def test_every_documented_metric_exists_from_the_start(summary: Summary) -> None:
     registry = standard_registry()
     Metrics(registry)
     registry.register(StateCollector(lambda: summary, lambda: True, "1.2.3"))
@@ -158,7 +159,7 @@ def test_every_metric_of_the_contract_is_there_from_the_start(summary: Summary) 
         assert name in found
 
 
-def test_gauges_tell_the_state_as_it_is_at_the_scrape(summary: Summary) -> None:
+def test_gauges_show_the_state_at_the_scrape(summary: Summary) -> None:
     now = replace(
         summary,
         tracked=5,
@@ -174,7 +175,8 @@ def test_gauges_tell_the_state_as_it_is_at_the_scrape(summary: Summary) -> None:
     assert found["syncd_oldest_pending_timestamp_seconds"] == NOON.timestamp()
 
 
-def test_a_scrape_of_a_state_that_cannot_be_read_says_so_and_still_counts() -> None:
+def test_scrape_of_an_unreadable_state_keeps_the_counters() -> None:
+    """`syncd_state_up` is 0 in such a scrape."""
     registry = CollectorRegistry()
     Metrics(registry)
     registry.register(StateCollector(unreadable, lambda: True, "1"))
@@ -197,18 +199,19 @@ DELIVERED = Outcome(
 )
 
 
-def test_lag_is_measured_from_the_shops_timestamp_else_from_detection() -> None:
+def test_lag_starts_at_the_timestamp_or_at_detection() -> None:
+    """It starts at the shop's timestamp, or at detection if there is none."""
     stamped = replace(DELIVERED, push=replace(push(), source_updated_at=NOON - timedelta(seconds=7)))
     assert observed(DELIVERED)["syncd_sync_lag_seconds_sum"] == 3
     assert observed(stamped)["syncd_sync_lag_seconds_sum"] == 10
 
 
-def test_a_timestamp_in_the_future_makes_no_negative_lag() -> None:
+def test_future_timestamp_makes_no_negative_lag() -> None:
     ahead = replace(DELIVERED, push=replace(push(), source_updated_at=NOON + timedelta(hours=1)))
     assert observed(ahead)["syncd_sync_lag_seconds_sum"] == 0
 
 
-def test_a_probe_and_a_push_that_was_not_sent_are_not_counted() -> None:
+def test_probes_and_unsent_pushes_are_not_counted() -> None:
     found = observed(replace(DELIVERED, result="paused"), replace(DELIVERED, result="unsent"))
     assert sum(value for name, value in found.items() if name.startswith("syncd_pushes_total")) == 0
 
@@ -226,13 +229,13 @@ def test_another_status_than_expected_is_counted_and_told(caplog: pytest.LogCapt
     assert "status_mismatch" in caplog.messages
 
 
-def test_what_a_poll_skipped_and_what_the_guard_holds_is_told(caplog: pytest.LogCaptureFixture) -> None:
+def test_changes_held_by_the_guard_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     result = PollResult("incremental", held=6)
     Observer(None, Statuses).polled(result, 0.1)
     assert caplog.messages == ["changes_held"]
 
 
-def test_a_pause_is_told_once_and_its_end_too(caplog: pytest.LogCaptureFixture) -> None:
+def test_pause_and_its_end_are_logged_once_each(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     observer = Observer(None, Statuses)
     for pause in (None, Pause("tls", NOON, "expired"), Pause("tls", NOON, "expired"), None, None):
@@ -240,7 +243,7 @@ def test_a_pause_is_told_once_and_its_end_too(caplog: pytest.LogCaptureFixture) 
     assert caplog.messages == ["delivery_paused", "delivery_resumed"]
 
 
-def test_a_thread_is_stuck_when_it_is_silent_for_longer_than_it_promised() -> None:
+def test_thread_silent_longer_than_promised_is_stuck() -> None:
     now = [0.0]
     pulses = Pulses(lambda: now[0])
     pulses.beat("poll", 10)
@@ -251,7 +254,7 @@ def test_a_thread_is_stuck_when_it_is_silent_for_longer_than_it_promised() -> No
     assert pulses.stuck() == {}
 
 
-def test_a_clock_that_is_set_is_noticed_once_and_one_that_drifts_is_not() -> None:
+def test_clock_step_is_noticed_once_and_drift_never() -> None:
     wall, ticks = [NOON], [0.0]
     watch = ClockWatch(lambda: wall[0], lambda: ticks[0])
 
@@ -295,7 +298,7 @@ def test_a_port_that_is_taken_is_named(server: int) -> None:
         ("2001:db8::1", "is no address of this machine|cannot listen on 2001:db8::1"),
     ],
 )
-def test_an_address_that_is_not_this_machines_is_named(host: str, why: str) -> None:
+def test_address_of_another_machine_is_named(host: str, why: str) -> None:
     with pytest.raises(SettingsError, match=why):
         HttpServer(create_app(Views(CollectorRegistry(), dict, list, dict)), host, 9469)
 
@@ -307,7 +310,7 @@ def free_port() -> int:
         return port
 
 
-def test_a_request_under_way_when_the_server_closes_is_answered(caplog: pytest.LogCaptureFixture) -> None:
+def test_request_under_way_at_close_is_answered(caplog: pytest.LogCaptureFixture) -> None:
     begun, go_on = Event(), Event()
 
     def status() -> dict[str, str]:
@@ -336,7 +339,7 @@ def drip(port: int) -> socket.socket:
 
 
 @pytest.mark.parametrize(("begin", "then"), [(b"GET /healthz HTTP/1.1\r\nX: ", b"x"), (b"\r\n", b"\r\n")])
-def test_a_request_that_never_ends_is_given_up_however_steadily_it_comes(
+def test_endless_request_is_given_up_however_steady(
     server: int, monkeypatch: pytest.MonkeyPatch, begin: bytes, then: bytes
 ) -> None:
     monkeypatch.setattr("syncd.web.wsgi_server.REQUEST_SECONDS", 1.0)
@@ -376,9 +379,7 @@ def test_connections_that_drip_shut_nobody_out(server: int) -> None:
                 assert ours.getresponse().status == 200
 
 
-def test_a_connection_that_is_used_again_gets_a_new_time_for_each_request(
-    server: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_reused_connection_has_new_time_for_each_request(server: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("syncd.web.wsgi_server.REQUEST_SECONDS", 1.0)
     with closing(http.client.HTTPConnection("127.0.0.1", server, timeout=20)) as connection:
         for _ in range(4):

@@ -40,7 +40,8 @@ def test_each_panels_query_has_an_answer(tmp_path: Path, world: World) -> None:
         watching.query(DASHBOARD["annotations"]["list"][0]["expr"].replace("$shop", ".*"))  # an error if it is wrong
 
 
-def test_it_says_first_whether_statuses_reach_buyers_and_then_what_is_in_the_way() -> None:
+def test_dashboard_shows_delivery_first_then_its_obstacles() -> None:
+    """The first row says whether statuses reach buyers, the second what is in the way."""
     rows = [panel["title"] for panel in PANELS if panel["type"] == "row"]
 
     assert rows == ["Are statuses reaching buyers?", "What is in the way?"]
@@ -48,7 +49,7 @@ def test_it_says_first_whether_statuses_reach_buyers_and_then_what_is_in_the_way
     assert [panel["gridPos"]["y"] for panel in PANELS] == sorted(panel["gridPos"]["y"] for panel in PANELS)
 
 
-def test_no_panel_hides_another_and_each_says_what_it_shows() -> None:
+def test_panels_do_not_overlap_and_each_is_described() -> None:
     cells = [
         {(x, y) for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])}
         for at in (panel["gridPos"] for panel in PANELS)
@@ -59,7 +60,8 @@ def test_no_panel_hides_another_and_each_says_what_it_shows() -> None:
     assert all(panel["description"] for panel in PANELS if panel["type"] != "row")
 
 
-def test_it_names_no_datasource_of_its_own_so_that_it_fits_any_grafana() -> None:
+def test_dashboard_takes_its_datasource_from_a_variable() -> None:
+    """No data source is fixed, so that the dashboard fits any Grafana."""
     sources = {target["datasource"]["uid"] for panel in PANELS for target in panel.get("targets", [])}
 
     assert sources == {"${datasource}"}

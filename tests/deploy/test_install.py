@@ -42,7 +42,8 @@ def files(root: Path) -> set[str]:
     return {str(path.relative_to(root)) for path in root.rglob("*") if not path.is_dir() or path.is_symlink()}
 
 
-def test_what_is_installed_can_be_read_by_the_services_user_whatever_the_umask(root: Path) -> None:
+def test_installed_files_are_readable_whatever_the_umask(root: Path) -> None:
+    """The service's user can read all that is installed, except the settings with their secrets."""
     installed = run(root, "install")
     assert (installed.returncode, installed.stderr) == (0, "")
     for path in root.rglob("*"):
@@ -60,7 +61,7 @@ def test_an_upgrade_keeps_the_settings(root: Path) -> None:
     assert (files(root), (root / "etc/syncd/syncd.env").read_text()) == (before, "mine")
 
 
-def test_a_folder_that_is_somebody_elses_is_not_built_into(root: Path) -> None:
+def test_install_refuses_a_folder_it_did_not_make(root: Path) -> None:
     (root / "opt/syncd").mkdir(parents=True)
     (root / "opt/syncd/precious").touch()
     refused = run(root, "install")
@@ -69,7 +70,7 @@ def test_a_folder_that_is_somebody_elses_is_not_built_into(root: Path) -> None:
     assert files(root) == {"opt/syncd/precious"}
 
 
-def test_what_was_installed_is_removed_and_settings_and_state_stay(root: Path) -> None:
+def test_remove_keeps_settings_and_state(root: Path) -> None:
     run(root, "install")
     state = root / "var/lib/private/syncd/syncd.db"
     state.parent.mkdir(parents=True)
@@ -80,7 +81,7 @@ def test_what_was_installed_is_removed_and_settings_and_state_stay(root: Path) -
     assert files(root) == {"etc/syncd/syncd.env", "var/lib/private/syncd/syncd.db"}
 
 
-def test_what_it_did_not_make_or_others_changed_stays(root: Path) -> None:
+def test_remove_keeps_files_of_others_or_changed_files(root: Path) -> None:
     mine = [
         "usr/local/bin/syncd@other",
         "usr/local/share/doc/syncd/notes",
@@ -97,7 +98,8 @@ def test_what_it_did_not_make_or_others_changed_stays(root: Path) -> None:
     assert files(root) == {*mine, "etc/systemd/system/syncd.service", "etc/syncd/syncd.env"}
 
 
-def test_settings_and_state_go_where_that_is_asked_for_and_nothing_beside_them(root: Path) -> None:
+def test_remove_deletes_settings_and_state_on_request(root: Path) -> None:
+    """`--with-settings-and-state` deletes them for each shop, and nothing beside them."""
     run(root, "install")
     kept = ["var/lib/syncd-backups/precious", "etc/syncd/orders.sql", "etc/systemd/system/other.service.d/x.conf"]
     gone = ["var/lib/private/syncd/syncd.db", "var/lib/private/syncd-shop/syncd.db", "etc/syncd/shop.env"]

@@ -32,13 +32,14 @@ def test_promtool_finds_nothing_wrong() -> None:
         assert found.returncode == 0, found.stdout + found.stderr
 
 
-def test_each_alert_fires_when_it_should_and_is_silent_when_it_should() -> None:
+def test_promtool_test_cases_of_the_alerts_pass() -> None:
+    """Each alert fires when it should and is silent when it should."""
     tested = ran(program("promtool", "prometheus"), "test", "rules", FILES / "syncd.test.yml")
 
     assert tested.returncode == 0, tested.stdout + tested.stderr
 
 
-def test_each_alert_has_a_case_of_its_own_in_which_it_is_silent_and_one_in_which_it_fires() -> None:
+def test_each_alert_has_silent_and_firing_cases() -> None:
     cases = re.split(r"^  - name: ", TESTS, flags=re.MULTILINE)
 
     for alert in NAMES:
@@ -47,7 +48,8 @@ def test_each_alert_has_a_case_of_its_own_in_which_it_is_silent_and_one_in_which
         assert "exp_samples: [{" in own, alert
 
 
-def test_each_alert_leads_to_a_section_of_the_runbook_that_says_what_it_means_and_what_to_do() -> None:
+def test_each_alert_links_to_its_runbook_section() -> None:
+    """Each section says what the alert means for buyers, where to look and what to do."""
     sections = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", RUNBOOK, re.MULTILINE | re.DOTALL))
     linked = re.findall(r"^ +runbook: deploy/prometheus/RUNBOOK.md#(\w+)$", ALERTS, re.MULTILINE)
 
@@ -57,14 +59,14 @@ def test_each_alert_leads_to_a_section_of_the_runbook_that_says_what_it_means_an
         assert re.findall(r"^\*\*([\w ]+):\*\*", section, re.MULTILINE) == ["For buyers", "Look", "Do"], alert
 
 
-def test_the_readme_lists_each_alert_the_critical_ones_first() -> None:
+def test_readme_lists_every_alert_critical_ones_first() -> None:
     critical = re.findall(r"alert: (\w+)\n(?:(?! +- ).*\n)*? +labels: {severity: critical}", ALERTS)
 
     assert named("alert") == NAMES
     assert NAMES[:7] == critical
 
 
-def test_no_metric_is_asked_for_that_does_not_exist() -> None:
+def test_alerts_and_rules_use_only_existing_metrics() -> None:
     known = set(metrics())
     registry = CollectorRegistry()
     Metrics(registry)
@@ -73,15 +75,14 @@ def test_no_metric_is_asked_for_that_does_not_exist() -> None:
     assert set(re.findall(r"(?<![:\w])syncd_\w+", ALERTS + RULES)) <= known
 
 
-def test_what_is_recorded_is_what_the_alerts_ask_for() -> None:
+def test_alerts_use_only_series_that_rules_record() -> None:
     recorded = set(re.findall(r"record: (\S+)", RULES))
 
     assert set(re.findall(r"\bsyncd:[\w:]+", ALERTS)) <= recorded
 
 
-def test_a_real_prometheus_fires_the_right_alert_when_imshop_goes_away_and_ends_it_when_it_is_back(
-    tmp_path: Path, world: World
-) -> None:
+def test_prometheus_fires_and_ends_the_right_alert(tmp_path: Path, world: World) -> None:
+    """A real Prometheus fires the alert when IMSHOP goes away and ends it when IMSHOP is back."""
     world.shop.put("1", "new")
     world.started()
     with prometheus(tmp_path, world) as watching:

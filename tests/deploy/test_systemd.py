@@ -37,7 +37,7 @@ def test_systemd_finds_nothing_wrong(tmp_path: Path, name: str, started: str) ->
 
 
 @pytest.mark.parametrize("name", UNITS)
-def test_little_of_the_system_is_within_its_reach_and_each_exception_is_explained(name: str) -> None:
+def test_exposure_is_low_and_each_exception_is_explained(name: str) -> None:
     rated = ran(
         program("systemd-analyze", "systemd"), "security", "--offline=true", "--no-pager", DEPLOY / "systemd" / name
     )
@@ -49,20 +49,21 @@ def test_little_of_the_system_is_within_its_reach_and_each_exception_is_explaine
     assert sorted(left) == sorted(explained)
 
 
-def test_one_of_several_shops_is_guarded_as_the_only_one() -> None:
+def test_both_units_have_the_same_hardening() -> None:
     one, several = (text[text.index("# Hardening.") :] for text in map(unit, UNITS))
 
     assert one == several
 
 
-def test_what_may_stand_in_the_credential_store_are_settings() -> None:
+def test_credentials_of_the_unit_are_known_settings() -> None:
     secrets = [name for name in values("syncd.service", "LoadCredential") if ":" not in name]
 
     assert len(secrets) == 4
     assert set(secrets) <= VARIABLES.keys()
 
 
-def test_an_operators_command_finds_the_state_where_the_service_keeps_it() -> None:
+def test_operator_command_uses_the_directories_of_the_service() -> None:
+    """A command that an operator runs finds the state where the service keeps it."""
     command = unit("syncd")
 
     for name, called in (("syncd.service", "syncd"), ("syncd@.service", "syncd-%i")):
@@ -75,7 +76,8 @@ def test_an_operators_command_finds_the_state_where_the_service_keeps_it() -> No
     assert f"StateDirectoryMode={values('syncd.service', 'StateDirectoryMode')[0]}" in command
 
 
-def test_an_operators_command_sees_what_drop_ins_let_the_service_see(tmp_path: Path) -> None:
+def test_operator_command_inherits_drop_ins_of_the_service(tmp_path: Path) -> None:
+    """A command that an operator runs gets the folders, groups and credentials that drop-ins give to the service."""
     shown = "SupplementaryGroups=www-data bitrix\nProtectHome=tmpfs\nBindPaths=/home/shop/cache\nBindReadOnlyPaths=\n"
     for name, script in {
         "systemctl": f"case $1 in show) printf '{shown}';; cat) echo LoadCredential=SECRET;; esac",
@@ -95,7 +97,7 @@ def test_an_operators_command_sees_what_drop_ins_let_the_service_see(tmp_path: P
     assert told[-3:] == ["syncd", "explain", "a b"]
 
 
-def test_the_programs_that_cancel_are_installed_where_they_say() -> None:
+def test_cancel_programs_are_installed_where_their_text_says() -> None:
     (place,) = re.findall(r"put 644 (\S+) deploy/cancel/\*\.php", unit("install"))
     programs = [each for each in (DEPLOY / "cancel").glob("*.php") if each.name != "cancellation.php"]
 
@@ -106,7 +108,7 @@ def test_the_programs_that_cancel_are_installed_where_they_say() -> None:
 
 
 @pytest.mark.parametrize("script", ["install", "remove", "syncd"])
-def test_a_script_can_be_run_and_is_read_by_a_plain_shell(script: str) -> None:
+def test_scripts_are_executable_and_plain_sh_reads_them(script: str) -> None:
     path = DEPLOY / "systemd" / script
 
     assert path.stat().st_mode & 0o111 == 0o111

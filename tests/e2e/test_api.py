@@ -66,7 +66,7 @@ def test_a_life_behind_an_api(world: World, shop: ApiShop) -> None:
     assert {one["authorization"] for one in shop.received} == {f"Bearer {TOKEN}"}
 
 
-def test_the_daemon_follows_an_api_and_tells_of_its_faults(world: World, shop: ApiShop) -> None:
+def test_daemon_follows_an_api_and_reports_its_faults(world: World, shop: ApiShop) -> None:
     daemon = world.started()
     shop.change("003", "packed", now())
     world.wait(lambda: ("003", "packed") in told(world), "the change is told")
@@ -82,7 +82,7 @@ def test_the_daemon_follows_an_api_and_tells_of_its_faults(world: World, shop: A
     assert "Traceback" not in world.log()
 
 
-def test_what_is_shown_of_an_api_holds_no_secret(world: World, shop: ApiShop) -> None:
+def test_config_and_check_show_no_api_secret(world: World, shop: ApiShop) -> None:
     shown = world.json("config")
     assert shown["SYNCD_SOURCE__AUTH"]["value"] == "***"
     assert shown["SYNCD_SOURCE__QUERY_PARAMS__per_page"] == {"value": "{limit}", "from": "environment"}
@@ -92,7 +92,8 @@ def test_what_is_shown_of_an_api_holds_no_secret(world: World, shop: ApiShop) ->
     assert TOKEN not in checked + json.dumps(shown)
 
 
-def test_the_daemon_ends_within_15_seconds_though_the_api_asks_to_wait(world: World, shop: ApiShop) -> None:
+def test_daemon_ends_within_15_seconds_despite_retry_after(world: World, shop: ApiShop) -> None:
+    """The API asks to wait 60 seconds, and the daemon is told to end meanwhile."""
     shop.bend = lambda answer: {**answer, "status": 503, "headers": {"Retry-After": "60"}}
     daemon = world.start()
     world.wait(lambda: shop.asked, "the API is asked")

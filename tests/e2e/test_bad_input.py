@@ -18,7 +18,8 @@ def refusal(world: World, *arguments: str, code: int = 2, **env: str) -> str:
     return line
 
 
-def test_an_env_file_as_windows_saves_it_is_read_as_it_is_meant(world: World, tmp_path: Path) -> None:
+def test_env_file_saved_by_windows_is_read(world: World, tmp_path: Path) -> None:
+    """A byte order mark, CRLF and quotes change nothing."""
     file = tmp_path / "windows.env"
     lines = [f'{name}="{value}"' for name, value in world.env.items() if name.startswith("SYNCD_")]
     file.write_bytes(b"\xef\xbb\xbf" + "\r\n".join(lines).encode() + b"\r\n")
@@ -28,7 +29,7 @@ def test_an_env_file_as_windows_saves_it_is_read_as_it_is_meant(world: World, tm
     assert world.syncd("--env-file", str(file), "explain", "1").returncode == 0
 
 
-def test_an_env_file_that_is_not_utf_8_is_named(world: World, tmp_path: Path) -> None:
+def test_env_file_in_another_encoding_is_named(world: World, tmp_path: Path) -> None:
     file = tmp_path / "utf16.env"
     file.write_text("SYNCD_FIRST_RUN=push\n", encoding="utf-16")
     assert refusal(world, "--env-file", str(file), "config").endswith(f"{file} is not UTF-8; save it as UTF-8")
@@ -39,12 +40,12 @@ def test_a_wrong_bind_address_is_named(world: World, bind: str) -> None:
     assert refusal(world, "run", SYNCD_HTTP__BIND=bind).startswith("syncd: SYNCD_HTTP__BIND: ")
 
 
-def test_a_directory_of_credentials_that_is_missing_is_named(world: World, tmp_path: Path) -> None:
+def test_missing_directory_of_credentials_is_named(world: World, tmp_path: Path) -> None:
     said = refusal(world, "once", CREDENTIALS_DIRECTORY=f"{tmp_path}/none")
     assert said == f"syncd: CREDENTIALS_DIRECTORY: {tmp_path}/none cannot be read: No such file or directory"
 
 
-def test_a_credential_that_is_empty_or_nowhere_is_named(world: World, tmp_path: Path) -> None:
+def test_empty_or_missing_credential_is_named(world: World, tmp_path: Path) -> None:
     (tmp_path / "SYNCD_IMSHOP__API_KEY").touch()
     said = refusal(world, "once", CREDENTIALS_DIRECTORY=str(tmp_path))
     assert "SYNCD_IMSHOP__API_KEY: the credential " in said
@@ -75,5 +76,5 @@ def test_a_full_disk_under_the_state_is_named(world: World) -> None:
         (["explain"], "syncd: Missing argument 'ORDER_ID'; see: syncd explain --help"),
     ],
 )
-def test_a_command_that_is_used_wrongly_is_told_in_one_line(world: World, arguments: list[str], said: str) -> None:
+def test_wrong_usage_is_reported_in_one_line(world: World, arguments: list[str], said: str) -> None:
     assert refusal(world, *arguments).startswith(said)

@@ -67,7 +67,8 @@ def polled(world: World) -> None:
     world.wait(lambda: polls(world) > before + 1, "two polls")
 
 
-def test_200_at_the_same_moment_of_50_orders_are_50_applications(cancels: World, server: HttpServer) -> None:
+def test_concurrent_requests_for_one_order_apply_once(cancels: World, server: HttpServer) -> None:
+    """200 requests for 50 orders at the same moment are 50 calls of the shop, and all are answered."""
     for number in range(50):
         cancels.shop.put(f"{number:04}", "new")
     cancels.started(SYNCD_POLL__INTERVAL="30s")
@@ -79,9 +80,8 @@ def test_200_at_the_same_moment_of_50_orders_are_50_applications(cancels: World,
     assert cancels.metric("syncd_cancellations_total", {"result": "accepted"}) == 50
 
 
-def test_what_the_buyer_cancelled_is_not_told_back_and_what_the_shop_says_later_is(
-    cancels: World, server: HttpServer
-) -> None:
+def test_later_status_of_a_cancelled_order_is_pushed(cancels: World, server: HttpServer) -> None:
+    """The cancellation itself is not pushed back; what the shop says after it is."""
     cancels.shop.put("0007", "new")
     cancels.started()
     server.first = lambda: cancels.shop.put("0007", "cancelled")
@@ -125,9 +125,8 @@ def numbered(cancels: World, server: HttpServer) -> World:
     return cancels
 
 
-def test_the_right_order_is_cancelled_though_its_number_is_another_orders_key(
-    numbered: World, server: HttpServer
-) -> None:
+def test_renumbered_order_is_cancelled_by_its_key(numbered: World, server: HttpServer) -> None:
+    """The right order is cancelled although its new number is the key of another order."""
     numbered.started()
     numbered.shop.run("UPDATE orders SET number = '350' WHERE pk = '349'")
     numbered.shop.run("UPDATE orders SET number = '349' WHERE pk = '348'")
@@ -146,7 +145,8 @@ def test_the_right_order_is_cancelled_though_its_number_is_another_orders_key(
     assert told(numbered, "350") == []
 
 
-def test_a_shop_that_is_away_is_a_503_and_an_operator_applies_it_later(cancels: World, server: HttpServer) -> None:
+def test_unreachable_shop_is_503_and_can_be_retried(cancels: World, server: HttpServer) -> None:
+    """An operator applies the cancellation later, with `cancellations retry`."""
     cancels.shop.put("0007", "new")
     cancels.started()
     server.status = 503
@@ -163,7 +163,7 @@ def test_a_shop_that_is_away_is_a_503_and_an_operator_applies_it_later(cancels: 
     assert (left.returncode, "it was accepted" in left.stderr, "no cancellation 99" in left.stderr) == (1, True, True)
 
 
-def test_it_is_seen_in_the_list_and_in_the_orders_story(cancels: World) -> None:
+def test_cancellation_shows_in_the_list_and_in_explain(cancels: World) -> None:
     cancels.shop.put("0007", "new")
     cancels.started()
     assert "none" in cancels.done("cancellations")
@@ -176,7 +176,7 @@ def test_it_is_seen_in_the_list_and_in_the_orders_story(cancels: World) -> None:
     assert KEY not in cancels.log() + cancels.done("config")
 
 
-def test_nothing_can_be_retried_where_nothing_can_be_cancelled(world: World) -> None:
+def test_retry_without_cancel_settings_is_refused(world: World) -> None:
     world.done("once")
     asked = world.syncd("cancellations", "retry", "1")
     assert (asked.returncode, "SYNCD_CANCEL__URL: not set" in asked.stderr) == (2, True)
@@ -186,9 +186,8 @@ def test_nothing_can_be_retried_where_nothing_can_be_cancelled(world: World) -> 
         assert line.getresponse().status == 404
 
 
-def test_one_that_was_being_applied_when_the_daemon_was_killed_is_neither_lost_nor_taken_for_another(
-    cancels: World, server: HttpServer
-) -> None:
+def test_cancellation_survives_a_kill_while_being_applied(cancels: World, server: HttpServer) -> None:
+    """It is not lost, and the cancelled status in the shop is not taken for one that the shop set by itself."""
     cancels.shop.put("0007", "new")
     daemon = cancels.started()
     server.seconds = 3.0
@@ -208,9 +207,8 @@ def test_one_that_was_being_applied_when_the_daemon_was_killed_is_neither_lost_n
     assert (len(server.applied), server.applied.total()) == (1, 2)
 
 
-def test_one_that_was_decided_when_the_daemon_was_killed_is_answered_and_not_applied_again(
-    cancels: World, server: HttpServer
-) -> None:
+def test_decided_cancellation_is_not_applied_again_after_kill(cancels: World, server: HttpServer) -> None:
+    """IMSHOP gets the same answer as before the kill."""
     cancels.shop.put("0007", "new")
     server.first = lambda: cancels.shop.put("0007", "cancelled")
     daemon = cancels.started()
@@ -222,7 +220,7 @@ def test_one_that_was_decided_when_the_daemon_was_killed_is_answered_and_not_app
     assert server.applied.total() == 1
 
 
-def test_slow_senders_hold_no_thread_and_a_silent_one_is_hung_up_on(cancels: World) -> None:
+def test_slow_senders_block_no_thread_and_are_cut(cancels: World) -> None:
     cancels.started()
     heading = f"POST /imshop/cancel HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {KEY}\r\nContent-Length: 100\r\n\r\n{{"
     lines = [socket.create_connection(("127.0.0.1", cancels.port), timeout=10) for _ in range(40)]
@@ -240,7 +238,7 @@ def test_slow_senders_hold_no_thread_and_a_silent_one_is_hung_up_on(cancels: Wor
 
 
 @pytest.mark.parametrize("heading", ["Content-Length: 70000", "Transfer-Encoding: chunked"])
-def test_a_body_over_64_kib_is_not_even_read(cancels: World, heading: str) -> None:
+def test_body_over_64_kib_is_not_read(cancels: World, heading: str) -> None:
     cancels.started()
     with socket.create_connection(("127.0.0.1", cancels.port), timeout=10) as line:
         line.sendall(f"POST /imshop/cancel HTTP/1.1\r\nHost: x\r\n{heading}\r\n\r\n".encode())
@@ -261,7 +259,7 @@ def test_a_daemon_that_ends_leaves_no_cancellation_undecided(cancels: World, ser
     assert [one["state"] for one in cancels.json("cancellations")] == ["accepted"]
 
 
-def test_the_settings_hold_the_key_and_the_headers_back(cancels: World, tmp_path: Path) -> None:
+def test_config_masks_the_headers_of_cancel_calls(cancels: World, tmp_path: Path) -> None:
     cancels.env["SYNCD_CANCEL__HEADERS__X_TOKEN"] = "a-secret-of-the-shop"
     shown = cancels.done("config")
     assert "SYNCD_CANCEL__HEADERS__X-Token" in shown

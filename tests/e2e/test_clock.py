@@ -33,9 +33,7 @@ def clock(world: World, tmp_path: Path) -> Path:
     ("before", "after", "event"),
     [("@2000-01-01 00:00:00", "+0", "clock_set_forward"), ("+400d", "+0", "clock_set_back")],
 )
-def test_a_clock_that_is_set_by_years_stops_nothing(
-    world: World, clock: Path, before: str, after: str, event: str
-) -> None:
+def test_clock_set_by_years_stops_nothing(world: World, clock: Path, before: str, after: str, event: str) -> None:
     clock.write_text(before + "\n")
     world.shop.put("1", "new", changed="1999-12-31 00:00:00")
     daemon = world.started(

@@ -27,20 +27,21 @@ def bodies(applied: Sequence[Applied]) -> list[object]:
     return [one.body for one in applied]
 
 
-def test_the_first_run_records_what_is_there_and_tells_nobody(world: World) -> None:
+def test_first_run_records_orders_and_pushes_nothing(world: World) -> None:
     baseline(world)
     assert world.sandbox.requests == 0
     assert world.json("status")["orders"]["tracked"] == 5
 
 
-def test_a_first_run_that_is_told_to_push_tells_every_order_once(world: World) -> None:
+def test_first_run_with_push_pushes_every_order_once(world: World) -> None:
     world.shop.put("1", "new")
     world.done("once", SYNCD_FIRST_RUN="push")
     world.done("once", SYNCD_FIRST_RUN="push")
     assert told(world) == [("1", "new")]
 
 
-def test_one_change_is_one_push_with_nothing_more_than_the_protocol_says(world: World) -> None:
+def test_one_change_is_one_push_of_protocol_fields(world: World) -> None:
+    """The body holds nothing more than the protocol names."""
     baseline(world)
     world.shop.put("00000003", "packed", track="https://tracking.example/1")
     world.done("once")
@@ -50,7 +51,7 @@ def test_one_change_is_one_push_with_nothing_more_than_the_protocol_says(world: 
     ]
 
 
-def test_a_uuid_is_the_id_and_a_payment_goes_out_whole(world: World) -> None:
+def test_uuid_is_the_id_and_payment_is_whole(world: World) -> None:
     baseline(world)
     world.shop.put("00000003", "packed", app="cfe64e76-dbc4-4f0f-b9d1-7423aeb6f195", paid=1, pay_ref="p-1")
     world.done("once")
@@ -60,7 +61,7 @@ def test_a_uuid_is_the_id_and_a_payment_goes_out_whole(world: World) -> None:
     ]
 
 
-def test_orders_that_share_a_uuid_are_told_by_their_own_numbers(world: World) -> None:
+def test_orders_with_one_uuid_go_by_their_numbers(world: World) -> None:
     baseline(world)
     for number in ("00000001", "00000002"):
         world.shop.put(number, "packed", app="cfe64e76-dbc4-4f0f-b9d1-7423aeb6f195")
@@ -75,7 +76,7 @@ def test_a_new_order_is_told(world: World) -> None:
     assert told(world) == [("00000099", "new")]
 
 
-def test_a_change_that_no_timestamp_shows_is_found_by_reconcile(world: World) -> None:
+def test_reconcile_finds_a_change_without_a_new_timestamp(world: World) -> None:
     baseline(world)
     world.shop.run("UPDATE orders SET state = 'packed', changed = '2001-01-01 00:00:00' WHERE number = '00000002'")
     world.done("once")
@@ -84,7 +85,8 @@ def test_a_change_that_no_timestamp_shows_is_found_by_reconcile(world: World) ->
     assert told(world) == [("00000002", "packed")]
 
 
-def test_an_endpoint_that_fails_leaves_the_change_waiting_and_exits_with_1(world: World) -> None:
+def test_failing_endpoint_leaves_the_change_and_exits_1(world: World) -> None:
+    """The change waits, and `retry` and `once` push it."""
     baseline(world)
     world.shop.put("00000001", "packed")
     world.sandbox.behave = lambda _: Failure("http", status=503)
@@ -99,7 +101,7 @@ def test_an_endpoint_that_fails_leaves_the_change_waiting_and_exits_with_1(world
     assert told(world) == [("00000001", "packed")]
 
 
-def test_a_key_that_is_not_accepted_pauses_delivery_and_uses_up_no_attempt(world: World) -> None:
+def test_wrong_key_pauses_delivery_and_uses_no_attempt(world: World) -> None:
     baseline(world)
     world.shop.put("00000001", "packed")
     ran = world.syncd("once", SYNCD_IMSHOP__API_KEY="wrong-key")
@@ -111,7 +113,7 @@ def test_a_key_that_is_not_accepted_pauses_delivery_and_uses_up_no_attempt(world
     assert world.json("status")["delivery"]["state"] == "flowing"
 
 
-def test_too_many_changes_at_once_are_held_until_they_are_released(world: World) -> None:
+def test_too_many_changes_are_held_until_release(world: World) -> None:
     baseline(world, orders=6)
     world.shop.run("UPDATE orders SET state = 'archived', changed = '2999-01-01'")
     held = {"SYNCD_GUARD__MAX_CHANGES": "5"}
@@ -143,7 +145,7 @@ def test_resync_tells_the_present_status_again(world: World) -> None:
     assert told(world) == [("00000001", "new")]
 
 
-def test_resync_of_an_order_that_the_shop_does_not_show_says_so(world: World) -> None:
+def test_resync_of_an_order_not_shown_fails(world: World) -> None:
     baseline(world)
     ran = world.syncd("resync", "nonesuch")
     assert (ran.returncode, "nonesuch" in ran.stderr) == (1, True)
@@ -161,7 +163,7 @@ def test_explain_tells_an_orders_story(world: World) -> None:
     assert len(story["attempts"]) == 1
 
 
-def test_explain_of_an_order_that_nobody_knows_exits_with_1(world: World) -> None:
+def test_explain_of_an_unknown_order_exits_with_1(world: World) -> None:
     baseline(world)
     assert world.syncd("explain", "nonesuch").returncode == 1
 
@@ -185,7 +187,7 @@ def test_changes_are_told_as_the_contract_says(world: World) -> None:
     assert world.json("changes", "--limit", "1") == [change]
 
 
-def test_the_statuses_file_says_what_is_pushed_and_how(world: World) -> None:
+def test_statuses_file_decides_what_is_pushed_and_how(world: World) -> None:
     path = world.home / "statuses.toml"
     path.write_text('unknown = "hold"\n[packed]\nmessage = "Готов к выдаче"\ncode = "ready"\n[draft]\nskip = true\n')
     env = {"SYNCD_STATUSES__FILE": str(path)}
@@ -200,7 +202,7 @@ def test_the_statuses_file_says_what_is_pushed_and_how(world: World) -> None:
     assert told(world)[1:] == [("3", "odd")]
 
 
-def test_rows_that_cannot_be_read_are_skipped_and_said_and_the_rest_goes_on(world: World) -> None:
+def test_unreadable_rows_are_skipped_counted_and_stop_nothing(world: World) -> None:
     baseline(world)
     world.shop.put("00000001", None)
     world.shop.put("00000002", "packed")
@@ -208,7 +210,8 @@ def test_rows_that_cannot_be_read_are_skipped_and_said_and_the_rest_goes_on(worl
     assert told(world) == [("00000002", "packed")]
 
 
-def test_a_command_that_would_poll_beside_another_poll_says_so(world: World) -> None:
+def test_once_beside_another_poll_is_refused(world: World) -> None:
+    """One line on stderr names the process that polls."""
     baseline(world)
     state = open_state(world.env["SYNCD_STATE__URL"], redact=str)
     with closing(state):
@@ -220,7 +223,8 @@ def test_a_command_that_would_poll_beside_another_poll_says_so(world: World) -> 
     assert "another poll of this shop is under way (process" in ran.stderr
 
 
-def test_a_source_that_shows_nothing_is_a_fault_and_nobody_is_told_when_it_is_back(world: World) -> None:
+def test_empty_source_is_a_fault_and_pushes_nothing(world: World) -> None:
+    """Nothing is pushed when the orders are back either."""
     baseline(world)
     world.shop.run("ALTER TABLE orders RENAME TO away")
     world.shop.run("CREATE TABLE orders AS SELECT * FROM away WHERE 0")
@@ -233,7 +237,7 @@ def test_a_source_that_shows_nothing_is_a_fault_and_nobody_is_told_when_it_is_ba
     assert world.json("status")["orders"]["tracked"] == 5
 
 
-def test_bad_settings_are_named_all_at_once_with_exit_status_2(world: World) -> None:
+def test_all_bad_settings_are_named_with_exit_2(world: World) -> None:
     ran = world.syncd("check", SYNCD_IMSHOP__URL="ftp://nowhere", SYNCD_POLL__INTERVAL="soon", SYNCD_IMSHOP__URI="x")
     assert ran.returncode == 2
     for name in ("SYNCD_IMSHOP__URL", "SYNCD_POLL__INTERVAL", "SYNCD_IMSHOP__URI"):
@@ -241,13 +245,14 @@ def test_bad_settings_are_named_all_at_once_with_exit_status_2(world: World) -> 
     assert "Traceback" not in ran.stderr
 
 
-def test_a_shop_that_cannot_be_reached_is_one_line_and_exit_status_1(world: World) -> None:
+def test_unreachable_shop_is_one_line_and_exit_1(world: World) -> None:
     ran = world.syncd("once", SYNCD_SOURCE__URL=f"sqlite:///{world.home}/missing/shop.db")
     assert (ran.returncode, len(ran.stderr.splitlines())) == (1, 1)
     assert "SYNCD_SOURCE__URL" in ran.stderr
 
 
-def test_orders_that_are_gone_hold_up_no_news_and_are_told_until_they_are_released(world: World) -> None:
+def test_missing_orders_block_no_push_and_await_release(world: World) -> None:
+    """They are reported until an operator releases them."""
     query = {"SYNCD_SOURCE__QUERY": "SELECT number AS order_id, state AS status FROM orders"}
     for number in range(12):
         world.shop.put(f"{number:02d}", "new")
@@ -264,7 +269,7 @@ def test_orders_that_are_gone_hold_up_no_news_and_are_told_until_they_are_releas
     assert world.json("status")["orders"] == {"tracked": 1, "missing_refused": 0}
 
 
-def test_a_query_without_a_status_says_what_it_lacks(world: World) -> None:
+def test_query_without_status_names_the_missing_column(world: World) -> None:
     ran = world.syncd("once", SYNCD_SOURCE__QUERY="SELECT number AS order_id FROM orders")
     assert (ran.returncode, "status" in ran.stderr) == (1, True)
 
@@ -289,14 +294,14 @@ def test_a_state_of_a_newer_version_is_refused(world: World) -> None:
     assert (ran.returncode, "newer" in ran.stderr) == (1, True)
 
 
-def test_config_shows_what_is_in_force_and_masks_secrets(world: World) -> None:
+def test_config_shows_settings_in_force_and_masks_secrets(world: World) -> None:
     printed = world.done("config", SYNCD_SOURCE__URL="mysql+pymysql://u:p4ssw0rd@127.0.0.1/x")
     assert "SYNCD_POLL__INTERVAL" in printed
     assert "environment" in printed
     assert not any(secret in printed for secret in ("test-key", "p4ssw0rd", "sandbox-token"))
 
 
-def test_settings_come_from_a_file_and_the_environment_beats_it(world: World) -> None:
+def test_environment_overrides_the_env_file(world: World) -> None:
     path = world.home / "syncd.env"
     path.write_text("SYNCD_POLL__INTERVAL=7s\nSYNCD_SOURCE__BATCH=77\n")
     shown = json.loads(world.done("--env-file", str(path), "config", "--json"))

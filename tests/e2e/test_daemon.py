@@ -32,7 +32,8 @@ def test_a_change_reaches_imshop_and_the_metrics(world: World) -> None:
     assert "Traceback" not in world.log()
 
 
-def test_the_status_page_tells_what_the_shop_and_imshop_say_and_no_secret(world: World) -> None:
+def test_status_page_shows_both_sides_and_no_secret(world: World) -> None:
+    """It shows the statuses of the shop and of IMSHOP, and the shop's fault."""
     world.shop.put("1", "new")
     world.started()
     world.shop.put("1", "packed")
@@ -47,7 +48,7 @@ def test_the_status_page_tells_what_the_shop_and_imshop_say_and_no_secret(world:
     assert "test-key" not in page + story
 
 
-def test_what_changed_while_it_was_down_is_pushed_once(world: World) -> None:
+def test_change_during_downtime_is_pushed_once(world: World) -> None:
     world.shop.put("1", "new")
     end(world.started())
     world.shop.put("1", "packed")
@@ -57,7 +58,8 @@ def test_what_changed_while_it_was_down_is_pushed_once(world: World) -> None:
     assert told(world) == [("1", "packed")]
 
 
-def test_gauges_are_right_after_a_restart_before_the_first_poll(world: World) -> None:
+def test_gauges_are_right_before_the_first_poll(world: World) -> None:
+    """The daemon restarts with a shop that cannot be reached."""
     world.shop.put("1", "new")
     end(world.started())
     world.start(SYNCD_SOURCE__URL=f"sqlite:///{world.home}/away.db")
@@ -69,7 +71,7 @@ def test_an_interrupt_ends_it_in_order_too(world: World) -> None:
     assert end(world.started(), signal.SIGINT) == 0
 
 
-def test_a_push_in_flight_is_finished_and_written_down_before_it_ends(world: World) -> None:
+def test_shutdown_finishes_and_records_the_push_in_flight(world: World) -> None:
     world.shop.put("1", "new")
     daemon = world.started()
     world.sandbox.behave = lambda _: Failure("slow", seconds=1.0)
@@ -80,7 +82,8 @@ def test_a_push_in_flight_is_finished_and_written_down_before_it_ends(world: Wor
     assert world.sandbox.requests == 1
 
 
-def test_it_ends_within_15_seconds_though_imshop_does_not_answer(world: World) -> None:
+def test_shutdown_ends_within_15_seconds_despite_silent_imshop(world: World) -> None:
+    """A push is in flight and gets no answer."""
     world.shop.put("1", "new")
     daemon = world.started(SYNCD_IMSHOP__TIMEOUT="60s")
     world.sandbox.behave = lambda _: Failure("timeout", seconds=60.0)
@@ -91,8 +94,8 @@ def test_it_ends_within_15_seconds_though_imshop_does_not_answer(world: World) -
     assert time.monotonic() - asked_at < 15
 
 
-def test_a_killed_daemon_loses_nothing_and_repeats_only_what_was_in_flight(world: World) -> None:
-    """In flight is what was sent and not answered, or answered and not yet on disk with its group."""
+def test_killed_daemon_repeats_only_pushes_in_flight(world: World) -> None:
+    """Nothing is lost. In flight is what was sent and not answered, or answered and not yet on disk with its group."""
     for number in range(20):
         world.shop.put(f"{number:02d}", "new")
     daemon = world.started()
@@ -109,7 +112,7 @@ def test_a_killed_daemon_loses_nothing_and_repeats_only_what_was_in_flight(world
     assert len(told(world)) <= 20 + 2 * 8
 
 
-def test_a_dead_endpoint_pauses_delivery_and_everything_flows_again_by_itself(world: World) -> None:
+def test_dead_endpoint_pauses_delivery_which_resumes_by_itself(world: World) -> None:
     world.shop.put("1", "new")
     world.started()
     world.sandbox.stop()
@@ -135,7 +138,7 @@ def test_a_failing_source_is_told_and_polled_again(world: World) -> None:
     world.wait(lambda: world.get("/readyz")[0] == 200, "it is ready again")
 
 
-def test_a_port_that_is_taken_is_a_clear_error(world: World) -> None:
+def test_port_in_use_is_a_clear_error(world: World) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", world.port))
         taken.listen()
@@ -144,7 +147,7 @@ def test_a_port_that_is_taken_is_a_clear_error(world: World) -> None:
     assert "Traceback" not in ran.stderr
 
 
-def test_two_daemons_on_one_state_are_one_too_many(world: World) -> None:
+def test_second_daemon_on_one_state_is_refused(world: World) -> None:
     first = world.started()
     second = world.syncd("run", SYNCD_HTTP__BIND="")
     assert (second.returncode, f"process {first.pid}" in second.stderr) == (1, True)

@@ -83,7 +83,7 @@ def test_a_leader_that_is_frozen(pair: Pair) -> None:
     assert (leader.leads(), standby.leads()) == (False, True)
 
 
-def test_a_leader_whose_way_to_the_state_is_cut(pair: Pair) -> None:
+def test_leader_cut_off_from_the_state_is_replaced(pair: Pair) -> None:
     leader, standby = with_pushes_under_way(pair)
     leader.relay.cut()
     newer_for_all(pair)
@@ -96,8 +96,8 @@ def test_a_leader_whose_way_to_the_state_is_cut(pair: Pair) -> None:
     assert pair.world.log().count('"lease_lost"') == 1
 
 
-def test_a_leader_whose_transaction_is_open_when_it_is_frozen(pair: Pair, postgresql_database: str) -> None:
-    """Its session holds the lock of those who write, until the server ends it for saying nothing."""
+def test_leader_frozen_in_a_transaction_is_replaced(pair: Pair, postgresql_database: str) -> None:
+    """Its session holds the writers' lock until the server ends the session as idle."""
     leader, standby = pair.start_both()
     execute(
         postgresql_database,

@@ -83,7 +83,7 @@ def is_all_written_down(world: World) -> bool:
     return not world.status()["changes"]["pending"]
 
 
-def test_whatever_goes_wrong_once_is_tried_again_until_it_is_delivered(world: World) -> None:
+def test_every_single_failure_is_retried_until_delivered(world: World) -> None:
     for order_id in MISSTEPS:
         world.shop.put(order_id, "new")
     world.started(SYNCD_IMSHOP__TIMEOUT="1s", SYNCD_IMSHOP__CONCURRENCY="20")
@@ -101,7 +101,7 @@ def test_whatever_goes_wrong_once_is_tried_again_until_it_is_delivered(world: Wo
     assert behaviour.waited("503-date") >= timedelta(seconds=2)  # a date has no fraction of a second
 
 
-def test_a_refused_and_a_slow_order_hold_up_no_other(world: World) -> None:
+def test_refused_and_slow_orders_block_no_other(world: World) -> None:
     others = [f"{number:02d}" for number in range(30)]
     for order_id in ("refused", "slow", *others):
         world.shop.put(order_id, "new")
@@ -116,7 +116,8 @@ def test_a_refused_and_a_slow_order_hold_up_no_other(world: World) -> None:
     world.wait(lambda: world.sandbox.in_flight == 1, "only the slow one is in flight")
 
 
-def test_a_refusal_waits_and_the_orders_next_change_is_tried_afresh(world: World) -> None:
+def test_change_after_a_refusal_is_pushed_at_once(world: World) -> None:
+    """The refused change waits for its retry; the order's next change does not."""
     world.shop.put("1", "new")
     world.shop.put("2", "new")
     world.started()
@@ -138,8 +139,8 @@ def test_a_refusal_waits_and_the_orders_next_change_is_tried_afresh(world: World
     assert (sent["status"], sent["state"], sent["attempts"]) == ("sent", "delivered", 1)
 
 
-def test_what_no_push_can_get_past_pauses_delivery_until_it_is_over(world: World) -> None:
-    """And uses up no attempt; the key is never sent to where a redirect leads."""
+def test_endpoint_faults_pause_delivery_until_they_end(world: World) -> None:
+    """No attempt is used up, and the key is never sent to where a redirect leads."""
     orders = [str(number) for number in range(5)]
     for order_id in orders:
         world.shop.put(order_id, "new")
@@ -164,7 +165,7 @@ def test_what_no_push_can_get_past_pauses_delivery_until_it_is_over(world: World
     assert world.sandbox.followed == 0
 
 
-def test_an_endpoint_that_answers_nobody_is_probed_and_then_everything_flows(world: World) -> None:
+def test_silent_endpoint_is_probed_and_delivery_resumes(world: World) -> None:
     orders = [str(number) for number in range(20)]
     for order_id in orders:
         world.shop.put(order_id, "new")
@@ -178,7 +179,7 @@ def test_an_endpoint_that_answers_nobody_is_probed_and_then_everything_flows(wor
     world.wait(lambda: world.get("/readyz")[0] == 200, "it is ready again")
 
 
-def test_a_certificate_that_is_not_trusted_pauses_delivery_until_it_is(
+def test_untrusted_certificate_pauses_delivery_until_it_is_trusted(
     world: World, certificate: Path, tls_stub: Stub
 ) -> None:
     bundle = world.home / "bundle.pem"

@@ -51,7 +51,7 @@ def lead(world: World, network: Namespace, state: str) -> None:
     world.wait(lambda: world.sandbox.orders.get("1") == "packed", "it pushes")
 
 
-def test_a_lone_daemon_works_again_when_its_network_is_back(world: World, network: Namespace, state: str) -> None:
+def test_lone_daemon_resumes_when_its_network_is_back(world: World, network: Namespace, state: str) -> None:
     lead(world, network, state)
     network.pull()
     world.shop.put("1", "sent")
@@ -62,7 +62,7 @@ def test_a_lone_daemon_works_again_when_its_network_is_back(world: World, networ
     assert "Traceback" not in world.log()
 
 
-def test_a_leader_in_a_network_of_its_own_is_replaced_and_learns_of_it(
+def test_isolated_leader_is_replaced_and_stands_by(
     world: World, network: Namespace, state: str, postgresql_database: str
 ) -> None:
     lead(world, network, state)

@@ -143,7 +143,7 @@ def test_connections_that_the_servers_end_are_made_anew(
     assert "Traceback" not in world.log()
 
 
-def test_servers_that_are_away_for_a_while_are_waited_for(
+def test_daemon_waits_for_servers_that_are_away(
     world: World, postgresql: Relay, mariadb: Relay, mariadb_database: str
 ) -> None:
     shop = shop_of(world, mariadb_database, state=postgresql.url)
@@ -167,7 +167,7 @@ def test_servers_that_are_away_for_a_while_are_waited_for(
     assert "Traceback" not in world.log()
 
 
-def test_a_state_that_hangs_holds_up_neither_figures_nor_the_end(
+def test_hanging_state_delays_neither_answers_nor_shutdown(
     world: World, postgresql: Relay, mariadb_database: str
 ) -> None:
     shop_of(world, mariadb_database, state=postgresql.url)
@@ -186,7 +186,7 @@ def test_a_state_that_hangs_holds_up_neither_figures_nor_the_end(
     assert time.monotonic() - told_at < 15
 
 
-def test_who_lost_the_lease_takes_over_what_the_next_leader_left(
+def test_returning_leader_delivers_what_the_next_left(
     world: World, postgresql: Relay, postgresql_database: str, mariadb_database: str
 ) -> None:
     shop = shop_of(world, mariadb_database, state=postgresql.url)

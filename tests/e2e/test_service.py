@@ -35,7 +35,8 @@ def until(notify: socket.socket, last: str, seconds: float = 60) -> list[str]:
     return told
 
 
-def test_the_manager_hears_that_the_daemon_serves_works_and_ends(world: World, notify: socket.socket) -> None:
+def test_service_manager_is_notified_of_each_phase(world: World, notify: socket.socket) -> None:
+    """The daemon tells it when it is ready, works and ends."""
     daemon = world.start(NOTIFY_SOCKET=notify.getsockname(), WATCHDOG_USEC="120000000")
 
     assert notify.recv(4096) == b"READY=1"
@@ -45,7 +46,7 @@ def test_the_manager_hears_that_the_daemon_serves_works_and_ends(world: World, n
     assert until(notify, "STATUS=finishes the pushes in flight")[-2] == "STOPPING=1"
 
 
-def test_one_that_stands_by_is_ready_and_fed_too_and_says_who_leads(
+def test_standby_is_ready_feeds_watchdog_names_leader(
     world: World, notify: socket.socket, postgresql_database: str
 ) -> None:
     leading = world.started(SYNCD_STATE__URL=postgresql_database)
@@ -74,7 +75,7 @@ def test_a_pause_shows_in_the_status(world: World, notify: socket.socket) -> Non
     assert "wrong" not in told[-1]
 
 
-def test_a_daemon_with_a_stuck_thread_is_fed_no_more(world: World, notify: socket.socket) -> None:
+def test_stuck_thread_stops_feeding_the_watchdog(world: World, notify: socket.socket) -> None:
     environ = {"NOTIFY_SOCKET": notify.getsockname(), "WATCHDOG_USEC": "1000000"}
     daemon = Daemon(load(world.env, usual_env_files=()).settings, Manager(environ, os.getpid(), time.monotonic))
     thread = Thread(target=daemon.run)

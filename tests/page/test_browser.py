@@ -129,7 +129,7 @@ def hostile(desk: Desk) -> Desk:
     return desk
 
 
-def test_nothing_that_a_shop_writes_runs_or_makes_a_tag(hostile: Desk, url: str, browser: Browser) -> None:
+def test_text_of_the_shop_makes_no_tag(hostile: Desk, url: str, browser: Browser) -> None:
     with opened(browser, url) as page:
         picture(page, "hostile")
         assert page.locator("main script, main [onload], main [onerror], main img:not(#verdict > img)").count() == 0
@@ -142,8 +142,8 @@ def test_nothing_that_a_shop_writes_runs_or_makes_a_tag(hostile: Desk, url: str,
         expect(page.get_by_role("heading", level=1)).to_contain_text("199 a")
 
 
-def test_each_of_200_hostile_orders_is_only_text_on_its_own_page(hostile: Desk, url: str, browser: Browser) -> None:
-    """All of them through one page's own requests, parsed by the browser; a few of them opened."""
+def test_hostile_orders_are_plain_text_on_their_pages(hostile: Desk, url: str, browser: Browser) -> None:
+    """All 200 are fetched by one page and parsed by the browser; a few of them are opened."""
     ids = [change.order_id for change in hostile.memory.changes()]
     assert len(ids) == 200
     with opened(browser, f"{url}/") as page:
@@ -180,7 +180,7 @@ def test_an_order_is_found_by_keyboard_alone(day: Desk, url: str, browser: Brows
         picture(page, "order")
 
 
-def test_the_page_brings_itself_up_to_date_and_says_when_it_cannot(day: Desk, url: str, browser: Browser) -> None:
+def test_page_refreshes_itself_and_says_when_it_cannot(day: Desk, url: str, browser: Browser) -> None:
     with opened(browser, url) as page:
         page.get_by_role("searchbox").fill("001")
         trouble(day.memory)
@@ -194,13 +194,13 @@ def test_the_page_brings_itself_up_to_date_and_says_when_it_cannot(day: Desk, ur
         expect(page.get_by_text("what is shown is old")).to_be_visible()
 
 
-def test_without_scripts_the_page_is_whole_and_comes_again(day: Desk, url: str, browser: Browser) -> None:
+def test_page_without_scripts_is_whole_and_reloads(day: Desk, url: str, browser: Browser) -> None:
     with opened(browser, url, java_script_enabled=False) as page:
         expect(page.get_by_role("heading", level=1)).to_have_text("Statuses reach buyers")
         assert page.locator('meta[http-equiv="refresh"]').get_attribute("content") == "30"
 
 
-def test_on_a_phone_nothing_is_wider_than_the_screen(hostile: Desk, url: str, browser: Browser) -> None:
+def test_page_fits_the_width_of_a_phone(hostile: Desk, url: str, browser: Browser) -> None:
     with opened(browser, url, viewport={"width": 320, "height": 640}) as page:
         assert page.evaluate("document.documentElement.scrollWidth") <= 320
         picture(page, "hostile-phone")

@@ -50,7 +50,7 @@ def test_the_policy_lets_nothing_in_from_elsewhere(client: FlaskClient, path: st
     assert (headers["Cache-Control"], headers["X-Frame-Options"]) == ("no-store", "DENY")
 
 
-def test_each_asset_is_served_as_what_it_is_and_nothing_else_is(client: FlaskClient) -> None:
+def test_only_assets_are_served_with_their_types(client: FlaskClient) -> None:
     for name, content_type in ASSETS.items():
         answer = client.get(f"/page/{name}")
         assert (answer.status_code, answer.headers["Content-Type"]) == (200, content_type)
@@ -61,7 +61,7 @@ def test_nothing_can_be_changed_from_the_pages(client: FlaskClient) -> None:
     assert {client.post(path).status_code for path in ("/", "/order?id=7", "/page/page.js")} == {405}
 
 
-def test_a_state_that_cannot_be_read_is_the_verdict(desk: Desk, client: FlaskClient) -> None:
+def test_unreadable_state_is_the_verdict_and_503(desk: Desk, client: FlaskClient) -> None:
     def locked(*_: object) -> None:
         raise StateError("the state is <locked>")
 
@@ -110,7 +110,7 @@ def test_nothing_steers_the_screen_wherever_it_stands(desk: Desk, client: FlaskC
         assert [character for character in said if not (character.isprintable() or character == "\xa0")] == []
 
 
-def test_what_a_buyer_cancelled_is_in_the_orders_story(desk: Desk, client: FlaskClient) -> None:
+def test_cancellation_shows_in_the_story_of_its_order(desk: Desk, client: FlaskClient) -> None:
     assert "Cancelled in the app" not in client.get("/order?id=7").text
     desk.memory.receive(CancelRequest("current", "7", None, "<i>too late</i>"), "token", NOON, NOON)
     said = client.get("/order?id=7").text
@@ -126,7 +126,7 @@ def test_only_the_newest_changes_are_shown(desk: Desk, client: FlaskClient) -> N
     assert '"/order?id=000"' not in said
 
 
-def test_the_day_is_read_again_only_when_it_is_no_longer_fresh(desk: Desk, client: FlaskClient) -> None:
+def test_day_is_read_again_once_it_is_stale(desk: Desk, client: FlaskClient) -> None:
     read = []
     day = desk.memory.day
     desk.memory.day = lambda now: read.append(now) or day(now)  # type: ignore[method-assign,func-returns-value]
@@ -136,7 +136,7 @@ def test_the_day_is_read_again_only_when_it_is_no_longer_fresh(desk: Desk, clien
     assert [(at - NOON).total_seconds() for at in read] == [0, 10, 5]
 
 
-def test_each_poll_is_told_with_what_it_found_or_why_it_failed(desk: Desk, client: FlaskClient) -> None:
+def test_each_poll_shows_its_result_or_its_fault(desk: Desk, client: FlaskClient) -> None:
     desk.memory.poll_ended(NOON, None, kind="full", rows=4321, changes=17)
     desk.memory.poll_ended(NOON, "the shop is <gone>")
     said = client.get("/").text

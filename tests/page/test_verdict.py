@@ -73,7 +73,8 @@ def test_what_is_in_the_way_decides(state: dict[str, Any], level: str, reason: s
     assert [found.what for found in verdict.reasons] == ([reason] if reason else [])
 
 
-def test_a_change_that_waits_long_is_no_news_while_delivery_is_paused() -> None:
+def test_old_change_adds_no_reason_to_a_pause() -> None:
+    """While delivery is paused, a change that waits long is no further reason."""
     paused = replace(WELL, pause=Pause("tls", NOON, "expired"), oldest_pending_at=NOON - MAY_WAIT)
     assert len(judge(paused, leads=True, faults=[], now=NOON).reasons) == 1
 
@@ -89,11 +90,12 @@ def test_a_state_that_cannot_be_read_is_bad() -> None:
     assert unreadable("locked").level == "bad"
 
 
-def test_each_reason_to_pause_is_told_in_words_of_its_own() -> None:
+def test_each_reason_to_pause_has_its_own_words() -> None:
     assert set(PAUSES) == set(PAUSE_REASONS)
 
 
-def test_each_phrase_has_a_translation_and_each_translation_a_phrase() -> None:
+def test_phrases_and_translations_match() -> None:
+    """Each phrase has a translation, and each translation a phrase."""
     files = [path for path in WEB.rglob("*") if path.suffix in (".html", ".py") and path.name != "translations.py"]
     rooms = [path.read_text(encoding="utf-8") for path in files]
     asked = {phrase for room in rooms for phrase in re.findall(r'\b_\("([^"]+)"', room)}

@@ -30,18 +30,18 @@ from tests.made import NOON
         (86400 * 40 + 7200, "40 d"),
     ],
 )
-def test_a_duration_is_said_in_its_two_greatest_units(seconds: float, said: str) -> None:
+def test_duration_has_its_two_greatest_units(seconds: float, said: str) -> None:
     assert Words("en").span(seconds) == said
 
 
-def test_russian_has_units_of_its_own_and_what_is_not_listed_stays() -> None:
+def test_russian_has_its_units_and_keeps_unlisted_phrases() -> None:
     assert Words("ru").span(93_600) == "1 дн 2 ч"
     assert Words("ru").ago(None, NOON) == "ни разу"
     assert Words("ru").ago(NOON - timedelta(seconds=3), NOON) == "3 с назад"
     assert Words("ru")("no such phrase") == "no such phrase"
 
 
-def test_a_moment_of_another_day_is_told_with_its_day() -> None:
+def test_moment_of_another_day_has_its_date() -> None:
     assert len(Words("en").moment(NOON, NOON)) == len("12:00:00")
     assert len(Words("en").moment(NOON - timedelta(days=2), NOON)) == len("2026-11-21 12:00")
 
@@ -50,7 +50,7 @@ def slots(*lags: list[float]) -> list[Slot]:
     return [Slot(NOON + timedelta(minutes=30 * number), len(some), some) for number, some in enumerate(lags)]
 
 
-def test_a_day_without_pushes_has_no_lag_and_no_bars() -> None:
+def test_day_without_pushes_has_no_lag_and_bars() -> None:
     quiet = slots([], [], [])
     assert (lags(quiet).now, lags(quiet).median, lags(quiet).most, lags(quiet).pushed) == (None, None, None, 0)
     assert (lag_chart(quiet).bars, push_chart(quiet)) == ([], [])
