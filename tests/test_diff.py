@@ -8,16 +8,16 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from syncd.model import Change, Content, Decision, Dropped, Order, Seen
-from syncd.pipeline.diff import Policy, Verdict, diff
+from syncd.pipeline.diff import Policy, StatusAction, diff
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
 
-def verdict(status: str) -> Verdict:
+def action(status: str) -> StatusAction:
     return "skip" if status == "draft" else "hold" if status == "odd" else "push"
 
 
-POLICY = Policy(verdict)
+POLICY = Policy(action)
 
 
 def order(status: str, **columns: str | bool | None) -> Order:
@@ -84,28 +84,28 @@ def test_the_orders_uuid_in_imshop_is_kept(before: Seen | None) -> None:
 
 
 def test_baseline_records_an_order_and_pushes_nothing() -> None:
-    decision = decide(order("new"), None, Policy(verdict, adopt_all=True))
+    decision = decide(order("new"), None, Policy(action, adopt_all=True))
     assert decision == Decision(Seen("7", {"status": "new"}, told={"status": "new"}))
 
 
 def test_baseline_replaces_an_older_row_of_an_order() -> None:
-    decision = decide(replace(order("packed"), repeats=True), seen("new"), Policy(verdict, adopt_all=True))
+    decision = decide(replace(order("packed"), repeats=True), seen("new"), Policy(action, adopt_all=True))
     assert decision == Decision(Seen("7", {"status": "packed"}, told={"status": "packed"}))
 
 
 def test_late_order_older_than_the_baseline_is_history() -> None:
-    policy = Policy(verdict, history_before=NOON + timedelta(seconds=1))
+    policy = Policy(action, history_before=NOON + timedelta(seconds=1))
     assert change(order("new"), None, policy) is None
-    assert change(order("new"), None, Policy(verdict, history_before=NOON)) is not None
+    assert change(order("new"), None, Policy(action, history_before=NOON)) is not None
 
 
 def test_late_order_without_a_timestamp_is_pushed() -> None:
-    policy = Policy(verdict, history_before=NOON + timedelta(days=1))
+    policy = Policy(action, history_before=NOON + timedelta(days=1))
     assert change(replace(order("new"), updated_at=None), None, policy) is not None
 
 
 def test_seen_order_is_pushed_however_old_its_timestamp() -> None:
-    assert change(order("packed"), seen("new"), Policy(verdict, history_before=NOON + timedelta(days=1))) is not None
+    assert change(order("packed"), seen("new"), Policy(action, history_before=NOON + timedelta(days=1))) is not None
 
 
 def test_new_or_changed_tracking_url_is_pushed() -> None:

@@ -117,7 +117,7 @@ def wait(hours: float) -> Act:
 
 
 def listed(world: World) -> None:
-    world.verdicts["odd"] = "push"
+    world.actions["odd"] = "push"
 
 
 def newest(world: World) -> list[int]:

@@ -53,7 +53,7 @@ def made(
     ticks = [0.0]
     metrics = Metrics(registry)
     jobs = Jobs(
-        poller=Poller(shop, memory, statuses.verdict, max_changes=5, lookback=LOOKBACK, progress=progress),
+        poller=Poller(shop, memory, statuses.action, max_changes=5, lookback=LOOKBACK, progress=progress),
         state=memory,
         statuses=statuses,
         observer=Observer(metrics, lambda: statuses.now),
@@ -214,7 +214,7 @@ def test_housekeeping_gives_up_cancellations_whose_process_is_gone(
 def test_next_poll_uses_an_edited_statuses_file(desk: Desk, tmp_path: Path) -> None:
     edit(tmp_path, "[new]\nskip = true\n")
     desk.jobs.poll()
-    assert desk.jobs.statuses.verdict("new") == "skip"
+    assert desk.jobs.statuses.action("new") == "skip"
 
 
 def test_unusable_statuses_file_is_logged_and_polling_continues(

@@ -9,7 +9,7 @@ import pytest
 
 from syncd.errors import SourceError, SyncdError
 from syncd.model import Dropped
-from syncd.pipeline.diff import Verdict
+from syncd.pipeline.diff import StatusAction
 from syncd.pipeline.poll import HISTORY_MARGIN, Poller
 from syncd.pipeline.staging import PollResult
 from syncd.state import ChangeView, State
@@ -17,7 +17,7 @@ from tests.fakes import LOOKBACK, FakeShop
 from tests.made import NOON
 
 
-def verdict(status: str) -> Verdict:
+def action(status: str) -> StatusAction:
     return "hold" if status == "odd" else "skip" if status == "draft" else "push"
 
 
@@ -28,7 +28,7 @@ def shop() -> FakeShop:
 
 @pytest.fixture
 def poller(shop: FakeShop, memory: State) -> Poller:
-    return Poller(shop, memory, verdict, max_changes=5, lookback=LOOKBACK)
+    return Poller(shop, memory, action, max_changes=5, lookback=LOOKBACK)
 
 
 def waiting(memory: State) -> list[tuple[str, str]]:
@@ -191,6 +191,15 @@ def test_empty_shop_without_timestamps_has_no_baseline_yet(poller: Poller, shop:
     assert (memory.tracked(), waiting(memory)) == (20, [])
 
 
+def test_failed_poll_without_a_cursor_is_recorded_as_full(poller: Poller, shop: FakeShop, memory: State) -> None:
+    shop.follows = False
+    baseline(poller, shop)
+    shop.fail_after = 0
+    with pytest.raises(SourceError):
+        poller.poll(shop.now)
+    assert [(poll.kind, poll.error is None) for poll in memory.last_polls()][:2] == [("full", False), ("full", True)]
+
+
 def test_changes_above_the_guard_are_held_together(poller: Poller, shop: FakeShop, memory: State) -> None:
     baseline(poller, shop)
     for number in range(6):
@@ -274,7 +283,7 @@ def test_unlisted_status_waits_until_it_is_listed(poller: Poller, shop: FakeShop
     shop.put("07", "odd")
     poller.poll(shop.now)
     assert [change.hold for change in held(memory)] == ["status"]
-    replace(poller, verdict=lambda _status: "push").poll(shop.now)
+    replace(poller, action=lambda _status: "push").poll(shop.now)
     assert waiting(memory) == [("07", "odd")]
 
 
@@ -317,7 +326,7 @@ def test_unexpected_error_counts_as_a_failed_poll(poller: Poller, shop: FakeShop
         poller.reconcile(shop.now)
     source = memory.summary().source
     assert source.consecutive_failures == 1
-    assert "nobody foresaw (IndexError)" in (source.last_error or "")
+    assert "unexpected error in a poll (IndexError)" in (source.last_error or "")
 
 
 def test_progress_may_abandon_a_poll_keeping_staged_changes(poller: Poller, shop: FakeShop, memory: State) -> None:

@@ -20,7 +20,7 @@ from syncd.errors import PushError
 from syncd.imshop import MEANINGS, Meaning
 from syncd.model import CHANGE_STATES
 from syncd.pipeline.backoff import FIRST_DELAY, LONGEST_DELAY, LONGEST_PROBE, after_failure
-from syncd.pipeline.circuit_breaker import PAUSE_REASONS, Gate
+from syncd.pipeline.circuit_breaker import PAUSE_REASONS, CircuitBreaker
 from syncd.runtime.metrics import Metrics, StateCollector
 from syncd.settings import CONTROLS, GROUPS, OPEN_GROUPS, VARIABLES
 from syncd.settings.presets import FOLDER, presets
@@ -139,7 +139,7 @@ def fate(error: PushError) -> str:
 
 def delivery(error: PushError) -> str:
     """Whether delivery goes on when one order after the other gets this reply."""
-    gate = Gate(Random(1))
+    gate = CircuitBreaker(Random(1))
     for count in range(1, 20):
         gate.failed(f"order {count}", error, NOON)
         if gate.pause:

@@ -116,7 +116,7 @@ def test_orders_lost_by_a_scan_are_looked_up(poller: Poller, shop: FakeShop, mem
 def test_very_many_missing_orders_are_not_looked_up(
     poller: Poller, shop: FakeShop, memory: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("syncd.pipeline.full_compare.LOOKED_AGAIN_AT_MOST", 2)
+    monkeypatch.setattr("syncd.pipeline.full_compare.RECHECKED_AT_MOST", 2)
     shop.slipped = {"00100", "01234", "02999"}
     assert poller.reconcile(shop.now).missing == 3
     assert memory.tracked() == ORDERS - 3

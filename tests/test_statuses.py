@@ -40,30 +40,30 @@ def faults(path: Path, text: str | bytes) -> str:
 
 def test_without_a_file_every_code_is_pushed_unchanged() -> None:
     none = Statuses()
-    assert (none.verdict("new"), none.code("new"), none.message("new")) == ("push", "new", None)
+    assert (none.action("new"), none.code("new"), none.message("new")) == ("push", "new", None)
 
 
 def test_a_listed_code_has_its_words(path: Path) -> None:
     statuses = load(path)
-    assert (statuses.verdict("packed"), statuses.code("packed")) == ("push", "ready")
+    assert (statuses.action("packed"), statuses.code("packed")) == ("push", "ready")
     assert statuses.message("packed") == "Готов к выдаче"
 
 
 def test_skipped_code_is_skipped_unlisted_ones_follow_unknown(path: Path) -> None:
     """`unknown` in the file decides about unlisted codes."""
     statuses = load(path)
-    assert (statuses.verdict("draft"), statuses.verdict("odd")) == ("skip", "hold")
+    assert (statuses.action("draft"), statuses.action("odd")) == ("skip", "hold")
     assert (statuses.code("odd"), statuses.message("odd")) == ("odd", None)
 
 
 def test_unlisted_codes_are_pushed_unless_the_file_disagrees(path: Path) -> None:
     path.write_text("[packed]\n")
-    assert load(path).verdict("odd") == "push"
+    assert load(path).action("odd") == "push"
 
 
 def test_a_code_may_be_called_unknown(path: Path) -> None:
     path.write_text("[unknown]\nskip = true\n")
-    assert load(path).verdict("unknown") == "skip"
+    assert load(path).action("unknown") == "skip"
 
 
 def test_an_answer_as_expected_is_no_mismatch(path: Path) -> None:
@@ -112,15 +112,15 @@ def test_a_missing_file_is_a_fault(tmp_path: Path) -> None:
 
 def test_a_byte_order_mark_does_no_harm(path: Path) -> None:
     path.write_text("\ufeff[packed]\nskip = true\n", encoding="utf-8")
-    assert load(path).verdict("packed") == "skip"
+    assert load(path).action("packed") == "skip"
 
 
 def test_edited_file_is_in_force_after_a_refresh(path: Path) -> None:
     file = StatusesFile(path)
     edit(path, "[odd]\nskip = true\n")
-    assert file.verdict("odd") == "hold"
+    assert file.action("odd") == "hold"
     file.refresh()
-    assert file.verdict("odd") == "skip"
+    assert file.action("odd") == "skip"
 
 
 def test_unusable_edit_is_reported_once_and_changes_nothing(path: Path) -> None:
@@ -129,7 +129,7 @@ def test_unusable_edit_is_reported_once_and_changes_nothing(path: Path) -> None:
     with pytest.raises(SettingsError):
         file.refresh()
     file.refresh()
-    assert file.verdict("odd") == "hold"
+    assert file.action("odd") == "hold"
 
 
 def test_absent_file_is_reported_and_later_read_again(path: Path) -> None:
@@ -139,7 +139,7 @@ def test_absent_file_is_reported_and_later_read_again(path: Path) -> None:
         file.refresh()
     edit(path, "[odd]\nskip = true\n")
     file.refresh()
-    assert file.verdict("odd") == "skip"
+    assert file.action("odd") == "skip"
 
 
 def test_without_a_file_there_is_nothing_to_refresh() -> None:

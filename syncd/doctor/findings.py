@@ -116,9 +116,9 @@ def shown(row: Order | Skipped, statuses: Statuses, body: Callable[[Push], bytes
     """The push of this order, which `body` writes: its UUID is taken to be its own, and the order to be new."""
     if isinstance(row, Skipped):
         return warning("source", f"would be skipped: {row.detail}", "Mend that row, or leave it out of the query")
-    verdict = statuses.verdict(row.status)
-    if verdict != "push":
-        words = {"skip": "never be pushed", "hold": "be held"}[verdict]
+    action = statuses.action(row.status)
+    if action != "push":
+        words = {"skip": "never be pushed", "hold": "be held"}[action]
         return ok("source", f"order {row.order_id} would {words}: so the statuses file says of {row.status!r}")
     fields = json.loads(body(_push(row, statuses, now)))
     return ok("source", f"order {row.order_id} would be pushed as {json.dumps(_masked(fields), ensure_ascii=False)}")

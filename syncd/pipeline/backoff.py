@@ -1,6 +1,6 @@
 """When a push that did not succeed is tried again, and when it is given up.
 
-Pure: attempt, error and now in, the next attempt out. The table that README shows is made from here.
+Pure: attempt, error and now in, the next attempt out. The table in docs/behaviour.md is held to this module.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from syncd.model import Push
 FIRST_DELAY = timedelta(seconds=2)
 LONGEST_DELAY = timedelta(minutes=10)
 DOUBLINGS = 9
-"""Until the delay is the longest."""
+"""After so many doublings the delay is LONGEST_DELAY."""
 REFUSAL_DELAYS = (timedelta(minutes=5), timedelta(minutes=15), timedelta(minutes=40))
 """An explicit refusal is tried again three times within an hour (an order may reach the shop before it reaches
 IMSHOP), then it is final."""
@@ -36,11 +36,11 @@ class Next:
 def after_failure(
     push: Push, error: PushError, now: datetime, give_up_after: timedelta, rng: Random, *, probe: bool = False
 ) -> Next:
-    """Decide what follows a failed push. `probe`: it was sent while delivery was paused, to see whether it still must.
+    """Decide what follows a failed push. `probe`: it was sent while delivery was paused, to see whether it still is.
 
-    Giving up counts from the change's first failed attempt of its own, not from its detection: the time that delivery
-    as a whole was paused must kill no change. And no more time counts than lies between so many attempts at most: what
-    the clock says beyond that is a pause, a time when nobody ran, or a clock that was set.
+    A change is given up `give_up_after` its first failed attempt, not after its detection, so that a pause of delivery
+    ends no change. Of that time only as much counts as can lie between so many attempts: the rest is a pause, a time
+    when no daemon ran, or a clock that was set.
     """
     if error.pauses_delivery or (probe and not error.answered):
         return Next("paused", "pending", now)
@@ -61,10 +61,8 @@ def probe_after(failed_probes: int, rng: Random) -> timedelta:
 
 
 def _delay(attempts: int, retry_after: float | None, rng: Random) -> timedelta:
-    """Exponential with full jitter, so that what failed together does not come back together.
-
-    A server that said when is obeyed: the jitter then comes on top, never below.
-    """
+    """Exponential with full jitter, so that changes that failed together are not tried again together. A Retry-After
+    is kept to: then the jitter is added to it."""
     longest = _longest_delay(attempts)
     if retry_after is None:
         return longest * rng.random()
@@ -76,8 +74,8 @@ def _longest_delay(attempts: int) -> timedelta:
 
 
 def _longest_between(attempts: int, retry_after: float | None) -> timedelta:
-    """How far the first of so many failed attempts and the next one lie apart at most, if the server always asked for
-    as long as it does now."""
+    """The longest time from the first of so many failed attempts to the next one, if each answer asked for the same
+    Retry-After."""
     asked = timedelta(seconds=retry_after or 0)
     growing = min(attempts, DOUBLINGS)
     grown = sum((max(asked, _longest_delay(attempt)) for attempt in range(growing)), timedelta())

@@ -1,9 +1,7 @@
-"""Whether delivery flows or is paused, and how fast pushes may leave.
+"""Whether delivery flows or is paused, and how fast pushes may be sent. No clock, no I/O: time comes in.
 
-Pure but for the numbers it keeps; time comes in.
-
-A pause is for what no push can get past: a key that is not accepted, a host that is not there. It uses up no change's
-attempts. One probe at a time, at growing intervals, finds out when it is over.
+Delivery is paused by what stops every push: a key that is not accepted, a host that does not answer. A pause costs no
+change an attempt. Single probes, at growing intervals, find out when it is over.
 """
 
 from __future__ import annotations
@@ -18,12 +16,11 @@ from syncd.pipeline.backoff import LONGEST_PROBE, probe_after
 
 PAUSE_REASONS = ("unauthorized", "unreachable", "tls", "redirect", "no_answer")
 SUSPECT_AFTER = 5
-"""So many pushes in a row without any answer, of as many orders, and the endpoint counts as dead, not the orders as
-unlucky."""
+"""If pushes of so many orders in a row got no answer, the endpoint counts as unreachable."""
 
 
-class Gate:
-    """Opens and closes on what pushes report. Not thread-safe: only the delivery loop touches it."""
+class CircuitBreaker:
+    """Pauses and resumes delivery by the results of pushes. Only the delivery loop calls it; workers read `pause`."""
 
     def __init__(self, rng: Random) -> None:
         self.pause: Pause | None = None
@@ -33,33 +30,33 @@ class Gate:
         self._unanswered: set[str] = set()
 
     def may_probe(self, now: datetime) -> bool:
-        """Whether it is time for a probe. One that is further away than any ever is shows a clock that was set back."""
+        """Whether a probe is due. One that lies further ahead than LONGEST_PROBE shows that the clock was set back."""
         return self._probe_at is None or not now < self._probe_at <= now + LONGEST_PROBE
 
     def answered(self) -> None:
-        """IMSHOP spoke, whatever it said: delivery flows."""
+        """IMSHOP answered, whatever it said: delivery flows."""
         self.pause = None
         self._probe_at = None
         self._failed_probes = 0
         self._unanswered.clear()
 
     def failed(self, order_id: str, error: PushError, now: datetime) -> None:
-        """A push failed. Pauses delivery if it says that no other can succeed, or if too many had no answer at all."""
+        """A push failed. Pauses delivery if no other push can succeed, or if too many got no answer."""
         if error.pauses_delivery:
-            self._close(error.pauses_delivery, str(error), now)
+            self._open(error.pauses_delivery, str(error), now)
         elif error.answered:
             self.answered()
         elif self.pause:
-            self._close(self.pause.reason, str(error), now)
+            self._open(self.pause.reason, str(error), now)
         else:
             self._unanswered.add(order_id)
             if len(self._unanswered) >= SUSPECT_AFTER:
-                self._close("no_answer", str(error), now)
+                self._open("no_answer", str(error), now)
 
-    def _close(self, reason: str, detail: str, now: datetime) -> None:
+    def _open(self, reason: str, detail: str, now: datetime) -> None:
         since = self.pause.since if self.pause else now
         self.pause = Pause(reason, since, detail)
-        if self.may_probe(now):  # else it is no probe: it was in flight already when delivery was paused
+        if self.may_probe(now):  # else this was no probe, but was in flight already when delivery was paused
             self._probe_at = now + probe_after(self._failed_probes, self._rng)
             self._failed_probes += 1
 
@@ -72,14 +69,14 @@ class Pace:
         self._next = 0.0
 
     def room(self, want: int, now: float, horizon: float) -> int:
-        """How many of `want` pushes may leave before `now + horizon`."""
+        """How many of `want` pushes may be sent before `now + horizon`."""
         if not self._gap:
             return want
         first = max(self._next, now)
         return max(0, min(want, int((now + horizon - first) / self._gap) + 1)) if first <= now + horizon else 0
 
     def take(self, count: int, now: float) -> Sequence[float]:
-        """The times at which the next `count` pushes are to leave."""
+        """The times at which the next `count` pushes are sent."""
         if not self._gap:
             return [now] * count
         first = max(self._next, now)

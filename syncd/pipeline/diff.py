@@ -1,8 +1,8 @@
-"""What must be done about the orders that a source shows, given what was seen of them before.
+"""Decides what to do about the orders that a source shows, given what was seen of them before.
 
 Pure: no clock, no database, no settings. Data in, data out.
 
-    Order + Seen ──► Decision: what is seen now, a Change to tell or none, whether a waiting change is void
+    Order + Seen ──► Decision: what is seen now, a Change to push or none, whether a waiting change is void
 """
 
 from __future__ import annotations
@@ -15,22 +15,23 @@ from typing import Literal, TypeAlias
 from syncd.model import Change, Content, Decision, FoundBy, Identified, Order, Seen
 from syncd.news import is_known_as_paid, is_news, is_payment_in_question, is_payment_news
 
-Verdict: TypeAlias = Literal["push", "skip", "hold"]
+StatusAction: TypeAlias = Literal["push", "skip", "hold"]
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How differences are judged.
+    """How differences are decided.
 
-    `verdict` says of a status code whether it is pushed, skipped or held. `adopt_all`: the baseline is being taken, so
-    an order never seen before is recorded and told to nobody, whichever row shows it. `history_before`: so is one whose
-    `updated_at` is earlier than this; it was there before the baseline, and only shows now (a widened query, a view
-    that was empty). `adopt_columns`: what these columns show is noted and told to nobody: they come from elsewhere than
-    when the orders were seen; `adopt_only_old`: not of a row beyond the cursor, which the shop has changed since.
-    `now`: of this poll. None: a payment that was taken back is news at once.
+    action          what the statuses file says of a status code
+    adopt_all       the baseline is being taken: an order seen for the first time is recorded and told to nobody
+    history_before  so is an order whose `updated_at` is earlier than this: it was in the shop before the baseline, and
+                    shows only now (the query was widened, a view was empty)
+    adopt_columns   what these columns show is recorded and told to nobody, since they come from elsewhere than before
+    adopt_only_old  but not of a row beyond the cursor, which the shop changed since
+    now             the time of the poll; None: a payment that was taken back is told at once
     """
 
-    verdict: Callable[[str], Verdict]
+    action: Callable[[str], StatusAction]
     adopt_all: bool = False
     history_before: datetime | None = None
     adopt_columns: frozenset[str] = frozenset()
@@ -41,17 +42,17 @@ class Policy:
 def diff(
     orders: Iterable[Order], seen: Mapping[str, Seen], policy: Policy, found_by: FoundBy | None = None
 ) -> list[Decision]:
-    """Decide for each order that is not exactly as it was last seen; the others are left out.
+    """A decision for each order that is not exactly as it was last seen.
 
-    `found_by`: which net found them; None: each order says so itself, as an incremental poll's orders do.
+    `found_by`: what found them; None: the cursor or the lookback, as each order of an incremental poll tells.
     """
-    decisions = (_decide(order, seen.get(order.order_id), policy, found_by or _net(order)) for order in orders)
+    decisions = (_decide(order, seen.get(order.order_id), policy, found_by or _found_by(order)) for order in orders)
     return [decision for decision in decisions if decision is not None]
 
 
 def as_shown(found: Order | Identified, seen: Seen) -> tuple[Content, str | None, str | None]:
-    """What is compared, the UUID and the shop's key of an order that was seen. A field that was dropped stays as it was
-    seen; of tracking and payment that are not known nothing can be told, nor is it news that they are not."""
+    """The compared content, the UUID and the shop's key of an order. A dropped field counts as it was last seen; but a
+    dropped tracking or payment is simply not known, which is no news."""
     dropped = {one.field for one in found.dropped}
     content = found.content
     if "message" in dropped and "message" in content:
@@ -91,7 +92,7 @@ def _first_sight(order: Order, policy: Policy, found_by: FoundBy) -> Decision:
     if policy.adopt_all or _is_history(order, policy.history_before):
         return Decision(adopted)
     untold = replace(adopted, told=None)
-    if policy.verdict(order.status) == "skip":
+    if policy.action(order.status) == "skip":
         return Decision(untold)
     return Decision(untold, _change(order, untold, None, policy, found_by))
 
@@ -102,7 +103,7 @@ def _difference(order: Order, seen: Seen, policy: Policy, found_by: FoundBy) -> 
     if not is_news(order.content, _adopt_columns(seen.content, order.content, policy.adopt_columns)):
         return Decision(now)
     now = replace(now, revision=seen.revision + 1)
-    if policy.verdict(order.status) == "skip":
+    if policy.action(order.status) == "skip":
         return Decision(now)
     if told is not None and not is_news(order.content, told):
         return Decision(now, void=True)
@@ -122,21 +123,21 @@ def _change(order: Order, now: Seen, before: Seen | None, policy: Policy, found_
         with_payment=_carries_payment(order.content, now, before),
         source_updated_at=order.updated_at,
         found_by=found_by,
-        hold="status" if policy.verdict(order.status) == "hold" else None,
+        hold="status" if policy.action(order.status) == "hold" else None,
     )
 
 
 def _carries_payment(content: Content, now: Seen, before: Seen | None) -> bool:
-    """Whether a change tells the payment too."""
+    """Whether the push of a change tells the payment."""
     if now.told is not None:
         return is_payment_news(content, now.told)
     return is_payment_in_question(content, before)
 
 
 def _unpaid_since(content: Content, seen: Seen, now: datetime | None) -> datetime | None:
-    """When an order that IMSHOP knows as paid was seen unpaid first, as long as that may pass: while staff or an
-    exchange edit an order, some shops show it unpaid for a moment. None: a later poll than that one shows it unpaid
-    too, or there is nothing of the kind."""
+    """When an order that IMSHOP knows as paid was first seen unpaid, until a later poll sees that too: some shops show
+    an order as unpaid for a moment while staff or an exchange edit it. None: a later poll did see it too, or the order
+    is not of this kind."""
     is_taken_back = seen.content.get("paid") is True and content.get("paid") is False
     if now is None or not is_taken_back or not is_known_as_paid(seen):
         return None
@@ -148,11 +149,8 @@ def _payment_columns(seen: Content, shown: Content) -> Content:
 
 
 def _adopt_columns(old: Content, new: Content, redefined: frozenset[str]) -> Content:
-    """`old` seen through the columns of `new`: one that the source did not have then, or had from elsewhere, counts as
-    unchanged.
-
-    Without this, a `paid` added to the merchant's query would notify every buyer who ever paid.
-    """
+    """`old` with the columns of `new`: a column that was not there then, or came from elsewhere, counts as unchanged.
+    Otherwise a `paid` added to the merchant's query would notify every buyer who ever paid."""
     if old.keys() == new.keys() and not redefined:
         return old
     return {column: value if column in redefined else old.get(column, value) for column, value in new.items()}
@@ -162,5 +160,5 @@ def _is_history(order: Order, history_before: datetime | None) -> bool:
     return history_before is not None and order.updated_at is not None and order.updated_at < history_before
 
 
-def _net(order: Order) -> FoundBy:
+def _found_by(order: Order) -> FoundBy:
     return "cursor" if order.beyond_cursor else "lookback"

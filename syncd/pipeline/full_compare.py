@@ -3,11 +3,11 @@
     source.scan ──► segments ──► digest as last time? ──► yes: nothing more to do
      compared columns                └► no: put aside ──► row by row ──► differs ──► source.look_up ──► staging.py
 
-The digests only save work. What differs is found by comparing with what was seen, so a lost digest costs time, and
-none can hide a change: whoever writes what is seen of an order drops the digest of the segment it is in.
+Digests only save work. A change is found by comparing rows with what was seen, so a lost digest costs time and hides
+nothing: whatever writes what was seen of an order drops the digest of its segment.
 
-Until the last row is read, nothing is asked of the state: a database lets nobody else write as long as its statement is
-open.
+A database is read to its last row before anything is written to the state: as long as its statement is open, it may
+keep others from writing.
 """
 
 from __future__ import annotations
@@ -29,11 +29,12 @@ CONFIRMED_AT_ONCE = 1000
 """One transaction, that is one fsync, for about 250,000 unchanged orders."""
 LOOKED_UP_AT_ONCE = 500
 LOOKED_UP_AT_MOST = 5000
-"""If more orders differ, everything is read again, whole, instead: where the shop's id is an expression, each look-up
-costs it a scan of its table."""
-LOOKED_AGAIN_AT_MOST = 10_000
-"""If more orders are gone, it is not because they slipped through between two pages."""
-LOOKED_AGAIN = 1  # the key of their segment, which keeps no digest
+"""If more orders differ, all orders are read again, whole, instead: where the shop's id is an expression, each look-up
+scans its table."""
+RECHECKED_AT_MOST = 10_000
+"""If more orders are gone, the cause is not that they moved between two pages while these were read."""
+RECHECKED_KEY = 1
+"""The segment of orders that a scan lost and a second look found. It keeps no digest."""
 
 
 class Scan(Protocol):
@@ -46,80 +47,78 @@ class Scan(Protocol):
     def blocks(self) -> Iterator[Sequence[Row]]:
         """All rows, in an order that is the same in each scan; of one order's rows the last counts.
 
-        Unless the source scans whole, whoever takes a block must not be long: the shop may be waiting. Blocks may be
-        empty: they tell that the reading goes on."""
+        Unless the source scans whole, the caller handles each block at once, since the shop's statement is open. A
+        block may be empty: it shows that reading goes on."""
 
     def content(self, row: Row) -> Identified | Skipped:
-        """What is compared of the order."""
+        """The compared part of the order in this row."""
 
     def read(self, rows: Sequence[Row]) -> Page:
         """The orders in these rows. Only for a scan that is whole."""
 
     def newest(self) -> tuple[str, datetime | None] | None:
-        """After a whole scan: where a poll is to start, and the newest `updated_at`, if rows have one. None: no row had
-        a number, or an `updated_at` that lies before the source's present."""
+        """After a whole scan: the cursor for the next poll, and the newest `updated_at`, if rows have one. None: no row
+        had a number, or an `updated_at` before the source's present."""
 
 
 class ScannedSource(Protocol):
-    """The little that a full compare needs of a shop."""
+    """The interface that a full compare requires of a shop."""
 
     @property
     def scans_whole(self) -> bool:
-        """Whether a scan reads all columns anyway, so that nothing need be looked up."""
+        """Whether a scan reads all columns anyway, so that no order is looked up: true of APIs."""
 
     def scan(self, *, whole: bool) -> Scan:
-        """`whole`: all columns are read, not just those that are compared."""
+        """`whole`: read all columns, not only those that are compared."""
 
     def look_up(self, ids: Sequence[Any]) -> Page:
         """The orders with these ids, given as a scan gave them. May raise SourceError."""
 
     def find(self, order_ids: Sequence[str], shop_ids: Mapping[str, str]) -> Page:
-        """The orders with these numbers, or with the shop's own keys that are known of some of them. One that has
-        another number by now comes with that. May raise SourceError."""
+        """The orders with these numbers, or with the shop's own keys, which are known of some of them; an order that
+        has got another number comes with that one. May raise SourceError."""
 
     def still_shown(self, order_ids: Collection[str]) -> Iterator[Page]:
-        """Those of these orders that are there, though a scan did not show them; none where no scan loses an order.
-        Pages may be empty: they tell that the search goes on. May raise SourceError."""
+        """Those of these orders that the shop shows, though the scan did not; none where no scan loses an order. A page
+        may be empty: it shows that the search goes on. May raise SourceError."""
 
 
 class ScannedState(StagingState, Protocol):
-    """The little that a full compare needs of the state. Every method may raise StateError."""
+    """The interface that a full compare requires of the state. Every method may raise StateError."""
 
     def tracked(self) -> int:
         """How many orders are tracked and not missing."""
 
     def start_compare(self) -> int:
-        """A number for this compare, higher than those of all before."""
+        """A number for this compare, higher than those of all earlier ones."""
 
     def digests(self, keys: Sequence[int] | None = None) -> Mapping[int, tuple[bytes, int]]:
-        """The digests that still hold of these segments, None: of all, and how many tracked orders each covers."""
+        """The valid digests of these segments (None: of all), and how many tracked orders each covers."""
 
     def confirm(self, keys: Sequence[int], compare: int) -> None:
-        """These segments are as they were, so this compare has seen all their orders."""
+        """These segments are unchanged, so this compare has seen all their orders."""
 
     def resegment(
         self, key: int, order_ids: Sequence[str], digest: bytes | None, compare: int, since: datetime
     ) -> None:
-        """This compare has seen these tracked orders, and they make up the segment. The digests of segments that they
-        were in before are dropped. `digest` None: the segment is to be looked at row by row next time too; so it is if
-        a buyer cancelled one of them since this compare began, `since`: what it was compared with holds no more."""
+        """This compare has seen these tracked orders, which now make up the segment. The digests of the segments that
+        they were in before are dropped. `digest` None: the next compare examines the segment row by row too; so it does
+        if a buyer cancelled one of the orders since this compare began (`since`)."""
 
     def unseen(self, compare: int, limit: int) -> Sequence[str]:
         """Tracked orders that this compare did not see, `limit` at most."""
 
     def miss(self, compare: int, now: datetime) -> int | None:
-        """Mark the tracked orders that this compare did not see as missing, and return how many they are.
-
-        None, and nothing is marked: they are ten or more and over a tenth of all, or they are all, and no operator has
-        accepted that.
-        """
+        """Mark the tracked orders that this compare did not see as missing, and return how many they are. If they are
+        all orders, or ten or more and over a tenth of all, and no operator accepted that: mark none, return None."""
 
     def all_seen(self) -> None:
-        """A compare saw every tracked order: what an earlier one refused to forget is there again."""
+        """A compare saw every tracked order: a refusal to mark orders as missing is over."""
 
 
 class FullCompare:
-    """One full compare. `progress` is called with the number of rows read so far, and may raise to abandon it."""
+    """One full compare. `progress` is called with the number of rows read so far; it may raise to abandon the
+    compare."""
 
     def __init__(
         self,
@@ -143,9 +142,9 @@ class FullCompare:
         self._looked_up = 0
 
     def run(self) -> bool:
-        """Compare everything. False: too much differs to look it all up; a whole compare must take over."""
-        changed = self._changed_as_they_come if self._source.scans_whole else self._changed_put_aside
-        for segment in changed():
+        """Compare all orders. False: too many differ to look each of them up, and all must be read again, whole."""
+        changed = self._changed_while_reading() if self._source.scans_whole else self._changed_after_reading()
+        for segment in changed:
             self._progress(self._stager.result.rows)
             self._examine(segment)
             if len(self._differing) >= LOOKED_UP_AT_ONCE:
@@ -153,7 +152,7 @@ class FullCompare:
             if self._looked_up > LOOKED_UP_AT_MOST:
                 return False
         self._look_up()
-        self._miss()
+        self._mark_missing()
         return True
 
     def newest(self) -> tuple[str, datetime | None] | None:
@@ -165,8 +164,9 @@ class FullCompare:
             self._progress(self._stager.result.rows)
             yield block
 
-    def _changed_put_aside(self) -> Iterator[Segment]:
-        """A database's, once all rows are read. A digest and a key for each 251 orders are held in memory."""
+    def _changed_after_reading(self) -> Iterator[Segment]:
+        """The segments of a database that changed, once all rows are read. Of every 251 orders a key and a digest are
+        in memory; the rows themselves are in a spool."""
         known = self._state.digests()
         heads: list[tuple[int, bytes]] = []
         with closing(Spool()) as spool:
@@ -177,9 +177,9 @@ class FullCompare:
             for (key, digest), rows in zip(heads, spool.blocks(), strict=True):
                 yield Segment(key, rows, digest)
 
-    def _changed_as_they_come(self) -> Iterator[Segment]:
-        """An API's: while one segment is put on disk, the next page is on its way. Of an order that comes twice the
-        second row must not pass for one that was compared before, so each segment's digest is asked for in its turn."""
+    def _changed_while_reading(self) -> Iterator[Segment]:
+        """The segments of an API that changed, as they come: while one is staged, the next page is being fetched. Each
+        segment's digest is loaded in its turn, since staging an order that comes twice drops digests."""
         for segment in segments(self._blocks(), self._scan.width):
             if not self._is_same(segment, self._state.digests([segment.key])):
                 yield segment
@@ -198,7 +198,8 @@ class FullCompare:
         self._same.clear()
 
     def _examine(self, segment: Segment) -> None:
-        """Compare a segment row by row. Its digest is kept only if each row is a tracked order just as it was seen."""
+        """Compare a segment row by row. Its digest is kept only if each row is a tracked order that is as it was
+        seen."""
         rows: dict[str, Row] = {}
         contents: dict[str, Identified] = {}
         skipped: list[Skipped] = []
@@ -214,7 +215,7 @@ class FullCompare:
         self._stager.result.note_skipped(skipped)
         seen = self._state.load([*contents, *(row.order_id for row in skipped if row.order_id)])
         self._present += len(seen)
-        # Of several rows of one order only a look-up knows which is the last: a scan is not ordered by their time.
+        # A scan is not ordered by time: of several rows of one order only a look-up tells the last.
         same = {order_id for order_id in contents if _same(contents[order_id], seen.get(order_id))} - repeated
         differing = [row for order_id, row in rows.items() if order_id not in same]
         self._stager.result.note_dropped(contents[order_id].dropped for order_id in same)
@@ -222,11 +223,11 @@ class FullCompare:
             self._stage(self._scan.read(differing))
         else:
             self._differing += [row[0] for row in differing]
-        as_seen = len(contents) == len(segment.rows) and (self._whole or not differing)
-        as_seen = as_seen and contents.keys().isdisjoint(self._stager.put_off | self._stager.not_as_shown)
-        as_seen = as_seen and not any(found.dropped for found in contents.values())  # they are counted each time
+        complete = len(contents) == len(segment.rows) and (self._whole or not differing)
+        recorded = contents.keys().isdisjoint(self._stager.put_off | self._stager.not_as_shown)
+        dropped = any(found.dropped for found in contents.values())  # dropped fields are counted in each compare
+        digest = segment.digest if complete and recorded and not dropped else None
         present = [*seen, *(contents.keys() - seen.keys() if self._whole else ())]
-        digest = segment.digest if as_seen else None
         self._state.resegment(segment.key, present, digest, self._compare, self._stager.now)
 
     def _look_up(self) -> None:
@@ -236,25 +237,23 @@ class FullCompare:
         self._differing.clear()
 
     def _stage(self, page: Page) -> None:
-        """Never as the last page: there may be more to come, and the guard counts all of it."""
+        """Never as the last page: more may come, and the guard counts all of it."""
         self._stager.result.note_dropped(order.dropped for order in page.orders)
         self._present += len(self._stager.stage(replace(page, last=False), "full"))
 
-    def _miss(self) -> None:
-        """Law: forgetting an order needs a complete full compare, and a source that shows far less is a fault.
-
-        The fault is the result's and raises nothing: what was found in the orders that are shown is told all the same.
-        """
+    def _mark_missing(self) -> None:
+        """Mark as missing the orders that the shop does not show. If they are too many, that is a fault, which goes
+        into the result and raises nothing: changes of the orders that are shown are told all the same."""
         tracked, result = self._state.tracked(), self._stager.result
         if self._present >= tracked:
             self._state.all_seen()
             return
         self._confirm()
         try:
-            self._look_again()
+            self._recheck()
         except SourceError as error:
             gone = tracked - self._present
-            result.fault = f"whether {gone} orders are gone cannot be told, so none of them is forgotten: {error}"
+            result.fault = f"whether {gone} orders are gone is not known, so none of them is forgotten: {error}"
             return
         missing = self._state.miss(self._compare, self._stager.now)
         if missing is None:
@@ -265,10 +264,10 @@ class FullCompare:
         else:
             result.missing = missing
 
-    def _look_again(self) -> None:
-        """Where a scan may lose orders, a few that are gone are looked for once more."""
-        unseen = self._state.unseen(self._compare, LOOKED_AGAIN_AT_MOST + 1)
-        if len(unseen) > LOOKED_AGAIN_AT_MOST:
+    def _recheck(self) -> None:
+        """Look once more for orders that seem to be gone, where a scan may lose orders."""
+        unseen = self._state.unseen(self._compare, RECHECKED_AT_MOST + 1)
+        if len(unseen) > RECHECKED_AT_MOST:
             return
         found: set[str] = set()
         for page in self._source.still_shown(unseen):
@@ -277,7 +276,7 @@ class FullCompare:
             found |= {order.order_id for order in page.orders}
             found |= {row.order_id for row in page.skipped if row.order_id}
         if found:
-            self._state.resegment(LOOKED_AGAIN, [*found], None, self._compare, self._stager.now)
+            self._state.resegment(RECHECKED_KEY, [*found], None, self._compare, self._stager.now)
             self._present += len(found)
 
 

@@ -4,9 +4,9 @@
       (DB or API)          Pages of Orders   pure     seen + changes + cursor
                                                       in one transaction
 
-An incremental poll reads what changed since the cursor, and a little before it. A full compare (reconcile.py) reads
-everything, and finds what no cursor can: a row whose timestamp did not move, an order that vanished. Nothing is
-pushed from here, and no transaction of the state is open while the source is read.
+An incremental poll reads what changed since the cursor, and the lookback before it. A full compare (full_compare.py)
+reads all orders, and finds what no cursor can: a row whose timestamp did not move, an order that vanished. A poll
+pushes nothing, and no transaction of the state is open while the source is read. Next: deliver.py.
 """
 
 from __future__ import annotations
@@ -18,46 +18,46 @@ from typing import Protocol
 
 from syncd.errors import SourceError, SyncdError
 from syncd.model import Baseline, Page
-from syncd.pipeline.diff import Policy, Verdict
+from syncd.pipeline.diff import Policy, StatusAction
 from syncd.pipeline.full_compare import FullCompare, ScannedSource, ScannedState
-from syncd.pipeline.staging import PollKind, PollResult, Stager
+from syncd.pipeline.staging import PollResult, Stager
 
 HISTORY_MARGIN = timedelta(days=1)
-"""A shop that was empty at the baseline has no newest order to tell history by, only the baseline's own time; the
-shop's time zone may be set wrong by up to 14 hours."""
+"""Where the shop was empty at the baseline, orders older than the baseline less this count as history: the time zone in
+the settings may be wrong by up to 14 hours."""
 STATUSES_REDEFINED = 10
-"""So many changes may go out in the first compare after statuses came from elsewhere: those of the time in which the
-settings were changed. More of them are no changes, but the same statuses in other words."""
+"""The guard's limit in the first compare after the query takes the status from another column. A few changes happened
+while the settings were changed; more of them are the same statuses in other words."""
 
 
 class Source(ScannedSource, Protocol):
-    """The little that a poll needs of a shop."""
+    """The interface that a poll requires of a shop."""
 
     def has_cursor(self) -> bool:
-        """Whether orders carry something to poll by; without it every poll is a full compare. May raise SourceError."""
+        """Whether orders carry a timestamp or number to poll by; if not, every poll is a full compare. May raise
+        SourceError."""
 
     def changed(self, cursor: str) -> Iterator[Page]:
         """Orders changed since `cursor` less the lookback; of one order's rows the last counts.
 
-        Page.cursor None: keep the one there is. Pages may be empty: they tell that the reading goes on, and whoever
-        takes one must not be long, for the shop may be waiting. May raise SourceError, also between pages.
+        Page.cursor None: the cursor stays where it is. A page may be empty: it shows that reading goes on. The caller
+        handles each page at once, since the shop's statement may be open. May raise SourceError, also between pages.
         """
 
 
 class PollState(ScannedState, Protocol):
-    """The little that a poll needs of the state. Every method may raise StateError."""
+    """The interface that a poll requires of the state. Every method may raise StateError."""
 
     def baseline(self) -> Baseline | None: ...
 
     def keys_are(self, definition: str) -> None:
-        """What the shop's own keys of orders are from now on. If they were something else, those that are kept are
-        forgotten."""
+        """Record where the shop's own keys of orders come from. If that changed, the stored keys are forgotten."""
 
     def columns_from(self) -> Mapping[str, str] | None:
-        """Where the compared columns came from as the orders were seen; None: nobody noted."""
+        """The recorded definition of each compared column; None: an earlier version did not record it."""
 
     def columns_are_from(self, definitions: Mapping[str, str]) -> None:
-        """What was seen of the orders came from there."""
+        """Record where each compared column comes from."""
 
     def take_baseline(self, baseline: Baseline) -> None: ...
 
@@ -67,39 +67,42 @@ class PollState(ScannedState, Protocol):
         """The shop's own keys of those of the orders whose key is known."""
 
     def to_look_at(self, now: datetime) -> Sequence[str]:
-        """Orders that are to be compared whatever the cursor says: their buyers were answered with an earlier decision
-        since a poll last looked at them, or another poll than that of `now` saw that their payment was taken back."""
+        """Orders that this poll compares whatever the cursor says: a cancellation was answered with an earlier decision
+        since they were last compared, or an earlier poll saw that their payment was taken back."""
 
     def looked_at(self, order_ids: Collection[str], now: datetime) -> None:
-        """The poll of `now` compared these orders with what they are in the shop, as far as it found them there."""
+        """The poll of `now` compared these orders, as far as the shop shows them."""
 
-    def let_listed_go(self, verdict: Callable[[str], Verdict], max_changes: int, now: datetime) -> None:
-        """Changes held because their status was not listed: let go those that are to be pushed now (if they are more
-        than `max_changes`, the guard holds them), discard those that are to be skipped."""
+    def let_listed_go(self, action: Callable[[str], StatusAction], max_changes: int, now: datetime) -> None:
+        """Of the changes held because the statuses file did not list their status: release those that it pushes now
+        (more than `max_changes` are held by the guard), discard those that it skips."""
 
     def poll_ended(
         self, now: datetime, error: str | None, *, kind: str, rows: int = 0, changes: int = 0, read: bool = False
     ) -> None:
-        """Note for `syncd status` and the status page how the last poll went. `read`: whatever the error, what the shop
-        shows was read to its end, and is told."""
+        """Record how a poll went, for `syncd status` and the status page. `read`: in spite of the error, all orders
+        were read, and their changes are told."""
 
 
 @dataclass(frozen=True, slots=True)
 class Poller:
-    """Polls one shop. One poll at a time; the caller sees to that.
+    """Polls one shop. The caller runs one poll at a time.
 
-    `verdict`: what the statuses file says of a code. `max_changes`: more than that in one poll are held; 0: never.
-    `lookback`: how far before the newest order of the baseline an order still is news and not history.
-    `push_first`: orders that are there at the first poll are told too. `keys`: what the shop's own keys of orders are,
-    in whatever words; None: it shows none. `columns`: where each compared column comes from, likewise. Where one comes
-    from elsewhere than before, all orders are compared at once: what it shows is noted and told to nobody, but for
-    statuses, of which more than a few are held. `progress` is called with the number of rows read so far, and may raise
-    to abandon the poll: what was staged stays, what was not is found again.
+    action      what the statuses file says of a status code
+    max_changes  more changes than this in one poll are held by the guard; 0: no limit
+    lookback     an order that is this much older than the newest one of the baseline is history: it is told to nobody
+                 when it first shows
+    push_first   tell the orders of the baseline too
+    keys         where the shop's own keys of orders come from, as an opaque text; None: the shop shows none
+    columns      where each compared column comes from, likewise. If one comes from elsewhere than before, all orders
+                 are compared: what the column shows is recorded and told to nobody, but for statuses, of which more
+                 than STATUSES_REDEFINED are held
+    progress     called with the number of rows read so far; it may raise to abandon the poll, whose changes stay staged
     """
 
     source: Source
     state: PollState
-    verdict: Callable[[str], Verdict]
+    action: Callable[[str], StatusAction]
     max_changes: int
     lookback: timedelta
     push_first: bool = False
@@ -108,145 +111,31 @@ class Poller:
     progress: Callable[[int], None] = lambda _rows: None
 
     def poll(self, now: datetime) -> PollResult:
-        """Find and stage what changed since the last poll. SourceError, StateError: as much as was found is staged.
+        """Find and stage what changed since the last poll. SourceError, StateError: what was found until then is
+        staged.
 
-        A result with a `fault` counts as a failed poll, though all that it found goes out."""
-        return self._noted("incremental", self._poll, now)
+        A result with a `fault` counts as a failed poll, though all that it found is told."""
+        return self._recorded(now, PollResult("incremental"), self._poll)
 
     def reconcile(self, now: datetime) -> PollResult:
-        """Compare everything. SourceError, StateError: as much as was found is staged."""
-        return self._noted("full", self._compare_all, now)
+        """Compare all orders. SourceError, StateError: what was found until then is staged."""
+        return self._recorded(now, PollResult("full"), self._compare_all)
 
-    def _poll(self, now: datetime) -> PollResult:
-        before = self.state.columns_from()
-        cursor = self._to_follow_from()
-        if cursor is None or self._redefined(before):
-            return self._compare_all(now)
-        result = self._follow(cursor, self._stager("incremental", self.state.baseline(), now))
-        self._note_columns(before)
-        return result
-
-    def _to_follow_from(self) -> str | None:
-        """The cursor; None: all orders are to be compared."""
-        cursor = self.state.cursor()
-        return cursor if cursor is not None and self.state.baseline() is not None and self.source.has_cursor() else None
-
-    def _follow(self, cursor: str, stager: Stager) -> PollResult:
-        for page in self.source.changed(cursor):
-            stager.result.rows += len(page.orders) + len(page.skipped)
-            stager.result.note_skipped(page.skipped)
-            stager.result.note_dropped(order.dropped for order in page.orders)
-            stager.stage(page)
-            self.progress(stager.result.rows)
-        self._look_again(stager)
-        stager.finish()
-        return stager.result
-
-    def _compare_all(self, now: datetime) -> PollResult:
-        before = self.state.columns_from()
-        redefined = self._redefined(before)
-        followed = self._follow_first(now, redefined, unsure=before is None)
-        baseline = self.state.baseline()
-        follows = self.source.has_cursor()
-        whole = self.source.scans_whole or baseline is None or (follows and self.state.cursor() is None)
-        stager = self._stager("full", baseline, now, redefined)
-        compare = FullCompare(self.source, self.state, stager, self.progress, whole=whole)
-        if not compare.run():
-            stager.result.read_again()
-            compare = FullCompare(self.source, self.state, stager, self.progress, whole=True)
-            compare.run()
-        newest = compare.newest()
-        if newest and self.state.cursor() is None:
-            self.state.set_cursor(newest[0])
-        if baseline is None and (follows or stager.result.rows):
-            self.state.take_baseline(Baseline(now, newest[1] if newest else None))
-            stager.result.baseline = True
-        self._look_again(stager, compared=True)
-        stager.finish()
-        self._note_columns(before)
-        stager.result.redefined = sorted(redefined) if before is not None else ()
-        if followed:
-            stager.result.found.update(followed.found)
-            stager.result.held += followed.held
-        return stager.result
-
-    def _follow_first(self, now: datetime, redefined: frozenset[str], *, unsure: bool) -> PollResult | None:
-        """What the cursor shows is not to wait until all orders were compared, for that may take long. Statuses in
-        other words are: they are counted together. `unsure`: most likely the columns come from where they came before,
-        so what a row shows that was changed since is news."""
-        cursor = self._to_follow_from()
-        if cursor is None or not redefined or "status" in redefined:
-            return None
-        stager = self._stager("incremental", self.state.baseline(), now, redefined, adopt_only_old=unsure)
-        return self._follow(cursor, stager)
-
-    def _look_again(self, stager: Stager, *, compared: bool = False) -> None:
-        """Compare the orders that a poll is to look at whatever the shop's cursor says. `compared`: they were, as all
-        orders are."""
-        orders = self.state.to_look_at(stager.now)
-        if orders and not compared:
-            stager.stage(self.source.find(orders, self.state.shop_ids(orders)), "full")
-        if settled := {*orders} - stager.put_off:
-            self.state.looked_at(settled, stager.now)
-
-    def _redefined(self, before: Mapping[str, str] | None) -> frozenset[str]:
-        """Columns that come from elsewhere than before. What a version that noted nothing took them from is not known:
-        they may, but for the status, whose changes since then are not to be lost."""
-        known = {"status": self.columns.get("status")} if before is None else before
-        return frozenset(column for column, definition in self.columns.items() if known.get(column) != definition)
-
-    def _note_columns(self, before: Mapping[str, str] | None) -> None:
-        """One that is not given now may be given again as it was."""
-        if before != (columns := {**(before or {}), **self.columns}):
-            self.state.columns_are_from(columns)
-
-    def _stager(
-        self,
-        kind: PollKind,
-        baseline: Baseline | None,
-        now: datetime,
-        redefined: frozenset[str] = frozenset(),
-        *,
-        adopt_only_old: bool = False,
-    ) -> Stager:
-        self.state.let_listed_go(self.verdict, self.max_changes, now)
-        policy = Policy(
-            self.verdict,
-            adopt_all=baseline is None and not self.push_first,
-            history_before=self._history_before(baseline),
-            adopt_columns=redefined - {"status"},
-            adopt_only_old=adopt_only_old,
-            now=now,
-        )
-        at_most = min(self.max_changes, STATUSES_REDEFINED) if "status" in redefined else self.max_changes
-        return Stager(
-            self.state,
-            policy,
-            at_most,
-            now,
-            PollResult(kind),
-            find=self.source.find,
-            waits=self.source.scans_whole,
-        )
-
-    def _history_before(self, baseline: Baseline | None) -> datetime | None:
-        if baseline is None:
-            return None
-        return baseline.newest - self.lookback if baseline.newest else baseline.taken_at - HISTORY_MARGIN
-
-    def _noted(self, kind: PollKind, poll: Callable[[datetime], PollResult], now: datetime) -> PollResult:
+    def _recorded(self, now: datetime, result: PollResult, poll: Callable[[datetime, PollResult], None]) -> PollResult:
+        """Run a poll and record in the state how it went."""
         try:
             if self.keys is not None:
                 self.state.keys_are(self.keys)
-            result = poll(now)
+            self.state.let_listed_go(self.action, self.max_changes, now)
+            poll(now, result)
         except SourceError as error:
-            self.state.poll_ended(now, str(error), kind=kind)
+            self.state.poll_ended(now, str(error), kind=result.kind)
             raise
         except SyncdError:
             raise
-        except Exception as error:  # told by whoever runs the poll; until it is over, nothing may look like health
-            what = f"a poll failed in a way nobody foresaw ({type(error).__name__}); the log has more, please report it"
-            self.state.poll_ended(now, what, kind=kind)
+        except Exception as error:  # logged by the job; recorded here, so that status and metrics show the failure
+            what = f"unexpected error in a poll ({type(error).__name__}); the log has its traceback, please report it"
+            self.state.poll_ended(now, what, kind=result.kind)
             raise
         self.state.poll_ended(
             now,
@@ -257,3 +146,107 @@ class Poller:
             read=result.rows > 0,
         )
         return result
+
+    def _poll(self, now: datetime, result: PollResult) -> None:
+        columns_before = self.state.columns_from()
+        cursor = self._cursor_to_follow(result)
+        if cursor is None or self._redefined(columns_before):
+            self._compare_all(now, result)
+            return
+        self._follow(cursor, self._stager(result, now))
+        self._record_columns(columns_before)
+
+    def _cursor_to_follow(self, result: PollResult) -> str | None:
+        """None: all orders must be compared. `result` learns that before the source is asked, for that may fail."""
+        cursor = self.state.cursor()
+        if cursor is None or self.state.baseline() is None:
+            result.kind = "full"
+            return None
+        return cursor if self.source.has_cursor() else None
+
+    def _follow(self, cursor: str, stager: Stager) -> None:
+        for page in self.source.changed(cursor):
+            stager.result.rows += len(page.orders) + len(page.skipped)
+            stager.result.note_skipped(page.skipped)
+            stager.result.note_dropped(order.dropped for order in page.orders)
+            stager.stage(page)
+            self.progress(stager.result.rows)
+        if orders := self.state.to_look_at(stager.now):
+            stager.stage(self.source.find(orders, self.state.shop_ids(orders)), "full")
+        self._finish(stager, orders)
+
+    def _compare_all(self, now: datetime, result: PollResult) -> None:
+        """Compare all orders. The first cursor and the baseline are recorded when all of them are staged: a poll that
+        is interrupted before is followed by another full compare."""
+        columns_before = self.state.columns_from()
+        redefined = self._redefined(columns_before)
+        cursor = self._cursor_to_follow(result)
+        result.kind = "full"
+        # A full compare may take long: what the cursor shows does not wait for it. Redefined statuses do, since the
+        # limit on them holds for all orders together.
+        if cursor is not None and redefined and "status" not in redefined:
+            # Unknown definitions are most likely the present ones: then what a row shows that changed since is news.
+            self._follow(cursor, self._stager(result, now, redefined, adopt_only_old=columns_before is None))
+            result.read_again()
+        stager = self._stager(result, now, redefined)
+        baseline = self.state.baseline()
+        has_cursor = self.source.has_cursor()
+        whole = self.source.scans_whole or baseline is None or (has_cursor and self.state.cursor() is None)
+        compare = FullCompare(self.source, self.state, stager, self.progress, whole=whole)
+        if not compare.run():  # too many orders differ to look each of them up: read everything again, whole
+            result.read_again()
+            compare = FullCompare(self.source, self.state, stager, self.progress, whole=True)
+            compare.run()
+        newest = compare.newest()
+        if newest and self.state.cursor() is None:
+            self.state.set_cursor(newest[0])
+        # Orders without a timestamp cannot be told from history: were the baseline of such a shop taken while its query
+        # shows nothing, all its orders would be told when it shows them again.
+        if baseline is None and (has_cursor or result.rows):
+            self.state.take_baseline(Baseline(now, newest[1] if newest else None))
+            result.baseline = True
+        self._finish(stager, self.state.to_look_at(now))
+        self._record_columns(columns_before)
+        result.redefined = sorted(redefined) if columns_before is not None else ()
+
+    def _finish(self, stager: Stager, compared: Sequence[str]) -> None:
+        """The poll is complete. `compared`: orders that had to be compared, whatever the cursor says, and were."""
+        if settled := {*compared} - stager.put_off:
+            self.state.looked_at(settled, stager.now)
+        stager.finish()
+
+    def _redefined(self, before: Mapping[str, str] | None) -> frozenset[str]:
+        """The columns that come from elsewhere than before. None: a version that did not record it ran before; then
+        all but the status may come from elsewhere: a status that changed meanwhile must not be lost."""
+        known = {"status": self.columns.get("status")} if before is None else before
+        return frozenset(column for column, definition in self.columns.items() if known.get(column) != definition)
+
+    def _record_columns(self, before: Mapping[str, str] | None) -> None:
+        """A column that is missing now keeps its definition: it may come back as it was."""
+        if before != (columns := {**(before or {}), **self.columns}):
+            self.state.columns_are_from(columns)
+
+    def _stager(
+        self,
+        result: PollResult,
+        now: datetime,
+        redefined: frozenset[str] = frozenset(),
+        *,
+        adopt_only_old: bool = False,
+    ) -> Stager:
+        baseline = self.state.baseline()
+        history_before = None
+        if baseline is not None:
+            history_before = baseline.newest - self.lookback if baseline.newest else baseline.taken_at - HISTORY_MARGIN
+        policy = Policy(
+            self.action,
+            adopt_all=baseline is None and not self.push_first,
+            history_before=history_before,
+            adopt_columns=redefined - {"status"},
+            adopt_only_old=adopt_only_old,
+            now=now,
+        )
+        max_changes = min(self.max_changes, STATUSES_REDEFINED) if "status" in redefined else self.max_changes
+        return Stager(
+            self.state, policy, max_changes, now, result, find=self.source.find, waits=self.source.scans_whole
+        )

@@ -1,9 +1,9 @@
 """A stream of rows cut into segments that can each be compared whole, by one digest.
 
-Pure. A million unchanged orders are compared for little more than it costs to read them, because only a segment
-whose digest differs is looked at row by row. The cuts are made at keys whose own hash says so, never by position: an
-order that is placed or vanishes changes the segment it is in and no other. The order of the stream need only be the
-same each time; whose collation made it does not matter.
+Pure. Comparing a million unchanged orders costs little more than reading them, because only a segment whose digest
+differs is compared row by row. A segment ends at a key whose hash says so, never at a position: an order that is placed
+or vanishes changes its own segment and no other. The stream must have the same order each time; which order does not
+matter.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ Row = tuple[Any, ...]
 CUT_EVERY = 251
 """One key in so many ends a segment: measured, with few changes, within 5 % of the best from 64 to 4,096. A prime, so
 that ids which grow in steps are cut too."""
-LONGEST = 4096  # rows, if the keys' hashes will not cut
-TAIL = 0  # the key of the segment that the stream's end cuts off
+LONGEST = 4096  # rows, where no key's hash ends a segment
+TAIL = 0  # the key of the last segment, which ends with the stream
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Consecutive rows. `key` names the segment from one compare to the next and fits a signed 64-bit integer."""
+    """Consecutive rows. `key` identifies the segment from one compare to the next and fits a signed 64-bit integer."""
 
     key: int
     rows: Sequence[Row]
@@ -52,7 +52,7 @@ def segments(blocks: Iterable[Sequence[Row]], width: int) -> Iterator[Segment]:
 
 
 def _cuts(block: Sequence[Row]) -> list[int]:
-    """The positions right behind each row that ends a segment."""
+    """The position behind each row that ends a segment."""
     keys = [row[0] for row in block]
     # An integer is its own hash: that saves a sixth of the time that a compare of unchanged orders takes.
     hashes = keys if set(map(type, keys)) == {int} else map(crc32, map(str.encode, map(str, keys)))

@@ -1,6 +1,6 @@
-"""The second half of a poll: differences put on disk, and the guard against telling too many buyers at once.
+"""The second half of a poll: differences are written to the state, and the guard stops too many changes at once.
 
-Page of Orders ──► diff ──► one transaction: seen + changes + cursor ──► (poll over) ──► settle: let go, or hold all
+Page of Orders ──► diff ──► one transaction: seen + changes + cursor ──► (poll over) ──► settle: release, or hold all
 """
 
 from __future__ import annotations
@@ -19,53 +19,52 @@ PollKind: TypeAlias = Literal["incremental", "full"]
 
 
 class Staging(Protocol):
-    """One transaction of the state. No other transaction stages at the same time, in this process or another."""
+    """One staging transaction of the state. No two of them are open at once, in this process or another."""
 
     def load(self, order_ids: Iterable[str]) -> Mapping[str, Seen]:
         """What was seen of those of the orders that are tracked."""
 
     def unsettled(self, order_ids: Iterable[str], since: datetime) -> set[str]:
-        """Those of the orders that are being cancelled by their buyers, or were at some time since: a row read since
-        then may show them as they were before."""
+        """Those of the orders whose cancellation is in flight, or was at some time since: a row read since then may
+        show the order as it was before."""
 
     def renumber(self, numbers: Mapping[str, str], now: datetime) -> None:
-        """Give tracked orders other numbers, former -> new, with all that is kept of them."""
+        """Give tracked orders, with all that is stored of them, other numbers: former -> new."""
 
     def store(self, decisions: Sequence[Decision], now: datetime, *, counting: bool) -> None:
-        """Save what is seen now and the changes: pending, or held as their `hold` says, or as `counting` if set.
+        """Write what is seen now, and the changes: as held by their `hold`, else as held until the poll is over if
+        `counting`, else as pending.
 
-        A change that is pending supersedes every older one of its order that is not being sent; one that is held
-        supersedes only those that are held. A void decision supersedes both and adds nothing.
+        A pending change supersedes all older changes of its order that are not being sent; a held one supersedes only
+        held ones. A void decision supersedes both and adds none.
         """
 
     def move_cursor(self, cursor: str) -> None: ...
 
 
 class StagingState(Protocol):
-    """The little that staging needs of the state. Every method may raise StateError."""
+    """The interface that staging requires of the state. Every method may raise StateError."""
 
     def cursor(self) -> str | None: ...
 
     def load(self, order_ids: Iterable[str]) -> Mapping[str, Seen]: ...
 
     def numbers_of(self, shop_ids: Iterable[str]) -> Mapping[str, set[str]]:
-        """The numbers of the tracked orders with these keys of the shop's."""
+        """The numbers of the tracked orders that have these keys of the shop."""
 
     def staging(self) -> AbstractContextManager[Staging]: ...
 
     def is_counting(self) -> bool:
-        """Whether changes wait for the end of a poll: an earlier one was interrupted."""
+        """Whether changes of an earlier poll, which was interrupted, wait for the end of a poll."""
 
     def settle(self, max_changes: int, now: datetime) -> int:
-        """Let the changes held as `counting` go, or if there are more than `max_changes`, hold them all for the guard.
-
-        Those of an earlier poll that was interrupted count too. Returns how many the guard holds because of this.
-        """
+        """Release the changes held as `counting`, those of an interrupted poll among them; if they are more than
+        `max_changes`, the guard holds them all. Returns how many it holds now."""
 
 
 REDEFINED = (
     "they come from elsewhere than before, so all orders were compared: what tracking, payment and message show now "
-    "was noted and told to nobody, and more than a few new statuses are held"
+    "was recorded and told to nobody, and more than a few new statuses are held"
 )
 
 
@@ -76,13 +75,13 @@ class PollResult:
     rows       that were read
     skipped    rows that cannot be read as an order, by reason
     dropped    fields that cannot be read, by name, of orders that go on without them: `dropped_from` so many orders
-    found      changes, by the net that caught them
-    adopted    orders seen for the first time and told to nobody
-    baseline   all orders were, for there was no state yet
-    held       changes that the guard stopped
-    missing    orders that are not in the source any more
+    found      changes, by what found them
+    adopted    orders seen for the first time, recorded and told to nobody
+    baseline   whether the poll took the baseline
+    held       changes that the guard holds
+    missing    orders that the source shows no more
     redefined  compared columns that come from elsewhere than before
-    fault      why orders that the source does not show were not forgotten; what it does show was compared and staged
+    fault      why orders that the source does not show were not forgotten; those that it shows were compared and staged
     """
 
     kind: PollKind
@@ -103,7 +102,8 @@ class PollResult:
     SKIPPED_ROWS_KEPT: ClassVar = 20
 
     def read_again(self) -> None:
-        """All rows are read once more: forget what was counted of them. What was found is on disk, and stays."""
+        """All rows are read once more: what was counted of them is reset. The changes found so far are staged, and
+        stay."""
         self.rows = self.dropped_from = 0
         self.skipped_rows = []
         for counted in (self.skipped, self.dropped, self.dropped_examples):
@@ -114,7 +114,7 @@ class PollResult:
         self.skipped_rows += skipped[: self.SKIPPED_ROWS_KEPT - len(self.skipped_rows)]
 
     def note_dropped(self, of_orders: Iterable[Sequence[Dropped]]) -> None:
-        """What was dropped of each of some orders, mostly nothing."""
+        """`of_orders`: the dropped fields of each order, mostly none."""
         for fields in filter(None, of_orders):
             self.dropped_from += 1
             for one in fields:
@@ -124,9 +124,12 @@ class PollResult:
 
 @dataclass(slots=True)
 class Stager:
-    """Stages one poll's pages. `max_changes` 0: the guard is off. `waits`: no change goes before the poll is over, for
-    a later row may show its order otherwise. `find`: the orders that the shop shows now under these numbers, of which
-    some have these keys."""
+    """Stages the pages of one poll.
+
+    max_changes  0: the guard is off
+    find         the orders that the shop shows now under these numbers or, where they are known, these keys
+    waits        changes are released only when the poll is over, since a later row may show an order differently
+    """
 
     state: StagingState
     policy: Policy
@@ -137,25 +140,25 @@ class Stager:
     waits: bool = False
     counting: bool = field(init=False)
     put_off: set[str] = field(default_factory=set)
-    """Orders that this poll leaves to the next one. The cursor stays too, so that it reads them again."""
+    """Orders that this poll leaves to the next one. The cursor stays, so that the next poll reads them again."""
     not_as_shown: set[str] = field(default_factory=set)
-    """Orders that are not seen as the shop shows them: whether their payment is gone the next poll will tell."""
+    """Orders recorded differently from what the shop shows: the next poll decides whether their payment is gone."""
 
     _looked_up: int = 0
     _shares_keys: bool = False
 
     LOOKED_UP_AT_MOST: ClassVar = 500
-    """So many orders that come with another number are looked up under the former one, in one poll. If the shop shows
-    none of them there any more, the others are like them: another number was chosen for all orders."""
+    """In one poll so many orders that come with another number are looked up under the former one. If the shop shows
+    none of them there, it gave all orders other numbers, and the rest are not looked up."""
 
     def __post_init__(self) -> None:
         self.counting = self.state.is_counting()
 
     def stage(self, page: Page, found_by: FoundBy | None = None) -> set[str]:
-        """Put what differs on disk, with the page's cursor; returns the ids of the orders first seen under them here.
+        """Write what differs, and the page's cursor; returns the ids of orders that were not tracked under them.
 
-        Most polls find nothing, so the differences are looked for before the transaction that locks out others, and
-        again within it.
+        Most polls find nothing. So the page is compared before the transaction, which keeps others from writing, and
+        what differs is compared again within it.
         """
         if not page.orders and page.cursor is None:
             return set()
@@ -180,11 +183,10 @@ class Stager:
         return self._note(decisions, seen) | {*numbers.values()}
 
     def _other_numbers(self, page: dict[str, Order], known: Mapping[str, Seen]) -> dict[str, str]:
-        """Orders that are tracked by the shop's key under another number than they come with now: former -> new.
+        """Orders that come with another number than they are tracked under by the shop's key: former -> new.
 
-        Where the shop shows one key with two numbers they are two orders. Where it shows one number with two keys, the
-        number stays that of the order that had it first, and the other one is taken out of `page`: it has no number of
-        its own yet, and what is told under this one would reach another buyer.
+        One key with two numbers are two orders. Of two orders with one number the number stays with the one that had it
+        first; the other is taken out of `page`: a push under this number would reach another buyer.
         """
         shown = Counter(order.shop_id for order in page.values())
         keys = {
@@ -235,11 +237,11 @@ class Stager:
         self.result.note_skipped([Skipped("number_taken", order.order_id, detail)])
 
     def finish(self) -> None:
-        """The poll is complete: let its changes go, or hold them all."""
-        self.result.held = self.state.settle(self.max_changes, self.now)
+        """The poll is complete: release its changes, or hold them all."""
+        self.result.held += self.state.settle(self.max_changes, self.now)
 
     def _counts(self, decisions: Sequence[Decision], *, last: bool) -> bool:
-        """Whether these changes must wait for the end of the poll, since more of it is to come or they are too many."""
+        """Whether these changes wait for the end of the poll: more of it is to come, or they are too many."""
         changes = sum(decision.change is not None for decision in decisions)
         too_many = self.max_changes and changes > self.max_changes
         if changes and (self.max_changes or self.waits) and (too_many or self.counting or not last):
@@ -257,7 +259,7 @@ class Stager:
 
 
 def _latest(orders: Sequence[Order], known: Mapping[str, Seen]) -> dict[str, Order]:
-    """The last row of each number; where another order shows the number too, of the order that is known by it."""
+    """The last row of each number. If two orders show the number: of the one that is tracked under it."""
     latest: dict[str, Order] = {}
     for order in orders:
         number, before = order.order_id, known.get(order.order_id)
@@ -272,7 +274,7 @@ def _differs(shop_id: str | None, known: str | None) -> bool:
 
 
 def _moved(holders: Mapping[str, str], there: Collection[tuple[str, str | None]]) -> dict[str, str]:
-    """Those of these orders, number -> key, that the shop shows under one other number: former -> new."""
+    """Of these orders (number -> key) those that the shop shows under exactly one other number: former -> new."""
     numbers: dict[str | None, set[str]] = {}
     for number, shop_id in there:
         numbers.setdefault(shop_id, set()).add(number)

@@ -1,4 +1,5 @@
-"""The merchant's statuses file: what is pushed, in which words, and what IMSHOP is expected to make of it.
+"""The merchant's statuses file: which statuses are pushed, with which code and message, and which status IMSHOP is
+expected to show for each.
 
 Pure but for `load`. The file is TOML, CONTRACT section 3: a table a status code, and `unknown` for all other codes.
 """
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any, cast, get_args
 
 from syncd.errors import SettingsError
-from syncd.pipeline.diff import Verdict
+from syncd.pipeline.diff import StatusAction
 from syncd.text import without_blanks
 
 IMSHOP_STATUSES = (
@@ -43,19 +44,19 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Statuses:
-    """The file's meaning. Without a file every code is pushed as it is."""
+    """The content of the file. Without a file every code is pushed as it is."""
 
-    unknown: Verdict = "push"
+    unknown: StatusAction = "push"
     listed: Mapping[str, Status] = field(default_factory=dict)
 
-    def verdict(self, status: str) -> Verdict:
+    def action(self, status: str) -> StatusAction:
         listed = self.listed.get(status)
         if listed is None:
             return self.unknown
         return "skip" if listed.skip else "push"
 
     def code(self, status: str) -> str:
-        """The code that IMSHOP is to hear for the merchant's."""
+        """The code that is pushed for the merchant's."""
         listed = self.listed.get(status)
         return listed.code if listed and listed.code else status
 
@@ -64,7 +65,7 @@ class Statuses:
         return listed.message if listed else None
 
     def mismatch(self, status: str, new_status: str | None, imshop_status: str | None) -> str | None:
-        """What is not as expected in IMSHOP's answer to a push of `status`, or None."""
+        """What differs from what was expected in IMSHOP's answer to a push of `status`, or None."""
         code = self.code(status)
         if new_status is not None and new_status != code:
             return f"sent {code!r}, but IMSHOP says that {new_status!r} is in force"
@@ -90,7 +91,9 @@ def load(path: Path) -> Statuses:
     if faults:
         raise SettingsError(faults)
     unknown = tables.pop("unknown") if isinstance(tables.get("unknown"), str) else "push"
-    return Statuses(cast("Verdict", unknown), {without_blanks(code): _status(table) for code, table in tables.items()})
+    return Statuses(
+        cast("StatusAction", unknown), {without_blanks(code): _status(table) for code, table in tables.items()}
+    )
 
 
 def _status(table: Mapping[str, Any]) -> Status:
@@ -108,8 +111,8 @@ def _faults(tables: Mapping[str, Any]) -> list[str]:
             faults += [f"[{name}] {fault}" for fault in _table_faults(value)]
         elif name != "unknown":
             faults.append(f"{name!r} is not a table; a status is written [{name}]")
-        elif value not in get_args(Verdict):
-            faults.append(f"unknown = {value!r} is none of {', '.join(get_args(Verdict))}")
+        elif value not in get_args(StatusAction):
+            faults.append(f"unknown = {value!r} is none of {', '.join(get_args(StatusAction))}")
     return faults
 
 
@@ -129,8 +132,8 @@ def _table_faults(table: Mapping[str, Any]) -> list[str]:
 
 
 class StatusesFile:
-    """The statuses file in force. It may be edited while the daemon runs: `refresh` takes a new version in, or says
-    what is wrong with it and keeps the one in force."""
+    """The statuses file in force. It may be edited while the daemon runs: `refresh` reads a new version, or says what is
+    wrong with it and keeps the old one."""
 
     def __init__(self, path: Path | None) -> None:
         """SettingsError if the file cannot be used."""
@@ -139,14 +142,14 @@ class StatusesFile:
         self.now = load(path) if path else Statuses()
 
     def refresh(self) -> None:
-        """SettingsError if a new version cannot be used; it is said once a version."""
+        """SettingsError, once for each new version that cannot be used."""
         changed_at = self._changed_at()
         if self._path and changed_at != self._read_at:
             self._read_at = changed_at
             self.now = load(self._path)
 
-    def verdict(self, status: str) -> Verdict:
-        return self.now.verdict(status)
+    def action(self, status: str) -> StatusAction:
+        return self.now.action(status)
 
     def _changed_at(self) -> int | None:
         try:

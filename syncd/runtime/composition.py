@@ -164,7 +164,7 @@ def poller(
     return Poller(
         source=shop,
         state=memory,
-        verdict=statuses.verdict,
+        action=statuses.action,
         max_changes=settings.guard.max_changes,
         lookback=settings.source.lookback,
         push_first=settings.first_run == "push",

@@ -35,8 +35,8 @@ class Figure:
             bound = f"at most {self.at_most:g}"
         elif self.at_least is not None:
             bound = f"at least {self.at_least:g}"
-        verdict = "" if not bound else "MISSED" if self.missed else "ok"
-        return f"{self.name:<44} {self.measured:>7.2f} {self.unit:<3} {bound:<14} {verdict:<7} {self.facts}"
+        action = "" if not bound else "MISSED" if self.missed else "ok"
+        return f"{self.name:<44} {self.measured:>7.2f} {self.unit:<3} {bound:<14} {action:<7} {self.facts}"
 
 
 class Ratio(NamedTuple):

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from syncd.imshop.meanings import BUSY, FAILING, FOREIGN, REDIRECT, REFUSED, SILENT, UNAUTHORIZED, UNREACHABLE, Meaning
 from syncd.model import Answer, Content, Payment, Push
-from syncd.pipeline.diff import Verdict
+from syncd.pipeline.diff import StatusAction
 from tests.machine.shop import ModelShop, Version
 
 UNPAID = Payment(paid=False, payment_id=None)
@@ -91,7 +91,7 @@ class ModelImshop:
     """
 
     shop: ModelShop
-    verdict: Callable[[str], Verdict]
+    action: Callable[[str], StatusAction]
     auto: Reply | None = None
     in_flight: dict[str, _Asked] = field(default_factory=dict)
     knows: dict[str, Knowledge] = field(default_factory=dict)
@@ -164,7 +164,7 @@ class ModelImshop:
         version = self.shop.history[push.order_id][number]
         for fault, is_so in {
             "is in two pushes at once": push.order_id in self.in_flight,
-            "is told what the merchant skips": self.verdict(push.status) != "push",
+            "is told what the merchant skips": self.action(push.status) != "push",
             "is told what it never was": not (_says(push, version) or _only_cancels(push, version, known)),
             "is told something older": number < known.version and number != known.overtaken,
             "is told again without need": not (known.repeatable or known.asked_again or _is_news(push, known))

@@ -28,8 +28,8 @@ def come_to_rest(world: World, *, full: bool = True) -> None:
     shop, imshop = world.shop, world.imshop
     shop.dark, shop.fails_after, world.skew, world.on_commit = False, None, timedelta(), lambda: None
     shop.meanwhile.clear()
-    if world.verdicts["odd"] == "hold":
-        world.verdicts["odd"] = "push"
+    if world.actions["odd"] == "hold":
+        world.actions["odd"] = "push"
     imshop.auto = TAKEN
     for order_id in list(imshop.in_flight):
         world.answer(order_id, TAKEN)
@@ -64,7 +64,7 @@ def check_at_rest(world: World) -> None:
 
 
 def _check_told(world: World, order_id: str, seen: Seen) -> None:
-    if world.verdict(str(seen.content["status"])) == "skip" or world.unwanted.get(order_id) == seen.revision:
+    if world.action(str(seen.content["status"])) == "skip" or world.unwanted.get(order_id) == seen.revision:
         return
     known = world.imshop.of(order_id)
     assert _agrees(known, seen.content), f"order {order_id}: {seen}, but IMSHOP knows {known}"

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from syncd.pipeline.diff import Verdict
+from syncd.pipeline.diff import StatusAction
 from syncd.state import State
 from tests.machine.buyer import MANNERS, Manner
 from tests.machine.driving import Driver, Happening
@@ -186,14 +186,14 @@ class Daemon(RuleBasedStateMachine):
     @rule(order_id=few_orders)
     def an_order_is_resynced(self, order_id: str) -> None:
         orders = self.world.shop.look_up([order_id]).orders
-        if orders and self.world.verdict(orders[0].status) == "push" and order_id in self.world.state.load([order_id]):
+        if orders and self.world.action(orders[0].status) == "push" and order_id in self.world.state.load([order_id]):
             self.world.imshop.of(order_id).asked_again += 1
             self.driver.operate(lambda state: state.resync(orders, self.world.now()))
 
-    @precondition(lambda self: self.world.verdicts["odd"] == "hold")
-    @rule(verdict=st.sampled_from(["push", "skip"]))
-    def a_status_is_listed(self, verdict: Verdict) -> None:
-        self.world.verdicts["odd"] = verdict
+    @precondition(lambda self: self.world.actions["odd"] == "hold")
+    @rule(action=st.sampled_from(["push", "skip"]))
+    def a_status_is_listed(self, action: StatusAction) -> None:
+        self.world.actions["odd"] = action
 
     @invariant()
     def promises_hold(self) -> None:

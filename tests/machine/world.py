@@ -21,7 +21,7 @@ from sqlalchemy.exc import OperationalError
 from syncd.errors import SourceError, StateError
 from syncd.model import CancelRequest
 from syncd.pipeline.deliver import Clocks, Deliverer, Limits
-from syncd.pipeline.diff import Verdict
+from syncd.pipeline.diff import StatusAction
 from syncd.pipeline.poll import Poller
 from syncd.pipeline.staging import PollResult
 from syncd.state import State, open_state
@@ -50,7 +50,7 @@ class Killed(BaseException):
 
 @dataclass(kw_only=True)
 class World:
-    """`skew`: how far the daemon's clock is off. `verdicts`: of statuses that are not simply pushed.
+    """`skew`: how far the daemon's clock is off. `actions`: of statuses that are not simply pushed.
 
     `on_commit` is called at each commit of a transaction that writes, and says what happens to it. `old` are the
     orders that may be adopted untold: they were there before the baseline was complete, or were forgotten.
@@ -64,7 +64,7 @@ class World:
     page: int = 2
     at: datetime = NOON
     skew: timedelta = timedelta()
-    verdicts: dict[str, Verdict] = field(default_factory=lambda: {"draft": "skip", "odd": "hold"})
+    actions: dict[str, StatusAction] = field(default_factory=lambda: {"draft": "skip", "odd": "hold"})
     on_commit: Callable[[], Fault | None] = lambda: None
     old: set[str] = field(default_factory=lambda: set(OLD))
     adopted: set[str] = field(default_factory=set)
@@ -77,7 +77,7 @@ class World:
         self.shop = ModelShop(lambda: self.at, self.page, self.follows)
         for number, order_id in enumerate(OLD):
             self.shop.place(order_id, timedelta(days=2, minutes=-number))
-        self.imshop = ModelImshop(self.shop, self.verdict)
+        self.imshop = ModelImshop(self.shop, self.action)
         (self.folder / "state.db").write_bytes(_empty_state())
         self._opened = _opened(self.folder / "state.db")
         _DATABASE_TIME[:] = [self.now]
@@ -89,17 +89,15 @@ class World:
     def monotonic(self) -> float:
         return self.at.timestamp()
 
-    def verdict(self, status: str) -> Verdict:
-        return self.verdicts.get(status, "push")
+    def action(self, status: str) -> StatusAction:
+        return self.actions.get(status, "push")
 
     def start(self) -> None:
         """What the daemon does when it starts."""
         self.state = State(self._opened.engine, self._opened.place, str, SECONDS)
         event.listen(self.state.engine, "commit", self._commit)
         self.state.give_up_unfinished(self.now() + timedelta(minutes=1), self.now())
-        self.poller = Poller(
-            self.shop, self.state, self.verdict, self.max_changes, LOOKBACK, push_first=self.push_first
-        )
+        self.poller = Poller(self.shop, self.state, self.action, self.max_changes, LOOKBACK, push_first=self.push_first)
         self.line = Line(self.imshop)
         self.deliverer = Deliverer(
             self.state,

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncd.errors import PushError
-from syncd.pipeline.circuit_breaker import SUSPECT_AFTER, Gate, Pace
+from syncd.pipeline.circuit_breaker import SUSPECT_AFTER, CircuitBreaker, Pace
 from tests.made import NOON
 
 UNAUTHORIZED = PushError("401", answered=True, pauses_delivery="unauthorized")
@@ -17,12 +17,12 @@ BUSY = PushError("503", answered=True, in_doubt=True)
 SILENT = PushError("no answer within 10 s", in_doubt=True)
 
 
-def gate() -> Gate:
-    return Gate(Random(1))
+def circuit() -> CircuitBreaker:
+    return CircuitBreaker(Random(1))
 
 
 def test_wrong_key_pauses_at_once_and_says_when() -> None:
-    closed = gate()
+    closed = circuit()
     closed.failed("1", UNAUTHORIZED, NOON)
     closed.failed("2", UNAUTHORIZED, NOON + timedelta(seconds=5))
     assert closed.pause is not None
@@ -30,7 +30,7 @@ def test_wrong_key_pauses_at_once_and_says_when() -> None:
 
 
 def test_any_answer_ends_the_pause() -> None:
-    taken, refused = gate(), gate()
+    taken, refused = circuit(), circuit()
     for closed in (taken, refused):
         closed.failed("1", UNAUTHORIZED, NOON)
     taken.answered()
@@ -40,21 +40,21 @@ def test_any_answer_ends_the_pause() -> None:
 
 
 def test_a_busy_endpoint_is_alive() -> None:
-    open_ = gate()
+    open_ = circuit()
     for number in range(3 * SUSPECT_AFTER):
         open_.failed(str(number), BUSY, NOON)
     assert open_.pause is None
 
 
 def test_one_order_that_is_never_answered_pauses_nothing() -> None:
-    open_ = gate()
+    open_ = circuit()
     for _ in range(3 * SUSPECT_AFTER):
         open_.failed("1", SILENT, NOON)
     assert open_.pause is None
 
 
 def test_many_silent_orders_in_a_row_pause_delivery() -> None:
-    closed = gate()
+    closed = circuit()
     for number in range(SUSPECT_AFTER):
         assert closed.pause is None
         closed.failed(str(number), SILENT, NOON)
@@ -63,7 +63,7 @@ def test_many_silent_orders_in_a_row_pause_delivery() -> None:
 
 
 def test_an_answer_in_between_clears_the_suspicion() -> None:
-    open_ = gate()
+    open_ = circuit()
     for number in range(SUSPECT_AFTER - 1):
         open_.failed(str(number), SILENT, NOON)
     open_.answered()
@@ -72,7 +72,7 @@ def test_an_answer_in_between_clears_the_suspicion() -> None:
 
 
 def test_silent_probe_keeps_the_reason_of_the_pause() -> None:
-    closed = gate()
+    closed = circuit()
     closed.failed("1", UNAUTHORIZED, NOON)
     closed.failed("2", SILENT, NOON)
     assert closed.pause is not None
@@ -80,7 +80,7 @@ def test_silent_probe_keeps_the_reason_of_the_pause() -> None:
 
 
 def test_probe_intervals_grow_within_half_a_minute() -> None:
-    closed, now = gate(), NOON
+    closed, now = circuit(), NOON
     waits = []
     for _ in range(12):
         closed.failed("1", UNAUTHORIZED, now)
@@ -94,14 +94,14 @@ def test_probe_intervals_grow_within_half_a_minute() -> None:
 
 def test_pushes_in_flight_do_not_delay_the_probe() -> None:
     """They fail after the pause has begun; the first probe comes as early as without them."""
-    closed = gate()
+    closed = circuit()
     for number in range(8):
         closed.failed(str(number), UNAUTHORIZED, NOON)
     assert closed.may_probe(NOON + timedelta(seconds=1))
 
 
 def test_clock_set_back_delays_no_probe() -> None:
-    closed = gate()
+    closed = circuit()
     closed.failed("1", UNAUTHORIZED, NOON)
     assert closed.may_probe(NOON - timedelta(hours=1))
 
