@@ -132,8 +132,8 @@ def _table_faults(table: Mapping[str, Any]) -> list[str]:
 
 
 class StatusesFile:
-    """The statuses file in force. It may be edited while the daemon runs: `refresh` reads a new version, or says what is
-    wrong with it and keeps the old one."""
+    """The statuses file in force. It may be edited while the daemon runs: `refresh` reads a new version, or says what
+    is wrong with it and keeps the old one."""
 
     def __init__(self, path: Path | None) -> None:
         """SettingsError if the file cannot be used."""
