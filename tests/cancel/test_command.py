@@ -30,9 +30,8 @@ def failure(shop: CommandShop, seconds: float = 10.0) -> CancelError:
     return caught.value
 
 
-def test_a_program_gets_the_cancellation_on_stdin_and_no_settings(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_program_gets_cancellation_but_no_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cancellation comes on stdin, and no variable of syncd's settings is passed on."""
     monkeypatch.setenv("SYNCD_CANCEL__API_KEY", "secret")
     out = tmp_path / "out"
     shop = program(f"import sys, os; open({str(out)!r}, 'w').write(sys.stdin.read() + repr(sorted(os.environ)))")
@@ -44,7 +43,7 @@ def test_a_program_gets_the_cancellation_on_stdin_and_no_settings(
     shop.close()
 
 
-def test_exit_10_is_a_refusal_in_the_programs_words() -> None:
+def test_exit_10_is_refusal_with_the_output() -> None:
     said = program("print('<b>Уже</b>\\n в пути'); raise SystemExit(10)").cancel(cancellation(), 10)
     assert said == CancelDecision("refused", message="Уже в пути")
     assert program("raise SystemExit(10)").cancel(cancellation(), 10) == CancelDecision("refused")
@@ -71,7 +70,7 @@ def test_words_that_are_no_utf_8_are_none() -> None:
         ),
     ],
 )
-def test_any_other_exit_is_a_failure_in_its_own_words(command: list[str], said: str) -> None:
+def test_other_exit_codes_are_failures_in_doubt(command: list[str], said: str) -> None:
     error = failure(CommandShop(command, str))
     assert said in str(error)
     assert error.in_doubt
@@ -92,7 +91,7 @@ def is_free(file: TextIO) -> bool:
     return True
 
 
-def test_a_program_that_takes_too_long_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
+def test_slow_program_is_ended_with_its_children(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
     child = (
         f"import fcntl, time; file = open({str(lock)!r}, 'w'); fcntl.flock(file, fcntl.LOCK_EX);"
@@ -114,13 +113,13 @@ def test_a_program_that_is_not_there_is_told() -> None:
     assert not error.in_doubt
 
 
-def test_what_hangs_is_left_behind_and_may_have_been_applied() -> None:
+def test_hanging_call_is_abandoned_in_doubt() -> None:
     with pytest.raises(CancelError, match=r"did not answer within 0\.1 s") as caught:
         within(0.1, lambda: time.sleep(0.5))
     assert caught.value.in_doubt
 
 
-def test_a_fault_of_our_own_is_a_failure_in_doubt_and_not_a_lost_thread(caplog: pytest.LogCaptureFixture) -> None:
+def test_unexpected_error_is_failure_in_doubt(caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(CancelError, match="unexpected: ZeroDivisionError") as caught:
         within(5, lambda: 1 // 0)
     assert caught.value.in_doubt

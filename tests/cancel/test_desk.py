@@ -20,7 +20,7 @@ def office(memory: State) -> Office:
     return Office(memory)
 
 
-def test_it_is_on_disk_before_the_shop_hears_of_it(office: Office) -> None:
+def test_cancellation_is_stored_before_the_shop_is_called(office: Office) -> None:
     found: list[Cancellation] = []
 
     def look(_: Cancellation) -> CancelDecision:
@@ -32,7 +32,7 @@ def test_it_is_on_disk_before_the_shop_hears_of_it(office: Office) -> None:
     assert [(one.state, one.order_id) for one in found] == [("received", "7")]
 
 
-def test_the_shop_is_asked_once_and_the_first_decision_is_the_answer(office: Office) -> None:
+def test_repeat_is_answered_with_the_first_decision(office: Office) -> None:
     desk = office.desk()
     first, second = desk.receive(ASKED), desk.receive(ASKED)
     assert (first.state, first.status, first.message) == ("accepted", "cancelled", "Отменён")
@@ -47,7 +47,7 @@ def test_a_refusal_has_a_message_for_the_buyer(office: Office, said: str | None,
     assert (refused.state, refused.status, refused.message) == ("refused", None, message)
 
 
-def test_a_shop_that_is_away_is_asked_again_when_imshop_asks_again(office: Office) -> None:
+def test_failed_cancellation_is_retried_on_imshops_repeat(office: Office) -> None:
     office.shop.decide = away
     desk = office.desk()
     assert (desk.receive(ASKED).state, desk.receive(ASKED).error) == ("failed", "the shop is away")
@@ -68,14 +68,16 @@ def test_what_another_one_applies_is_waited_for(office: Office) -> None:
     assert office.shop.asked == []
 
 
-def test_what_another_one_does_not_get_done_in_time_stays_undecided(office: Office) -> None:
+def test_cancellation_slow_elsewhere_stays_undecided(office: Office) -> None:
+    """Another request applies it and is not done within the time of waiting."""
     office.state.receive(ASKED, "other", NOON, NOON + MINUTE)
     assert office.desk().receive(ASKED).state == "received"
     assert 5 <= office.passed < 5.1
     assert office.shop.asked == []
 
 
-def test_what_another_one_forgot_is_waited_for_as_it_was(office: Office) -> None:
+def test_cancellation_forgotten_meanwhile_is_returned_as_received(office: Office) -> None:
+    """Another request was to apply it."""
     office.state.receive(ASKED, "other", NOON, NOON + MINUTE)
 
     class Forgetful:
@@ -96,7 +98,9 @@ def test_nothing_is_tried_where_it_cannot_be_stored(office: Office) -> None:
     assert office.shop.asked == []
 
 
-def test_a_decision_that_cannot_be_stored_is_in_doubt_and_asked_for_again_by_the_same_name(office: Office) -> None:
+def test_unstored_decision_is_retried_with_same_token(office: Office) -> None:
+    """The cancellation is then in doubt."""
+
     def rename(before: str, after: str) -> None:
         with office.state.write() as connection:
             connection.exec_driver_sql(f"ALTER TABLE {before} RENAME TO {after}")
@@ -115,7 +119,8 @@ def test_a_decision_that_cannot_be_stored_is_in_doubt_and_asked_for_again_by_the
     assert [(one.token, one.in_doubt) for one in office.shop.asked] == [("token-1", False), ("token-1", True)]
 
 
-def test_an_operator_has_a_failed_one_applied_and_imshop_learns_of_it_from_the_poll(office: Office) -> None:
+def test_operators_retry_leaves_the_status_to_poll(office: Office) -> None:
+    """The poll finds the cancelled status and pushes it to IMSHOP."""
     stage(office.state, adopted("7"))
     office.shop.decide = away
     desk = office.desk()

@@ -73,7 +73,7 @@ def later(poller: Poller, shop: FakeShop, by: timedelta = SECOND) -> None:
     poller.poll(shop.now)
 
 
-def test_the_poll_does_not_tell_back_what_was_cancelled(poller: Poller, shop: BusyShop, memory: State) -> None:
+def test_poll_does_not_push_back_a_cancellation(poller: Poller, shop: BusyShop, memory: State) -> None:
     cancel(shop, memory)
     shop.put("07", "cancelled")
     later(poller, shop)
@@ -88,9 +88,7 @@ def test_what_the_shop_says_instead_is_told(poller: Poller, shop: BusyShop, memo
     assert waiting(memory) == [("07", "new")]
 
 
-def test_a_row_that_was_read_before_the_cancellation_is_not_believed(
-    poller: Poller, shop: BusyShop, memory: State
-) -> None:
+def test_row_read_before_the_cancellation_is_ignored(poller: Poller, shop: BusyShop, memory: State) -> None:
     shop.put("07", "packed")
     shop.meanwhile = lambda: cancel(shop, memory)
     poller.poll(shop.now)
@@ -101,9 +99,7 @@ def test_a_row_that_was_read_before_the_cancellation_is_not_believed(
     assert waiting(memory) == []
 
 
-def test_an_order_that_was_put_off_is_read_again_however_far_the_poll_had_come(
-    poller: Poller, shop: BusyShop, memory: State
-) -> None:
+def test_deferred_order_is_reread_beyond_the_lookback(poller: Poller, shop: BusyShop, memory: State) -> None:
     shop.put("07", "packed")
     shop.now += 2 * LOOKBACK
     shop.put("08", "packed")
@@ -116,7 +112,7 @@ def test_an_order_that_was_put_off_is_read_again_however_far_the_poll_had_come(
 
 
 @pytest.mark.parametrize(("ruling", "told"), [(ACCEPTED, []), (REFUSED, [("07", "cancelled")])])
-def test_a_row_that_shows_what_is_just_being_decided_waits_for_the_decision(
+def test_row_waits_for_the_running_decision(
     poller: Poller, shop: BusyShop, memory: State, ruling: CancelDecision, told: list[tuple[str, str]]
 ) -> None:
     mine = memory.receive(CancelRequest("current", "07", None), "token", shop.now, shop.now + 10 * SECOND).cancellation
@@ -128,7 +124,7 @@ def test_a_row_that_shows_what_is_just_being_decided_waits_for_the_decision(
     assert waiting(memory) == told
 
 
-def test_a_full_compare_finds_later_what_it_put_off(shop: BusyShop, memory: State) -> None:
+def test_next_full_compare_finds_the_deferred_order(shop: BusyShop, memory: State) -> None:
     began = shop.now
     shop.now += SECOND
     cancel(shop, memory)
@@ -140,9 +136,8 @@ def test_a_full_compare_finds_later_what_it_put_off(shop: BusyShop, memory: Stat
     assert waiting(memory) == [("07", "new")]
 
 
-def test_what_is_cancelled_while_a_full_compare_looks_at_its_neighbours_is_looked_at_by_the_next(
-    poller: Poller, shop: BusyShop, memory: State
-) -> None:
+def test_order_cancelled_during_full_compare_is_deferred(poller: Poller, shop: BusyShop, memory: State) -> None:
+    """The next full compare looks at it."""
     shop.scans_whole = True
     shop.silently("03", "packed")
     shop.meanwhile = lambda: cancel(shop, memory)
@@ -154,7 +149,7 @@ def test_what_is_cancelled_while_a_full_compare_looks_at_its_neighbours_is_looke
     assert sorted(waiting(memory)) == [("03", "packed"), ("07", "new")]
 
 
-def test_an_order_that_no_poll_has_seen_yet_is_not_told_back(poller: Poller, shop: BusyShop, memory: State) -> None:
+def test_unseen_cancelled_order_is_not_pushed_back(poller: Poller, shop: BusyShop, memory: State) -> None:
     cancel(shop, memory, order_id="20")
     shop.put("20", "cancelled")
     later(poller, shop)

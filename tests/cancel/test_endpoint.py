@@ -66,14 +66,14 @@ def test_a_decision_against_it_is_no_success(office: Office) -> None:
     assert (reply.status_code, reply.json) == (200, {"success": False, "message": "Уже в пути"})
 
 
-def test_a_shop_that_does_not_decide_is_a_503_that_is_recorded(office: Office) -> None:
+def test_failed_shop_gives_503_and_a_record(office: Office) -> None:
     office.shop.decide = away
     reply = post(client(office))
     assert (reply.status_code, reply.headers["Retry-After"]) == (503, "1")
     assert [one.state for one in office.state.cancellations()] == ["failed"]
 
 
-def test_a_state_that_cannot_be_written_is_a_503(office: Office, caplog: pytest.LogCaptureFixture) -> None:
+def test_unwritable_state_gives_503(office: Office, caplog: pytest.LogCaptureFixture) -> None:
     with office.state.write() as connection:
         connection.exec_driver_sql("DROP TABLE cancellations")
     assert post(client(office)).status_code == 503
@@ -84,7 +84,7 @@ def test_a_state_that_cannot_be_written_is_a_503(office: Office, caplog: pytest.
 @pytest.mark.parametrize(
     "headers", [BEARER, {"Authorization": f"bearer  {KEY} "}, {"key": KEY}, {"Key": KEY, "Authorization": "Basic x"}]
 )
-def test_the_key_comes_as_bearer_or_in_a_header(office: Office, headers: dict[str, str]) -> None:
+def test_key_may_be_bearer_or_own_header(office: Office, headers: dict[str, str]) -> None:
     assert post(client(office), headers=headers).status_code == 200
 
 
@@ -100,7 +100,7 @@ def test_without_the_key_nothing_is_read(office: Office, headers: dict[str, str]
     assert office.state.cancellations() == []
 
 
-def test_what_is_not_the_protocol_is_a_400_that_says_why(office: Office, caplog: pytest.LogCaptureFixture) -> None:
+def test_malformed_request_gives_400_with_a_reason(office: Office, caplog: pytest.LogCaptureFixture) -> None:
     to = client(office)
     for body in (b"not JSON", {"status": "canceled"}):
         reply = post(to, body)
@@ -115,7 +115,8 @@ def test_64_kib_are_enough(office: Office) -> None:
     assert post(to, body.ljust(64 * 1024 + 1)).status_code == 413
 
 
-def test_twenty_a_second_are_enough_and_strangers_take_nothing_from_imshop(office: Office) -> None:
+def test_requests_without_key_do_not_use_imshops_rate(office: Office) -> None:
+    """Each side has twenty requests a second, so requests without the key cost IMSHOP none."""
     to = client(office)
     assert [post(to, headers={}).status_code for _ in range(21)] == [401] * 20 + [429]
     replies = [post(to) for _ in range(21)]
@@ -180,7 +181,7 @@ BODIES = st.one_of(WHOLE, CODED, TWICE, DEEP, HUGE, st.binary(max_size=200))
     chunked=st.booleans(),
     kind=st.sampled_from([None, "application/json", "text/plain; charset=cp1251", "x"]),
 )
-def test_no_body_makes_it_fail_or_apply_what_is_not_meant(
+def test_arbitrary_body_never_crashes_or_cancels_wrongly(
     office: Office, to: FlaskClient, body: bytes, kind: str | None, *, chunked: bool
 ) -> None:
     office.passed += 1

@@ -40,7 +40,7 @@ def failure(shop: HttpShop, seconds: float = 5.0, **given: Any) -> CancelError:
     return caught.value
 
 
-def test_a_call_carries_all_that_is_known_and_its_token(server: HttpServer) -> None:
+def test_call_carries_all_fields_and_the_token(server: HttpServer) -> None:
     assert shop(server).cancel(cancellation(shop_id="348"), 5) == ACCEPTED
     (made,) = server.calls
     assert (made.method, made.path) == ("POST", "/orders/7/cancel")
@@ -55,7 +55,7 @@ def test_a_method_without_a_body_sends_none(server: HttpServer, method: str) -> 
     assert (server.calls[0].method, server.calls[0].body) == (method, b"")
 
 
-def test_the_shops_own_key_goes_where_it_is_asked_for(server: HttpServer) -> None:
+def test_shop_id_replaces_its_placeholder(server: HttpServer) -> None:
     by_key = shop(server, "/orders/{shop_id}", method="PUT", body='{"status": "cancelled"}')
     assert by_key.wants_shop_id
     assert by_key.cancel(cancellation(shop_id="348"), 5) == ACCEPTED
@@ -94,7 +94,7 @@ def test_a_form_is_quoted_as_a_form(server: HttpServer) -> None:
         ("/", '["{order_id}"]', "..", "u"),
     ],
 )
-def test_an_order_that_cannot_be_named_is_refused_unasked(
+def test_order_without_identifier_is_refused_without_a_call(
     server: HttpServer, path: str, body: str | None, order_id: str | None, uuid: str | None
 ) -> None:
     decision = shop(server, path, body=body).cancel(cancellation(order_id, uuid), 5)
@@ -104,14 +104,15 @@ def test_an_order_that_cannot_be_named_is_refused_unasked(
 @pytest.mark.parametrize(
     ("path", "body"), [("/{uuid}", None), ("/{order_id}/{uuid}", None), ("/", '["{uuid}"]'), ("/", "n={uuid}")]
 )
-def test_an_order_without_what_the_call_asks_for_is_a_failure(server: HttpServer, path: str, body: str | None) -> None:
+def test_order_lacking_a_placeholders_value_fails(server: HttpServer, path: str, body: str | None) -> None:
     error = failure(shop(server, path, body=body), uuid=None)
     assert "order 7 has no uuid, and the shop's call asks for it" in str(error)
     assert (error.in_doubt, server.calls) == (False, [])
 
 
 @pytest.mark.parametrize(("path", "body"), [("/?ids=1,{order_id}", None), ("/", "o=Order {order_id}")])
-def test_a_value_that_could_be_more_than_a_value_is_not_sent(server: HttpServer, path: str, body: str | None) -> None:
+def test_value_that_could_alter_the_call_fails(server: HttpServer, path: str, body: str | None) -> None:
+    """Where other text stands beside the placeholder, a value with blanks is not sent."""
     error = failure(shop(server, path, body=body), order_id="7 OR 1")
     assert "order 7 OR 1: {order_id} stands beside other text" in str(error)
     assert (error.in_doubt, server.calls) == (False, [])
@@ -175,7 +176,7 @@ def test_a_refusal_is_told_in_the_shops_words(
         ("identity", b"x" * 10_000_000, None),
     ],
 )
-def test_the_words_may_be_compressed_and_have_a_limit(
+def test_refusal_text_may_be_compressed_and_is_bounded(
     server: HttpServer, coding: str, answer: bytes, message: str | None
 ) -> None:
     server.status, server.answer, server.more = 422, answer, {"Content-Encoding": coding}
@@ -188,9 +189,8 @@ def test_the_codes_of_a_refusal_can_be_others(server: HttpServer) -> None:
     assert refusing.cancel(cancellation(), 5) == CancelDecision("refused", message="late")
 
 
-def test_an_order_that_the_shop_does_not_know_is_refused_and_warned_of(
-    server: HttpServer, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_order_unknown_to_the_shop_is_refused(server: HttpServer, caplog: pytest.LogCaptureFixture) -> None:
+    """A warning is logged, for the call's address may be wrong."""
     server.status, server.answer = 404, b'{"message": "no route"}'
     decision = shop(server).cancel(cancellation(), 5)
     assert (decision.state, decision.message) == ("refused", NOT_KNOWN)
@@ -204,7 +204,7 @@ def test_an_order_that_the_shop_does_not_know_is_refused_and_warned_of(
     ("status", "in_doubt"),
     [(302, False), (400, False), (401, False), (403, False), (405, False), (429, False), (500, True), (503, True)],
 )
-def test_any_other_code_is_a_failure_with_the_shops_words(server: HttpServer, status: int, *, in_doubt: bool) -> None:
+def test_other_codes_are_failures_with_the_text(server: HttpServer, status: int, *, in_doubt: bool) -> None:
     server.status, server.answer = status, b'{"message": "the key is secret-key"}'
     error = failure(HttpShop(HttpCall(url=server.url + "/{order_id}"), Redactor(["secret-key"])))
     assert f"HTTP {status}" in str(error)
@@ -246,7 +246,7 @@ def test_json_is_read_whatever_it_is_called(server: HttpServer, content_type: st
     "answer",
     [b"", b"{", b"true", b'"done"', b"<html>log in</html>", b'{"success": "perhaps"}', b"[]", b" " * 2_000_000],
 )
-def test_an_answer_that_says_neither_is_a_failure_in_doubt(server: HttpServer, answer: bytes) -> None:
+def test_unclear_answer_is_failure_in_doubt(server: HttpServer, answer: bytes) -> None:
     server.answer = answer
     error = failure(shop(server, success="success", reason="why"))
     assert "SYNCD_CANCEL__SUCCESS" in str(error) or "1 MiB" in str(error)
@@ -258,7 +258,8 @@ def test_words_that_cannot_be_found_are_none(server: HttpServer) -> None:
     assert shop(server, success="ok", reason="length(code)").cancel(cancellation(), 5) == CancelDecision("refused")
 
 
-def test_without_a_condition_any_2xx_is_a_yes_whatever_comes_with_it(server: HttpServer) -> None:
+def test_without_condition_any_2xx_is_acceptance(server: HttpServer) -> None:
+    """The body does not matter."""
     server.status, server.answer, server.more = 201, b"no gzip at all", {"Content-Encoding": "gzip"}
     assert shop(server).cancel(cancellation(), 5) == ACCEPTED
 
@@ -283,19 +284,19 @@ def test_a_login_in_the_address_is_used(server: HttpServer) -> None:
     assert server.calls[0].headers["Authorization"] == "Basic " + b64encode(b"user:p@ss").decode()
 
 
-def test_a_shop_that_cannot_be_reached_has_certainly_not_applied_it() -> None:
+def test_unreachable_shop_is_failure_without_doubt() -> None:
     error = failure(shop(HttpServer(url="http://127.0.0.1:1")))
     assert "127.0.0.1 cannot be reached: Connection refused" in str(error)
     assert not error.in_doubt
 
 
-def test_a_host_that_does_not_exist_is_told_without_the_address() -> None:
+def test_unknown_host_error_hides_the_url() -> None:
     error = failure(HttpShop(HttpCall(url="http://shop.invalid/{order_id}?token=secret"), str))
     assert "shop.invalid cannot be reached" in str(error)
     assert "secret" not in str(error)
 
 
-def test_a_shop_that_takes_too_long_may_have_applied_it(server: HttpServer) -> None:
+def test_slow_shop_is_failure_in_doubt(server: HttpServer) -> None:
     server.seconds = 1
     error = failure(shop(server), seconds=0.2)
     assert "did not answer" in str(error)
@@ -311,15 +312,13 @@ def test_this_machine_is_called_without_the_environments_proxy(
     assert shop(near).cancel(cancellation(), 5) == ACCEPTED
 
 
-def test_any_other_host_is_called_through_the_environments_proxy(
-    server: HttpServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_remote_host_is_called_through_the_proxy(server: HttpServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", server.url)
     assert shop(HttpServer(url="http://shop.example")).cancel(cancellation(), 5) == ACCEPTED
     assert server.calls[0].path == "http://shop.example/orders/7/cancel"
 
 
-def test_the_environments_bundle_is_what_a_certificate_is_held_against(
+def test_certificate_is_checked_against_environments_bundle(
     server: HttpServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/no/such/bundle.pem")

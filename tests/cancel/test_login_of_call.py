@@ -64,6 +64,6 @@ def test_the_sources_login_goes_to_no_other_server(server: HttpServer) -> None:
         assert sent(other, "", SOURCE__URL=f"http://su:sp@{server.url.removeprefix('http://')}/api") is None
 
 
-def test_a_fault_of_the_sources_address_is_told_of_it(server: HttpServer) -> None:
+def test_fault_in_source_url_names_its_variable(server: HttpServer) -> None:
     with pytest.raises(SettingsError, match=r"^SYNCD_SOURCE__URL: "):
         sent(server, None, SOURCE__URL=f"{server.url}/api?a={{since}}")

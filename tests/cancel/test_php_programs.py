@@ -148,7 +148,7 @@ def test_an_order_is_cancelled_and_no_other(platform: Platform, folder: Path) ->
 
 
 @PLATFORMS
-def test_what_is_cancelled_already_is_cancelled_and_not_done_twice(platform: Platform, folder: Path) -> None:
+def test_cancelled_order_is_accepted_without_a_repeat(platform: Platform, folder: Path) -> None:
     asked = shop(platform, folder).asked()
     happened = asked.happened
 
@@ -173,7 +173,7 @@ def test_the_statuses_can_be_given(platform: Platform, folder: Path) -> None:
 
 @PLATFORMS
 @pytest.mark.parametrize("which", ["order_id", "shop_id"])
-def test_an_id_is_no_number_that_it_only_looks_like(platform: Platform, folder: Path, which: str) -> None:
+def test_lookalike_id_matches_no_order(platform: Platform, folder: Path, which: str) -> None:
     asked = shop(platform, folder)
     for name in LOOK_ALIKES:
         asked.asked(**{"order_id": "", "shop_id": "", which: name})
@@ -211,7 +211,7 @@ def test_a_shop_that_breaks_off_has_decided_nothing(
 
 
 @PLATFORMS
-def test_handlers_of_the_shop_do_not_make_a_crash_a_decision(platform: Platform, folder: Path) -> None:
+def test_crash_is_failure_despite_shops_error_handlers(platform: Platform, folder: Path) -> None:
     asked = shop(platform, folder, trouble={"boot": "handlers", "cancel": "throw"}).asked()
 
     assert (asked.code, asked.said) == (FAILED, "")
@@ -220,7 +220,7 @@ def test_handlers_of_the_shop_do_not_make_a_crash_a_decision(platform: Platform,
 
 @PLATFORMS
 @pytest.mark.parametrize("moment", ["boot", "cancel"])
-def test_what_the_shop_prints_is_not_told_to_the_buyer(platform: Platform, folder: Path, moment: str) -> None:
+def test_shops_output_does_not_reach_the_buyer(platform: Platform, folder: Path, moment: str) -> None:
     asked = shop(platform, folder, trouble={moment: "noise"}).asked()
     assert (asked.code, asked.said) == (ACCEPTED, "")
 
@@ -231,7 +231,8 @@ def test_what_the_shop_prints_is_not_told_to_the_buyer(platform: Platform, folde
 
 
 @PLATFORMS
-def test_what_the_shop_does_at_its_end_does_not_change_a_no(platform: Platform, folder: Path) -> None:
+def test_shutdown_handlers_do_not_change_a_refusal(platform: Platform, folder: Path) -> None:
+    """Nor do they change a failure."""
     fields = {platform.status: platform.unwanted}
     refused = shop(platform, folder, fields, trouble={"end": "exit 0 at the end"}).asked()
     assert (refused.code, refused.said) == (DECLINED, REFUSED + "\n")
@@ -241,7 +242,8 @@ def test_what_the_shop_does_at_its_end_does_not_change_a_no(platform: Platform, 
 
 
 @PLATFORMS
-def test_a_yes_after_which_the_shop_crashes_is_a_failure_and_then_a_yes(platform: Platform, folder: Path) -> None:
+def test_crash_after_cancelling_fails_then_accepts(platform: Platform, folder: Path) -> None:
+    """The next call finds the order cancelled."""
     asked = shop(platform, folder, trouble={"end": "fatal at the end"}).asked()
     assert asked.code not in {ACCEPTED, DECLINED}
 
@@ -251,7 +253,7 @@ def test_a_yes_after_which_the_shop_crashes_is_a_failure_and_then_a_yes(platform
 
 
 @PLATFORMS
-def test_what_the_shop_made_of_it_is_looked_at(platform: Platform, folder: Path) -> None:
+def test_other_status_after_cancelling_is_a_failure(platform: Platform, folder: Path) -> None:
     asked = shop(platform, folder, instead="N" if platform is BITRIX else "9").asked()
 
     assert (asked.code, asked.said) == (FAILED, "")
@@ -281,7 +283,7 @@ def test_what_is_not_understood_is_a_failure(platform: Platform, folder: Path, s
 
 
 @PLATFORMS
-def test_a_command_line_that_is_wrong_is_a_failure(platform: Platform, folder: Path) -> None:
+def test_wrong_command_line_is_a_failure(platform: Platform, folder: Path) -> None:
     asked = shop(platform, folder)
     assert asked.asked(*["7"] * (platform is OPENCART), "1;2").code == FAILED
     assert f"usage: php {platform.name}.php FOLDER" in asked.log
@@ -297,7 +299,8 @@ def test_a_command_line_that_is_wrong_is_a_failure(platform: Platform, folder: P
 
 
 @pytest.mark.parametrize("version", ["3", "4"])
-def test_opencart_has_its_own_model_write_the_history_and_the_mail(folder: Path, version: str) -> None:
+def test_opencart_writes_history_and_mail_itself(folder: Path, version: str) -> None:
+    """The program calls OpenCart's own model for both."""
     asked = shop(OPENCART, folder)
     if version == "4":
         (folder / "index4.php").replace(folder / "index.php")
@@ -314,7 +317,7 @@ def test_opencart_has_its_own_model_write_the_history_and_the_mail(folder: Path,
     ]
 
 
-def test_opencart_goes_by_the_settings_of_the_orders_own_store(folder: Path) -> None:
+def test_opencart_uses_settings_of_the_orders_store(folder: Path) -> None:
     settings = {"2": [{"key": "config_processing_status", "value": '["9"]', "serialized": "1"}]}
     asked = shop(OPENCART, folder, {"store_id": "2"}, settings=settings).asked()
 
@@ -342,7 +345,7 @@ def test_prestashop_finds_an_order_by_its_reference(folder: Path) -> None:
     assert asked.asked(shop_id="", order_id="XKBKNABJK").code == ACCEPTED
 
 
-def test_prestashop_does_not_guess_which_of_two_is_meant(folder: Path) -> None:
+def test_prestashop_fails_on_an_ambiguous_order(folder: Path) -> None:
     asked = shop(PRESTASHOP, folder)
     asked.orders["3"]["reference"] = "7"
 
@@ -362,7 +365,8 @@ def test_prestashop_tells_split_orders_apart_by_their_id(folder: Path) -> None:
     assert asked.kept["orders"]["3"] == asked.orders["3"]
 
 
-def test_prestashop_has_its_own_model_write_the_history_and_the_staff_read_why(folder: Path) -> None:
+def test_prestashop_writes_history_and_message_itself(folder: Path) -> None:
+    """PrestaShop's model writes the history, and a private message gives the staff the reason."""
     asked = shop(PRESTASHOP, folder).asked(order_id="7", reason=NASTY)
 
     assert (asked.code, asked.log) == (ACCEPTED, "")
@@ -374,7 +378,7 @@ def test_prestashop_has_its_own_model_write_the_history_and_the_staff_read_why(f
     }
 
 
-def test_prestashop_that_cannot_mail_has_cancelled_and_says_so_in_the_log(folder: Path) -> None:
+def test_prestashop_accepts_and_logs_a_failed_mail(folder: Path) -> None:
     asked = shop(PRESTASHOP, folder, no_mail=True, no_message=True).asked()
 
     assert (asked.code, asked.said) == (ACCEPTED, "")
@@ -417,7 +421,8 @@ def test_bitrix_finds_an_order_by_its_number(folder: Path) -> None:
     assert asked.asked(shop_id="", order_id="a-7").code == ACCEPTED
 
 
-def test_bitrix_may_be_known_by_its_id_unless_that_is_anothers_number(folder: Path) -> None:
+def test_bitrix_accepts_an_unambiguous_id(folder: Path) -> None:
+    """The id is ambiguous where another order has it as its number."""
     asked = shop(BITRIX, folder)
     assert asked.asked(order_id="7").code == ACCEPTED
 
@@ -427,7 +432,7 @@ def test_bitrix_may_be_known_by_its_id_unless_that_is_anothers_number(folder: Pa
     assert asked.untouched
 
 
-def test_bitrix_keeps_the_reason_in_its_own_charset_and_length(folder: Path) -> None:
+def test_bitrix_stores_reason_in_its_charset_and_length(folder: Path) -> None:
     asked = shop(BITRIX, folder, charset="windows-1251").asked(shop_id="", order_id="А-2024/7", reason="Ж" * 300)
 
     assert asked.code == ACCEPTED

@@ -26,27 +26,27 @@ def office(memory: State) -> Office:
     return Office(memory)
 
 
-def test_an_order_in_a_status_that_is_allowed_is_put_to_the_shop(office: Office) -> None:
+def test_order_in_allowed_status_is_cancelled(office: Office) -> None:
     office.orders.put("7", "packed")
     assert office.desk(FROM).receive(REQUEST).state == "accepted"
     assert len(office.orders.asked) == 1
 
 
-def test_an_order_in_any_other_status_is_refused_unasked(office: Office) -> None:
+def test_order_in_other_status_is_refused_without_call(office: Office) -> None:
     office.orders.put("7", "sent")
     refused = office.desk(FROM).receive(REQUEST)
     assert (refused.state, refused.message, office.shop.asked) == ("refused", "Нельзя", [])
     assert "the order is sent in the shop" in str(refused.error)
 
 
-def test_an_order_that_is_not_there_is_refused_until_it_is(office: Office) -> None:
+def test_missing_order_is_refused_until_it_exists(office: Office) -> None:
     desk = office.desk(FROM)
     assert desk.receive(REQUEST).message == NOT_KNOWN
     office.orders.put("7", "new")
     assert desk.receive(REQUEST).state == "accepted"
 
 
-def test_a_shop_that_cannot_be_read_decides_nothing_and_nothing_is_applied(office: Office) -> None:
+def test_unreadable_shop_is_failure_without_a_call(office: Office) -> None:
     office.orders.fault = "the shop's database is away"
     desk = office.desk(FROM)
     failed = desk.receive(REQUEST)
@@ -63,11 +63,11 @@ def test_a_row_that_cannot_be_read_decides_nothing(office: Office) -> None:
     assert (failed.state, "order 7 has no status" in str(failed.error)) == ("failed", True)
 
 
-def test_an_order_that_is_only_known_by_uuid_is_refused(office: Office) -> None:
+def test_order_known_only_by_uuid_is_refused(office: Office) -> None:
     assert office.desk(FROM).receive(CancelRequest("first", None, "u")).message == NOT_KNOWN
 
 
-def test_an_earlier_attempt_that_was_applied_is_a_yes(office: Office) -> None:
+def test_earlier_applied_attempt_is_accepted(office: Office) -> None:
     def silent(_: Cancellation) -> CancelDecision:
         office.orders.put("7", "cancelled")
         raise CancelError("no answer", in_doubt=True)
@@ -85,7 +85,7 @@ def test_an_order_that_somebody_else_cancelled_is_refused(office: Office) -> Non
     assert office.desk(FROM).receive(REQUEST).state == "refused"
 
 
-def test_the_key_is_handed_on_where_it_is_asked_for(office: Office) -> None:
+def test_key_is_looked_up_for_the_call(office: Office) -> None:
     office.shop.wants_shop_id = True
     office.orders.put("7", "new", shop_id="348")
     decided = office.desk().receive(REQUEST)
@@ -99,7 +99,7 @@ def test_a_key_that_is_known_needs_no_look(office: Office) -> None:
     assert ([one.shop_id for one in office.shop.asked], office.orders.asked) == (["348"], [])
 
 
-def test_an_order_that_has_no_key_yet_is_to_be_asked_for_again(office: Office) -> None:
+def test_order_without_key_yet_is_a_failure(office: Office) -> None:
     office.shop.wants_shop_id = True
     office.orders.put("7", "new")
     desk = office.desk()
@@ -110,14 +110,15 @@ def test_an_order_that_has_no_key_yet_is_to_be_asked_for_again(office: Office) -
     assert desk.receive(REQUEST).state == "accepted"
 
 
-def test_a_known_key_finds_the_order_under_its_new_number(office: Office) -> None:
+def test_known_key_finds_a_renumbered_order(office: Office) -> None:
     stage(office.state, Decision(replace(adopted("7").seen, shop_id="348")))
     office.orders.put("1007", "new", shop_id="348")
     assert office.desk(FROM).receive(REQUEST).state == "accepted"
     assert [(one.order_id, one.shop_id) for one in office.shop.asked] == [("1007", "348")]
 
 
-def test_a_number_that_is_another_orders_by_now_is_not_guessed(office: Office) -> None:
+def test_reused_number_with_known_key_is_a_failure(office: Office) -> None:
+    """Nobody can tell which of the two orders is meant."""
     stage(office.state, Decision(replace(adopted("7").seen, shop_id="7")))
     office.orders.put("8", "new", shop_id="7")
     office.orders.put("7", "new", shop_id="6")
@@ -148,7 +149,7 @@ def test_two_numbers_of_one_order_are_one_application(office: Office) -> None:
 
 
 @pytest.mark.parametrize(("afterwards", "state"), [("cancelled", "accepted"), ("new", "refused"), (None, "refused")])
-def test_a_yes_that_means_nothing_is_held_against_the_order(office: Office, afterwards: str | None, state: str) -> None:
+def test_acceptance_is_confirmed_by_the_orders_status(office: Office, afterwards: str | None, state: str) -> None:
     def apply(_: Cancellation) -> CancelDecision:
         office.orders.orders.clear()
         if afterwards:
@@ -160,7 +161,7 @@ def test_a_yes_that_means_nothing_is_held_against_the_order(office: Office, afte
     assert office.desk(FROM, confirms=True).receive(REQUEST).state == state
 
 
-def test_a_yes_that_cannot_be_confirmed_is_in_doubt(office: Office) -> None:
+def test_unconfirmed_acceptance_is_in_doubt(office: Office) -> None:
     def apply(_: Cancellation) -> CancelDecision:
         office.orders.fault = "away"
         return CancelDecision("accepted")
@@ -183,7 +184,7 @@ def test_an_operator_has_the_order_looked_up_too(office: Office) -> None:
     assert (taken.cancellation.state, office.shop.asked) == ("refused", [])
 
 
-def test_a_former_number_that_another_order_has_by_now_is_not_guessed(office: Office) -> None:
+def test_former_number_of_another_order_is_a_failure(office: Office) -> None:
     stage(office.state, Decision(replace(adopted("7").seen, shop_id="348")))
     with office.state.staging() as staging:
         staging.renumber({"7": "1007"}, NOON)
@@ -204,7 +205,7 @@ def test_a_refusal_for_its_status_is_asked_anew(office: Office) -> None:
     assert desk.receive(REQUEST).state == "accepted"
 
 
-def test_looks_that_nobody_waits_for_any_more_do_not_pile_up(office: Office) -> None:
+def test_abandoned_lookups_are_limited(office: Office) -> None:
     go_on = Event()
     office.orders.before = lambda: go_on.wait(60)
     present = Present(lambda: office.orders, FROM, "cancelled")
@@ -219,7 +220,7 @@ def test_looks_that_nobody_waits_for_any_more_do_not_pile_up(office: Office) -> 
     assert present.order(mine, 60) is not None
 
 
-def test_the_source_of_looks_is_opened_once_and_closed(office: Office) -> None:
+def test_lookup_source_is_opened_once_and_closed(office: Office) -> None:
     opened: list[FakeOrders] = []
 
     def opens() -> FakeOrders:

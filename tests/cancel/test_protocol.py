@@ -55,7 +55,7 @@ def test_each_generation_is_understood(body: str, asked: CancelRequest) -> None:
         ('{"id": "7", "reason": 5}', "reason is no text"),
     ],
 )
-def test_what_is_not_a_cancellation_beyond_doubt_is_none(body: str, why: str) -> None:
+def test_doubtful_body_is_malformed(body: str, why: str) -> None:
     with pytest.raises(MalformedError, match=why):
         read(body)
 

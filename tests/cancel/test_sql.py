@@ -72,7 +72,8 @@ def failure(shop: SqlShop, seconds: float = 5.0, **given: Any) -> CancelError:
 
 
 @pytest.mark.parametrize("end", [";", "; -- it's :uuid;", " /* a; */ ; -- b"])
-def test_what_ends_it_and_what_its_texts_hold_is_no_matter(shop_url: str, end: str) -> None:
+def test_statement_may_have_any_ending_and_texts(shop_url: str, end: str) -> None:
+    """Semicolons, comments, percent signs and placeholders in its texts do no harm."""
     hash_sign = " # c'" if "mysql" in shop_url else ""
     update = f"UPDATE orders SET state = 'at 50% %(x)s :uuid' WHERE id % 10 = 2 AND number = :order_id{end}{hash_sign}"
     with shop(shop_url, update) as by_number:
@@ -81,7 +82,7 @@ def test_what_ends_it_and_what_its_texts_hold_is_no_matter(shop_url: str, end: s
     assert states(shop_url)[2] == "at 50% %(x)s :uuid"
 
 
-def test_rows_that_changed_are_a_yes_and_none_a_no(shop_url: str) -> None:
+def test_changed_rows_accept_and_none_refuse(shop_url: str) -> None:
     with shop(shop_url) as by_number:
         assert by_number.cancel(cancellation(reason="x'; DROP TABLE orders; --"), 5) == ACCEPTED
         assert by_number.cancel(cancellation(), 5) == REFUSED
@@ -92,7 +93,7 @@ def test_rows_that_changed_are_a_yes_and_none_a_no(shop_url: str) -> None:
     "named",
     ["2-1", "2abc", " 2", "2 ", "2.0", "2e0", "1e3", "0x2", "+2", "02", "２", "99999999999999999999", "-", "7' OR 1=1"],
 )
-def test_a_key_is_no_number_that_it_only_begins_with(shop_url: str, named: str) -> None:
+def test_key_must_match_as_a_whole(shop_url: str, named: str) -> None:
     with shop(shop_url, BY_KEY) as by_key:
         assert by_key.cancel(cancellation(shop_id=named), 5) == NO_SUCH_ORDER
     assert set(states(shop_url).values()) == {"new"}
@@ -111,7 +112,7 @@ def test_a_number_is_found_letter_for_letter(shop_url: str, named: str) -> None:
     assert set(states(shop_url).values()) == {"new"}
 
 
-def test_a_number_that_is_a_programs_notation_is_no_number(shop_url: str) -> None:
+def test_serialized_value_as_number_is_refused(shop_url: str) -> None:
     execute(shop_url, "UPDATE orders SET number = 'b:0;'")
     with shop(shop_url) as by_number:
         assert by_number.cancel(cancellation("b:0;"), 5) == NO_SUCH_ORDER
@@ -135,7 +136,7 @@ def test_a_comparison_may_be_written_in_other_ways(shop_url: str, statement: str
     assert states(shop_url)[2] != "new"
 
 
-def test_two_orders_that_a_collation_cannot_tell_apart_are_left_alone(mariadb_database: str) -> None:
+def test_orders_equal_by_collation_are_not_changed(mariadb_database: str) -> None:
     execute(
         mariadb_database,
         "CREATE TABLE orders (number VARCHAR(20), state VARCHAR(20), why TEXT) COLLATE utf8mb4_general_ci",
@@ -145,7 +146,7 @@ def test_two_orders_that_a_collation_cannot_tell_apart_are_left_alone(mariadb_da
         assert "other orders have the order_id 'a1' too" in str(failure(by_number, order_id="a1"))
 
 
-def test_a_padded_column_holds_the_number_that_it_shows(postgresql_database: str) -> None:
+def test_padded_column_matches_the_number(postgresql_database: str) -> None:
     execute(
         postgresql_database,
         "CREATE TABLE orders (number CHAR(9), state TEXT, why TEXT)",
@@ -155,7 +156,7 @@ def test_a_padded_column_holds_the_number_that_it_shows(postgresql_database: str
         assert by_number.cancel(cancellation("7"), 5) == ACCEPTED
 
 
-def test_an_order_without_what_the_update_compares_is_a_failure(shop_url: str) -> None:
+def test_order_lacking_a_compared_value_fails(shop_url: str) -> None:
     with shop(shop_url, "UPDATE orders SET state = 'cancelled' WHERE number = :uuid") as by_uuid:
         error = failure(by_uuid, uuid=None)
     assert "order 7 has no uuid, and SYNCD_CANCEL__SQL asks for it" in str(error)
@@ -171,7 +172,7 @@ def test_a_uuid_is_the_same_in_capitals(postgresql_database: str) -> None:
         assert by_uuid.cancel(cancellation(uuid=uuid.upper()), 5) == ACCEPTED
 
 
-def test_a_statement_that_wants_a_number_is_not_run_without_one(tmp_path: Path) -> None:
+def test_statement_does_not_run_without_its_number(tmp_path: Path) -> None:
     with shop(f"sqlite:///{tmp_path}/no/such/shop.db") as by_number:
         assert by_number.cancel(cancellation(None), 5) == NO_SUCH_ORDER
 
@@ -188,7 +189,7 @@ def test_an_update_that_is_wrong_decides_nothing(shop_url: str) -> None:
         assert "nowhere" in str(failure(wrong))
 
 
-def test_a_row_that_is_locked_decides_nothing_within_the_time(tmp_path: Path) -> None:
+def test_locked_row_is_a_failure(tmp_path: Path) -> None:
     path = tmp_path / "shop.db"
     with sqlite3.connect(path, isolation_level=None) as other, shop(f"sqlite:///{path}", seconds=1) as by_number:
         other.execute("CREATE TABLE orders (number, state, why)")
@@ -197,7 +198,7 @@ def test_a_row_that_is_locked_decides_nothing_within_the_time(tmp_path: Path) ->
         other.execute("ROLLBACK")
 
 
-def test_an_update_that_is_done_too_late_is_undone(tmp_path: Path) -> None:
+def test_late_update_is_rolled_back(tmp_path: Path) -> None:
     path = tmp_path / "shop.db"
     with sqlite3.connect(path, isolation_level=None) as other, shop(f"sqlite:///{path}", seconds=1) as by_number:
         other.execute("CREATE TABLE orders (number, state, why)")

@@ -131,19 +131,19 @@ def survive(attack: Attack, kills: int = KILLS) -> None:
     assert "Traceback" not in attack.world.log()
 
 
-def test_kills_with_a_sqlite_state_lose_nothing_and_disorder_nothing(tmp_path: Path) -> None:
+def test_sqlite_state_survives_kills(tmp_path: Path) -> None:
+    """Nothing is lost, and no older status arrives after a newer one."""
     with attack(tmp_path) as one:
         survive(one)
 
 
-def test_kills_in_full_compares_lose_nothing_and_disorder_nothing(tmp_path: Path) -> None:
-    """A shop without timestamps: every poll compares everything."""
+def test_full_compares_survive_kills(tmp_path: Path) -> None:
+    """The shop has no timestamps, so every poll compares everything."""
     with attack(tmp_path, SYNCD_SOURCE__QUERY=QUERY.replace("changed AS updated_at, ", "")) as one:
         survive(one, kills=KILLS // 4)
 
 
-def test_kills_with_a_postgresql_state_lose_nothing_and_disorder_nothing(
-    tmp_path: Path, postgresql_database: str, mariadb_database: str
-) -> None:
+def test_postgresql_state_survives_kills(tmp_path: Path, postgresql_database: str, mariadb_database: str) -> None:
+    """Nothing is lost, and no older status arrives after a newer one."""
     with attack(tmp_path, SYNCD_STATE__URL=postgresql_database, SYNCD_SOURCE__URL=mariadb_database) as one:
         survive(one)

@@ -63,13 +63,13 @@ def test_another_program_is_in_the_way() -> None:
         assert found(Address(host, int(port)), runs=True) == ("fault", f"{stub.address} is taken by another program")
 
 
-def test_an_address_that_this_machine_does_not_have_is_a_fault() -> None:
+def test_address_of_another_machine_is_a_fault() -> None:
     level, text = found(Address("192.0.2.1", 9469))
     assert level == "fault"
     assert text == "cannot listen on 192.0.2.1:9469: Cannot assign requested address"
 
 
-def test_a_name_that_does_not_resolve_is_a_fault() -> None:
+def test_unresolvable_name_is_a_fault() -> None:
     level, text = found(Address("host.invalid", 9469))
     assert level == "fault"
     assert text.startswith("cannot listen on host.invalid:9469: ")

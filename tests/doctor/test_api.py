@@ -59,7 +59,7 @@ def test_a_well_api_has_no_warning(patient: Patient, shop: ApiShop) -> None:
     assert "its clock is" in found
 
 
-def test_an_api_that_gives_everything_is_asked_for_no_more(patient: Patient, shop: ApiShop) -> None:
+def test_complete_api_gets_no_suggestions(patient: Patient, shop: ApiShop) -> None:
     shop.add(("1", "new", NOW))
     fields = {name: "id" for name in KNOWN if name not in ("sequence", "updated_at", "paid")}
     all_fields = {**fields, "updated_at": "changed", "paid": "`true`"}
@@ -96,9 +96,8 @@ def test_fields_that_do_not_go_together_are_told(patient: Patient, shop: ApiShop
         ("status", "abs(id)", "SYNCD_SOURCE__FIELDS__STATUS (abs(id)) fails: "),
     ],
 )
-def test_a_field_that_leads_nowhere_is_a_fault_behind_the_first_order(
-    patient: Patient, shop: ApiShop, name: str, path: str, says: str
-) -> None:
+def test_field_path_without_value_is_a_fault(patient: Patient, shop: ApiShop, name: str, path: str, says: str) -> None:
+    """The first order is shown before it, as it came."""
     shop.add(("1", "new", NOW), ("2", "new", NOW))
 
     def nested(answer: dict[str, Any]) -> dict[str, Any]:
@@ -112,7 +111,7 @@ def test_a_field_that_leads_nowhere_is_a_fault_behind_the_first_order(
     assert found.splitlines()[-1].startswith("fault: ")
 
 
-def test_items_that_are_not_there_are_a_fault_that_tells_what_is(patient: Patient, shop: ApiShop) -> None:
+def test_missing_items_fault_describes_the_answer(patient: Patient, shop: ApiShop) -> None:
     shop.add(("1", "new", NOW))
     found = patient.found("source", SYNCD_SOURCE__ITEMS="result.orders")
     assert found.startswith("fault: SYNCD_SOURCE__ITEMS (result.orders) finds nothing in the API's answer")
@@ -137,7 +136,7 @@ def test_what_is_unencrypted_is_told(patient: Patient, shop: ApiShop, monkeypatc
     assert "orders and credentials travel unencrypted" in found
 
 
-def test_the_first_order_is_shown_without_buyers_and_secrets() -> None:
+def test_first_order_masks_buyers_and_secrets() -> None:
     came = {
         "id": 5,
         "phone": "+7 916 123-45-67",
@@ -165,7 +164,7 @@ def test_a_long_first_order_is_cut(patient: Patient, shop: ApiShop) -> None:
     assert "xxx…" in patient.found("source")
 
 
-def test_a_first_order_that_is_nested_too_deeply_is_not_shown(patient: Patient, shop: ApiShop) -> None:
+def test_too_deeply_nested_order_is_not_shown(patient: Patient, shop: ApiShop) -> None:
     shop.add(("1", "new", NOW))
     deep: Any = "end"
     for _ in range(900):
@@ -190,7 +189,7 @@ def test_the_list_of_statuses_is_tried(patient: Patient, shop: ApiShop) -> None:
 
 
 @pytest.mark.parametrize("paging", ["none", "cursor"])
-def test_one_page_that_is_full_may_not_be_all(patient: Patient, shop: ApiShop, paging: str) -> None:
+def test_single_full_page_is_a_warning(patient: Patient, shop: ApiShop, paging: str) -> None:
     shop.add(*((str(number), "new", NOW) for number in range(3)))
     patient.env |= {
         "SYNCD_SOURCE__PAGING": paging,
@@ -229,7 +228,7 @@ def feed(patient: Patient) -> Iterator[Feed]:
         yield opened
 
 
-def test_a_feed_is_shown_by_the_last_event_of_each_order(patient: Patient, feed: Feed) -> None:
+def test_feed_shows_each_orders_last_event(patient: Patient, feed: Feed) -> None:
     feed.add((1, "A", "new"), (11, "A", "paid"), (2, "B", "new"), (3, "C", "new"), (4, "D", "new"))
     found = patient.found("source")
     assert [f'order {order} would be pushed as {{"id": "{order}"' in found for order in "ABCD"] == [
@@ -267,7 +266,7 @@ def test_keyset_by_time_alone_is_told(patient: Patient, shop: ApiShop) -> None:
     assert "{since} alone" not in patient.found("source", SYNCD_SOURCE__QUERY_PARAMS=params)
 
 
-def test_the_newest_order_is_expected_back_from_a_poll(patient: Patient, shop: ApiShop) -> None:
+def test_trial_poll_finds_the_newest_order(patient: Patient, shop: ApiShop) -> None:
     shop.add(*((str(number), "new", NOW - timedelta(minutes=10 - number)) for number in range(9)))
     assert "a poll from just before order 8 (updated_at " in patient.found("source", "ok")
     earlier = NOW.replace(microsecond=0) - timedelta(minutes=7, seconds=1)
@@ -284,9 +283,7 @@ def test_the_newest_order_is_expected_back_from_a_poll(patient: Patient, shop: A
         (timedelta(days=400), "Set SYNCD_SOURCE__SINCE_FORMAT as the API reads {since}"),
     ],
 )
-def test_a_since_that_the_api_reads_otherwise_is_told(
-    patient: Patient, shop: ApiShop, ahead: timedelta, says: str
-) -> None:
+def test_misread_since_is_a_warning(patient: Patient, shop: ApiShop, ahead: timedelta, says: str) -> None:
     shop.add(("1", "new", NOW - timedelta(days=3)), ("2", "new", NOW))
     read = shop._read
     shop._read = lambda since: read(since) + (ahead if "1970" not in since else timedelta())  # type: ignore[method-assign]
@@ -305,12 +302,12 @@ def test_a_since_that_is_not_heeded_is_told(patient: Patient, shop: ApiShop) -> 
     assert "the API does not heed {since}: polls get orders that changed long before" in found
 
 
-def test_orders_of_the_future_are_expected_from_no_poll(patient: Patient, shop: ApiShop) -> None:
+def test_trial_poll_skips_orders_of_the_future(patient: Patient, shop: ApiShop) -> None:
     shop.add(("1", "new", NOW + timedelta(days=3)), ("2", "new", None))
     assert "a poll" not in patient.found("source", SYNCD_SOURCE__FIELDS=json.dumps(FIELDS))
 
 
-def test_a_feed_is_expected_to_give_its_newest_event_back(patient: Patient, feed: Feed) -> None:
+def test_trial_poll_finds_the_newest_event(patient: Patient, feed: Feed) -> None:
     feed.add((1, "A", "new"), (2000, "B", "new"))
     assert "a poll from just before order B (sequence 2000) finds it: it asks with {since} 999" in patient.found(
         "source"
@@ -326,7 +323,7 @@ def test_few_orders_are_asked_for(patient: Patient, shop: ApiShop) -> None:
 
 
 @pytest.mark.parametrize("more", [{"total": 7}, {"next": "/orders?page=2"}, {"has_more": True}])
-def test_an_answer_that_says_there_is_more_is_told(patient: Patient, shop: ApiShop, more: dict[str, Any]) -> None:
+def test_answer_announcing_more_is_a_warning(patient: Patient, shop: ApiShop, more: dict[str, Any]) -> None:
     shop.add(("1", "new", NOW))
     shop.bend = lambda answer: {**answer, "body": {**answer["body"], **more}}
     found = patient.found("source", "warning", SYNCD_SOURCE__PAGING="none")

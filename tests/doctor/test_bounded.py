@@ -28,7 +28,7 @@ def test_findings_come_as_they_are_made() -> None:
     assert [finding.text for finding in found] == ["second"]
 
 
-def test_a_check_that_hangs_is_given_up_and_what_it_found_stays() -> None:
+def test_hanging_check_keeps_its_earlier_findings() -> None:
     over = Event()
 
     def findings() -> Iterator[Finding]:
@@ -41,7 +41,7 @@ def test_a_check_that_hangs_is_given_up_and_what_it_found_stays() -> None:
     assert (last.level, last.text) == ("fault", "Does it answer? No answer within 0.05 s")
 
 
-def test_an_expected_error_is_a_finding_in_its_own_words() -> None:
+def test_expected_error_is_a_finding() -> None:
     def findings() -> Iterator[Finding]:
         raise SourceError("the shop is gone; bring it back")
 
@@ -49,7 +49,7 @@ def test_an_expected_error_is_a_finding_in_its_own_words() -> None:
     assert finding == Finding("source", "fault", "the shop is gone; bring it back")
 
 
-def test_an_unforeseen_error_is_a_finding_and_its_traceback_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+def test_unexpected_error_is_finding_and_logged(caplog: pytest.LogCaptureFixture) -> None:
     def findings() -> Iterator[Finding]:
         raise ZeroDivisionError("a secret")
 

@@ -25,19 +25,19 @@ def test_without_a_key_it_is_off(patient: Patient) -> None:
     assert patient.found("cancel") == "ok: cancelling in the app is off: SYNCD_CANCEL__API_KEY is not set"
 
 
-def test_a_call_to_a_host_that_resolves_is_well(patient: Patient) -> None:
+def test_call_to_resolvable_host_is_ok(patient: Patient) -> None:
     said = found(patient, url="http://127.0.0.1:1/{order_id}?token=T0KEN-T0KEN")
     assert said == "ok: cancelling is on, by a call to 127.0.0.1, which resolves"
 
 
-def test_a_call_to_a_host_that_does_not_resolve_is_a_fault(patient: Patient) -> None:
+def test_call_to_unresolvable_host_is_a_fault(patient: Patient) -> None:
     said = found(patient, url="https://host.invalid/{order_id}?token=T0KEN-T0KEN")
     assert said.startswith("fault: host.invalid does not resolve: ")
     assert "Check SYNCD_CANCEL__URL" in said
     assert "T0KEN" not in said
 
 
-def test_a_host_behind_a_proxy_need_not_resolve_here(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_host_behind_proxy_need_not_resolve(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://me:S3CRET-S3CRET@proxy.invalid:3128")
     said = found(patient, url="https://host.invalid/{order_id}")
     assert said.startswith("ok: cancelling is on, by a call to host.invalid through the proxy proxy.invalid")
@@ -47,7 +47,7 @@ def test_a_host_behind_a_proxy_need_not_resolve_here(patient: Patient, monkeypat
 
 
 @pytest.mark.parametrize(("mode", "level"), [(0o755, "ok"), (0o644, "fault")])
-def test_a_program_must_be_executable_and_is_not_started(patient: Patient, mode: int, level: str) -> None:
+def test_program_must_be_executable_but_is_not_started(patient: Patient, mode: int, level: str) -> None:
     program = patient.home / "cancel.sh"
     program.write_text(f"#!/bin/sh\ntouch {patient.home}/started\n")
     program.chmod(mode)
@@ -62,14 +62,14 @@ def test_the_login_of_the_update_is_tried(patient: Patient) -> None:
     assert found(patient, sql=UPDATE).startswith("ok: cancelling is on, by an UPDATE, and its login can connect")
 
 
-def test_a_login_that_cannot_connect_is_a_fault_without_its_password(patient: Patient) -> None:
+def test_failed_login_is_a_fault_without_password(patient: Patient) -> None:
     said = found(patient, sql=UPDATE, database_url=f"postgresql://canceller:S3CRET-S3CRET@127.0.0.1:{free_port()}/shop")
     assert said.startswith("fault: ")
     assert "SYNCD_CANCEL__DATABASE_URL" in said
     assert "S3CRET" not in said
 
 
-def test_a_file_that_is_not_there_is_a_fault_and_is_not_made(patient: Patient) -> None:
+def test_missing_file_is_a_fault_and_not_created(patient: Patient) -> None:
     said = found(patient, sql=UPDATE, database_url=f"sqlite:///{patient.home}/none.db")
     assert said.startswith(f"fault: there is no file {patient.home}/none.db")
     assert not (patient.home / "none.db").exists()
@@ -87,7 +87,7 @@ def keyed(patient: Patient) -> Patient:
     return patient
 
 
-def test_a_number_that_is_not_the_key_is_warned_of(keyed: Patient) -> None:
+def test_number_differing_from_key_is_a_warning(keyed: Patient) -> None:
     said = found(keyed, url="http://127.0.0.1:1/{order_id}")
     assert "warning: cancelling names orders by {order_id}, but order 3" in said
     assert "Write {shop_id} in place of {order_id}" in said
@@ -95,13 +95,13 @@ def test_a_number_that_is_not_the_key_is_warned_of(keyed: Patient) -> None:
     assert "names orders" not in found(keyed, url="http://127.0.0.1:1/{shop_id}")
 
 
-def test_a_key_that_no_order_has_is_a_fault(patient: Patient) -> None:
+def test_key_that_no_order_has_is_fault(patient: Patient) -> None:
     patient.has_orders("'349', 'new', '2024-05-01 10:00:00'")
     said = found(patient, url="http://127.0.0.1:1/{shop_id}")
     assert "fault: cancelling asks for shop_id, but none of the newest orders has one" in said
 
 
-def test_a_code_that_the_shop_does_not_have_is_warned_of(keyed: Patient) -> None:
+def test_unknown_status_code_is_a_warning(keyed: Patient) -> None:
     call = "http://127.0.0.1:1/{shop_id}"
     said = found(keyed, url=call, **{"from": "new,nwe"}, status="cancelled")
     assert "warning: SYNCD_CANCEL__FROM has 'nwe', which is no code of the shop" in said
@@ -155,7 +155,7 @@ def test_a_programs_files_and_its_interpreter_are_tried(patient: Patient, comman
     assert said.format(**names) in found(patient, command=command.format(**names))
 
 
-def test_a_file_that_the_user_may_not_read_is_a_fault(patient: Patient) -> None:
+def test_program_file_without_read_access_is_fault(patient: Patient) -> None:
     if os.geteuid() == 0:
         pytest.skip("root reads everything")
     (patient.home / "cancel.py").touch(0o000)
@@ -170,6 +170,6 @@ def test_an_update_under_a_preset_is_warned_of(patient: Patient, mariadb_databas
     assert "warning: an UPDATE skips what this platform does when it cancels: stock, mail" in said
 
 
-def test_a_column_that_the_update_compares_and_is_not_there_is_a_fault(patient: Patient) -> None:
+def test_missing_column_of_the_update_is_fault(patient: Patient) -> None:
     patient.has_orders("'1', 'new', '2024-05-01 10:00:00'")
     assert found(patient, sql="UPDATE orders SET state = 'x' WHERE nummer = :order_id").startswith("fault: ")

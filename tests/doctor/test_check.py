@@ -14,7 +14,8 @@ from tests.doctor.patient import QUERY, Patient, areas
 from tests.e2e.world import World, end
 
 
-def test_a_well_installation_exits_0_and_has_one_line_a_finding(world: World) -> None:
+def test_sound_installation_exits_0(world: World) -> None:
+    """Each finding is one line, and nothing is sent or created."""
     world.shop.put("0042", "packed")
     lines = world.done("check").splitlines()
     assert {line.split()[0] for line in lines} <= {"ok", "warning"}
@@ -30,7 +31,7 @@ def test_json_is_one_document(world: World) -> None:
     assert set(document["findings"][0]) == {"area", "level", "text", "advice"}
 
 
-def test_a_fault_exits_1_and_the_other_checks_are_made(world: World) -> None:
+def test_fault_exits_1_after_all_other_checks(world: World) -> None:
     ran = world.syncd("check", SYNCD_SOURCE__URL=f"sqlite:///{world.home}/gone.db", SYNCD_IMSHOP__URL="http://[::1]:1/")
     assert ran.returncode == 1
     assert "Traceback" not in ran.stdout + ran.stderr
@@ -39,7 +40,7 @@ def test_a_fault_exits_1_and_the_other_checks_are_made(world: World) -> None:
     assert not (world.home / "gone.db").exists()
 
 
-def test_a_fault_of_the_configuration_exits_2_before_anything_is_tried(world: World) -> None:
+def test_configuration_fault_exits_2_before_any_check(world: World) -> None:
     ran = world.syncd("check", SYNCD_POLL__INTERVAL="soon")
     assert (ran.returncode, ran.stdout) == (2, "")
     assert "SYNCD_POLL__INTERVAL" in ran.stderr
@@ -65,7 +66,7 @@ def test_a_running_daemon_is_seen_and_undisturbed(world: World) -> None:
     assert end(daemon) == 0
 
 
-def test_a_shop_that_never_answers_does_not_keep_the_other_checks_from_being_made(tmp_path: Path) -> None:
+def test_silent_shop_does_not_stop_other_checks(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"postgresql://reader@127.0.0.1:{silent.getsockname()[1]}/shop"
         findings = Patient(tmp_path, seconds=0.3).examined(SYNCD_SOURCE__URL=url)
@@ -85,7 +86,7 @@ def test_where_the_settings_come_from_is_told(tmp_path: Path) -> None:
     assert areas(findings) == {"settings", "source", "state", "imshop", "http", "cancel"}
 
 
-def test_a_file_of_secrets_that_everybody_may_read_is_a_warning(tmp_path: Path) -> None:
+def test_world_readable_secret_file_is_a_warning(tmp_path: Path) -> None:
     secrets = tmp_path / "secrets"
     secrets.mkdir()
     key = secrets / "SYNCD_IMSHOP__API_KEY"
@@ -115,7 +116,7 @@ def test_the_statuses_file_is_told(tmp_path: Path) -> None:
     assert f"ok: statuses file {file}: 2 codes; others: hold" in found
 
 
-def test_a_statuses_file_that_cannot_be_used_is_told_before_anything_is_tried(tmp_path: Path) -> None:
+def test_unusable_statuses_file_fails_before_any_check(tmp_path: Path) -> None:
     file = tmp_path / "statuses.toml"
     file.write_text("unknown = 1\n")
     with pytest.raises(SettingsError):

@@ -18,14 +18,14 @@ def found(folder: Path, *mounts: str) -> str:
 
 
 @pytest.mark.parametrize("kind", ["nfs4", "nfs", "cifs", "smb3", "fuse.sshfs", "9p", "ceph", "glusterfs"])
-def test_a_network_disk_is_a_fault_whatever_its_kind(tmp_path: Path, kind: str) -> None:
+def test_network_disk_of_any_kind_is_fault(tmp_path: Path, kind: str) -> None:
     mounted = f"server:/export {tmp_path}/my\\040state {kind} rw 0 0"
     assert f"fault: {tmp_path}/my state is on a network disk ({kind})" in found(
         tmp_path, "/dev/sda1 / ext4 rw 0 0", mounted
     )
 
 
-def test_a_disk_of_this_machine_is_well_though_others_are_far_away(tmp_path: Path) -> None:
+def test_local_disk_among_remote_ones_is_ok(tmp_path: Path) -> None:
     far = (f"a:/b {tmp_path}/my nfs4 rw 0 0", "a:/c / nfs4 rw 0 0", f"/dev/sda1 {tmp_path} ext4 rw 0 0")
     assert "network" not in found(tmp_path, *far)
 
@@ -34,12 +34,12 @@ def test_what_was_mounted_last_on_a_place_counts(tmp_path: Path) -> None:
     assert "network" in found(tmp_path, f"x {tmp_path} ext4 rw", f"y {tmp_path} nfs4 rw", "", "odd line")
 
 
-def test_where_mounts_are_not_known_only_the_room_is_told(tmp_path: Path) -> None:
+def test_without_mounts_only_free_space_is_reported(tmp_path: Path) -> None:
     (finding,) = examine_disk(tmp_path / "syncd.db", tmp_path / "none")
     assert "MB free" in finding.text
 
 
-def test_a_state_without_a_disk_here_is_asked_nothing(tmp_path: Path) -> None:
+def test_state_without_local_disk_is_not_checked(tmp_path: Path) -> None:
     assert [*examine_disk(None), *examine_disk(tmp_path / "none" / "syncd.db")] == []
 
 

@@ -13,31 +13,31 @@ from tests.doctor.patient import Patient
 from tests.imshop.stub import Stub, an_imshop, free_port
 
 
-def test_a_host_that_listens_is_well_and_hears_nothing(patient: Patient, stub: Stub) -> None:
+def test_listening_host_is_ok_and_receives_nothing(patient: Patient, stub: Stub) -> None:
     found = patient.found("imshop", SYNCD_IMSHOP__URL=stub.url)
     assert found == (f"ok: 127.0.0.1 resolves to 127.0.0.1\nok: {stub.address} takes connections, without TLS")
     assert stub.received == []
 
 
-def test_a_host_that_does_not_listen_is_a_fault(patient: Patient) -> None:
+def test_host_that_does_not_listen_is_fault(patient: Patient) -> None:
     found = patient.found("imshop", "fault", SYNCD_IMSHOP__URL=f"http://127.0.0.1:{free_port()}/T0KEN-T0KEN-T0KEN")
     assert "Cannot connect to 127.0.0.1: Connection refused. Check the network" in found
     assert "T0KEN" not in found
 
 
-def test_a_host_that_does_not_resolve_is_a_fault(patient: Patient) -> None:
+def test_unresolvable_host_is_a_fault(patient: Patient) -> None:
     found = patient.found("imshop", SYNCD_IMSHOP__URL="https://host.invalid/v1/T0KEN-T0KEN-T0KEN")
     assert found.startswith("fault: host.invalid does not resolve: ")
     assert "Check SYNCD_IMSHOP__URL" in found
 
 
-def test_a_certificate_that_is_not_trusted_is_a_fault(patient: Patient, tls_stub: Stub) -> None:
+def test_untrusted_certificate_is_a_fault(patient: Patient, tls_stub: Stub) -> None:
     found = patient.found("imshop", "fault", SYNCD_IMSHOP__URL=tls_stub.url)
     assert "Cannot trust 127.0.0.1: " in found
     assert "self-signed certificate" in found
 
 
-def test_a_trusted_certificate_that_ends_soon_is_a_warning(
+def test_certificate_that_expires_soon_is_a_warning(
     patient: Patient, tls_stub: Stub, certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
@@ -58,9 +58,7 @@ def test_a_trusted_certificate_that_lasts_is_well(
     assert "its certificate is trusted until " in reached.text
 
 
-def test_the_proxy_in_force_is_named_without_its_password(
-    patient: Patient, stub: Stub, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_proxy_is_reported_without_its_password(patient: Patient, stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", f"http://user:PASSW0RD@{stub.address}")
     found = patient.found("imshop", SYNCD_IMSHOP__URL="http://imshop.invalid/T0KEN", SYNCD_IMSHOP__ALLOW_HTTP="true")
     assert f"ok: pushes go through the proxy {stub.address}" in found

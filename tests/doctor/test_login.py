@@ -63,7 +63,8 @@ def test_a_postgresql_login_that_only_reads_is_well(postgresql_database: str, tm
         )
 
 
-def test_a_sqlite_shop_in_wal_mode_must_be_writable_so_nothing_is_said(patient: Patient) -> None:
+def test_writable_sqlite_shop_in_wal_mode_is_ok(patient: Patient) -> None:
+    """A reader in WAL mode must be able to write the file."""
     patient.has_orders(OLD)
     execute(patient.shop, "PRAGMA journal_mode = WAL")
     assert "ok: the login may only read" in patient.found("source")
@@ -84,7 +85,7 @@ class OtherSource:
         return may_write(cast("Database", self))
 
 
-def test_what_cannot_be_asked_on_other_databases_is_said() -> None:
+def test_other_databases_report_what_is_unknown() -> None:
     source = OtherSource()
     shop = ShopExamination(
         cast("DatabaseSource", source),

@@ -30,14 +30,15 @@ def test_a_well_shop_has_no_fault(anywhere: Patient) -> None:
     assert anywhere.found("source", "fault") == ""
 
 
-def test_the_columns_that_are_used_and_those_that_might_be_are_told(anywhere: Patient) -> None:
+def test_used_and_possible_columns_are_reported(anywhere: Patient) -> None:
     anywhere.has_orders(OLD)
     found = anywhere.found("source")
     assert "the query gives order_id, status, updated_at" in found
     assert "might give too: message, tracking_url" in found
 
 
-def test_a_query_without_updated_at_makes_every_poll_a_full_compare(anywhere: Patient) -> None:
+def test_query_without_updated_at_is_a_warning(anywhere: Patient) -> None:
+    """Every poll is then a full compare."""
     anywhere.has_orders(OLD)
     query = "SELECT number AS order_id, state AS status FROM orders"
     found = anywhere.found("source", SYNCD_SOURCE__QUERY=query)
@@ -46,7 +47,7 @@ def test_a_query_without_updated_at_makes_every_poll_a_full_compare(anywhere: Pa
     assert "index" not in found
 
 
-def test_the_newest_three_orders_are_shown_as_they_would_be_pushed(anywhere: Patient) -> None:
+def test_newest_three_orders_are_shown_as_pushes(anywhere: Patient) -> None:
     anywhere.has_orders(
         OLD, NEWER, "'007', 'Выдан', '2024-05-02 10:00:00'", "'4', 'x', '2024-05-01 11:00:00'", "'5', 'y', NULL"
     )
@@ -58,7 +59,7 @@ def test_the_newest_three_orders_are_shown_as_they_would_be_pushed(anywhere: Pat
     ]
 
 
-def test_rows_that_cannot_be_read_are_told_with_the_reason(anywhere: Patient) -> None:
+def test_unreadable_rows_are_reported_with_the_reason(anywhere: Patient) -> None:
     anywhere.has_orders(OLD, "'2', NULL, '2024-05-01 10:00:00'")
     found = anywhere.found("source", "warning")
     assert "of 2 rows looked at, 1 cannot be read: order 2 has no status" in found
@@ -73,7 +74,7 @@ def test_a_timestamp_that_is_null_is_told(anywhere: Patient) -> None:
     ("database", "value"),
     [("sqlite", "'soon'"), ("mariadb", "'0000-00-00 00:00:00'"), ("postgresql", "'infinity'")],
 )
-def test_a_timestamp_that_cannot_be_read_is_told_as_it_is_written(
+def test_unreadable_timestamp_is_quoted(
     database: str, value: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     url = f"sqlite:///{tmp_path}/shop.db" if database == "sqlite" else request.getfixturevalue(f"{database}_database")
@@ -116,9 +117,10 @@ def test_a_zero_in_a_number_is_no_time(anywhere: Patient) -> None:
         ("DOUBLE PRECISION", (2461374.25, 2461371.5), "Julian day"),
     ],
 )
-def test_what_is_no_unix_time_is_told_with_what_makes_it_a_time(
+def test_number_that_is_no_unix_time_gets_advice(
     anywhere: Patient, column: str, values: tuple[object, object], form: str
 ) -> None:
+    """The advised expression makes it a time."""
     anywhere.has_orders(f"'1', 'new', {values[0]}", f"'2', 'new', {values[1]}", column=column)
     found = anywhere.found("source", "warning")
     assert f"of 2 rows looked at, 2 have an updated_at that cannot be read: {values[0]}".replace("'", "") in found
@@ -142,7 +144,7 @@ def test_a_query_that_gives_nothing_is_told(anywhere: Patient) -> None:
     assert "warning: the query gives no rows" in anywhere.found("source")
 
 
-def test_a_query_that_fails_is_a_fault_and_the_shop_is_asked_nothing_more(anywhere: Patient) -> None:
+def test_failing_query_ends_the_shops_checks(anywhere: Patient) -> None:
     anywhere.has_orders(OLD)
     found = anywhere.found("source", SYNCD_SOURCE__QUERY=QUERY.replace("FROM orders", "FROM order_s"))
     assert found.startswith("fault: ")
@@ -158,7 +160,7 @@ def test_a_column_that_looks_misspelt_is_told(patient: Patient) -> None:
     assert "ok: the column total is ignored" in found
 
 
-def test_beside_a_url_a_tracking_number_needs_no_template(patient: Patient) -> None:
+def test_tracking_number_beside_url_needs_no_template(patient: Patient) -> None:
     patient.has_orders(OLD)
     columns = ", 'T 1' AS tracking_number, 'https://post.example/1' AS tracking_url FROM"
     patient.env["SYNCD_SOURCE__QUERY"] = QUERY.replace("FROM", columns)
@@ -179,7 +181,8 @@ def test_paid_alone_is_told(patient: Patient) -> None:
     assert "payments cannot be told: there is a column paid, but no payment_id" in found
 
 
-def test_a_phone_and_a_key_are_masked_and_the_payment_is_whole(patient: Patient) -> None:
+def test_example_push_masks_phone_and_key(patient: Patient) -> None:
+    """The payment is shown in full."""
     patient.has_orders(OLD)
     query = QUERY.replace("FROM", ", '+7 916 123-45-67' AS phone, 1 AS paid, 'pid-1' AS payment_id FROM")
     found = patient.found("source", SYNCD_SOURCE__QUERY=query, SYNCD_IMSHOP__AUTH="body", SYNCD_IMSHOP__API_KEY="abc")
@@ -203,7 +206,7 @@ def test_local_time_is_told_from_an_instant(postgresql_database: str, tmp_path: 
     assert expected in patient.found("source")
 
 
-def test_orders_in_the_future_smell_of_a_wrong_time_zone(anywhere: Patient) -> None:
+def test_future_orders_suggest_a_wrong_time_zone(anywhere: Patient) -> None:
     there = {
         "sqlite": "datetime('now', '+178 minutes')",
         "mysql+pymysql": "UTC_TIMESTAMP() + INTERVAL 178 MINUTE",
@@ -216,7 +219,7 @@ def test_orders_in_the_future_smell_of_a_wrong_time_zone(anywhere: Patient) -> N
     assert "in the future" not in anywhere.found("source", "warning", SYNCD_SOURCE__TIMEZONE="Europe/Moscow")
 
 
-def test_a_time_in_the_past_by_a_wrong_zone_is_told(patient: Patient) -> None:
+def test_late_changes_suggest_a_wrong_time_zone(patient: Patient) -> None:
     patient.has_orders(OLD, column="TEXT")
     patient.env["SYNCD_SOURCE__TIMEZONE"] = "+03:00"  # and the shop writes UTC
     settings, start = load(patient.env, usual_env_files=()).settings, datetime.now(UTC)
@@ -238,7 +241,7 @@ def test_the_shops_clock_is_compared_with_this_machines(anywhere: Patient) -> No
 
 
 @pytest.mark.skipif(find_spec("pymssql") is not None, reason="the driver is installed")
-def test_a_driver_that_is_not_installed_is_a_fault(patient: Patient) -> None:
+def test_missing_driver_is_a_fault(patient: Patient) -> None:
     found = patient.found("source", SYNCD_SOURCE__URL="mssql+pymssql://u:passw0rd@db.example/shop")
     assert "fault: the driver pymssql for the shop's database is not installed" in found
 
@@ -266,7 +269,7 @@ def test_a_replica_that_lags_is_told() -> None:
     assert (finding.level, finding.text) == ("warning", "it is a replica, 300 s behind its primary")
 
 
-def test_a_database_that_is_no_replica_is_no_matter(anywhere: Patient) -> None:
+def test_primary_database_is_not_reported_as_copy(anywhere: Patient) -> None:
     anywhere.has_orders(OLD)
     assert "replica" not in anywhere.found("source")
     assert "ok: no order has NULL as updated_at" in anywhere.found("source")

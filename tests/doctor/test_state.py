@@ -50,14 +50,14 @@ def a_change(order_id: str) -> Decision:
     return Decision(Seen(order_id, CONTENT, None), change)
 
 
-def test_a_state_that_is_not_there_is_well_and_is_not_made(patient: Patient) -> None:
+def test_missing_state_is_ok_and_not_created(patient: Patient) -> None:
     found = patient.found("state").splitlines()
     assert found[0] == f"ok: {patient.home}/state.db is not there yet; the first start makes it"
     assert "MB free" in found[1]
     assert [*patient.home.iterdir()] == []
 
 
-def test_a_directory_that_is_not_there_is_a_fault(patient: Patient) -> None:
+def test_missing_directory_is_a_fault(patient: Patient) -> None:
     found = patient.found("state", "fault", SYNCD_STATE__URL=f"sqlite:///{patient.home}/lib/state.db")
     assert f"there is no directory {patient.home}/lib Make it" in found
 
@@ -88,7 +88,7 @@ def test_a_state_in_postgresql_is_well(postgresql_database: str, patient: Patien
     assert patient.found("state", "fault") == ""
 
 
-def test_a_login_that_may_not_make_tables_is_a_fault(postgresql_database: str, patient: Patient) -> None:
+def test_login_without_create_right_is_a_fault(postgresql_database: str, patient: Patient) -> None:
     execute(postgresql_database, "CREATE ROLE syncd_test_no_tables LOGIN")
     try:
         mine = make_url(postgresql_database).set(username="syncd_test_no_tables").render_as_string()
@@ -97,7 +97,7 @@ def test_a_login_that_may_not_make_tables_is_a_fault(postgresql_database: str, p
         execute(postgresql_database, "DROP ROLE syncd_test_no_tables")
 
 
-def test_a_daemon_that_works_with_the_state_is_told(patient: Patient) -> None:
+def test_running_daemon_is_reported(patient: Patient) -> None:
     with closing(a_state(patient)) as state:
         lease = state.lease()
         assert lease.acquire()
@@ -105,7 +105,7 @@ def test_a_daemon_that_works_with_the_state_is_told(patient: Patient) -> None:
         lease.release()
 
 
-def test_another_programs_file_is_told_and_left_as_it_is(patient: Patient) -> None:
+def test_another_programs_file_is_warned_and_unchanged(patient: Patient) -> None:
     file = patient.home / "state.db"
     with closing(sqlite3.connect(file)) as connection:
         connection.execute("CREATE TABLE goods (id INTEGER)")
@@ -114,19 +114,19 @@ def test_another_programs_file_is_told_and_left_as_it_is(patient: Patient) -> No
     assert file.read_bytes() == before
 
 
-def test_a_state_of_a_newer_version_is_a_fault(patient: Patient) -> None:
+def test_state_of_newer_version_is_a_fault(patient: Patient) -> None:
     a_state(patient).close()
     execute(patient.env["SYNCD_STATE__URL"], "UPDATE alembic_version SET version_num = '9999'")
     assert "was written by a newer syncd" in patient.found("state", "fault")
 
 
-def test_a_state_of_an_older_version_is_not_upgraded(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_state_of_older_version_is_not_upgraded(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
     a_state(patient).close()
     monkeypatch.setattr("syncd.doctor.state_checks.REVISIONS", (*REVISIONS, "next"))
     assert "ok: " + str(patient.home / "state.db") + " is there; the next start brings it up" in patient.found("state")
 
 
-def test_a_file_that_is_no_database_is_a_fault(patient: Patient) -> None:
+def test_file_that_is_no_database_is_fault(patient: Patient) -> None:
     (patient.home / "state.db").write_text("not a database, but long enough to be taken for one" * 100)
     assert "is not a SQLite database" in patient.found("state", "fault")
 
@@ -140,13 +140,13 @@ def test_damage_is_a_fault(patient: Patient) -> None:
     assert "damaged" in patient.found("state", "fault")
 
 
-def test_a_file_that_is_too_large_to_be_checked_is_no_fault(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_too_large_to_check_is_no_fault(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("syncd.doctor.state_checks.QUICK_CHECK_SECONDS", -1)
     filled_state(patient)
     assert "is too large to be checked for damage within" in patient.found("state", "ok")
 
 
-def test_a_file_that_is_locked_is_not_called_damaged(patient: Patient) -> None:
+def test_locked_file_is_not_reported_as_damaged(patient: Patient) -> None:
     a_state(patient).close()
     url = patient.env["SYNCD_STATE__URL"]
     with closing(sqlite3.connect(patient.home / "state.db", isolation_level=None)) as other:
@@ -165,7 +165,7 @@ def test_a_state_that_others_may_read_is_told(patient: Patient) -> None:
     )
 
 
-def test_a_directory_that_may_not_be_written_is_a_fault(patient: Patient) -> None:
+def test_directory_without_write_access_is_a_fault(patient: Patient) -> None:
     if os.geteuid() == 0:
         pytest.skip("root may write everywhere")
     patient.home.chmod(0o500)

@@ -25,7 +25,8 @@ def smells(*ages_in_minutes: float, hours_east: float = 0, wall_clock: bool = Tr
 
 
 @pytest.mark.parametrize("age", [0.5, 30, 95, 100_000, -1.5])
-def test_an_order_that_changed_lately_or_long_ago_smells_of_nothing(age: float) -> None:
+def test_plausible_age_suggests_no_wrong_zone(age: float) -> None:
+    """The newest order changed a short or a long time ago."""
     assert smells(age) == ""
 
 
@@ -42,21 +43,21 @@ def test_an_order_that_changed_lately_or_long_ago_smells_of_nothing(age: float) 
         (-59, -5.5, "-04:30"),
     ],
 )
-def test_the_likely_offset_is_that_with_which_the_newest_order_changed_just_now(
-    age: float, hours_east: float, likely: str
-) -> None:
+def test_suggested_offset_dates_newest_order_just_now(age: float, hours_east: float, likely: str) -> None:
     assert f"its local time is {likely}" in smells(age, 5000, hours_east=hours_east)
 
 
-def test_an_order_dated_far_ahead_does_not_hide_the_smell_of_the_others() -> None:
+def test_order_dated_far_ahead_hides_no_others() -> None:
+    """The others still suggest a wrong time zone."""
     assert "its local time is +03:00" in smells(-1_000_000, -170, -60)
 
 
-def test_an_order_dated_far_ahead_is_told_by_itself() -> None:
+def test_order_dated_far_ahead_is_reported_apart() -> None:
     assert "1 of the newest 2 orders are dated in the future, 40 days, 0:00:00 at most" in smells(-40 * 1440, 5)
 
 
-def test_an_instant_ahead_is_no_matter_of_the_time_zone() -> None:
+def test_future_instant_does_not_suggest_wrong_zone() -> None:
+    """An instant has its offset, so the setting of the time zone does not matter."""
     assert "TIMEZONE" not in smells(-180, wall_clock=False)
     assert smells(180, wall_clock=False) == ""
 
@@ -87,7 +88,7 @@ def observed(
     ("lag", "hours", "rather"),
     [(180.2, "3.0 h", "+00:00"), (179, "3.0 h", "+00:00"), (90.3, "1.5 h", "+01:30"), (60, "1.0 h", "+02:00")],
 )
-def test_a_zone_is_off_by_what_changes_come_late(lag: float, hours: str, rather: str) -> None:
+def test_constant_lag_of_changes_suggests_wrong_zone(lag: float, hours: str, rather: str) -> None:
     found = observed(lag, others=(1400.0, 2.0))
     assert f"of the last 10 polls that found changes, 8 found them {hours} after the time that the shop gives" in found
     assert "SYNCD_SOURCE__TIMEZONE (+03:00 now) is probably off by that much" in found
@@ -107,11 +108,11 @@ def test_a_zone_is_off_by_what_changes_come_late(lag: float, hours: str, rather:
     ],
     ids=["no lag", "too few", "not all", "no whole half hour", "rare polls", "set right since", "too far"],
 )
-def test_what_tells_of_no_wrong_zone_is_not_taken_for_one(lag: float, more: dict[str, Any]) -> None:
+def test_other_lags_do_not_suggest_wrong_zone(lag: float, more: dict[str, Any]) -> None:
     assert "probably off" not in observed(lag, **more)
 
 
-def test_changes_that_come_at_once_clear_an_old_newest_order() -> None:
+def test_prompt_changes_clear_an_old_newest_order() -> None:
     assert "almost to the minute" in smells(181)
     seen = Observations([Observed(str(n), NOON - timedelta(hours=n), NOON - timedelta(hours=n)) for n in range(3, 12)])
     rows = [Order(one.order_id, {"status": "new"}, one.updated_at) for one in seen.changes]
@@ -123,7 +124,7 @@ def level(finding: Finding) -> str:
     return f"{finding.level}: {finding.text}"
 
 
-def test_a_clock_more_than_two_seconds_off_is_a_warning() -> None:
+def test_clock_over_two_seconds_off_is_a_warning() -> None:
     assert level(off(timedelta(seconds=-1.9))) == "ok: its clock is 1.9 s behind this machine's"
     assert level(off(timedelta(seconds=2.1))) == "warning: its clock is 2.1 s ahead of this machine's"
 

@@ -23,7 +23,7 @@ def answered(stub: Stub, act: bytes) -> Answer:
         return imshop.push(a_push())
 
 
-def test_a_success_is_an_answer_with_all_that_imshop_said(stub: Stub) -> None:
+def test_success_gives_answer_with_all_fields(stub: Stub) -> None:
     said = {
         "success": True,
         "internalId": "1001",
@@ -35,7 +35,8 @@ def test_a_success_is_an_answer_with_all_that_imshop_said(stub: Stub) -> None:
     assert answered(stub, reply(200, said)) == Answer(200, "1001", UUID, "packed", "ready_for_pickup", "Готов к выдаче")
 
 
-def test_an_answer_is_text_whatever_json_types_it_came_in(stub: Stub) -> None:
+def test_answer_fields_of_any_type_become_text(stub: Stub) -> None:
+    """Objects and lists are dropped."""
     said: dict[str, object] = {
         "success": True,
         "internalId": 1001,
@@ -80,11 +81,12 @@ def test_no_charset_hides_a_success(stub: Stub, charset: str, stated: str | None
     assert answered(stub, reply(200, SAID.encode(charset), Content_Type=kind)).http_status == 200
 
 
-def test_a_number_that_nobody_can_hold_hides_no_success(stub: Stub) -> None:
+def test_overlong_number_does_not_hide_success(stub: Stub) -> None:
     assert answered(stub, reply(200, f'{{"success": true, "n": {"9" * 5000}}}'.encode())).http_status == 200
 
 
-def test_what_imshop_says_cannot_break_a_screen_or_a_database(stub: Stub) -> None:
+def test_message_is_cleaned_masked_and_shortened(stub: Stub) -> None:
+    """So it can break no terminal and no database."""
     said = {"success": True, "message": "\x1b[31mred\x00\nline \ud800 K3Y" + "x" * 500}
     message = answered(stub, reply(200, said)).message
     assert message is not None
@@ -142,7 +144,7 @@ def test_each_status_and_body_has_its_outcome(
     assert f"HTTP {status}" in str(error)
 
 
-def test_no_two_outcomes_are_given_for_the_same_reason() -> None:
+def test_reasons_of_outcomes_are_unique() -> None:
     assert len({meaning.when for meaning in MEANINGS}) == len(MEANINGS) == 11
 
 
@@ -164,9 +166,7 @@ def test_no_two_outcomes_are_given_for_the_same_reason() -> None:
         (401, "120", None),
     ],
 )
-def test_a_wait_that_the_server_asks_for_is_understood(
-    stub: Stub, status: int, header: str, seconds: float | None
-) -> None:
+def test_retry_after_is_read(stub: Stub, status: int, header: str, seconds: float | None) -> None:
     assert failed(stub, reply(status, OBJECT, Retry_After=header)).retry_after == seconds
 
 
@@ -178,7 +178,7 @@ def test_a_refusal_quotes_what_imshop_said(stub: Stub) -> None:
     assert str(failed(stub, reply(200, OBJECT))) == "IMSHOP refused the change (HTTP 200): “no such order”"
 
 
-def test_a_refusal_without_a_message_quotes_how_the_body_begins(stub: Stub) -> None:
+def test_refusal_without_message_quotes_the_body(stub: Stub) -> None:
     assert str(failed(stub, reply(404, b'{"error":\n"x"}'))) == "IMSHOP refused the change (HTTP 404): “x”"
 
 
@@ -197,12 +197,13 @@ def test_a_quotation_is_short_and_holds_no_secret(stub: Stub) -> None:
         ("https://[broken/S3CRET", "nowhere"),
     ],
 )
-def test_a_redirect_is_not_followed_and_tells_the_host_alone(stub: Stub, location: str, host: str) -> None:
+def test_redirect_is_not_followed(stub: Stub, location: str, host: str) -> None:
+    """The error names its host alone."""
     error = failed(stub, reply(302, b"S3CRET", Location=location))
     assert f"redirects to {host} (HTTP 302)" in str(error)
     assert "S3CRET" not in str(error)
     assert len(stub.received) == 1
 
 
-def test_an_answer_without_a_readable_success_says_what_is_wrong_with_it(stub: Stub) -> None:
+def test_answer_without_readable_success_is_explained(stub: Stub) -> None:
     assert "does not say whether it worked" in str(failed(stub, reply(200, json.dumps({"ok": 1}).encode())))

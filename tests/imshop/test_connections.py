@@ -67,8 +67,8 @@ def test_an_unknown_host_pauses_delivery() -> None:
     assert outcome(failure("http://host.invalid/T0KEN")) == UNREACHABLE
 
 
-def test_what_would_leave_after_its_time_does_not_leave(stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A slow resolver, or a process that is frozen while it connects."""
+def test_late_connection_sends_nothing(stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The resolver is slow, or the process is frozen while it connects."""
     resolve = socket.getaddrinfo
 
     def slowly(*arguments: Any, **options: Any) -> Any:
@@ -82,7 +82,7 @@ def test_what_would_leave_after_its_time_does_not_leave(stub: Stub, monkeypatch:
     assert stub.received == []
 
 
-def test_what_did_not_get_through_is_dropped_by_the_kernel(stub: Stub) -> None:
+def test_kernel_drops_unsent_data(stub: Stub) -> None:
     """At the time-out, and when the process ends: it must not arrive after the next status."""
     with closing(an_imshop(stub.url, timeout=0.2)) as imshop, closing(imshop._exchange._pool.opened(1)) as connection:
         sock = connection.sock
@@ -106,7 +106,8 @@ def test_a_connection_that_is_not_accepted_pauses_delivery() -> None:
     assert monotonic() - started < 1.5
 
 
-def test_an_untrusted_certificate_pauses_delivery_and_nothing_is_sent(tls_stub: Stub) -> None:
+def test_untrusted_certificate_pauses_delivery(tls_stub: Stub) -> None:
+    """Nothing is sent."""
     error = failure(tls_stub.url)
     assert outcome(error) == NO_TLS
     assert "Cannot trust 127.0.0.1: " in str(error)
@@ -130,7 +131,7 @@ def test_a_server_without_tls_pauses_delivery() -> None:
     assert outcome(error) == NO_TLS
 
 
-def test_a_server_that_does_not_answer_the_tls_handshake_pauses_delivery() -> None:
+def test_silent_tls_handshake_pauses_delivery() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         error = failure(f"https://127.0.0.1:{listener.getsockname()[1]}/T0KEN", timeout=0.5)
     assert outcome(error) == UNREACHABLE
@@ -157,14 +158,14 @@ def test_a_dripping_server_is_bounded_over_tls_too(
     assert outcome(error) == SENT_WITHOUT_ANSWER
 
 
-def test_a_missing_ca_bundle_is_a_fault_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_ca_bundle_fails_at_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem")
     with pytest.raises(SettingsError, match=r"REQUESTS_CA_BUNDLE.*/nowhere/ca\.pem"):
         an_imshop("https://127.0.0.1/T0KEN")
 
 
 @pytest.mark.parametrize("proxy", ["socks5://user:PASSW0RD@127.0.0.1:1080", "http://user:PASSW0RD@"])
-def test_a_proxy_that_cannot_be_used_is_a_fault_at_the_start(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unusable_proxy_fails_at_start(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", proxy)
     with pytest.raises(SettingsError, match="HTTPS_PROXY") as caught:
         an_imshop("https://imshop.example/T0KEN")

@@ -71,7 +71,7 @@ def test_many_threads_push_at_once(stub: Stub) -> None:
     assert len(answers) == 4
 
 
-def test_a_connection_that_the_server_closed_meanwhile_is_replaced(stub: Stub) -> None:
+def test_connection_closed_by_server_is_replaced(stub: Stub) -> None:
     stub.acts = [lambda sock: sock.sendall(TAKEN), TAKEN]
     with closing(an_imshop(stub.url)) as imshop:
         imshop.push(a_push())
@@ -99,13 +99,14 @@ def test_a_connection_that_the_server_closed_meanwhile_is_replaced(stub: Stub) -
         "no end",
     ],
 )
-def test_a_request_without_an_answer_in_http_is_in_doubt(stub: Stub, act: Act) -> None:
+def test_request_without_http_answer_is_in_doubt(stub: Stub, act: Act) -> None:
     error = failed(stub, act)
     assert outcome(error) == SENT_WITHOUT_ANSWER
     assert error.http_status is None
 
 
-def test_a_kept_connection_that_is_cut_before_an_answer_is_in_doubt(stub: Stub) -> None:
+def test_kept_connection_cut_early_is_in_doubt(stub: Stub) -> None:
+    """The request may have arrived, so it is not sent again."""
     stub.acts = [TAKEN, cut]
     with closing(an_imshop(stub.url)) as imshop:
         imshop.push(a_push())
@@ -134,7 +135,7 @@ def test_a_kept_connection_that_is_cut_before_an_answer_is_in_doubt(stub: Stub) 
         (reply(200, b"\x1b\x10\x00\xf8", Content_Encoding="br"), "compressed in a way that was not asked for"),
     ],
 )
-def test_an_answer_that_cannot_be_read_whole_is_in_doubt(stub: Stub, act: Act, flaw: str) -> None:
+def test_incomplete_answer_is_in_doubt(stub: Stub, act: Act, flaw: str) -> None:
     error = failed(stub, act)
     assert outcome(error) == ANSWERED_IN_DOUBT
     assert flaw in str(error)
@@ -177,7 +178,7 @@ def test_what_comes_before_the_answer_is_none(stub: Stub, status: int) -> None:
     assert len(stub.connections) == 1
 
 
-def test_a_rejected_key_is_understood_though_the_rest_of_the_answer_is_cut(stub: Stub) -> None:
+def test_rejected_key_is_understood_from_cut_answer(stub: Stub) -> None:
     error = failed(stub, lambda sock: sock.sendall(b"HTTP/1.1 401 No\r\nContent-Length: 99\r\n\r\nwho"))
     assert error.pauses_delivery == "unauthorized"
 
@@ -192,7 +193,7 @@ def test_a_rejected_key_is_understood_though_the_rest_of_the_answer_is_cut(stub:
     ],
     ids=["silence", "dripping headers", "endless 100 Continue", "dripping body"],
 )
-def test_a_slow_server_cannot_hold_a_push_longer_than_the_time_out(
+def test_slow_server_is_bounded_by_the_timeout(
     stub: Stub, act: Act, expected: tuple[bool, str | None, bool, bool]
 ) -> None:
     started = monotonic()
@@ -201,7 +202,7 @@ def test_a_slow_server_cannot_hold_a_push_longer_than_the_time_out(
     assert outcome(error) == expected
 
 
-def test_a_time_out_that_passes_between_two_reads_ends_the_answer() -> None:
+def test_timeout_between_two_reads_ends_the_answer() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs, ours.makefile("rb", buffering=0) as raw:
         theirs.sendall(b"more and more")
@@ -210,7 +211,7 @@ def test_a_time_out_that_passes_between_two_reads_ends_the_answer() -> None:
             reader.read(1)
 
 
-def test_no_secret_is_in_the_error_its_traceback_or_the_log(stub: Stub, caplog: pytest.LogCaptureFixture) -> None:
+def test_errors_and_logs_contain_no_secret(stub: Stub, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     errors = [
         failure(f"http://127.0.0.1:{free_port()}/T0KEN"),
@@ -234,7 +235,7 @@ HTTP_LIKE = st.lists(
 
 @settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(answer=HTTP_LIKE)
-def test_whatever_a_server_says_a_push_ends_in_an_answer_or_a_push_error(stub: Stub, answer: bytes) -> None:
+def test_any_reply_gives_answer_or_push_error(stub: Stub, answer: bytes) -> None:
     stub.acts = [lambda sock: sock.sendall(answer)]
     with closing(an_imshop(stub.url)) as imshop, suppress(PushError):
         assert isinstance(imshop.push(a_push()), Answer)

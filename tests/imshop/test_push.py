@@ -21,7 +21,7 @@ def sent(stub: Stub, push: Push, **settings: Any) -> Received:
     return stub.received[-1]
 
 
-def test_a_bare_change_is_sent_as_its_id_and_code_alone(stub: Stub) -> None:
+def test_bare_change_sends_only_id_and_code(stub: Stub) -> None:
     received = sent(stub, a_push())
     assert received.start == "POST /v1/clients/shop/statuses/sync/T0KEN HTTP/1.1"
     assert received.headers["content-type"] == "application/json"
@@ -53,7 +53,7 @@ def test_cyrillic_goes_as_plain_utf_8(stub: Stub) -> None:
     assert "Готов к выдаче".encode() in sent(stub, a_push(message="Готов к выдаче")).body
 
 
-def test_half_a_character_is_replaced_and_the_rest_is_sent(stub: Stub) -> None:
+def test_lone_surrogate_is_replaced(stub: Stub) -> None:
     assert sent(stub, a_push(message="ok \ud83d!")).fields["message"] == "ok \ufffd!"
 
 
@@ -69,7 +69,7 @@ def test_half_a_character_is_replaced_and_the_rest_is_sent(stub: Stub) -> None:
         ("order_id", UUID, False, "1001"),
     ],
 )
-def test_the_id_is_the_one_that_was_asked_for(
+def test_id_is_chosen_by_the_setting(
     stub: Stub, send_id_as: SendIdAs, uuid: str | None, shared: bool, expected: str
 ) -> None:
     push = a_push(imshop_uuid=uuid, uuid_is_shared=shared)
@@ -80,15 +80,13 @@ def test_the_id_is_the_one_that_was_asked_for(
     ("auth", "header", "value"),
     [("bearer", "authorization", "Bearer K3Y"), ("key", "key", "K3Y"), ("x-api-key", "x-api-key", "K3Y")],
 )
-def test_the_key_goes_in_the_header_that_was_chosen_and_nowhere_else(
-    stub: Stub, auth: Auth, header: str, value: str
-) -> None:
+def test_key_goes_only_in_the_chosen_header(stub: Stub, auth: Auth, header: str, value: str) -> None:
     received = sent(stub, a_push(), auth=auth)
     assert {name: text for name, text in received.headers.items() if "K3Y" in text} == {header: value}
     assert b"K3Y" not in received.body
 
 
-def test_the_key_goes_in_the_body_where_that_was_chosen(stub: Stub) -> None:
+def test_key_goes_in_the_body_if_chosen(stub: Stub) -> None:
     received = sent(stub, a_push(), auth="body", api_key="ключ")
     assert received.fields["key"] == "ключ"
     assert not {"authorization", "key", "x-api-key"} & received.headers.keys()
@@ -101,21 +99,21 @@ def test_without_a_key_none_is_sent(stub: Stub, auth: Auth) -> None:
     assert received.fields == {"id": "1001", "code": "packed"}
 
 
-def test_a_password_in_the_url_does_not_displace_the_key(stub: Stub) -> None:
+def test_password_in_url_does_not_replace_key(stub: Stub) -> None:
     with closing(an_imshop(stub.url.replace("//", "//user:password@"))) as imshop:
         imshop.push(a_push())
     assert stub.received[0].headers["authorization"] == "Bearer K3Y"
 
 
 @pytest.mark.parametrize("key", ["line\nbreak", "ключ", " k3y", "k3y ", "\x00"])
-def test_a_key_that_no_header_can_carry_is_a_fault_that_names_its_variable(key: str) -> None:
+def test_unsendable_key_error_names_its_variable(key: str) -> None:
     with pytest.raises(SettingsError, match="SYNCD_IMSHOP__API_KEY") as caught:
         an_imshop("http://127.0.0.1/", api_key=key)
     assert key not in str(caught.value)
 
 
 @pytest.mark.parametrize("url", ["T0KEN", "ftp://host/T0KEN", "http://host:port/T0KEN", "http:///T0KEN"])
-def test_a_url_that_cannot_be_used_is_a_fault_that_does_not_quote_it(url: str) -> None:
+def test_unusable_url_error_does_not_quote_it(url: str) -> None:
     with pytest.raises(SettingsError, match="SYNCD_IMSHOP__URL") as caught:
         an_imshop(url)
     assert "T0KEN" not in str(caught.value)

@@ -155,7 +155,7 @@ def rest(world: Rivals) -> None:
     world.check_at_rest()
 
 
-def test_the_standby_leads_soon_after_the_leader_was_killed(world: Rivals) -> None:
+def test_standby_leads_soon_after_a_kill(world: Rivals) -> None:
     one, other = world.daemons
     one.die()
     world.advance(STANDBY_LEADS_WITHIN)
@@ -163,14 +163,14 @@ def test_the_standby_leads_soon_after_the_leader_was_killed(world: Rivals) -> No
     rest(world)
 
 
-def test_the_standby_leads_at_once_after_an_orderly_end(world: Rivals) -> None:
+def test_standby_leads_at_once_after_orderly_end(world: Rivals) -> None:
     world.daemons[0].end()
     world.advance(1.0)
     assert world.daemons[1].delivering.held()
     rest(world)
 
 
-def test_what_was_under_way_is_waited_for_and_nothing_else(world: Rivals) -> None:
+def test_standby_waits_only_for_pushes_under_way(world: Rivals) -> None:
     one, _ = world.daemons
     change(world, ORDERS[0], "packed")
     one.step()
@@ -186,7 +186,8 @@ def test_what_was_under_way_is_waited_for_and_nothing_else(world: Rivals) -> Non
 
 
 @pytest.mark.parametrize("where", ["before the last look", "after the last look"])
-def test_a_leader_that_is_frozen_as_it_sends_has_the_newest_told_last(world: Rivals, where: Where) -> None:
+def test_newest_status_arrives_last_after_frozen_leader(world: Rivals, where: Where) -> None:
+    """Also where the frozen leader sends an older status once it goes on."""
     one, _ = world.daemons
     change(world, ORDERS[0], "packed")
     one.take_and_freeze(where)
@@ -198,7 +199,7 @@ def test_a_leader_that_is_frozen_as_it_sends_has_the_newest_told_last(world: Riv
     rest(world)
 
 
-def test_a_leader_that_is_cut_off_and_back_resumes_by_itself(world: Rivals) -> None:
+def test_leader_resumes_after_a_network_cut(world: Rivals) -> None:
     one, other = world.daemons
     other.die()
     one.cut = True

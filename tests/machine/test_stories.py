@@ -36,7 +36,7 @@ def changed(world: World, order_id: str, *statuses: str) -> None:
         world.poll()
 
 
-def test_the_guard_counts_a_full_compare_over_all_its_segments() -> None:
+def test_guard_counts_all_segments_of_a_compare() -> None:
     world = World(folder=one_folder(), push_first=True, max_changes=len(OLD) - 1)
     result = world.poll()
     assert result is not None
@@ -44,7 +44,8 @@ def test_the_guard_counts_a_full_compare_over_all_its_segments() -> None:
     world.die(applied=False)
 
 
-def test_an_order_that_goes_away_and_comes_back_while_it_is_told_is_told_once(world: World) -> None:
+def test_status_restored_during_its_push_is_pushed_once(world: World) -> None:
+    """The status changes and changes back while it is being pushed."""
     changed(world, "0001", "packed")
     world.step()
     changed(world, "0001", "shipped", "packed")
@@ -57,7 +58,7 @@ def test_an_order_that_goes_away_and_comes_back_while_it_is_told_is_told_once(wo
 @pytest.mark.parametrize(
     "reply", [Reply("BUSY", applied=False, meaning=BUSY), Reply("REFUSED", applied=False, meaning=REFUSED)]
 )
-def test_an_order_that_comes_back_while_another_status_is_not_taken_is_not_told(world: World, reply: Reply) -> None:
+def test_status_restored_during_a_failed_push_stays_unpushed(world: World, reply: Reply) -> None:
     changed(world, "0001", "packed")
     world.step()
     changed(world, "0001", "new")
@@ -67,7 +68,7 @@ def test_an_order_that_comes_back_while_another_status_is_not_taken_is_not_told(
     assert world.imshop.told == []
 
 
-def test_an_order_that_comes_back_and_goes_on_to_a_skipped_status_is_not_told(world: World) -> None:
+def test_restored_then_skipped_status_is_not_pushed(world: World) -> None:
     changed(world, "0001", "packed")
     world.step()
     changed(world, "0001", "new", "draft")
@@ -77,7 +78,7 @@ def test_an_order_that_comes_back_and_goes_on_to_a_skipped_status_is_not_told(wo
     assert world.imshop.told == []
 
 
-def test_an_operator_who_asks_for_a_push_while_another_is_not_taken_is_obeyed(world: World) -> None:
+def test_resync_during_a_failed_push_is_pushed(world: World) -> None:
     changed(world, "0001", "packed")
     world.step()
     world.shop.change("0001", status="new")
@@ -89,7 +90,7 @@ def test_an_operator_who_asks_for_a_push_while_another_is_not_taken_is_obeyed(wo
     assert world.imshop.told == [("0001", "new")]
 
 
-def test_a_tracking_url_that_goes_away_while_it_is_told_is_no_news(world: World) -> None:
+def test_tracking_url_removed_during_push_adds_no_push(world: World) -> None:
     details(world, "0001", tracking="a")
     world.step()
     changed(world, "0001", "packed")
@@ -100,7 +101,7 @@ def test_a_tracking_url_that_goes_away_while_it_is_told_is_no_news(world: World)
     assert world.imshop.told == [("0001", "new")]
 
 
-def test_a_tracking_url_that_was_told_is_no_news_when_it_comes_back(world: World) -> None:
+def test_known_tracking_url_that_returns_adds_no_push(world: World) -> None:
     details(world, "0001", tracking="a")
     world.imshop.auto = TAKEN
     world.deliver_all()
@@ -113,7 +114,8 @@ def test_a_tracking_url_that_was_told_is_no_news_when_it_comes_back(world: World
     assert world.imshop.told == [("0001", "new"), ("0001", "packed")]
 
 
-def test_a_payment_that_could_not_be_told_is_no_news_when_it_goes_away(world: World) -> None:
+def test_removed_payment_never_sent_adds_no_push(world: World) -> None:
+    """A payment without an id cannot be pushed."""
     details(world, "0001", status="packed", paid=True)
     world.imshop.auto = TAKEN
     world.deliver_all()
@@ -123,7 +125,8 @@ def test_a_payment_that_could_not_be_told_is_no_news_when_it_goes_away(world: Wo
     assert world.imshop.told == [("0001", "packed")]
 
 
-def test_a_payment_that_was_told_is_taken_back_though_its_id_went_first(world: World) -> None:
+def test_pushed_payment_is_reverted_after_its_id(world: World) -> None:
+    """The payment's id disappears first, and then the payment."""
     details(world, "0001", status="packed", paid=True, payment_id="p")
     world.imshop.auto = TAKEN
     world.deliver_all()
@@ -136,7 +139,8 @@ def test_a_payment_that_was_told_is_taken_back_though_its_id_went_first(world: W
     assert world.imshop.told == [("0001", "packed"), ("0001", "shipped"), ("0001", "shipped")]
 
 
-def test_a_payment_that_may_have_been_told_is_taken_back_though_an_operator_gave_that_push_up(world: World) -> None:
+def test_doubtful_payment_is_reverted_despite_a_discard(world: World) -> None:
+    """An operator discards the push that would have taken the payment back."""
     details(world, "0001", status="packed", paid=True, payment_id="p")
     world.imshop.auto = TAKEN
     world.deliver_all()
@@ -153,8 +157,8 @@ def test_a_payment_that_may_have_been_told_is_taken_back_though_an_operator_gave
     assert world.imshop.of("0001").payment == UNPAID
 
 
-def test_an_order_that_goes_back_after_a_turn_whose_end_was_lost_is_not_told(world: World) -> None:
-    """The turn took the change, but the connection was cut right at its commit, so nobody was handed it."""
+def test_order_reverted_after_lost_turn_is_not_pushed(world: World) -> None:
+    """The connection was cut right at the turn's commit, so nobody got the change to send."""
     changed(world, "0001", "packed")
     world.on_commit = lambda: "cut"
     world.step()
@@ -165,8 +169,8 @@ def test_an_order_that_goes_back_after_a_turn_whose_end_was_lost_is_not_told(wor
     assert world.imshop.told == []
 
 
-def test_a_payment_that_is_gone_is_told_by_the_second_whole_compare(world: World) -> None:
-    """The first one is not to take the order for seen as the shop shows it."""
+def test_second_full_compare_pushes_a_removed_payment(world: World) -> None:
+    """The first one must not take the order for seen as the shop shows it."""
     details(world, "0001", paid=True, payment_id="p")
     world.step()
     world.answer("0001", TAKEN)

@@ -118,7 +118,7 @@ def told(state: State) -> list[tuple[str, str]]:
 
 
 @on(*APIS)
-def test_an_order_is_told_from_its_placing_to_its_end(shop: Shop) -> None:
+def test_every_status_of_an_order_is_found(shop: Shop) -> None:
     poller, state = shop.polled()
     for _ in shop.platform.live(2):
         assert poller.poll(datetime.now(UTC)).kind == ("incremental" if shop.platform.follows else "full")
@@ -127,7 +127,7 @@ def test_an_order_is_told_from_its_placing_to_its_end(shop: Shop) -> None:
 
 
 @on(*APIS)
-def test_an_order_is_shown_with_all_that_the_api_tells_of_it(shop: Shop) -> None:
+def test_all_fields_of_an_order_are_read(shop: Shop) -> None:
     platform = shop.platform
     platform.change(1, platform.codes[2], paid=True, tracking="TRACK1")
     shown = shop.found()
@@ -150,7 +150,8 @@ def test_a_cancelled_order_is_told(shop: Shop) -> None:
 
 
 @on(*LISTING)
-def test_a_renamed_status_tells_nobody_and_is_known_within_a_day(shop: Shop) -> None:
+def test_renamed_status_is_no_change(shop: Shop) -> None:
+    """Its new name is known within a day."""
     poller, state = shop.polled()
     source = poller.source
     assert isinstance(source, ApiSource)
@@ -188,7 +189,7 @@ def test_all_pages_are_read_within_the_platforms_limit(shop: Shop) -> None:
 
 
 @on(*APIS)
-def test_orders_that_changed_at_one_instant_are_all_read(shop: Shop) -> None:
+def test_orders_changed_simultaneously_are_all_read(shop: Shop) -> None:
     shop.platform.place(*range(2, 62))
     poller, state = shop.polled(BATCH="20")
     at_once = shop.platform.moment()
@@ -199,7 +200,7 @@ def test_orders_that_changed_at_one_instant_are_all_read(shop: Shop) -> None:
 
 
 @on(*APIS)
-def test_who_asks_too_much_waits_as_long_as_the_platform_says(shop: Shop) -> None:
+def test_rate_limit_is_waited_out(shop: Shop) -> None:
     reply, seconds = shop.platform.waits
     poller, state = shop.polled()
     shop.platform.change(1, shop.platform.codes[1])
@@ -210,14 +211,14 @@ def test_who_asks_too_much_waits_as_long_as_the_platform_says(shop: Shop) -> Non
 
 
 @on(*APIS)
-def test_a_login_that_the_platform_does_not_know_is_a_clear_error(shop: Shop) -> None:
+def test_unknown_login_is_a_clear_error(shop: Shop) -> None:
     login = {name: text[:-1] for name, text in (shop.platform.login or {"URL": shop.platform.url}).items()}
     with pytest.raises(SourceError, match=r"does not accept the login .*, or the key in SYNCD_SOURCE__URL"):
         shop.source(**login).find(["1"])
 
 
 @on(*APIS)
-def test_the_url_may_be_the_shops_address_or_the_whole_one_of_its_orders(shop: Shop) -> None:
+def test_url_may_be_shops_or_orders_address(shop: Shop) -> None:
     address = shop.platform.url
     whole = shop.platform.server + shop.platform.orders_path
     for url in (f"{address}/", whole):
@@ -250,7 +251,7 @@ def test_the_command_lists_them_too(shop: Shop) -> None:
 
 
 @on(*NAMED_BY_THE_LIST)
-def test_the_list_of_statuses_is_read_once_a_day(shop: Shop) -> None:
+def test_status_list_is_read_once_a_day(shop: Shop) -> None:
     poller, _ = shop.polled()
     for _ in shop.platform.live(2):
         poller.poll(datetime.now(UTC))
@@ -258,7 +259,8 @@ def test_the_list_of_statuses_is_read_once_a_day(shop: Shop) -> None:
 
 
 @on(*NAMED_BY_THE_LIST)
-def test_a_list_that_fails_stops_no_poll_and_is_told_of_once(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
+def test_failing_status_list_is_warned_once(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
+    """It stops no poll, and the names that are known are kept."""
     poller, state = shop.polled()
     source = poller.source
     assert isinstance(source, ApiSource)
@@ -276,7 +278,8 @@ def test_a_list_that_fails_stops_no_poll_and_is_told_of_once(shop: Shop, caplog:
 
 
 @on(*NAMED_BY_THE_LIST)
-def test_a_name_of_the_list_is_no_change_even_where_messages_are(shop: Shop) -> None:
+def test_listed_name_never_counts_as_a_change(shop: Shop) -> None:
+    """It does not even where messages count as changes."""
     poller, state = shop.polled(MESSAGE_IS_CHANGE="true")
     shop.platform.titles[shop.platform.codes[0]] = "Ждёт"
     shop.platform.clock.waited.append(A_DAY)
@@ -285,7 +288,7 @@ def test_a_name_of_the_list_is_no_change_even_where_messages_are(shop: Shop) -> 
 
 
 @on(RetailCrm)
-def test_a_list_that_is_gone_is_looked_for_again_after_a_while(shop: Shop) -> None:
+def test_missing_status_list_is_tried_again_later(shop: Shop) -> None:
     shop.platform.list_fault = Reply({}, 404)
     source = shop.source()
     assert [order.message for order in source.find(["1"]).orders] == [None]
@@ -296,7 +299,7 @@ def test_a_list_that_is_gone_is_looked_for_again_after_a_while(shop: Shop) -> No
 
 
 @on(RetailCrm)
-def test_a_fault_of_the_list_that_comes_back_is_told_again(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
+def test_returning_fault_of_status_list_is_warned(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
     source = shop.source()
     for fault in (Reply({}, 403), None, Reply({}, 403)):
         shop.platform.list_fault = fault
@@ -306,27 +309,27 @@ def test_a_fault_of_the_list_that_comes_back_is_told_again(shop: Shop, caplog: p
 
 
 @on(RetailCrm)
-def test_a_list_that_looks_otherwise_says_what_to_set(shop: Shop) -> None:
+def test_unexpected_status_list_names_the_setting(shop: Shop) -> None:
     with pytest.raises(SourceError, match=r"SYNCD_SOURCE__STATUSES_ITEMS \(rows\) finds nothing"):
         shop.source(STATUSES_ITEMS="rows").statuses()
 
 
 @pytest.mark.parametrize(("status", "code"), [("fulfillment", "new"), ("financial", "paid")])
 @on(InSales)
-def test_any_of_the_three_statuses_may_be_the_status(shop: Shop, status: str, code: str) -> None:
+def test_any_of_three_statuses_may_be_used(shop: Shop, status: str, code: str) -> None:
     shop.platform.change(1, shop.platform.codes[1], paid=True)
     shown = shop.found(PARAMS__STATUS=status)
     assert (shown.status, shown.message) == (code, None)
 
 
 @on(MoySklad)
-def test_the_name_of_a_status_may_be_its_code(shop: Shop) -> None:
+def test_status_name_may_be_its_code(shop: Shop) -> None:
     assert shop.found(PARAMS__STATUS="name").status == "Новый"
     assert [one.code for one in shop.source(PARAMS__STATUS="name").statuses()] == [*shop.platform.names.values()]
 
 
 @on(MoySklad)
-def test_an_additional_field_may_be_an_entry_of_a_dictionary(shop: Shop) -> None:
+def test_extra_field_may_be_a_dictionary_entry(shop: Shop) -> None:
     assert isinstance(shop.platform, MoySklad)
     entry = {"meta": {"type": "customentity"}, "name": "СДЭК-77"}
     shop.platform.attributes = {"Трек-номер": entry, "IMSHOP UUID": entry | {"name": UUID}}
@@ -335,7 +338,7 @@ def test_an_additional_field_may_be_an_entry_of_a_dictionary(shop: Shop) -> None
 
 
 @on(MoySklad)
-def test_an_order_without_a_status_shows_once_it_has_one(shop: Shop) -> None:
+def test_order_appears_once_it_has_a_status(shop: Shop) -> None:
     poller, state = shop.polled()
     shop.platform.change(1, "")
     shop.platform.place(2)
@@ -368,7 +371,7 @@ def test_the_number_may_be_the_platforms_own_id(shop: Shop) -> None:
     ],
 )
 @on(WooCommerce)
-def test_the_last_parcel_of_a_shipment_plug_in_is_told(shop: Shop, kept: object, number: str | None) -> None:
+def test_shipment_plugins_last_parcel_is_used(shop: Shop, kept: object, number: str | None) -> None:
     assert isinstance(shop.platform, WooCommerce)
     shop.platform.metas["_wc_shipment_tracking_items"] = kept
     assert shop.found().tracking_url == (f"{TRACK}{number}" if number else None)
@@ -391,7 +394,8 @@ def test_documents_of_ones_own_kind_are_asked_for(shop: Shop) -> None:
 
 
 @on(CsCart)
-def test_an_order_is_paid_in_some_statuses_and_never_unpaid(shop: Shop) -> None:
+def test_paid_follows_from_certain_statuses(shop: Shop) -> None:
+    """The platform does not show that an order is unpaid."""
     shop.platform.change(1, "P", paid=True)
     poller, state = shop.polled()
     shop.platform.change(1, "I")
@@ -458,7 +462,7 @@ def test_a_pipeline_brings_its_own_stages(shop: Shop) -> None:
 
 
 @on(Bitrix24)
-def test_a_deals_own_fields_name_it_and_its_buyer(shop: Shop) -> None:
+def test_deals_fields_give_number_and_buyer(shop: Shop) -> None:
     (found,) = shop.source(PARAMS__NUMBER="UF_CRM_NUMBER").find(["N1"]).orders
     assert (found.order_id, found.shop_id) == ("N1", "1")
     (found,) = shop.source(PARAMS__NUMBER="originId", PARAMS__USER="companyId").find(["app-1"]).orders

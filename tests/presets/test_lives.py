@@ -82,7 +82,7 @@ def found(shop: PlatformShop, order: int = 2, **source: str) -> Order:
 
 
 @on(*PLATFORMS)
-def test_an_order_is_told_from_its_placing_to_its_end(shop: PlatformShop) -> None:
+def test_every_status_of_an_order_is_found(shop: PlatformShop) -> None:
     platform = shop.platform
     poller, state = shop.polled()
     for step in (platform.place, platform.pay, platform.ship, platform.finish):
@@ -93,7 +93,7 @@ def test_an_order_is_told_from_its_placing_to_its_end(shop: PlatformShop) -> Non
 
 
 @on(*PLATFORMS)
-def test_an_order_is_shown_with_all_that_the_platform_knows_of_it(shop: PlatformShop) -> None:
+def test_all_fields_of_an_order_are_read(shop: PlatformShop) -> None:
     platform = shop.platform
     for step in (platform.place, platform.pay, platform.ship):
         shop.do(step, 2)
@@ -142,8 +142,8 @@ def test_what_is_no_order_never_shows(shop: PlatformShop) -> None:
 
 
 @on(*PLATFORMS)
-def test_the_login_that_the_preset_asks_for_is_enough_under_any_sql_mode(shop: PlatformShop) -> None:
-    """In an account that may do nothing else."""
+def test_documented_grants_suffice_under_any_sql_mode(shop: PlatformShop) -> None:
+    """The login has no other rights."""
     name, database = f"syncd_{uuid4().hex[:8]}", make_url(shop.url).database
     grants = re.findall(r"^#   (GRANT .*);$", written(shop.platform.preset), re.MULTILINE)
     assert grants
@@ -168,7 +168,7 @@ def test_the_login_that_the_preset_asks_for_is_enough_under_any_sql_mode(shop: P
 
 
 @on(OPENCART, HPOS, PRESTASHOP, BITRIX, MAGENTO, CS_CART)
-def test_a_wrong_prefix_is_told_with_the_tables_that_there_are(shop: PlatformShop) -> None:
+def test_wrong_prefix_error_lists_existing_tables(shop: PlatformShop) -> None:
     name, database = f"syncd_{uuid4().hex[:8]}", make_url(shop.url).database
     table = str(re.search(r"CREATE TABLE (\w+)", shop.platform.tables[0])[1])  # type: ignore[index]
     with ExitStack() as cleanup:
@@ -186,7 +186,7 @@ def test_a_wrong_prefix_is_told_with_the_tables_that_there_are(shop: PlatformSho
 
 
 @on(*PLATFORMS)
-def test_polls_go_by_an_index_where_the_platform_has_one(shop: PlatformShop) -> None:
+def test_polls_use_the_platforms_index(shop: PlatformShop) -> None:
     shop.do(shop.platform.place, *range(2, 60))
     shop.do(shop.platform.place, 60)
     plan = Inspection.of(shop.source()).plan()
@@ -195,7 +195,8 @@ def test_polls_go_by_an_index_where_the_platform_has_one(shop: PlatformShop) -> 
 
 
 @on(*(platform for platform in PLATFORMS if not platform.by_index))
-def test_polls_go_by_the_index_that_the_preset_names_where_the_platform_has_none(shop: PlatformShop) -> None:
+def test_polls_use_the_presets_advised_index(shop: PlatformShop) -> None:
+    """Where the platform has no index of its own."""
     shop.do(shop.platform.place, *range(2, 60))
     shop.do(shop.platform.place, 60)
     named = INDEX.fullmatch(shop.index or "")
@@ -223,7 +224,8 @@ def test_every_status_is_listed_with_its_name(shop: PlatformShop) -> None:
 
 
 @on(BITRIX)
-def test_an_order_that_the_shop_has_not_numbered_yet_is_none_where_orders_have_numbers(shop: PlatformShop) -> None:
+def test_unnumbered_order_waits_for_its_number(shop: PlatformShop) -> None:
+    """This holds where the shop's orders have numbers."""
     poller, state = shop.polled()
     shop.do(shop.platform.place, 2)
     shop.do("UPDATE b_sale_order SET ACCOUNT_NUMBER = NULL WHERE ID = :id", 2)
@@ -234,13 +236,13 @@ def test_an_order_that_the_shop_has_not_numbered_yet_is_none_where_orders_have_n
 
 
 @on(BITRIX)
-def test_a_shop_that_numbers_no_order_is_told_by_ids(shop: PlatformShop) -> None:
+def test_shop_without_numbers_is_read_by_ids(shop: PlatformShop) -> None:
     shop.do("UPDATE b_sale_order SET ACCOUNT_NUMBER = NULL WHERE ID = :id", 1)
     assert found(shop, 1).status == "N"
 
 
 @on(BITRIX)
-def test_only_what_the_gateway_numbered_is_a_payment_that_can_be_told(shop: PlatformShop) -> None:
+def test_only_gateways_payment_number_is_used(shop: PlatformShop) -> None:
     """1C's number of a payment changes each time that 1C posts it."""
     shop.do(shop.platform.pay, 1)
     shop.do("INSERT INTO b_sale_order_payment VALUES (NULL, :id, '1/2', 'Y', NULL, '1C-1')", 1)
@@ -263,7 +265,7 @@ def test_the_doctor_sees_a_wrong_zone(shop: PlatformShop, zone: str, warnings: i
 
 
 @on(BITRIX)
-def test_the_buyer_of_all_and_none_gives_way_to_the_phone(shop: PlatformShop) -> None:
+def test_shared_anonymous_buyer_is_replaced_by_phone(shop: PlatformShop) -> None:
     shop.do("UPDATE b_sale_order SET USER_ID = 78", 1)
     assert found(shop, 1).user_id == "79000000000"
     shop.do("UPDATE b_user SET EXTERNAL_AUTH_ID = NULL", 1)
@@ -272,7 +274,7 @@ def test_the_buyer_of_all_and_none_gives_way_to_the_phone(shop: PlatformShop) ->
 
 
 @on(BITRIX)
-def test_only_the_orders_of_the_sites_that_are_named_are_shown(shop: PlatformShop) -> None:
+def test_only_orders_of_chosen_sites_are_read(shop: PlatformShop) -> None:
     shop.do(shop.platform.place, 2)
     shop.do("UPDATE b_sale_order SET LID = 's2' WHERE ID = :id", 2)
     shown = {site: len(shop.source(PARAMS__SITE=site).find(["1", "2"]).orders) for site in ("", "s1", "s1,s2", "s3")}
@@ -280,7 +282,7 @@ def test_only_the_orders_of_the_sites_that_are_named_are_shown(shop: PlatformSho
 
 
 @on(BITRIX)
-def test_collations_that_differ_from_table_to_table_do_no_harm(shop: PlatformShop) -> None:
+def test_tables_may_have_different_collations(shop: PlatformShop) -> None:
     tables = ("b_sale_status_lang", "b_sale_order_props")
     change = "ALTER TABLE {} CONVERT TO CHARACTER SET utf8mb4 COLLATE {}"
     with ExitStack() as cleanup:
@@ -292,13 +294,14 @@ def test_collations_that_differ_from_table_to_table_do_no_harm(shop: PlatformSho
 
 
 @on(BITRIX)
-def test_only_the_statuses_of_orders_are_listed_those_without_a_name_too(shop: PlatformShop) -> None:
+def test_only_order_statuses_are_listed(shop: PlatformShop) -> None:
+    """One without a name is listed too."""
     listed = {status.code: status.name for status in shop.source().statuses()}
     assert (listed["X"], "DN" in listed) == (None, False)
 
 
 @on(BITRIX)
-def test_of_several_parcels_that_counts_whose_number_was_set_last(shop: PlatformShop) -> None:
+def test_parcel_with_latest_set_number_counts(shop: PlatformShop) -> None:
     shop.do(shop.platform.ship, 1)
     shop.do("INSERT INTO b_sale_order_delivery VALUES (900, :id, :at, 'NEWER', 'N'), (899, :id, :at, 'OTHER', 'N')", 1)
     assert found(shop, 1).tracking_url == f"{TRACK}NEWER"
@@ -311,7 +314,8 @@ def test_of_several_parcels_that_counts_whose_number_was_set_last(shop: Platform
 
 
 @on(BITRIX)
-def test_a_login_without_the_rights_of_later_versions_reads_on(shop: PlatformShop) -> None:
+def test_login_with_older_grants_still_works(shop: PlatformShop) -> None:
+    """Later versions use more tables; without rights to them the rest is read."""
     shop.do(shop.platform.ship, 1)
     name, database = f"syncd_{uuid4().hex[:8]}", make_url(shop.url).database
     with ExitStack() as cleanup:
@@ -332,7 +336,7 @@ def test_a_login_without_the_rights_of_later_versions_reads_on(shop: PlatformSho
 
 
 @on(BITRIX)
-def test_a_buyer_without_an_account_is_known_by_the_first_phone_that_is_filled_in(shop: PlatformShop) -> None:
+def test_guest_is_known_by_first_filled_phone(shop: PlatformShop) -> None:
     shop.do("UPDATE b_sale_order SET USER_ID = 0", 1)
     assert found(shop, 1).user_id == "79000000000"
     shop.do("INSERT INTO b_sale_order_props VALUES (3, 'PHONE2', 'Y')", 1)
@@ -358,7 +362,7 @@ def test_another_systems_number_is_no_uuid(shop: PlatformShop) -> None:
 
 
 @on(PRESTASHOP)
-def test_a_payment_or_a_parcel_without_a_number_hides_none_that_has_one(shop: PlatformShop) -> None:
+def test_unnumbered_payment_or_parcel_hides_no_other(shop: PlatformShop) -> None:
     shop.do(shop.platform.pay, 1)
     shop.do(shop.platform.ship, 1)
     shop.do("INSERT INTO ps_order_payment VALUES (NULL, CONCAT('REF', :id), NULL)", 1)
@@ -377,7 +381,8 @@ def test_cancelling_does_not_make_an_order_unpaid(shop: PlatformShop) -> None:
 
 
 @on(PRESTASHOP)
-def test_names_are_in_the_buyers_language_or_in_the_one_asked_for_or_in_any(shop: PlatformShop) -> None:
+def test_status_names_have_buyers_or_configured_language(shop: PlatformShop) -> None:
+    """If neither language has a name, that of any other is taken."""
     assert found(shop, 1, PARAMS__LANGUAGE="1").message == "Awaiting"
     assert found(shop, 1, PARAMS__LANGUAGE="7").message == "Ожидается оплата"
     names = {status.code: status.name for status in shop.source(PARAMS__LANGUAGE="7").statuses()}
@@ -411,7 +416,7 @@ def test_of_several_metas_the_first_counts(shop: PlatformShop) -> None:
     ],
 )
 @on(HPOS, LEGACY)
-def test_the_last_parcel_of_a_shipment_plug_in_is_told(shop: PlatformShop, kept: str, number: str | None) -> None:
+def test_shipment_plugins_last_parcel_is_used(shop: PlatformShop, kept: str, number: str | None) -> None:
     meta = "wp_wc_orders_meta" if shop.platform is HPOS else "wp_postmeta"
     for key, value in (("_wc_shipment_tracking_items", kept), ("_tracking_number", "")):
         shop.do(f"INSERT INTO {meta} VALUES (NULL, :id, '{key}', '{value.replace(':', COLON)}')", 1)
@@ -433,8 +438,8 @@ def test_the_number_that_buyers_see_comes_first(shop: PlatformShop) -> None:
 
 
 @on(HPOS, LEGACY)
-def test_a_number_that_a_plug_in_writes_after_the_order_was_seen_is_that_of_the_same_order(shop: PlatformShop) -> None:
-    """It may be another order's id."""
+def test_plugins_late_number_renumbers_the_order(shop: PlatformShop) -> None:
+    """The new number may be another order's id."""
     meta = "wp_wc_orders_meta" if shop.platform is HPOS else "wp_postmeta"
     shop.do(f"DELETE FROM {meta} WHERE meta_key = '_order_number'", 1)
     shop.do(f"INSERT INTO {meta} VALUES (NULL, :id, '_order_number', '1000')", 1)
@@ -454,13 +459,14 @@ def test_a_number_that_a_plug_in_writes_after_the_order_was_seen_is_that_of_the_
 
 
 @on(CS_CART)
-def test_a_guest_is_known_by_any_phone_of_the_order(shop: PlatformShop) -> None:
+def test_guest_is_known_by_any_phone(shop: PlatformShop) -> None:
     shop.do("UPDATE cscart_orders SET user_id = 0, phone = '', s_phone = '+7 911'", 1)
     assert found(shop, 1).user_id == "7911"
 
 
 @on(PRESTASHOP)
-def test_a_parcels_number_alone_is_found_by_the_full_compare(shop: PlatformShop) -> None:
+def test_full_compare_finds_a_new_tracking_number(shop: PlatformShop) -> None:
+    """It does not change the order's time, so no poll finds it."""
     shop.do("UPDATE ps_orders SET date_upd = '2026-01-01' WHERE id_order = :id", 1)
     shop.do(shop.platform.place, 2)
     poller, _ = shop.polled()
@@ -470,7 +476,7 @@ def test_a_parcels_number_alone_is_found_by_the_full_compare(shop: PlatformShop)
 
 
 @on(HPOS)
-def test_the_order_store_that_is_in_use_is_found_out_at_each_poll(shop: PlatformShop) -> None:
+def test_each_poll_detects_the_order_store(shop: PlatformShop) -> None:
     poller, state = shop.polled()
     shop.do("INSERT INTO wp_posts VALUES (5, :at, :at, 'wc-pending', :at, 'shop_order')", 5)
     assert poller.poll(datetime.now(UTC)).found == {}
@@ -480,14 +486,14 @@ def test_the_order_store_that_is_in_use_is_found_out_at_each_poll(shop: Platform
 
 
 @on(HPOS, LEGACY)
-def test_without_the_option_the_store_that_holds_orders_counts(shop: PlatformShop) -> None:
+def test_without_option_the_store_holding_orders_counts(shop: PlatformShop) -> None:
     shop.do("DELETE FROM wp_options", 1)
     page = shop.source(PRESET="woocommerce").find(["1"])
     assert [order.status for order in page.orders] == ["pending"]
 
 
 @on(CS_CART)
-def test_a_version_without_a_time_of_change_is_compared_whole_at_each_poll(shop: PlatformShop) -> None:
+def test_version_without_updated_at_polls_are_full(shop: PlatformShop) -> None:
     with ExitStack() as cleanup:
         execute(shop.url, "ALTER TABLE cscart_orders RENAME COLUMN updated_at TO other")
         cleanup.callback(execute, shop.url, "ALTER TABLE cscart_orders RENAME COLUMN other TO updated_at")
@@ -498,14 +504,15 @@ def test_a_version_without_a_time_of_change_is_compared_whole_at_each_poll(shop:
 
 
 @on(OPENCART)
-def test_names_are_in_the_language_of_the_order_or_in_the_one_asked_for(shop: PlatformShop) -> None:
+def test_status_names_have_orders_or_configured_language(shop: PlatformShop) -> None:
     assert found(shop, 1).message == "Ожидание"
     assert found(shop, 1, PARAMS__LANGUAGE="2").message == "Pending"
 
 
 @pytest.mark.parametrize("language", [0, 9])
 @on(OPENCART)
-def test_an_order_in_a_language_that_is_gone_has_the_name_of_any_other(shop: PlatformShop, language: int) -> None:
+def test_status_name_falls_back_to_any_language(shop: PlatformShop, language: int) -> None:
+    """The order's own language is gone."""
     shop.do(f"UPDATE oc_order SET language_id = {language}", 1)
     assert found(shop, 1).message == "Ожидание"
     names = {status.code: status.name for status in shop.source(PARAMS__LANGUAGE="2").statuses()}
@@ -521,7 +528,7 @@ def test_names_are_told_as_they_were_typed(shop: PlatformShop) -> None:
 
 
 @on(OPENCART_41)
-def test_an_order_that_is_edited_and_voided_for_a_moment_is_not_told_of(shop: PlatformShop) -> None:
+def test_momentary_void_during_editing_is_not_pushed(shop: PlatformShop) -> None:
     poller, state = shop.polled()
     for status in (16, 1):
         shop.do(f"UPDATE oc_order SET order_status_id = {status} WHERE order_id = :id", 1)
@@ -532,15 +539,15 @@ def test_an_order_that_is_edited_and_voided_for_a_moment_is_not_told_of(shop: Pl
 
 
 @on(OPENCART)
-def test_a_shop_where_16_is_a_status_like_any_other_may_have_it_told(shop: PlatformShop) -> None:
+def test_hidden_status_16_can_be_shown(shop: PlatformShop) -> None:
     shop.do("UPDATE oc_order SET order_status_id = 16 WHERE order_id = :id", 1)
     assert shop.source().find(["1"]).orders == []
     assert found(shop, 1, PARAMS__HIDDEN="0").status == "16"
 
 
 @on(OPENCART, OPENCART_41, SHOP_SCRIPT)
-def test_whatever_is_asked_the_history_is_not_read_from_its_beginning(shop: PlatformShop) -> None:
-    """By the server's own count."""
+def test_queries_do_not_read_the_whole_history(shop: PlatformShop) -> None:
+    """The server's own count of rows read shows it."""
     again = {
         "opencart": (
             "INSERT INTO oc_order_history SELECT NULL, order_id, order_status_id, 0, '', date_added"
@@ -571,7 +578,7 @@ def test_an_order_is_found_without_reading_others(shop: PlatformShop) -> None:
 
 
 @on(OPENCART)
-def test_an_order_without_history_is_tracked_all_the_same(shop: PlatformShop) -> None:
+def test_order_without_history_is_tracked(shop: PlatformShop) -> None:
     execute(shop.url, "DELETE FROM oc_order_history")
     poller, _ = shop.polled()
     execute(shop.url, "UPDATE oc_order SET order_status_id = 2")

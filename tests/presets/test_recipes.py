@@ -252,7 +252,8 @@ CONFIRMED = tuple(recipe for recipe in RECIPES if recipe.confirms)
 
 
 @on(*RECIPES)
-def test_the_right_order_is_cancelled_by_its_key_and_no_other_is_read(office: ApiOffice) -> None:
+def test_order_is_cancelled_by_its_key(office: ApiOffice) -> None:
+    """No other order is read."""
     decided = office.cancel()
     cancelled = office.platform.codes[4]
     assert (decided.state, decided.status, decided.message) == ("accepted", cancelled, "Отменён"), decided.error
@@ -263,8 +264,8 @@ def test_the_right_order_is_cancelled_by_its_key_and_no_other_is_read(office: Ap
 
 
 @on(*RECIPES)
-def test_an_order_that_no_poll_has_seen_is_found_by_its_number(office: ApiOffice) -> None:
-    """By one request where the platform can be asked so. The number is the key of another order."""
+def test_unseen_order_is_found_by_its_number(office: ApiOffice) -> None:
+    """One request is enough where the platform allows it. The number is another order's key."""
     office.platform.place(2001)
     decided = office.cancel("2001")
     assert (decided.state, decided.shop_id) == ("accepted", office.platform.key(2001)), decided.error
@@ -304,14 +305,14 @@ def test_the_platforms_words_reach_the_buyer(office: ApiOffice) -> None:
 
 
 @on(*(recipe for recipe in RECIPES if not recipe.confirms))
-def test_an_order_that_is_deleted_before_the_call_is_refused(office: ApiOffice) -> None:
+def test_order_deleted_before_the_call_is_refused(office: ApiOffice) -> None:
     office.platform.write_replies.append(Reply({}, 404))
     decided = office.cancel()
     assert (decided.state, decided.message) == ("refused", NOT_KNOWN)
 
 
 @on(*RECIPES)
-def test_a_fault_is_not_told_to_the_buyer_as_a_refusal(office: ApiOffice) -> None:
+def test_fault_is_no_refusal_to_the_buyer(office: ApiOffice) -> None:
     desk = office.desk()
     for number, (name, fault) in enumerate(FAULTS.items(), 1):
         office.platform.clock.waited.append(10.0)
@@ -330,7 +331,7 @@ def test_a_yes_that_did_nothing_is_none(office: ApiOffice) -> None:
 
 
 @on(*RECIPES)
-def test_a_login_of_its_own_goes_to_the_call_alone(office: ApiOffice) -> None:
+def test_own_login_is_used_for_call_alone(office: ApiOffice) -> None:
     name, login = office.platform.header
     if not name:
         decided = office.cancel(CANCEL__URL=office.platform.url.replace("/rest/1/", "/rest/7/"))
@@ -344,25 +345,25 @@ def test_a_login_of_its_own_goes_to_the_call_alone(office: ApiOffice) -> None:
 
 
 @on(*RECIPES)
-def test_a_shop_that_cannot_be_read_is_not_asked(office: ApiOffice) -> None:
+def test_unreadable_shop_is_not_called(office: ApiOffice) -> None:
     office.platform.refusals.append(Reply({"message": "Войдите"}, 403))
     decided = office.cancel(SOURCE__STATUSES_PATH="")
     assert (decided.state, decided.in_doubt, office.calls()) == ("failed", False, [])
 
 
 @on(next(recipe for recipe in RECIPES if recipe.platform is InSales))
-def test_what_a_parameter_would_say_may_be_set_by_hand(office: ApiOffice) -> None:
+def test_setting_may_replace_the_presets_parameter(office: ApiOffice) -> None:
     assert office.loaded(SOURCE__PARAMS__CANCEL_FROM="", CANCEL__FROM="novyy").cancel.from_ == ("novyy",)
 
 
 @on(next(recipe for recipe in RECIPES if recipe.platform is InSales))
-def test_a_way_to_an_order_by_its_number_asks_for_no_key(office: ApiOffice) -> None:
+def test_find_number_path_with_key_is_refused(office: ApiOffice) -> None:
     with pytest.raises(SettingsError, match="is for orders whose key is not known"):
         office.loaded(SOURCE__FIND_NUMBER_PATH="/admin/orders/{shop_id}.json?number={order_id}")
 
 
 @on(next(recipe for recipe in RECIPES if recipe.platform is WooCommerce))
-def test_a_login_that_stands_in_the_address_is_the_calls_too(office: ApiOffice) -> None:
+def test_login_in_url_is_used_for_call(office: ApiOffice) -> None:
     decided = office.cancel(
         SOURCE__URL=office.platform.url.replace("//", "//ck_key:cs_secret@") + "?lang=ru", SOURCE__AUTH=""
     )
@@ -515,7 +516,7 @@ PROGRAMS = (
 
 
 @pytest.mark.parametrize(("platform", "numbered", "number"), PROGRAMS, ids=lambda one: getattr(one, "preset", ""))
-def test_a_program_is_given_the_key_and_what_the_reason_says(
+def test_program_gets_the_key_and_the_reason(
     platform: Platform, numbered: str | None, number: str, databases: Callable[[Platform], str], tmp_path: Path
 ) -> None:
     program = tmp_path / "cancels.py"

@@ -63,7 +63,7 @@ def order(meaning: Meaning | None = None, **columns: object) -> Order:
         ("\xa0\u200b", None),
     ],
 )
-def test_a_value_becomes_the_text_a_person_would_write(value: object, text: str | None) -> None:
+def test_values_become_plain_text(value: object, text: str | None) -> None:
     assert text_of(value) == text
 
 
@@ -115,7 +115,7 @@ def test_what_has_no_text_is_dropped_and_named(value: object) -> None:
 
 @pytest.mark.parametrize("value", NO_TEXT, ids=repr)
 @pytest.mark.parametrize("name", ["order_id", "status"])
-def test_an_order_has_an_id_and_a_status_or_is_skipped(name: str, value: object) -> None:
+def test_row_with_bad_id_or_status_is_skipped(name: str, value: object) -> None:
     columns: dict[str, Any] = {name: value}
     found = read(**columns)
     assert isinstance(found, Skipped)
@@ -123,14 +123,14 @@ def test_an_order_has_an_id_and_a_status_or_is_skipped(name: str, value: object)
 
 
 @pytest.mark.parametrize("value", [2, "maybe", b"\x02", Decimal("0.5")])
-def test_a_payment_flag_that_is_neither_costs_no_status(value: object) -> None:
+def test_unreadable_paid_flag_keeps_the_status(value: object) -> None:
     found = order(paid=value, payment_id="p7")
     assert found.content == {"status": "new", "paid": None, "payment_id": "p7"}
     assert found.dropped[0].detail.endswith("which is neither yes nor no")
 
 
 @pytest.mark.parametrize("name", ["order_id", "status"])
-def test_an_id_that_no_state_could_index_skips_the_row(name: str) -> None:
+def test_too_long_id_or_status_skips_the_row(name: str) -> None:
     found = read(None, **{name: "9" * 256})
     assert isinstance(found, Skipped)
     assert (found.reason, f"{name} is longer than 255" in found.detail) == ("bad_value", True)
@@ -143,7 +143,7 @@ def test_a_bad_tracking_url_leaves_its_number() -> None:
     assert [one.field for one in found.dropped] == ["tracking_url"]
 
 
-def test_only_the_columns_that_the_query_has_are_compared() -> None:
+def test_only_columns_of_the_query_are_compared() -> None:
     assert order().content == {"status": "new"}
     assert order(tracking_url="", paid=None, payment_id=None).content == {
         "status": "new",
@@ -153,20 +153,20 @@ def test_only_the_columns_that_the_query_has_are_compared() -> None:
     }
 
 
-def test_a_message_is_compared_only_where_it_counts_as_a_change() -> None:
+def test_message_is_compared_only_if_it_counts() -> None:
     assert order(message="Готов").content == {"status": "new"}
     assert order(message="Готов").message == "Готов"
     assert order(Meaning(MOSCOW, message_is_change=True), message="Готов").content["message"] == "Готов"
 
 
-def test_a_message_that_is_escaped_as_in_html_is_told_as_it_reads() -> None:
+def test_html_message_is_unescaped() -> None:
     escaped = "«R&amp;D» &quot;Ждёт&quot; &lt;3 &#039;"
     assert order(message=escaped).message == escaped
     html = order(Meaning(MOSCOW, message_is_html=True, message_is_change=True), message=escaped)
     assert (html.message, html.content["message"]) == ('«R&D» "Ждёт" <3 \'', html.message)
 
 
-def test_the_number_is_compared_and_the_url_made_from_it_goes_out() -> None:
+def test_tracking_number_is_compared_and_its_url_sent() -> None:
     found = order(Meaning(MOSCOW, TEMPLATE), tracking_number="10 48/7")
     assert found.content["tracking"] == "10 48/7"
     assert found.tracking_url == "https://cdek.example/?order_id=10%2048%2F7"
@@ -182,7 +182,7 @@ def test_a_tracking_number_without_a_template_is_ignored() -> None:
     assert (found.content, found.tracking_url) == ({"status": "new"}, None)
 
 
-def test_the_buyer_is_known_by_user_id_or_else_by_the_digits_of_the_phone() -> None:
+def test_user_id_falls_back_to_phone_digits() -> None:
     assert order(user_id=17, phone="+7 (900) 123-45-67").user_id == "17"
     assert order(user_id="", phone="+7 (900) 123-45-67").user_id == "79001234567"
     assert order(phone="none").user_id is None
@@ -212,6 +212,6 @@ def test_the_compared_columns_come_first_and_suffice() -> None:
     assert compared == Identified("1", {"status": "new", "paid": True}, UUID_TEXT, "348")
 
 
-def test_a_key_that_can_be_none_costs_no_status() -> None:
+def test_unusable_shop_id_keeps_the_status() -> None:
     found = order(shop_id="x" * 256)
     assert (found.status, found.shop_id) == ("new", None)

@@ -27,7 +27,7 @@ def shop(request: pytest.FixtureRequest, open_shop: OpenShop) -> Iterator[AnySho
         yield open_shop(request.param)
 
 
-def test_an_order_is_read_with_its_time_in_utc(shop: AnyShop) -> None:
+def test_order_time_is_read_in_utc(shop: AnyShop) -> None:
     shop.add(("007", "new", NOON))
     (order,) = shop.source().find(["007"]).orders
     assert (order.order_id, order.content, order.updated_at) == ("007", {"status": "new"}, NOON)
@@ -35,7 +35,7 @@ def test_an_order_is_read_with_its_time_in_utc(shop: AnyShop) -> None:
     assert order.updated_at.tzinfo is UTC
 
 
-def test_a_poll_shows_what_changed_since_its_cursor_oldest_first(shop: AnyShop) -> None:
+def test_poll_reads_changes_since_cursor_oldest_first(shop: AnyShop) -> None:
     shop.add(("A", "new", NOON - 60 * MINUTE), ("B", "new", NOON - 50 * MINUTE), ("C", "new", NOON - 40 * MINUTE))
     source = shop.source()
     cursor = start(source)
@@ -48,7 +48,7 @@ def test_a_poll_shows_what_changed_since_its_cursor_oldest_first(shop: AnyShop) 
     ]
 
 
-def test_what_a_poll_showed_is_not_shown_again_once_the_lookback_is_over(shop: AnyShop) -> None:
+def test_poll_does_not_reread_beyond_the_lookback(shop: AnyShop) -> None:
     shop.add(("A", "new", NOON - 90 * MINUTE), ("B", "new", NOON - 10 * MINUTE), ("C", "new", NOON - 2 * MINUTE))
     source = shop.source()
     orders, _ = polled(source, start(source))
@@ -56,7 +56,7 @@ def test_what_a_poll_showed_is_not_shown_again_once_the_lookback_is_over(shop: A
     assert ids([order for order in orders if order.beyond_cursor]) == []
 
 
-def test_a_page_full_of_one_timestamp_loses_no_order(shop: AnyShop) -> None:
+def test_page_of_equal_timestamps_loses_no_order(shop: AnyShop) -> None:
     shop.add(("0", "new", NOON - 60 * MINUTE))
     cursor = start(shop.source())
     shop.add(*((str(number), "new", NOON - MINUTE) for number in range(1, 15)))
@@ -65,7 +65,7 @@ def test_a_page_full_of_one_timestamp_loses_no_order(shop: AnyShop) -> None:
         assert sorted(order.order_id for order in orders if order.beyond_cursor) == sorted(map(str, range(1, 15)))
 
 
-def test_rows_without_an_id_are_skipped_and_the_rest_is_read(shop: AnyShop) -> None:
+def test_rows_without_id_are_skipped_alone(shop: AnyShop) -> None:
     shop.add(("0", "new", NOON - 60 * MINUTE))
     cursor = start(shop.source())
     shop.add((None, "new", NOON - MINUTE), ("A", "new", NOON - MINUTE), (None, "new", NOON - MINUTE))
@@ -75,13 +75,13 @@ def test_rows_without_an_id_are_skipped_and_the_rest_is_read(shop: AnyShop) -> N
     assert [row.reason for page in pages for row in page.skipped] == ["no_id"] * 4
 
 
-def test_a_row_without_a_status_is_skipped_and_named(shop: AnyShop) -> None:
+def test_row_without_status_is_skipped_and_reported(shop: AnyShop) -> None:
     shop.add(("A", None, NOON), ("B", "new", NOON))
     source = shop.source()
     assert skipped(source.changed(start(source))) == [("no_status", "A")]
 
 
-def test_the_cursor_resumes_behind_the_pages_that_it_came_with(shop: AnyShop) -> None:
+def test_cursor_resumes_behind_its_pages(shop: AnyShop) -> None:
     shop.add(("0", "new", NOON - timedelta(days=1)))
     cursor = start(shop.source())
     shop.add(*((str(number), "new", NOON - (20 - number) * 10 * MINUTE) for number in range(1, 15)))
@@ -96,7 +96,8 @@ def test_the_cursor_resumes_behind_the_pages_that_it_came_with(shop: AnyShop) ->
     assert read >= {str(number) for number in range(1, 15)}
 
 
-def test_a_row_in_the_future_is_shown_but_the_cursor_never_passes_the_present(shop: AnyShop) -> None:
+def test_future_row_does_not_advance_the_cursor(shop: AnyShop) -> None:
+    """The row is read, but the cursor never passes the present."""
     shop.add(("A", "new", NOON - 60 * MINUTE), ("Z", "new", NOON + timedelta(days=400)))
     source = shop.source()
     orders, cursor = polled(source, start(source))
@@ -106,7 +107,7 @@ def test_a_row_in_the_future_is_shown_but_the_cursor_never_passes_the_present(sh
     assert ("A", "packed") in [(order.order_id, order.status) for order in orders]
 
 
-def test_a_later_write_with_the_cursors_own_timestamp_is_found(shop: AnyShop) -> None:
+def test_later_write_with_equal_timestamp_is_found(shop: AnyShop) -> None:
     shop.add(("A", "new", NOON - MINUTE), ("B", "new", NOON - MINUTE))
     source = shop.source(lookback=timedelta())
     cursor = start(source)
@@ -115,7 +116,7 @@ def test_a_later_write_with_the_cursors_own_timestamp_is_found(shop: AnyShop) ->
     assert ("A", "packed", False) in [(order.order_id, order.status, order.beyond_cursor) for order in orders]
 
 
-def test_a_commit_that_arrives_late_is_found_within_the_lookback(shop: AnyShop) -> None:
+def test_late_commit_is_found_within_the_lookback(shop: AnyShop) -> None:
     shop.add(("A", "new", NOON - MINUTE))
     source = shop.source()
     cursor = start(source)
@@ -133,7 +134,7 @@ def test_a_poll_that_finds_nothing_leaves_the_cursor(shop: AnyShop) -> None:
     assert polled(source, cursor) == ([], cursor)
 
 
-def test_a_fraction_of_a_second_is_no_hiding_place(shop: AnyShop) -> None:
+def test_change_within_the_same_second_is_found(shop: AnyShop) -> None:
     shop.add(("A", "new", NOON.replace(microsecond=900_000) - MINUTE))
     source = shop.source(lookback=timedelta())
     cursor = start(source)
@@ -141,7 +142,7 @@ def test_a_fraction_of_a_second_is_no_hiding_place(shop: AnyShop) -> None:
     assert ids(polled(source, cursor)[0])[-1] == "B"
 
 
-def test_of_one_orders_rows_the_last_is_given_last(shop: AnyShop) -> None:
+def test_newest_row_of_an_order_comes_last(shop: AnyShop) -> None:
     shop.add(("A", "packed", NOON - MINUTE), ("A", "new", NOON - 2 * MINUTE), ("0", "new", NOON - 60 * MINUTE))
     source = shop.source()
     cursor = start(source)
@@ -149,7 +150,8 @@ def test_of_one_orders_rows_the_last_is_given_last(shop: AnyShop) -> None:
     assert statuses[-1] == source.find(["A"]).orders[-1].status == "packed"
 
 
-def test_a_row_without_a_timestamp_is_left_to_the_full_compare(shop: AnyShop) -> None:
+def test_row_without_timestamp_is_not_polled(shop: AnyShop) -> None:
+    """It is left to the full compare, and a lookup finds it."""
     shop.add(("A", "new", None), ("B", "new", NOON))
     source = shop.source()
     assert ids(polled(source, start(source))[0]) == ["B"]
@@ -188,7 +190,7 @@ def test_scanned_ids_can_be_looked_up_however_many(shop: AnyShop) -> None:
     assert len(ids(source.look_up([row[0] for row in rows]).orders)) == 1203
 
 
-def test_local_time_that_runs_back_an_hour_hides_nothing(shop: AnyShop) -> None:
+def test_local_time_running_back_hides_nothing(shop: AnyShop) -> None:
     shop.zone = BERLIN  # 2026-10-25 03:00 summer time is 02:00 again, at 01:00 UTC
     shop.present = datetime(2026, 10, 24, 23, 30, tzinfo=UTC)
     shop.add(("A", "0", shop.present))
@@ -203,7 +205,7 @@ def test_local_time_that_runs_back_an_hour_hides_nothing(shop: AnyShop) -> None:
         assert f"new {step}" in ids(orders)
 
 
-def test_a_daemon_that_sleeps_while_local_time_runs_back_misses_nothing(shop: AnyShop) -> None:
+def test_sleeping_while_local_time_runs_back_misses_nothing(shop: AnyShop) -> None:
     shop.zone = BERLIN
     shop.present = datetime(2026, 10, 25, 0, 58, tzinfo=UTC)
     shop.add(("A", "new", shop.present))
@@ -217,7 +219,7 @@ def test_a_daemon_that_sleeps_while_local_time_runs_back_misses_nothing(shop: An
     assert {"B", "C"} <= set(ids(polled(source, cursor)[0]))
 
 
-def test_a_clock_that_was_wrong_and_is_put_back_blinds_nobody(shop: AnyShop) -> None:
+def test_polls_recover_after_clock_is_put_back(shop: AnyShop) -> None:
     shop.present = NOON + timedelta(days=30)
     shop.add(("A", "new", shop.present))
     source = shop.source()
@@ -229,12 +231,12 @@ def test_a_clock_that_was_wrong_and_is_put_back_blinds_nobody(shop: AnyShop) -> 
     assert "B" in ids(polled(source, cursor)[0])
 
 
-def test_a_cursor_of_another_kind_of_source_starts_from_the_first_order(shop: AnyShop) -> None:
+def test_cursor_of_another_source_starts_at_first_order(shop: AnyShop) -> None:
     shop.add(("A", "new", NOON - timedelta(days=2000)), ("B", "new", NOON))
     assert ids(polled(shop.source(), "page 17")[0]) == ["A", "B"]
 
 
-def test_the_cursor_survives_a_column_that_is_dated_in_another_way(shop: AnyShop) -> None:
+def test_cursor_survives_another_type_of_timestamp_column(shop: AnyShop) -> None:
     shop.add(("A", "new", NOON - 60 * MINUTE), ("B", "new", NOON))
     was = ('["int", 1772449200]', '["str", "2026-03-02T11:00:00Z"]', '["datetime", "2026-03-02 11:00:00+00:00"]')
     for cursor in was:

@@ -10,7 +10,7 @@ from syncd.sources.cursors import BEFORE_ALL, NumberCursor, dump_number, last_of
 
 
 @pytest.mark.parametrize("raw", [12, 12.0, Decimal(12), "12", " 12 "])
-def test_a_number_is_read_however_a_driver_gives_it(raw: object) -> None:
+def test_number_is_read_from_any_driver_type(raw: object) -> None:
     assert number(raw) == 12
 
 
@@ -20,7 +20,7 @@ def test_what_is_no_whole_number_is_refused(raw: object) -> None:
         number(raw)
 
 
-def test_the_next_poll_starts_the_lookback_behind_the_highest_number() -> None:
+def test_next_poll_starts_lookback_below_highest_number() -> None:
     count = NumberCursor(None)
     count.note_all([7, None, 5000, "what", "12"])
     assert NumberCursor(count.cursor()).since(1000) == 4000
@@ -31,7 +31,7 @@ def test_it_never_starts_before_all_numbers() -> None:
 
 
 @pytest.mark.parametrize("cursor", ['["datetime", "2026-03-02T12:00:00"]', "", "{}", "7", '["sequence", "seven"]'])
-def test_a_cursor_of_another_kind_starts_from_the_first_number(cursor: str) -> None:
+def test_cursor_of_another_kind_starts_at_first_number(cursor: str) -> None:
     assert NumberCursor(cursor).since(1000) is None
     assert NumberCursor(cursor).is_news(0)
 
@@ -55,7 +55,8 @@ def test_nothing_read_is_no_cursor() -> None:
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 100])
-def test_of_rows_by_id_the_last_of_each_is_left_wherever_the_blocks_are_cut(size: int) -> None:
+def test_last_row_of_each_id_is_kept(size: int) -> None:
+    """It does not matter where the blocks are cut."""
     rows = [("1", "a"), ("2", "a"), ("2", "b"), ("2", "c"), ("3", "a"), ("4", "a"), ("4", "b")]
     blocks = [rows[start : start + size] for start in range(0, len(rows), size)]
     assert [row for block in last_of_each(blocks) for row in block] == [("1", "a"), ("2", "c"), ("3", "a"), ("4", "b")]

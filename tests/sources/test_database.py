@@ -52,13 +52,13 @@ def source_of() -> Iterator[SourceOf]:
     "end",
     [";", " ; ;\n", " -- all of them", "; -- all; of them\n/* really */ ;", " -- '", "\n/* a; b */"],
 )
-def test_semicolons_and_comments_at_the_end_of_the_query_do_no_harm(any_shop: Shop, end: str) -> None:
+def test_query_may_end_in_semicolons_and_comments(any_shop: Shop, end: str) -> None:
     any_shop.add(("A;--", "new", NOON))
     source = any_shop.source("SELECT order_id, status, updated_at FROM orders WHERE order_id <> ';--'" + end)
     assert ids(polled(source, start(source))[0]) == ["A;--"]
 
 
-def test_percent_signs_and_colons_in_the_query_are_its_own(any_shop: Shop) -> None:
+def test_query_may_contain_percent_signs_and_colons(any_shop: Shop) -> None:
     any_shop.add(("A", "new", NOON), ("B", "old", NOON))
     source = any_shop.source(
         "SELECT order_id, status, updated_at, '%s :x 12:30' AS message FROM orders WHERE status LIKE 'n%'"
@@ -75,7 +75,7 @@ def test_a_query_may_use_since_itself(shop: Shop) -> None:
     assert ids(polled(source, cursor)[0]) == ["B", "C"]
 
 
-def test_columns_are_known_by_name_however_it_is_spelt(any_shop: Shop) -> None:
+def test_column_names_are_case_insensitive(any_shop: Shop) -> None:
     any_shop.add(("A", "new", NOON))
     columns = any_shop.source("SELECT order_id AS Order_ID, status AS STATUS, 1 AS colour FROM orders").columns()
     assert (columns.used, columns.compared, columns.ignored) == (("order_id", "status"),) * 2 + (["colour"],)
@@ -104,7 +104,8 @@ def test_an_index_on_the_cursor_column_is_used(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("backend", ["mssql+pymssql", "oracle+oracledb"])
-def test_the_statements_are_right_for_databases_that_are_not_at_hand(backend: str) -> None:
+def test_statements_suit_oracle_and_sql_server(backend: str) -> None:
+    """Neither database runs in the tests, so the statements are only compiled."""
     dialect = registry.load(backend.replace("+", "."))()
     names = {name: name for name in ("order_id", "status", "updated_at")}
     query = OrdersQuery("SELECT * FROM o", grammar_of(backend), names)
@@ -141,7 +142,7 @@ def test_learning_reads_no_rows_of_numbers(open_shop: OpenShop) -> None:
 # --- rows
 
 
-def test_text_that_is_not_utf_8_costs_no_other_row(open_shop: OpenShop) -> None:
+def test_text_outside_utf_8_spoils_no_other_row(open_shop: OpenShop) -> None:
     shop = open_shop(Dating("sqlite", "TEXT", LOCAL))
     shop.add(*((f"{number:04}", "new", NOON) for number in range(3000)))
     shop.execute("UPDATE orders SET status = CAST(x'ff41' AS TEXT) WHERE order_id = '2500'")
@@ -152,7 +153,7 @@ def test_text_that_is_not_utf_8_costs_no_other_row(open_shop: OpenShop) -> None:
     assert len(polled(source, start(source))[0]) == 3000
 
 
-def test_timestamps_that_python_does_not_have_skip_their_row_alone(open_shop: OpenShop) -> None:
+def test_timestamps_beyond_python_skip_their_row_alone(open_shop: OpenShop) -> None:
     for column in ("timestamp", "timestamptz", "date"):
         shop = open_shop(Dating("postgresql", column, iso))
         shop.add(("A", "new", NOON), ("B", "new", NOON), ("C", "new", NOON), ("D", "new", NOON))
@@ -175,7 +176,7 @@ def test_a_zero_date_is_no_timestamp(open_shop: OpenShop) -> None:
     assert [order.updated_at for order in source.find(["B"]).orders] == [None]
 
 
-def test_garbage_where_a_timestamp_should_be_is_skipped_and_named(open_shop: OpenShop) -> None:
+def test_unreadable_timestamp_is_skipped_and_quoted(open_shop: OpenShop) -> None:
     shop = open_shop(Dating("sqlite", "TEXT", LOCAL))
     shop.add(("A", "new", NOON), ("B", "new", NOON))
     shop.execute("UPDATE orders SET updated_at = 'yesterday' WHERE order_id = 'B'")
@@ -185,7 +186,7 @@ def test_garbage_where_a_timestamp_should_be_is_skipped_and_named(open_shop: Ope
     assert "order B: updated_at 'yesterday' cannot be read as a time" in page.skipped[0].detail
 
 
-def test_ids_are_found_as_they_are_typed_and_no_others(any_shop: Shop) -> None:
+def test_find_matches_ids_exactly(any_shop: Shop) -> None:
     any_shop.add(("007", "new", NOON), ("7", "new", NOON))
     assert ids(any_shop.source().find(["007", "x' OR '1'='1"]).orders) == ["007"]
     whole = "INTEGER" if any_shop.dating.server != "mariadb" else "SIGNED"
@@ -275,7 +276,7 @@ def test_a_poll_that_is_over_holds_no_lock(any_shop: Shop) -> None:
     assert list(pages) == []
 
 
-def test_a_database_whose_driver_has_no_streaming_cursor_is_read_all_the_same(any_shop: Shop) -> None:
+def test_driver_without_streaming_cursor_works(any_shop: Shop) -> None:
     any_shop.add(*((f"{number:04}", "new", NOON) for number in range(3000)))
     source = any_shop.source()
     source.database.dialect = Dialect(source.database.dialect.driver)
@@ -306,7 +307,7 @@ def test_a_connection_that_was_cut_is_made_anew(open_shop: OpenShop) -> None:
         ("postgresql", "SELECT pg_backend_pid()", "SELECT pg_terminate_backend({})"),
     ],
 )
-def test_a_connection_that_is_cut_once_all_is_read_spoils_nothing(
+def test_connection_cut_after_reading_does_no_harm(
     open_shop: OpenShop, caplog: pytest.LogCaptureFixture, server: str, own_id: str, end: str
 ) -> None:
     shop = open_shop(next(dating for dating in DATINGS if dating.server == server))
@@ -328,12 +329,12 @@ def test_a_connection_that_is_cut_once_all_is_read_spoils_nothing(
 # --- faults
 
 
-def test_a_missing_table_is_told_with_the_setting_to_mend(any_shop: Shop, source_of: SourceOf) -> None:
+def test_missing_table_error_names_the_setting(any_shop: Shop, source_of: SourceOf) -> None:
     with pytest.raises(SourceError, match=r"nowhere.*Check SYNCD_SOURCE__QUERY, or a preset.s SYNCD_SOURCE__PARAMS__"):
         source_of(any_shop.url, "SELECT order_id, status FROM nowhere").columns()
 
 
-def test_missing_columns_are_told_with_those_that_there_are(any_shop: Shop, source_of: SourceOf) -> None:
+def test_missing_columns_error_lists_existing_ones(any_shop: Shop, source_of: SourceOf) -> None:
     with pytest.raises(SourceError, match=r"no column named order_id and none named status, only id, state\."):
         source_of(any_shop.url, "SELECT order_id AS id, status AS state FROM orders").columns()
 
@@ -349,15 +350,15 @@ def test_a_table_that_comes_back_is_learnt_anew(any_shop: Shop) -> None:
     assert ids(polled(source, cursor)[0]) == ["A"]
 
 
-def test_a_file_that_is_not_there_is_told_and_not_made(tmp_path: Path, source_of: SourceOf) -> None:
+def test_missing_file_is_reported_and_not_created(tmp_path: Path, source_of: SourceOf) -> None:
     file = tmp_path / "shop no 1.db"
     with pytest.raises(SourceError, match=r"cannot be reached.*Check SYNCD_SOURCE__URL"):
         source_of(f"sqlite:///{file}").columns()
     assert not file.exists()
 
 
-def test_a_file_that_was_put_in_the_place_of_another_is_read(tmp_path: Path, source_of: SourceOf) -> None:
-    """A backup that was restored, say. A connection that is kept would read the old one for ever, and say nothing."""
+def test_replaced_file_is_read(tmp_path: Path, source_of: SourceOf) -> None:
+    """After a backup is restored, say, a kept connection would read the old file for ever."""
     source = source_of(f"sqlite:///{tmp_path}/shop.db", "SELECT id AS order_id, status FROM orders")
     for status in ("new", "packed"):
         with closing(sqlite3.connect(tmp_path / "copy.db")) as copy:
@@ -400,13 +401,13 @@ def test_what_a_driver_says_is_masked() -> None:
 
 
 @pytest.mark.parametrize("url", ["access://shop", "no url", "postgresql+psycopg://h:port/x"])
-def test_a_url_of_no_known_database_is_told_without_repeating_it(url: str, source_of: SourceOf) -> None:
+def test_invalid_database_url_is_not_quoted(url: str, source_of: SourceOf) -> None:
     with pytest.raises(SourceError, match="SYNCD_SOURCE__URL is not the URL of a database") as caught:
         source_of(url)
     assert url not in str(caught.value)
 
 
-def test_a_driver_that_is_not_installed_is_told_with_the_command_that_installs_it(source_of: SourceOf) -> None:
+def test_missing_driver_error_gives_the_install_command(source_of: SourceOf) -> None:
     with pytest.raises(SourceError, match=r"pip install 'syncd\[oracle\]'"):
         source_of("oracle+oracledb://shop@127.0.0.1/shop")
 
@@ -422,7 +423,7 @@ def test_a_scan_gives_compared_columns_alone_by_id(any_shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("padded", ["A1   ", " A1", "A1\u00a0", "\tA1\r\n"])
-def test_an_order_whose_number_has_blanks_is_found_without(any_shop: Shop, padded: str) -> None:
+def test_padded_order_number_is_found_without_blanks(any_shop: Shop, padded: str) -> None:
     any_shop.add(("B2", "new", NOON), (padded, "paid ", NOON), ("A1x", "new", NOON))
     source = any_shop.source()
     assert [(order.order_id, order.status) for order in source.find(["A1"]).orders] == [("A1", "paid")]
@@ -430,7 +431,7 @@ def test_an_order_whose_number_has_blanks_is_found_without(any_shop: Shop, padde
     assert orders == {"A1": "paid", "A1x": "new", "B2": "new"}
 
 
-def test_a_column_of_a_fixed_width_gives_no_blanks(open_shop: OpenShop) -> None:
+def test_fixed_width_columns_are_stripped(open_shop: OpenShop) -> None:
     shop = open_shop(next(dating for dating in DATINGS if dating.server == "postgresql"))
     shop.add(("A1", "new", NOON))
     query = "SELECT order_id::char(10) AS order_id, status::char(12) AS status, updated_at FROM orders"

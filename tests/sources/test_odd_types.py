@@ -83,7 +83,7 @@ def test_postgresql(postgresql: str, status: str, message: str, paid: str, found
         ("UNHEX('cfe64e76dbc44f0fb9d17423aeb6f195')", "cfe64e76dbc44f0fb9d17423aeb6f195"),
     ],
 )
-def test_an_order_is_found_by_a_number_of_bytes(mariadb: str, number: str, order_id: str) -> None:
+def test_order_id_of_bytes_is_found(mariadb: str, number: str, order_id: str) -> None:
     query = f"SELECT {number} AS order_id, 'new' AS status"
     with closing(DatabaseSource(url=mariadb, query=query, timezone=UTC, lookback=timedelta())) as source:
         assert [order.order_id for order in source.find([order_id]).orders] == [order_id]
@@ -130,9 +130,8 @@ def told(memory: State) -> list[tuple[str, str]]:
     return [(change.order_id, change.status) for change in memory.changes(state="pending")]
 
 
-def test_what_cannot_be_read_is_no_news_and_is_counted_in_every_compare(
-    shop: sqlite3.Connection, poller: Poller, memory: State
-) -> None:
+def test_unreadable_fields_are_counted_but_no_change(shop: sqlite3.Connection, poller: Poller, memory: State) -> None:
+    """They are counted in every compare."""
     shop.execute("INSERT INTO o VALUES ('1', 'new', 'T1', 1, 'p1', 'u1'), ('2', 'new', NULL, 0, NULL, NULL)")
     poller.poll(NOON)
     shop.execute("UPDATE o SET tn = '[1]', paid = 'maybe', u = x'ff' WHERE id = '1'")
@@ -145,7 +144,7 @@ def test_what_cannot_be_read_is_no_news_and_is_counted_in_every_compare(
     assert (poller.poll(NOON).dropped_from, told(memory)) == (0, [])
 
 
-def test_a_status_goes_out_without_what_cannot_be_read(shop: sqlite3.Connection, poller: Poller, memory: State) -> None:
+def test_status_is_pushed_without_unreadable_fields(shop: sqlite3.Connection, poller: Poller, memory: State) -> None:
     shop.execute("INSERT INTO o VALUES ('1', 'new', NULL, 0, NULL, NULL)")
     poller.poll(NOON)
     shop.execute("UPDATE o SET st = 'paid', tn = '{}', paid = 2, pay = '{}'")
@@ -153,7 +152,7 @@ def test_a_status_goes_out_without_what_cannot_be_read(shop: sqlite3.Connection,
     assert told(memory) == [("1", "paid")]
 
 
-def test_what_can_be_read_again_is_told_if_it_is_new(shop: sqlite3.Connection, poller: Poller, memory: State) -> None:
+def test_field_readable_again_is_pushed_if_new(shop: sqlite3.Connection, poller: Poller, memory: State) -> None:
     shop.execute("INSERT INTO o VALUES ('1', 'new', '{}', 'maybe', NULL, NULL)")
     poller.poll(NOON)
     shop.execute("UPDATE o SET tn = 'T1'")

@@ -43,7 +43,9 @@ def test_a_standby_says_how_far_it_is_behind(behind: float | None, told: timedel
     assert asked(PostgreSQL, lambda _: [{"replica": True, "behind": behind}]) == Replication(True, told)
 
 
-def test_the_slowest_of_several_primaries_counts_and_one_that_stands_still_most() -> None:
+def test_slowest_or_stopped_primary_counts() -> None:
+    """A primary from which nothing comes counts before the slowest one."""
+
     def rows(*behind: int | None) -> Replication | None:
         return asked(MariaDB, lambda _: [{"Seconds_Behind_Master": seconds} for seconds in behind])
 
@@ -51,7 +53,7 @@ def test_the_slowest_of_several_primaries_counts_and_one_that_stands_still_most(
     assert rows(3, None) == Replication(is_replica=True)
 
 
-def test_an_older_server_is_asked_in_its_own_words() -> None:
+def test_older_server_is_asked_in_older_syntax() -> None:
     def old(statement: str) -> list[dict[str, Any]]:
         if "REPLICA" in statement:
             raise SourceError("You have an error in your SQL syntax")
@@ -63,7 +65,7 @@ def test_an_older_server_is_asked_in_its_own_words() -> None:
     assert asked(MariaDB, old) == asked(MariaDB, new) == Replication(is_replica=True, behind=timedelta(seconds=5))
 
 
-def test_a_login_that_may_not_know_is_told_nothing() -> None:
+def test_login_without_the_right_gives_no_answer() -> None:
     def forbidden(_: str) -> list[dict[str, Any]]:
         raise SourceError("Access denied; you need the REPLICATION CLIENT privilege")
 

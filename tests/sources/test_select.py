@@ -109,7 +109,7 @@ def test_texts_and_operators_are_read_as_written(
     assert told(shop(database_url(server), query)).message == meant
 
 
-def test_a_since_in_a_text_leaves_the_real_one(url: str) -> None:
+def test_since_inside_text_is_not_replaced(url: str) -> None:
     query = f"{ORDERS} WHERE changed >= :since AND ':since' <> 'x:since' /* :since */ -- :since"
     assert told(shop(url, query)).status == "new"
 
@@ -131,5 +131,5 @@ def test_the_other_statements_end_in_the_same_ways(url: str) -> None:
     assert told(source).status == "new"
 
 
-def test_an_empty_init_sql_of_comments_is_no_statement(url: str) -> None:
+def test_init_sql_of_only_comments_is_ignored(url: str) -> None:
     assert told(shop(url, ORDERS, init_sql="-- nothing yet;\n")).status == "new"

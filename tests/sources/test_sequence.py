@@ -50,7 +50,8 @@ def begun(history: History, **options: Any) -> tuple[Poller, PollResult]:
     return poller, poller.poll(NOW)
 
 
-def test_of_an_orders_rows_the_last_is_its_status_and_nobody_is_told_of_the_baseline(history: History) -> None:
+def test_last_row_is_the_orders_status(history: History) -> None:
+    """The baseline is not pushed."""
     history.add((1, "A", "new"), (2, "B", "new"), (3, "A", "paid"))
     poller, result = begun(history)
     assert (result.baseline, result.rows) == (True, 2)
@@ -62,7 +63,7 @@ def test_of_an_orders_rows_the_last_is_its_status_and_nobody_is_told_of_the_base
     ] == [("A", "paid")]
 
 
-def test_several_statuses_between_two_polls_are_told_as_the_last_one(history: History) -> None:
+def test_only_last_status_between_polls_is_pushed(history: History) -> None:
     history.add((1, "A", "new"))
     poller, _ = begun(history)
     history.add((2, "A", "paid"), (3, "B", "new"), (4, "A", "sent"))
@@ -70,8 +71,8 @@ def test_several_statuses_between_two_polls_are_told_as_the_last_one(history: Hi
     assert sorted(waiting(history)) == [("A", "sent"), ("B", "new")]
 
 
-def test_reading_again_what_lies_behind_the_cursor_never_brings_an_old_status_back(history: History) -> None:
-    """However the rows are cut into pages."""
+def test_rereading_the_lookback_never_restores_old_statuses(history: History) -> None:
+    """This holds however the rows are cut into pages."""
     history.add(*((row, "A", f"status {row}") for row in range(1, 20)))
     poller, _ = begun(history, batch=3)
     for row in range(20, 24):
@@ -82,7 +83,7 @@ def test_reading_again_what_lies_behind_the_cursor_never_brings_an_old_status_ba
     assert waiting(history) == [("A", "status 23")]
 
 
-def test_a_number_that_commits_late_is_found_within_the_lookback(history: History) -> None:
+def test_late_number_is_found_within_the_lookback(history: History) -> None:
     history.add((1, "A", "new"), (2, "B", "new"))
     poller, _ = begun(history, lookback=10)
     history.add((20, "A", "paid"))
@@ -100,7 +101,7 @@ def test_an_older_row_that_commits_late_changes_nothing(history: History) -> Non
     assert poller.reconcile(NOW).found == {}
 
 
-def test_the_full_compare_takes_the_last_row_of_each_order(history: History) -> None:
+def test_full_compare_takes_each_orders_last_row(history: History) -> None:
     history.add(*((row, f"order {row % 7}", f"status {row}") for row in range(70)))
     poller, _ = begun(history)
     history.mend([3, 65], "mended")
@@ -109,7 +110,7 @@ def test_the_full_compare_takes_the_last_row_of_each_order(history: History) -> 
     assert waiting(history) == [("order 2", "mended")]
 
 
-def test_a_row_without_a_number_counts_where_its_order_has_no_other(history: History) -> None:
+def test_unnumbered_row_counts_where_it_is_alone(history: History) -> None:
     history.add((None, "A", "old"), (1, "A", "new"), (None, "B", "old"))
     poller, result = begun(history)
     assert result.rows == 2
@@ -119,7 +120,7 @@ def test_a_row_without_a_number_counts_where_its_order_has_no_other(history: His
     assert waiting(history) == [("B", "moved")]
 
 
-def test_a_table_that_starts_anew_does_not_blind_the_polls(history: History) -> None:
+def test_polls_recover_after_numbering_restarts(history: History) -> None:
     history.add((900_000, "A", "new"))
     poller, _ = begun(history)
     history.clear()
@@ -143,7 +144,7 @@ def test_the_query_may_ask_for_the_number_itself(table: HistoryTable) -> None:
     assert waiting(table) == [("B", "paid")]
 
 
-def test_a_cursor_that_was_a_time_becomes_a_number_and_nobody_is_told_twice(table: HistoryTable) -> None:
+def test_switch_from_time_to_number_repeats_nothing(table: HistoryTable) -> None:
     table.add((1, "A", "new"), (2, "B", "new"))
     timed = "SELECT order_id, status, '2026-03-02 11:00:00' AS updated_at FROM history"
     begun(table, query=timed)
@@ -166,7 +167,7 @@ def test_updated_at_beside_the_number_says_when(table: HistoryTable) -> None:
     assert change.source_updated_at == NOW - timedelta(hours=1)
 
 
-def test_a_number_that_cannot_be_read_is_skipped_and_counted(table: HistoryTable) -> None:
+def test_unreadable_number_is_skipped_and_counted(table: HistoryTable) -> None:
     table.add((2, "A", "new"))
     poller, _ = begun(table, query="SELECT order_id, status, id / 2.0 AS sequence FROM history")
     table.add((4, "B", "new"), (5, "C", "new"))
@@ -176,13 +177,14 @@ def test_a_number_that_cannot_be_read_is_skipped_and_counted(table: HistoryTable
     assert waiting(table) == [("B", "new")]
 
 
-def test_numbers_that_are_text_are_refused_since_they_sort_otherwise(table: HistoryTable) -> None:
+def test_numbers_as_text_are_refused(table: HistoryTable) -> None:
+    """Text sorts in another order than numbers."""
     table.add((9, "A", "new"), (10, "A", "paid"))
     with pytest.raises(SourceError, match="the query gives sequence as text"):
         begun(table, query="SELECT order_id, status, CAST(id AS CHAR(5)) AS sequence FROM history")
 
 
-def test_one_of_two_queries_is_read_as_the_shop_says(table: HistoryTable) -> None:
+def test_query_when_chooses_between_two_queries(table: HistoryTable) -> None:
     table.add((1, "A", "new"))
     table.execute("DROP TABLE IF EXISTS switches")
     table.execute("CREATE TABLE switches (name VARCHAR(20), is_on VARCHAR(5))")

@@ -148,7 +148,7 @@ def test_values_that_live_with_their_statement_are_read() -> None:
         assert [*spool.blocks()] == [[(NOON, "long", "in words", b"7")], [(b"8",)]]
 
 
-def test_what_is_much_is_in_a_private_file_without_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_spool_uses_a_private_unnamed_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     block = [(number, f"{number:04}{LONG}") for number in range(1000)]
     blocks = [block] * (3 * IN_MEMORY // len(LONG) // len(block))
@@ -164,7 +164,7 @@ def test_what_is_much_is_in_a_private_file_without_a_name(tmp_path: Path, monkey
     assert not files_in(tmp_path)
 
 
-def test_a_folder_that_is_not_there_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_temporary_folder_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TMPDIR", "/nowhere")
     block = [("x" * IN_MEMORY,)]
     assert kept(block, block) == [block, block]
@@ -184,7 +184,7 @@ def test_a_full_disk_ends_the_poll_alone(
     assert poller.poll(NOON).rows == MANY
 
 
-def test_sqlite_that_has_no_room_to_sort_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sqlite_without_sorting_space_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SQLITE_TMPDIR", str(tmp_path))
     orders = f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {MANY}) "
     query = f"{orders} SELECT i AS order_id, '{LONG}' || i AS status FROM n"

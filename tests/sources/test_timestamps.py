@@ -52,12 +52,12 @@ def test_an_instant_is_read_however_it_is_written(raw: Raw) -> None:
         "1795442400123456789",
     ],
 )
-def test_unix_time_is_read_in_seconds_or_parts_of_them(raw: Raw) -> None:
+def test_unix_time_may_count_fractions_of_seconds(raw: Raw) -> None:
     assert moment(raw).replace(microsecond=0) == TWO.replace(microsecond=0)
 
 
 @pytest.mark.parametrize("raw", ["2026-11-23 14:00:00", "2026-11-23T14:00", datetime(2026, 11, 23, 14)])  # noqa: DTZ001 - naive on purpose
-def test_a_time_without_an_offset_is_the_shops_wall_clock(raw: Raw) -> None:
+def test_time_without_offset_is_in_shops_zone(raw: Raw) -> None:
     assert instant(moment(raw), MOSCOW) == datetime(2026, 11, 23, 11, tzinfo=UTC)
 
 
@@ -125,7 +125,7 @@ def test_a_form_that_is_not_read_is_named(raw: object, form: str | None) -> None
         moment(raw)
 
 
-def test_zero_is_never_and_no_time_of_a_change() -> None:
+def test_zero_is_no_time_of_change() -> None:
     assert moment(0) == moment("0") == datetime(1970, 1, 1, tzinfo=UTC)
     order = Layout(("order_id", "status", "updated_at"), Meaning(UTC)).order(["1", "new", 0])
     assert isinstance(order, Order)
@@ -133,17 +133,17 @@ def test_zero_is_never_and_no_time_of_a_change() -> None:
 
 
 @given(seconds=st.integers(1_000_000_000, 4_000_000_000), unit=st.sampled_from([1, 1000, 10**6, 10**9]))
-def test_a_time_is_written_back_in_its_own_unit(seconds: int, unit: int) -> None:
+def test_unix_time_is_written_in_its_unit(seconds: int, unit: int) -> None:
     assert like(1795442400 * unit, moment(seconds * unit), UTC) == seconds * unit
 
 
-def test_a_wall_clock_at_the_end_of_the_calendar_has_no_instant() -> None:
+def test_extreme_wall_clock_has_no_instant() -> None:
     with pytest.raises(ValueError, match="cannot be read as a time"):
         instant(moment("0001-01-01 00:00:00"), MOSCOW)
 
 
 @given(when=TIMES, dating=st.sampled_from(DATINGS))
-def test_a_moment_written_as_the_shop_does_is_read_as_the_same_second(when: datetime, dating: Dating) -> None:
+def test_time_in_shops_form_survives_a_round_trip(when: datetime, dating: Dating) -> None:
     written = like(dating.write(NOON, MOSCOW), when, MOSCOW)
     assert instant(moment(written), MOSCOW) == when.replace(microsecond=0)
 
@@ -161,7 +161,8 @@ def test_nothing_in_the_lookback_sorts_before_the_bound(reached: datetime, later
     assert least <= row
 
 
-def test_text_is_bounded_by_its_own_form_without_what_follows_the_seconds() -> None:
+def test_text_bound_keeps_its_form_without_fractions() -> None:
+    """What follows the seconds is left out."""
     back, present = timedelta(minutes=5), TWO
     for raw, least in (
         ("2026-11-23 13:00:00.999", "2026-11-23 12:55:00"),
@@ -174,12 +175,12 @@ def test_text_is_bounded_by_its_own_form_without_what_follows_the_seconds() -> N
         assert bound(raw, back, present, UTC, raw) == least
 
 
-def test_a_cursor_in_the_future_is_bounded_by_the_present() -> None:
+def test_future_cursor_is_bounded_by_the_present() -> None:
     raw = "2030-01-01 00:00:00"
     assert bound(raw, timedelta(minutes=5), TWO, UTC, raw) == "2026-11-23 13:55:00"
 
 
-def test_the_end_of_the_calendar_is_later_than_any_wall_clock() -> None:
+def test_end_of_calendar_is_after_any_time() -> None:
     assert is_after(datetime.max.replace(tzinfo=UTC), moment("2026-11-23 14:00:00"), MOSCOW)
 
 
@@ -188,13 +189,13 @@ def test_nothing_before_1970_is_polled_for() -> None:
     assert bound(0, timedelta(days=90), TWO, UTC, 0) == 86400
 
 
-def test_an_hour_that_occurs_twice_is_read_from_its_first_time() -> None:
+def test_repeated_hour_is_read_from_its_first_occurrence() -> None:
     cursor = "2026-10-25 02:30:00"
     present = datetime(2026, 10, 25, 1, 40, tzinfo=UTC)
     assert bound(cursor, timedelta(minutes=5), present, BERLIN, cursor) == "2026-10-25 01:25:00"
 
 
-def test_a_cursor_is_written_as_the_column_is_now() -> None:
+def test_cursor_is_written_in_the_columns_present_form() -> None:
     reached = datetime(2026, 11, 23, 16, tzinfo=timezone(timedelta(hours=3)))
     assert bound(reached, timedelta(), TWO, MOSCOW, "2026-11-23 17:00:00") == "2026-11-23 16:00:00"
     assert bound("2026-11-23 16:00:00", timedelta(), TWO, MOSCOW, 1795442400123) == 1795438800000

@@ -27,7 +27,8 @@ def known(order_id: str, told: Content | None = OLD, content: Content = OLD) -> 
     return Decision(Seen(order_id, content, told, "u-1  ", 3, shop_id=" 348"))
 
 
-def test_an_order_stays_the_same_order_and_as_it_was(state: State, url: str) -> None:
+def test_upgrade_strips_blanks_from_ids_and_statuses(state: State, url: str) -> None:
+    """The order keeps its uuid, revision and key; a row read without blanks is no change."""
     stage(state, known("A1   "), known("A2", told=None), known("A3", told={**OLD, "status": "paid "}))
     aged(state)
     with another(url) as upgraded:
@@ -40,7 +41,8 @@ def test_an_order_stays_the_same_order_and_as_it_was(state: State, url: str) -> 
         assert diff([shown], found, Policy(lambda _status: "push"), "full") == []
 
 
-def test_a_bit_that_was_a_control_character_is_its_number(state: State, url: str) -> None:
+def test_control_character_status_becomes_its_number(state: State, url: str) -> None:
+    """A column of type BIT once gave a control character."""
     stage(state, adopted("1", "\x01"), adopted("2", "a\x01b"))
     aged(state)
     with another(url) as upgraded:
@@ -97,14 +99,16 @@ def test_former_numbers_lose_their_blanks(state: State, url: str) -> None:
     assert numbers[1][1] == "A1"
 
 
-def test_what_was_told_but_for_blanks_is_what_was_seen(state: State, url: str) -> None:
+def test_told_differing_only_by_blanks_is_cleared(state: State, url: str) -> None:
+    """It then equals what was seen, which is stored once."""
     stage(state, known("A1", told={**OLD, "status": "new"}))
     aged(state)
     with another(url) as upgraded, upgraded.read() as connection:
         assert connection.execute(text("SELECT told FROM seen")).scalar() is None
 
 
-def test_of_two_rows_the_one_that_is_still_there_stays(state: State, url: str) -> None:
+def test_of_two_rows_the_present_one_stays(state: State, url: str) -> None:
+    """Of two rows that differ by blanks the one that is not missing stays."""
     stage(state, adopted("A1", "new"), adopted("A1 ", "gone"))
     with state.write() as connection:
         connection.execute(text("UPDATE seen SET missing_since = 1, segment = 5 WHERE order_id = 'A1 '"))

@@ -52,7 +52,7 @@ def decide(state: State, ruling: CancelDecision, now: Any = NOON, *, what: Cance
     return state.decide(receive(state, what, now).cancellation, ruling, now, answered=True)
 
 
-def test_a_cancellation_is_on_disk_before_it_is_applied(state: State, url: str) -> None:
+def test_cancellation_is_stored_before_it_is_applied(state: State, url: str) -> None:
     received = receive(state)
     assert received.mine
     with another(url) as after_a_crash:
@@ -60,7 +60,7 @@ def test_a_cancellation_is_on_disk_before_it_is_applied(state: State, url: str) 
     assert (found.state, found.order_id, found.reason, found.token) == ("received", "7", "Передумал", "token")
 
 
-def test_the_same_again_while_it_is_applied_is_somebody_elses(state: State) -> None:
+def test_repeat_during_an_attempt_does_not_apply_again(state: State) -> None:
     first = receive(state)
     again = receive(state, token="other")
     assert not again.mine
@@ -71,7 +71,7 @@ def test_the_same_again_while_it_is_applied_is_somebody_elses(state: State) -> N
     )
 
 
-def test_two_that_arrive_at_the_same_moment_are_applied_by_one(state: State, url: str) -> None:
+def test_only_one_of_simultaneous_requests_applies(state: State, url: str) -> None:
     with another(url, wait_seconds=10) as other:
         start, mine = Barrier(8), []
 
@@ -96,19 +96,20 @@ def test_the_same_again_gets_the_first_decision(state: State, ruling: CancelDeci
         assert (again.mine, again.cancellation.state) == (False, ruling.state)
 
 
-def test_one_that_failed_is_applied_again_by_who_asks_again_with_the_same_token(state: State) -> None:
+def test_repeat_after_a_failure_reuses_the_token(state: State) -> None:
     decide(state, FAILED)
     again = receive(state, token="other")
     assert (again.mine, again.cancellation.token, again.cancellation.attempts) == (True, "token", 2)
 
 
-def test_one_that_was_left_unfinished_is_taken_over_when_its_time_is_up_and_is_in_doubt(state: State) -> None:
+def test_unfinished_attempt_is_taken_over_in_doubt(state: State) -> None:
+    """Once the claim has expired the next request applies the cancellation, which is then in doubt."""
     receive(state)
     again = receive(state, now=UNTIL)
     assert (again.mine, again.cancellation.in_doubt) == (True, True)
 
 
-def test_an_order_that_is_active_again_is_cancelled_anew_however_soon(state: State) -> None:
+def test_reactivated_order_gets_a_new_cancellation(state: State) -> None:
     stage(state, adopted("7"))
     first = decide(state, ACCEPTED)
     stage(state, decision("7", "packed", 5))
@@ -117,7 +118,8 @@ def test_an_order_that_is_active_again_is_cancelled_anew_however_soon(state: Sta
     assert (again.cancellation.id, again.cancellation.token) != (first.id, "token")
 
 
-def test_a_decision_that_was_overtaken_does_not_come_back_with_its_status(state: State) -> None:
+def test_overtaken_decision_does_not_return_with_its_status(state: State) -> None:
+    """Another status ends a decision for good, also when the cancelled status is seen again."""
     stage(state, adopted("7"))
     decide(state, ACCEPTED)
     stage(state, decision("7", "packed", 5))
@@ -125,7 +127,7 @@ def test_a_decision_that_was_overtaken_does_not_come_back_with_its_status(state:
     assert receive(state).mine
 
 
-def test_an_order_that_changed_since_it_was_refused_is_asked_for_anew(state: State) -> None:
+def test_order_changed_since_its_refusal_is_asked_again(state: State) -> None:
     stage(state, adopted("7"))
     decide(state, REFUSED)
     stage(state, decision("7", "returned"))
@@ -139,19 +141,20 @@ def test_a_payment_makes_no_decision_untrue(state: State) -> None:
     assert not receive(state).mine
 
 
-def test_a_refusal_of_an_order_that_is_seen_only_later_does_not_stand(state: State) -> None:
+def test_refusal_ends_once_a_poll_sees_the_order(state: State) -> None:
     decide(state, REFUSED)
     assert not receive(state).mine
     stage(state, adopted("7"))
     assert receive(state).mine
 
 
-def test_a_refusal_that_does_not_last_is_asked_for_anew(state: State) -> None:
+def test_refusal_that_does_not_last_is_asked_again(state: State) -> None:
     decide(state, CancelDecision("refused", message="Заказ не найден", lasts=False))
     assert receive(state).mine
 
 
-def test_an_answer_from_memory_has_the_order_looked_at(state: State) -> None:
+def test_answer_from_memory_queues_a_recheck(state: State) -> None:
+    """An accepted decision that is repeated without a call has its order read in the shop again."""
     stage(state, adopted("7"), adopted("8"))
     decide(state, ACCEPTED)
     decide(state, FAILED, what=asked("8"))
@@ -178,7 +181,7 @@ def test_both_numbers_are_one_cancellation(renumbered: State) -> None:
     assert (first.cancellation.order_id, first.cancellation.shop_id) == ("1007", "k7")
 
 
-def test_an_order_that_is_numbered_while_it_is_cancelled_is_decided_under_its_new_number(state: State) -> None:
+def test_order_renumbered_meanwhile_is_decided_under_new_number(state: State) -> None:
     stage(state, Decision(replace(adopted("7").seen, shop_id="k7")))
     mine = receive(state).cancellation
     with state.staging() as staging:
@@ -187,7 +190,8 @@ def test_an_order_that_is_numbered_while_it_is_cancelled_is_decided_under_its_ne
     assert the(state, "1007").content == {"status": "cancelled"}
 
 
-def test_a_number_that_nobody_knows_yet_is_found_to_be_that_of_an_order_being_cancelled(state: State) -> None:
+def test_unknown_number_is_matched_to_the_running_cancellation(state: State) -> None:
+    """A look into the shop shows that the number is that of an order which is just being cancelled."""
     stage(state, Decision(replace(adopted("7").seen, shop_id="k7")))
     first = receive(state).cancellation
     unknown = receive(state, asked("1007"), token="other").cancellation
@@ -204,7 +208,7 @@ def test_a_key_that_was_looked_up_is_kept(state: State) -> None:
     assert the(state).shop_id == "k7"
 
 
-def test_a_look_into_the_shop_ends_a_decision_that_it_contradicts(state: State) -> None:
+def test_contradicting_shop_status_ends_a_decision(state: State) -> None:
     stage(state, Decision(replace(adopted("7").seen, shop_id="k7")))
     first = decide(state, ACCEPTED)
     unknown = receive(state, asked("1007"), now=UNTIL, token="other").cancellation
@@ -237,7 +241,7 @@ def test_a_former_number_is_not_answered_from_memory(state: State) -> None:
     assert (receive(state, asked("1007")).mine, receive(state, asked("7")).mine) == (False, True)
 
 
-def test_without_a_cancelled_status_a_decision_holds_until_another_status_is_seen(state: State) -> None:
+def test_decision_without_status_holds_until_another_status(state: State) -> None:
     stage(state, adopted("7"))
     decide(state, replace(ACCEPTED, status=None))
     assert not receive(state).mine
@@ -247,14 +251,15 @@ def test_without_a_cancelled_status_a_decision_holds_until_another_status_is_see
     assert receive(state).mine
 
 
-def test_a_refusal_of_an_order_that_was_last_seen_with_another_status_does_not_last(state: State) -> None:
+def test_refusal_on_an_unseen_status_does_not_last(state: State) -> None:
+    """The shop showed a status that no poll has seen yet."""
     stage(state, adopted("7"))
     mine = receive(state).cancellation
     state.decide(mine, REFUSED, NOON, answered=True, shown="packed")
     assert receive(state).mine
 
 
-def test_a_key_that_is_looked_up_too_late_changes_nothing(state: State) -> None:
+def test_late_key_lookup_changes_nothing(state: State) -> None:
     late = receive(state).cancellation
     now = receive(state, now=UNTIL).cancellation
     assert state.identify(late, shown("7"), UNTIL, UNTIL).cancellation == late
@@ -270,7 +275,7 @@ def test_cancellations_that_nobody_decided_are_counted(state: State) -> None:
 
 
 @pytest.mark.parametrize("by_imshop", [False, True])
-def test_a_uuid_alone_is_enough_where_the_order_is_known(state: State, *, by_imshop: bool) -> None:
+def test_uuid_alone_identifies_a_known_order(state: State, *, by_imshop: bool) -> None:
     stage(state, decision("7", imshop_uuid=None if by_imshop else "u-7"))
     (push,) = take(state)
     done = outcome(push)
@@ -284,34 +289,34 @@ def test_a_uuid_alone_is_enough_where_the_order_is_known(state: State, *, by_ims
     assert receive(state, asked("7")).cancellation.imshop_uuid == "u-7"
 
 
-def test_a_number_that_is_no_order_but_a_uuid_is_the_uuid(state: State) -> None:
+def test_order_number_may_be_a_known_uuid(state: State) -> None:
     stage(state, decision("7", imshop_uuid="u-7"))
     assert receive(state, asked("u-7")).cancellation.order_id == "7"
 
 
-def test_an_earlier_cancellation_tells_which_order_a_uuid_is(state: State) -> None:
+def test_earlier_cancellation_links_uuid_to_order(state: State) -> None:
     receive(state, asked("7", "u-7"))
     assert not receive(state, asked(None, "u-7")).mine
 
 
-def test_a_uuid_of_several_orders_names_none_of_them(state: State) -> None:
+def test_uuid_of_several_orders_identifies_none(state: State) -> None:
     stage(state, decision("7", imshop_uuid="u"), decision("8", imshop_uuid="u"))
     assert receive(state, asked(None, "u")).cancellation.order_id is None
 
 
-def test_the_same_unknown_uuid_again_is_the_same_cancellation(state: State) -> None:
+def test_repeated_unknown_uuid_is_the_same_cancellation(state: State) -> None:
     assert receive(state, asked(None, "u")).mine
     assert not receive(state, asked(None, "u")).mine
 
 
-def test_an_accepted_order_counts_as_seen_and_told_with_the_cancelled_status(state: State) -> None:
+def test_accepted_order_is_seen_and_told_as_cancelled(state: State) -> None:
     stage(state, adopted("7"))
     decide(state, ACCEPTED)
     assert the(state).content == the(state).told == {"status": "cancelled"}
     assert states(state) == []
 
 
-def test_one_that_was_refused_or_failed_changes_nothing_that_was_seen(state: State) -> None:
+def test_refusal_or_failure_leaves_the_order_unchanged(state: State) -> None:
     stage(state, adopted("7"))
     before = the(state)
     decide(state, FAILED)
@@ -319,13 +324,13 @@ def test_one_that_was_refused_or_failed_changes_nothing_that_was_seen(state: Sta
     assert the(state) == before
 
 
-def test_an_order_that_was_never_seen_counts_as_seen_once_it_is_cancelled(state: State) -> None:
+def test_unseen_order_is_seen_once_it_is_cancelled(state: State) -> None:
     decide(state, ACCEPTED, what=asked("7", "u-7"))
     assert the(state).told == the(state).content == {"status": "cancelled"}
     assert the(state).imshop_uuid == "u-7"
 
 
-def test_what_waited_to_be_told_of_a_cancelled_order_is_void(state: State) -> None:
+def test_cancelling_supersedes_the_waiting_changes_of_its_order(state: State) -> None:
     stage(state, decision("7", "packed", 1))
     stage(state, decision("7", "shipped", 2, hold="guard"))
     stage(state, decision("8", "packed"))
@@ -334,7 +339,7 @@ def test_what_waited_to_be_told_of_a_cancelled_order_is_void(state: State) -> No
     assert states(state, "8") == ["pending"]
 
 
-def test_a_dead_change_of_a_cancelled_order_cannot_be_told_after_it(state: State) -> None:
+def test_dead_change_cannot_follow_a_cancellation(state: State) -> None:
     stage(state, decision())
     (push,) = take(state)
     written_down(state, outcome(push, "dead", in_doubt=True))
@@ -343,7 +348,7 @@ def test_a_dead_change_of_a_cancelled_order_cannot_be_told_after_it(state: State
     assert take(state) == []
 
 
-def test_a_push_that_is_on_its_way_is_followed_by_the_cancelled_status(state: State) -> None:
+def test_cancelled_status_follows_a_push_under_way(state: State) -> None:
     stage(state, decision("7", "shipped"))
     (push,) = take(state)
     decide(state, ACCEPTED)
@@ -355,7 +360,7 @@ def test_a_push_that_is_on_its_way_is_followed_by_the_cancelled_status(state: St
     assert the(state).told == the(state).content
 
 
-def test_a_push_that_is_known_to_have_failed_is_followed_by_nothing(state: State) -> None:
+def test_nothing_follows_a_push_that_surely_failed(state: State) -> None:
     stage(state, decision("7", "shipped"))
     (push,) = take(state)
     decide(state, ACCEPTED)
@@ -364,7 +369,7 @@ def test_a_push_that_is_known_to_have_failed_is_followed_by_nothing(state: State
     assert the(state).told == the(state).content
 
 
-def test_a_push_that_may_have_reached_imshop_is_followed_by_the_cancelled_status(state: State) -> None:
+def test_cancelled_status_follows_a_push_in_doubt(state: State) -> None:
     stage(state, decision("7", "shipped"))
     (push,) = take(state)
     decide(state, ACCEPTED)
@@ -372,8 +377,8 @@ def test_a_push_that_may_have_reached_imshop_is_followed_by_the_cancelled_status
     assert [after.status for after in take(state)] == ["cancelled"]
 
 
-def test_an_order_that_is_active_again_is_told_so_after_a_push_that_the_answer_overtook(state: State) -> None:
-    """IMSHOP may have heard the answer after the push."""
+def test_reactivated_order_is_pushed_after_an_overtaken_push(state: State) -> None:
+    """IMSHOP may have heard the answer after the push, so the order's status goes out again."""
     stage(state, adopted("7"))
     stage(state, decision("7", "packed"))
     (push,) = take(state)
@@ -385,7 +390,7 @@ def test_an_order_that_is_active_again_is_told_so_after_a_push_that_the_answer_o
     assert [push.status for push in take(state)] == ["packed"]
 
 
-def test_a_cancelled_status_that_is_on_its_way_is_not_told_twice(state: State) -> None:
+def test_cancelled_status_under_way_is_not_pushed_twice(state: State) -> None:
     stage(state, decision("7", "cancelled"))
     (push,) = take(state)
     decide(state, ACCEPTED)
@@ -399,7 +404,8 @@ def test_texts_that_are_compared_are_taken_as_answered(state: State) -> None:
     assert the(state).content == {"status": "cancelled", "message": "Отменён", "paid": True, "payment_id": "p"}
 
 
-def test_one_that_nobody_was_answered_changes_nothing_that_was_seen(state: State) -> None:
+def test_unanswered_acceptance_leaves_the_order_unchanged(state: State) -> None:
+    """An operator's retry answers no request of IMSHOP, so the poll still reports the status."""
     stage(state, adopted("7"))
     mine = decide(state, FAILED)
     taken = state.take_again(mine.id, NOON, UNTIL)
@@ -409,7 +415,8 @@ def test_one_that_nobody_was_answered_changes_nothing_that_was_seen(state: State
     assert the(state).content == {"status": "new"}
 
 
-def test_an_operator_does_not_apply_what_is_accepted_or_being_applied_or_followed(state: State) -> None:
+def test_operator_retry_takes_only_open_cancellations(state: State) -> None:
+    """One that was accepted, is being applied or has a later one is not applied again."""
     stage(state, adopted("7"))
     first = decide(state, REFUSED)
     stage(state, decision("7", "returned"))
@@ -425,7 +432,8 @@ def test_an_operator_does_not_apply_what_is_accepted_or_being_applied_or_followe
     assert state.take_again(99, NOON, UNTIL) is None
 
 
-def test_what_comes_late_of_an_attempt_that_was_replaced_counts_only_if_it_was_accepted(state: State) -> None:
+def test_late_outcome_counts_only_if_accepted(state: State) -> None:
+    """The outcome comes from an attempt that another one has taken over."""
     late = receive(state).cancellation
     now = receive(state, now=UNTIL).cancellation
     assert state.decide(late, REFUSED, UNTIL, answered=True).state == "received"
@@ -434,13 +442,13 @@ def test_what_comes_late_of_an_attempt_that_was_replaced_counts_only_if_it_was_a
     assert state.decide(now, REFUSED, UNTIL, answered=True).state == "accepted"
 
 
-def test_an_attempt_that_may_have_been_applied_leaves_a_doubt_until_the_shop_decides(state: State) -> None:
+def test_doubt_lasts_until_the_shop_decides(state: State) -> None:
     decide(state, CancelDecision("failed", error="time-out", in_doubt=True))
     assert decide(state, FAILED).in_doubt
     assert not decide(state, REFUSED).in_doubt
 
 
-def test_what_was_left_unfinished_has_failed_and_may_have_been_applied(state: State) -> None:
+def test_given_up_attempt_has_failed_in_doubt(state: State) -> None:
     receive(state, asked("7"))
     decide(state, ACCEPTED, what=asked("8"))
     assert state.give_up_unfinished(NOON, NOON) == 0
@@ -450,7 +458,7 @@ def test_what_was_left_unfinished_has_failed_and_may_have_been_applied(state: St
     assert "may have been applied" in str(given_up.error)
 
 
-def test_cancellations_are_forgotten_after_the_retention_and_those_being_applied_are_not(state: State) -> None:
+def test_retention_spares_cancellations_being_applied(state: State) -> None:
     decide(state, ACCEPTED, what=asked("7"))
     decide(state, REFUSED, now=NOON + 2 * MINUTE, what=asked("8"))
     receive(state, asked("9"))
@@ -459,14 +467,15 @@ def test_cancellations_are_forgotten_after_the_retention_and_those_being_applied
     assert state.cancellations("7") == []
 
 
-def test_a_cancellation_that_was_forgotten_meanwhile_is_decided_all_the_same(state: State) -> None:
+def test_decision_on_a_forgotten_cancellation_is_returned(state: State) -> None:
     mine = decide(state, REFUSED)
     state.prune(NOON + MINUTE, timedelta(0))
     assert state.decide(mine, ACCEPTED, NOON, answered=True) == mine
     assert state.cancellation(mine.id) is None
 
 
-def test_an_order_is_unsettled_while_it_is_cancelled_and_for_polls_that_began_before_it_was(state: State) -> None:
+def test_order_is_unsettled_for_earlier_polls(state: State) -> None:
+    """It is so while it is being cancelled, and then for polls that began before it was accepted."""
     stage(state, adopted("7"), adopted("8"), adopted("9"))
     receive(state, asked("7"))
     decide(state, ACCEPTED, what=asked("8"), now=NOON + MINUTE)
@@ -476,7 +485,7 @@ def test_an_order_is_unsettled_while_it_is_cancelled_and_for_polls_that_began_be
         assert staging.unsettled(["7", "8", "9", "10"], NOON + 2 * MINUTE) == set()
 
 
-def test_the_message_of_a_change_that_was_overtaken_is_kept(state: State) -> None:
+def test_overtaken_change_stays_in_the_log(state: State) -> None:
     stage(state, decision("7", "shipped"))
     take(state)
     decide(state, ACCEPTED)
@@ -484,7 +493,7 @@ def test_the_message_of_a_change_that_was_overtaken_is_kept(state: State) -> Non
     assert log(state)[1].previous_status == "shipped"
 
 
-def test_nul_and_half_a_surrogate_pair_are_stored_without_harm(state: State) -> None:
+def test_nul_and_lone_surrogates_can_be_stored(state: State) -> None:
     received = receive(state, CancelRequest("first", "7", "u", "a\0b\ud800"))
     assert received.cancellation.reason == "ab?"
 
@@ -496,9 +505,10 @@ def knows_the_uuid_later(state: State) -> None:
 
 @pytest.mark.parametrize("ruling", [ACCEPTED, None])
 @pytest.mark.parametrize("what", [asked(None, "uuid-7"), asked("uuid-7")], ids=["uuid", "uuid as id"])
-def test_one_by_uuid_is_not_applied_again_once_its_order_is_known(
+def test_uuid_cancellation_is_not_repeated_for_the_order(
     state: State, what: CancelRequest, ruling: CancelDecision | None
 ) -> None:
+    """Once the order of the uuid is known, its number and its uuid mean the same cancellation."""
     first = receive(state, what)
     if ruling:
         state.decide(first.cancellation, ruling, NOON, answered=True)
@@ -508,14 +518,15 @@ def test_one_by_uuid_is_not_applied_again_once_its_order_is_known(
         assert (received.mine, received.cancellation.id) == (False, first.cancellation.id)
 
 
-def test_one_by_uuid_is_no_echo_though_its_order_became_known_while_it_was_applied(state: State) -> None:
+def test_order_identified_meanwhile_is_seen_as_cancelled(state: State) -> None:
+    """The uuid's order became known during the call, and the poll must not report it back."""
     mine = receive(state, asked(None, "uuid-7")).cancellation
     knows_the_uuid_later(state)
     assert state.decide(mine, ACCEPTED, NOON, answered=True).order_id == "7"
     assert state.load(["7"])["7"].content["status"] == "cancelled"
 
 
-def test_one_by_uuid_that_failed_is_applied_again_to_the_order_that_is_known_by_now(state: State) -> None:
+def test_failed_uuid_cancellation_retries_the_identified_order(state: State) -> None:
     first = decide(state, FAILED, what=asked(None, "uuid-7"))
     knows_the_uuid_later(state)
     again = receive(state, asked(None, "uuid-7"), token="other")
@@ -523,13 +534,14 @@ def test_one_by_uuid_that_failed_is_applied_again_to_the_order_that_is_known_by_
     assert (again.cancellation.id, again.cancellation.token, again.cancellation.order_id) == (first.id, "token", "7")
 
 
-def test_a_refusal_of_an_order_that_was_not_known_does_not_stand_once_it_is(state: State) -> None:
+def test_uuid_refusal_ends_once_the_order_is_known(state: State) -> None:
     decide(state, REFUSED, what=asked(None, "uuid-7"))
     knows_the_uuid_later(state)
     assert receive(state, asked(None, "uuid-7")).mine
 
 
-def test_an_operator_can_retry_one_by_uuid_though_others_by_uuid_came_later(state: State) -> None:
+def test_operator_retries_despite_later_cancellations_by_uuid(state: State) -> None:
+    """Later cancellations of other uuids are no cancellations of the same order."""
     failed = decide(state, FAILED, what=asked(None, "uuid-7"))
     receive(state, asked(None, "uuid-8"))
     taken = state.take_again(failed.id, NOON, UNTIL)
@@ -537,7 +549,7 @@ def test_an_operator_can_retry_one_by_uuid_though_others_by_uuid_came_later(stat
     assert taken.mine
 
 
-def test_an_operator_cannot_retry_one_by_uuid_that_was_asked_for_again(state: State) -> None:
+def test_operator_cannot_retry_a_repeated_uuid_cancellation(state: State) -> None:
     refused = decide(state, REFUSED, what=asked(None, "uuid-7"))
     knows_the_uuid_later(state)
     receive(state, asked(None, "uuid-7"))
@@ -546,7 +558,7 @@ def test_an_operator_cannot_retry_one_by_uuid_that_was_asked_for_again(state: St
     assert not taken.mine
 
 
-def test_a_delivery_that_is_written_down_twice_does_not_overwrite_a_cancellation(state: State) -> None:
+def test_delivery_recorded_twice_does_not_overwrite_a_cancellation(state: State) -> None:
     stage(state, decision("7", "shipped"))
     (push,) = take(state)
     written_down(state, outcome(push))
@@ -556,9 +568,8 @@ def test_a_delivery_that_is_written_down_twice_does_not_overwrite_a_cancellation
 
 
 @pytest.mark.parametrize("newer", [False, True])
-def test_a_late_delivery_has_the_cancellation_told_that_was_answered_since(
-    state: State, url: str, *, newer: bool
-) -> None:
+def test_late_delivery_repeats_the_answered_cancellation(state: State, url: str, *, newer: bool) -> None:
+    """A delivery that is reported after the answer has the cancelled status pushed again."""
     stage(state, decision("7", "packed"))
     (late,) = take(state)
     with another(url) as other:
@@ -573,7 +584,8 @@ def test_a_late_delivery_has_the_cancellation_told_that_was_answered_since(
     assert the(state).told == the(state).content == {"status": "cancelled"}
 
 
-def test_what_an_operator_had_cancelled_is_known_once_a_buyer_is_answered_with_it(state: State) -> None:
+def test_operators_cancellation_is_told_with_the_next_answer(state: State) -> None:
+    """A buyer's request that is answered with it makes the order seen and told as cancelled."""
     stage(state, adopted("7"))
     failed = decide(state, FAILED)
     taken = state.take_again(failed.id, NOON, UNTIL)
@@ -584,7 +596,7 @@ def test_what_an_operator_had_cancelled_is_known_once_a_buyer_is_answered_with_i
     assert the(state).told == the(state).content == {"status": "cancelled"}
 
 
-def test_a_decision_does_not_stand_once_imshop_was_told_another_status(state: State) -> None:
+def test_decision_ends_once_another_status_is_delivered(state: State) -> None:
     stage(state, decision("7", "shipped"))
     (push,) = take(state)
     decide(state, ACCEPTED)

@@ -44,7 +44,7 @@ def test_compares_are_numbered(state: State, url: str) -> None:
         assert other.start_compare() == 3
 
 
-def test_a_digest_holds_with_the_number_of_its_orders(state: State) -> None:
+def test_digest_is_kept_with_its_order_count(state: State) -> None:
     tracking(state)
     assert state.digests([1, 2]) == {1: (b"digest", 20)}
 
@@ -55,19 +55,19 @@ def test_orders_that_are_not_tracked_are_not_counted(state: State) -> None:
     assert state.digests([-5]) == {-5: (b"digest", 1)}
 
 
-def test_a_segment_without_a_digest_is_looked_at_next_time(state: State) -> None:
+def test_segment_without_digest_is_read_next_time(state: State) -> None:
     compare = tracking(state)
     state.resegment(1, IDS, None, compare, NOON)
     assert state.digests([1]) == {}
 
 
-def test_the_digest_of_a_segment_that_an_order_left_is_dropped(state: State) -> None:
+def test_digest_is_dropped_when_an_order_leaves(state: State) -> None:
     compare = tracking(state)
     state.resegment(2, IDS[:3], b"other", compare, NOON)
     assert state.digests([1, 2]) == {2: (b"other", 3)}
 
 
-def test_the_digest_of_a_segment_whose_order_changed_is_dropped(state: State) -> None:
+def test_digest_is_dropped_when_an_order_changes(state: State) -> None:
     compare = tracking(state)
     state.resegment(2, IDS[:3], b"other", compare, NOON)
     state.resegment(1, IDS[3:], b"digest", compare, NOON)
@@ -75,13 +75,13 @@ def test_the_digest_of_a_segment_whose_order_changed_is_dropped(state: State) ->
     assert state.digests([1, 2]).keys() == {1}
 
 
-def test_a_segment_of_more_orders_than_one_statement_takes_is_whole(state: State) -> None:
+def test_segment_larger_than_one_statement_is_whole(state: State) -> None:
     ids = [str(number) for number in range(1100)]
     tracking(state, ids)
     assert state.digests([1]) == {1: (b"digest", 1100)}
 
 
-def test_orders_of_a_segment_that_is_confirmed_are_not_missing(state: State) -> None:
+def test_orders_of_a_confirmed_segment_are_not_missing(state: State) -> None:
     tracking(state)
     compare = state.start_compare()
     state.confirm([1], compare)
@@ -97,7 +97,7 @@ def test_orders_that_no_compare_saw_are_missing(state: State) -> None:
     assert (missing(state), state.tracked()) == ([IDS[0]], 19)
 
 
-def test_an_order_first_seen_during_a_compare_is_not_missing(state: State) -> None:
+def test_order_first_seen_during_compare_is_not_missing(state: State) -> None:
     tracking(state)
     compare = state.start_compare()
     state.confirm([1], compare)
@@ -105,7 +105,7 @@ def test_an_order_first_seen_during_a_compare_is_not_missing(state: State) -> No
     assert state.miss(compare, NOON) == 0
 
 
-def test_a_segment_that_loses_its_digest_after_it_was_confirmed_still_has_its_orders(state: State) -> None:
+def test_lost_digest_keeps_a_confirmed_segments_orders(state: State) -> None:
     tracking(state)
     compare = state.start_compare()
     state.confirm([1], compare)
@@ -121,7 +121,8 @@ def test_segments_without_a_digest_do_not_pile_up(state: State) -> None:
         assert connection.execute(select(segments.c.segment)).all() == []
 
 
-def test_an_order_that_returns_elsewhere_leaves_the_segment_that_it_once_was_in_confirmed(state: State) -> None:
+def test_order_returning_elsewhere_leaves_its_segment_confirmed(state: State) -> None:
+    """The segment in which the order once was stays confirmed."""
     tracking(state)
     refused(state, 5)
     stage(state, adopted("other"))
@@ -131,7 +132,7 @@ def test_an_order_that_returns_elsewhere_leaves_the_segment_that_it_once_was_in_
     assert state.miss(compare, NOON) == 0
 
 
-def test_an_order_that_a_poll_saw_during_a_compare_is_not_missing(state: State) -> None:
+def test_order_polled_during_compare_is_not_missing(state: State) -> None:
     tracking(state)
     compare = state.start_compare()
     stage(state, decision(IDS[0]))
@@ -139,7 +140,8 @@ def test_an_order_that_a_poll_saw_during_a_compare_is_not_missing(state: State) 
     assert state.miss(compare, NOON) == 0
 
 
-def test_an_order_that_a_poll_saw_during_a_compare_is_missed_by_the_next_if_it_vanished(state: State) -> None:
+def test_order_that_vanished_is_missing_next_time(state: State) -> None:
+    """A poll saw it during the compare, so only the next compare marks it as missing."""
     tracking(state)
     compare = state.start_compare()
     stage(state, decision(IDS[0]))
@@ -149,7 +151,7 @@ def test_an_order_that_a_poll_saw_during_a_compare_is_missed_by_the_next_if_it_v
     assert state.miss(compare, NOON) == 1
 
 
-def test_an_order_that_changed_since_the_last_compare_is_missed_if_it_vanished(state: State) -> None:
+def test_changed_order_that_vanished_is_missing(state: State) -> None:
     tracking(state)
     stage(state, decision(IDS[0]))
     compare = state.start_compare()
@@ -158,7 +160,7 @@ def test_an_order_that_changed_since_the_last_compare_is_missed_if_it_vanished(s
     assert missing(state) == [IDS[0]]
 
 
-def test_an_order_that_left_its_segment_is_missed_though_the_segment_is_confirmed(state: State) -> None:
+def test_order_that_left_a_confirmed_segment_is_missing(state: State) -> None:
     tracking(state)
     gone = state.start_compare()
     state.resegment(1, IDS[10:], b"other", gone, NOON)
@@ -191,7 +193,7 @@ def test_an_order_that_came_back_is_tracked_again(state: State) -> None:
     assert order.missing_since is None
 
 
-def test_a_segment_that_the_compare_did_not_meet_counts_no_more_once_its_orders_are_missing(state: State) -> None:
+def test_segment_that_was_not_met_is_dropped(state: State) -> None:
     """It could come back just as it was, and its orders would stay missing for good."""
     stage(state, adopted("alone"))
     state.resegment(2, ["alone"], b"other", tracking(state), NOON)
@@ -201,7 +203,7 @@ def test_a_segment_that_the_compare_did_not_meet_counts_no_more_once_its_orders_
     assert state.digests([1, 2]).keys() == {1}
 
 
-def test_the_time_that_an_order_went_missing_is_kept(state: State) -> None:
+def test_time_of_going_missing_is_kept(state: State) -> None:
     tracking(state)
     compare = state.start_compare()
     state.resegment(1, IDS[1:], b"other", compare, NOON)
@@ -222,7 +224,8 @@ def refused(state: State, gone: int) -> int | None:
     ("tracked", "gone", "marked"),
     [(200, 20, 20), (200, 21, None), (20, 9, 9), (20, 10, None), (9, 8, 8), (9, 9, None), (1, 1, None)],
 )
-def test_a_tenth_goes_missing_or_nine_but_never_all(state: State, tracked: int, gone: int, marked: int | None) -> None:
+def test_limit_on_orders_that_may_go_missing(state: State, tracked: int, gone: int, marked: int | None) -> None:
+    """A tenth of the orders may go missing, or nine of them, but never all."""
     ids = [str(number) for number in range(tracked)]
     tracking(state, ids)
     compare = state.start_compare()
@@ -232,7 +235,8 @@ def test_a_tenth_goes_missing_or_nine_but_never_all(state: State, tracked: int, 
     assert state.summary().missing_refused == (0 if marked else gone)
 
 
-def test_an_operator_accepts_what_a_compare_refused_to_forget(state: State) -> None:
+def test_operator_accepts_refused_missing_orders(state: State) -> None:
+    """The next compare then marks as missing what the last one refused."""
     tracking(state)
     refused(state, 10)
     assert state.release(NOON) == Released(changes=0, missing=10)
@@ -257,7 +261,7 @@ def test_more_than_the_operator_saw_is_refused_again(state: State) -> None:
     assert refused(state, 20) is None
 
 
-def test_there_is_nothing_to_accept_once_a_later_compare_found_no_fault(state: State) -> None:
+def test_faultless_compare_leaves_nothing_to_accept(state: State) -> None:
     tracking(state)
     refused(state, 10)
     state.all_seen()
@@ -265,7 +269,7 @@ def test_there_is_nothing_to_accept_once_a_later_compare_found_no_fault(state: S
     assert state.release(NOON) == Released(changes=0, missing=0)
 
 
-def test_what_is_accepted_is_not_kept_for_another_time(state: State) -> None:
+def test_acceptance_covers_only_the_next_compare(state: State) -> None:
     tracking(state)
     refused(state, 10)
     state.release(NOON)
@@ -273,7 +277,7 @@ def test_what_is_accepted_is_not_kept_for_another_time(state: State) -> None:
     assert refused(state, 10) is None
 
 
-def test_while_the_next_compare_runs_its_predecessor_can_still_be_accepted(state: State) -> None:
+def test_refusal_can_be_accepted_during_next_compare(state: State) -> None:
     """Where every poll is a full compare, one runs most of the time."""
     tracking(state)
     refused(state, 10)
@@ -343,9 +347,10 @@ SHELVES = st.lists(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(shelves=SHELVES)
-def test_whatever_happened_before_a_compare_finds_what_the_shop_shows(
+def test_compare_always_ends_with_the_shops_orders(
     shelves: list[tuple[dict[str, str], bool, tuple[str, str] | None]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Whatever happened before, the state has the shop's orders and statuses after a compare."""
     monkeypatch.setattr("syncd.pipeline.segments.CUT_EVERY", 4)
     with TemporaryDirectory() as directory:
         state = open_state(f"sqlite:///{Path(directory)}/syncd.db", redact=str)

@@ -24,13 +24,13 @@ def test_nothing_counted_is_nothing_to_settle(state: State) -> None:
     assert holds(state) == {"guard": 1}
 
 
-def test_changes_of_a_poll_that_is_not_over_wait(state: State) -> None:
+def test_changes_wait_until_their_poll_ends(state: State) -> None:
     counted(state, "1", "2")
     assert holds(state) == {"counting": 2}
 
 
 @pytest.mark.parametrize("max_changes", [2, 3, 0])
-def test_as_many_changes_as_the_guard_allows_are_let_go(state: State, max_changes: int) -> None:
+def test_guard_releases_as_many_changes_as_allowed(state: State, max_changes: int) -> None:
     counted(state, "1", "2")
     assert state.settle(max_changes, NOON + MINUTE) == 0
     assert [(change.state, change.hold, change.next_attempt_at) for change in log(state)] == [
@@ -38,26 +38,26 @@ def test_as_many_changes_as_the_guard_allows_are_let_go(state: State, max_change
     ] * 2
 
 
-def test_more_changes_than_the_guard_allows_are_held_all(state: State) -> None:
+def test_guard_holds_all_when_too_many(state: State) -> None:
     counted(state, "1", "2", "3")
     assert state.settle(2, NOON) == 3
     assert holds(state) == {"guard": 3}
 
 
-def test_changes_of_a_poll_that_was_interrupted_count_too(state: State) -> None:
+def test_changes_of_an_interrupted_poll_count_too(state: State) -> None:
     counted(state, "1", "2")
     counted(state, "3")
     assert state.settle(2, NOON) == 3
 
 
-def test_a_status_that_is_not_listed_is_no_matter_of_the_guard(state: State) -> None:
+def test_guard_leaves_changes_of_unlisted_statuses_held(state: State) -> None:
     stage(state, decision("1", hold="status"), decision("2"), counting=True)
     assert holds(state) == {"status": 1, "counting": 1}
     state.settle(0, NOON)
     assert holds(state) == {"status": 1}
 
 
-def test_changes_that_are_let_go_supersede_older_ones_of_their_orders(state: State) -> None:
+def test_released_changes_supersede_older_ones(state: State) -> None:
     stage(state, decision("1"), decision("2"))
     counted(state, "1", status="sent", revision=2)
     state.settle(5, NOON)
@@ -65,7 +65,7 @@ def test_changes_that_are_let_go_supersede_older_ones_of_their_orders(state: Sta
     assert states(state, "2") == ["pending"]
 
 
-def test_a_change_that_is_being_sent_outlives_the_one_that_is_let_go(state: State) -> None:
+def test_released_change_waits_for_the_one_under_way(state: State) -> None:
     stage(state, decision())
     (push,) = take(state)
     counted(state, "7", status="sent", revision=2)
@@ -76,7 +76,8 @@ def test_a_change_that_is_being_sent_outlives_the_one_that_is_let_go(state: Stat
     assert deliver(state) == ["sent"]
 
 
-def test_letting_go_past_a_change_in_doubt_leaves_nobody_knowing(state: State) -> None:
+def test_released_change_supersedes_one_in_doubt(state: State) -> None:
+    """What IMSHOP knows of the order is then unknown."""
     stage(state, decision())
     write_down(state, *(outcome(push, "retry", in_doubt=True) for push in take(state)))
     counted(state, "7", status="sent", revision=2)
@@ -98,25 +99,25 @@ def test_release_supersedes_older_changes_of_the_same_orders(state: State) -> No
     assert deliver(state) == ["sent"]
 
 
-def test_a_status_that_is_listed_now_lets_its_changes_go(state: State) -> None:
+def test_newly_listed_status_releases_its_changes(state: State) -> None:
     stage(state, decision("1", "packed", hold="status"), decision("2", "odd", hold="status"))
     state.let_listed_go(lambda status: "push" if status == "packed" else "hold", 5, NOON)
     assert (states(state, "1"), states(state, "2")) == (["pending"], ["held"])
 
 
-def test_a_status_that_is_skipped_now_discards_its_changes(state: State) -> None:
+def test_newly_skipped_status_discards_its_changes(state: State) -> None:
     stage(state, decision("1", "packed", hold="status"), decision("2", "odd", hold="status"))
     state.let_listed_go(lambda status: "skip" if status == "packed" else "hold", 5, NOON)
     assert (states(state, "1"), states(state, "2")) == (["discarded"], ["held"])
 
 
-def test_statuses_that_let_go_more_than_the_guard_allows_are_held_by_it(state: State) -> None:
+def test_guard_holds_too_many_changes_of_listed_statuses(state: State) -> None:
     stage(state, *(decision(order_id, hold="status") for order_id in "123"), decision("4", "odd", hold="status"))
     state.let_listed_go(lambda status: "push" if status == "packed" else "hold", 2, NOON)
     assert holds(state) == {"guard": 3, "status": 1}
 
 
-def test_a_guard_that_is_off_lets_any_number_go(state: State) -> None:
+def test_switched_off_guard_releases_any_number(state: State) -> None:
     stage(state, *(decision(order_id, hold="status") for order_id in "123"))
     state.let_listed_go(lambda _status: "push", 0, NOON)
     assert holds(state) == {}

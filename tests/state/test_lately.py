@@ -15,13 +15,14 @@ from tests.made import NOON
 from tests.state.made import DAY, MINUTE, decision, outcome, stage, take, write_down
 
 
-def test_a_day_is_cut_into_slots_that_end_now(state: State) -> None:
+def test_day_is_cut_into_slots_ending_now(state: State) -> None:
     day = state.day(NOON)
     assert (len(day), day[0].since, day[-1].since) == (SLOTS, NOON - DAY, NOON - SLOT)
     assert {(slot.pushed, tuple(slot.lags)) for slot in day} == {(0, ())}
 
 
-def test_a_push_counts_in_the_slot_in_which_imshop_took_it_with_its_lag_from_the_shops_change(state: State) -> None:
+def test_push_counts_in_the_slot_of_delivery(state: State) -> None:
+    """Its lag is the time from the shop's change to the delivery."""
     stage(state, decision("1"), decision("2"))
     first, second = take(state)
     took = NOON + MINUTE
@@ -30,7 +31,8 @@ def test_a_push_counts_in_the_slot_in_which_imshop_took_it_with_its_lag_from_the
     assert [(slot.since, slot.pushed, slot.lags) for slot in slots] == [(NOON, 2, [120.0, 240.0])]
 
 
-def test_lag_without_a_time_of_the_shop_counts_from_detection_and_is_never_negative(state: State) -> None:
+def test_lag_falls_back_to_detection_time(state: State) -> None:
+    """Without the shop's time the lag counts from the detection, and it is never negative."""
     untimed, ahead = decision("1"), decision("2")
     assert untimed.change
     assert ahead.change
@@ -43,21 +45,21 @@ def test_lag_without_a_time_of_the_shop_counts_from_detection_and_is_never_negat
     assert state.day(NOON + SLOT)[-1].lags == [0.0, 60.0]
 
 
-def test_all_pushes_are_counted_and_lags_of_some_are_enough(state: State) -> None:
+def test_pushes_are_counted_and_lags_are_sampled(state: State) -> None:
     stage(state, *(decision(str(number)) for number in range(LAGS_A_SLOT + 5)))
     write_down(state, *(outcome(push, now=NOON) for push in take(state, 1000)))
     slot = state.day(NOON + MINUTE)[-1]
     assert (slot.pushed, len(slot.lags)) == (LAGS_A_SLOT + 5, LAGS_A_SLOT)
 
 
-def test_what_was_refused_or_is_older_than_a_day_is_no_push_of_the_day(state: State) -> None:
+def test_refused_and_older_pushes_are_not_counted(state: State) -> None:
     stage(state, decision("1"), decision("2"))
     first, second = take(state)
     write_down(state, outcome(first, "refused"), outcome(second, now=NOON - DAY))
     assert sum(slot.pushed for slot in state.day(NOON + MINUTE)) == 0
 
 
-def test_the_oldest_is_told_for_each_state_that_there_is(state: State) -> None:
+def test_oldest_change_of_each_state_is_reported(state: State) -> None:
     assert state.oldest() == {}
     stage(state, *(decision(str(number)) for number in range(4)), now=NOON)
     one, two, three, four = take(state)
@@ -69,7 +71,7 @@ def test_the_oldest_is_told_for_each_state_that_there_is(state: State) -> None:
     assert state.oldest() == {"held": later, "dead": later, "refused": NOON + 2 * MINUTE}
 
 
-def test_the_newest_changes_come_with_what_imshop_said_last(state: State) -> None:
+def test_newest_changes_come_with_their_last_attempt(state: State) -> None:
     stage(state, decision("1"), decision("2"), decision("3"))
     pushes = take(state)
     write_down(state, *(outcome(push, "retry", error="busy") for push in pushes[1:]))
@@ -91,7 +93,7 @@ def test_only_the_last_few_polls_are_kept(state: State) -> None:
     assert "the shop is gone" not in [poll.error for poll in state.last_polls()]
 
 
-def test_the_page_goes_by_an_index_however_many_changes_there_are(sqlite_state: str) -> None:
+def test_status_page_reads_changes_by_index(sqlite_state: str) -> None:
     with closing(open_state(sqlite_state, redact=str)) as state:
         asked: list[str] = []
         event.listen(state.engine, "before_cursor_execute", lambda *called: asked.append(called[2]))

@@ -97,7 +97,7 @@ def test_the_holder_is_named(state: State, url: str) -> None:
         assert not state.lease().acquire()
 
 
-def test_the_right_to_poll_is_another_than_the_right_to_deliver(state: State, url: str) -> None:
+def test_poll_and_delivery_leases_are_separate(state: State, url: str) -> None:
     delivering, polling = state.lease(), state.poll_lease()
     assert delivering.acquire()
     assert polling.acquire()
@@ -123,9 +123,7 @@ def test_a_daemon_that_was_killed_leaves_no_lease(state: State, url: str) -> Non
     lease.release()
 
 
-def test_a_lease_that_is_released_while_another_thread_looks_is_not_held(
-    sqlite_state: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_lease_released_during_the_look_is_not_held(sqlite_state: str, monkeypatch: pytest.MonkeyPatch) -> None:
     look = os.fstat
     with another(sqlite_state) as state:
         lease = state.lease()
@@ -164,7 +162,7 @@ def test_whoever_lost_the_file_can_write_nothing(sqlite_state: str, tmp_path: Pa
         lease.release()
 
 
-def test_the_holder_is_named_though_one_before_had_a_longer_name(sqlite_state: str, tmp_path: Path) -> None:
+def test_holder_name_replaces_a_longer_one(sqlite_state: str, tmp_path: Path) -> None:
     (tmp_path / "syncd.db.lock").write_text("9" * 20)
     with another(sqlite_state) as state:
         lease = state.lease()
@@ -205,9 +203,7 @@ def test_a_lease_outlives_the_connection_that_took_it(postgresql_state: str, pos
         lease.release()
 
 
-def test_a_connection_that_is_cut_while_the_lease_is_taken_leaves_it_untaken(
-    postgresql_state: str, postgresql: str
-) -> None:
+def test_connection_cut_during_acquire_leaves_lease_free(postgresql_state: str, postgresql: str) -> None:
     with another(postgresql_state) as state:
         lease = state.lease()
         assert isinstance(lease, RowLease)
@@ -227,7 +223,7 @@ def test_a_connection_that_is_cut_while_the_lease_is_taken_leaves_it_untaken(
         lease.release()
 
 
-def test_of_many_that_take_it_at_once_one_gets_it(postgresql_state: str) -> None:
+def test_one_of_many_simultaneous_takers_gets_it(postgresql_state: str) -> None:
     with another(postgresql_state, wait_seconds=5) as state:
         rivals = [state.lease() for _ in range(6)]
         for _ in range(3):
@@ -237,7 +233,7 @@ def test_of_many_that_take_it_at_once_one_gets_it(postgresql_state: str) -> None
             rivals[taken.index(True)].release()
 
 
-def test_a_lease_in_a_database_that_is_gone_says_so() -> None:
+def test_lease_reports_a_database_that_is_gone() -> None:
     drop = "DROP DATABASE IF EXISTS {} WITH (FORCE)"
     with throw_away_database(postgresql_url(), drop) as url, another(url) as state:
         lease = state.lease()
@@ -246,7 +242,7 @@ def test_a_lease_in_a_database_that_is_gone_says_so() -> None:
             lease.acquire()
 
 
-def test_states_in_two_schemas_do_not_share_a_lease(state: State, request: pytest.FixtureRequest, url: str) -> None:
+def test_states_in_two_schemas_have_separate_leases(state: State, request: pytest.FixtureRequest, url: str) -> None:
     lease = state.lease()
     lease.acquire()
     elsewhere = url.replace("syncd.db", "other.db")
@@ -325,7 +321,7 @@ def test_the_token_grows_with_each_holder(rivals: Rivals) -> None:
     assert tokens == [1, 2, 3]
 
 
-def test_whoever_was_frozen_can_write_nothing_after_another_leads(rivals: Rivals) -> None:
+def test_frozen_leader_cannot_write_after_takeover(rivals: Rivals) -> None:
     frozen, next_one = rivals.state.under(rivals.one), rivals.state.under(rivals.other)
     rivals.one.acquire()
     stage(frozen, decision("1"))
@@ -337,7 +333,7 @@ def test_whoever_was_frozen_can_write_nothing_after_another_leads(rivals: Rivals
     assert [change.order_id for change in log(rivals.state)] == ["1", "3"]
 
 
-def test_whoever_was_frozen_may_still_say_what_became_of_its_pushes(rivals: Rivals) -> None:
+def test_frozen_leader_may_still_report_its_outcomes(rivals: Rivals) -> None:
     frozen = rivals.state.under(rivals.one)
     rivals.one.acquire()
     stage(frozen, decision())
@@ -355,7 +351,7 @@ def test_whoever_gave_it_back_can_write_nothing(rivals: Rivals) -> None:
         stage(rivals.state.under(rivals.one), decision())
 
 
-def test_a_lease_that_ended_is_renewed_if_nobody_took_it(rivals: Rivals) -> None:
+def test_expired_lease_is_renewed_if_still_free(rivals: Rivals) -> None:
     rivals.one.acquire()
     rivals.clocks.pass_(10 * DURATION)
     assert not rivals.one.held()
@@ -371,7 +367,7 @@ def test_a_lease_that_another_took_is_lost(rivals: Rivals) -> None:
     assert not rivals.one.acquire()
 
 
-def test_a_lease_that_was_given_back_is_not_renewed(rivals: Rivals) -> None:
+def test_released_lease_is_not_renewed(rivals: Rivals) -> None:
     rivals.one.acquire()
     rivals.one.release()
     assert not rivals.one.renew()
@@ -384,13 +380,13 @@ def test_a_machine_that_sleeps_wakes_without_the_lease(rivals: Rivals) -> None:
     assert not rivals.one.held()
 
 
-def test_the_time_that_the_clocks_show_does_not_matter(rivals: Rivals) -> None:
+def test_lease_does_not_depend_on_wall_clocks(rivals: Rivals) -> None:
     rivals.clocks.database += timedelta(days=400)
     rivals.one.acquire()
     assert (rivals.one.held(), rivals.other.acquire()) == (True, False)
 
 
-def test_a_server_whose_clock_is_set_back_locks_nobody_out(rivals: Rivals) -> None:
+def test_server_clock_set_back_locks_nobody_out(rivals: Rivals) -> None:
     rivals.one.acquire()
     rivals.clocks.database -= timedelta(hours=1)
     assert not rivals.other.acquire()
@@ -400,7 +396,7 @@ def test_a_server_whose_clock_is_set_back_locks_nobody_out(rivals: Rivals) -> No
     assert rivals.other.acquire()
 
 
-def test_a_holder_that_lives_keeps_it_though_the_clock_is_set_back(rivals: Rivals) -> None:
+def test_live_holder_keeps_lease_when_clock_steps_back(rivals: Rivals) -> None:
     rivals.one.acquire()
     rivals.clocks.database -= timedelta(hours=1)
     for _ in range(5):
@@ -409,6 +405,6 @@ def test_a_holder_that_lives_keeps_it_though_the_clock_is_set_back(rivals: Rival
         assert rivals.one.renew()
 
 
-def test_the_clock_of_a_lease_runs_on_by_itself() -> None:
+def test_lease_clock_never_runs_back() -> None:
     before = boottime()
     assert boottime() >= before > 0

@@ -54,7 +54,7 @@ def test_options_of_ones_own_stay(postgresql_state: str) -> None:
     assert schema in postgresql_state
 
 
-def test_an_answer_that_never_comes_is_given_up_and_the_connection_with_it(relay: Relay) -> None:
+def test_silent_server_has_the_connection_closed(relay: Relay) -> None:
     url = make_url(relay.url)
     params = {"host": url.host, "port": url.port, "user": url.username, "dbname": url.database}
     connection = connected({**params, "autocommit": True}, 0.3, SILENT_SECONDS)
@@ -65,7 +65,7 @@ def test_an_answer_that_never_comes_is_given_up_and_the_connection_with_it(relay
     assert connection.closed
 
 
-def test_a_state_that_hung_works_again_with_a_new_connection(relay: Relay, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_state_reconnects_after_a_hang(relay: Relay, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("syncd.state.engine.STATEMENT_SECONDS", 1)
     monkeypatch.setattr("syncd.state.engine.SILENT_SECONDS", 3)
     with closing(open_state(relay.url, redact=str, wait_seconds=2)) as state:

@@ -60,7 +60,8 @@ def test_both_numbers_find_it(numbered: State) -> None:
         assert [change.order_id for change in numbered.changes(order_id=number)] == ["2348"]
 
 
-def test_numbers_that_are_keys_of_others_are_given_at_once(numbered: State) -> None:
+def test_chain_of_renumberings_is_applied_at_once(numbered: State) -> None:
+    """Each new number is the present number of another order."""
     give(numbered, {"348": "349", "349": "350", "350": "351"})
     assert keys(numbered, "348", "349", "350", "351") == {"349": "348", "350": "349", "351": "350"}
     assert numbered.current_number("349") == "349"
@@ -72,7 +73,7 @@ def test_two_orders_change_places(numbered: State) -> None:
     assert keys(numbered, "348", "349") == {"348": "349", "349": "348"}
 
 
-def test_an_order_whose_number_is_taken_waits_for_its_own(numbered: State) -> None:
+def test_order_whose_number_is_taken_waits(numbered: State) -> None:
     stage(numbered, keyed(decision("349", "packed"), "349"))
     give(numbered, {"348": "349"})
     assert keys(numbered, "348", "349") == {"349": "348"}
@@ -83,7 +84,7 @@ def test_an_order_whose_number_is_taken_waits_for_its_own(numbered: State) -> No
     assert numbered.current_number(parked) == parked
 
 
-def test_nobody_is_told_of_an_order_without_a_number(numbered: State) -> None:
+def test_order_without_a_number_is_not_pushed(numbered: State) -> None:
     stage(numbered, keyed(decision("349", "packed"), "349"))
     give(numbered, {"348": "349"})
     (waits,) = numbered.changes(state="pending")
@@ -95,8 +96,8 @@ def test_nobody_is_told_of_an_order_without_a_number(numbered: State) -> None:
     assert states(numbered) == ["discarded"]
 
 
-def test_what_waits_of_a_renumbered_order_is_due_at_once(numbered: State) -> None:
-    """IMSHOP may have refused its former number."""
+def test_waiting_change_of_renumbered_order_is_due(numbered: State) -> None:
+    """IMSHOP may have refused its former number, so the change does not wait for its next attempt."""
     stage(numbered, keyed(decision("348", "packed"), "348"))
     (push,) = take(numbered)
     write_down(numbered, outcome(push, "retry", next_attempt_at=NOON + HOUR))
@@ -104,7 +105,7 @@ def test_what_waits_of_a_renumbered_order_is_due_at_once(numbered: State) -> Non
     assert [push.order_id for push in take(numbered)] == ["1348"]
 
 
-def test_a_push_that_is_on_its_way_is_written_down_for_the_new_number(numbered: State) -> None:
+def test_push_under_way_counts_for_new_number(numbered: State) -> None:
     stage(numbered, keyed(decision("348", "packed"), "348"))
     (push,) = take(numbered)
     give(numbered, {"348": "1348"})
@@ -112,7 +113,7 @@ def test_a_push_that_is_on_its_way_is_written_down_for_the_new_number(numbered: 
     assert the(numbered, "1348").told == {"status": "packed"}
 
 
-def test_a_push_that_may_have_arrived_leaves_a_doubt_of_the_new_number(numbered: State) -> None:
+def test_push_in_doubt_counts_for_new_number(numbered: State) -> None:
     stage(numbered, keyed(decision("348", "packed"), "348"))
     (push,) = take(numbered)
     give(numbered, {"348": "1348"})
@@ -133,7 +134,7 @@ def test_a_number_is_forgotten_with_its_order(numbered: State) -> None:
     assert numbered.current_number("348") == "348"
 
 
-def test_keys_of_another_kind_forget_those_that_are_kept(numbered: State) -> None:
+def test_keys_of_another_kind_clear_stored_keys(numbered: State) -> None:
     numbered.keys_are("ids")
     request = CancelRequest("current", "348", None)
     kept = numbered.receive(request, "token", NOON, NOON + HOUR).cancellation

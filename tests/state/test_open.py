@@ -50,7 +50,7 @@ def refusal(url: str, *, create: bool = True) -> str:
     return str(caught.value)
 
 
-def test_migrations_make_the_tables_that_a_new_state_has(url: str) -> None:
+def test_migrations_make_the_tables_of_new_state(url: str) -> None:
     store = Store(connect(url, create=True), place(url), str, 5)
     with store.write() as connection:
         migrate.upgrade(connection)
@@ -62,7 +62,7 @@ def test_migrations_make_the_tables_that_a_new_state_has(url: str) -> None:
         stage(state, adopted("1"))
 
 
-def test_an_older_daemon_that_leads_by_its_session_is_waited_for(postgresql_state: str) -> None:
+def test_upgrade_is_refused_while_older_daemon_leads(postgresql_state: str) -> None:
     """It would neither see a lease nor keep one, so two would lead."""
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
@@ -78,7 +78,8 @@ def test_an_older_daemon_that_leads_by_its_session_is_waited_for(postgresql_stat
         assert state.lease().acquire()
 
 
-def test_decisions_that_an_older_version_made_hold_if_they_are_true(url: str) -> None:
+def test_older_decisions_hold_if_statuses_agree(url: str) -> None:
+    """A decision of an older version holds where the order still has the status it had then."""
     store = Store(connect(url, create=True), place(url), str, 5)
     decided: list[tuple[str, str, str | None, str, str]]
     decided = [("1", "accepted", "cancelled", "new", "cancelled"), ("2", "accepted", "cancelled", "new", "packed")]
@@ -95,12 +96,12 @@ def test_decisions_that_an_older_version_made_hold_if_they_are_true(url: str) ->
     assert stand == ["1", "3"]
 
 
-def test_a_new_state_has_the_tables_that_the_code_uses(state: State) -> None:
+def test_new_state_matches_the_codes_tables(state: State) -> None:
     with state.read() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
 
 
-def test_a_state_that_another_process_has_just_made_is_left_as_it_is(state: State) -> None:
+def test_state_just_made_elsewhere_is_left_unchanged(state: State) -> None:
     stage(state, adopted("1"))
     with state.write() as connection:
         migrate._make(connection, state.place)
@@ -120,13 +121,13 @@ def test_all_migrations_are_known() -> None:
     assert tuple(reversed(known)) == REVISIONS
 
 
-def test_a_state_is_there_when_it_is_opened_again(state: State, url: str) -> None:
+def test_state_persists_when_opened_again(state: State, url: str) -> None:
     stage(state, adopted("1"))
     with another(url) as again:
         assert again.tracked() == 1
 
 
-def test_a_state_is_made_and_opened_again_without_alembic(url: str) -> None:
+def test_state_is_made_and_opened_without_alembic(url: str) -> None:
     look = "import sys; from syncd.state import open_state; open_state(sys.argv[1], redact=str); print(*sys.modules)"
     for _ in range(2):
         done = subprocess.run([sys.executable, "-c", look, url], check=True, capture_output=True, text=True)
@@ -139,12 +140,12 @@ def test_a_state_of_a_newer_version_is_refused(state: State, url: str) -> None:
     assert refusal(url).endswith("was written by a newer syncd; install that version or restore a backup")
 
 
-def test_where_there_is_no_state_yet_none_is_made_unless_asked_for(url: str) -> None:
+def test_missing_state_is_not_made_unless_asked(url: str) -> None:
     assert "there is no state yet at " in refusal(url, create=False)
     assert "start the daemon or run syncd once first" in refusal(url, create=False)
 
 
-def test_a_state_that_is_there_is_opened_by_who_may_not_make_one(state: State, url: str) -> None:
+def test_existing_state_is_opened_without_create(state: State, url: str) -> None:
     with closing(open_state(url, redact=str, create=False)) as again:
         assert again.tracked() == 0
 
@@ -155,7 +156,7 @@ def test_two_processes_make_one_state(url: str) -> None:
     assert [process.wait(timeout=60) for process in both] == [0, 0]
 
 
-def test_the_file_and_its_companions_are_their_owners_alone(sqlite_state: str, tmp_path: Path) -> None:
+def test_only_the_owner_may_read_the_files(sqlite_state: str, tmp_path: Path) -> None:
     before = os.umask(0)
     try:
         with another(sqlite_state) as state:
@@ -172,7 +173,7 @@ def test_what_is_committed_survives_a_power_cut(sqlite_state: str) -> None:
         assert connection.execute(text("PRAGMA synchronous")).scalar() == 2
 
 
-def test_a_file_may_be_named_the_way_sqlite_itself_does(tmp_path: Path) -> None:
+def test_file_may_be_named_as_sqlite_uri(tmp_path: Path) -> None:
     with another(f"sqlite:///file:{tmp_path}/a%2520state.db?uri=true") as state:
         stage(state, adopted("1"))
     assert (tmp_path / "a state.db").stat().st_mode & 0o777 == 0o600
@@ -185,7 +186,7 @@ def test_a_directory_that_is_missing_is_named(tmp_path: Path) -> None:
     )
 
 
-def test_a_directory_in_place_of_the_file_is_named(tmp_path: Path) -> None:
+def test_directory_in_place_of_file_is_reported(tmp_path: Path) -> None:
     assert f"the state {tmp_path} cannot be opened" in refusal(f"sqlite:///{tmp_path}")
 
 
@@ -203,21 +204,21 @@ def nobody_special() -> Iterator[Path]:
             os.seteuid(me)
 
 
-def test_a_directory_that_may_not_be_written_is_named() -> None:
+def test_directory_without_write_access_is_reported() -> None:
     with nobody_special() as directory:
         (directory / "inner").mkdir(mode=0o555)
         message = refusal(f"sqlite:///{directory}/inner/syncd.db")
     assert "cannot be made: Permission denied; let syncd's user write its directory" in message
 
 
-def test_a_file_that_may_not_be_read_is_named() -> None:
+def test_file_without_read_access_is_reported() -> None:
     with nobody_special() as directory:
         file = directory / "syncd.db"
         file.touch(mode=0)
         assert f"the state {file} cannot be opened; let syncd's user read and write" in refusal(f"sqlite:///{file}")
 
 
-def test_a_file_that_may_not_be_written_is_named() -> None:
+def test_file_without_write_access_is_reported() -> None:
     with nobody_special() as directory:
         inner = directory / "inner"
         inner.mkdir()
@@ -250,7 +251,7 @@ def test_a_file_that_another_process_locks_is_named(sqlite_state: str, tmp_path:
     assert f"the state {tmp_path}/syncd.db is locked by another process; end that process" in message
 
 
-def test_a_server_that_does_not_answer_is_named_without_its_password() -> None:
+def test_unreachable_server_is_reported_without_password() -> None:
     message = refusal("postgresql+psycopg://syncd:hunter22@127.0.0.1:1/shop")
     assert (
         "postgresql+psycopg://syncd:***@127.0.0.1:1/shop cannot be reached; see that the PostgreSQL server" in message
@@ -262,7 +263,7 @@ def test_a_database_that_does_not_exist_is_named(postgresql: str) -> None:
     assert "is not there; create the database" in refusal(postgresql + "_not")
 
 
-def test_a_schema_with_tables_of_the_same_names_is_refused(postgresql: str, postgresql_state: str) -> None:
+def test_schema_with_tables_of_same_name_is_refused(postgresql: str, postgresql_state: str) -> None:
     schema = postgresql_state.rpartition("%3D")[2]
     execute(postgresql, f"CREATE TABLE {schema}.changes (id int)")
     assert "give syncd a database or a schema of its own" in refusal(postgresql_state)

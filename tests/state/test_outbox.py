@@ -32,7 +32,7 @@ def test_nothing_is_due_in_a_new_state(state: State) -> None:
     assert take(state) == []
 
 
-def test_a_push_says_all_that_imshop_is_to_hear(state: State) -> None:
+def test_push_carries_all_of_the_change(state: State) -> None:
     stage(state, decision("№7", "packed", 3, message="Готов", imshop_uuid="u1"))
     (push,) = take(state)
     assert (push.order_id, push.revision, push.status, push.code) == ("№7", 3, "packed", "packed")
@@ -48,7 +48,7 @@ def test_what_is_due_longest_goes_first(state: State) -> None:
     assert [push.order_id for push in take(state, 2, NOON + 2 * MINUTE)] == ["2", "3"]
 
 
-def test_of_what_became_due_at_once_the_oldest_goes_first(state: State) -> None:
+def test_oldest_of_simultaneously_due_changes_goes_first(state: State) -> None:
     stage(state, *(decision(order_id) for order_id in "312"))
     assert [push.order_id for push in take(state)] == ["3", "1", "2"]
 
@@ -68,14 +68,15 @@ def test_what_is_being_sent_is_not_taken_again(state: State) -> None:
     assert (len(take(state)), len(take(state))) == (1, 0)
 
 
-def test_nothing_is_taken_of_an_order_that_is_being_sent(state: State) -> None:
+def test_order_being_sent_gives_no_further_push(state: State) -> None:
     stage(state, decision(status="packed"), decision("8"))
     assert [push.status for push in take(state, 1)] == ["packed"]
     stage(state, decision(status="sent", revision=2))
     assert [push.order_id for push in take(state)] == ["8"]
 
 
-def test_should_two_changes_of_an_order_ever_wait_only_the_newest_is_taken(state: State) -> None:
+def test_only_the_newest_waiting_change_is_taken(state: State) -> None:
+    """Two changes of one order should never wait, but the database could hold them."""
     stage(state, decision(status="packed"))
     stage(state, decision(status="sent", revision=2))
     with state.write() as connection:
@@ -83,7 +84,7 @@ def test_should_two_changes_of_an_order_ever_wait_only_the_newest_is_taken(state
     assert [push.status for push in take(state)] == ["sent"]
 
 
-def test_an_order_that_is_held_back_leaves_its_place_to_others(state: State) -> None:
+def test_blocked_order_leaves_its_place_to_others(state: State) -> None:
     stage(state, decision("7"))
     take(state)
     stage(state, decision("7", revision=2))
@@ -91,7 +92,7 @@ def test_an_order_that_is_held_back_leaves_its_place_to_others(state: State) -> 
     assert [push.order_id for push in take(state, 1, NOON + MINUTE)] == ["8"]
 
 
-def test_it_is_delivering_as_long_as_a_change_is_due_or_being_sent(state: State) -> None:
+def test_delivering_while_changes_are_due_or_under_way(state: State) -> None:
     assert not state.is_delivering(NOON)
     stage(state, decision("7"))
     assert (state.is_delivering(NOON - MINUTE), state.is_delivering(NOON)) == (False, True)
@@ -108,7 +109,8 @@ def test_a_uuid_that_several_orders_carry_is_shared(state: State) -> None:
     assert shared == {"1": True, "2": True, "3": False, "4": False}
 
 
-def test_a_uuid_counts_as_shared_with_an_order_that_has_nothing_to_tell(state: State) -> None:
+def test_uuid_is_shared_also_with_idle_orders(state: State) -> None:
+    """An order that has no change waiting counts too."""
     stage(state, decision("1", imshop_uuid="u1"))
     deliver(state)
     stage(state, decision("2", imshop_uuid="u1"))
@@ -128,7 +130,7 @@ def test_a_uuid_counts_as_shared_with_an_order_that_has_nothing_to_tell(state: S
         ({}, None),
     ],
 )
-def test_a_payment_goes_out_whole_or_not_at_all(state: State, content: Content, payment: Payment | None) -> None:
+def test_payment_goes_out_whole_or_not(state: State, content: Content, payment: Payment | None) -> None:
     stage(state, decision(content={"status": "packed", **content}, with_payment=True))
     assert [push.payment for push in take(state)] == [payment]
 
@@ -159,7 +161,7 @@ def test_a_turn_that_finds_nothing_locks_out_nobody(state: State, writes: list[s
     assert writes == []
 
 
-def test_a_turn_that_finds_nothing_works_while_another_process_writes(state: State, url: str) -> None:
+def test_empty_turn_works_while_another_process_writes(state: State, url: str) -> None:
     with another(url) as other, other.staging():
         assert take(state) == []
 
@@ -182,7 +184,8 @@ def crashed(url: str) -> closing[State]:
     return another(url)
 
 
-def test_after_a_crash_what_may_be_under_way_waits_and_holds_up_nothing_else(state: State, url: str) -> None:
+def test_crash_delays_only_what_may_be_sending(state: State, url: str) -> None:
+    """What the crashed process may still be sending waits; other orders go out."""
     stage(state, decision("1"), decision("2"))
     take(state, 1)
     with crashed(url) as after:
@@ -192,7 +195,7 @@ def test_after_a_crash_what_may_be_under_way_waits_and_holds_up_nothing_else(sta
         assert take(after) == []
 
 
-def test_after_a_crash_what_must_be_over_is_due_and_in_doubt(state: State, url: str) -> None:
+def test_expired_claim_is_due_in_doubt(state: State, url: str) -> None:
     stage(state, decision("1"), decision("2"))
     take(state, 1)
     with crashed(url) as after:
@@ -210,14 +213,14 @@ def test_a_claim_lasts_as_long_as_it_says(state: State, url: str) -> None:
         assert [push.order_id for push in take(after)] == ["7"]
 
 
-def test_a_claim_from_before_the_clock_was_set_back_is_over(state: State, url: str) -> None:
+def test_claim_ends_when_clock_is_set_back(state: State, url: str) -> None:
     stage(state, decision())
     state.turn([], 1, None, NOON, DAY)
     with crashed(url) as after:
         assert [push.order_id for push in take(after)] == ["7"]
 
 
-def test_what_this_process_has_under_way_is_not_left_behind(state: State) -> None:
+def test_own_push_under_way_is_not_left_behind(state: State) -> None:
     stage(state, decision())
     (push,) = take(state)
     end_claims(state)
@@ -227,7 +230,7 @@ def test_what_this_process_has_under_way_is_not_left_behind(state: State) -> Non
     assert states(state) == ["delivered"]
 
 
-def test_after_a_crash_a_newer_change_takes_the_place_of_what_was_being_sent(state: State, url: str) -> None:
+def test_newer_change_replaces_a_crashed_push(state: State, url: str) -> None:
     stage(state, decision(status="packed"))
     take(state)
     with crashed(url) as after:
@@ -248,8 +251,8 @@ def test_after_a_crash_nobody_knows_what_imshop_knows(state: State, url: str) ->
         assert (states(after), the(after).told) == (["superseded", "pending"], None)
 
 
-def test_after_a_crash_a_newer_change_that_is_held_takes_no_ones_place(state: State, url: str) -> None:
-    """It may be discarded."""
+def test_held_change_does_not_replace_crashed_push(state: State, url: str) -> None:
+    """The held change may yet be discarded."""
     stage(state, decision(status="packed"))
     take(state)
     stage(state, decision(status="sent", revision=2, hold="guard"))
@@ -259,13 +262,13 @@ def test_after_a_crash_a_newer_change_that_is_held_takes_no_ones_place(state: St
         assert states(after) == ["pending", "held"]
 
 
-def test_when_nothing_was_being_sent_nothing_was_left_behind(state: State) -> None:
+def test_nothing_is_left_behind_without_pushes(state: State) -> None:
     stage(state, decision())
     assert take(state)[0].in_doubt is False
     assert state.left_behind() == 0
 
 
-def test_what_the_process_before_reports_after_all_need_not_be_waited_for(state: State, url: str) -> None:
+def test_late_report_ends_the_wait_after_crash(state: State, url: str) -> None:
     stage(state, decision())
     (push,) = take(state)
     with crashed(url) as after:
@@ -288,7 +291,8 @@ def lose_the_end_of_a_turn(state: State) -> None:
         state.turn([], 5, None, NOON)
 
 
-def test_what_a_turn_took_when_its_end_was_lost_is_taken_by_the_next(state: State) -> None:
+def test_next_turn_takes_what_lost_turn_took(state: State) -> None:
+    """The turn was committed, but its end was lost, so nobody sends what it took."""
     stage(state, decision("1"), decision("2"), decision("3"))
     sent = take(state, 1) + take(state, 1)
     lose_the_end_of_a_turn(state)
@@ -297,7 +301,8 @@ def test_what_a_turn_took_when_its_end_was_lost_is_taken_by_the_next(state: Stat
     assert states(state) == ["delivered", "delivered", "pending"]
 
 
-def test_what_a_turn_took_when_its_end_was_lost_is_taken_even_if_it_had_been_sent_once_before(state: State) -> None:
+def test_next_turn_takes_lost_retries_too(state: State) -> None:
+    """Also a change that had been sent once before is taken again."""
     stage(state, decision())
     (push,) = take(state)
     write_down(state, outcome(push, "retry", in_doubt=True))
@@ -305,7 +310,7 @@ def test_what_a_turn_took_when_its_end_was_lost_is_taken_even_if_it_had_been_sen
     assert [push.order_id for push in take(state)] == ["7"]
 
 
-def test_what_another_daemon_takes_after_a_lost_turn_stays_its_own(state: State, url: str) -> None:
+def test_lost_turn_does_not_reclaim_anothers_push(state: State, url: str) -> None:
     stage(state, decision())
     lose_the_end_of_a_turn(state)
     with another(url) as leader:

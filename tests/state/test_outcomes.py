@@ -38,7 +38,7 @@ def test_a_delivery_is_written_with_what_imshop_answered(state: State) -> None:
     assert change.next_attempt_at is None
 
 
-def test_a_delivery_is_what_imshop_acknowledged_of_the_order(state: State) -> None:
+def test_delivery_is_stored_as_acknowledged(state: State) -> None:
     stage(state, decision(imshop_uuid="u1"))
     answer = Answer(200, "7", "u2", "packed", None, None)
     write_down(state, *(outcome(push, now=LATER, answer=answer) for push in take(state)))
@@ -54,7 +54,7 @@ def test_after_a_delivery_imshop_knows_what_was_seen(state: State) -> None:
     assert the(state).told == {"status": "packed"}
 
 
-def test_after_a_delivery_of_what_the_order_was_imshop_knows_that(state: State) -> None:
+def test_delivery_of_older_status_is_what_imshop_knows(state: State) -> None:
     stage(state, decision(status="packed"))
     pushes = take(state)
     stage(state, decision(status="sent", revision=2))
@@ -72,20 +72,21 @@ def back_while_it_was_sent(state: State, hold: Hold | None = None) -> Push:
 
 
 @pytest.mark.parametrize("hold", [None, "guard"])
-def test_what_waits_is_dropped_once_it_is_certain_that_imshop_knows_it(state: State, hold: Hold | None) -> None:
+def test_waiting_change_imshop_surely_knows_is_dropped(state: State, hold: Hold | None) -> None:
+    """The order went back during the push, and the push was refused."""
     push = back_while_it_was_sent(state, hold)
     write_down(state, outcome(push, "refused"))
     assert states(state) == ["refused", "superseded"]
     assert the(state).told == {"status": "new"}
 
 
-def test_what_waits_goes_out_after_the_delivery_that_it_takes_back(state: State) -> None:
+def test_waiting_change_reverts_a_delivery(state: State) -> None:
     write_down(state, outcome(back_while_it_was_sent(state)))
     assert states(state) == ["delivered", "pending"]
     assert deliver(state) == ["new"]
 
 
-def test_what_waits_goes_out_where_the_push_that_it_takes_back_is_in_doubt(state: State) -> None:
+def test_waiting_change_reverts_a_push_in_doubt(state: State) -> None:
     write_down(state, outcome(back_while_it_was_sent(state), "retry", in_doubt=True))
     assert states(state) == ["superseded", "pending"]
     assert deliver(state) == ["new"]
@@ -117,7 +118,7 @@ def test_failing_counts_from_the_first_failure(state: State) -> None:
     assert take(state, now=LATER + MINUTE)[0].failing_since == NOON
 
 
-def test_a_refusal_that_is_tried_again_counts_as_one(state: State) -> None:
+def test_retried_refusal_is_counted(state: State) -> None:
     stage(state, decision())
     write_down(state, *(outcome(push, "retry", refused=True) for push in take(state)))
     assert [(push.attempts, push.refusals) for push in take(state)] == [(1, 1)]
@@ -137,7 +138,7 @@ def test_a_pause_uses_up_no_attempt(state: State) -> None:
     assert [(push.attempts, push.refusals, push.failing_since) for push in take(state)] == [(0, 0, None)]
 
 
-def test_a_push_that_was_not_sent_is_as_if_it_had_not_been_taken(state: State) -> None:
+def test_unsent_push_leaves_no_trace(state: State) -> None:
     stage(state, decision())
     before = log(state)
     write_down(state, *(outcome(push, "unsent") for push in take(state)))
@@ -146,7 +147,7 @@ def test_a_push_that_was_not_sent_is_as_if_it_had_not_been_taken(state: State) -
 
 
 @pytest.mark.parametrize("result", ["retry", "paused", "unsent"])
-def test_what_would_be_tried_again_gives_way_to_a_newer_change(state: State, result: Result) -> None:
+def test_retry_gives_way_to_newer_change(state: State, result: Result) -> None:
     stage(state, decision(status="packed"))
     pushes = take(state)
     stage(state, decision(status="sent", revision=2))
@@ -156,7 +157,7 @@ def test_what_would_be_tried_again_gives_way_to_a_newer_change(state: State, res
     assert deliver(state) == ["sent"]
 
 
-def test_what_would_be_tried_again_does_not_give_way_to_a_newer_change_that_is_held(state: State) -> None:
+def test_retry_does_not_give_way_to_held_change(state: State) -> None:
     stage(state, decision(status="packed"))
     pushes = take(state)
     stage(state, decision(status="sent", revision=2, hold="guard"))
@@ -172,20 +173,20 @@ def test_giving_way_in_doubt_leaves_nobody_knowing(state: State) -> None:
     assert the(state).told is None
 
 
-def test_a_refused_change_leaves_imshop_with_what_it_knew(state: State) -> None:
+def test_refusal_leaves_what_imshop_knows(state: State) -> None:
     stage(state, decision())
     write_down(state, *(outcome(push, "refused", error="no such order", refused=True) for push in take(state)))
     assert states(state) == ["refused"]
     assert the(state).told == {"status": "new"}
 
 
-def test_a_refused_change_that_was_in_doubt_leaves_nobody_knowing(state: State) -> None:
+def test_refusal_in_doubt_leaves_imshops_knowledge_unknown(state: State) -> None:
     stage(state, decision())
     write_down(state, *(outcome(push, "refused", in_doubt=True) for push in take(state)))
     assert the(state).told is None
 
 
-def test_after_a_dead_change_nobody_knows_what_imshop_knows(state: State) -> None:
+def test_dead_change_leaves_imshops_knowledge_unknown(state: State) -> None:
     stage(state, decision())
     write_down(state, *(outcome(push, "dead") for push in take(state)))
     assert states(state) == ["dead"]
@@ -224,7 +225,7 @@ def test_a_change_that_was_discarded_meanwhile_stays_so(state: State, url: str) 
     assert the(state).told is None
 
 
-def test_a_change_that_was_discarded_meanwhile_but_delivered_is_delivered(state: State, url: str) -> None:
+def test_change_discarded_meanwhile_but_delivered_is_delivered(state: State, url: str) -> None:
     stage(state, decision())
     (push,) = take(state)
     discarded_meanwhile(state, url)
@@ -233,7 +234,7 @@ def test_a_change_that_was_discarded_meanwhile_but_delivered_is_delivered(state:
     assert the(state).told == {"status": "packed"}
 
 
-def test_an_outcome_of_a_change_that_is_gone_is_passed_over(state: State, url: str) -> None:
+def test_outcome_of_a_forgotten_change_is_ignored(state: State, url: str) -> None:
     stage(state, decision())
     (push,) = take(state)
     discarded_meanwhile(state, url)
@@ -262,21 +263,21 @@ def test_a_late_delivery_has_the_newest_told_again(state: State, url: str) -> No
     assert the(state).told == {"status": "sent"}
 
 
-def test_a_late_push_that_may_have_been_applied_has_the_newest_told_again(state: State, url: str) -> None:
+def test_late_push_in_doubt_repeats_newest_change(state: State, url: str) -> None:
     late = told_something_newer(state, url)
     state.report([outcome(late, "retry", in_doubt=True)])
     assert deliver(state) == ["sent"]
 
 
 @pytest.mark.parametrize("result", ["unsent", "retry", "refused", "paused"])
-def test_a_late_push_that_was_not_applied_changes_nothing(state: State, url: str, result: Result) -> None:
+def test_late_push_that_failed_changes_nothing(state: State, url: str, result: Result) -> None:
     late = told_something_newer(state, url)
     state.report([outcome(late, result)])
     assert states(state) == ["superseded", "delivered"]
     assert the(state).told == {"status": "sent"}
 
 
-def test_a_late_delivery_with_a_payment_has_the_payment_told_again(state: State, url: str) -> None:
+def test_late_delivery_of_payment_repeats_newest_payment(state: State, url: str) -> None:
     paid: Content = {"status": "packed", "paid": True, "payment_id": "p1"}
     stage(state, decision(content=paid, with_payment=True))
     (late,) = take(state)
@@ -290,7 +291,8 @@ def test_a_late_delivery_with_a_payment_has_the_payment_told_again(state: State,
     assert again.payment.payment_id == "p2"
 
 
-def test_a_late_delivery_waits_for_what_is_being_sent_and_is_followed_by_it_again(state: State, url: str) -> None:
+def test_late_delivery_repeats_the_push_under_way(state: State, url: str) -> None:
+    """The newer push that is under way ends first, and then goes out again."""
     stage(state, decision(status="packed"))
     (late,) = take(state)
     with another(url) as other:
@@ -303,7 +305,7 @@ def test_a_late_delivery_waits_for_what_is_being_sent_and_is_followed_by_it_agai
         assert deliver(other) == ["sent"]
 
 
-def test_what_waits_to_be_told_comes_after_a_late_delivery_by_itself(state: State, url: str) -> None:
+def test_waiting_change_follows_late_delivery_anyway(state: State, url: str) -> None:
     stage(state, decision(status="packed"))
     (late,) = take(state)
     with another(url) as other:
@@ -314,7 +316,7 @@ def test_what_waits_to_be_told_comes_after_a_late_delivery_by_itself(state: Stat
     assert deliver(state) == ["sent"]
 
 
-def test_what_is_tried_again_anyway_comes_after_a_late_delivery_by_itself(state: State, url: str) -> None:
+def test_retry_follows_late_delivery_anyway(state: State, url: str) -> None:
     stage(state, decision(status="packed"))
     (late,) = take(state)
     with another(url) as other:
@@ -326,7 +328,7 @@ def test_what_is_tried_again_anyway_comes_after_a_late_delivery_by_itself(state:
     assert deliver(state) == ["sent"]
 
 
-def test_of_several_newer_changes_the_newest_is_told_again(state: State, url: str) -> None:
+def test_only_newest_change_is_repeated_after_late_delivery(state: State, url: str) -> None:
     late = told_something_newer(state, url)
     stage(state, decision(status="done", revision=3))
     deliver(state)
@@ -334,7 +336,7 @@ def test_of_several_newer_changes_the_newest_is_told_again(state: State, url: st
     assert deliver(state) == ["done"]
 
 
-def test_a_late_outcome_releases_no_change_that_another_sends_again(state: State, url: str) -> None:
+def test_late_outcome_does_not_release_anothers_push(state: State, url: str) -> None:
     stage(state, decision())
     (late,) = take(state)
     with another(url) as other:
@@ -347,7 +349,7 @@ def test_a_late_outcome_releases_no_change_that_another_sends_again(state: State
     assert states(state) == ["delivered"]
 
 
-def test_a_late_delivery_that_nothing_followed_is_a_delivery(state: State, url: str) -> None:
+def test_late_delivery_with_no_newer_change_counts(state: State, url: str) -> None:
     stage(state, decision())
     (late,) = take(state)
     with another(url) as other:
@@ -357,7 +359,7 @@ def test_a_late_delivery_that_nothing_followed_is_a_delivery(state: State, url: 
     assert the(state).told == {"status": "packed"}
 
 
-def test_a_late_delivery_of_what_another_delivered_too_is_nothing_new(state: State, url: str) -> None:
+def test_change_delivered_twice_is_delivered_once(state: State, url: str) -> None:
     stage(state, decision())
     (late,) = take(state)
     with another(url) as other:
@@ -374,7 +376,7 @@ def test_a_late_attempt_is_in_the_story(state: State, url: str) -> None:
     assert [attempt.change_id for attempt in state.story("7").attempts] == [2, 1]
 
 
-def test_each_attempt_is_in_the_story_with_what_was_said(state: State) -> None:
+def test_story_has_each_attempt_with_its_answer(state: State) -> None:
     stage(state, decision())
     write_down(state, *(outcome(push, "retry", error="busy", http_status=503) for push in take(state)))
     answer = Answer(200, "7", "u2", "packed", "ready_for_pickup", "Готов")
@@ -385,7 +387,7 @@ def test_each_attempt_is_in_the_story_with_what_was_said(state: State) -> None:
     assert second.detail == "newStatus packed, imshopStatus ready_for_pickup, uuid u2, message Готов"
 
 
-def test_only_the_newest_attempts_of_a_change_are_kept(state: State) -> None:
+def test_only_newest_attempts_are_kept(state: State) -> None:
     stage(state, decision(), decision("8"))
     for number in range(21):
         tried = [outcome(push, "retry", error=str(number)) for push in take(state)]
@@ -394,7 +396,7 @@ def test_only_the_newest_attempts_of_a_change_are_kept(state: State) -> None:
     assert len(state.story("8").attempts) == 20
 
 
-def test_probes_of_a_long_pause_leave_no_more_attempts_than_that(state: State) -> None:
+def test_attempts_of_a_long_pause_are_bounded_too(state: State) -> None:
     stage(state, decision())
     for _ in range(25):
         write_down(state, *(outcome(push, "paused", error="no such host") for push in take(state)))
@@ -407,7 +409,7 @@ def test_a_long_error_is_cut(state: State) -> None:
     assert (log(state)[0].last_error, state.story("7").attempts[0].detail) == ("я" * 500, "я" * 500)
 
 
-def test_a_delivery_of_an_order_that_is_forgotten_is_a_delivery(state: State) -> None:
+def test_delivery_of_a_forgotten_order_counts(state: State) -> None:
     stage(state, decision())
     (push,) = take(state)
     with state.write() as connection:

@@ -55,7 +55,7 @@ def plans(state: State, file: Path) -> Iterator[dict[str, list[str]]]:
         event.remove(state.engine, "before_cursor_execute", explain)
 
 
-def test_no_statement_of_the_daily_work_reads_what_ended(state: State, file: Path) -> None:
+def test_routine_statements_do_not_read_ended_changes(state: State, file: Path) -> None:
     with plans(state, file) as found:
         stage(state, decision("7", "a", 60))
         assert state.load(["7", "8"]).keys() == {"7", "8"}

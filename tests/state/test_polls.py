@@ -31,12 +31,12 @@ def test_the_baseline_is_kept_to_the_microsecond(state: State) -> None:
     assert state.baseline() == baseline
 
 
-def test_a_baseline_of_an_empty_shop_has_no_newest_order(state: State) -> None:
+def test_baseline_of_empty_shop_has_no_newest_order(state: State) -> None:
     state.take_baseline(Baseline(NOON, None))
     assert state.baseline() == Baseline(NOON, None)
 
 
-def test_a_poll_that_failed_is_noted_with_its_error_and_counted(state: State) -> None:
+def test_failed_poll_is_recorded_with_its_error(state: State) -> None:
     state.poll_ended(NOON, None)
     state.poll_ended(NOON + MINUTE, "the shop is closed")
     state.poll_ended(NOON + 2 * MINUTE, "the shop is still closed")

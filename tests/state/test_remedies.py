@@ -18,7 +18,7 @@ def ended(state: State, result: Result = "dead", status: str = "packed", revisio
     write_down(state, *(outcome(push, result) for push in take(state)))
 
 
-def test_a_dead_change_is_tried_as_if_for_the_first_time(state: State) -> None:
+def test_retried_dead_change_starts_from_zero_attempts(state: State) -> None:
     ended(state)
     assert state.retry([1], now=LATER).done == [1]
     (push,) = take(state, now=LATER)
@@ -26,7 +26,7 @@ def test_a_dead_change_is_tried_as_if_for_the_first_time(state: State) -> None:
     assert states(state) == ["pending"]
 
 
-def test_all_dead_changes_are_tried_again_and_no_others(state: State) -> None:
+def test_retry_all_dead_takes_only_dead_changes(state: State) -> None:
     stage(state, *(decision(order_id) for order_id in "123"))
     first, second, third = take(state)
     write_down(state, outcome(first, "dead"), outcome(second, "refused"), outcome(third, "dead"))
@@ -41,7 +41,7 @@ def test_a_refused_change_is_tried_again(state: State) -> None:
     assert [(push.attempts, push.refusals) for push in take(state)] == [(0, 0)]
 
 
-def test_a_change_that_waits_for_its_time_is_tried_now(state: State) -> None:
+def test_waiting_change_is_tried_now(state: State) -> None:
     stage(state, decision())
     write_down(state, *(outcome(push, "retry", next_attempt_at=NOON + 9 * MINUTE) for push in take(state)))
     state.retry([1], now=LATER)
@@ -54,7 +54,8 @@ def test_any_number_of_changes_is_tried_again(state: State) -> None:
     assert len(state.retry(all_dead=True, now=NOON).done) == 600
 
 
-def test_what_is_not_there_or_over_or_being_sent_is_left_with_the_reason(state: State) -> None:
+def test_retry_leaves_other_changes_with_the_reason(state: State) -> None:
+    """What does not exist, has ended, is held or is being sent is not tried again."""
     stage(state, decision("1"), decision("2", hold="guard"))
     deliver(state)
     stage(state, decision("3"))
@@ -69,54 +70,55 @@ def test_what_is_not_there_or_over_or_being_sent_is_left_with_the_reason(state: 
     }
 
 
-def test_an_older_change_is_not_tried_again_once_a_newer_one_was_delivered(state: State) -> None:
+def test_retry_leaves_change_older_than_a_delivery(state: State) -> None:
     ended(state)
     stage(state, decision(status="sent", revision=2))
     deliver(state)
     assert state.retry([1], now=NOON).left == {1: NEWER}
 
 
-def test_the_newest_change_is_tried_again_whatever_became_of_older_ones(state: State) -> None:
+def test_newest_change_is_retried_despite_older_ones(state: State) -> None:
     stage(state, decision())
     deliver(state)
     ended(state, status="sent", revision=2)
     assert state.retry([2], now=NOON).done == [2]
 
 
-def test_an_older_change_is_not_tried_again_while_a_newer_one_waits(state: State) -> None:
+def test_retry_leaves_change_older_than_waiting_one(state: State) -> None:
     ended(state)
     stage(state, decision(status="sent", revision=2))
     assert state.retry([1], now=NOON).left == {1: NEWER}
 
 
-def test_an_older_change_is_tried_again_while_a_newer_one_is_held(state: State) -> None:
+def test_retry_takes_change_older_than_held_one(state: State) -> None:
     ended(state)
     stage(state, decision(status="sent", revision=2, hold="guard"))
     assert state.retry([1], now=NOON).done == [1]
     assert deliver(state) == ["packed"]
 
 
-def test_an_older_change_is_not_tried_again_once_a_newer_one_may_have_arrived(state: State) -> None:
+def test_retry_leaves_change_older_than_doubtful_one(state: State) -> None:
     ended(state)
     stage(state, decision(status="sent", revision=2))
     write_down(state, *(outcome(push, "dead", in_doubt=True) for push in take(state)))
     assert state.retry([1], now=NOON).left == {1: NEWER}
 
 
-def test_of_one_orders_dead_changes_only_the_newest_is_tried_again(state: State) -> None:
+def test_only_newest_dead_change_is_retried(state: State) -> None:
     ended(state)
     ended(state, status="sent", revision=2)
     result = state.retry(all_dead=True, now=NOON)
     assert (result.done, result.left) == ([2], {1: NEWER})
 
 
-def test_an_older_change_is_tried_again_where_the_newer_one_was_refused(state: State) -> None:
+def test_retry_takes_change_older_than_refused_one(state: State) -> None:
     ended(state)
     ended(state, "refused", "sent", 2)
     assert state.retry([1], now=NOON).done == [1]
 
 
-def test_a_change_is_not_tried_again_once_its_order_went_back_to_what_imshop_knows(state: State) -> None:
+def test_retry_leaves_change_imshop_no_longer_needs(state: State) -> None:
+    """Its order went back to what IMSHOP knows."""
     ended(state, "refused")
     back = decision(status="new", revision=2)
     stage(state, replace(back, change=None, void=True))
@@ -144,7 +146,7 @@ def test_all_that_is_dead_is_discarded(state: State) -> None:
     assert states(state) == ["discarded", "held"]
 
 
-def test_what_cannot_be_discarded_is_left_with_the_reason(state: State) -> None:
+def test_discard_leaves_other_changes_with_the_reason(state: State) -> None:
     ended(state, "refused")
     stage(state, decision("8"))
     take(state)
@@ -182,7 +184,7 @@ def test_resync_pushes_a_payment_that_is_whole(state: State) -> None:
     assert [push.payment for push in take(state)] == [Payment(paid=True, payment_id="p1")]
 
 
-def test_resync_does_not_say_of_an_order_that_it_is_unpaid_unless_it_may_have_been_told_as_paid(state: State) -> None:
+def test_resync_omits_unpaid_where_paid_was_never_told(state: State) -> None:
     state.resync([order({"status": "packed", "paid": False, "payment_id": None})], NOON)
     assert [push.payment for push in take(state)] == [None]
 
@@ -202,7 +204,7 @@ def test_resync_takes_the_place_of_what_waits(state: State) -> None:
     assert the(state).told == {"status": "sent"}
 
 
-def test_resync_during_a_push_goes_out_whatever_becomes_of_that(state: State) -> None:
+def test_resync_during_a_push_goes_out_anyway(state: State) -> None:
     stage(state, decision())
     (push,) = take(state)
     state.resync([order({"status": "new"})], NOON)
@@ -216,6 +218,6 @@ def test_resync_of_an_order_never_seen_tracks_it(state: State) -> None:
     assert log(state)[0].previous_status is None
 
 
-def test_resync_of_an_order_named_twice_pushes_it_once(state: State) -> None:
+def test_resync_of_a_repeated_order_pushes_once(state: State) -> None:
     assert state.resync([order({"status": "sent"})] * 2, NOON) == 1
     assert deliver(state) == ["sent"]

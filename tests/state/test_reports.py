@@ -46,7 +46,7 @@ def test_changes_are_counted_by_their_state(state: State) -> None:
     assert (summary.held, summary.tracked) == ({"guard": 2}, 8)
 
 
-def test_the_oldest_pending_change_is_the_one_detected_first(state: State) -> None:
+def test_oldest_pending_change_is_first_detected_one(state: State) -> None:
     stage(state, decision("1"))
     stage(state, decision("2"), now=NOON + MINUTE)
     stage(state, decision("3", hold="guard"), now=NOON - MINUTE)
@@ -59,7 +59,7 @@ def test_the_log_is_newest_first(state: State) -> None:
     assert [change.id for change in state.changes()] == [3, 2, 1]
 
 
-def test_the_log_is_narrowed_by_state_order_and_number(state: State) -> None:
+def test_log_filters_by_state_order_and_count(state: State) -> None:
     stage(state, decision("1"), decision("2"))
     deliver(state)
     stage(state, decision("1", revision=2), decision("3"))
@@ -87,12 +87,12 @@ def test_while_somebody_reads_the_log_others_write(state: State) -> None:
     assert [change.id for change in changes] == [2, 1]
 
 
-def test_the_story_of_an_order_that_is_not_tracked_is_empty(state: State) -> None:
+def test_story_of_untracked_order_is_empty(state: State) -> None:
     story = state.story("7")
     assert (story.order_id, story.seen, story.changes, story.attempts) == ("7", None, [], [])
 
 
-def test_the_story_tells_what_was_seen_and_what_imshop_knows(state: State) -> None:
+def test_story_has_seen_and_told_content(state: State) -> None:
     stage(state, decision())
     order = state.story("7").seen
     assert order is not None
@@ -103,7 +103,7 @@ def test_the_story_tells_what_was_seen_and_what_imshop_knows(state: State) -> No
     assert order.told == {"status": "packed"}
 
 
-def test_the_story_has_the_orders_own_changes_and_attempts(state: State) -> None:
+def test_story_has_only_its_orders_changes(state: State) -> None:
     stage(state, decision("7"), decision("8"))
     deliver(state)
     stage(state, decision("7", "sent", 2))
@@ -112,7 +112,7 @@ def test_the_story_has_the_orders_own_changes_and_attempts(state: State) -> None
     assert [attempt.change_id for attempt in story.attempts] == [1]
 
 
-def test_attempts_are_told_in_the_order_in_which_they_were_made(state: State) -> None:
+def test_story_lists_attempts_in_their_order(state: State) -> None:
     stage(state, decision("7"))
     for minute in range(3):
         now = NOON + minute * MINUTE
@@ -120,7 +120,7 @@ def test_attempts_are_told_in_the_order_in_which_they_were_made(state: State) ->
     assert [attempt.started_at for attempt in state.story("7").attempts] == [NOON, NOON + MINUTE, NOON + 2 * MINUTE]
 
 
-def test_a_held_change_is_in_the_log_with_its_hold(state: State) -> None:
+def test_held_change_is_logged_with_its_hold(state: State) -> None:
     stage(state, decision(hold="status", message="Готов"))
     (change,) = state.changes()
     assert (change.hold, change.found_by, change.message, change.tracking_url) == ("status", "cursor", "Готов", None)

@@ -14,7 +14,7 @@ from tests.state.made import DAY, MINUTE, adopted, decision, deliver, log, outco
 KEPT = 90 * DAY
 
 
-def test_changes_that_ended_long_ago_are_forgotten_with_their_attempts(state: State) -> None:
+def test_old_ended_changes_are_pruned_with_attempts(state: State) -> None:
     stage(state, decision("1"))
     deliver(state)
     stage(state, decision("1", revision=2), now=NOON + MINUTE)
@@ -34,7 +34,7 @@ def test_what_imshop_acknowledged_outlives_the_change(state: State) -> None:
     assert (story.seen.acknowledged_status, story.changes) == ("packed", [])
 
 
-def test_every_final_state_is_forgotten_and_none_that_waits(state: State) -> None:
+def test_prune_takes_all_final_states_only(state: State) -> None:
     stage(state, *(decision(order_id) for order_id in "1234"))
     first, second, third, _sent = take(state)
     write_down(state, outcome(first), outcome(second, "refused"), outcome(third, "dead"))
@@ -62,7 +62,7 @@ def test_orders_that_went_missing_long_ago_are_forgotten(state: State) -> None:
     assert state.digests([1]) == {1: (b"digest", 20)}
 
 
-def test_a_missing_order_is_kept_while_a_change_of_it_waits(state: State) -> None:
+def test_missing_order_is_kept_while_changes_wait(state: State) -> None:
     stage(state, decision("1", hold="guard"))
     state.start_compare()
     gone(state, "1")
@@ -71,15 +71,13 @@ def test_a_missing_order_is_kept_while_a_change_of_it_waits(state: State) -> Non
     assert state.prune(NOON + KEPT + MINUTE, KEPT).orders == 1
 
 
-def test_an_order_that_is_in_the_shop_is_never_forgotten(state: State) -> None:
+def test_order_in_the_shop_is_never_pruned(state: State) -> None:
     stage(state, adopted("1"))
     assert state.prune(NOON + 1000 * DAY, KEPT).orders == 0
 
 
 @pytest.mark.parametrize(("old", "lost"), [(5, 3), (1, 5)])
-def test_forgetting_goes_in_small_steps_until_it_is_done(
-    state: State, monkeypatch: pytest.MonkeyPatch, old: int, lost: int
-) -> None:
+def test_prune_works_in_small_steps(state: State, monkeypatch: pytest.MonkeyPatch, old: int, lost: int) -> None:
     monkeypatch.setattr(syncd.state.retention, "FORGOTTEN_AT_ONCE", 2)
     gone(state, *(f"lost {number}" for number in range(lost)))
     stage(state, *(decision(str(number)) for number in range(old)))

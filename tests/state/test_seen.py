@@ -19,7 +19,7 @@ def test_what_is_stored_is_what_is_loaded(state: State) -> None:
     assert the(state) == known
 
 
-def test_an_order_that_imshop_knows_as_it_is_seen_stays_so(state: State) -> None:
+def test_order_told_as_seen_is_loaded_unchanged(state: State) -> None:
     known = seen(content=PACKED, told=dict(PACKED))
     stage(state, Decision(known))
     assert the(state) == known
@@ -58,13 +58,13 @@ def test_a_transaction_sees_what_it_stored(state: State) -> None:
         assert staging.load(["1"])["1"].content == {"status": "new"}
 
 
-def test_text_of_every_kind_comes_back_as_it_was(state: State) -> None:
+def test_any_text_is_loaded_as_stored(state: State) -> None:
     content: Content = {"status": "Готов «к» выдаче \U0001f4e6 ' \" \\ %s :x", "payment_id": "\0 \ud800"}
     stage(state, Decision(seen("№ 7/Ж", content, None)))
     assert the(state, "№ 7/Ж").content == content
 
 
-def test_an_id_with_a_character_that_no_database_holds_is_found_again(state: State) -> None:
+def test_id_with_an_unstorable_character_is_found(state: State) -> None:
     stage(state, adopted("7\0"), adopted("8\ud800"))
     assert the(state, "7\0").order_id == "7\0"
     assert the(state, "8\ud800").order_id == "8\ud800"
@@ -72,7 +72,7 @@ def test_an_id_with_a_character_that_no_database_holds_is_found_again(state: Sta
     assert (the(state, "7\0").content, state.tracked()) == (PACKED, 2)
 
 
-def test_the_story_tells_when_an_order_was_first_seen_and_when_it_last_changed(state: State) -> None:
+def test_story_has_first_seen_and_changed_times(state: State) -> None:
     stage(state, Decision(seen(content=NEW)))
     stage(state, Decision(seen(content=PACKED)), now=NOON + MINUTE)
     stage(state, Decision(seen(content=PACKED, imshop_uuid="u1")), now=NOON + 2 * MINUTE)
@@ -81,28 +81,28 @@ def test_the_story_tells_when_an_order_was_first_seen_and_when_it_last_changed(s
     assert (story.first_seen_at, story.changed_at, story.imshop_uuid) == (NOON, NOON + MINUTE, "u1")
 
 
-def test_while_a_change_is_being_sent_nobody_knows_what_imshop_knows(state: State) -> None:
+def test_imshops_knowledge_is_unknown_during_a_push(state: State) -> None:
     stage(state, decision())
     assert the(state).told == {"status": "new"}
     take(state)
     assert the(state).told is None
 
 
-def test_while_one_of_two_changes_is_being_sent_nobody_knows_what_imshop_knows(state: State) -> None:
+def test_imshops_knowledge_is_unknown_while_either_is_sent(state: State) -> None:
     stage(state, decision())
     take(state)
     stage(state, decision(status="sent", revision=2))
     assert the(state).told is None
 
 
-def test_while_a_waiting_change_is_in_doubt_nobody_knows_what_imshop_knows(state: State) -> None:
+def test_waiting_change_in_doubt_leaves_imshops_knowledge_unknown(state: State) -> None:
     stage(state, decision())
     write_down(state, *(outcome(push, "retry", in_doubt=True) for push in take(state)))
     assert states(state) == ["pending"]
     assert the(state).told is None
 
 
-def test_a_refusal_that_is_not_in_doubt_leaves_imshop_with_what_it_knew(state: State) -> None:
+def test_refusal_without_doubt_leaves_what_imshop_knows(state: State) -> None:
     stage(state, decision())
     write_down(state, *(outcome(push, "retry", refused=True) for push in take(state)))
     assert the(state).told == {"status": "new"}

@@ -43,7 +43,7 @@ def test_a_newer_change_supersedes_one_that_is_held(state: State, hold: Hold) ->
     assert states(state) == ["superseded", "pending"]
 
 
-def test_a_change_that_is_being_sent_is_not_superseded(state: State) -> None:
+def test_change_being_sent_is_not_superseded(state: State) -> None:
     stage(state, decision(status="packed"))
     (push,) = take(state)
     stage(state, decision(status="sent", revision=2))
@@ -52,7 +52,7 @@ def test_a_change_that_is_being_sent_is_not_superseded(state: State) -> None:
     assert states(state) == ["delivered", "pending"]
 
 
-def test_a_held_change_leaves_a_pending_one_to_go(state: State) -> None:
+def test_held_change_does_not_supersede_pending_one(state: State) -> None:
     stage(state, decision(status="packed"))
     stage(state, decision(status="sent", revision=2, hold="guard"))
     assert states(state) == ["pending", "held"]
@@ -65,14 +65,14 @@ def test_a_held_change_supersedes_a_held_one(state: State) -> None:
     assert states(state) == ["superseded", "held"]
 
 
-def test_an_order_that_went_back_to_what_imshop_knows_drops_what_waits(state: State) -> None:
+def test_return_to_what_imshop_knows_supersedes_waiting_changes(state: State) -> None:
     stage(state, decision("7"), decision("8", hold="guard"), decision("9"))
     void = [replace(decision(order_id), change=None, void=True) for order_id in ("7", "8")]
     stage(state, *void)
     assert (states(state, "7"), states(state, "8"), states(state, "9")) == (["superseded"], ["superseded"], ["pending"])
 
 
-def test_a_superseded_change_that_was_in_doubt_leaves_nobody_knowing(state: State) -> None:
+def test_superseded_doubt_leaves_imshops_knowledge_unknown(state: State) -> None:
     stage(state, decision(status="packed"))
     write_down(state, *(outcome(push, "retry", in_doubt=True) for push in take(state)))
     stage(state, decision(status="sent", revision=2))
@@ -80,7 +80,7 @@ def test_a_superseded_change_that_was_in_doubt_leaves_nobody_knowing(state: Stat
     assert the(state).told is None
 
 
-def test_a_superseded_change_that_was_never_sent_leaves_imshop_with_what_it_knew(state: State) -> None:
+def test_superseded_unsent_change_leaves_what_imshop_knows(state: State) -> None:
     stage(state, decision(status="packed"))
     stage(state, decision(status="sent", revision=2))
     assert the(state).told == {"status": "new"}
@@ -92,7 +92,7 @@ def test_a_superseded_change_ends_when_it_is_superseded(state: State) -> None:
     assert state.summary().oldest_pending_at == NOON + MINUTE
 
 
-def test_changes_of_more_orders_than_one_statement_takes_are_superseded(state: State) -> None:
+def test_more_changes_than_one_statement_are_superseded(state: State) -> None:
     ids = [str(number) for number in range(1100)]
     stage(state, *(decision(order_id) for order_id in ids))
     stage(state, *(decision(order_id, revision=2) for order_id in ids))

@@ -94,13 +94,13 @@ def each_step_dies(state: State, step: Callable[[], object]) -> int:
     return pytest.fail("a step that does not end")
 
 
-def test_a_store_that_dies_at_any_statement_leaves_nothing(state: State) -> None:
+def test_staging_that_dies_anywhere_leaves_nothing(state: State) -> None:
     stage(state, decision("1"), decision("2", hold="guard"), adopted("3"))
     news = [decision("1", "sent", 2), decision("2", "sent", 2, hold="status"), decision("4")]
     assert each_step_dies(state, lambda: stage(state, *news)) >= 8
 
 
-def test_a_turn_that_dies_at_any_statement_is_done_whole_by_the_next(state: State) -> None:
+def test_turn_that_dies_anywhere_is_repeated_whole(state: State) -> None:
     stage(state, *(decision(order_id, imshop_uuid="u") for order_id in "1234"))
     first, second = take(state, 2)
     results: list[Outcome] = [outcome(first), outcome(second, "dead")]
@@ -110,7 +110,7 @@ def test_a_turn_that_dies_at_any_statement_is_done_whole_by_the_next(state: Stat
     assert [push.order_id for push in pushes] == ["3", "4"]
 
 
-def test_a_settlement_that_dies_at_any_statement_leaves_nothing(state: State) -> None:
+def test_settlement_that_dies_anywhere_leaves_nothing(state: State) -> None:
     stage(state, decision("1"))
     stage(state, decision("1", "sent", 2), counting=True)
     each_step_dies(state, lambda: state.settle(5, NOON))
@@ -163,7 +163,7 @@ def test_a_state_that_another_task_locks_says_so(state: State, url: str) -> None
         other.set_cursor("two")
 
 
-def test_a_full_disk_is_named_and_everything_works_once_there_is_room(sqlite_state: str) -> None:
+def test_full_disk_is_reported_and_recovered_from(sqlite_state: str) -> None:
     with another(sqlite_state) as state:
 
         def limit(pages: int) -> None:
@@ -180,9 +180,7 @@ def test_a_full_disk_is_named_and_everything_works_once_there_is_room(sqlite_sta
         assert state.tracked() == 500
 
 
-def test_a_connection_that_is_cut_midway_leaves_nothing_and_the_next_one_works(
-    postgresql_state: str, postgresql: str
-) -> None:
+def test_cut_connection_rolls_back_and_is_replaced(postgresql_state: str, postgresql: str) -> None:
     cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE state = 'idle in transaction'"
 
     def stage_while_it_is_cut(state: State) -> None:
@@ -209,7 +207,7 @@ def test_a_server_that_takes_too_long_is_named(postgresql_state: str) -> None:
         connection.execute(text("SET LOCAL statement_timeout = '10ms'; SELECT pg_sleep(5)"))
 
 
-def test_a_state_with_more_readers_than_connections_says_so(url: str) -> None:
+def test_too_many_readers_are_reported(url: str) -> None:
     with another(url) as state, ExitStack() as readers:
         for _ in range(15):
             readers.enter_context(state.read())
@@ -217,18 +215,18 @@ def test_a_state_with_more_readers_than_connections_says_so(url: str) -> None:
             state.cursor()
 
 
-def test_an_error_that_nobody_foresaw_is_told_as_it_is(state: State) -> None:
+def test_unexpected_database_error_is_reported(state: State) -> None:
     with pytest.raises(StateError, match=r"could not be read or written \("), state.read() as connection:
         connection.execute(text("SELECT 1 FRUM seen"))
 
 
-def test_a_mistake_of_the_programmer_is_no_trouble_with_the_state(state: State) -> None:
+def test_programming_error_is_no_state_error(state: State) -> None:
     with pytest.raises(StatementError) as caught, state.write() as connection:
         connection.execute(text("SELECT :unbound"))
     assert not isinstance(caught.value, StateError)
 
 
-def test_a_session_that_holds_the_writers_lock_and_says_nothing_is_ended(postgresql_state: str) -> None:
+def test_silent_session_holding_writer_lock_is_ended(postgresql_state: str) -> None:
     """Its process is frozen, or its host is gone."""
     silent = create_engine(postgresql_state, poolclass=NullPool)
     with another(postgresql_state) as state, silent.connect() as connection:
@@ -249,7 +247,7 @@ def test_on_sqlite_nobody_holds_a_lock_in_silence(sqlite_state: str) -> None:
         assert state.end_silent_writers() == 0
 
 
-def test_what_waits_for_an_answer_in_vain_can_be_cut(postgresql_state: str) -> None:
+def test_connection_waiting_in_vain_can_be_cut(postgresql_state: str) -> None:
     def wait() -> None:
         with state.read() as connection:
             asking.wait()

@@ -94,13 +94,14 @@ def fault_of(*acts: Act, **changes: Any) -> str:
         (reply(200, b"<?xml version='1.0'?><feed/>"), "answers in XML instead of JSON. Ask for JSON"),
     ],
 )  # fmt: skip
-def test_what_is_no_orders_is_told_with_the_setting_to_look_at(act: Act, says: str) -> None:
+def test_unusable_answer_names_the_setting_to_check(act: Act, says: str) -> None:
     told = fault_of(act)
     assert says in told
     assert SECRET not in told
 
 
-def test_a_number_that_is_none_costs_its_order_and_not_the_page() -> None:
+def test_unreadable_number_skips_its_order_alone() -> None:
+    """NaN, infinity or too many digits cost a field or an order, not the page."""
     orders = [
         '{"id": 1, "status": NaN}',
         '{"id": 2, "status": "a", "sum": -Infinity}',
@@ -124,7 +125,7 @@ def test_a_number_that_is_none_costs_its_order_and_not_the_page() -> None:
     ]
 
 
-def test_a_connection_that_is_cut_is_tried_three_times() -> None:
+def test_failed_request_is_tried_three_times() -> None:
     ticking = Ticking()
     cut = reply(200, json.dumps(ONE).encode()).replace(b"Content-Length: 7", b"Content-Length: 9")
 
@@ -153,7 +154,7 @@ def test_nobody_there_is_told_with_the_host() -> None:
     ],
     ids=["headers", "body"],
 )
-def test_an_answer_that_drips_in_ends_at_the_time_out(act: Act) -> None:
+def test_slowly_dripping_answer_ends_at_the_timeout(act: Act) -> None:
     started = time.monotonic()
     assert "did not answer within SYNCD_SOURCE__TIMEOUT" in fault_of(act, timeout_seconds=0.5)
     assert time.monotonic() - started < 5
@@ -189,7 +190,7 @@ def test_compressed_answers_are_read(shop: ApiShop) -> None:
     assert shop.received[0]["accept-encoding"] == "gzip"
 
 
-def test_another_charset_than_utf_8_is_read_where_it_is_stated() -> None:
+def test_stated_charset_is_used() -> None:
     body = json.dumps({"orders": [{"id": "Ж", "status": "new"}]}, ensure_ascii=False)
     for charset in ("cp1251", "utf-8"):
         stated = f"application/json; charset={charset}"
@@ -219,7 +220,8 @@ def test_who_asks_to_wait_is_waited_for(status: int, headers: dict[str, str], se
     assert sum(ticking.waited) == seconds
 
 
-def test_who_asks_for_long_is_left_alone_until_then() -> None:
+def test_long_retry_after_pauses_the_polls() -> None:
+    """No request is sent until the time that the API asked for is over."""
     ticking = Ticking()
     with Stub(acts=[reply(429, Retry_After="600"), reply(200, ONE)]) as stub:
         source = source_at(stub.url, ticking.clocks())
@@ -231,7 +233,7 @@ def test_who_asks_for_long_is_left_alone_until_then() -> None:
         assert read(source) == ["1"]
 
 
-def test_who_asks_again_and_again_is_not_waited_for_without_an_end() -> None:
+def test_repeated_retry_after_is_waited_for_twice() -> None:
     ticking = Ticking()
     with (
         Stub(acts=[reply(429, Retry_After="50")]) as stub,
@@ -241,7 +243,8 @@ def test_who_asks_again_and_again_is_not_waited_for_without_an_end() -> None:
     assert ticking.waited == [50, 50]
 
 
-def test_who_is_busy_and_does_not_say_for_how_long_is_not_told_to_have_asked() -> None:
+def test_busy_without_retry_after_is_reported_as_busy() -> None:
+    """The error does not claim that the API asked for the wait."""
     with (
         Stub(acts=[reply(503)]) as stub,
         pytest.raises(SourceError, match=r"is busy \(HTTP 503\): it is left alone for"),
@@ -260,20 +263,20 @@ def test_a_busy_api_is_told_in_its_words() -> None:
         read(source_at(stub.url))
 
 
-def test_what_an_api_says_of_a_page_that_there_is_not_is_told() -> None:
+def test_error_of_missing_page_quotes_the_api() -> None:
     told = fault_of(reply(404, {"message": "No entity Document_Order"}))
     assert "knows no such page (HTTP 404): No entity Document_Order. Check SYNCD_SOURCE__URL" in told
 
 
 @pytest.mark.parametrize("asked", ["0", "Mon, 02 Mar 2026 11:00:00 GMT", "Mon, 02 Mar 99999999999 11:00:00 GMT"])
-def test_who_asks_to_come_back_at_once_again_and_again_is_asked_ever_more_rarely(asked: str) -> None:
+def test_repeated_tiny_retry_after_is_backed_off(asked: str) -> None:
     ticking = Ticking()
     with Stub(acts=[reply(429, Retry_After=asked)]) as stub, pytest.raises(SourceError, match="it is left alone for"):
         read(source_at(stub.url, ticking.clocks()))
     assert len(stub.received) < 20
 
 
-def test_until_when_to_wait_is_told_by_the_apis_own_clock() -> None:
+def test_retry_after_date_uses_the_apis_clock() -> None:
     ticking = Ticking()
     slow = reply(429, Date="Mon, 02 Mar 2026 08:55:00 GMT", Retry_After="Mon, 02 Mar 2026 08:55:30 GMT")
     with Stub(acts=[slow, reply(200, ONE)]) as stub:
@@ -311,16 +314,14 @@ def test_the_login_is_sent(shop: ApiShop, settings: dict[str, Any], sent: str) -
     assert shop.received[0]["authorization"] == sent
 
 
-def test_a_login_in_the_url_is_sent_and_not_shown(shop: ApiShop) -> None:
+def test_login_in_url_is_sent_but_not_shown(shop: ApiShop) -> None:
     source = shop.source(url=shop.url.replace("//", "//us%40r:p%3Aw@"))
     read(source)
     assert shop.received[0]["authorization"] == "Basic dXNAcjpwOnc="
     assert "us" not in source.client.base_url
 
 
-def test_no_login_is_taken_from_elsewhere_and_no_cookie_is_kept(
-    shop: ApiShop, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
-) -> None:
+def test_netrc_and_cookies_are_not_used(shop: ApiShop, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login u password p")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     shop.headers = {"Set-Cookie": "session=1; Path=/"}
@@ -330,13 +331,13 @@ def test_no_login_is_taken_from_elsewhere_and_no_cookie_is_kept(
     assert not {"authorization", "cookie"} & shop.received[1].keys()
 
 
-def test_the_way_leads_around_a_proxy_to_this_machine(shop: ApiShop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_proxy_is_bypassed_for_this_machine(shop: ApiShop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("NO_PROXY", "")
     assert read(shop.source()) == ["1"]
 
 
-def test_a_redirect_on_its_own_host_is_followed_with_the_login() -> None:
+def test_redirect_on_same_host_keeps_the_login() -> None:
     with Stub(acts=[reply(302, Location="/v2/orders"), reply(200, ONE)]) as stub:
         assert read(source_at(stub.url)) == ["1"]
         assert [one.headers["authorization"] for one in stub.received] == [f"Bearer {SECRET}"] * 2
@@ -354,7 +355,7 @@ def test_credentials_go_to_no_other_host(location: str) -> None:
     assert "where the credentials must not go. If that is the shop, write it in SYNCD_SOURCE__URL" in told
 
 
-def test_a_next_page_on_another_host_is_not_asked_for(shop: ApiShop) -> None:
+def test_next_page_on_another_host_is_refused(shop: ApiShop) -> None:
     shop.bend = lambda answer: {**answer, "headers": {"Link": '<http://127.0.0.2:9/x>; rel="next"'}}
     with pytest.raises(SourceError, match=r"sends to http://127\.0\.0\.2:9, where the credentials must not go"):
         read(shop.source(paging="link"))
@@ -364,14 +365,14 @@ def test_redirects_in_a_circle_are_a_fault() -> None:
     assert "redirects in a circle" in fault_of(reply(301, Location="/"))
 
 
-def test_plain_http_may_redirect_to_https_of_the_same_host() -> None:
+def test_http_may_redirect_to_https_of_same_host() -> None:
     source = source_at("http://shop.example/orders")
     source.client._stay_at_home("https://shop.example/orders", "redirects")
     with pytest.raises(SourceError, match="redirects to"):
         source.client._stay_at_home("https://shop.example:8443/orders", "redirects")
 
 
-def test_an_api_that_does_not_tell_its_time_has_that_of_this_machine() -> None:
+def test_api_without_date_uses_this_machines_clock() -> None:
     ticking = Ticking()
     with Stub(acts=[reply(200, ONE, Date="no date")]) as stub:
         source = source_at(stub.url, ticking.clocks())
@@ -384,7 +385,7 @@ def test_an_untrusted_certificate_is_told(tls_stub: Stub) -> None:
         read(source_at(tls_stub.url))
 
 
-def test_a_header_that_cannot_be_sent_names_the_setting() -> None:
+def test_unsendable_header_names_the_setting() -> None:
     with pytest.raises(SourceError, match="check SYNCD_SOURCE__URL and SYNCD_SOURCE__HEADERS"):
         read(source_at("http://127.0.0.1:1/", headers={"X": "a\nb"}))
 

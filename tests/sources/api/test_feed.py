@@ -36,7 +36,7 @@ def styled(*styles: FeedStyle) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("feed", styles, indirect=True, ids=str)
 
 
-def test_a_poll_asks_for_what_is_behind_the_cursor_less_the_lookback_and_one(feed: Feed) -> None:
+def test_poll_asks_from_cursor_less_lookback_less_one(feed: Feed) -> None:
     feed.add((1, "A", "new"), (500, "A", "paid"))
     poller = feed.poller(lookback=100)
     poller.poll(NOW)
@@ -45,7 +45,7 @@ def test_a_poll_asks_for_what_is_behind_the_cursor_less_the_lookback_and_one(fee
     assert feed.asked == ["/orders?since=0", "/orders?since=399"]
 
 
-def test_events_that_say_nothing_of_an_order_are_passed_over_and_move_the_cursor(feed: Feed) -> None:
+def test_unrelated_events_only_move_the_cursor(feed: Feed) -> None:
     feed.show({"number": 1, "order": "A", "status": "new", "field": "status"})
     poller = feed.poller(where="field == 'status'", lookback=0)
     poller.poll(NOW)
@@ -57,7 +57,7 @@ def test_events_that_say_nothing_of_an_order_are_passed_over_and_move_the_cursor
 
 
 @styled(KEYSET)
-def test_keyset_goes_on_from_the_number_of_the_last_event(feed: Feed) -> None:
+def test_keyset_continues_from_the_last_events_number(feed: Feed) -> None:
     feed.add(*((number, f"{number % 3}", f"status {number}") for number in range(1, 8)))
     feed.poller(batch=3).poll(NOW)
     assert [target.partition("since=")[2].partition("&")[0] for target in feed.asked] == ["0", "3", "6", "7"]
@@ -78,8 +78,8 @@ def test_keyset_needs_numbers_to_go_on_from(feed: Feed) -> None:
 
 
 @styled(PAGE)
-def test_a_fault_between_two_pages_tells_nothing_and_the_next_poll_finds_all(feed: Feed) -> None:
-    """The events of the first page alone would have told of A what is over."""
+def test_fault_between_pages_pushes_nothing_until_next_poll(feed: Feed) -> None:
+    """The first page alone would have pushed an outdated status of order A."""
     feed.add((1, "A", "new"))
     poller = feed.poller(batch=2)
     poller.poll(NOW)
@@ -94,7 +94,8 @@ def test_a_fault_between_two_pages_tells_nothing_and_the_next_poll_finds_all(fee
     assert sorted(waiting(feed)) == [("A", "sent"), ("B", "new")]
 
 
-def test_without_since_every_poll_reads_all_events_and_compares_the_last_of_each(feed: Feed) -> None:
+def test_without_since_every_poll_reads_all_events(feed: Feed) -> None:
+    """It compares the last event of each order."""
     feed.add((1, "A", "new"), (2, "B", "new"))
     poller = feed.poller(query_params={})
     poller.poll(NOW)
@@ -113,7 +114,7 @@ def test_updated_at_beside_the_number_says_when(feed: Feed) -> None:
     assert baseline.newest == NOW - timedelta(hours=1)
 
 
-def test_events_that_cannot_be_read_are_skipped_and_counted(feed: Feed) -> None:
+def test_unreadable_events_are_skipped_and_counted(feed: Feed) -> None:
     feed.add((1, "A", "new"))
     poller = feed.poller()
     poller.poll(NOW)
@@ -126,17 +127,18 @@ def test_events_that_cannot_be_read_are_skipped_and_counted(feed: Feed) -> None:
     assert waiting(feed) == [("F", "new")]
 
 
-def test_an_order_that_a_person_names_is_found_by_its_last_event(feed: Feed) -> None:
+def test_find_returns_an_orders_last_event(feed: Feed) -> None:
     feed.add((2, "A", "paid"), (1, "A", "new"), (3, "B", "new"))
     assert [order.status for order in feed.feed().find(["A"]).orders] == ["paid"]
 
 
-def test_each_status_is_counted_by_the_last_event_of_each_order(feed: Feed) -> None:
+def test_statuses_count_each_orders_last_event(feed: Feed) -> None:
     feed.add((1, "A", "new"), (2, "B", "new"), (3, "A", "paid"))
     assert feed.feed().statuses() == [StatusCount("new", None, 1), StatusCount("paid", None, 1)]
 
 
-def test_the_last_of_each_comes_by_id_behind_a_block_for_each_part() -> None:
+def test_last_events_are_sorted_by_id() -> None:
+    """They come behind one block for each part that was read."""
     layout = Shape(None, None, FIELDS, Meaning(UTC)).layout
 
     def row(number: Any, order_id: Any, status: Any) -> tuple[Any, ...]:

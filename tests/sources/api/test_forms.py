@@ -50,12 +50,12 @@ def read(body: Any, items: str | None = "orders", *, settled: bool = False) -> l
         ({"success": True, "errors": [], "orders": []}, "orders"),
     ],
 )
-def test_nothing_where_the_list_would_stand_is_an_empty_list(body: Any, items: str | None) -> None:
+def test_empty_value_in_place_of_list_is_empty(body: Any, items: str | None) -> None:
     assert read(body, items) == []
 
 
 @pytest.mark.parametrize("body", [{}, None, [], ""])
-def test_an_answer_with_nothing_in_it_is_clear_once_orders_were_read(body: Any) -> None:
+def test_empty_answer_is_accepted_once_orders_were_read(body: Any) -> None:
     assert read(body, settled=True) == []
     with pytest.raises(SourceError, match=r"write \[orders\]\[\], which reads all of these"):
         read(body)
@@ -64,19 +64,21 @@ def test_an_answer_with_nothing_in_it_is_clear_once_orders_were_read(body: Any) 
 @pytest.mark.parametrize(
     "body", [{"status": "ok"}, {"orders": "x"}, {"orders": False}, {"orders": 0}, {"total": 5}, [1]]
 )
-def test_what_is_unclear_is_a_fault_also_once_orders_were_read(body: Any) -> None:
+def test_unclear_answer_is_always_a_fault(body: Any) -> None:
+    """It is one also after orders have been read."""
     with pytest.raises(SourceError, match="SYNCD_SOURCE__ITEMS"):
         read(body, settled=True)
 
 
 @pytest.mark.parametrize("items", ["orders", "[orders][]"])
-def test_one_order_and_orders_by_their_keys_are_read(items: str) -> None:
+def test_single_order_and_keyed_orders_are_read(items: str) -> None:
     assert read({"orders": ORDER}, items) == [ORDER]
     assert read({"orders": TWO}, items) == [ORDER, OTHER]
     assert read({"orders": [ORDER]}, items) == [ORDER]
 
 
-def test_a_whole_answer_is_one_order_only_once_orders_were_read() -> None:
+def test_whole_answer_may_be_an_order_later() -> None:
+    """An answer without a list is taken for one order only after orders have been read."""
     assert read(ORDER, None, settled=True) == [ORDER]
     assert read(TWO, None, settled=True) == [ORDER, OTHER]
     with pytest.raises(SourceError):
@@ -93,7 +95,7 @@ def test_a_whole_answer_is_one_order_only_once_orders_were_read() -> None:
         ({"7": {"status": "new"}, "8": {"status": "new"}}, "write orders.*, and an id must stand in each"),
     ],
 )
-def test_an_object_that_may_be_no_order_names_what_reads_it(orders: Any, advice: str) -> None:
+def test_unclear_object_error_advises_a_setting(orders: Any, advice: str) -> None:
     with pytest.raises(SourceError) as caught:
         read({"orders": orders}, settled=True)
     assert "(orders) finds an object, not a list," in str(caught.value)
@@ -102,7 +104,7 @@ def test_an_object_that_may_be_no_order_names_what_reads_it(orders: Any, advice:
 
 @pytest.mark.parametrize("items", ["orders", "[orders][]", "data.orders"])
 @pytest.mark.parametrize("more", [{}, {"orders": []}, {"orders": None}])
-def test_an_error_under_200_is_told_in_its_words(items: str, more: dict[str, Any]) -> None:
+def test_error_under_http_200_is_quoted(items: str, more: dict[str, Any]) -> None:
     body = json.loads(r'{"success": false, "errorMsg": "\u0417\u0430\u043a\u0440\u044b\u0442\u043e"}') | more
     for settled in (True, False):
         with pytest.raises(SourceError, match="under HTTP 200 that something went wrong: Закрыто"):
@@ -136,7 +138,7 @@ def test_words_that_may_tell_of_a_wrong_address(words: str) -> None:
     assert not none_found(words)
 
 
-def test_behind_the_first_page_words_of_pages_say_that_it_is_over() -> None:
+def test_error_text_may_mean_past_last_page() -> None:
     assert is_beyond("The page number requested is larger than the number of pages available.")
     assert is_beyond("Страница не существует")
     assert is_beyond("no orders found")
@@ -163,7 +165,7 @@ def test_an_answer_that_is_no_list_tells_why(items: str) -> None:
 
 
 @pytest.mark.parametrize("items", ["orders[]", "orders[*]", "orders[?state]", "orders.*", "orders[].order"])
-def test_nothing_is_an_empty_list_however_it_is_taken_apart(items: str) -> None:
+def test_null_and_empty_are_an_empty_list(items: str) -> None:
     assert read({"orders": None}, items) == read({"orders": {}}, items) == read({"orders": []}, items) == []
 
 
@@ -207,7 +209,7 @@ QUIET = [
 
 @styled(*STYLES)
 @pytest.mark.parametrize(("status", "body"), QUIET)
-def test_a_poll_of_which_nothing_comes_is_no_fault(shop: ApiShop, status: int, body: Any) -> None:
+def test_empty_answer_to_poll_is_no_fault(shop: ApiShop, status: int, body: Any) -> None:
     source = source_of(shop)
     cursor = start(source)
     shop.bend = answering(status, body)
@@ -217,7 +219,7 @@ def test_a_poll_of_which_nothing_comes_is_no_fault(shop: ApiShop, status: int, b
 
 @styled(STYLE["none"], STYLE["page"])
 @pytest.mark.parametrize(("status", "body"), QUIET)
-def test_a_full_compare_takes_404_and_errors_for_no_empty_list(shop: ApiShop, status: int, body: Any) -> None:
+def test_full_compare_does_not_take_404_as_empty(shop: ApiShop, status: int, body: Any) -> None:
     source = source_of(shop)
     start(source)
     shop.bend = answering(status, body)
@@ -230,7 +232,8 @@ def test_a_full_compare_takes_404_and_errors_for_no_empty_list(shop: ApiShop, st
 
 @styled(STYLE["none"], STYLE["page"])
 @pytest.mark.parametrize("body", [b"<html>Not Found</html>", {"detail": "Not Found"}, b"", {"code": "rest_no_route"}])
-def test_a_404_that_may_be_a_wrong_address_is_none_where_all_orders_are_read(shop: ApiShop, body: Any) -> None:
+def test_poll_404_is_checked_against_all_orders(shop: ApiShop, body: Any) -> None:
+    """A 404 may mean a wrong address, so the list of all orders is asked for once."""
     source = source_of(shop)
     cursor = start(source)
     everything = shop.asked[0]
@@ -244,7 +247,7 @@ def test_a_404_that_may_be_a_wrong_address_is_none_where_all_orders_are_read(sho
         poll(source_of(shop), cursor)
 
 
-def test_a_204_with_a_body_does_not_disturb_the_next_answer(shop: ApiShop) -> None:
+def test_body_of_204_does_not_disturb_next_answer(shop: ApiShop) -> None:
     source = source_of(shop)
     cursor = start(source)
     shop.bend = answering(204, {"orders": []})
@@ -254,7 +257,7 @@ def test_a_204_with_a_body_does_not_disturb_the_next_answer(shop: ApiShop) -> No
 
 
 @styled(*STYLES)
-def test_the_last_page_may_be_one_order_by_itself(shop: ApiShop) -> None:
+def test_last_page_may_be_a_bare_order(shop: ApiShop) -> None:
     def alone(answer: dict[str, Any]) -> dict[str, Any]:
         orders = answer["body"]["orders"]
         return {**answer, "body": {**answer["body"], "orders": orders[0] if len(orders) == 1 else orders}}
@@ -267,7 +270,7 @@ def test_the_last_page_may_be_one_order_by_itself(shop: ApiShop) -> None:
 @styled(STYLE["page"], STYLE["offset"])
 @pytest.mark.parametrize("count", [3, 4, 8, 10])
 @pytest.mark.parametrize("status", [400, 404, 416, 422, 200])
-def test_behind_the_last_page_a_refusal_is_the_end(shop: ApiShop, status: int, count: int) -> None:
+def test_refusal_behind_the_last_page_ends_it(shop: ApiShop, status: int, count: int) -> None:
     shop.remove(*(str(number) for number in range(count, 10)))
     refusal = {"status": status, "body": {"error": "page number is larger than the number of pages"}}
     shop.bend = lambda answer: answer if answer["body"]["orders"] else {**answer, **refusal}
@@ -277,7 +280,7 @@ def test_behind_the_last_page_a_refusal_is_the_end(shop: ApiShop, status: int, c
 
 @styled(STYLE["page"], STYLE["offset"])
 @pytest.mark.parametrize("status", [400, 416, 422])
-def test_a_first_page_that_is_refused_is_a_fault(shop: ApiShop, status: int) -> None:
+def test_refused_first_page_is_a_fault(shop: ApiShop, status: int) -> None:
     source = source_of(shop)
     cursor = start(source)
     shop.bend = answering(status, {"message": "bad since"})
@@ -289,14 +292,15 @@ def test_a_first_page_that_is_refused_is_a_fault(shop: ApiShop, status: int) -> 
 @pytest.mark.parametrize(
     ("status", "body"), [(403, {}), (200, {"error": "QUERY_LIMIT_EXCEEDED"}), (200, {"success": False, "orders": []})]
 )
-def test_an_error_behind_the_first_page_is_no_end(shop: ApiShop, status: int, body: Any) -> None:
+def test_error_behind_the_first_page_is_a_fault(shop: ApiShop, status: int, body: Any) -> None:
     shop.bend = lambda answer: answer if len(shop.asked) < 2 else {**answer, "status": status, "body": body}
     with pytest.raises(SourceError):
         scanned(source_of(shop))
 
 
 @styled(STYLE["page"])
-def test_an_end_that_comes_early_by_the_apis_own_count_is_told_once(shop: ApiShop) -> None:
+def test_early_refusal_against_total_is_warned_once(shop: ApiShop) -> None:
+    """The API refuses a page before as many orders have come as its own total says."""
     told: list[tuple[str, str]] = []
 
     def early(answer: dict[str, Any]) -> dict[str, Any]:
@@ -330,7 +334,7 @@ def test_a_refusal_behind_a_full_page_is_told(shop: ApiShop, body: Any, whole: i
 
 
 @styled(STYLE["page"])
-def test_nothing_is_gone_behind_an_end_that_may_be_none(shop: ApiShop) -> None:
+def test_doubtful_end_marks_no_order_as_gone(shop: ApiShop) -> None:
     source = source_of(shop)
     assert [*source.still_shown(["9"])]
     shop.bend = lambda answer: answer if "page=1&" in shop.asked[-1] else {**answer, "status": 400, "body": b""}
@@ -350,7 +354,7 @@ def test_a_refusal_for_another_reason_is_no_end(shop: ApiShop, status: int, word
 
 
 @styled(STYLE["page"], STYLE["cursor"])
-def test_pages_that_end_before_the_count_are_told_once(shop: ApiShop) -> None:
+def test_early_end_against_total_is_warned_once(shop: ApiShop) -> None:
     first: list[Any] = []
 
     def again_and_again(answer: dict[str, Any]) -> dict[str, Any]:
@@ -382,9 +386,7 @@ def test_pages_that_end_before_the_count_are_told_once(shop: ApiShop) -> None:
         ({}, {"@odata.nextLink": "/2"}),
     ],
 )
-def test_an_answer_that_says_there_is_more_is_told_once(
-    shop: ApiShop, headers: dict[str, str], body: dict[str, Any]
-) -> None:
+def test_answer_announcing_more_is_warned_once(shop: ApiShop, headers: dict[str, str], body: dict[str, Any]) -> None:
     shop.remove("9")
     told: list[str] = []
     source = source_of(shop, complain=lambda what, _why: told.append(what))
@@ -403,7 +405,7 @@ def test_an_answer_that_says_there_is_more_is_told_once(
         {"totals": {"sum": 999}},
     ],
 )
-def test_an_answer_that_holds_all_says_nothing_of_more(body: dict[str, Any]) -> None:
+def test_complete_answer_gives_no_sign_of_more(body: dict[str, Any]) -> None:
     assert signs_of(Answer("u", 200, {}, body), None).more_than(9) is None
 
 
@@ -413,7 +415,8 @@ def test_what_stands_in_an_order_counts_no_orders() -> None:
     assert signs_of(Answer("u", 200, {}, body), body["orders"]).more_than(2) is None
 
 
-def test_as_many_orders_as_a_page_may_have_are_told_where_all_were_asked_for(shop: ApiShop) -> None:
+def test_full_page_without_paging_is_warned(shop: ApiShop) -> None:
+    """Where all orders are asked for, a round number of them may be just one page."""
     told: list[str] = []
     source = source_of(shop, complain=lambda _what, why: told.append(why))
     cursor = start(source)
@@ -425,7 +428,7 @@ def test_as_many_orders_as_a_page_may_have_are_told_where_all_were_asked_for(sho
 
 
 @pytest.mark.parametrize("status", [200, 404])
-def test_an_order_that_is_looked_up_may_be_said_not_to_be_there(shop: ApiShop, status: int) -> None:
+def test_lookup_accepts_a_not_found_answer(shop: ApiShop, status: int) -> None:
     source = source_of(shop, find_path="/orders/{order_id}")
     shop.bend = answering(status, {"success": False, "errorMsg": "Not found"})
     assert source.find(["7"]).orders == []
@@ -436,7 +439,7 @@ def test_an_order_that_is_looked_up_may_be_said_not_to_be_there(shop: ApiShop, s
     assert [order.status for order in source.find(["7"]).orders] == ["failed"]
 
 
-def test_a_list_of_statuses_that_is_an_error_tells_its_words(shop: ApiShop) -> None:
+def test_error_in_status_list_is_quoted(shop: ApiShop) -> None:
     source = source_of(shop, statuses=StatusList(path="/states"))
     shop.bend = answering(200, {"error": {"message": "Нет прав"}})
     with pytest.raises(SourceError, match=r"SYNCD_SOURCE__STATUSES_PATH.*went wrong: Нет прав"):

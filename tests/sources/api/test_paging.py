@@ -63,19 +63,20 @@ def test_every_order_is_read_once_where_nothing_moves(shop: ApiShop) -> None:
 
 @styled(STYLE["offset"], STYLE["keyset"])
 @pytest.mark.parametrize("gone", [["0"], ["0", "1", "2"], ["3"], ["1", "2", "3"]])
-def test_an_order_that_vanishes_between_two_pages_takes_no_other_along(shop: ApiShop, gone: list[str]) -> None:
+def test_order_vanishing_between_pages_hides_no_other(shop: ApiShop, gone: list[str]) -> None:
     shop.meanwhile = behind_page(1, lambda: shop.remove(*gone))
     assert {*scanned(source_of(shop))} == {str(number) for number in range(10)}
 
 
 @styled(STYLE["offset"], STYLE["keyset"])
-def test_an_order_that_moves_to_the_end_between_two_pages_takes_no_other_along(shop: ApiShop) -> None:
+def test_order_moving_between_pages_hides_no_other(shop: ApiShop) -> None:
+    """The order changes between two pages, and so moves to the end of the list."""
     shop.meanwhile = behind_page(1, lambda: shop.change("2", "packed", NOON - MINUTE))
     assert {*scanned(source_of(shop))} == {str(number) for number in range(10)}
 
 
 @styled(STYLE["offset"])
-def test_when_a_whole_page_moves_away_it_begins_again(shop: ApiShop) -> None:
+def test_scan_restarts_when_a_page_moves_away(shop: ApiShop) -> None:
     shop.meanwhile = behind_page(2, lambda: shop.remove(*(str(number) for number in range(7))))
     assert {*scanned(source_of(shop))} == {str(number) for number in range(10)}
 
@@ -95,7 +96,7 @@ def test_orders_that_never_stand_still_are_a_fault(shop: ApiShop) -> None:
 
 @styled(*BY_POSITION)
 @pytest.mark.parametrize("moves", [True, False], ids=["moves", "vanishes"])
-def test_what_slipped_through_a_poll_of_several_pages_is_found_by_the_next(shop: ApiShop, moves: bool) -> None:
+def test_next_poll_finds_order_missed_between_pages(shop: ApiShop, moves: bool) -> None:
     source = source_of(shop)
     cursor = start(source)
     shop.asked.clear()
@@ -113,7 +114,8 @@ def test_what_slipped_through_a_poll_of_several_pages_is_found_by_the_next(shop:
 
 @styled(*BY_POSITION)
 @pytest.mark.parametrize("size", ["{limit}", "4"], ids=["asked for", "the API's own"])
-def test_what_slipped_onto_the_only_page_which_was_full_is_found_by_the_next_poll(shop: ApiShop, size: str) -> None:
+def test_next_poll_finds_order_beyond_full_page(shop: ApiShop, size: str) -> None:
+    """A full only page may have pushed an order out; the next poll reads it again."""
     shop.newest_first = True
     params = {name: text.replace("{limit}", size) for name, text in shop.api().query_params.items()}
     source = source_of(shop, query_params=params)
@@ -129,7 +131,7 @@ def test_what_slipped_onto_the_only_page_which_was_full_is_found_by_the_next_pol
 
 
 @styled(*BY_POSITION, STYLE["offset"], STYLE["none"], STYLE["keyset"])
-def test_what_a_scan_lost_is_still_shown_where_pages_may_shift(shop: ApiShop) -> None:
+def test_recheck_finds_orders_lost_by_shifting_pages(shop: ApiShop) -> None:
     source = source_of(shop)
     found = sorted(id_ for page in source.still_shown(["4", "never there", "9"]) for id_ in ids(page.orders))
     may_shift = shop.dating.paging not in ("none", "keyset")
@@ -145,14 +147,14 @@ def test_an_empty_page_in_the_middle_ends_nothing(shop: ApiShop) -> None:
 
 
 @styled(STYLE["link"], STYLE["cursor"])
-def test_an_empty_page_that_names_the_next_ends_nothing(shop: ApiShop) -> None:
+def test_empty_page_with_next_does_not_end(shop: ApiShop) -> None:
     served = iter(range(100))
     shop.bend = lambda answer: orders(answer, lambda _all: []) if next(served) < 2 else answer
     assert scanned(source_of(shop)) == ["8", "9"]
 
 
 @styled(STYLE["page"])
-def test_a_page_that_there_is_not_is_the_end_but_the_first_is_a_fault(shop: ApiShop) -> None:
+def test_missing_page_ends_but_missing_first_fails(shop: ApiShop) -> None:
     shop.bend = lambda answer: answer if answer["body"]["orders"] else {**answer, "status": 404, "body": {}}
     assert len(scanned(source_of(shop))) == 10
     shop.clear()
@@ -161,7 +163,7 @@ def test_a_page_that_there_is_not_is_the_end_but_the_first_is_a_fault(shop: ApiS
 
 
 @styled(STYLE["page"])
-def test_a_shop_that_shows_its_last_page_for_ever_comes_to_an_end(shop: ApiShop) -> None:
+def test_endlessly_repeated_last_page_ends(shop: ApiShop) -> None:
     last: list[Any] = []
 
     def clamped(answer: dict[str, Any]) -> dict[str, Any]:
@@ -190,7 +192,7 @@ def test_pages_may_be_counted_from_0(shop: ApiShop) -> None:
 
 
 @styled(STYLE["offset"])
-def test_a_shop_that_rounds_offsets_to_whole_pages_is_read_whole(shop: ApiShop) -> None:
+def test_shop_rounding_offsets_is_read_completely(shop: ApiShop) -> None:
     rounded = shop._page
 
     def page(target: str) -> dict[str, Any]:
@@ -205,7 +207,7 @@ def test_a_shop_that_rounds_offsets_to_whole_pages_is_read_whole(shop: ApiShop) 
 @styled(STYLE["offset"])
 @pytest.mark.parametrize("status", [400, 404, 422])
 @pytest.mark.parametrize("count", [4, 8, 10])
-def test_a_shop_that_takes_whole_pages_alone_is_read_whole(shop: ApiShop, status: int, count: int) -> None:
+def test_shop_requiring_whole_page_offsets_is_read_completely(shop: ApiShop, status: int, count: int) -> None:
     shop.remove(*(str(number) for number in range(count, 10)))
 
     def strict(answer: dict[str, Any]) -> dict[str, Any]:
@@ -218,13 +220,14 @@ def test_a_shop_that_takes_whole_pages_alone_is_read_whole(shop: ApiShop, status
 
 
 @styled(STYLE["cursor"])
-def test_a_short_page_that_names_itself_as_the_next_is_the_last(shop: ApiShop) -> None:
+def test_short_page_naming_itself_next_is_last(shop: ApiShop) -> None:
     shop.bend = lambda answer: {**answer, "body": {**answer["body"], "next": answer["body"]["next"] or 8}}
     assert {*scanned(source_of(shop))} == {str(number) for number in range(10)}
 
 
 @styled(STYLE["cursor"])
-def test_a_full_page_that_names_itself_as_the_next_is_taken_for_the_last_and_told_of_once(shop: ApiShop) -> None:
+def test_full_page_naming_itself_next_is_warned_once(shop: ApiShop) -> None:
+    """It is taken for the last page."""
     shop.bend = lambda answer: {**answer, "body": {**answer["body"], "next": 4}}
     told: list[str] = []
     source = source_of(shop, complain=lambda what, why: told.append(f"{what}: {why}"))
@@ -237,7 +240,7 @@ def test_a_full_page_that_names_itself_as_the_next_is_taken_for_the_last_and_tol
 
 
 @styled(STYLE["link"])
-def test_a_first_link_that_leads_to_itself_is_a_fault_where_its_page_is_full(shop: ApiShop) -> None:
+def test_full_first_page_linking_itself_is_a_fault(shop: ApiShop) -> None:
     shop.headers = {"Link": '</orders?per_page=4>; rel="next"'}
     page = shop._page
     shop._page = lambda target: {"body": page(target)["body"]}  # type: ignore[method-assign] # a shop with a bug
@@ -249,7 +252,7 @@ def test_a_first_link_that_leads_to_itself_is_a_fault_where_its_page_is_full(sho
 
 @styled(STYLE["link"])
 @pytest.mark.parametrize("size", [9, 8])
-def test_a_last_page_may_name_itself_also_where_it_is_full(shop: ApiShop, size: int) -> None:
+def test_full_last_page_may_link_itself(shop: ApiShop, size: int) -> None:
     shop.remove(*(str(number) for number in range(size, 10)))
     page = shop._page
 
@@ -261,8 +264,8 @@ def test_a_last_page_may_name_itself_also_where_it_is_full(shop: ApiShop, size: 
 
 
 @styled(STYLE["link"])
-def test_a_full_page_of_one_time_that_names_itself_is_a_fault(shop: ApiShop) -> None:
-    """Its shop goes on from the last time, and does not get away from it."""
+def test_full_page_of_one_time_linking_itself_fails(shop: ApiShop) -> None:
+    """The shop continues from the last time, and never gets past it."""
     for number in range(4, 10):
         shop.change(str(number), "new", NOON)
     page = shop._page
@@ -277,7 +280,7 @@ def test_a_full_page_of_one_time_that_names_itself_is_a_fault(shop: ApiShop) -> 
 
 
 @styled(STYLE["cursor"])
-def test_pages_that_go_round_in_a_circle_are_a_fault(shop: ApiShop) -> None:
+def test_pages_in_a_circle_are_a_fault(shop: ApiShop) -> None:
     shop.bend = lambda answer: {**answer, "body": {**answer["body"], "next": answer["body"]["next"] or 4}}
     with pytest.raises(SourceError, match="round in a circle"):
         scanned(source_of(shop))
@@ -295,13 +298,13 @@ def test_next_may_be_the_whole_url(shop: ApiShop) -> None:
 
 
 @styled(STYLE["cursor"])
-def test_a_next_that_is_no_text_is_a_fault_that_names_the_setting(shop: ApiShop) -> None:
+def test_next_that_is_no_text_names_the_setting(shop: ApiShop) -> None:
     with pytest.raises(SourceError, match="SYNCD_SOURCE__NEXT finds no text or number"):
         scanned(source_of(shop, next="orders"))
 
 
 @styled(STYLE["keyset"])
-def test_keyset_that_does_not_move_on_is_a_fault(shop: ApiShop) -> None:
+def test_keyset_without_progress_is_a_fault(shop: ApiShop) -> None:
     params = {"since": "{since}", "top": "{limit}"}
     shop.clear()
     shop.add(*((f"{number}", "new", NOON - MINUTE) for number in range(9)))
@@ -310,12 +313,12 @@ def test_keyset_that_does_not_move_on_is_a_fault(shop: ApiShop) -> None:
 
 
 @styled(STYLE["keyset"])
-def test_keyset_without_ids_reads_its_last_rows_again_and_ends(shop: ApiShop) -> None:
+def test_keyset_without_ids_rereads_last_rows_and_ends(shop: ApiShop) -> None:
     assert scanned(source_of(shop, query_params={"since": "{since}", "top": "{limit}"})) == [*map(str, range(10))]
 
 
 @styled(STYLE["keyset"])
-def test_keyset_goes_on_from_the_order_id_where_no_other_is_named(shop: ApiShop) -> None:
+def test_keyset_continues_from_order_id_by_default(shop: ApiShop) -> None:
     shop.clear()
     shop.add(*((f"{number}", "new", NOON - MINUTE) for number in range(1, 11)))
     assert len(scanned(source_of(shop, next=None))) == 10
@@ -345,14 +348,14 @@ def test_keyset_needs_sorted_orders(shop: ApiShop) -> None:
 
 
 @styled(STYLE["keyset"])
-def test_keyset_needs_the_oldest_order_first_on_each_page(shop: ApiShop) -> None:
+def test_keyset_requires_oldest_first_order(shop: ApiShop) -> None:
     shop.bend = lambda answer: orders(answer, lambda all_: [*all_[:1], {**all_[1], "changed": "2026-03-02T01:00:00"}])
     with pytest.raises(SourceError, match="not sorted by updated_at"):
         scanned(source_of(shop))
 
 
 @styled(STYLE["keyset"])
-def test_keyset_goes_on_where_local_time_runs_back_an_hour(shop: ApiShop) -> None:
+def test_keyset_continues_when_local_time_runs_back(shop: ApiShop) -> None:
     times = ["02:30:00", "02:59:00", "02:01:00", "02:31:00"]
     rows = [{"pk": 1, "id": name, "status": "new", "changed": f"2026-10-25T{name}"} for name in times]
     pages = iter([*([row] for row in rows), []])
@@ -361,7 +364,7 @@ def test_keyset_goes_on_where_local_time_runs_back_an_hour(shop: ApiShop) -> Non
 
 
 @styled(STYLE["page"])
-def test_pages_without_an_end_have_one_all_the_same(shop: ApiShop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_endless_pages_end_at_a_limit(shop: ApiShop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("syncd.sources.api.page_fetcher.PAGES_AT_MOST", 7)
     served = iter(range(100))
     shop.bend = lambda answer: orders(answer, lambda _all: [{"id": next(served), "status": "new"}])
@@ -370,7 +373,7 @@ def test_pages_without_an_end_have_one_all_the_same(shop: ApiShop, monkeypatch: 
 
 
 @styled(*PAGED)
-def test_what_was_read_before_the_api_failed_is_given(shop: ApiShop) -> None:
+def test_pages_before_a_failure_are_yielded(shop: ApiShop) -> None:
     source = source_of(shop)
     cursor = start(source)
     shop.add(*((f"later {number}", "new", NOON - (40 - number) * MINUTE) for number in range(8)))
@@ -396,7 +399,7 @@ def test_what_was_read_before_the_api_failed_is_given(shop: ApiShop) -> None:
         "</a,b>; rel=prev, <{}>; title*=UTF-8''x; rel = \"next\"",
     ],
 )
-def test_a_link_may_be_written_in_any_way_that_its_standard_allows(shop: ApiShop, link: str) -> None:
+def test_link_header_may_have_any_standard_form(shop: ApiShop, link: str) -> None:
     shop.bend = lambda answer: {
         **answer,
         "headers": {
@@ -409,14 +412,14 @@ def test_a_link_may_be_written_in_any_way_that_its_standard_allows(shop: ApiShop
 
 @styled(STYLE["offset"])
 @pytest.mark.parametrize("shown", [[0, 1, 2, 3], [*range(10)], [0, 0], [0, 1, 0]])
-def test_an_api_that_takes_no_offset_comes_to_an_end(shop: ApiShop, shown: list[int]) -> None:
+def test_api_ignoring_offsets_ends(shop: ApiShop, shown: list[int]) -> None:
     shop.bend = lambda answer: {**answer, "body": {"orders": shop._shown([shop.rows[at] for at in shown])}}
     assert {*scanned(source_of(shop))} == {*map(str, shown)}
     assert len(shop.asked) < 15
 
 
 @styled(STYLE["offset"])
-def test_an_api_that_shows_its_last_page_for_any_offset_comes_to_an_end(shop: ApiShop) -> None:
+def test_api_clamping_offsets_to_last_page_ends(shop: ApiShop) -> None:
     page = shop._page
 
     def clamped(target: str) -> dict[str, Any]:
@@ -430,7 +433,7 @@ def test_an_api_that_shows_its_last_page_for_any_offset_comes_to_an_end(shop: Ap
 @styled(STYLE["keyset"])
 @pytest.mark.parametrize("at", [0, 3, 7, 9])
 @pytest.mark.parametrize("when", [None, "0000-00-00 00:00:00"])
-def test_a_time_that_cannot_be_read_stops_no_keyset(shop: ApiShop, at: int, when: str | None) -> None:
+def test_unreadable_time_does_not_stop_keyset(shop: ApiShop, at: int, when: str | None) -> None:
     def untimed(answer: dict[str, Any]) -> dict[str, Any]:
         return orders(answer, lambda all_: [{**one, "changed": when} if one["id"] == str(at) else one for one in all_])
 
@@ -444,7 +447,7 @@ def test_a_time_that_cannot_be_read_stops_no_keyset(shop: ApiShop, at: int, when
 
 @styled(STYLE["keyset"])
 @pytest.mark.parametrize("when", ["0001-01-01T00:00:00", "9999-12-31T23:59:59"])
-def test_a_time_at_the_ends_of_the_calendar_stops_no_keyset(shop: ApiShop, when: str) -> None:
+def test_extreme_time_does_not_stop_keyset(shop: ApiShop, when: str) -> None:
     pages = iter([["0", "1"], ["2", "3"], []])
     times = {"0": when if when < "1" else "2026-03-02T10:00:00", "3": when if when > "1" else "2026-03-02T13:00:00"}
 

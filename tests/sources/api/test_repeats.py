@@ -63,8 +63,8 @@ def ever_found(state: State) -> int:
     return len(list(state.changes(state=None, order_id=None, limit=None)))
 
 
-def test_once_it_is_known_nothing_is_found_again_and_again(shop: ApiShop, state: State) -> None:
-    """A change that was staged anew at each poll would lose its attempts, and slip past the guard."""
+def test_known_repeats_are_not_found_again(shop: ApiShop, state: State) -> None:
+    """A change staged anew at each poll would lose its attempts and slip past the guard."""
     poller = polling(shop, state)
     poller.poll(NOON)
     repeat(shop)
@@ -76,7 +76,7 @@ def test_once_it_is_known_nothing_is_found_again_and_again(shop: ApiShop, state:
     assert ever_found(state) == found
 
 
-def test_orders_that_are_gone_are_missed_though_others_repeat(shop: ApiShop, state: State) -> None:
+def test_gone_orders_are_missing_despite_repeats(shop: ApiShop, state: State) -> None:
     repeat(shop)
     poller = polling(shop, state)
     poller.poll(NOON)
@@ -84,7 +84,7 @@ def test_orders_that_are_gone_are_missed_though_others_repeat(shop: ApiShop, sta
     assert poller.reconcile(NOON).missing == 3
 
 
-def test_an_order_that_a_person_names_is_found_in_its_newest_row(shop: ApiShop) -> None:
+def test_find_returns_an_orders_newest_row(shop: ApiShop) -> None:
     repeat(shop)
     (order,) = shop.source(batch=200).find(["0050"]).orders
     assert order.status == "packed"
@@ -101,7 +101,7 @@ def test_a_baseline_with_repeated_orders_tells_nobody(shop: ApiShop, state: Stat
 
 
 @pytest.mark.parametrize("max_changes", [0, 5000])
-def test_a_newer_row_is_told_once_and_the_older_one_never(shop: ApiShop, state: State, max_changes: int) -> None:
+def test_newer_row_is_found_once_older_never(shop: ApiShop, state: State, max_changes: int) -> None:
     poller = polling(shop, state, max_changes=max_changes)
     poller.poll(NOON)
     repeat(shop)
@@ -136,8 +136,8 @@ def test_it_is_so_where_every_poll_compares_all(shop: ApiShop, state: State) -> 
     assert sorted(waiting(state)) == sorted(done + [(f"{number:04}", "packed") for number in range(0, ORDERS, 50)])
 
 
-def test_an_order_that_slips_through_the_baseline_is_told_to_nobody(shop: ApiShop, state: State) -> None:
-    """It is there when what changed lately is read again."""
+def test_order_missed_by_baseline_is_not_pushed(shop: ApiShop, state: State) -> None:
+    """Rereading the lookback finds it."""
     shop.rows.clear()
     shop.add(*((f"{number:04}", "new", NOON - 3 * MINUTE + timedelta(seconds=number)) for number in range(150)))
     moved = iter([lambda: shop.change("0007", "new", NOON - MINUTE)])
@@ -150,7 +150,7 @@ def test_an_order_that_slips_through_the_baseline_is_told_to_nobody(shop: ApiSho
 
 
 @unsorted
-def test_of_orders_that_do_not_say_when_they_changed_the_last_row_counts(shop: ApiShop, state: State) -> None:
+def test_last_row_counts_without_updated_at(shop: ApiShop, state: State) -> None:
     shop.add(("0007", "packed", NOON))
     poller = polling(shop, state, query_params={}, paging="none", fields={"order_id": "id", "status": "status"})
     shop._page = lambda target: {"body": {"orders": shop._shown(shop.rows) if target else []}}  # type: ignore[method-assign] # all at once

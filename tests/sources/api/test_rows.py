@@ -61,9 +61,7 @@ def test_an_order_is_read_by_its_paths() -> None:
         ({"id": float("inf"), "status": "a"}, {}, "bad_value", "order without an id: order_id is inf, no number"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_read_is_skipped_with_the_reason(
-    item: Any, fields: dict[str, str], reason: str, detail: str
-) -> None:
+def test_unreadable_row_is_skipped_with_the_reason(item: Any, fields: dict[str, str], reason: str, detail: str) -> None:
     row = read(item, **fields)
     assert isinstance(row, Skipped)
     assert (row.reason, row.detail[: len(detail)]) == (reason, detail)
@@ -116,12 +114,13 @@ def test_what_does_not_compile_names_its_setting(changes: dict[str, Any], says: 
         shape(**changes)
 
 
-def test_a_path_that_fails_on_an_answer_names_its_setting() -> None:
+def test_failing_items_path_names_its_setting() -> None:
     with pytest.raises(SourceError, match="SYNCD_SOURCE__ITEMS fails on the API's answer: "):
         shape(items="keys(@)").items([], first=True, settled=False)
 
 
-def test_without_items_the_answer_is_the_list_and_null_is_none_behind_the_first_page() -> None:
+def test_answer_may_be_the_list_itself() -> None:
+    """Where no path of items is set. Behind the first page null is an empty list."""
     assert shape(items=None).items([1], first=True, settled=False) == [1]
     assert shape().items({"orders": None}, first=False, settled=False) == []
 
@@ -143,11 +142,11 @@ MOMENT = datetime(2026, 3, 2, 12, 0, 0, 250_000, tzinfo=UTC)
         ("%d.%m.%Y %H:%M", "02.03.2026 15:00"),
     ],
 )
-def test_since_is_written_in_the_shops_format_and_zone(pattern: str, text: str) -> None:
+def test_since_has_the_shops_format_and_zone(pattern: str, text: str) -> None:
     assert since_text(MOMENT, pattern, timezone(timedelta(hours=3))) == text
 
 
-def test_gaps_are_filled_quoted_and_what_has_nothing_to_fill_it_is_left_out() -> None:
+def test_template_quotes_values_and_drops_empty_parameters() -> None:
     params = {"filter[a]": "updated>={since};x", "after": "{cursor}", "q": "{other}", "json": '{"a": 1}'}
     template = Template("https://h/{page}/orders?limit={limit}", params)
     asked = template.filled({"since": "a+b&c=d", "page": "1/2", "limit": "5", "cursor": None})
@@ -158,7 +157,7 @@ def test_gaps_are_filled_quoted_and_what_has_nothing_to_fill_it_is_left_out() ->
     assert Template("https://h/x", {}).filled({}) == "https://h/x"
 
 
-def test_the_cursor_of_two_polls_is_read_as_it_was_written() -> None:
+def test_span_cursor_survives_its_text_form() -> None:
     assert Span.of(str(Span("a", "b"))) == Span("a", "b")
     assert [Span.of(text) for text in ("x", "[1, 2, 3]", "7")] == [Span(text, text) for text in ("x", "[1, 2, 3]", "7")]
 
@@ -170,7 +169,7 @@ def shop() -> Iterator[ApiShop]:
         yield api_shop
 
 
-def test_without_since_or_a_time_every_poll_is_a_full_compare(shop: ApiShop) -> None:
+def test_without_since_or_time_polls_are_full_compares(shop: ApiShop) -> None:
     assert shop.source().has_cursor()
     assert not shop.source(query_params={}).has_cursor()
     timeless = shop.source(fields={"order_id": "id", "status": "status"})
@@ -180,12 +179,13 @@ def test_without_since_or_a_time_every_poll_is_a_full_compare(shop: ApiShop) -> 
     assert scan.newest() is None
 
 
-def test_a_first_page_without_any_id_is_a_fault_of_the_settings(shop: ApiShop) -> None:
+def test_first_page_without_ids_names_the_setting(shop: ApiShop) -> None:
     with pytest.raises(SourceError, match=r"SYNCD_SOURCE__FIELDS__ORDER_ID \(number\) finds nothing in any of the 2"):
         start(shop.source(fields={**FIELDS, "order_id": "number"}))
 
 
-def test_since_is_asked_for_a_second_earlier_in_the_shops_zone(shop: ApiShop) -> None:
+def test_since_is_one_second_earlier(shop: ApiShop) -> None:
+    """It is written in the shop's time zone."""
     source = shop.source()
     cursor = start(source)
     shop.asked.clear()
@@ -201,7 +201,7 @@ def test_each_status_is_counted_with_its_name(shop: ApiShop) -> None:
     assert named == [StatusCount("done", "is-done", 1), StatusCount("new", "is-new", 2)]
 
 
-def test_a_source_that_was_closed_may_be_used_again(shop: ApiShop) -> None:
+def test_closed_source_can_be_used_again(shop: ApiShop) -> None:
     source = shop.source()
     source.close()
     assert len(source.find(["1", "2", "3"]).orders) == 2
@@ -219,14 +219,12 @@ def test_a_source_that_was_closed_may_be_used_again(shop: ApiShop) -> None:
         ("https://h/orders", "", "", "https://h/orders"),
     ],
 )
-def test_a_path_goes_behind_the_url_or_into_the_place_of_another(
-    url: str, path: str, instead_of: str, asked: str
-) -> None:
+def test_path_extends_or_replaces_the_url(url: str, path: str, instead_of: str, asked: str) -> None:
     assert behind(url, path, instead_of) == asked
 
 
 @pytest.mark.parametrize("item", [None, 7, "order", []])
-def test_what_is_no_object_is_an_order_that_cannot_be_read(item: object) -> None:
+def test_item_that_is_no_object_is_skipped(item: object) -> None:
     found = shape(where="!contains(['draft'], status)")
     assert found.layout.is_order(found.row(item))
     assert isinstance(found.layout.order(found.row(item)), Skipped)
@@ -240,13 +238,14 @@ def test_what_an_order_is_can_be_said(where: str | None, is_order: bool) -> None
     assert found.layout.is_order(found.row({"id": "1", "status": "draft"})) is is_order
 
 
-def test_a_condition_that_fails_on_an_order_names_its_setting_and_nothing_of_the_order() -> None:
+def test_failing_where_condition_hides_the_order() -> None:
+    """The error names the setting, and quotes nothing of the order."""
     why = r"SYNCD_SOURCE__WHERE fails on the API's answer: abs\(\) got object where it takes number$"
     with pytest.raises(SourceError, match=why):
         shape(where="abs(@)").row({"phone": "+79990000000"})
 
 
-def test_the_orders_own_words_come_before_the_name_of_its_status() -> None:
+def test_own_message_precedes_the_status_name() -> None:
     found = shape(name_of={"new": "Новый"}.get)
     items = ({"id": "1", "status": "new"}, {"id": "1", "status": "new", "text": "Own"}, {"id": "1", "status": "odd"})
     orders = [found.layout.order(found.row(item)) for item in items]
