@@ -1,7 +1,7 @@
-"""Logs: one event a line with a stable name, JSON under a service manager, readable on a terminal, never a secret.
+"""Logs: one event a line with a stable name; JSON, or readable text on a terminal; never a secret.
 
-Every room logs through the standard library: `log.info("pushed", extra=fields(order_id=…))`. Whatever a line holds, a
-traceback or a driver's message with a URL in it, is masked as a whole, last of all.
+All modules log through the standard library: `log.info("pushed", extra=fields(order_id=…))`. Secrets are masked last,
+in the whole line: a traceback or a driver's message may hold a URL.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from syncd.text import json_text, printable
 
 EVENTS_A_MINUTE = 20
 NEWS_A_DAY = 2000
-"""Of an event of level info, besides the first EVENTS_A_MINUTE: a day of a shop that is well stays under 1 MB."""
+"""Of an event of level info, besides the first EVENTS_A_MINUTE: the log of a healthy shop stays under 1 MB a day."""
 LONGEST_VALUE = 2000  # characters
 QUOTING = ("error", "detail")
-"""What may quote IMSHOP or the shop, and with them a buyer's phone number."""
+"""Fields that may quote IMSHOP or the shop, and with them a buyer's phone number."""
 _CHATTY = ("apscheduler", "alembic", "waitress", "urllib3", "werkzeug")
 
 
 def fields(**values: object) -> dict[str, object]:
-    """What an event is about, for the `extra` of a logging call. None values are left out of the line."""
+    """The fields of an event, for the `extra` of a logging call. None values are left out."""
     return {"fields": {name: value for name, value in values.items() if value is not None}}
 
 
@@ -66,7 +66,7 @@ class RateLimit(logging.Filter):
 
 
 class Lines(logging.Formatter):
-    """One event a line, as `form` writes it; a traceback may follow it. `redact` sees all of it."""
+    """One event a line, as `form` writes it, and a traceback behind it. `redact` masks secrets in all of it."""
 
     def __init__(self, form: Literal["console", "json"], redact: Callable[[str], str]) -> None:
         super().__init__()
@@ -103,7 +103,7 @@ def configure(
     monotonic: Callable[[], float],
     stream: TextIO,
 ) -> None:
-    """Send all logs to `stream`. `form` None: for people on a terminal, JSON elsewhere."""
+    """Send all logs to `stream`. `form` None: text on a terminal, else JSON."""
     form = form or ("console" if stream.isatty() else "json")
     handler = logging.StreamHandler(stream)
     handler.setFormatter(Lines(form, redact))

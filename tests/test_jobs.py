@@ -88,7 +88,7 @@ def test_failing_source_and_its_recovery_are_logged_once(desk: Desk, caplog: pyt
     for _ in range(3):
         desk.jobs.poll()
     assert caplog.messages.count("poll_failed") == 1
-    assert desk.sample("syncd_polls_total", kind="incremental", result="error") == 3
+    assert desk.sample("syncd_polls_total", kind="full", result="error") == 3
     desk.shop.fail_after = None
     desk.jobs.reconcile()
     assert "source_recovered" in caplog.messages
@@ -135,7 +135,7 @@ def test_unexpected_error_is_logged_once_and_polling_continues(desk: Desk, caplo
     assert caplog.messages == ["job_crashed"]
     assert "IndexError" in caplog.text
     assert desk.sample("syncd_job_errors_total", job="poll") == 1
-    assert desk.sample("syncd_polls_total", kind="incremental", result="error") == 1
+    assert desk.sample("syncd_polls_total", kind="full", result="error") == 1
     desk.shop.put("1", "new")
     desk.jobs.poll()
     assert desk.sample("syncd_polls_total", kind="full", result="ok") == 1

@@ -65,7 +65,7 @@ def test_manager_hears_ready_status_watchdog_and_stopping(manager: Manager, ear:
         "STATUS=polls and pushes",
         "WATCHDOG=1",
         "STOPPING=1",
-        "STATUS=finishes the pushes in flight",
+        "STATUS=stopping: waits for the pushes in flight",
     ]
 
 

@@ -110,16 +110,17 @@ class Poller:
     columns: Mapping[str, str] = field(default_factory=dict)
     progress: Callable[[int], None] = lambda _rows: None
 
-    def poll(self, now: datetime) -> PollResult:
+    def poll(self, now: datetime, result: PollResult | None = None) -> PollResult:
         """Find and stage what changed since the last poll. SourceError, StateError: what was found until then is
         staged.
 
-        A result with a `fault` counts as a failed poll, though all that it found is told."""
-        return self._recorded(now, PollResult("incremental"), self._poll)
+        A result with a `fault` counts as a failed poll, though all that it found is told. `result` is filled as the
+        poll goes on: after an error it says what was done until then."""
+        return self._recorded(now, result or PollResult("incremental"), self._poll)
 
-    def reconcile(self, now: datetime) -> PollResult:
+    def reconcile(self, now: datetime, result: PollResult | None = None) -> PollResult:
         """Compare all orders. SourceError, StateError: what was found until then is staged."""
-        return self._recorded(now, PollResult("full"), self._compare_all)
+        return self._recorded(now, result or PollResult("full"), self._compare_all)
 
     def _recorded(self, now: datetime, result: PollResult, poll: Callable[[datetime, PollResult], None]) -> PollResult:
         """Run a poll and record in the state how it went."""

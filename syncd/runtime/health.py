@@ -1,7 +1,5 @@
-"""Whether the daemon's threads do their work, and whether the machine's clock is one to schedule by.
-
-What `/api/status` and `syncd status --json` say, CONTRACT section 5, and why the daemon is not ready. Pure.
-"""
+"""The health of the daemon: whether its threads work, whether the machine's clock was set, what `/api/status` and
+`syncd status --json` say (CONTRACT section 5), and why the daemon is not ready."""
 
 from __future__ import annotations
 
@@ -17,7 +15,7 @@ CLOCK_STEP = timedelta(seconds=2)
 
 
 class ClockWatch:
-    """Notices that the wall clock was set. A machine that was suspended looks the same: its clock went ahead."""
+    """Notices that the wall clock was set. A machine that was suspended looks the same: its clock is ahead."""
 
     def __init__(self, clock: Callable[[], datetime], monotonic: Callable[[], float]) -> None:
         self._clock = clock
@@ -25,14 +23,14 @@ class ClockWatch:
         self._last = clock(), monotonic()
 
     def step(self) -> timedelta:
-        """By how much the clock was set ahead, or back if negative, since this was asked last; 0: not to speak of."""
+        """By how much the clock was set ahead (or back: negative) since the last call; 0: less than CLOCK_STEP."""
         (wall, ticks), self._last = self._last, (self._clock(), self._monotonic())
         step = self._last[0] - wall - timedelta(seconds=self._last[1] - ticks)
         return step if abs(step) > CLOCK_STEP else timedelta()
 
 
 class Pulses:
-    """Each thread promises when it will be heard of next; one that is silent for longer is stuck. Thread-safe."""
+    """Heartbeats. Each thread says by when it beats next; one that is overdue is stuck. Thread-safe."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
@@ -40,12 +38,12 @@ class Pulses:
         self._lock = Lock()
 
     def beat(self, thread: str, seconds: float) -> None:
-        """`thread` is at work, and will be heard of again within `seconds`."""
+        """`thread` works, and beats again within `seconds`."""
         with self._lock:
             self._due[thread] = self._monotonic() + seconds
 
     def end(self, thread: str) -> None:
-        """`thread` has nothing to do for now."""
+        """`thread` has nothing to do, and is not expected to beat."""
         with self._lock:
             self._due.pop(thread, None)
 
@@ -85,7 +83,7 @@ def as_json(summary: Summary, *, source_kind: str, leader: bool, now: datetime) 
 
 
 def not_ready(summary: Summary) -> list[str]:
-    """Why statuses are not all on their way to buyers, a line each; empty: they are."""
+    """Why some statuses are not on their way to buyers, a line each; empty: all are."""
     reasons = []
     source = summary.source
     if source.consecutive_failures:

@@ -1,4 +1,5 @@
-"""What the daemon does on a schedule, each job within a boundary: a fault is told, counted, and the next tick runs."""
+"""The scheduled jobs of the daemon. Each runs within a boundary: an error is logged and counted, and the next run
+comes."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from datetime import datetime, timedelta
 from syncd.errors import LeaseLostError, SettingsError, SourceError, StateError, SyncdError
 from syncd.logs import fields
 from syncd.pipeline.poll import Poller
-from syncd.pipeline.staging import PollKind, PollResult
+from syncd.pipeline.staging import PollResult
 from syncd.pipeline.statuses_file import StatusesFile
 from syncd.runtime.health import Pulses
 from syncd.runtime.metrics import Metrics
@@ -22,21 +23,26 @@ from syncd.state import Lease, State
 log = logging.getLogger("syncd")
 
 QUIET_SECONDS = 360.0
-"""A poll from which nothing is heard for longer is stuck: no statement of a source may take more than 300 s."""
+"""A poll that reports no progress for longer is stuck: no statement of a source may take more than 300 s."""
 
 WAIT_SECONDS = 0.2
 
 
 class StopError(SyncdError):
-    """The daemon ends, or may not poll any more, so the poll under way is abandoned; what it has not staged is found
-    again."""
+    """The daemon stops or lost the right to poll, so the running poll is abandoned. The next one finds again what it
+    did not stage."""
 
 
 @dataclass(frozen=True, slots=True)
 class Jobs:
-    """`poller` polls for a state under the lease `polling`: the right to poll, which `syncd once` may have just now, or
-    a daemon that is gone had; `patience`: for how many seconds it is waited for. `leading`: whether this daemon may
-    work; `staged`: called when changes may wait to be pushed; `pause` waits so many seconds, True: the daemon ends."""
+    """The jobs of one daemon.
+
+    poller    polls under the lease `polling`, the right to poll
+    polling   `syncd once` may hold it just now, or a daemon that is gone; `patience`: seconds to wait for it
+    leading   whether this daemon leads
+    staged    called when changes may wait to be pushed
+    pause     waits so many seconds; True: the daemon stops
+    """
 
     poller: Poller
     state: State
@@ -54,16 +60,16 @@ class Jobs:
     pause: Callable[[float], bool]
 
     def expect_poll(self) -> None:
-        """A scheduler that does not even begin shows as a stuck thread too."""
+        """Report a stuck thread unless a poll begins within its interval: a scheduler that never runs shows too."""
         self.pulses.beat("poll", self.interval.total_seconds() + QUIET_SECONDS)
 
     def poll(self) -> None:
-        """Ends with a promise of the next poll, so that a scheduler that runs no more shows as a stuck thread."""
-        self._poll("poll", "incremental", self.poller.poll)
+        """Poll, then expect the next poll, so that a scheduler that stops running shows as a stuck thread."""
+        self._poll("poll", PollResult("incremental"), self.poller.poll)
         self.expect_poll()
 
     def reconcile(self) -> None:
-        self._poll("reconcile", "full", self.poller.reconcile)
+        self._poll("reconcile", PollResult("full"), self.poller.reconcile)
 
     def housekeep(self) -> None:
         with self._boundary("housekeeping"):
@@ -73,17 +79,17 @@ class Jobs:
                 self.observer.unfinished(self.state.give_up_unfinished(self.clock(), self.clock()))
 
     def hasten(self) -> None:
-        """What waits for its time is tried now: the clock that the time was set by is no more."""
+        """The clock was set back: changes that wait for their next attempt are due now."""
         with self._boundary("hastening"):
             self.state.hasten(self.clock())
         self.staged()
 
     def take_over(self, until: datetime) -> None:
-        """This daemon leads from now on: what an earlier one was to have applied by then is left unfinished."""
+        """This daemon leads from now on: cancellations that an earlier one should have applied by `until` failed."""
         with self._boundary("takeover"):
             self.observer.unfinished(self.state.give_up_unfinished(until, self.clock()))
 
-    def _poll(self, job: str, kind: PollKind, poll: Callable[[datetime], PollResult]) -> None:
+    def _poll(self, job: str, result: PollResult, poll: Callable[[datetime, PollResult], PollResult]) -> None:
         with self._boundary(job):
             if not self.leading():
                 return
@@ -91,13 +97,13 @@ class Jobs:
                 log.info("poll_left_out", extra=fields(job=job, polls=self.polling.leader()))
                 return
             try:
-                self._polled(kind, poll)
+                self._polled(result, poll)
             finally:
                 self.polling.release()
             self.staged()
 
     def _may_poll(self) -> bool:
-        """A daemon that led until just now may have been polling: its right to do so ends soon after."""
+        """Wait for the right to poll: the former leader may have been polling, and its right ends soon."""
         ends_at = time.monotonic() + self.patience
         while not self.polling.acquire():
             if time.monotonic() >= ends_at or not self.leading():
@@ -106,21 +112,21 @@ class Jobs:
                 raise StopError
         return True
 
-    def _polled(self, kind: PollKind, poll: Callable[[datetime], PollResult]) -> None:
+    def _polled(self, result: PollResult, poll: Callable[[datetime, PollResult], PollResult]) -> None:
         self._refresh_statuses()
         started = time.monotonic()
         try:
             with self.observer.writing():
-                result = poll(self.clock())
+                poll(self.clock(), result)
         except LeaseLostError:
             raise StopError from None
         except (SourceError, StateError) as error:
-            self.metrics.poll_failed(kind, time.monotonic() - started)
-            self.observer.poll_failed(kind, str(error))
+            self.metrics.poll_failed(result.kind, time.monotonic() - started)
+            self.observer.poll_failed(result.kind, str(error))
         except StopError:
             raise
         except Exception:
-            self.metrics.poll_failed(kind, time.monotonic() - started)
+            self.metrics.poll_failed(result.kind, time.monotonic() - started)
             raise
         else:
             self.observer.polled(result, time.monotonic() - started)
@@ -142,7 +148,7 @@ class Jobs:
             log.info("job_abandoned", extra=fields(job=job))
         except StateError as error:
             log.error("state_failed", extra=fields(job=job, error=str(error)))
-        except Exception:  # the boundary of the job: told once, counted, and the next tick runs
+        except Exception:  # the boundary of the job
             log.exception("job_crashed", extra=fields(job=job))
             self.metrics.crashed(job)
         finally:

@@ -1,9 +1,9 @@
-"""Who leads: a daemon's leases are kept in a thread of their own, and what delivery may do depends on them.
+"""Which daemon leads: a thread renews its leases, and delivery depends on them.
 
-    keeper thread ──► renew well before the end, or try to take what is free ──► gained: poll and deliver at once
-                                                                            └──► lost: nothing is taken or sent
+    lease thread ──► renew well before the end, or take a lease that is free ──► gained: poll and deliver at once
+                                                                            └──► lost: take and send nothing
 
-A database that does not answer holds up nothing but this thread. Whether a lease is held, everybody sees by the clock.
+A database that does not answer delays only this thread: whether a lease is held is decided by the clock.
 """
 
 from __future__ import annotations
@@ -20,17 +20,21 @@ from syncd.model import Outcome, Pause, Push
 from syncd.runtime.observer import Observer
 from syncd.state import Lease, State
 
-RENEW_SECONDS = 1.5  # a quarter of a lease's time: a server may be away for three of them
-TRY_SECONDS = 0.5  # to take a lease that is free, or to renew one where that failed just now
+RENEW_SECONDS = 1.5  # a quarter of a lease's duration: three renewals may fail
+TRY_SECONDS = 0.5  # between attempts to take a free lease, or to renew one after a failure
 RELEASE_SECONDS = 3.0
 
 log = logging.getLogger("syncd")
 
 
 class Keeper:
-    """Renews those of the leases that are held, for as long as it runs. `campaign`: and takes this one when it is free.
-    `beat` is called in each round, `back` when the database can be reached again, and `tend` while it leads: how many
-    sessions of others it had to end."""
+    """Renews those of the leases that are held, as long as it runs.
+
+    campaign  this lease is taken, too, when it is free
+    beat      called in each round
+    back      called when the database can be reached again
+    tend      called while this process leads; returns how many sessions of others it had to end
+    """
 
     def __init__(
         self,
@@ -56,15 +60,15 @@ class Keeper:
         self._leader: str | None = None
 
     def start(self, gained: Callable[[], None] = lambda: None, lost: Callable[[], None] = lambda: None) -> None:
-        """From now on `gained` is called, in the keeper's thread, whenever this process may act again, and `lost`
-        whenever it may no more."""
+        """From now on the keeper's thread calls `gained` whenever this process begins to lead, and `lost` whenever it
+        stops leading."""
         self._gained, self._lost = gained, lost
         self._leads = self._has_led = self._campaign is not None and self._campaign.held()
         self._thread.start()
 
     def close(self) -> None:
-        """Give everything back, so that others can have it at once. It ends within RELEASE_SECONDS, whether the
-        database answers or not: what it does not hear of ends by itself."""
+        """Release all leases, so that others can take them at once. It returns within RELEASE_SECONDS even if the
+        database does not answer: then the leases end by themselves."""
         self._stop.set()
         if self._thread.ident is None:
             self._release()
@@ -89,7 +93,7 @@ class Keeper:
                 log.warning("lease_not_released", extra=fields(lease=lease.name, error=str(error)))
 
     def _round(self) -> float:
-        """Returns how long to wait for the next one."""
+        """Returns the seconds until the next round."""
         self._beat()
         fault: str | None = None
         for lease in self._leases:
@@ -119,7 +123,7 @@ class Keeper:
             log.warning("silent_writers_unknown", extra=fields(error=str(error)))
 
     def _tell(self, lease: Lease) -> None:
-        """Each change of who leads is told once."""
+        """Log each change of the leader once."""
         led, self._leads = self._leads, lease.held()
         leader = None if self._leads else lease.leader()
         if led and not self._leads:
@@ -136,7 +140,7 @@ class Keeper:
 
 @contextmanager
 def kept(*leases: Lease) -> Iterator[None]:
-    """These leases are renewed within the context, and given back at its end."""
+    """These leases are renewed within the context, and released at its end."""
     keeper = Keeper(leases)
     keeper.start()
     try:
@@ -146,7 +150,7 @@ def kept(*leases: Lease) -> Iterator[None]:
 
 
 class LeasedOutbox:
-    """Satisfies `deliver.Outbox`. While `lease` is not held, outcomes are written down, but nothing is taken."""
+    """Satisfies `pipeline.deliver.Outbox`. While `lease` is not held, outcomes are written and nothing is taken."""
 
     def __init__(self, state: State, lease: Lease, observer: Observer) -> None:
         self._state = state.under(lease)
@@ -167,7 +171,7 @@ class LeasedOutbox:
                 try:
                     return self._state.turn(outcomes, limit, pause, now, claim)
                 except LeaseLostError:
-                    pass  # the keeper finds it out too, and tells it
+                    pass  # the keeper notices it too, and logs it
             self._state.report(outcomes)
             return []
 

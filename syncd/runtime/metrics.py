@@ -1,7 +1,6 @@
-"""Prometheus metrics, CONTRACT section 7: counts of what polls and pushes returned, and the state as it is at a scrape.
+"""Prometheus metrics, CONTRACT section 7: counts of the results of polls and pushes, and gauges read from the state.
 
-The core returns results; this room counts them. Gauges that describe the state are read from it when they are asked
-for, so they are right after a restart, before the first poll.
+The gauges are read at each scrape, so they are right after a restart, before the first poll.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ GAUGED_CHANGES: tuple[ChangeState, ...] = ("pending", "held", "refused", "dead")
 
 
 class Metrics:
-    """Counters and histograms. Every label value that is known exists from the start, at 0, so that rates work."""
+    """Counters and histograms. Each known label value exists from the start, at 0, so that rates work."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry

@@ -1,4 +1,4 @@
-"""What polls and pushes returned, said in logs and metrics: the edge where results become words and numbers."""
+"""Turns the results of polls, pushes and cancellations into log lines and metrics."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ log = logging.getLogger("syncd")
 
 
 class Observer:
-    """Logs and counts. One for a process; `metrics` None: only logs."""
+    """Logs and counts. One a process; `metrics` None: it only logs."""
 
     def __init__(self, metrics: Metrics | None, statuses: Callable[[], Statuses]) -> None:
         self._metrics = metrics
@@ -29,14 +29,12 @@ class Observer:
 
     @contextmanager
     def writing(self, *, proves: bool = True) -> Iterator[None]:
-        """Remember that what is done within failed for the state's sake, until something proves that it can be written.
-
-        `proves` False: what is done within may not have written at all, so its success says nothing.
-        """
+        """Remember a StateError raised within, until a write succeeds. `proves` False: success within proves nothing,
+        since nothing may have been written."""
         try:
             yield
         except LeaseLostError:
-            raise  # the state can be written, though not by this process
+            raise  # the state can be written, but not by this process
         except StateError as error:
             self._state_fault = str(error)
             raise
@@ -48,7 +46,7 @@ class Observer:
         return [f"state: {self._state_fault}"] if self._state_fault else []
 
     def in_words(self) -> str:
-        """What this daemon does now, or what is in its way, in a line. Secrets are masked."""
+        """One line: what this daemon does now, or what prevents it. Secrets are masked."""
         troubles = self.state_faults()
         if self._failing:
             troubles.append(f"polls fail: {self._failing}")
@@ -64,8 +62,8 @@ class Observer:
             self._failing = None
         if self._metrics:
             self._metrics.polled(result, seconds)
-        self._say_skipped(result)
-        self._say_missing(result)
+        self._log_skipped(result)
+        self._log_missing(result)
         if result.baseline:
             log.warning(
                 "baseline_taken",
@@ -100,7 +98,7 @@ class Observer:
             log.info("polled", extra=counts)
 
     def poll_failed(self, result_kind: str, error: str) -> None:
-        """Said once for each fault; the metrics and `/readyz` go on saying it."""
+        """Logged once for each error; metrics and `/readyz` show it as long as it lasts."""
         if error != self._failing:
             log.error("poll_failed", extra=fields(kind=result_kind, error=error))
         self._failing = error
@@ -110,7 +108,7 @@ class Observer:
             self._metrics.pushed(outcome)
         push = outcome.push
         if outcome.result == "delivered":
-            self._say_delivered(outcome)
+            self._log_delivered(outcome)
         elif outcome.result in ("refused", "dead"):
             event = "change_refused" if outcome.result == "refused" else "change_dead"
             log.error(event, extra=fields(order_id=push.order_id, status=push.status, error=outcome.error))
@@ -133,7 +131,7 @@ class Observer:
             log.error("cancellation_failed", extra=about)
 
     def unfinished(self, cancellations: int) -> None:
-        """So many were being applied by a process that is gone."""
+        """So many cancellations were being applied by a process that is gone."""
         if cancellations:
             log.error("cancellations_unfinished", extra=fields(count=cancellations, do="see: syncd cancellations"))
 
@@ -141,14 +139,14 @@ class Observer:
         log.info("cancellation_repeated", extra=_about(cancellation))
 
     def paused(self, pause: Pause | None) -> None:
-        """Say it when delivery pauses, and when it flows again."""
+        """Log when delivery pauses, and when it resumes."""
         if pause and not self._pause:
             log.error("delivery_paused", extra=fields(reason=pause.reason, error=pause.detail))
         elif self._pause and not pause:
             log.info("delivery_resumed", extra=fields(reason=self._pause.reason))
         self._pause = pause
 
-    def _say_delivered(self, outcome: Outcome) -> None:
+    def _log_delivered(self, outcome: Outcome) -> None:
         push, answer = outcome.push, outcome.answer
         since = push.source_updated_at or push.detected_at
         lag = round(max(0.0, (outcome.ended_at - since).total_seconds()), 3)
@@ -162,8 +160,8 @@ class Observer:
             if self._metrics:
                 self._metrics.mismatched()
 
-    def _say_missing(self, result: PollResult) -> None:
-        """Said once for each fault. Only a full compare finds it, so only another one can find it gone."""
+    def _log_missing(self, result: PollResult) -> None:
+        """Logged once for each fault. Only a full compare finds it, so only another one finds that it is over."""
         if result.kind != "full":
             return
         if result.fault and result.fault != self._missing:
@@ -172,7 +170,7 @@ class Observer:
             log.info("source_recovered")
         self._missing = result.fault
 
-    def _say_skipped(self, result: PollResult) -> None:
+    def _log_skipped(self, result: PollResult) -> None:
         for row in result.skipped_rows:
             log.warning("row_skipped", extra=fields(order_id=row.order_id, reason=row.reason, detail=row.detail))
         for name, one in result.dropped_examples.items():

@@ -1,9 +1,9 @@
-"""When the daemon's jobs run: by the wall clock as it is now, however it was set meanwhile.
+"""When the daemon's jobs run: by the wall clock, also after it was set.
 
-APScheduler asks a trigger for the next run after the last one, again and again until it is past the present, and keeps
-the list; `coalesce` only throws it away afterwards. A clock that goes from 2000 to today, as on a machine without a
-battery once NTP has answered, would have it list a run for each half minute in between, under the lock that ending
-needs too. The triggers here reckon from the present, so no run that was missed is ever listed.
+APScheduler asks a trigger for each run between the last one and the present, and keeps the list until `coalesce` drops
+it. If a clock goes from 2000 to today, as on a machine without a battery once NTP has answered, the list would hold a
+run for each half minute in between, made under the lock that stopping needs too. The triggers here count from the
+present, so missed runs are never listed.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ log = logging.getLogger("syncd")
 
 
 class _OneWorker(BasePoolExecutor):  # type: ignore[misc]  # APScheduler has no types
-    """One job at a time. Its thread is there from the start: if the system refuses it, that shows then."""
+    """One job at a time. Its thread is started at once, so that a system that refuses it is noticed at the start."""
 
     def __init__(self) -> None:
         pool = ThreadPoolExecutor(1, thread_name_prefix="jobs")
@@ -53,7 +53,7 @@ class Every(BaseTrigger):  # type: ignore[misc]  # APScheduler has no types
 
 
 class OnCron(BaseTrigger):  # type: ignore[misc]  # as above
-    """Runs on a cron line, in the machine's time zone. What was missed in a gap is made up for once."""
+    """Runs on a cron line, in the machine's time zone. Runs missed in a gap are made up for by one run."""
 
     def __init__(self, line: str) -> None:
         self._together = cron.triggers(line)
@@ -64,7 +64,7 @@ class OnCron(BaseTrigger):  # type: ignore[misc]  # as above
 
 
 class Schedule:
-    """The jobs of one daemon. `follow_clock` is to be called often, from one thread."""
+    """The schedule of one daemon. Call `follow_clock` often, from one thread."""
 
     def __init__(self, jobs: Jobs, poll: Poll, clock: Callable[[], datetime], monotonic: Callable[[], float]) -> None:
         self._jobs = jobs
@@ -80,7 +80,7 @@ class Schedule:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Jobs run within; a job that is under way at the end is not waited for."""
+        """Jobs run within the context. A job that runs at its end is not waited for."""
         self._set_times()
         self._jobs.expect_poll()
         self._scheduler.start()
@@ -90,7 +90,7 @@ class Schedule:
             self._scheduler.shutdown(wait=False)
 
     def poll_now(self) -> None:
-        """Do not wait for the next poll's time; those after it follow in its wake."""
+        """Poll now; later polls follow at the interval from now on."""
         self._put("poll", self._jobs.poll, Every(self._poll.interval), self._clock())
 
     def take_over(self, until: datetime) -> None:
@@ -98,8 +98,8 @@ class Schedule:
         self._put("takeover", partial(self._jobs.take_over, until), None, self._clock())
 
     def follow_clock(self) -> None:
-        """Schedule all jobs anew if the clock was set. After a step back nothing would run until it is again as late
-        as it was: silence that looks like health. After a step ahead the scheduler sleeps on for up to an interval."""
+        """Schedule all jobs anew if the clock was set. After a step back no job would run until the clock shows again
+        what it showed before; after a step ahead the scheduler would sleep for up to an interval."""
         step = self._watch.step()
         if not step:
             return
@@ -110,7 +110,7 @@ class Schedule:
             self._put("hastening", self._jobs.hasten, None, self._clock())
 
     def _set_times(self) -> None:
-        """Give every job its next time by the clock as it is now."""
+        """Give each job its next time by the present clock."""
         now = self._clock()
         self._put("poll", self._jobs.poll, Every(self._poll.interval), now)
         if self._poll.reconcile:
@@ -119,5 +119,5 @@ class Schedule:
         self._put("housekeeping", self._jobs.housekeep, Every(HOUSEKEEPING_EVERY), now + HOUSEKEEPING_EVERY / 60)
 
     def _put(self, name: str, job: Callable[[], None], trigger: BaseTrigger | None, at: datetime | None) -> None:
-        """`trigger` None: just once."""
+        """`trigger` None: run once."""
         self._scheduler.add_job(job, trigger, id=name, next_run_time=at, replace_existing=True)

@@ -1,7 +1,7 @@
-"""What the daemon tells the service manager that started it: that it serves, that it works, and that it ends.
+"""Tells the service manager that started the daemon that it is ready, that it works, and that it stops.
 
 The protocol is sd_notify(3) of systemd: lines of NAME=value in a datagram to the socket that $NOTIFY_SOCKET names.
-It is stable by systemd's promise and a dozen lines long, so it needs no library. Without that variable nothing is told.
+systemd keeps it stable, and it takes a dozen lines, so it needs no library. Without that variable nothing is sent.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ LONGEST_STATUS = 300
 
 
 class Manager:
-    """The service manager as `environ` describes it; one that is not there is told nothing.
+    """The service manager that `environ` describes, if there is one.
 
-    A message that cannot be sent is logged once and never an error: the work goes on, and if the manager does not hear
-    of it for long enough it does what its unit says. To be called from one thread.
+    A message that cannot be sent is logged once and is no error: the daemon works on, and a manager that hears nothing
+    for long enough does what its unit says. Call it from one thread.
     """
 
     def __init__(self, environ: Mapping[str, str], pid: int, monotonic: Callable[[], float]) -> None:
@@ -33,11 +33,11 @@ class Manager:
         self._heard = True
 
     def ready(self) -> None:
-        """The daemon serves, or stands by for one that does."""
+        """The daemon leads, or stands by."""
         self._tell("READY=1")
 
     def working(self, status: str, stuck: Collection[str]) -> None:
-        """To be called often. Shows `status`, and feeds the watchdog unless a thread is `stuck`: which it shows."""
+        """Call it often. Shows `status` and feeds the watchdog; if threads are `stuck`, shows these instead."""
         self._show(f"stuck: {', '.join(sorted(stuck))}" if stuck else status)
         if self._feed_every and not stuck and self._monotonic() >= self._fed_at + self._feed_every:
             self._fed_at = self._monotonic()
@@ -45,10 +45,10 @@ class Manager:
 
     def stopping(self) -> None:
         self._tell("STOPPING=1")
-        self._show("finishes the pushes in flight")
+        self._show("stopping: waits for the pushes in flight")
 
     def _show(self, status: str) -> None:
-        """One line: a line break would begin another assignment."""
+        """A line break would begin another assignment, so it is one line."""
         line = " ".join(status.split())[:LONGEST_STATUS]
         if line != self._status:
             self._status = line
@@ -59,7 +59,7 @@ class Manager:
             return
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
-                sender.settimeout(0)  # a manager that does not read must not stop the daemon
+                sender.settimeout(0)  # a manager that does not read must not block the daemon
                 sender.sendto(assignment.encode(), self._address)
         except OSError as error:
             if self._heard:
@@ -77,7 +77,7 @@ def _address(named: str) -> str:
 
 
 def _watchdog_seconds(environ: Mapping[str, str], pid: int) -> float:
-    """Within how many seconds the watchdog wants to be fed by the program `pid`; 0: there is none for it."""
+    """The seconds within which the watchdog must be fed by the program `pid`; 0: it has none."""
     if environ.get("WATCHDOG_PID", str(pid)) != str(pid):
         return 0.0
     microseconds = environ.get("WATCHDOG_USEC", "")

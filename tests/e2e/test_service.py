@@ -43,7 +43,7 @@ def test_service_manager_is_notified_of_each_phase(world: World, notify: socket.
     assert world.get("/healthz")[0] == 200
     until(notify, "WATCHDOG=1")
     assert end(daemon) == 0
-    assert until(notify, "STATUS=finishes the pushes in flight")[-2] == "STOPPING=1"
+    assert until(notify, "STATUS=stopping: waits for the pushes in flight")[-2] == "STOPPING=1"
 
 
 def test_standby_is_ready_feeds_watchdog_names_leader(
@@ -63,7 +63,7 @@ def test_standby_is_ready_feeds_watchdog_names_leader(
     until(notify, "STATUS=polls and pushes")
     assert until(notify, "WATCHDOG=1")
     assert end(second) == 0
-    assert "STOPPING=1" in until(notify, "STATUS=finishes the pushes in flight")
+    assert "STOPPING=1" in until(notify, "STATUS=stopping: waits for the pushes in flight")
 
 
 def test_a_pause_shows_in_the_status(world: World, notify: socket.socket) -> None:
