@@ -121,26 +121,26 @@ def listed(world: World) -> None:
 
 
 def newest(world: World) -> list[int]:
-    return [change.id for change in world.state.changes(limit=1)]
+    return [change.id for change in world.state.reports.changes(limit=1)]
 
 
 def asked_again(world: World, order_id: str) -> None:
     world.imshop.of(order_id).asked_again += 1
-    world.state.resync(world.shop.look_up([order_id]).orders, world.now())
+    world.state.operator.resync(world.shop.look_up([order_id]).orders, world.now())
 
 
 def cancelled(world: World) -> None:
     """A buyer cancels. IMSHOP asks until it is answered, and so knows; what an earlier process began is given up."""
     order_id, soon = OLD[5], world.now() + timedelta(minutes=1)
-    world.state.give_up_unfinished(soon, world.now())
-    received = world.state.receive(CancelRequest("current", order_id, None), "token", world.now(), soon)
+    world.state.inbox.give_up_unfinished(soon, world.now())
+    received = world.state.inbox.receive(CancelRequest("current", order_id, None), "token", world.now(), soon)
     if received.mine:
         found = Order(order_id, {"status": "new"}, shop_id="the shop's key")
-        received = world.state.identify(received.cancellation, found, world.now(), world.now())
+        received = world.state.inbox.identify(received.cancellation, found, world.now(), world.now())
         if world.shop.present(order_id).status != "cancelled":
             world.shop.change(order_id, status="cancelled")
         ruling = CancelDecision("accepted", "cancelled", str(len(world.shop.history[order_id]) - 1))
-        world.state.decide(received.cancellation, ruling, world.now(), answered=True)
+        world.state.inbox.decide(received.cancellation, ruling, world.now(), answered=True)
     known = world.imshop.of(order_id)
     known.status, known.version = "cancelled", len(world.shop.history[order_id]) - 1
 
@@ -148,15 +148,15 @@ def cancelled(world: World) -> None:
 def refused_twice(world: World) -> None:
     """A buyer's wish that the shop refuses, and refuses again when an operator has it asked again."""
     asked, soon = CancelRequest("first", OLD[6], None), world.now() + timedelta(minutes=1)
-    mine = world.state.receive(asked, "other", world.now(), soon).cancellation
-    world.state.decide(mine, CancelDecision("refused", message="no"), world.now(), answered=True)
-    again = world.state.take_again(mine.id, world.now(), soon)
+    mine = world.state.inbox.receive(asked, "other", world.now(), soon).cancellation
+    world.state.inbox.decide(mine, CancelDecision("refused", message="no"), world.now(), answered=True)
+    again = world.state.inbox.take_again(mine.id, world.now(), soon)
     assert again
-    world.state.decide(again.cancellation, CancelDecision("refused", message="no"), world.now(), answered=False)
+    world.state.inbox.decide(again.cancellation, CancelDecision("refused", message="no"), world.now(), answered=False)
 
 
 def keys_are(definition: str) -> Act:
-    return lambda world: world.state.keys_are(definition)
+    return lambda world: world.state.polls.keys_are(definition)
 
 
 def kill(world: World) -> None:
@@ -165,7 +165,7 @@ def kill(world: World) -> None:
 
 
 def columns_are_from(world: World) -> None:
-    world.state.columns_are_from({"status": "a column"})
+    world.state.polls.columns_are_from({"status": "a column"})
 
 
 TOUR: list[Act] = [
@@ -184,21 +184,21 @@ TOUR: list[Act] = [
     poll,
     step,
     answer(no),
-    lambda world: world.state.retry(newest(world), now=world.now()),
+    lambda world: world.state.operator.retry(newest(world), now=world.now()),
     step,
     answer(TAKEN),
     change("shipped", *OLD),
     poll,
-    lambda world: world.state.release(world.now()),
+    lambda world: world.state.operator.release(world.now()),
     change("done", OLD[0]),
     compare,
     step,
     answer(TAKEN),
     wait(1),
-    lambda world: world.state.hasten(world.now()),
+    lambda world: world.state.outbox.hasten(world.now()),
     change("returned", OLD[4]),
     poll,
-    lambda world: world.state.discard(newest(world), now=world.now()),
+    lambda world: world.state.operator.discard(newest(world), now=world.now()),
     lambda world: asked_again(world, OLD[1]),
     vanish(*OLD),
     compare,
@@ -270,11 +270,12 @@ class Journey:
 
 
 def _writing() -> str:
-    """Which method of the state the commit under way belongs to: the outermost, for some use each other."""
+    """Which function of the state the commit under way belongs to: the outermost, for some use each other."""
     frame: FrameType | None = sys._getframe()
     place = ""
     while frame is not None:
-        if isinstance(frame.f_locals.get("self"), State) and frame.f_code.co_name in PLACES:
+        is_of_the_state = frame.f_globals["__name__"].startswith("syncd.state.")
+        if is_of_the_state and frame.f_code.co_name in PLACES:
             place = frame.f_code.co_name
         frame = frame.f_back
     return place

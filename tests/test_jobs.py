@@ -53,7 +53,7 @@ def made(
     ticks = [0.0]
     metrics = Metrics(registry)
     jobs = Jobs(
-        poller=Poller(shop, memory, statuses.verdict, max_changes=5, lookback=LOOKBACK, progress=progress),
+        poller=Poller(shop, memory.polls, statuses.verdict, max_changes=5, lookback=LOOKBACK, progress=progress),
         state=memory,
         statuses=statuses,
         observer=Observer(metrics, lambda: statuses.now),
@@ -183,7 +183,7 @@ def test_a_daemon_that_does_not_lead_does_nothing(memory: State, tmp_path: Path)
     desk.shop.put("1", "new")
     desk.jobs.poll()
     desk.jobs.housekeep()
-    assert (memory.tracked(), desk.staged) == (0, [])
+    assert (memory.polls.tracked(), desk.staged) == (0, [])
 
 
 def test_a_daemon_leaves_polling_to_a_command_that_polls(
@@ -194,10 +194,10 @@ def test_a_daemon_leaves_polling_to_a_command_that_polls(
     command = memory.poll_lease()
     assert command.acquire()
     desk.jobs.poll()
-    assert (memory.tracked(), caplog.messages) == (0, ["poll_left_out"])
+    assert (memory.polls.tracked(), caplog.messages) == (0, ["poll_left_out"])
     command.release()
     desk.jobs.poll()
-    assert memory.tracked() == 1
+    assert memory.polls.tracked() == 1
 
 
 def test_a_poll_that_fails_leaves_polling_to_others(desk: Desk, memory: State) -> None:
@@ -209,10 +209,10 @@ def test_a_poll_that_fails_leaves_polling_to_others(desk: Desk, memory: State) -
 def test_housekeeping_gives_up_cancellations_whose_process_is_gone(
     desk: Desk, memory: State, caplog: pytest.LogCaptureFixture
 ) -> None:
-    memory.receive(CancelRequest("current", "1", None), "token", NOON, NOON)
+    memory.inbox.receive(CancelRequest("current", "1", None), "token", NOON, NOON)
     desk.jobs.housekeep()
     desk.jobs.housekeep()
-    assert [one.state for one in memory.cancellations()] == ["failed"]
+    assert [one.state for one in memory.reports.cancellations()] == ["failed"]
     assert [message for message in caplog.messages if message != "pruned"] == ["cancellations_unfinished"]
 
 
@@ -243,8 +243,8 @@ def test_a_state_that_cannot_be_written_shows_until_it_can(desk: Desk) -> None:
 
 
 def test_a_state_that_fails_a_poll_is_told(desk: Desk, memory: State, caplog: pytest.LogCaptureFixture) -> None:
-    memory.engine.dispose()
-    path = memory.engine.url.database
+    memory.store.engine.dispose()
+    path = memory.store.engine.url.database
     assert path
     Path(path).write_bytes(b"no database" * 1000)
     for leftover in ("-wal", "-shm"):
@@ -260,10 +260,10 @@ def test_finished_changes_are_forgotten_in_time(desk: Desk, memory: State, caplo
     desk.jobs.poll()
     desk.shop.put("2", "new", NOON)
     desk.jobs.poll()
-    memory.discard([change.id for change in memory.changes()], now=NOON)
+    memory.operator.discard([change.id for change in memory.reports.changes()], now=NOON)
     desk.shop.now += timedelta(days=91)
     desk.jobs.housekeep()
-    assert list(memory.changes()) == []
+    assert list(memory.reports.changes()) == []
 
 
 def test_a_clock_that_is_set_back_lets_no_change_wait_for_a_time_that_is_past(desk: Desk, memory: State) -> None:
@@ -272,9 +272,9 @@ def test_a_clock_that_is_set_back_lets_no_change_wait_for_a_time_that_is_past(de
     desk.shop.put("2", "new", NOON)
     desk.jobs.poll()
     desk.shop.now -= timedelta(hours=1)
-    assert memory.turn([], 1, None, desk.shop.now) == []
+    assert memory.outbox.turn([], 1, None, desk.shop.now) == []
     desk.jobs.hasten()
-    assert [push.order_id for push in memory.turn([], 1, None, desk.shop.now)] == ["2"]
+    assert [push.order_id for push in memory.outbox.turn([], 1, None, desk.shop.now)] == ["2"]
 
 
 def edit(folder: Path, text: str) -> None:

@@ -49,8 +49,8 @@ class Bench:
     observer: Observer = field(default_factory=lambda: Observer(None, Statuses))
 
     def __post_init__(self) -> None:
-        engine, boottime = self.state.engine, self.clock.machine
-        self.mine, self.theirs = (RowLease(self.state, engine, "deliver", boottime) for _ in range(2))
+        engine, boottime = self.state.store.engine, self.clock.machine
+        self.mine, self.theirs = (RowLease(self.state.store, engine, "deliver", boottime) for _ in range(2))
         self.outbox = LeasedOutbox(self.state, self.mine, self.observer)
         self.others = LeasedOutbox(self.state, self.theirs, self.observer)
 
@@ -103,7 +103,7 @@ def test_a_daemon_that_does_not_lead_leaves_the_pause_as_it_is(bench: Bench) -> 
     bench.another_leads()
     bench.others.turn([], 0, Pause("tls", NOON, "its certificate ended"), NOON, CLAIM)
     assert bench.turn() == []
-    assert bench.state.summary().pause is not None
+    assert bench.state.reports.summary().pause is not None
 
 
 def test_who_takes_over_waits_only_for_what_may_be_under_way(bench: Bench) -> None:

@@ -28,15 +28,15 @@ def shop() -> FakeShop:
 
 @pytest.fixture
 def poller(shop: FakeShop, memory: State) -> Poller:
-    return Poller(shop, memory, verdict, max_changes=5, lookback=LOOKBACK)
+    return Poller(shop, memory.polls, verdict, max_changes=5, lookback=LOOKBACK)
 
 
 def waiting(memory: State) -> list[tuple[str, str]]:
-    return [(change.order_id, change.status) for change in memory.changes(state="pending")]
+    return [(change.order_id, change.status) for change in memory.reports.changes(state="pending")]
 
 
 def held(memory: State) -> list[ChangeView]:
-    return list(memory.changes(state="held"))
+    return list(memory.reports.changes(state="held"))
 
 
 def later(shop: FakeShop, seconds: float = 1) -> None:
@@ -64,7 +64,7 @@ def leave_the_baseline_behind(poller: Poller, shop: FakeShop) -> None:
 def test_the_first_poll_records_everything_and_stages_nothing(poller: Poller, shop: FakeShop, memory: State) -> None:
     result = baseline(poller, shop)
     assert (result.kind, result.rows, result.adopted) == ("full", 20, 20)
-    assert (memory.tracked(), waiting(memory)) == (20, [])
+    assert (memory.polls.tracked(), waiting(memory)) == (20, [])
 
 
 def test_a_first_poll_that_is_to_push_stages_everything(poller: Poller, shop: FakeShop, memory: State) -> None:
@@ -81,7 +81,7 @@ def test_a_baseline_that_was_interrupted_is_gone_on_with_and_tells_nobody(
         baseline(poller, shop)
     shop.fail_after = None
     baseline(poller, shop)
-    assert (memory.tracked(), waiting(memory)) == (20, [])
+    assert (memory.polls.tracked(), waiting(memory)) == (20, [])
 
 
 def test_a_change_is_found_by_the_cursor_and_staged(poller: Poller, shop: FakeShop, memory: State) -> None:
@@ -121,14 +121,14 @@ def test_polling_again_finds_nothing_again(poller: Poller, shop: FakeShop, memor
     for _ in range(3):
         poller.poll(shop.now)
         poller.reconcile(shop.now)
-    assert len(list(memory.changes())) == 1
+    assert len(list(memory.reports.changes())) == 1
 
 
 def test_a_poll_that_finds_nothing_writes_no_cursor(poller: Poller, shop: FakeShop, memory: State) -> None:
     baseline(poller, shop)
-    before = memory.cursor()
+    before = memory.polls.cursor()
     assert poller.poll(shop.now).rows == 20
-    assert memory.cursor() == before
+    assert memory.polls.cursor() == before
 
 
 def test_a_source_without_a_cursor_is_compared_whole_each_time(poller: Poller, shop: FakeShop, memory: State) -> None:
@@ -136,7 +136,7 @@ def test_a_source_without_a_cursor_is_compared_whole_each_time(poller: Poller, s
     baseline(poller, shop)
     shop.silently("07", "packed")
     result = poller.poll(shop.now)
-    assert (result.kind, result.found, memory.cursor()) == ("full", {"full": 1}, None)
+    assert (result.kind, result.found, memory.polls.cursor()) == ("full", {"full": 1}, None)
 
 
 def test_rows_that_cannot_be_read_are_counted_and_the_rest_goes_on(poller: Poller, shop: FakeShop) -> None:
@@ -190,9 +190,9 @@ def test_a_shop_that_was_empty_at_the_baseline_and_then_shows_its_history_tells_
 def test_an_empty_shop_without_timestamps_has_no_baseline_yet(poller: Poller, shop: FakeShop, memory: State) -> None:
     shop.follows = False
     baseline(poller, shop, orders=0)
-    assert memory.baseline() is None
+    assert memory.polls.baseline() is None
     baseline(poller, shop)
-    assert (memory.tracked(), waiting(memory)) == (20, [])
+    assert (memory.polls.tracked(), waiting(memory)) == (20, [])
 
 
 def test_more_changes_than_the_guard_allows_are_held_as_a_whole(poller: Poller, shop: FakeShop, memory: State) -> None:
@@ -277,7 +277,7 @@ def test_a_held_batch_that_the_shop_takes_back_is_dropped_and_nobody_is_told(
         poller.poll(shop.now)
         later(shop)
     assert (waiting(memory), held(memory)) == ([], [])
-    assert memory.summary().changes["superseded"] == 6
+    assert memory.reports.summary().changes["superseded"] == 6
 
 
 def test_a_status_that_is_not_listed_waits_until_it_is(poller: Poller, shop: FakeShop, memory: State) -> None:
@@ -315,12 +315,12 @@ def test_how_polls_went_is_noted(poller: Poller, shop: FakeShop, memory: State) 
     for _ in range(2):
         with pytest.raises(SourceError):
             poller.poll(shop.now)
-    source = memory.summary().source
+    source = memory.reports.summary().source
     assert (source.last_error, source.consecutive_failures) == ("the shop's database went away", 2)
     assert source.last_success_at == NOON
     shop.fail_after = None
     poller.poll(shop.now)
-    assert memory.summary().source.consecutive_failures == 0
+    assert memory.reports.summary().source.consecutive_failures == 0
 
 
 def test_a_poll_that_fails_in_a_way_nobody_foresaw_does_not_look_like_health(
@@ -330,7 +330,7 @@ def test_a_poll_that_fails_in_a_way_nobody_foresaw_does_not_look_like_health(
     shop.rows["01"] = ("01",)
     with pytest.raises(IndexError):
         poller.reconcile(shop.now)
-    source = memory.summary().source
+    source = memory.reports.summary().source
     assert source.consecutive_failures == 1
     assert "nobody foresaw (IndexError)" in (source.last_error or "")
 
@@ -348,7 +348,7 @@ def test_progress_may_abandon_a_poll_and_what_was_staged_stays(poller: Poller, s
     with pytest.raises(SyncdError):
         replace(poller, progress=stop).poll(shop.now)
     assert len(held(memory)) == 2
-    assert memory.summary().source.last_error is None
+    assert memory.reports.summary().source.last_error is None
     poller.poll(shop.now)
     assert waiting(memory)[:4] == [(f"{number:02d}", "packed") for number in (3, 2, 1, 0)]
 

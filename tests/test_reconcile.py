@@ -30,13 +30,13 @@ def shop() -> FakeShop:
 
 @pytest.fixture
 def poller(shop: FakeShop, memory: State) -> Poller:
-    poller = Poller(shop, memory, lambda _status: "push", max_changes=0, lookback=LOOKBACK)
+    poller = Poller(shop, memory.polls, lambda _status: "push", max_changes=0, lookback=LOOKBACK)
     poller.poll(shop.now)
     return poller
 
 
 def waiting(memory: State) -> set[tuple[str, str]]:
-    return {(change.order_id, change.status) for change in memory.changes(state="pending")}
+    return {(change.order_id, change.status) for change in memory.reports.changes(state="pending")}
 
 
 def test_unchanged_orders_are_not_looked_up(poller: Poller, shop: FakeShop) -> None:
@@ -58,7 +58,7 @@ def test_a_change_that_a_poll_saw_and_the_shop_took_back_silently_is_found(
     poller.poll(shop.now)
     shop.silently("01234", "new")
     poller.reconcile(shop.now)
-    assert memory.load(["01234"])["01234"].content == {"status": "new"}
+    assert memory.polls.load(["01234"])["01234"].content == {"status": "new"}
 
 
 def test_what_one_compare_found_the_next_finds_again_if_it_is_taken_back(
@@ -67,7 +67,7 @@ def test_what_one_compare_found_the_next_finds_again_if_it_is_taken_back(
     for status in ("packed", "new", "packed"):
         shop.silently("01234", status)
         poller.reconcile(shop.now)
-        assert memory.load(["01234"])["01234"].content == {"status": status}
+        assert memory.polls.load(["01234"])["01234"].content == {"status": status}
 
 
 def test_a_new_order_without_news_for_the_cursor_is_found(poller: Poller, shop: FakeShop, memory: State) -> None:
@@ -79,7 +79,7 @@ def test_a_new_order_without_news_for_the_cursor_is_found(poller: Poller, shop: 
 def test_another_uuid_is_noted(poller: Poller, shop: FakeShop, memory: State) -> None:
     shop.put("01234", "new", uuid="u-1")
     poller.reconcile(shop.now)
-    assert memory.load(["01234"])["01234"].imshop_uuid == "u-1"
+    assert memory.polls.load(["01234"])["01234"].imshop_uuid == "u-1"
 
 
 def test_an_order_that_vanishes_is_missing_and_its_return_tells_nobody(
@@ -87,10 +87,10 @@ def test_an_order_that_vanishes_is_missing_and_its_return_tells_nobody(
 ) -> None:
     gone = shop.rows.pop("01234")
     assert poller.reconcile(shop.now).missing == 1
-    assert memory.tracked() == ORDERS - 1
+    assert memory.polls.tracked() == ORDERS - 1
     shop.rows["01234"] = gone
     assert poller.reconcile(shop.now).missing == 0
-    assert (memory.tracked(), waiting(memory)) == (ORDERS, set())
+    assert (memory.polls.tracked(), waiting(memory)) == (ORDERS, set())
 
 
 def test_every_order_that_vanishes_is_counted_once(poller: Poller, shop: FakeShop, memory: State) -> None:
@@ -98,7 +98,7 @@ def test_every_order_that_vanishes_is_counted_once(poller: Poller, shop: FakeSho
         del shop.rows[f"{number:05d}"]
     assert poller.reconcile(shop.now).missing == ORDERS // 20
     assert poller.reconcile(shop.now).missing == 0
-    assert memory.tracked() == ORDERS - ORDERS // 20
+    assert memory.polls.tracked() == ORDERS - ORDERS // 20
 
 
 def test_an_order_that_a_scan_lost_is_looked_for_once_more_before_it_is_forgotten(
@@ -110,13 +110,13 @@ def test_an_order_that_a_scan_lost_is_looked_for_once_more_before_it_is_forgotte
     del shop.rows["00200"]
     heard: list[int] = []
     result = replace(poller, progress=heard.append).reconcile(shop.now)
-    assert (result.missing, memory.tracked()) == (1, ORDERS - 1)
+    assert (result.missing, memory.polls.tracked()) == (1, ORDERS - 1)
     assert waiting(memory) == {("01234", "packed")}
     assert heard[-2:] == [ORDERS - 4] * 2, "a long search is heard of"
     shop.slipped.clear()
     shop.unreadable.clear()
     assert poller.reconcile(shop.now).found == {}
-    assert memory.tracked() == ORDERS - 1
+    assert memory.polls.tracked() == ORDERS - 1
 
 
 def test_if_very_many_are_gone_none_is_looked_for(
@@ -125,7 +125,7 @@ def test_if_very_many_are_gone_none_is_looked_for(
     monkeypatch.setattr("syncd.pipeline.full_compare.LOOKED_AGAIN_AT_MOST", 2)
     shop.slipped = {"00100", "01234", "02999"}
     assert poller.reconcile(shop.now).missing == 3
-    assert memory.tracked() == ORDERS - 3
+    assert memory.polls.tracked() == ORDERS - 3
 
 
 def test_where_a_scan_is_whole_anyway_nothing_is_looked_up(poller: Poller, shop: FakeShop, memory: State) -> None:
@@ -154,8 +154,8 @@ def test_a_shop_that_shows_far_less_is_a_fault_and_nothing_is_forgotten(
     fault = poller.reconcile(shop.now).fault
     assert fault
     assert f"only {ORDERS - ORDERS // 10 - 1} of the {ORDERS} orders" in fault
-    assert memory.tracked() == ORDERS
-    source = memory.summary().source
+    assert memory.polls.tracked() == ORDERS
+    source = memory.reports.summary().source
     assert (source.last_error, source.consecutive_failures) == (fault, 1)
 
 
@@ -170,17 +170,17 @@ def test_what_a_compare_finds_is_told_though_it_forgets_nobody(poller: Poller, s
         result = guarded.poll(shop.now)
         assert (result.found, bool(result.fault)) == ({"full": 1}, True)
         assert (order_id, status) in waiting(memory)
-    assert memory.summary().held == {}
-    assert memory.summary().source.last_success_at == shop.now
+    assert memory.reports.summary().held == {}
+    assert memory.reports.summary().source.last_success_at == shop.now
 
 
 def test_a_shop_that_shows_nothing_at_all_was_not_read_well(poller: Poller, shop: FakeShop, memory: State) -> None:
     shop.rows.clear()
     later = shop.now + timedelta(hours=1)
     assert poller.reconcile(later).fault
-    source = memory.summary().source
+    source = memory.reports.summary().source
     assert (source.last_poll_at, source.last_success_at) == (later, shop.now)
-    assert memory.summary().missing_refused == memory.tracked() == ORDERS
+    assert memory.reports.summary().missing_refused == memory.polls.tracked() == ORDERS
 
 
 def test_orders_that_cannot_be_looked_for_are_not_forgotten_and_hold_up_nothing(
@@ -195,7 +195,7 @@ def test_orders_that_cannot_be_looked_for_are_not_forgotten_and_hold_up_nothing(
     result = poller.reconcile(shop.now)
     assert result.fault is not None
     assert "whether 1 orders are gone cannot be told" in result.fault
-    assert (waiting(memory), memory.tracked()) == ({("01600", "packed")}, ORDERS)
+    assert (waiting(memory), memory.polls.tracked()) == ({("01600", "packed")}, ORDERS)
 
 
 def test_orders_that_are_back_end_the_fault(poller: Poller, shop: FakeShop, memory: State) -> None:
@@ -204,14 +204,14 @@ def test_orders_that_are_back_end_the_fault(poller: Poller, shop: FakeShop, memo
     poller.reconcile(shop.now)
     shop.rows.update(rows)
     assert poller.reconcile(shop.now).fault is None
-    assert (memory.summary().missing_refused, waiting(memory)) == (0, set())
+    assert (memory.reports.summary().missing_refused, waiting(memory)) == (0, set())
 
 
 def test_far_fewer_orders_are_accepted_once_an_operator_says_so(poller: Poller, shop: FakeShop, memory: State) -> None:
     for number in range(ORDERS // 2):
         del shop.rows[f"{number:05d}"]
     assert poller.reconcile(shop.now).fault
-    memory.release(shop.now)
+    memory.operator.release(shop.now)
     assert poller.reconcile(shop.now).missing == ORDERS // 2
 
 
@@ -219,7 +219,7 @@ def test_an_order_that_cannot_be_read_is_not_missing(poller: Poller, shop: FakeS
     shop.unreadable = {"01234"}
     shop.silently("01234", "x")
     result = poller.reconcile(shop.now)
-    assert (result.skipped, result.missing, memory.tracked()) == ({"no_status": 1}, 0, ORDERS)
+    assert (result.skipped, result.missing, memory.polls.tracked()) == ({"no_status": 1}, 0, ORDERS)
 
 
 def test_an_order_that_cannot_be_read_is_told_each_time_and_found_once_it_can(
@@ -253,14 +253,14 @@ def test_a_compare_that_breaks_off_misses_nobody(poller: Poller, shop: FakeShop,
     shop.fail_after = 5
     with pytest.raises(SourceError):
         poller.reconcile(shop.now)
-    assert memory.tracked() == ORDERS
+    assert memory.polls.tracked() == ORDERS
     shop.fail_after = None
     assert poller.reconcile(shop.now).missing == 0
 
 
 def test_if_too_much_differs_everything_is_read_whole_instead(memory: State) -> None:
     shop = FakeShop(page=2000)
-    poller = Poller(shop, memory, lambda _status: "push", max_changes=0, lookback=LOOKBACK)
+    poller = Poller(shop, memory.polls, lambda _status: "push", max_changes=0, lookback=LOOKBACK)
     for number in range(2 * LOOKED_UP_AT_MOST):
         shop.put(f"{number:05d}", "new")
     poller.poll(shop.now)
@@ -275,7 +275,7 @@ def test_if_too_much_differs_everything_is_read_whole_instead(memory: State) -> 
 
 def test_of_very_many_segments_none_that_was_confirmed_early_goes_missing(memory: State) -> None:
     shop = FakeShop(page=1000)
-    poller = Poller(shop, memory, lambda _status: "push", max_changes=0, lookback=LOOKBACK)
+    poller = Poller(shop, memory.polls, lambda _status: "push", max_changes=0, lookback=LOOKBACK)
     each_a_segment = [key for key in map(str, range(300_000)) if crc32(key.encode()) % CUT_EVERY == 0]
     assert len(each_a_segment) > CONFIRMED_AT_ONCE
     for order_id in each_a_segment:

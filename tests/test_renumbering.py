@@ -28,7 +28,7 @@ def shop() -> FakeShop:
 
 @pytest.fixture
 def poller(shop: FakeShop, memory: State) -> Poller:
-    poller = Poller(shop, memory, lambda _status: "push", max_changes=0, lookback=LOOKBACK)
+    poller = Poller(shop, memory.polls, lambda _status: "push", max_changes=0, lookback=LOOKBACK)
     poller.poll(shop.now)
     shop.now += SECOND
     return poller
@@ -42,7 +42,7 @@ def number(shop: FakeShop, key: int, new: str, status: str = "new") -> None:
 
 
 def waiting(memory: State) -> list[tuple[str, str]]:
-    return sorted((change.order_id, change.status) for change in memory.changes(state="pending"))
+    return sorted((change.order_id, change.status) for change in memory.reports.changes(state="pending"))
 
 
 Find = Callable[[Poller, FakeShop], object]
@@ -58,9 +58,9 @@ def find(request: pytest.FixtureRequest) -> Find:
 def test_another_number_alone_tells_nobody(poller: Poller, shop: FakeShop, memory: State, find: Find) -> None:
     number(shop, 348, "1348")
     find(poller, shop)
-    assert (waiting(memory), memory.tracked()) == ([], 12)
+    assert (waiting(memory), memory.polls.tracked()) == ([], 12)
     poller.reconcile(shop.now)
-    assert (memory.summary().missing_refused, the(memory, "1348").missing) == (0, False)
+    assert (memory.reports.summary().missing_refused, the(memory, "1348").missing) == (0, False)
 
 
 def test_what_changes_is_told_once_under_the_new_number(
@@ -89,8 +89,8 @@ def test_numbers_that_were_the_keys_of_others_tell_nobody(
     for key in range(359, 347, -1):
         number(shop, key, str(key + 1))
     find(poller, shop)
-    assert (waiting(memory), memory.tracked()) == ([], 12)
-    assert memory.shop_ids(["349", "360"]) == {"349": "348", "360": "359"}
+    assert (waiting(memory), memory.polls.tracked()) == ([], 12)
+    assert memory.polls.shop_ids(["349", "360"]) == {"349": "348", "360": "359"}
 
 
 def test_a_number_that_is_read_before_its_holder_has_another_tells_nobody(
@@ -100,14 +100,14 @@ def test_a_number_that_is_read_before_its_holder_has_another_tells_nobody(
     number(shop, 349, "350x")
     number(shop, 348, "349")
     poller.poll(shop.now)
-    assert (waiting(memory), memory.tracked()) == ([], 12)
-    assert memory.shop_ids(["349", "350x"]) == {"349": "348", "350x": "349"}
+    assert (waiting(memory), memory.polls.tracked()) == ([], 12)
+    assert memory.polls.shop_ids(["349", "350x"]) == {"349": "348", "350x": "349"}
 
 
 def test_one_key_with_two_numbers_is_two_orders(poller: Poller, shop: FakeShop, memory: State, find: Find) -> None:
     shop.put("1348", "new", shop_id="348")
     find(poller, shop)
-    assert (waiting(memory), memory.tracked()) == ([("1348", "new")], 13)
+    assert (waiting(memory), memory.polls.tracked()) == ([("1348", "new")], 13)
     shop.now += SECOND
     shop.put("348", "packed", shop_id="348")
     shop.put("1348", "sent", shop_id="348")
@@ -126,7 +126,7 @@ def test_two_new_numbers_with_one_key_are_two_orders(poller: Poller, shop: FakeS
 def test_a_key_that_comes_later_is_noted_and_told_to_nobody(memory: State, find: Find) -> None:
     shop = FakeShop()
     shop.put("7", "new")
-    poller = Poller(shop, memory, lambda _status: "push", max_changes=0, lookback=LOOKBACK)
+    poller = Poller(shop, memory.polls, lambda _status: "push", max_changes=0, lookback=LOOKBACK)
     poller.poll(shop.now)
     shop.put("7", "new", shop.now, shop_id="348")
     find(poller, shop)
@@ -141,9 +141,9 @@ def test_another_number_for_all_orders_is_looked_up_for_some_and_tells_nobody(
     for key in range(348, 360):
         number(shop, key, f"A{key}")
     poller.poll(shop.now)
-    assert (waiting(memory), memory.tracked(), len(shop.found)) == ([], 12, 4)
+    assert (waiting(memory), memory.polls.tracked(), len(shop.found)) == ([], 12, 4)
     poller.reconcile(shop.now)
-    assert memory.summary().missing_refused == 0
+    assert memory.reports.summary().missing_refused == 0
 
 
 def test_an_order_that_was_answered_from_memory_is_looked_at_though_the_shop_says_nothing(
@@ -153,16 +153,16 @@ def test_an_order_that_was_answered_from_memory_is_looked_at_though_the_shop_say
     shop.now += timedelta(days=1)
     shop.put("359", "packed", shop_id="359")
     poller.poll(shop.now)
-    mine = memory.receive(request, "token", shop.now, shop.now + SECOND).cancellation
-    memory.decide(mine, CancelDecision("accepted", "cancelled"), shop.now, answered=True)
+    mine = memory.inbox.receive(request, "token", shop.now, shop.now + SECOND).cancellation
+    memory.inbox.decide(mine, CancelDecision("accepted", "cancelled"), shop.now, answered=True)
     shop.now += SECOND
     poller.poll(shop.now)
     assert waiting(memory) == [("359", "packed")]
-    assert not memory.receive(request, "token", shop.now, shop.now + SECOND).mine
+    assert not memory.inbox.receive(request, "token", shop.now, shop.now + SECOND).mine
     shop.now += SECOND
     poller.poll(shop.now)
     assert waiting(memory) == [("348", "new"), ("359", "packed")]
-    assert memory.to_look_at(shop.now) == []
+    assert memory.polls.to_look_at(shop.now) == []
 
 
 def test_an_order_under_the_number_of_another_is_left_out(
@@ -174,7 +174,7 @@ def test_an_order_under_the_number_of_another_is_left_out(
     shop.twins.append(("1348", "packed", None, "1348", shop.now))
     shop.page = 1
     find(poller, shop)
-    assert (waiting(memory), memory.shop_ids(["1348"])) == ([], {"1348": "348"})
+    assert (waiting(memory), memory.polls.shop_ids(["1348"])) == ([], {"1348": "348"})
     shop.now += SECOND
     shop.twins.clear()
     shop.put("1349", "packed", shop_id="1348")
@@ -197,7 +197,7 @@ def test_a_number_that_another_order_got_is_told_of_that_one(poller: Poller, sho
     shop.put("1348", "new", at=shop.now - 2 * LOOKBACK, shop_id="348")
     poller.poll(shop.now)
     assert waiting(memory) == [("348", "packed")]
-    assert memory.shop_ids(["348", "1348"]) == {"348": "1348", "1348": "348"}
+    assert memory.polls.shop_ids(["348", "1348"]) == {"348": "1348", "1348": "348"}
 
 
 def test_a_number_whose_order_is_gone_is_told_of_its_new_order(
@@ -218,7 +218,7 @@ def test_a_number_that_two_others_moved_to_is_given_to_one_of_them(
     shop.twins.append(("1000", "new", None, "349", long_ago))
     result = poller.poll(shop.now)
     assert waiting(memory) == [("348", "packed")]
-    assert memory.shop_ids(["348", "349", "1000"]) == {"348": "1348", "349": "349", "1000": "348"}
+    assert memory.polls.shop_ids(["348", "349", "1000"]) == {"348": "1348", "349": "349", "1000": "348"}
     assert result.skipped == {"number_taken": 1}
 
 
@@ -226,7 +226,7 @@ def test_another_kind_of_key_renumbers_nothing(shop: FakeShop, memory: State) ->
     """The column that was taken for the key held numbers, so each order's key was the number of another."""
     for number in range(348, 360):
         shop.put(str(number), "sent" if number % 2 else "new", shop_id=str(number + 1))
-    poller = Poller(shop, memory, lambda _status: "push", max_changes=0, lookback=LOOKBACK, keys="numbers")
+    poller = Poller(shop, memory.polls, lambda _status: "push", max_changes=0, lookback=LOOKBACK, keys="numbers")
     poller.poll(shop.now)
     shop.now += SECOND
     for number in range(348, 360):
@@ -234,12 +234,12 @@ def test_another_kind_of_key_renumbers_nothing(shop: FakeShop, memory: State) ->
     poller = replace(poller, keys="ids")
     poller.poll(shop.now)
     poller.reconcile(shop.now)
-    assert (waiting(memory), memory.tracked()) == ([], 12)
-    assert memory.shop_ids(["350"]) == {"350": "350"}
+    assert (waiting(memory), memory.polls.tracked()) == ([], 12)
+    assert memory.polls.shop_ids(["350"]) == {"350": "350"}
 
 
 def test_keys_that_stay_what_they_are_are_kept(poller: Poller, shop: FakeShop, memory: State) -> None:
     poller = replace(poller, keys="ids")
     poller.poll(shop.now)
     replace(poller, keys="ids").poll(shop.now)
-    assert memory.shop_ids(["348"]) == {"348": "348"}
+    assert memory.polls.shop_ids(["348"]) == {"348": "348"}

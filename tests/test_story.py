@@ -64,7 +64,7 @@ def test_a_shop_that_cannot_be_opened_is_told() -> None:
 
 
 def test_an_order_is_known_to_the_shop_or_to_the_state(memory: State) -> None:
-    assert not Explained(memory.story("7"), InShop(None)).is_known
-    assert Explained(memory.story("7"), InShop(ORDER)).is_known
+    assert not Explained(memory.reports.story("7"), InShop(None)).is_known
+    assert Explained(memory.reports.story("7"), InShop(ORDER)).is_known
     stage(memory, decision())
-    assert Explained(memory.story("7"), InShop(None)).is_known
+    assert Explained(memory.reports.story("7"), InShop(None)).is_known

@@ -114,7 +114,7 @@ def examine_state(url: str, redact: Callable[[str], str]) -> Iterator[Finding]:
     if found.standing == "current":
         with closing(open_state(url, redact=redact, create=False)) as state:
             yield _daemon(state)
-            yield from _waiting(state.summary())
+            yield from _waiting(state.reports.summary())
 
 
 def examine_file(url: str, redact: Callable[[str], str]) -> Iterator[Finding]:
@@ -148,7 +148,7 @@ def observations(url: str, redact: Callable[[str], str], interval: timedelta) ->
     with suppress(StateError):
         if look(url, redact).standing == "current":
             with closing(open_state(url, redact=redact, create=False)) as state:
-                return Observations([*_by_cursor(state.changes(limit=CHANGES_LOOKED_AT))], interval)
+                return Observations([*_by_cursor(state.reports.changes(limit=CHANGES_LOOKED_AT))], interval)
     return Observations()
 
 

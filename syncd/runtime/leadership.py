@@ -162,14 +162,14 @@ class LeasedOutbox:
             token = self._lease.token if self._lease.held() else None
             if token is not None and token != self._token:
                 self._token = token
-                self._state.took_over()
+                self._state.outbox.took_over()
             if token is not None:
                 try:
-                    return self._state.turn(outcomes, limit, pause, now, claim)
+                    return self._state.outbox.turn(outcomes, limit, pause, now, claim)
                 except LeaseLostError:
                     pass  # the keeper finds it out too, and tells it
-            self._state.report(outcomes)
+            self._state.outbox.report(outcomes)
             return []
 
     def left_behind(self) -> int | None:
-        return self._state.left_behind()
+        return self._state.outbox.left_behind()

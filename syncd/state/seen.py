@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -33,7 +32,7 @@ from sqlalchemy import (
 )
 
 from syncd.model import Change, Content, Decision, Seen
-from syncd.state.identifiers import NumbersPart, renumber
+from syncd.state.identifiers import renumber
 from syncd.state.schema import (
     UNKNOWN,
     UNSENT,
@@ -183,19 +182,6 @@ class StagingTransaction:
             end(self._connection, "superseded", now, WAITING, in_state("held"), changes.c.order_id.in_(ids))
         if stored:
             self._connection.execute(insert(changes), [_columns(change, now) for change in stored])
-
-
-class SeenPart(NumbersPart):
-    """See `pipeline.staging.StagingState`."""
-
-    def load(self, order_ids: Iterable[str]) -> Mapping[str, Seen]:
-        with self.read() as connection:
-            return load(connection, order_ids)
-
-    @contextmanager
-    def staging(self) -> Iterator[StagingTransaction]:
-        with self.write() as connection:
-            yield StagingTransaction(connection)
 
 
 def load(connection: Connection, order_ids: Iterable[str]) -> dict[str, Seen]:

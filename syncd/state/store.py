@@ -21,7 +21,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from syncd.errors import StateError
 from syncd.model import Pause
-from syncd.state.engine import HALF_DONE_SECONDS, Sockets
+from syncd.state.engine import HALF_DONE_SECONDS, Sockets, connect_for_lease
 from syncd.state.schema import facts
 
 EXPECTED = (DBAPIError, PoolTimeoutError)
@@ -117,6 +117,11 @@ class Store:
         mine = copy(self)
         mine._right = right  # noqa: SLF001 - a copy of this one
         return mine
+
+    def lease_engine(self) -> Engine:
+        """The engine for leases in PostgreSQL, made when the first of them is asked for."""
+        self._for_leases = self._for_leases or connect_for_lease(self.engine.url)
+        return self._for_leases
 
     def close(self) -> None:
         self.engine.dispose()

@@ -24,7 +24,7 @@ def test_it_is_on_disk_before_the_shop_hears_of_it(office: Office) -> None:
     found: list[Cancellation] = []
 
     def look(_: Cancellation) -> CancelDecision:
-        found.extend(office.state.cancellations())
+        found.extend(office.state.reports.cancellations())
         return CancelDecision("accepted")
 
     office.shop.decide = look
@@ -57,30 +57,34 @@ def test_a_shop_that_is_away_is_asked_again_when_imshop_asks_again(office: Offic
 
 
 def test_what_another_one_applies_is_waited_for(office: Office) -> None:
-    other = office.state.receive(ASKED, "other", NOON, NOON + MINUTE).cancellation
+    other = office.state.inbox.receive(ASKED, "other", NOON, NOON + MINUTE).cancellation
 
     def decided(seconds: float) -> None:
         office.passed += seconds
         if office.passed > 1:
-            office.state.decide(other, CancelDecision("refused", message="Нельзя"), NOON, answered=True)
+            office.state.inbox.decide(other, CancelDecision("refused", message="Нельзя"), NOON, answered=True)
 
     assert office.desk(pause=decided).receive(ASKED).state == "refused"
     assert office.shop.asked == []
 
 
 def test_what_another_one_does_not_get_done_in_time_stays_undecided(office: Office) -> None:
-    office.state.receive(ASKED, "other", NOON, NOON + MINUTE)
+    office.state.inbox.receive(ASKED, "other", NOON, NOON + MINUTE)
     assert office.desk().receive(ASKED).state == "received"
     assert 5 <= office.passed < 5.1
     assert office.shop.asked == []
 
 
 def test_what_another_one_forgot_is_waited_for_as_it_was(office: Office) -> None:
-    office.state.receive(ASKED, "other", NOON, NOON + MINUTE)
+    office.state.inbox.receive(ASKED, "other", NOON, NOON + MINUTE)
 
     class Forgetful:
-        receive, decide, take_again = office.state.receive, office.state.decide, office.state.take_again
-        identify = office.state.identify
+        receive, decide, take_again = (
+            office.state.inbox.receive,
+            office.state.inbox.decide,
+            office.state.inbox.take_again,
+        )
+        identify = office.state.inbox.identify
 
         def cancellation(self, cancellation_id: int) -> None:
             return None
@@ -89,7 +93,7 @@ def test_what_another_one_forgot_is_waited_for_as_it_was(office: Office) -> None
 
 
 def test_nothing_is_tried_where_it_cannot_be_stored(office: Office) -> None:
-    with office.state.write() as connection:
+    with office.state.store.write() as connection:
         connection.exec_driver_sql("DROP TABLE cancellations")
     with pytest.raises(StateError):
         office.desk().receive(ASKED)
@@ -98,7 +102,7 @@ def test_nothing_is_tried_where_it_cannot_be_stored(office: Office) -> None:
 
 def test_a_decision_that_cannot_be_stored_is_in_doubt_and_asked_for_again_by_the_same_name(office: Office) -> None:
     def rename(before: str, after: str) -> None:
-        with office.state.write() as connection:
+        with office.state.store.write() as connection:
             connection.exec_driver_sql(f"ALTER TABLE {before} RENAME TO {after}")
 
     def accept(_: Cancellation) -> CancelDecision:

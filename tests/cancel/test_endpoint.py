@@ -70,11 +70,11 @@ def test_a_shop_that_does_not_decide_is_a_503_that_is_recorded(office: Office) -
     office.shop.decide = away
     reply = post(client(office))
     assert (reply.status_code, reply.headers["Retry-After"]) == (503, "1")
-    assert [one.state for one in office.state.cancellations()] == ["failed"]
+    assert [one.state for one in office.state.reports.cancellations()] == ["failed"]
 
 
 def test_a_state_that_cannot_be_written_is_a_503(office: Office, caplog: pytest.LogCaptureFixture) -> None:
-    with office.state.write() as connection:
+    with office.state.store.write() as connection:
         connection.exec_driver_sql("DROP TABLE cancellations")
     assert post(client(office)).status_code == 503
     assert "cancellation_not_stored" in caplog.text
@@ -97,7 +97,7 @@ def test_without_the_key_nothing_is_read(office: Office, headers: dict[str, str]
     encoded = {name: value.encode().decode("latin-1") for name, value in headers.items()}
     for body in (CURRENT, {**CURRENT, "key": "\ud800"}, b"not JSON"):
         assert post(client(office), body, encoded).status_code == 401
-    assert office.state.cancellations() == []
+    assert office.state.reports.cancellations() == []
 
 
 def test_what_is_not_the_protocol_is_a_400_that_says_why(office: Office, caplog: pytest.LogCaptureFixture) -> None:

@@ -40,7 +40,7 @@ def test_the_guard_counts_a_full_compare_over_all_its_segments() -> None:
     world = World(folder=one_folder(), push_first=True, max_changes=len(OLD) - 1)
     result = world.poll()
     assert result is not None
-    assert (result.held, world.state.summary().changes["pending"]) == (len(OLD), 0)
+    assert (result.held, world.state.reports.summary().changes["pending"]) == (len(OLD), 0)
     world.die(applied=False)
 
 
@@ -82,7 +82,7 @@ def test_an_operator_who_asks_for_a_push_while_another_is_not_taken_is_obeyed(wo
     world.step()
     world.shop.change("0001", status="new")
     world.imshop.of("0001").asked_again = 1
-    world.state.resync(world.shop.look_up(["0001"]).orders, world.now())
+    world.state.operator.resync(world.shop.look_up(["0001"]).orders, world.now())
     world.answer("0001", Reply("BUSY", applied=False, meaning=BUSY))
     come_to_rest(world)
     check_at_rest(world)
@@ -146,7 +146,7 @@ def test_a_payment_that_may_have_been_told_is_taken_back_though_an_operator_gave
     world.answer("0001", Reply("CRASH", applied=False, crash=True))
     world.step()
     world.step()
-    world.state.discard([change.id for change in world.state.changes(limit=1)], now=world.now())
+    world.state.operator.discard([change.id for change in world.state.reports.changes(limit=1)], now=world.now())
     details(world, "0001", status="done")
     come_to_rest(world)
     check_at_rest(world)

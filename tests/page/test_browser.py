@@ -73,7 +73,7 @@ def day(desk: Desk) -> Desk:
     stage(desk.memory, *latest, now=NOON)
     seconds = timedelta(seconds=3)
     write_down(desk.memory, *(outcome(push, now=NOON + seconds) for push in take(desk.memory)), now=NOON + seconds)
-    desk.memory.poll_ended(NOON + seconds, None, rows=3, changes=3)
+    desk.memory.polls.poll_ended(NOON + seconds, None, rows=3, changes=3)
     desk.now = NOON + timedelta(seconds=9)
     return desk
 
@@ -101,8 +101,8 @@ def trouble(memory: State) -> None:
         outcome(pushes[2], "retry", error="IMSHOP did not answer within 10 s", next_attempt_at=NOON),
     )
     stage(memory, a_change("95", NOON), now=NOON)
-    memory.turn([], 0, Pause("unauthorized", NOON - timedelta(minutes=20), "HTTP 401: key is not valid"), NOON)
-    memory.poll_ended(NOON, "the shop's database (mariadb at 10.0.0.7) cannot be reached: Connection refused")
+    memory.outbox.turn([], 0, Pause("unauthorized", NOON - timedelta(minutes=20), "HTTP 401: key is not valid"), NOON)
+    memory.polls.poll_ended(NOON, "the shop's database (mariadb at 10.0.0.7) cannot be reached: Connection refused")
 
 
 def test_a_glance_tells_what_is_in_the_way(day: Desk, url: str, browser: Browser) -> None:
@@ -123,8 +123,8 @@ def hostile(desk: Desk) -> Desk:
     stage(desk.memory, *(a_change(name, NOON, name, name) for name in names), now=NOON)
     failed = [outcome(push, "retry", error=push.order_id, next_attempt_at=NOON) for push in take(desk.memory, 200)]
     write_down(desk.memory, *failed)
-    desk.memory.turn([], 0, Pause("tls", NOON, HOSTILE[0]), NOON)
-    desk.memory.poll_ended(NOON, HOSTILE[1])
+    desk.memory.outbox.turn([], 0, Pause("tls", NOON, HOSTILE[0]), NOON)
+    desk.memory.polls.poll_ended(NOON, HOSTILE[1])
     desk.faults = HOSTILE[:4]
     return desk
 
@@ -144,7 +144,7 @@ def test_nothing_that_a_shop_writes_runs_or_makes_a_tag(hostile: Desk, url: str,
 
 def test_each_of_200_hostile_orders_is_only_text_on_its_own_page(hostile: Desk, url: str, browser: Browser) -> None:
     """All of them through one page's own requests, parsed by the browser; a few of them opened."""
-    ids = [change.order_id for change in hostile.memory.changes()]
+    ids = [change.order_id for change in hostile.memory.reports.changes()]
     assert len(ids) == 200
     with opened(browser, f"{url}/") as page:
         tags = page.evaluate(

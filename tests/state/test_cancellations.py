@@ -40,7 +40,7 @@ def asked(order_id: str | None = "7", uuid: str | None = None) -> CancelRequest:
 
 
 def receive(state: State, what: CancelRequest | None = None, now: Any = NOON, token: str = "token") -> Received:
-    return state.receive(what or asked(), token, now, now + MINUTE)
+    return state.inbox.receive(what or asked(), token, now, now + MINUTE)
 
 
 def shown(order_id: str, status: str = "new") -> Order:
@@ -49,14 +49,14 @@ def shown(order_id: str, status: str = "new") -> Order:
 
 
 def decide(state: State, ruling: CancelDecision, now: Any = NOON, *, what: CancelRequest | None = None) -> Cancellation:
-    return state.decide(receive(state, what, now).cancellation, ruling, now, answered=True)
+    return state.inbox.decide(receive(state, what, now).cancellation, ruling, now, answered=True)
 
 
 def test_a_cancellation_is_on_disk_before_it_is_applied(state: State, url: str) -> None:
     received = receive(state)
     assert received.mine
     with another(url) as after_a_crash:
-        (found,) = after_a_crash.cancellations()
+        (found,) = after_a_crash.reports.cancellations()
     assert (found.state, found.order_id, found.reason, found.token) == ("received", "7", "Передумал", "token")
 
 
@@ -155,19 +155,19 @@ def test_an_answer_from_memory_has_the_order_looked_at(state: State) -> None:
     stage(state, adopted("7"), adopted("8"))
     decide(state, ACCEPTED)
     decide(state, FAILED, what=asked("8"))
-    assert state.to_look_at(NOON) == []
+    assert state.polls.to_look_at(NOON) == []
     receive(state)
     receive(state, asked("8"))
-    assert state.to_look_at(NOON) == ["7"]
-    state.looked_at(["7"], NOON)
-    assert state.to_look_at(NOON) == []
+    assert state.polls.to_look_at(NOON) == ["7"]
+    state.polls.looked_at(["7"], NOON)
+    assert state.polls.to_look_at(NOON) == []
 
 
 @pytest.fixture
 def renumbered(state: State) -> State:
     """Order 7, whose key is k7, has the number 1007 now."""
     stage(state, Decision(replace(adopted("7").seen, shop_id="k7")))
-    with state.staging() as staging:
+    with state.polls.staging() as staging:
         staging.renumber({"7": "1007"}, NOON)
     return state
 
@@ -181,9 +181,9 @@ def test_both_numbers_are_one_cancellation(renumbered: State) -> None:
 def test_an_order_that_is_numbered_while_it_is_cancelled_is_decided_under_its_new_number(state: State) -> None:
     stage(state, Decision(replace(adopted("7").seen, shop_id="k7")))
     mine = receive(state).cancellation
-    with state.staging() as staging:
+    with state.polls.staging() as staging:
         staging.renumber({"7": "1007"}, NOON)
-    assert state.decide(mine, ACCEPTED, NOON, answered=True).order_id == "1007"
+    assert state.inbox.decide(mine, ACCEPTED, NOON, answered=True).order_id == "1007"
     assert the(state, "1007").content == {"status": "cancelled"}
 
 
@@ -191,16 +191,16 @@ def test_a_number_that_nobody_knows_yet_is_found_to_be_that_of_an_order_being_ca
     stage(state, Decision(replace(adopted("7").seen, shop_id="k7")))
     first = receive(state).cancellation
     unknown = receive(state, asked("1007"), token="other").cancellation
-    found = state.identify(unknown, shown("1007"), NOON, NOON)
+    found = state.inbox.identify(unknown, shown("1007"), NOON, NOON)
     assert (found.mine, found.cancellation.id, found.cancellation.asked) == (False, first.id, 2)
-    assert [one.id for one in state.cancellations()] == [first.id]
+    assert [one.id for one in state.reports.cancellations()] == [first.id]
 
 
 def test_a_key_that_was_looked_up_is_kept(state: State) -> None:
     mine = receive(state).cancellation
-    found = state.identify(mine, shown("7"), NOON, NOON)
+    found = state.inbox.identify(mine, shown("7"), NOON, NOON)
     assert (found.mine, found.cancellation.order_id, found.cancellation.shop_id) == (True, "7", "k7")
-    state.decide(found.cancellation, ACCEPTED, NOON, answered=True)
+    state.inbox.decide(found.cancellation, ACCEPTED, NOON, answered=True)
     assert the(state).shop_id == "k7"
 
 
@@ -208,16 +208,16 @@ def test_a_look_into_the_shop_ends_a_decision_that_it_contradicts(state: State) 
     stage(state, Decision(replace(adopted("7").seen, shop_id="k7")))
     first = decide(state, ACCEPTED)
     unknown = receive(state, asked("1007"), now=UNTIL, token="other").cancellation
-    assert state.identify(unknown, shown("1007", "cancelled"), UNTIL, UNTIL).cancellation.id == first.id
+    assert state.inbox.identify(unknown, shown("1007", "cancelled"), UNTIL, UNTIL).cancellation.id == first.id
     unknown = receive(state, asked("1007"), now=UNTIL, token="other").cancellation
-    assert state.identify(unknown, shown("1007"), UNTIL, UNTIL).mine
+    assert state.inbox.identify(unknown, shown("1007"), UNTIL, UNTIL).mine
 
 
 def test_a_look_from_before_the_decision_contradicts_nothing(state: State) -> None:
     stage(state, Decision(replace(adopted("7").seen, shop_id="k7")))
     unknown = receive(state, asked("1007"), token="other").cancellation
     first = decide(state, ACCEPTED, UNTIL)
-    assert state.identify(unknown, shown("1007"), NOON, UNTIL).cancellation.id == first.id
+    assert state.inbox.identify(unknown, shown("1007"), NOON, UNTIL).cancellation.id == first.id
 
 
 def test_two_orders_with_one_key_are_cancelled_each(state: State) -> None:
@@ -225,13 +225,13 @@ def test_two_orders_with_one_key_are_cancelled_each(state: State) -> None:
     decide(state, ACCEPTED)
     other = receive(state, asked("8"), token="other")
     assert other.mine
-    assert state.identify(other.cancellation, shown("8"), UNTIL, UNTIL).mine
+    assert state.inbox.identify(other.cancellation, shown("8"), UNTIL, UNTIL).mine
 
 
 def test_a_former_number_is_not_answered_from_memory(state: State) -> None:
     """It may be another order's by now."""
     stage(state, Decision(replace(adopted("7").seen, shop_id="k7")))
-    with state.staging() as staging:
+    with state.polls.staging() as staging:
         staging.renumber({"7": "1007"}, NOON)
     decide(state, ACCEPTED, what=asked("1007"))
     assert (receive(state, asked("1007")).mine, receive(state, asked("7")).mine) == (False, True)
@@ -250,23 +250,23 @@ def test_without_a_cancelled_status_a_decision_holds_until_another_status_is_see
 def test_a_refusal_of_an_order_that_was_last_seen_with_another_status_does_not_last(state: State) -> None:
     stage(state, adopted("7"))
     mine = receive(state).cancellation
-    state.decide(mine, REFUSED, NOON, answered=True, shown="packed")
+    state.inbox.decide(mine, REFUSED, NOON, answered=True, shown="packed")
     assert receive(state).mine
 
 
 def test_a_key_that_is_looked_up_too_late_changes_nothing(state: State) -> None:
     late = receive(state).cancellation
     now = receive(state, now=UNTIL).cancellation
-    assert state.identify(late, shown("7"), UNTIL, UNTIL).cancellation == late
-    assert state.cancellation(now.id) == now
+    assert state.inbox.identify(late, shown("7"), UNTIL, UNTIL).cancellation == late
+    assert state.inbox.cancellation(now.id) == now
 
 
 def test_cancellations_that_nobody_decided_are_counted(state: State) -> None:
     decide(state, FAILED)
     decide(state, FAILED, what=asked("8"))
-    assert state.summary().cancellations_failed == 2
+    assert state.reports.summary().cancellations_failed == 2
     decide(state, REFUSED)
-    assert state.summary().cancellations_failed == 1
+    assert state.reports.summary().cancellations_failed == 1
 
 
 @pytest.mark.parametrize("by_imshop", [False, True])
@@ -339,7 +339,7 @@ def test_a_dead_change_of_a_cancelled_order_cannot_be_told_after_it(state: State
     (push,) = take(state)
     written_down(state, outcome(push, "dead", in_doubt=True))
     decide(state, ACCEPTED)
-    state.retry([push.change_id], now=NOON)
+    state.operator.retry([push.change_id], now=NOON)
     assert take(state) == []
 
 
@@ -378,7 +378,7 @@ def test_an_order_that_is_active_again_is_told_so_after_a_push_that_the_answer_o
     stage(state, decision("7", "packed"))
     (push,) = take(state)
     decide(state, ACCEPTED)
-    with state.staging() as staging:
+    with state.polls.staging() as staging:
         order = Order("7", {"status": "packed"})
         staging.store(diff([order], staging.load(["7"]), Policy(lambda _status: "push")), NOON, counting=False)
     written_down(state, outcome(push))
@@ -402,10 +402,10 @@ def test_texts_that_are_compared_are_taken_as_answered(state: State) -> None:
 def test_one_that_nobody_was_answered_changes_nothing_that_was_seen(state: State) -> None:
     stage(state, adopted("7"))
     mine = decide(state, FAILED)
-    taken = state.take_again(mine.id, NOON, UNTIL)
+    taken = state.inbox.take_again(mine.id, NOON, UNTIL)
     assert taken
     assert taken.mine
-    state.decide(taken.cancellation, ACCEPTED, NOON, answered=False)
+    state.inbox.decide(taken.cancellation, ACCEPTED, NOON, answered=False)
     assert the(state).content == {"status": "new"}
 
 
@@ -415,23 +415,23 @@ def test_an_operator_does_not_apply_what_is_accepted_or_being_applied_or_followe
     stage(state, decision("7", "returned"))
     second = receive(state).cancellation
     for cancellation in (first, second):
-        taken = state.take_again(cancellation.id, NOON, UNTIL)
+        taken = state.inbox.take_again(cancellation.id, NOON, UNTIL)
         assert taken
         assert not taken.mine
-    state.decide(second, ACCEPTED, NOON, answered=True)
-    taken = state.take_again(second.id, NOON, UNTIL)
+    state.inbox.decide(second, ACCEPTED, NOON, answered=True)
+    taken = state.inbox.take_again(second.id, NOON, UNTIL)
     assert taken
     assert not taken.mine
-    assert state.take_again(99, NOON, UNTIL) is None
+    assert state.inbox.take_again(99, NOON, UNTIL) is None
 
 
 def test_what_comes_late_of_an_attempt_that_was_replaced_counts_only_if_it_was_accepted(state: State) -> None:
     late = receive(state).cancellation
     now = receive(state, now=UNTIL).cancellation
-    assert state.decide(late, REFUSED, UNTIL, answered=True).state == "received"
-    state.decide(now, FAILED, UNTIL, answered=True)
-    assert state.decide(late, ACCEPTED, UNTIL, answered=True).state == "accepted"
-    assert state.decide(now, REFUSED, UNTIL, answered=True).state == "accepted"
+    assert state.inbox.decide(late, REFUSED, UNTIL, answered=True).state == "received"
+    state.inbox.decide(now, FAILED, UNTIL, answered=True)
+    assert state.inbox.decide(late, ACCEPTED, UNTIL, answered=True).state == "accepted"
+    assert state.inbox.decide(now, REFUSED, UNTIL, answered=True).state == "accepted"
 
 
 def test_an_attempt_that_may_have_been_applied_leaves_a_doubt_until_the_shop_decides(state: State) -> None:
@@ -443,9 +443,9 @@ def test_an_attempt_that_may_have_been_applied_leaves_a_doubt_until_the_shop_dec
 def test_what_was_left_unfinished_has_failed_and_may_have_been_applied(state: State) -> None:
     receive(state, asked("7"))
     decide(state, ACCEPTED, what=asked("8"))
-    assert state.give_up_unfinished(NOON, NOON) == 0
-    assert state.give_up_unfinished(UNTIL, NOON) == 1
-    (given_up,) = state.cancellations("7")
+    assert state.inbox.give_up_unfinished(NOON, NOON) == 0
+    assert state.inbox.give_up_unfinished(UNTIL, NOON) == 1
+    (given_up,) = state.reports.cancellations("7")
     assert (given_up.state, given_up.in_doubt) == ("failed", True)
     assert "may have been applied" in str(given_up.error)
 
@@ -455,15 +455,15 @@ def test_cancellations_are_forgotten_after_the_retention_and_those_being_applied
     decide(state, REFUSED, now=NOON + 2 * MINUTE, what=asked("8"))
     receive(state, asked("9"))
     state.prune(NOON + 3 * MINUTE, 2 * MINUTE)
-    assert [one.order_id for one in state.cancellations()] == ["9", "8"]
-    assert state.cancellations("7") == []
+    assert [one.order_id for one in state.reports.cancellations()] == ["9", "8"]
+    assert state.reports.cancellations("7") == []
 
 
 def test_a_cancellation_that_was_forgotten_meanwhile_is_decided_all_the_same(state: State) -> None:
     mine = decide(state, REFUSED)
     state.prune(NOON + MINUTE, timedelta(0))
-    assert state.decide(mine, ACCEPTED, NOON, answered=True) == mine
-    assert state.cancellation(mine.id) is None
+    assert state.inbox.decide(mine, ACCEPTED, NOON, answered=True) == mine
+    assert state.inbox.cancellation(mine.id) is None
 
 
 def test_an_order_is_unsettled_while_it_is_cancelled_and_for_polls_that_began_before_it_was(state: State) -> None:
@@ -471,7 +471,7 @@ def test_an_order_is_unsettled_while_it_is_cancelled_and_for_polls_that_began_be
     receive(state, asked("7"))
     decide(state, ACCEPTED, what=asked("8"), now=NOON + MINUTE)
     decide(state, REFUSED, what=asked("9"), now=NOON + MINUTE)
-    with state.staging() as staging:
+    with state.polls.staging() as staging:
         assert staging.unsettled(["7", "8", "9", "10"], NOON) == {"7", "8"}
         assert staging.unsettled(["7", "8", "9", "10"], NOON + 2 * MINUTE) == set()
 
@@ -501,7 +501,7 @@ def test_one_by_uuid_is_not_applied_again_once_its_order_is_known(
 ) -> None:
     first = receive(state, what)
     if ruling:
-        state.decide(first.cancellation, ruling, NOON, answered=True)
+        state.inbox.decide(first.cancellation, ruling, NOON, answered=True)
     knows_the_uuid_later(state)
     for again in (asked(None, "uuid-7"), asked("7"), asked("7", "uuid-7")):
         received = receive(state, again, token="other")
@@ -511,8 +511,8 @@ def test_one_by_uuid_is_not_applied_again_once_its_order_is_known(
 def test_one_by_uuid_is_no_echo_though_its_order_became_known_while_it_was_applied(state: State) -> None:
     mine = receive(state, asked(None, "uuid-7")).cancellation
     knows_the_uuid_later(state)
-    assert state.decide(mine, ACCEPTED, NOON, answered=True).order_id == "7"
-    assert state.load(["7"])["7"].content["status"] == "cancelled"
+    assert state.inbox.decide(mine, ACCEPTED, NOON, answered=True).order_id == "7"
+    assert state.polls.load(["7"])["7"].content["status"] == "cancelled"
 
 
 def test_one_by_uuid_that_failed_is_applied_again_to_the_order_that_is_known_by_now(state: State) -> None:
@@ -532,7 +532,7 @@ def test_a_refusal_of_an_order_that_was_not_known_does_not_stand_once_it_is(stat
 def test_an_operator_can_retry_one_by_uuid_though_others_by_uuid_came_later(state: State) -> None:
     failed = decide(state, FAILED, what=asked(None, "uuid-7"))
     receive(state, asked(None, "uuid-8"))
-    taken = state.take_again(failed.id, NOON, UNTIL)
+    taken = state.inbox.take_again(failed.id, NOON, UNTIL)
     assert taken is not None
     assert taken.mine
 
@@ -541,7 +541,7 @@ def test_an_operator_cannot_retry_one_by_uuid_that_was_asked_for_again(state: St
     refused = decide(state, REFUSED, what=asked(None, "uuid-7"))
     knows_the_uuid_later(state)
     receive(state, asked(None, "uuid-7"))
-    taken = state.take_again(refused.id, NOON, UNTIL)
+    taken = state.inbox.take_again(refused.id, NOON, UNTIL)
     assert taken is not None
     assert not taken.mine
 
@@ -565,10 +565,10 @@ def test_a_late_delivery_has_the_cancellation_told_that_was_answered_since(
         end_claims(other)
         if newer:
             stage(other, decision("7", "shipped", revision=2))
-        assert other.turn([], 0, Pause("unauthorized", NOON, "no"), NOON) == []
+        assert other.outbox.turn([], 0, Pause("unauthorized", NOON, "no"), NOON) == []
         assert len(deliver(other)) == 1
         decide(other, ACCEPTED)
-    state.report([outcome(late)])
+    state.outbox.report([outcome(late)])
     assert deliver(state) == ["cancelled"]
     assert the(state).told == the(state).content == {"status": "cancelled"}
 
@@ -576,9 +576,9 @@ def test_a_late_delivery_has_the_cancellation_told_that_was_answered_since(
 def test_what_an_operator_had_cancelled_is_known_once_a_buyer_is_answered_with_it(state: State) -> None:
     stage(state, adopted("7"))
     failed = decide(state, FAILED)
-    taken = state.take_again(failed.id, NOON, UNTIL)
+    taken = state.inbox.take_again(failed.id, NOON, UNTIL)
     assert taken
-    state.decide(taken.cancellation, ACCEPTED, NOON, answered=False)
+    state.inbox.decide(taken.cancellation, ACCEPTED, NOON, answered=False)
     assert the(state).content == {"status": "new"}
     assert not receive(state).mine
     assert the(state).told == the(state).content == {"status": "cancelled"}

@@ -29,95 +29,95 @@ IDS = [str(number) for number in range(20)]
 def tracking(state: State, order_ids: Sequence[str] = IDS) -> int:
     """These orders are tracked, seen by a compare, and one segment; returns the compare's number."""
     stage(state, *(adopted(order_id) for order_id in order_ids))
-    compare = state.start_compare()
-    state.resegment(1, order_ids, b"digest", compare, NOON)
+    compare = state.polls.start_compare()
+    state.polls.resegment(1, order_ids, b"digest", compare, NOON)
     return compare
 
 
 def missing(state: State, order_ids: Sequence[str] = IDS) -> list[str]:
-    return [order_id for order_id, order in state.load(order_ids).items() if order.missing]
+    return [order_id for order_id, order in state.polls.load(order_ids).items() if order.missing]
 
 
 def test_compares_are_numbered(state: State, url: str) -> None:
-    assert [state.start_compare(), state.start_compare()] == [1, 2]
+    assert [state.polls.start_compare(), state.polls.start_compare()] == [1, 2]
     with another(url) as other:
-        assert other.start_compare() == 3
+        assert other.polls.start_compare() == 3
 
 
 def test_a_digest_holds_with_the_number_of_its_orders(state: State) -> None:
     tracking(state)
-    assert state.digests([1, 2]) == {1: (b"digest", 20)}
+    assert state.polls.digests([1, 2]) == {1: (b"digest", 20)}
 
 
 def test_orders_that_are_not_tracked_are_not_counted(state: State) -> None:
     stage(state, adopted("1"))
-    state.resegment(-5, ["1", "2"], b"digest", state.start_compare(), NOON)
-    assert state.digests([-5]) == {-5: (b"digest", 1)}
+    state.polls.resegment(-5, ["1", "2"], b"digest", state.polls.start_compare(), NOON)
+    assert state.polls.digests([-5]) == {-5: (b"digest", 1)}
 
 
 def test_a_segment_without_a_digest_is_looked_at_next_time(state: State) -> None:
     compare = tracking(state)
-    state.resegment(1, IDS, None, compare, NOON)
-    assert state.digests([1]) == {}
+    state.polls.resegment(1, IDS, None, compare, NOON)
+    assert state.polls.digests([1]) == {}
 
 
 def test_the_digest_of_a_segment_that_an_order_left_is_dropped(state: State) -> None:
     compare = tracking(state)
-    state.resegment(2, IDS[:3], b"other", compare, NOON)
-    assert state.digests([1, 2]) == {2: (b"other", 3)}
+    state.polls.resegment(2, IDS[:3], b"other", compare, NOON)
+    assert state.polls.digests([1, 2]) == {2: (b"other", 3)}
 
 
 def test_the_digest_of_a_segment_whose_order_changed_is_dropped(state: State) -> None:
     compare = tracking(state)
-    state.resegment(2, IDS[:3], b"other", compare, NOON)
-    state.resegment(1, IDS[3:], b"digest", compare, NOON)
+    state.polls.resegment(2, IDS[:3], b"other", compare, NOON)
+    state.polls.resegment(1, IDS[3:], b"digest", compare, NOON)
     stage(state, decision("1"))
-    assert state.digests([1, 2]).keys() == {1}
+    assert state.polls.digests([1, 2]).keys() == {1}
 
 
 def test_a_segment_of_more_orders_than_one_statement_takes_is_whole(state: State) -> None:
     ids = [str(number) for number in range(1100)]
     tracking(state, ids)
-    assert state.digests([1]) == {1: (b"digest", 1100)}
+    assert state.polls.digests([1]) == {1: (b"digest", 1100)}
 
 
 def test_orders_of_a_segment_that_is_confirmed_are_not_missing(state: State) -> None:
     tracking(state)
-    compare = state.start_compare()
-    state.confirm([1], compare)
-    assert state.miss(compare, NOON) == 0
-    assert state.digests([1]).keys() == {1}
+    compare = state.polls.start_compare()
+    state.polls.confirm([1], compare)
+    assert state.polls.miss(compare, NOON) == 0
+    assert state.polls.digests([1]).keys() == {1}
 
 
 def test_orders_that_no_compare_saw_are_missing(state: State) -> None:
     tracking(state)
-    compare = state.start_compare()
-    state.resegment(1, IDS[1:], b"other", compare, NOON)
-    assert state.miss(compare, NOON) == 1
-    assert (missing(state), state.tracked()) == ([IDS[0]], 19)
+    compare = state.polls.start_compare()
+    state.polls.resegment(1, IDS[1:], b"other", compare, NOON)
+    assert state.polls.miss(compare, NOON) == 1
+    assert (missing(state), state.polls.tracked()) == ([IDS[0]], 19)
 
 
 def test_an_order_first_seen_during_a_compare_is_not_missing(state: State) -> None:
     tracking(state)
-    compare = state.start_compare()
-    state.confirm([1], compare)
+    compare = state.polls.start_compare()
+    state.polls.confirm([1], compare)
     stage(state, adopted("new"))
-    assert state.miss(compare, NOON) == 0
+    assert state.polls.miss(compare, NOON) == 0
 
 
 def test_a_segment_that_loses_its_digest_after_it_was_confirmed_still_has_its_orders(state: State) -> None:
     tracking(state)
-    compare = state.start_compare()
-    state.confirm([1], compare)
+    compare = state.polls.start_compare()
+    state.polls.confirm([1], compare)
     stage(state, decision(IDS[0]))
-    assert (state.digests([1]), state.miss(compare, NOON)) == ({}, 0)
+    assert (state.polls.digests([1]), state.polls.miss(compare, NOON)) == ({}, 0)
 
 
 def test_segments_without_a_digest_do_not_pile_up(state: State) -> None:
     tracking(state)
     stage(state, decision(IDS[0]))
-    state.start_compare()
-    with state.read() as connection:
+    state.polls.start_compare()
+    with state.store.read() as connection:
         assert connection.execute(select(segments.c.segment)).all() == []
 
 
@@ -125,68 +125,68 @@ def test_an_order_that_returns_elsewhere_leaves_the_segment_that_it_once_was_in_
     tracking(state)
     refused(state, 5)
     stage(state, adopted("other"))
-    compare = state.start_compare()
-    state.confirm([1], compare)
-    state.resegment(2, [*IDS[:5], "other"], b"another", compare, NOON)
-    assert state.miss(compare, NOON) == 0
+    compare = state.polls.start_compare()
+    state.polls.confirm([1], compare)
+    state.polls.resegment(2, [*IDS[:5], "other"], b"another", compare, NOON)
+    assert state.polls.miss(compare, NOON) == 0
 
 
 def test_an_order_that_a_poll_saw_during_a_compare_is_not_missing(state: State) -> None:
     tracking(state)
-    compare = state.start_compare()
+    compare = state.polls.start_compare()
     stage(state, decision(IDS[0]))
-    state.resegment(1, IDS[1:], b"other", compare, NOON)
-    assert state.miss(compare, NOON) == 0
+    state.polls.resegment(1, IDS[1:], b"other", compare, NOON)
+    assert state.polls.miss(compare, NOON) == 0
 
 
 def test_an_order_that_a_poll_saw_during_a_compare_is_missed_by_the_next_if_it_vanished(state: State) -> None:
     tracking(state)
-    compare = state.start_compare()
+    compare = state.polls.start_compare()
     stage(state, decision(IDS[0]))
-    state.resegment(1, IDS[1:], b"other", compare, NOON)
-    compare = state.start_compare()
-    state.confirm([1], compare)
-    assert state.miss(compare, NOON) == 1
+    state.polls.resegment(1, IDS[1:], b"other", compare, NOON)
+    compare = state.polls.start_compare()
+    state.polls.confirm([1], compare)
+    assert state.polls.miss(compare, NOON) == 1
 
 
 def test_an_order_that_changed_since_the_last_compare_is_missed_if_it_vanished(state: State) -> None:
     tracking(state)
     stage(state, decision(IDS[0]))
-    compare = state.start_compare()
-    state.resegment(1, IDS[1:], b"other", compare, NOON)
-    state.miss(compare, NOON)
+    compare = state.polls.start_compare()
+    state.polls.resegment(1, IDS[1:], b"other", compare, NOON)
+    state.polls.miss(compare, NOON)
     assert missing(state) == [IDS[0]]
 
 
 def test_an_order_that_left_its_segment_is_missed_though_the_segment_is_confirmed(state: State) -> None:
     tracking(state)
-    gone = state.start_compare()
-    state.resegment(1, IDS[10:], b"other", gone, NOON)
-    assert state.miss(gone, NOON) is None
-    compare = state.start_compare()
-    state.release(NOON)
-    compare = state.start_compare()
-    state.confirm([1], compare)
-    assert state.miss(compare, NOON) == 10
+    gone = state.polls.start_compare()
+    state.polls.resegment(1, IDS[10:], b"other", gone, NOON)
+    assert state.polls.miss(gone, NOON) is None
+    compare = state.polls.start_compare()
+    state.operator.release(NOON)
+    compare = state.polls.start_compare()
+    state.polls.confirm([1], compare)
+    assert state.polls.miss(compare, NOON) == 10
 
 
 def test_an_order_that_is_missing_is_missed_once(state: State) -> None:
     tracking(state)
     for expected in (1, 0):
-        compare = state.start_compare()
-        state.resegment(1, IDS[1:], b"other", compare, NOON)
-        assert state.miss(compare, NOON) == expected
-    assert state.tracked() == 19
+        compare = state.polls.start_compare()
+        state.polls.resegment(1, IDS[1:], b"other", compare, NOON)
+        assert state.polls.miss(compare, NOON) == expected
+    assert state.polls.tracked() == 19
 
 
 def test_an_order_that_came_back_is_tracked_again(state: State) -> None:
     tracking(state)
-    compare = state.start_compare()
-    state.resegment(1, IDS[1:], b"other", compare, NOON)
-    state.miss(compare, NOON)
+    compare = state.polls.start_compare()
+    state.polls.resegment(1, IDS[1:], b"other", compare, NOON)
+    state.polls.miss(compare, NOON)
     stage(state, adopted(IDS[0]))
-    assert (missing(state), state.tracked()) == ([], 20)
-    order = state.story(IDS[0]).seen
+    assert (missing(state), state.polls.tracked()) == ([], 20)
+    order = state.reports.story(IDS[0]).seen
     assert order is not None
     assert order.missing_since is None
 
@@ -194,28 +194,28 @@ def test_an_order_that_came_back_is_tracked_again(state: State) -> None:
 def test_a_segment_that_the_compare_did_not_meet_counts_no_more_once_its_orders_are_missing(state: State) -> None:
     """It could come back just as it was, and its orders would stay missing for good."""
     stage(state, adopted("alone"))
-    state.resegment(2, ["alone"], b"other", tracking(state), NOON)
-    compare = state.start_compare()
-    state.confirm([1], compare)
-    assert state.miss(compare, NOON) == 1
-    assert state.digests([1, 2]).keys() == {1}
+    state.polls.resegment(2, ["alone"], b"other", tracking(state), NOON)
+    compare = state.polls.start_compare()
+    state.polls.confirm([1], compare)
+    assert state.polls.miss(compare, NOON) == 1
+    assert state.polls.digests([1, 2]).keys() == {1}
 
 
 def test_the_time_that_an_order_went_missing_is_kept(state: State) -> None:
     tracking(state)
-    compare = state.start_compare()
-    state.resegment(1, IDS[1:], b"other", compare, NOON)
-    state.miss(compare, NOON + MINUTE)
-    order = state.story(IDS[0]).seen
+    compare = state.polls.start_compare()
+    state.polls.resegment(1, IDS[1:], b"other", compare, NOON)
+    state.polls.miss(compare, NOON + MINUTE)
+    order = state.reports.story(IDS[0]).seen
     assert order is not None
     assert order.missing_since == NOON + MINUTE
 
 
 def refused(state: State, gone: int) -> int | None:
     """A compare that does not see so many of the orders."""
-    compare = state.start_compare()
-    state.resegment(1, IDS[gone:], b"other", compare, NOON)
-    return state.miss(compare, NOON)
+    compare = state.polls.start_compare()
+    state.polls.resegment(1, IDS[gone:], b"other", compare, NOON)
+    return state.polls.miss(compare, NOON)
 
 
 @pytest.mark.parametrize(
@@ -225,26 +225,26 @@ def refused(state: State, gone: int) -> int | None:
 def test_a_tenth_goes_missing_or_nine_but_never_all(state: State, tracked: int, gone: int, marked: int | None) -> None:
     ids = [str(number) for number in range(tracked)]
     tracking(state, ids)
-    compare = state.start_compare()
-    state.resegment(1, ids[gone:], b"other", compare, NOON)
-    assert state.miss(compare, NOON) == marked
+    compare = state.polls.start_compare()
+    state.polls.resegment(1, ids[gone:], b"other", compare, NOON)
+    assert state.polls.miss(compare, NOON) == marked
     assert len(missing(state, ids)) == (marked or 0)
-    assert state.summary().missing_refused == (0 if marked else gone)
+    assert state.reports.summary().missing_refused == (0 if marked else gone)
 
 
 def test_an_operator_accepts_what_a_compare_refused_to_forget(state: State) -> None:
     tracking(state)
     refused(state, 10)
-    assert state.release(NOON) == Released(changes=0, missing=10)
+    assert state.operator.release(NOON) == Released(changes=0, missing=10)
     assert refused(state, 10) == 10
-    assert state.tracked() == 10
-    assert state.summary().missing_refused == 0
+    assert state.polls.tracked() == 10
+    assert state.reports.summary().missing_refused == 0
 
 
 def test_what_an_operator_accepted_is_used_up(state: State) -> None:
     tracking(state)
     refused(state, 10)
-    state.release(NOON)
+    state.operator.release(NOON)
     refused(state, 10)
     stage(state, *(adopted(f"new {number}") for number in range(10)))
     assert refused(state, 20) is None
@@ -253,23 +253,23 @@ def test_what_an_operator_accepted_is_used_up(state: State) -> None:
 def test_more_than_the_operator_saw_is_refused_again(state: State) -> None:
     tracking(state)
     refused(state, 10)
-    state.release(NOON)
+    state.operator.release(NOON)
     assert refused(state, 20) is None
 
 
 def test_there_is_nothing_to_accept_once_a_later_compare_found_no_fault(state: State) -> None:
     tracking(state)
     refused(state, 10)
-    state.all_seen()
-    assert state.summary().missing_refused == 0
-    assert state.release(NOON) == Released(changes=0, missing=0)
+    state.polls.all_seen()
+    assert state.reports.summary().missing_refused == 0
+    assert state.operator.release(NOON) == Released(changes=0, missing=0)
 
 
 def test_what_is_accepted_is_not_kept_for_another_time(state: State) -> None:
     tracking(state)
     refused(state, 10)
-    state.release(NOON)
-    state.all_seen()
+    state.operator.release(NOON)
+    state.polls.all_seen()
     assert refused(state, 10) is None
 
 
@@ -277,11 +277,11 @@ def test_while_the_next_compare_runs_its_predecessor_can_still_be_accepted(state
     """Where every poll is a full compare, one runs most of the time."""
     tracking(state)
     refused(state, 10)
-    compare = state.start_compare()
-    assert state.summary().missing_refused == 10
-    assert state.release(NOON).missing == 10
-    state.resegment(1, IDS[10:], b"other", compare, NOON)
-    assert state.miss(compare, NOON) == 10
+    compare = state.polls.start_compare()
+    assert state.reports.summary().missing_refused == 10
+    assert state.operator.release(NOON).missing == 10
+    state.polls.resegment(1, IDS[10:], b"other", compare, NOON)
+    assert state.polls.miss(compare, NOON) == 10
 
 
 class Shelf:
@@ -319,8 +319,8 @@ class Shelf:
 
 
 def compare(state: State, shelf: Shelf, *, whole: bool) -> PollResult:
-    stager = Stager(state, Policy(lambda _status: "push"), 0, NOON, PollResult("full"), shelf.find)
-    FullCompare(shelf, state, stager, lambda _rows: None, whole=whole).run()
+    stager = Stager(state.polls, Policy(lambda _status: "push"), 0, NOON, PollResult("full"), shelf.find)
+    FullCompare(shelf, state.polls, stager, lambda _rows: None, whole=whole).run()
     return stager.result
 
 
@@ -353,11 +353,11 @@ def test_whatever_happened_before_a_compare_finds_what_the_shop_shows(
             if polled:
                 stage(state, decision(*polled))
             if compare(state, Shelf(orders), whole=whole).fault:
-                state.release(NOON)
+                state.operator.release(NOON)
                 compare(state, Shelf(orders), whole=whole)
-            found = state.load([*orders, "1", "2", "3"])
+            found = state.polls.load([*orders, "1", "2", "3"])
             shown = {order_id: str(order.content["status"]) for order_id, order in found.items() if not order.missing}
-            assert (shown, state.tracked()) == (orders, len(orders))
+            assert (shown, state.polls.tracked()) == (orders, len(orders))
         state.close()
 
 

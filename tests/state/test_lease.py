@@ -284,7 +284,8 @@ class Rivals:
 
     def __post_init__(self) -> None:
         self.one, self.other = (
-            RowLease(self.state, self.state.engine, "deliver", lambda: self.clocks.machine) for _ in range(2)
+            RowLease(self.state.store, self.state.store.engine, "deliver", lambda: self.clocks.machine)
+            for _ in range(2)
         )
 
 
@@ -344,7 +345,7 @@ def test_whoever_was_frozen_may_still_say_what_became_of_its_pushes(rivals: Riva
     (push,) = take(frozen)
     rivals.clocks.pass_(DURATION)
     rivals.other.acquire()
-    frozen.report([outcome(push)])
+    frozen.outbox.report([outcome(push)])
     assert [change.state for change in log(rivals.state)] == ["delivered"]
 
 

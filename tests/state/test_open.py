@@ -96,15 +96,15 @@ def test_decisions_that_an_older_version_made_hold_if_they_are_true(url: str) ->
 
 
 def test_a_new_state_has_the_tables_that_the_code_uses(state: State) -> None:
-    with state.read() as connection:
+    with state.store.read() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
 
 
 def test_a_state_that_another_process_has_just_made_is_left_as_it_is(state: State) -> None:
     stage(state, adopted("1"))
-    with state.write() as connection:
+    with state.store.write() as connection:
         migrate._make(connection, state.place)
-    assert state.tracked() == 1
+    assert state.polls.tracked() == 1
 
 
 def test_a_file_of_another_program_is_left_alone(tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_all_migrations_are_known() -> None:
 def test_a_state_is_there_when_it_is_opened_again(state: State, url: str) -> None:
     stage(state, adopted("1"))
     with another(url) as again:
-        assert again.tracked() == 1
+        assert again.polls.tracked() == 1
 
 
 def test_a_state_is_made_and_opened_again_without_alembic(url: str) -> None:
@@ -134,7 +134,7 @@ def test_a_state_is_made_and_opened_again_without_alembic(url: str) -> None:
 
 
 def test_a_state_of_a_newer_version_is_refused(state: State, url: str) -> None:
-    with state.write() as connection:
+    with state.store.write() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     assert refusal(url).endswith("was written by a newer syncd; install that version or restore a backup")
 
@@ -146,11 +146,11 @@ def test_where_there_is_no_state_yet_none_is_made_unless_asked_for(url: str) -> 
 
 def test_a_state_that_is_there_is_opened_by_who_may_not_make_one(state: State, url: str) -> None:
     with closing(open_state(url, redact=str, create=False)) as again:
-        assert again.tracked() == 0
+        assert again.polls.tracked() == 0
 
 
 def test_two_processes_make_one_state(url: str) -> None:
-    make = "import sys; from syncd.state import open_state; open_state(sys.argv[1], redact=str).set_cursor('x')"
+    make = "import sys; from syncd.state import open_state; open_state(sys.argv[1], redact=str).polls.set_cursor('x')"
     both = [subprocess.Popen([sys.executable, "-c", make, url]) for _ in range(2)]
     assert [process.wait(timeout=60) for process in both] == [0, 0]
 
@@ -167,7 +167,7 @@ def test_the_file_and_its_companions_are_their_owners_alone(sqlite_state: str, t
 
 
 def test_what_is_committed_survives_a_power_cut(sqlite_state: str) -> None:
-    with another(sqlite_state) as state, state.engine.connect() as connection:
+    with another(sqlite_state) as state, state.store.engine.connect() as connection:
         assert connection.execute(text("PRAGMA journal_mode")).scalar() == "wal"
         assert connection.execute(text("PRAGMA synchronous")).scalar() == 2
 

@@ -78,7 +78,7 @@ def test_nothing_is_taken_of_an_order_that_is_being_sent(state: State) -> None:
 def test_should_two_changes_of_an_order_ever_wait_only_the_newest_is_taken(state: State) -> None:
     stage(state, decision(status="packed"))
     stage(state, decision(status="sent", revision=2))
-    with state.write() as connection:
+    with state.store.write() as connection:
         connection.execute(text("UPDATE changes SET state = 'pending', ended_at = NULL"))
     assert [push.status for push in take(state)] == ["sent"]
 
@@ -92,13 +92,13 @@ def test_an_order_that_is_held_back_leaves_its_place_to_others(state: State) -> 
 
 
 def test_it_is_delivering_as_long_as_a_change_is_due_or_being_sent(state: State) -> None:
-    assert not state.is_delivering(NOON)
+    assert not state.outbox.is_delivering(NOON)
     stage(state, decision("7"))
-    assert (state.is_delivering(NOON - MINUTE), state.is_delivering(NOON)) == (False, True)
+    assert (state.outbox.is_delivering(NOON - MINUTE), state.outbox.is_delivering(NOON)) == (False, True)
     (push,) = take(state)
-    assert state.is_delivering(NOON - MINUTE)
+    assert state.outbox.is_delivering(NOON - MINUTE)
     write_down(state, outcome(push, "retry", next_attempt_at=NOON + MINUTE))
-    assert (state.is_delivering(NOON), state.is_delivering(NOON + MINUTE)) == (False, True)
+    assert (state.outbox.is_delivering(NOON), state.outbox.is_delivering(NOON + MINUTE)) == (False, True)
 
 
 def test_a_uuid_that_several_orders_carry_is_shared(state: State) -> None:
@@ -147,7 +147,7 @@ def writes(state: State) -> list[str]:
         if "IMMEDIATE" in statement or "advisory" in statement:
             began.append(statement)
 
-    event.listen(state.engine, "before_cursor_execute", note)
+    event.listen(state.store.engine, "before_cursor_execute", note)
     return began
 
 
@@ -155,26 +155,26 @@ def test_a_turn_that_finds_nothing_locks_out_nobody(state: State, writes: list[s
     stage(state, decision(hold="guard"))
     writes.clear()
     take(state)
-    state.turn([], 0, None, NOON)
+    state.outbox.turn([], 0, None, NOON)
     assert writes == []
 
 
 def test_a_turn_that_finds_nothing_works_while_another_process_writes(state: State, url: str) -> None:
-    with another(url) as other, other.staging():
+    with another(url) as other, other.polls.staging():
         assert take(state) == []
 
 
 def test_a_pause_is_written_once(state: State, writes: list[str]) -> None:
     pause = Pause("unauthorized", NOON, "IMSHOP does not accept the key")
     for _ in range(3):
-        state.turn([], 0, pause, NOON)
-    assert (state.summary().pause, len(writes)) == (pause, 1)
+        state.outbox.turn([], 0, pause, NOON)
+    assert (state.reports.summary().pause, len(writes)) == (pause, 1)
 
 
 def test_the_end_of_a_pause_is_written(state: State) -> None:
-    state.turn([], 0, Pause("unauthorized", NOON, "IMSHOP does not accept the key"), NOON)
-    state.turn([], 0, None, NOON)
-    assert state.summary().pause is None
+    state.outbox.turn([], 0, Pause("unauthorized", NOON, "IMSHOP does not accept the key"), NOON)
+    state.outbox.turn([], 0, None, NOON)
+    assert state.reports.summary().pause is None
 
 
 def crashed(url: str) -> closing[State]:
@@ -186,9 +186,9 @@ def test_after_a_crash_what_may_be_under_way_waits_and_holds_up_nothing_else(sta
     stage(state, decision("1"), decision("2"))
     take(state, 1)
     with crashed(url) as after:
-        assert after.left_behind() is None
+        assert after.outbox.left_behind() is None
         assert [push.order_id for push in take(after)] == ["2"]
-        assert after.left_behind() == 1
+        assert after.outbox.left_behind() == 1
         assert take(after) == []
 
 
@@ -200,19 +200,19 @@ def test_after_a_crash_what_must_be_over_is_due_and_in_doubt(state: State, url: 
         end_claims(after)
         again = take(after, now=NOON + MINUTE)
         assert [(push.order_id, push.in_doubt, push.claim) for push in again] == [("1", True, 2)]
-        assert after.left_behind() == 0
+        assert after.outbox.left_behind() == 0
 
 
 def test_a_claim_lasts_as_long_as_it_says(state: State, url: str) -> None:
     stage(state, decision())
-    state.turn([], 1, None, NOON, timedelta(0))
+    state.outbox.turn([], 1, None, NOON, timedelta(0))
     with crashed(url) as after:
         assert [push.order_id for push in take(after)] == ["7"]
 
 
 def test_a_claim_from_before_the_clock_was_set_back_is_over(state: State, url: str) -> None:
     stage(state, decision())
-    state.turn([], 1, None, NOON, DAY)
+    state.outbox.turn([], 1, None, NOON, DAY)
     with crashed(url) as after:
         assert [push.order_id for push in take(after)] == ["7"]
 
@@ -221,8 +221,8 @@ def test_what_this_process_has_under_way_is_not_left_behind(state: State) -> Non
     stage(state, decision())
     (push,) = take(state)
     end_claims(state)
-    state.took_over()
-    assert (take(state), state.left_behind()) == ([], 0)
+    state.outbox.took_over()
+    assert (take(state), state.outbox.left_behind()) == ([], 0)
     write_down(state, outcome(push))
     assert states(state) == ["delivered"]
 
@@ -244,7 +244,7 @@ def test_after_a_crash_nobody_knows_what_imshop_knows(state: State, url: str) ->
     stage(state, decision(status="sent", revision=2))
     end_claims(state)
     with crashed(url) as after:
-        after.turn([], 0, Pause("unauthorized", NOON, "no"), NOON)
+        after.outbox.turn([], 0, Pause("unauthorized", NOON, "no"), NOON)
         assert (states(after), the(after).told) == (["superseded", "pending"], None)
 
 
@@ -262,15 +262,15 @@ def test_after_a_crash_a_newer_change_that_is_held_takes_no_ones_place(state: St
 def test_when_nothing_was_being_sent_nothing_was_left_behind(state: State) -> None:
     stage(state, decision())
     assert take(state)[0].in_doubt is False
-    assert state.left_behind() == 0
+    assert state.outbox.left_behind() == 0
 
 
 def test_what_the_process_before_reports_after_all_need_not_be_waited_for(state: State, url: str) -> None:
     stage(state, decision())
     (push,) = take(state)
     with crashed(url) as after:
-        assert (take(after), after.left_behind()) == ([], 1)
-        state.report([outcome(push, "unsent")])
+        assert (take(after), after.outbox.left_behind()) == ([], 1)
+        state.outbox.report([outcome(push, "unsent")])
         assert [(push.order_id, push.in_doubt) for push in take(after)] == [("7", False)]
 
 
@@ -279,13 +279,13 @@ def lose_the_end_of_a_turn(state: State) -> None:
 
     def cut(connection: Connection) -> None:
         if connection.get_execution_options().get("writes"):
-            event.remove(state.engine, "commit", cut)
+            event.remove(state.store.engine, "commit", cut)
             connection.connection.commit()
             raise ConnectionResetError
 
-    event.listen(state.engine, "commit", cut)
+    event.listen(state.store.engine, "commit", cut)
     with pytest.raises(ConnectionResetError):
-        state.turn([], 5, None, NOON)
+        state.outbox.turn([], 5, None, NOON)
 
 
 def test_what_a_turn_took_when_its_end_was_lost_is_taken_by_the_next(state: State) -> None:
@@ -317,5 +317,5 @@ def test_what_another_daemon_takes_after_a_lost_turn_stays_its_own(state: State,
 
 def test_what_waits_for_its_time_can_be_hastened(state: State) -> None:
     stage(state, decision(), now=NOON + MINUTE)
-    assert (take(state, now=NOON), state.hasten(NOON)) == ([], 1)
+    assert (take(state, now=NOON), state.outbox.hasten(NOON)) == ([], 1)
     assert [push.order_id for push in take(state, now=NOON)] == ["7"]

@@ -20,7 +20,7 @@ def ended(state: State, result: Result = "dead", status: str = "packed", revisio
 
 def test_a_dead_change_is_tried_as_if_for_the_first_time(state: State) -> None:
     ended(state)
-    assert state.retry([1], now=LATER).done == [1]
+    assert state.operator.retry([1], now=LATER).done == [1]
     (push,) = take(state, now=LATER)
     assert (push.attempts, push.refusals, push.failing_since) == (0, 0, None)
     assert states(state) == ["pending"]
@@ -30,28 +30,28 @@ def test_all_dead_changes_are_tried_again_and_no_others(state: State) -> None:
     stage(state, *(decision(order_id) for order_id in "123"))
     first, second, third = take(state)
     write_down(state, outcome(first, "dead"), outcome(second, "refused"), outcome(third, "dead"))
-    assert sorted(state.retry(all_dead=True, now=NOON).done) == [1, 3]
+    assert sorted(state.operator.retry(all_dead=True, now=NOON).done) == [1, 3]
     assert states(state) == ["pending", "refused", "pending"]
 
 
 def test_a_refused_change_is_tried_again(state: State) -> None:
     stage(state, decision())
     write_down(state, *(outcome(push, "refused", refused=True) for push in take(state)))
-    assert state.retry([1], now=NOON).done == [1]
+    assert state.operator.retry([1], now=NOON).done == [1]
     assert [(push.attempts, push.refusals) for push in take(state)] == [(0, 0)]
 
 
 def test_a_change_that_waits_for_its_time_is_tried_now(state: State) -> None:
     stage(state, decision())
     write_down(state, *(outcome(push, "retry", next_attempt_at=NOON + 9 * MINUTE) for push in take(state)))
-    state.retry([1], now=LATER)
+    state.operator.retry([1], now=LATER)
     assert [push.attempts for push in take(state, now=LATER)] == [0]
 
 
 def test_any_number_of_changes_is_tried_again(state: State) -> None:
     stage(state, *(decision(str(number)) for number in range(600)))
     write_down(state, *(outcome(push, "dead") for push in take(state, 600)))
-    assert len(state.retry(all_dead=True, now=NOON).done) == 600
+    assert len(state.operator.retry(all_dead=True, now=NOON).done) == 600
 
 
 def test_what_is_not_there_or_over_or_being_sent_is_left_with_the_reason(state: State) -> None:
@@ -59,7 +59,7 @@ def test_what_is_not_there_or_over_or_being_sent_is_left_with_the_reason(state: 
     deliver(state)
     stage(state, decision("3"))
     take(state)
-    result = state.retry([1, 2, 3, 99], now=NOON)
+    result = state.operator.retry([1, 2, 3, 99], now=NOON)
     assert result.done == []
     assert result.left == {
         1: "it is delivered",
@@ -73,26 +73,26 @@ def test_an_older_change_is_not_tried_again_once_a_newer_one_was_delivered(state
     ended(state)
     stage(state, decision(status="sent", revision=2))
     deliver(state)
-    assert state.retry([1], now=NOON).left == {1: NEWER}
+    assert state.operator.retry([1], now=NOON).left == {1: NEWER}
 
 
 def test_the_newest_change_is_tried_again_whatever_became_of_older_ones(state: State) -> None:
     stage(state, decision())
     deliver(state)
     ended(state, status="sent", revision=2)
-    assert state.retry([2], now=NOON).done == [2]
+    assert state.operator.retry([2], now=NOON).done == [2]
 
 
 def test_an_older_change_is_not_tried_again_while_a_newer_one_waits(state: State) -> None:
     ended(state)
     stage(state, decision(status="sent", revision=2))
-    assert state.retry([1], now=NOON).left == {1: NEWER}
+    assert state.operator.retry([1], now=NOON).left == {1: NEWER}
 
 
 def test_an_older_change_is_tried_again_while_a_newer_one_is_held(state: State) -> None:
     ended(state)
     stage(state, decision(status="sent", revision=2, hold="guard"))
-    assert state.retry([1], now=NOON).done == [1]
+    assert state.operator.retry([1], now=NOON).done == [1]
     assert deliver(state) == ["packed"]
 
 
@@ -100,47 +100,47 @@ def test_an_older_change_is_not_tried_again_once_a_newer_one_may_have_arrived(st
     ended(state)
     stage(state, decision(status="sent", revision=2))
     write_down(state, *(outcome(push, "dead", in_doubt=True) for push in take(state)))
-    assert state.retry([1], now=NOON).left == {1: NEWER}
+    assert state.operator.retry([1], now=NOON).left == {1: NEWER}
 
 
 def test_of_one_orders_dead_changes_only_the_newest_is_tried_again(state: State) -> None:
     ended(state)
     ended(state, status="sent", revision=2)
-    result = state.retry(all_dead=True, now=NOON)
+    result = state.operator.retry(all_dead=True, now=NOON)
     assert (result.done, result.left) == ([2], {1: NEWER})
 
 
 def test_an_older_change_is_tried_again_where_the_newer_one_was_refused(state: State) -> None:
     ended(state)
     ended(state, "refused", "sent", 2)
-    assert state.retry([1], now=NOON).done == [1]
+    assert state.operator.retry([1], now=NOON).done == [1]
 
 
 def test_a_change_is_not_tried_again_once_its_order_went_back_to_what_imshop_knows(state: State) -> None:
     ended(state, "refused")
     back = decision(status="new", revision=2)
     stage(state, replace(back, change=None, void=True))
-    assert state.retry([1], now=NOON).left == {1: "IMSHOP knows already what its order is now"}
+    assert state.operator.retry([1], now=NOON).left == {1: "IMSHOP knows already what its order is now"}
 
 
 def test_discarded_changes_are_told_to_nobody(state: State) -> None:
     ended(state)
     stage(state, decision("8", hold="status"), decision("9"))
-    assert state.discard([1, 2, 3], now=LATER).done == [3, 2, 1]
+    assert state.operator.discard([1, 2, 3], now=LATER).done == [3, 2, 1]
     assert states(state) == ["discarded"] * 3
     assert take(state, now=LATER) == []
 
 
 def test_all_that_is_held_is_discarded(state: State) -> None:
     stage(state, decision("1", hold="guard"), decision("2", hold="status"), decision("3"))
-    assert sorted(state.discard(held=True, now=NOON).done) == [1, 2]
+    assert sorted(state.operator.discard(held=True, now=NOON).done) == [1, 2]
     assert states(state) == ["discarded", "discarded", "pending"]
 
 
 def test_all_that_is_dead_is_discarded(state: State) -> None:
     ended(state)
     stage(state, decision("8", hold="guard"))
-    assert state.discard(all_dead=True, now=NOON).done == [1]
+    assert state.operator.discard(all_dead=True, now=NOON).done == [1]
     assert states(state) == ["discarded", "held"]
 
 
@@ -148,7 +148,7 @@ def test_what_cannot_be_discarded_is_left_with_the_reason(state: State) -> None:
     ended(state, "refused")
     stage(state, decision("8"))
     take(state)
-    assert state.discard([1, 2, 3], now=NOON).left == {
+    assert state.operator.discard([1, 2, 3], now=NOON).left == {
         1: "it is refused",
         2: "it is being sent",
         3: "there is no such change",
@@ -159,7 +159,7 @@ def test_discarding_a_change_in_doubt_leaves_nobody_knowing(state: State) -> Non
     stage(state, decision("7"), decision("8"))
     first, second = take(state)
     write_down(state, outcome(first, "retry", in_doubt=True), outcome(second, "retry"))
-    state.discard([1, 2], now=NOON)
+    state.operator.discard([1, 2], now=NOON)
     assert (the(state, "7").told, the(state, "8").told) == (None, {"status": "new"})
 
 
@@ -170,7 +170,7 @@ def order(content: Content) -> Order:
 def test_resync_pushes_what_imshop_knows_already(state: State) -> None:
     stage(state, decision())
     deliver(state)
-    assert state.resync([order({"status": "packed"})], NOON) == 1
+    assert state.operator.resync([order({"status": "packed"})], NOON) == 1
     (push,) = take(state)
     assert (push.status, push.message, push.imshop_uuid, push.user_id) == ("packed", "Готов", "u1", "79990000000")
     assert the(state).told is None
@@ -178,25 +178,25 @@ def test_resync_pushes_what_imshop_knows_already(state: State) -> None:
 
 
 def test_resync_pushes_a_payment_that_is_whole(state: State) -> None:
-    state.resync([order({"status": "packed", "paid": True, "payment_id": "p1"})], NOON)
+    state.operator.resync([order({"status": "packed", "paid": True, "payment_id": "p1"})], NOON)
     assert [push.payment for push in take(state)] == [Payment(paid=True, payment_id="p1")]
 
 
 def test_resync_does_not_say_of_an_order_that_it_is_unpaid_unless_it_may_have_been_told_as_paid(state: State) -> None:
-    state.resync([order({"status": "packed", "paid": False, "payment_id": None})], NOON)
+    state.operator.resync([order({"status": "packed", "paid": False, "payment_id": None})], NOON)
     assert [push.payment for push in take(state)] == [None]
 
 
 def test_resync_tells_a_refund(state: State) -> None:
-    state.resync([order({"status": "packed", "paid": True, "payment_id": "p1"})], NOON)
+    state.operator.resync([order({"status": "packed", "paid": True, "payment_id": "p1"})], NOON)
     deliver(state)
-    state.resync([order({"status": "packed", "paid": False, "payment_id": "p1"})], NOON)
+    state.operator.resync([order({"status": "packed", "paid": False, "payment_id": "p1"})], NOON)
     assert [push.payment for push in take(state)] == [Payment(paid=False, payment_id=None)]
 
 
 def test_resync_takes_the_place_of_what_waits(state: State) -> None:
     stage(state, decision(hold="guard"))
-    state.resync([order({"status": "sent"})], NOON)
+    state.operator.resync([order({"status": "sent"})], NOON)
     assert states(state) == ["superseded", "pending"]
     assert deliver(state) == ["sent"]
     assert the(state).told == {"status": "sent"}
@@ -205,17 +205,17 @@ def test_resync_takes_the_place_of_what_waits(state: State) -> None:
 def test_resync_during_a_push_goes_out_whatever_becomes_of_that(state: State) -> None:
     stage(state, decision())
     (push,) = take(state)
-    state.resync([order({"status": "new"})], NOON)
+    state.operator.resync([order({"status": "new"})], NOON)
     write_down(state, outcome(push, "refused"))
     assert deliver(state) == ["new"]
 
 
 def test_resync_of_an_order_never_seen_tracks_it(state: State) -> None:
-    state.resync([order({"status": "sent"})], NOON)
-    assert state.tracked() == 1
+    state.operator.resync([order({"status": "sent"})], NOON)
+    assert state.polls.tracked() == 1
     assert log(state)[0].previous_status is None
 
 
 def test_resync_of_an_order_named_twice_pushes_it_once(state: State) -> None:
-    assert state.resync([order({"status": "sent"})] * 2, NOON) == 1
+    assert state.operator.resync([order({"status": "sent"})] * 2, NOON) == 1
     assert deliver(state) == ["sent"]
