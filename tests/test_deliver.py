@@ -384,15 +384,15 @@ class Failing:
     memory: State
     fails: Callable[[Sequence[Outcome]], bool]
 
-    def turn(
+    def record_and_claim(
         self, outcomes: Sequence[Outcome], limit: int, pause: Pause | None, now: datetime, claim: timedelta
     ) -> list[Push]:
         if self.fails(outcomes):
             raise StateError("the disk is full")
-        return self.memory.outbox.turn(outcomes, limit, pause, now, claim)
+        return self.memory.outbox.record_and_claim(outcomes, limit, pause, now, claim)
 
-    def left_behind(self) -> int | None:
-        return self.memory.outbox.left_behind()
+    def claims_of_others(self) -> int | None:
+        return self.memory.outbox.claims_of_others()
 
 
 def test_outcomes_that_cannot_be_written_are_kept_and_nothing_is_pushed_twice(

@@ -28,39 +28,39 @@ from tests.machine.world import RETENTION, Death, Fault, Killed, World, one_fold
 
 PLACES = frozenset(
     {
-        "all_seen",
-        "columns_are_from",
-        "confirm",
+        "clear_refused_missing",
+        "set_column_sources",
+        "confirm_segments",
         "decide",
         "discard",
-        "give_up_unfinished",
-        "hasten",
+        "fail_unfinished",
+        "make_all_due",
         "identify",
-        "keys_are",
-        "let_listed_go",
-        "looked_at",
-        "miss",
-        "poll_ended",
+        "set_key_definition",
+        "resolve_unlisted",
+        "orders_compared",
+        "mark_missing",
+        "record_poll",
         "prune",
         "receive",
         "release",
-        "resegment",
+        "replace_segment",
         "resync",
         "retry",
         "set_cursor",
         "settle",
         "staging",
         "start_compare",
-        "take_again",
-        "take_baseline",
-        "turn",
+        "claim_again",
+        "set_baseline",
+        "record_and_claim",
     }
 )
 """The methods of the state that write. Everything that a daemon or an operator changes goes through one of them."""
 EXCUSED = {
     "bring_up_to_date": "makes the tables before anything else can happen: tests/state/test_open.py",
-    "_forget_keys": "is how keys_are writes",
-    "report": "writes what a turn writes of outcomes, for a daemon that leads no more: tests/machine/test_rivals.py",
+    "_forget_some_keys": "is how set_key_definition writes",
+    "record": "writes what a turn writes of outcomes, for a daemon that leads no more: tests/machine/test_rivals.py",
     "acquire": "the file of the lease, which is no part of the state: tests/state/test_lease.py",
 }
 SENDING = "push"
@@ -132,7 +132,7 @@ def asked_again(world: World, order_id: str) -> None:
 def cancelled(world: World) -> None:
     """A buyer cancels. IMSHOP asks until it is answered, and so knows; what an earlier process began is given up."""
     order_id, soon = OLD[5], world.now() + timedelta(minutes=1)
-    world.state.inbox.give_up_unfinished(soon, world.now())
+    world.state.inbox.fail_unfinished(soon, world.now())
     received = world.state.inbox.receive(CancelRequest("current", order_id, None), "token", world.now(), soon)
     if received.mine:
         found = Order(order_id, {"status": "new"}, shop_id="the shop's key")
@@ -150,13 +150,13 @@ def refused_twice(world: World) -> None:
     asked, soon = CancelRequest("first", OLD[6], None), world.now() + timedelta(minutes=1)
     mine = world.state.inbox.receive(asked, "other", world.now(), soon).cancellation
     world.state.inbox.decide(mine, CancelDecision("refused", message="no"), world.now(), answered=True)
-    again = world.state.inbox.take_again(mine.id, world.now(), soon)
+    again = world.state.inbox.claim_again(mine.id, world.now(), soon)
     assert again
     world.state.inbox.decide(again.cancellation, CancelDecision("refused", message="no"), world.now(), answered=False)
 
 
-def keys_are(definition: str) -> Act:
-    return lambda world: world.state.polls.keys_are(definition)
+def set_key_definition(definition: str) -> Act:
+    return lambda world: world.state.polls.set_key_definition(definition)
 
 
 def kill(world: World) -> None:
@@ -164,12 +164,12 @@ def kill(world: World) -> None:
     world.restart()
 
 
-def columns_are_from(world: World) -> None:
-    world.state.polls.columns_are_from({"status": "a column"})
+def set_column_sources(world: World) -> None:
+    world.state.polls.set_column_sources({"status": "a column"})
 
 
 TOUR: list[Act] = [
-    keys_are("of one kind"),
+    set_key_definition("of one kind"),
     poll,
     poll,
     change("packed", *OLD[:3]),
@@ -195,7 +195,7 @@ TOUR: list[Act] = [
     step,
     answer(TAKEN),
     wait(1),
-    lambda world: world.state.outbox.hasten(world.now()),
+    lambda world: world.state.outbox.make_all_due(world.now()),
     change("returned", OLD[4]),
     poll,
     lambda world: world.state.operator.discard(newest(world), now=world.now()),
@@ -211,8 +211,8 @@ TOUR: list[Act] = [
     cancelled,
     cancelled,
     refused_twice,
-    keys_are("of another kind"),
-    columns_are_from,
+    set_key_definition("of another kind"),
+    set_column_sources,
     poll,
     kill,
     wait(24),

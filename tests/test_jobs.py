@@ -272,9 +272,9 @@ def test_a_clock_that_is_set_back_lets_no_change_wait_for_a_time_that_is_past(de
     desk.shop.put("2", "new", NOON)
     desk.jobs.poll()
     desk.shop.now -= timedelta(hours=1)
-    assert memory.outbox.turn([], 1, None, desk.shop.now) == []
+    assert memory.outbox.record_and_claim([], 1, None, desk.shop.now) == []
     desk.jobs.hasten()
-    assert [push.order_id for push in memory.outbox.turn([], 1, None, desk.shop.now)] == ["2"]
+    assert [push.order_id for push in memory.outbox.record_and_claim([], 1, None, desk.shop.now)] == ["2"]
 
 
 def edit(folder: Path, text: str) -> None:

@@ -58,7 +58,7 @@ class Bench:
         return [push.order_id for push in self.pushes(*outcomes)]
 
     def pushes(self, *outcomes: Outcome) -> list[Push]:
-        return self.outbox.turn(outcomes, 8, None, NOON, CLAIM)
+        return self.outbox.record_and_claim(outcomes, 8, None, NOON, CLAIM)
 
     def another_leads(self) -> None:
         self.clock.at += DURATION.total_seconds()
@@ -101,7 +101,7 @@ def test_a_lease_that_is_lost_while_it_seems_held_takes_nothing_either(bench: Be
 
 def test_a_daemon_that_does_not_lead_leaves_the_pause_as_it_is(bench: Bench) -> None:
     bench.another_leads()
-    bench.others.turn([], 0, Pause("tls", NOON, "its certificate ended"), NOON, CLAIM)
+    bench.others.record_and_claim([], 0, Pause("tls", NOON, "its certificate ended"), NOON, CLAIM)
     assert bench.turn() == []
     assert bench.state.reports.summary().pause is not None
 
@@ -110,17 +110,17 @@ def test_who_takes_over_waits_only_for_what_may_be_under_way(bench: Bench) -> No
     bench.pushes()
     stage(bench.state, decision("2"))
     bench.another_leads()
-    assert [push.order_id for push in bench.others.turn([], 8, None, NOON, CLAIM)] == ["2"]
-    assert bench.others.left_behind() == 1
+    assert [push.order_id for push in bench.others.record_and_claim([], 8, None, NOON, CLAIM)] == ["2"]
+    assert bench.others.claims_of_others() == 1
     bench.clock.at += CLAIM.total_seconds()
     assert bench.theirs.renew()
-    [push] = bench.others.turn([], 8, None, NOON, CLAIM)
+    [push] = bench.others.record_and_claim([], 8, None, NOON, CLAIM)
     assert (push.order_id, push.in_doubt) == ("1", True)
 
 
 def test_what_another_left_behind_is_taken_over(bench: Bench) -> None:
     bench.another_leads()
-    bench.others.turn([], 8, None, NOON, CLAIM)
+    bench.others.record_and_claim([], 8, None, NOON, CLAIM)
     bench.it_ends()
     assert bench.turn() == []
     bench.clock.at += CLAIM.total_seconds()
@@ -186,7 +186,7 @@ class FakeLease:
     def holder(self) -> str | None:
         raise NotImplementedError
 
-    def leader(self) -> str | None:
+    def last_holder(self) -> str | None:
         return self.other
 
     def _ask(self) -> None:

@@ -145,7 +145,7 @@ def test_an_order_that_vanished_unpaid_is_looked_for_once(shop: Shop) -> None:
     shop.poll()
     shop.database.execute("DELETE FROM o WHERE id = 'A1'")
     shop.poll()
-    assert shop.state.polls.to_look_at(shop.at) == []
+    assert shop.state.polls.orders_to_compare(shop.at) == []
     shop.order("A1", paid=0)
     shop.poll()
     shop.poll()

@@ -162,7 +162,7 @@ def test_an_order_that_was_answered_from_memory_is_looked_at_though_the_shop_say
     shop.now += SECOND
     poller.poll(shop.now)
     assert waiting(memory) == [("348", "new"), ("359", "packed")]
-    assert memory.polls.to_look_at(shop.now) == []
+    assert memory.polls.orders_to_compare(shop.now) == []
 
 
 def test_an_order_under_the_number_of_another_is_left_out(

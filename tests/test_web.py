@@ -36,7 +36,7 @@ from tests.made import NOON, push
 @pytest.fixture
 def summary(memory: State) -> Summary:
     """Of a state in which one poll went well."""
-    memory.polls.poll_ended(NOON, None)
+    memory.polls.record_poll(NOON, None)
     return memory.reports.summary()
 
 

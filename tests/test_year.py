@@ -43,6 +43,6 @@ def live_through(week: int, shop: FakeShop, poller: Poller, memory: State) -> No
 
 def deliver_all(memory: State, shop: FakeShop) -> None:
     outcomes: list[Outcome] = []
-    while pushes := memory.outbox.turn(outcomes, 100, None, shop.now):
+    while pushes := memory.outbox.record_and_claim(outcomes, 100, None, shop.now):
         outcomes = [Outcome(push, "delivered", "delivered", shop.now, shop.now) for push in pushes]
-    memory.outbox.turn(outcomes, 0, None, shop.now)
+    memory.outbox.record_and_claim(outcomes, 0, None, shop.now)

@@ -1,6 +1,6 @@
 """The second half of the pipe: from the outbox to IMSHOP and back.
 
-    outbox.turn ──► queue ──► a worker: imshop.push ──► Outcome ──► outbox.turn ──► observe
+    outbox.record_and_claim ──► queue ──► a worker: imshop.push ──► Outcome ──► outbox.record_and_claim ──► observe
      takes due       │         one order at a time                   in one transaction with  (metrics, log)
      changes         └ at its pace, or not at all while paused       what is taken next
 
@@ -46,7 +46,7 @@ log = logging.getLogger(__name__)
 class Outbox(Protocol):
     """The little that delivery needs of the state. Every method may raise StateError."""
 
-    def turn(
+    def record_and_claim(
         self, outcomes: Sequence[Outcome], limit: int, pause: Pause | None, now: datetime, claim: timedelta
     ) -> list[Push]:
         """In one transaction: write down what became of pushes, and whether delivery is paused; then take up to
@@ -54,7 +54,7 @@ class Outbox(Protocol):
         being sent for as long as `claim`. Within that time nobody takes them again, whatever becomes of this process;
         then whoever leads does, in doubt, unless a newer change of their order waits."""
 
-    def left_behind(self) -> int | None:
+    def claims_of_others(self) -> int | None:
         """How many changes that another process took may still be on their way; None: not known yet."""
 
 
@@ -165,7 +165,7 @@ class Deliverer:
         StateError."""
         while not until():
             self._turn()
-            if not self._outstanding and (self._gate.pause or self._outbox.left_behind() == 0):
+            if not self._outstanding and (self._gate.pause or self._outbox.claims_of_others() == 0):
                 return
             self._collect(IDLE_SECONDS)
 
@@ -224,7 +224,9 @@ class Deliverer:
         self._outstanding += len(pushes)
 
     def _write(self, limit: int) -> list[Push]:
-        pushes = self._outbox.turn(self._unwritten, limit, self._gate.pause, self._clocks.now(), self._claim)
+        pushes = self._outbox.record_and_claim(
+            self._unwritten, limit, self._gate.pause, self._clocks.now(), self._claim
+        )
         written, self._unwritten = self._unwritten, []
         for outcome in written:
             self._observe(outcome)

@@ -94,10 +94,10 @@ class ScannedState(StagingState, Protocol):
     def digests(self, keys: Sequence[int] | None = None) -> Mapping[int, tuple[bytes, int]]:
         """The digests that still hold of these segments, None: of all, and how many tracked orders each covers."""
 
-    def confirm(self, keys: Sequence[int], compare: int) -> None:
+    def confirm_segments(self, keys: Sequence[int], compare: int) -> None:
         """These segments are as they were, so this compare has seen all their orders."""
 
-    def resegment(
+    def replace_segment(
         self, key: int, order_ids: Sequence[str], digest: bytes | None, compare: int, since: datetime
     ) -> None:
         """This compare has seen these tracked orders, and they make up the segment. The digests of segments that they
@@ -107,14 +107,14 @@ class ScannedState(StagingState, Protocol):
     def unseen(self, compare: int, limit: int) -> Sequence[str]:
         """Tracked orders that this compare did not see, `limit` at most."""
 
-    def miss(self, compare: int, now: datetime) -> int | None:
+    def mark_missing(self, compare: int, now: datetime) -> int | None:
         """Mark the tracked orders that this compare did not see as missing, and return how many they are.
 
         None, and nothing is marked: they are ten or more and over a tenth of all, or they are all, and no operator has
         accepted that.
         """
 
-    def all_seen(self) -> None:
+    def clear_refused_missing(self) -> None:
         """A compare saw every tracked order: what an earlier one refused to forget is there again."""
 
 
@@ -194,7 +194,7 @@ class FullCompare:
 
     def _confirm(self) -> None:
         for start in range(0, len(self._same), CONFIRMED_AT_ONCE):
-            self._state.confirm(self._same[start : start + CONFIRMED_AT_ONCE], self._compare)
+            self._state.confirm_segments(self._same[start : start + CONFIRMED_AT_ONCE], self._compare)
         self._same.clear()
 
     def _examine(self, segment: Segment) -> None:
@@ -227,7 +227,7 @@ class FullCompare:
         as_seen = as_seen and not any(found.dropped for found in contents.values())  # they are counted each time
         present = [*seen, *(contents.keys() - seen.keys() if self._whole else ())]
         digest = segment.digest if as_seen else None
-        self._state.resegment(segment.key, present, digest, self._compare, self._stager.now)
+        self._state.replace_segment(segment.key, present, digest, self._compare, self._stager.now)
 
     def _look_up(self) -> None:
         for start in range(0, len(self._differing), LOOKED_UP_AT_ONCE):
@@ -247,7 +247,7 @@ class FullCompare:
         """
         tracked, result = self._state.tracked(), self._stager.result
         if self._present >= tracked:
-            self._state.all_seen()
+            self._state.clear_refused_missing()
             return
         self._confirm()
         try:
@@ -256,7 +256,7 @@ class FullCompare:
             gone = tracked - self._present
             result.fault = f"whether {gone} orders are gone cannot be told, so none of them is forgotten: {error}"
             return
-        missing = self._state.miss(self._compare, self._stager.now)
+        missing = self._state.mark_missing(self._compare, self._stager.now)
         if missing is None:
             result.fault = (
                 f"the shop shows only {self._present} of the {tracked} orders that it showed before. That looks like a "
@@ -277,7 +277,7 @@ class FullCompare:
             found |= {order.order_id for order in page.orders}
             found |= {row.order_id for row in page.skipped if row.order_id}
         if found:
-            self._state.resegment(LOOKED_AGAIN, [*found], None, self._compare, self._stager.now)
+            self._state.replace_segment(LOOKED_AGAIN, [*found], None, self._compare, self._stager.now)
             self._present += len(found)
 
 

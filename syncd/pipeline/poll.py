@@ -49,35 +49,35 @@ class PollState(ScannedState, Protocol):
 
     def baseline(self) -> Baseline | None: ...
 
-    def keys_are(self, definition: str) -> None:
+    def set_key_definition(self, definition: str) -> None:
         """What the shop's own keys of orders are from now on. If they were something else, those that are kept are
         forgotten."""
 
-    def columns_from(self) -> Mapping[str, str] | None:
+    def column_sources(self) -> Mapping[str, str] | None:
         """Where the compared columns came from as the orders were seen; None: nobody noted."""
 
-    def columns_are_from(self, definitions: Mapping[str, str]) -> None:
+    def set_column_sources(self, definitions: Mapping[str, str]) -> None:
         """What was seen of the orders came from there."""
 
-    def take_baseline(self, baseline: Baseline) -> None: ...
+    def set_baseline(self, baseline: Baseline) -> None: ...
 
     def set_cursor(self, cursor: str) -> None: ...
 
     def shop_ids(self, order_ids: Collection[str]) -> Mapping[str, str]:
         """The shop's own keys of those of the orders whose key is known."""
 
-    def to_look_at(self, now: datetime) -> Sequence[str]:
+    def orders_to_compare(self, now: datetime) -> Sequence[str]:
         """Orders that are to be compared whatever the cursor says: their buyers were answered with an earlier decision
         since a poll last looked at them, or another poll than that of `now` saw that their payment was taken back."""
 
-    def looked_at(self, order_ids: Collection[str], now: datetime) -> None:
+    def orders_compared(self, order_ids: Collection[str], now: datetime) -> None:
         """The poll of `now` compared these orders with what they are in the shop, as far as it found them there."""
 
-    def let_listed_go(self, verdict: Callable[[str], Verdict], max_changes: int, now: datetime) -> None:
+    def resolve_unlisted(self, verdict: Callable[[str], Verdict], max_changes: int, now: datetime) -> None:
         """Changes held because their status was not listed: let go those that are to be pushed now (if they are more
         than `max_changes`, the guard holds them), discard those that are to be skipped."""
 
-    def poll_ended(
+    def record_poll(
         self, now: datetime, error: str | None, *, kind: str, rows: int = 0, changes: int = 0, read: bool = False
     ) -> None:
         """Note for `syncd status` and the status page how the last poll went. `read`: whatever the error, what the shop
@@ -118,7 +118,7 @@ class Poller:
         return self._noted("full", self._compare_all, now)
 
     def _poll(self, now: datetime) -> PollResult:
-        before = self.state.columns_from()
+        before = self.state.column_sources()
         cursor = self._to_follow_from()
         if cursor is None or self._redefined(before):
             return self._compare_all(now)
@@ -143,7 +143,7 @@ class Poller:
         return stager.result
 
     def _compare_all(self, now: datetime) -> PollResult:
-        before = self.state.columns_from()
+        before = self.state.column_sources()
         redefined = self._redefined(before)
         followed = self._follow_first(now, redefined, unsure=before is None)
         baseline = self.state.baseline()
@@ -159,7 +159,7 @@ class Poller:
         if newest and self.state.cursor() is None:
             self.state.set_cursor(newest[0])
         if baseline is None and (follows or stager.result.rows):
-            self.state.take_baseline(Baseline(now, newest[1] if newest else None))
+            self.state.set_baseline(Baseline(now, newest[1] if newest else None))
             stager.result.baseline = True
         self._look_again(stager, compared=True)
         stager.finish()
@@ -183,11 +183,11 @@ class Poller:
     def _look_again(self, stager: Stager, *, compared: bool = False) -> None:
         """Compare the orders that a poll is to look at whatever the shop's cursor says. `compared`: they were, as all
         orders are."""
-        orders = self.state.to_look_at(stager.now)
+        orders = self.state.orders_to_compare(stager.now)
         if orders and not compared:
             stager.stage(self.source.find(orders, self.state.shop_ids(orders)), "full")
         if settled := {*orders} - stager.put_off:
-            self.state.looked_at(settled, stager.now)
+            self.state.orders_compared(settled, stager.now)
 
     def _redefined(self, before: Mapping[str, str] | None) -> frozenset[str]:
         """Columns that come from elsewhere than before. What a version that noted nothing took them from is not known:
@@ -198,7 +198,7 @@ class Poller:
     def _note_columns(self, before: Mapping[str, str] | None) -> None:
         """One that is not given now may be given again as it was."""
         if before != (columns := {**(before or {}), **self.columns}):
-            self.state.columns_are_from(columns)
+            self.state.set_column_sources(columns)
 
     def _stager(
         self,
@@ -209,7 +209,7 @@ class Poller:
         *,
         adopt_only_old: bool = False,
     ) -> Stager:
-        self.state.let_listed_go(self.verdict, self.max_changes, now)
+        self.state.resolve_unlisted(self.verdict, self.max_changes, now)
         policy = Policy(
             self.verdict,
             adopt_all=baseline is None and not self.push_first,
@@ -237,18 +237,18 @@ class Poller:
     def _noted(self, kind: PollKind, poll: Callable[[datetime], PollResult], now: datetime) -> PollResult:
         try:
             if self.keys is not None:
-                self.state.keys_are(self.keys)
+                self.state.set_key_definition(self.keys)
             result = poll(now)
         except SourceError as error:
-            self.state.poll_ended(now, str(error), kind=kind)
+            self.state.record_poll(now, str(error), kind=kind)
             raise
         except SyncdError:
             raise
         except Exception as error:  # told by whoever runs the poll; until it is over, nothing may look like health
             what = f"a poll failed in a way nobody foresaw ({type(error).__name__}); the log has more, please report it"
-            self.state.poll_ended(now, what, kind=kind)
+            self.state.record_poll(now, what, kind=kind)
             raise
-        self.state.poll_ended(
+        self.state.record_poll(
             now,
             result.fault,
             kind=result.kind,

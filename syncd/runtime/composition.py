@@ -282,7 +282,7 @@ def desk(
 ) -> Desk:
     to = settings.cancel
     if (definition := keys(settings)) is not None:
-        memory.polls.keys_are(definition)  # before the first poll says so: a cancellation may come earlier
+        memory.polls.set_key_definition(definition)  # before the first poll says so: a cancellation may come earlier
     return Desk(
         inbox=memory.inbox,
         shop=shop,

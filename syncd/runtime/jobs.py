@@ -70,25 +70,25 @@ class Jobs:
             if self.leading():
                 pruned = self.state.prune(self.clock(), self.retention)
                 log.debug("pruned", extra=fields(changes=pruned.changes, orders=pruned.orders))
-                self.observer.unfinished(self.state.inbox.give_up_unfinished(self.clock(), self.clock()))
+                self.observer.unfinished(self.state.inbox.fail_unfinished(self.clock(), self.clock()))
 
     def hasten(self) -> None:
         """What waits for its time is tried now: the clock that the time was set by is no more."""
         with self._boundary("hastening"):
-            self.state.outbox.hasten(self.clock())
+            self.state.outbox.make_all_due(self.clock())
         self.staged()
 
     def take_over(self, until: datetime) -> None:
         """This daemon leads from now on: what an earlier one was to have applied by then is left unfinished."""
         with self._boundary("takeover"):
-            self.observer.unfinished(self.state.inbox.give_up_unfinished(until, self.clock()))
+            self.observer.unfinished(self.state.inbox.fail_unfinished(until, self.clock()))
 
     def _poll(self, job: str, kind: PollKind, poll: Callable[[datetime], PollResult]) -> None:
         with self._boundary(job):
             if not self.leading():
                 return
             if not self._may_poll():
-                log.info("poll_left_out", extra=fields(job=job, polls=self.polling.leader()))
+                log.info("poll_left_out", extra=fields(job=job, polls=self.polling.last_holder()))
                 return
             try:
                 self._polled(kind, poll)

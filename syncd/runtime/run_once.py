@@ -102,7 +102,7 @@ def polling_alone(state: State, ends_at: float) -> Iterator[State]:
     while not lease.acquire():
         if time.monotonic() >= ends_at:
             raise StateError(
-                f"another poll of this shop is under way ({lease.leader() or 'ended just now'}); "
+                f"another poll of this shop is under way ({lease.last_holder() or 'ended just now'}); "
                 "wait for its end, then try again"
             )
         time.sleep(LOOK_SECONDS)

@@ -124,4 +124,4 @@ def _stuck(pulses: Pulses) -> list[str]:
 
 def standing_by(lease: Lease) -> str:
     """What a daemon does that does not lead."""
-    return f"stands by: {lease.leader() or 'another daemon'} polls and pushes"
+    return f"stands by: {lease.last_holder() or 'another daemon'} polls and pushes"

@@ -24,20 +24,20 @@ from syncd.state.lease import FileLease, Lease, RowLease, boottime
 from syncd.state.migrate import bring_up_to_date
 from syncd.state.operator_actions import OperatorActions
 from syncd.state.outbox import StoredOutbox
-from syncd.state.polls import Polls
+from syncd.state.polls import StoredPolls
 from syncd.state.read_models import (
     AttemptView,
     ChangeView,
+    ChangeWithAttempt,
+    HalfHour,
     OperatorResult,
     PollView,
     Pruned,
     Released,
     SeenView,
-    Slot,
     SourceStatus,
     Story,
     Summary,
-    Told,
 )
 from syncd.state.reports import Reports
 from syncd.state.retention import prune
@@ -46,18 +46,18 @@ from syncd.state.store import Store
 __all__ = [
     "AttemptView",
     "ChangeView",
+    "ChangeWithAttempt",
+    "HalfHour",
     "Lease",
     "OperatorResult",
     "PollView",
     "Pruned",
     "Released",
     "SeenView",
-    "Slot",
     "SourceStatus",
     "State",
     "Story",
     "Summary",
-    "Told",
     "boottime",
     "open_state",
 ]
@@ -68,7 +68,7 @@ class State:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self.polls = Polls(store)
+        self.polls = StoredPolls(store)
         self.outbox = StoredOutbox(store)
         self.inbox = StoredInbox(store)
         self.operator = OperatorActions(store)

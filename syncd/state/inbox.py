@@ -68,7 +68,7 @@ class StoredInbox:
             known = {"order_id": number, "shop_id": found.shop_id}
             return Received(_changed(connection, mine.id, known), mine=True)
 
-    def take_again(self, cancellation_id: int, now: datetime, until: datetime) -> Received | None:
+    def claim_again(self, cancellation_id: int, now: datetime, until: datetime) -> Received | None:
         """For an operator: a cancellation that failed or was refused, to be applied again. `mine` False: it is not to
         be, for it is being applied, was accepted, or a newer one of its order was asked for. None: there is none."""
         with self._store.write() as connection:
@@ -117,7 +117,7 @@ class StoredInbox:
             }
             return _changed(connection, row.id, decided)
 
-    def give_up_unfinished(self, claimed_until: datetime, now: datetime) -> int:
+    def fail_unfinished(self, claimed_until: datetime, now: datetime) -> int:
         """Those that were to be applied by then have failed: whoever applied them is gone. Returns how many."""
         left = (cancellations.c.state == "received", cancellations.c.claimed_until <= claimed_until)
         failed = {"state": "failed", "decided_at": now, "error": UNFINISHED, "in_doubt": True}

@@ -72,7 +72,7 @@ class OperatorActions:
             known = staging.load(order.order_id for order in orders)
             decisions = {order.order_id: _again(order, known.get(order.order_id)) for order in orders}
             staging.store(list(decisions.values()), now, counting=False)
-            staging.forget_told(decisions)
+            staging.mark_told_unknown(decisions)
         return len(decisions)
 
 

@@ -90,15 +90,15 @@ class StoredOutbox:
         self._unsure: list[datetime] = []
         self._left: set[int] | None = None
 
-    def took_over(self) -> None:
+    def leadership_gained(self) -> None:
         """Another may have led meanwhile: look for what it left behind."""
         self._left = None
 
-    def left_behind(self) -> int | None:
+    def claims_of_others(self) -> int | None:
         """How many changes another process took that may still be on their way; None: not known yet."""
         return None if self._left is None else len(self._left)
 
-    def turn(
+    def record_and_claim(
         self,
         outcomes: Sequence[Outcome],
         limit: int,
@@ -122,10 +122,10 @@ class StoredOutbox:
         self._unsure.clear()
         return pushes
 
-    def report(self, outcomes: Sequence[Outcome]) -> None:
+    def record(self, outcomes: Sequence[Outcome]) -> None:
         """Write down what became of pushes, whoever leads now. Nothing is taken."""
         if outcomes:
-            with self._store.write(by_right=False) as connection:
+            with self._store.write(fenced=False) as connection:
                 write_outcomes(connection, outcomes)
             self._take_back(outcomes)
 
@@ -134,7 +134,7 @@ class StoredOutbox:
             if self._handed.get(push.change_id) == push.claim:
                 del self._handed[push.change_id]
 
-    def hasten(self, now: datetime) -> int:
+    def make_all_due(self, now: datetime) -> int:
         """Have every change that waits for its time tried now: it was set by a clock that has been set back since."""
         waiting = (DUE_SOMETIME, changes.c.next_attempt_at > now)
         with self._store.write() as connection:

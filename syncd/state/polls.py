@@ -21,7 +21,7 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, in
 from syncd.model import Baseline, Hold, Seen
 from syncd.state.identifiers import discard_parked
 from syncd.state.schema import cancellations, changes, clean, end, held_as, let_go, seen, segments
-from syncd.state.seen import StagingTransaction, load, unsettled
+from syncd.state.seen import StagingTransaction, being_cancelled, load
 from syncd.state.store import Store, add_to_fact, all_facts, get_fact, in_chunks, instant, put_fact
 
 POLLS_KEPT = 10
@@ -36,7 +36,7 @@ FEW_MISSING = 9
 """And so many of a small shop's, whatever part of it they are: two archived orders of nine are no sign of a fault."""
 
 
-class Polls:
+class StoredPolls:
     """See `pipeline.poll.PollState`."""
 
     def __init__(self, store: Store) -> None:
@@ -58,12 +58,12 @@ class Polls:
             return None
         return Baseline(datetime.fromisoformat(fact["taken_at"]), instant(fact["newest"]))
 
-    def take_baseline(self, baseline: Baseline) -> None:
+    def set_baseline(self, baseline: Baseline) -> None:
         newest = baseline.newest and baseline.newest.isoformat()
         with self._store.write() as connection:
             put_fact(connection, "baseline", {"taken_at": baseline.taken_at.isoformat(), "newest": newest})
 
-    def poll_ended(
+    def record_poll(
         self,
         now: datetime,
         error: str | None,
@@ -94,7 +94,7 @@ class Polls:
         with self._store.write() as connection:
             yield StagingTransaction(connection)
 
-    def keys_are(self, definition: str) -> None:
+    def set_key_definition(self, definition: str) -> None:
         """What the shop's own keys of orders are from now on, in whatever words. If they were something else, those
         that are kept are forgotten, and polls learn them anew: a key that was one order's may be another's now, and all
         orders would be taken for renumbered ones."""
@@ -102,12 +102,12 @@ class Polls:
             known = get_fact(connection, "keys")
         if known == definition:
             return
-        while known is not None and self._forget_keys():
+        while known is not None and self._forget_some_keys():
             pass
         with self._store.write() as connection:
             put_fact(connection, "keys", definition)
 
-    def _forget_keys(self) -> int:
+    def _forget_some_keys(self) -> int:
         """Of some orders at a time, so that a million of them hold up nobody; returns of how many. What full compares
         noted goes too: else they would not look at orders that are otherwise as they were."""
         with self._store.write() as connection:
@@ -121,7 +121,7 @@ class Polls:
                 for table, number in ((seen, seen.c.order_id), (cancellations, cancellations.c.id))
             )
 
-    def numbers_of(self, shop_ids: Iterable[str]) -> Mapping[str, set[str]]:
+    def numbers_by_shop_id(self, shop_ids: Iterable[str]) -> Mapping[str, set[str]]:
         """The numbers of the tracked orders with these keys of the shop's: more than one where a reading showed so."""
         found: dict[str, set[str]] = {}
         with self._store.read() as connection:
@@ -140,7 +140,7 @@ class Polls:
                 found |= {order_id: shop_id for order_id, shop_id in connection.execute(known) if shop_id}
         return found
 
-    def to_look_at(self, now: datetime) -> list[str]:
+    def orders_to_compare(self, now: datetime) -> list[str]:
         """See `pipeline.poll.PollState`."""
         answered = (cancellations.c.answered_again, cancellations.c.order_id.is_not(None))
         orders = select(cancellations.c.order_id).where(*answered).distinct().limit(LOOKED_AT_ONCE)
@@ -153,7 +153,7 @@ class Polls:
             found = [*connection.execute(orders).scalars(), *connection.execute(unpaid).scalars()]
         return [*dict.fromkeys(found)]
 
-    def looked_at(self, order_ids: Collection[str], now: datetime) -> None:
+    def orders_compared(self, order_ids: Collection[str], now: datetime) -> None:
         """The poll of `now` compared these orders with what they are in the shop. One that it did not find there is not
         looked for again; once it is seen unpaid again, that is told."""
         with self._store.write() as connection:
@@ -173,12 +173,12 @@ class Polls:
             connection.execute(delete(segments).where(segments.c.digest.is_(None)))
             return add_to_fact(connection, "compare", 1)
 
-    def columns_from(self) -> Mapping[str, str] | None:
+    def column_sources(self) -> Mapping[str, str] | None:
         with self._store.read() as connection:
             columns: Mapping[str, str] | None = get_fact(connection, "columns")
             return columns
 
-    def columns_are_from(self, definitions: Mapping[str, str]) -> None:
+    def set_column_sources(self, definitions: Mapping[str, str]) -> None:
         with self._store.write() as connection:
             put_fact(connection, "columns", {**definitions})
 
@@ -189,16 +189,16 @@ class Polls:
         with self._store.read() as connection:
             return {key: (digest, orders) for key, digest, orders in connection.execute(known)}
 
-    def confirm(self, keys: Sequence[int], compare: int) -> None:
+    def confirm_segments(self, keys: Sequence[int], compare: int) -> None:
         with self._store.write() as connection:
             confirmed = update(segments).where(segments.c.segment.in_(keys)).values(confirmed_in=compare)
             connection.execute(confirmed)
 
-    def resegment(
+    def replace_segment(
         self, key: int, order_ids: Sequence[str], digest: bytes | None, compare: int, since: datetime
     ) -> None:
         with self._store.write() as connection:
-            if digest is not None and unsettled(connection, order_ids, since):
+            if digest is not None and being_cancelled(connection, order_ids, since):
                 digest = None
             orders = 0
             for ids in in_chunks(order_ids):
@@ -214,7 +214,7 @@ class Polls:
         with self._store.read() as connection:
             return [*connection.execute(select(seen.c.order_id).where(_unseen(compare)).limit(limit)).scalars()]
 
-    def miss(self, compare: int, now: datetime) -> int | None:
+    def mark_missing(self, compare: int, now: datetime) -> int | None:
         with self._store.write() as connection:
             unseen = _unseen(compare)
             missing = connection.execute(select(func.count()).select_from(seen).where(unseen)).scalar_one()
@@ -230,7 +230,7 @@ class Polls:
             add_to_fact(connection, "tracked", -missing)
             return missing
 
-    def all_seen(self) -> None:
+    def clear_refused_missing(self) -> None:
         with self._store.read() as connection:
             if not (refused_missing(all_facts(connection)) or get_fact(connection, "accepted_missing")):
                 return
@@ -253,7 +253,7 @@ class Polls:
             let_go(connection, now, "counting")
             return 0
 
-    def let_listed_go(
+    def resolve_unlisted(
         self, verdict: Callable[[str], Literal["push", "skip", "hold"]], max_changes: int, now: datetime
     ) -> None:
         with self._store.read() as connection:

@@ -19,13 +19,13 @@ from syncd.state.polls import refused_missing
 from syncd.state.read_models import (
     AttemptView,
     ChangeView,
+    ChangeWithAttempt,
+    HalfHour,
     PollView,
     SeenView,
-    Slot,
     SourceStatus,
     Story,
     Summary,
-    Told,
 )
 from syncd.state.schema import DUE_SOMETIME, WAITING, attempts, cancellations, changes, former_numbers, in_state, seen
 from syncd.state.store import Store, all_facts, get_fact, instant, pause_of
@@ -118,12 +118,12 @@ class Reports:
         known = None if row is None else _seen_view(row)
         return Story(order_id, known, list(self.changes(order_id=order_id)), tries, before)
 
-    def day(self, now: datetime) -> Sequence[Slot]:
+    def last_day(self, now: datetime) -> Sequence[HalfHour]:
         """The day up to `now`, oldest first: SLOTS slots that each last SLOT."""
         with self._store.read() as connection:
             return [_slot(connection, now - SLOT * (left + 1)) for left in reversed(range(SLOTS))]
 
-    def oldest(self) -> Mapping[ChangeState, datetime]:
+    def oldest_by_state(self) -> Mapping[ChangeState, datetime]:
         """Since when the oldest change is held, refused or dead, for those of these states that there are."""
         with self._store.read() as connection:
             held = connection.execute(select(changes.c.detected_at).where(changes.c.id == _FIRST_HELD)).scalar()
@@ -131,7 +131,7 @@ class Reports:
             since |= {state: _first_ended(connection, state) for state in FAILED}
         return {state: at for state, at in since.items() if at}
 
-    def told(self, limit: int) -> Sequence[Told]:
+    def newest_changes(self, limit: int) -> Sequence[ChangeWithAttempt]:
         """The newest changes, newest first, and what IMSHOP said last."""
         newest = select(changes).order_by(changes.c.id.desc()).limit(limit)
         with self._store.read() as connection:
@@ -139,7 +139,7 @@ class Reports:
             of_these = attempts.c.change_id.in_([view.id for view in views])
             tries = connection.execute(select(attempts).where(of_these).order_by(attempts.c.id))
             last = {row.change_id: attempt_view(row) for row in tries}
-        return [Told(view, last.get(view.id)) for view in views]
+        return [ChangeWithAttempt(view, last.get(view.id)) for view in views]
 
     def last_polls(self) -> Sequence[PollView]:
         """The last few polls, newest first."""
@@ -218,13 +218,13 @@ def _source_status(fact: dict[str, Any]) -> SourceStatus:
     )
 
 
-def _slot(connection: Connection, since: datetime) -> Slot:
+def _slot(connection: Connection, since: datetime) -> HalfHour:
     within = [in_state("delivered"), ENDED, changes.c.ended_at >= since, changes.c.ended_at < since + SLOT]
     pushed = connection.execute(select(func.count()).select_from(changes).where(*within)).scalar_one()
     started = func.coalesce(changes.c.source_updated_at, changes.c.detected_at, type_=changes.c.detected_at.type)
     newest = select(started, changes.c.ended_at).where(*within).order_by(changes.c.ended_at.desc()).limit(LAGS_A_SLOT)
     lags = [max(0.0, (ended - begun).total_seconds()) for begun, ended in connection.execute(newest)] if pushed else []
-    return Slot(since, pushed, sorted(lags))
+    return HalfHour(since, pushed, sorted(lags))
 
 
 def _first_ended(connection: Connection, state: ChangeState) -> datetime | None:

@@ -79,10 +79,10 @@ def test_what_another_one_forgot_is_waited_for_as_it_was(office: Office) -> None
     office.state.inbox.receive(ASKED, "other", NOON, NOON + MINUTE)
 
     class Forgetful:
-        receive, decide, take_again = (
+        receive, decide, claim_again = (
             office.state.inbox.receive,
             office.state.inbox.decide,
-            office.state.inbox.take_again,
+            office.state.inbox.claim_again,
         )
         identify = office.state.inbox.identify
 

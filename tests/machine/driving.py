@@ -86,7 +86,7 @@ class Driver:
         self.world.at += by
         self.world.skew = skew
         if self.world.now() < before:
-            self.operate(lambda state: state.outbox.hasten(self.world.now()))
+            self.operate(lambda state: state.outbox.make_all_due(self.world.now()))
 
     def stop(self) -> None:
         """In order, if the state lets it."""

@@ -97,7 +97,7 @@ class World:
         """What the daemon does when it starts."""
         self.state = State(Store(self._opened.store.engine, self._opened.place, str, SECONDS))
         event.listen(self.state.store.engine, "commit", self._commit)
-        self.state.inbox.give_up_unfinished(self.now() + timedelta(minutes=1), self.now())
+        self.state.inbox.fail_unfinished(self.now() + timedelta(minutes=1), self.now())
         self.poller = Poller(
             self.shop, self.state.polls, self.verdict, self.max_changes, LOOKBACK, push_first=self.push_first
         )

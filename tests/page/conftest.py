@@ -54,7 +54,7 @@ class Desk:
 @pytest.fixture
 def desk(memory: State) -> Desk:
     """One poll went well."""
-    memory.polls.poll_ended(NOON, None, rows=120)
+    memory.polls.record_poll(NOON, None, rows=120)
     return Desk(memory)
 
 

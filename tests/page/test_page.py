@@ -102,7 +102,7 @@ def test_nothing_steers_the_screen_wherever_it_stands(desk: Desk, client: FlaskC
     stage(desk.memory, a_change(hostile, NOON))
     deliver(desk.memory)
     desk.memory.inbox.receive(CancelRequest("current", hostile, None, hostile), "token", NOON, NOON)
-    desk.memory.polls.poll_ended(NOON, hostile)
+    desk.memory.polls.record_poll(NOON, hostile)
     desk.in_shop = InShop(None, hostile)
     for path in ("/", f"/order?id={quote(hostile)}"):
         said = client.get(path).text.replace("\n", "")
@@ -128,8 +128,8 @@ def test_only_the_newest_changes_are_shown(desk: Desk, client: FlaskClient) -> N
 
 def test_the_day_is_read_again_only_when_it_is_no_longer_fresh(desk: Desk, client: FlaskClient) -> None:
     read = []
-    day = desk.memory.reports.day
-    desk.memory.reports.day = lambda now: read.append(now) or day(now)  # type: ignore[method-assign,func-returns-value]
+    day = desk.memory.reports.last_day
+    desk.memory.reports.last_day = lambda now: read.append(now) or day(now)  # type: ignore[method-assign,func-returns-value]
     for seconds in (0, 9, 10, 5):
         desk.now = NOON + timedelta(seconds=seconds)
         assert client.get("/").status_code == 200
@@ -137,8 +137,8 @@ def test_the_day_is_read_again_only_when_it_is_no_longer_fresh(desk: Desk, clien
 
 
 def test_each_poll_is_told_with_what_it_found_or_why_it_failed(desk: Desk, client: FlaskClient) -> None:
-    desk.memory.polls.poll_ended(NOON, None, kind="full", rows=4321, changes=17)
-    desk.memory.polls.poll_ended(NOON, "the shop is <gone>")
+    desk.memory.polls.record_poll(NOON, None, kind="full", rows=4321, changes=17)
+    desk.memory.polls.record_poll(NOON, "the shop is <gone>")
     said = client.get("/").text
     for text in ("4321", "17", "full", "the shop is &lt;gone&gt;"):
         assert text in said

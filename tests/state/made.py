@@ -68,7 +68,7 @@ def stage(state: State, *decisions: Decision, now: datetime = NOON, counting: bo
 
 
 def take(state: State, limit: int = 100, now: datetime = NOON) -> list[Push]:
-    return state.outbox.turn([], limit, None, now)
+    return state.outbox.record_and_claim([], limit, None, now)
 
 
 def outcome(push: Push, result: Result = "delivered", now: datetime = NOON, **fields: Any) -> Outcome:
@@ -89,7 +89,7 @@ def outcome(push: Push, result: Result = "delivered", now: datetime = NOON, **fi
 
 
 def write_down(state: State, *outcomes: Outcome, now: datetime = NOON) -> None:
-    state.outbox.turn(outcomes, 0, None, now)
+    state.outbox.record_and_claim(outcomes, 0, None, now)
 
 
 def deliver(state: State, now: datetime = NOON) -> list[str]:
@@ -116,7 +116,7 @@ def states(state: State, order_id: str | None = None) -> Sequence[ChangeState]:
 
 def end_claims(state: State) -> None:
     """So much time passes on the database's clock that every request under way must be over."""
-    with state.store.write(by_right=False) as connection:
+    with state.store.write(fenced=False) as connection:
         connection.execute(text("UPDATE changes SET claim_ends_at = 0 WHERE claimed_at IS NOT NULL"))
 
 

@@ -155,12 +155,12 @@ def test_an_answer_from_memory_has_the_order_looked_at(state: State) -> None:
     stage(state, adopted("7"), adopted("8"))
     decide(state, ACCEPTED)
     decide(state, FAILED, what=asked("8"))
-    assert state.polls.to_look_at(NOON) == []
+    assert state.polls.orders_to_compare(NOON) == []
     receive(state)
     receive(state, asked("8"))
-    assert state.polls.to_look_at(NOON) == ["7"]
-    state.polls.looked_at(["7"], NOON)
-    assert state.polls.to_look_at(NOON) == []
+    assert state.polls.orders_to_compare(NOON) == ["7"]
+    state.polls.orders_compared(["7"], NOON)
+    assert state.polls.orders_to_compare(NOON) == []
 
 
 @pytest.fixture
@@ -402,7 +402,7 @@ def test_texts_that_are_compared_are_taken_as_answered(state: State) -> None:
 def test_one_that_nobody_was_answered_changes_nothing_that_was_seen(state: State) -> None:
     stage(state, adopted("7"))
     mine = decide(state, FAILED)
-    taken = state.inbox.take_again(mine.id, NOON, UNTIL)
+    taken = state.inbox.claim_again(mine.id, NOON, UNTIL)
     assert taken
     assert taken.mine
     state.inbox.decide(taken.cancellation, ACCEPTED, NOON, answered=False)
@@ -415,14 +415,14 @@ def test_an_operator_does_not_apply_what_is_accepted_or_being_applied_or_followe
     stage(state, decision("7", "returned"))
     second = receive(state).cancellation
     for cancellation in (first, second):
-        taken = state.inbox.take_again(cancellation.id, NOON, UNTIL)
+        taken = state.inbox.claim_again(cancellation.id, NOON, UNTIL)
         assert taken
         assert not taken.mine
     state.inbox.decide(second, ACCEPTED, NOON, answered=True)
-    taken = state.inbox.take_again(second.id, NOON, UNTIL)
+    taken = state.inbox.claim_again(second.id, NOON, UNTIL)
     assert taken
     assert not taken.mine
-    assert state.inbox.take_again(99, NOON, UNTIL) is None
+    assert state.inbox.claim_again(99, NOON, UNTIL) is None
 
 
 def test_what_comes_late_of_an_attempt_that_was_replaced_counts_only_if_it_was_accepted(state: State) -> None:
@@ -443,8 +443,8 @@ def test_an_attempt_that_may_have_been_applied_leaves_a_doubt_until_the_shop_dec
 def test_what_was_left_unfinished_has_failed_and_may_have_been_applied(state: State) -> None:
     receive(state, asked("7"))
     decide(state, ACCEPTED, what=asked("8"))
-    assert state.inbox.give_up_unfinished(NOON, NOON) == 0
-    assert state.inbox.give_up_unfinished(UNTIL, NOON) == 1
+    assert state.inbox.fail_unfinished(NOON, NOON) == 0
+    assert state.inbox.fail_unfinished(UNTIL, NOON) == 1
     (given_up,) = state.reports.cancellations("7")
     assert (given_up.state, given_up.in_doubt) == ("failed", True)
     assert "may have been applied" in str(given_up.error)
@@ -472,8 +472,8 @@ def test_an_order_is_unsettled_while_it_is_cancelled_and_for_polls_that_began_be
     decide(state, ACCEPTED, what=asked("8"), now=NOON + MINUTE)
     decide(state, REFUSED, what=asked("9"), now=NOON + MINUTE)
     with state.polls.staging() as staging:
-        assert staging.unsettled(["7", "8", "9", "10"], NOON) == {"7", "8"}
-        assert staging.unsettled(["7", "8", "9", "10"], NOON + 2 * MINUTE) == set()
+        assert staging.being_cancelled(["7", "8", "9", "10"], NOON) == {"7", "8"}
+        assert staging.being_cancelled(["7", "8", "9", "10"], NOON + 2 * MINUTE) == set()
 
 
 def test_the_message_of_a_change_that_was_overtaken_is_kept(state: State) -> None:
@@ -532,7 +532,7 @@ def test_a_refusal_of_an_order_that_was_not_known_does_not_stand_once_it_is(stat
 def test_an_operator_can_retry_one_by_uuid_though_others_by_uuid_came_later(state: State) -> None:
     failed = decide(state, FAILED, what=asked(None, "uuid-7"))
     receive(state, asked(None, "uuid-8"))
-    taken = state.inbox.take_again(failed.id, NOON, UNTIL)
+    taken = state.inbox.claim_again(failed.id, NOON, UNTIL)
     assert taken is not None
     assert taken.mine
 
@@ -541,7 +541,7 @@ def test_an_operator_cannot_retry_one_by_uuid_that_was_asked_for_again(state: St
     refused = decide(state, REFUSED, what=asked(None, "uuid-7"))
     knows_the_uuid_later(state)
     receive(state, asked(None, "uuid-7"))
-    taken = state.inbox.take_again(refused.id, NOON, UNTIL)
+    taken = state.inbox.claim_again(refused.id, NOON, UNTIL)
     assert taken is not None
     assert not taken.mine
 
@@ -565,10 +565,10 @@ def test_a_late_delivery_has_the_cancellation_told_that_was_answered_since(
         end_claims(other)
         if newer:
             stage(other, decision("7", "shipped", revision=2))
-        assert other.outbox.turn([], 0, Pause("unauthorized", NOON, "no"), NOON) == []
+        assert other.outbox.record_and_claim([], 0, Pause("unauthorized", NOON, "no"), NOON) == []
         assert len(deliver(other)) == 1
         decide(other, ACCEPTED)
-    state.outbox.report([outcome(late)])
+    state.outbox.record([outcome(late)])
     assert deliver(state) == ["cancelled"]
     assert the(state).told == the(state).content == {"status": "cancelled"}
 
@@ -576,7 +576,7 @@ def test_a_late_delivery_has_the_cancellation_told_that_was_answered_since(
 def test_what_an_operator_had_cancelled_is_known_once_a_buyer_is_answered_with_it(state: State) -> None:
     stage(state, adopted("7"))
     failed = decide(state, FAILED)
-    taken = state.inbox.take_again(failed.id, NOON, UNTIL)
+    taken = state.inbox.claim_again(failed.id, NOON, UNTIL)
     assert taken
     state.inbox.decide(taken.cancellation, ACCEPTED, NOON, answered=False)
     assert the(state).content == {"status": "new"}

@@ -30,7 +30,7 @@ def tracking(state: State, order_ids: Sequence[str] = IDS) -> int:
     """These orders are tracked, seen by a compare, and one segment; returns the compare's number."""
     stage(state, *(adopted(order_id) for order_id in order_ids))
     compare = state.polls.start_compare()
-    state.polls.resegment(1, order_ids, b"digest", compare, NOON)
+    state.polls.replace_segment(1, order_ids, b"digest", compare, NOON)
     return compare
 
 
@@ -51,26 +51,26 @@ def test_a_digest_holds_with_the_number_of_its_orders(state: State) -> None:
 
 def test_orders_that_are_not_tracked_are_not_counted(state: State) -> None:
     stage(state, adopted("1"))
-    state.polls.resegment(-5, ["1", "2"], b"digest", state.polls.start_compare(), NOON)
+    state.polls.replace_segment(-5, ["1", "2"], b"digest", state.polls.start_compare(), NOON)
     assert state.polls.digests([-5]) == {-5: (b"digest", 1)}
 
 
 def test_a_segment_without_a_digest_is_looked_at_next_time(state: State) -> None:
     compare = tracking(state)
-    state.polls.resegment(1, IDS, None, compare, NOON)
+    state.polls.replace_segment(1, IDS, None, compare, NOON)
     assert state.polls.digests([1]) == {}
 
 
 def test_the_digest_of_a_segment_that_an_order_left_is_dropped(state: State) -> None:
     compare = tracking(state)
-    state.polls.resegment(2, IDS[:3], b"other", compare, NOON)
+    state.polls.replace_segment(2, IDS[:3], b"other", compare, NOON)
     assert state.polls.digests([1, 2]) == {2: (b"other", 3)}
 
 
 def test_the_digest_of_a_segment_whose_order_changed_is_dropped(state: State) -> None:
     compare = tracking(state)
-    state.polls.resegment(2, IDS[:3], b"other", compare, NOON)
-    state.polls.resegment(1, IDS[3:], b"digest", compare, NOON)
+    state.polls.replace_segment(2, IDS[:3], b"other", compare, NOON)
+    state.polls.replace_segment(1, IDS[3:], b"digest", compare, NOON)
     stage(state, decision("1"))
     assert state.polls.digests([1, 2]).keys() == {1}
 
@@ -84,33 +84,33 @@ def test_a_segment_of_more_orders_than_one_statement_takes_is_whole(state: State
 def test_orders_of_a_segment_that_is_confirmed_are_not_missing(state: State) -> None:
     tracking(state)
     compare = state.polls.start_compare()
-    state.polls.confirm([1], compare)
-    assert state.polls.miss(compare, NOON) == 0
+    state.polls.confirm_segments([1], compare)
+    assert state.polls.mark_missing(compare, NOON) == 0
     assert state.polls.digests([1]).keys() == {1}
 
 
 def test_orders_that_no_compare_saw_are_missing(state: State) -> None:
     tracking(state)
     compare = state.polls.start_compare()
-    state.polls.resegment(1, IDS[1:], b"other", compare, NOON)
-    assert state.polls.miss(compare, NOON) == 1
+    state.polls.replace_segment(1, IDS[1:], b"other", compare, NOON)
+    assert state.polls.mark_missing(compare, NOON) == 1
     assert (missing(state), state.polls.tracked()) == ([IDS[0]], 19)
 
 
 def test_an_order_first_seen_during_a_compare_is_not_missing(state: State) -> None:
     tracking(state)
     compare = state.polls.start_compare()
-    state.polls.confirm([1], compare)
+    state.polls.confirm_segments([1], compare)
     stage(state, adopted("new"))
-    assert state.polls.miss(compare, NOON) == 0
+    assert state.polls.mark_missing(compare, NOON) == 0
 
 
 def test_a_segment_that_loses_its_digest_after_it_was_confirmed_still_has_its_orders(state: State) -> None:
     tracking(state)
     compare = state.polls.start_compare()
-    state.polls.confirm([1], compare)
+    state.polls.confirm_segments([1], compare)
     stage(state, decision(IDS[0]))
-    assert (state.polls.digests([1]), state.polls.miss(compare, NOON)) == ({}, 0)
+    assert (state.polls.digests([1]), state.polls.mark_missing(compare, NOON)) == ({}, 0)
 
 
 def test_segments_without_a_digest_do_not_pile_up(state: State) -> None:
@@ -126,64 +126,64 @@ def test_an_order_that_returns_elsewhere_leaves_the_segment_that_it_once_was_in_
     refused(state, 5)
     stage(state, adopted("other"))
     compare = state.polls.start_compare()
-    state.polls.confirm([1], compare)
-    state.polls.resegment(2, [*IDS[:5], "other"], b"another", compare, NOON)
-    assert state.polls.miss(compare, NOON) == 0
+    state.polls.confirm_segments([1], compare)
+    state.polls.replace_segment(2, [*IDS[:5], "other"], b"another", compare, NOON)
+    assert state.polls.mark_missing(compare, NOON) == 0
 
 
 def test_an_order_that_a_poll_saw_during_a_compare_is_not_missing(state: State) -> None:
     tracking(state)
     compare = state.polls.start_compare()
     stage(state, decision(IDS[0]))
-    state.polls.resegment(1, IDS[1:], b"other", compare, NOON)
-    assert state.polls.miss(compare, NOON) == 0
+    state.polls.replace_segment(1, IDS[1:], b"other", compare, NOON)
+    assert state.polls.mark_missing(compare, NOON) == 0
 
 
 def test_an_order_that_a_poll_saw_during_a_compare_is_missed_by_the_next_if_it_vanished(state: State) -> None:
     tracking(state)
     compare = state.polls.start_compare()
     stage(state, decision(IDS[0]))
-    state.polls.resegment(1, IDS[1:], b"other", compare, NOON)
+    state.polls.replace_segment(1, IDS[1:], b"other", compare, NOON)
     compare = state.polls.start_compare()
-    state.polls.confirm([1], compare)
-    assert state.polls.miss(compare, NOON) == 1
+    state.polls.confirm_segments([1], compare)
+    assert state.polls.mark_missing(compare, NOON) == 1
 
 
 def test_an_order_that_changed_since_the_last_compare_is_missed_if_it_vanished(state: State) -> None:
     tracking(state)
     stage(state, decision(IDS[0]))
     compare = state.polls.start_compare()
-    state.polls.resegment(1, IDS[1:], b"other", compare, NOON)
-    state.polls.miss(compare, NOON)
+    state.polls.replace_segment(1, IDS[1:], b"other", compare, NOON)
+    state.polls.mark_missing(compare, NOON)
     assert missing(state) == [IDS[0]]
 
 
 def test_an_order_that_left_its_segment_is_missed_though_the_segment_is_confirmed(state: State) -> None:
     tracking(state)
     gone = state.polls.start_compare()
-    state.polls.resegment(1, IDS[10:], b"other", gone, NOON)
-    assert state.polls.miss(gone, NOON) is None
+    state.polls.replace_segment(1, IDS[10:], b"other", gone, NOON)
+    assert state.polls.mark_missing(gone, NOON) is None
     compare = state.polls.start_compare()
     state.operator.release(NOON)
     compare = state.polls.start_compare()
-    state.polls.confirm([1], compare)
-    assert state.polls.miss(compare, NOON) == 10
+    state.polls.confirm_segments([1], compare)
+    assert state.polls.mark_missing(compare, NOON) == 10
 
 
 def test_an_order_that_is_missing_is_missed_once(state: State) -> None:
     tracking(state)
     for expected in (1, 0):
         compare = state.polls.start_compare()
-        state.polls.resegment(1, IDS[1:], b"other", compare, NOON)
-        assert state.polls.miss(compare, NOON) == expected
+        state.polls.replace_segment(1, IDS[1:], b"other", compare, NOON)
+        assert state.polls.mark_missing(compare, NOON) == expected
     assert state.polls.tracked() == 19
 
 
 def test_an_order_that_came_back_is_tracked_again(state: State) -> None:
     tracking(state)
     compare = state.polls.start_compare()
-    state.polls.resegment(1, IDS[1:], b"other", compare, NOON)
-    state.polls.miss(compare, NOON)
+    state.polls.replace_segment(1, IDS[1:], b"other", compare, NOON)
+    state.polls.mark_missing(compare, NOON)
     stage(state, adopted(IDS[0]))
     assert (missing(state), state.polls.tracked()) == ([], 20)
     order = state.reports.story(IDS[0]).seen
@@ -194,18 +194,18 @@ def test_an_order_that_came_back_is_tracked_again(state: State) -> None:
 def test_a_segment_that_the_compare_did_not_meet_counts_no_more_once_its_orders_are_missing(state: State) -> None:
     """It could come back just as it was, and its orders would stay missing for good."""
     stage(state, adopted("alone"))
-    state.polls.resegment(2, ["alone"], b"other", tracking(state), NOON)
+    state.polls.replace_segment(2, ["alone"], b"other", tracking(state), NOON)
     compare = state.polls.start_compare()
-    state.polls.confirm([1], compare)
-    assert state.polls.miss(compare, NOON) == 1
+    state.polls.confirm_segments([1], compare)
+    assert state.polls.mark_missing(compare, NOON) == 1
     assert state.polls.digests([1, 2]).keys() == {1}
 
 
 def test_the_time_that_an_order_went_missing_is_kept(state: State) -> None:
     tracking(state)
     compare = state.polls.start_compare()
-    state.polls.resegment(1, IDS[1:], b"other", compare, NOON)
-    state.polls.miss(compare, NOON + MINUTE)
+    state.polls.replace_segment(1, IDS[1:], b"other", compare, NOON)
+    state.polls.mark_missing(compare, NOON + MINUTE)
     order = state.reports.story(IDS[0]).seen
     assert order is not None
     assert order.missing_since == NOON + MINUTE
@@ -214,8 +214,8 @@ def test_the_time_that_an_order_went_missing_is_kept(state: State) -> None:
 def refused(state: State, gone: int) -> int | None:
     """A compare that does not see so many of the orders."""
     compare = state.polls.start_compare()
-    state.polls.resegment(1, IDS[gone:], b"other", compare, NOON)
-    return state.polls.miss(compare, NOON)
+    state.polls.replace_segment(1, IDS[gone:], b"other", compare, NOON)
+    return state.polls.mark_missing(compare, NOON)
 
 
 @pytest.mark.parametrize(
@@ -226,8 +226,8 @@ def test_a_tenth_goes_missing_or_nine_but_never_all(state: State, tracked: int, 
     ids = [str(number) for number in range(tracked)]
     tracking(state, ids)
     compare = state.polls.start_compare()
-    state.polls.resegment(1, ids[gone:], b"other", compare, NOON)
-    assert state.polls.miss(compare, NOON) == marked
+    state.polls.replace_segment(1, ids[gone:], b"other", compare, NOON)
+    assert state.polls.mark_missing(compare, NOON) == marked
     assert len(missing(state, ids)) == (marked or 0)
     assert state.reports.summary().missing_refused == (0 if marked else gone)
 
@@ -260,7 +260,7 @@ def test_more_than_the_operator_saw_is_refused_again(state: State) -> None:
 def test_there_is_nothing_to_accept_once_a_later_compare_found_no_fault(state: State) -> None:
     tracking(state)
     refused(state, 10)
-    state.polls.all_seen()
+    state.polls.clear_refused_missing()
     assert state.reports.summary().missing_refused == 0
     assert state.operator.release(NOON) == Released(changes=0, missing=0)
 
@@ -269,7 +269,7 @@ def test_what_is_accepted_is_not_kept_for_another_time(state: State) -> None:
     tracking(state)
     refused(state, 10)
     state.operator.release(NOON)
-    state.polls.all_seen()
+    state.polls.clear_refused_missing()
     assert refused(state, 10) is None
 
 
@@ -280,8 +280,8 @@ def test_while_the_next_compare_runs_its_predecessor_can_still_be_accepted(state
     compare = state.polls.start_compare()
     assert state.reports.summary().missing_refused == 10
     assert state.operator.release(NOON).missing == 10
-    state.polls.resegment(1, IDS[10:], b"other", compare, NOON)
-    assert state.polls.miss(compare, NOON) == 10
+    state.polls.replace_segment(1, IDS[10:], b"other", compare, NOON)
+    assert state.polls.mark_missing(compare, NOON) == 10
 
 
 class Shelf:

@@ -100,35 +100,35 @@ def test_release_supersedes_older_changes_of_the_same_orders(state: State) -> No
 
 def test_a_status_that_is_listed_now_lets_its_changes_go(state: State) -> None:
     stage(state, decision("1", "packed", hold="status"), decision("2", "odd", hold="status"))
-    state.polls.let_listed_go(lambda status: "push" if status == "packed" else "hold", 5, NOON)
+    state.polls.resolve_unlisted(lambda status: "push" if status == "packed" else "hold", 5, NOON)
     assert (states(state, "1"), states(state, "2")) == (["pending"], ["held"])
 
 
 def test_a_status_that_is_skipped_now_discards_its_changes(state: State) -> None:
     stage(state, decision("1", "packed", hold="status"), decision("2", "odd", hold="status"))
-    state.polls.let_listed_go(lambda status: "skip" if status == "packed" else "hold", 5, NOON)
+    state.polls.resolve_unlisted(lambda status: "skip" if status == "packed" else "hold", 5, NOON)
     assert (states(state, "1"), states(state, "2")) == (["discarded"], ["held"])
 
 
 def test_statuses_that_let_go_more_than_the_guard_allows_are_held_by_it(state: State) -> None:
     stage(state, *(decision(order_id, hold="status") for order_id in "123"), decision("4", "odd", hold="status"))
-    state.polls.let_listed_go(lambda status: "push" if status == "packed" else "hold", 2, NOON)
+    state.polls.resolve_unlisted(lambda status: "push" if status == "packed" else "hold", 2, NOON)
     assert holds(state) == {"guard": 3, "status": 1}
 
 
 def test_a_guard_that_is_off_lets_any_number_go(state: State) -> None:
     stage(state, *(decision(order_id, hold="status") for order_id in "123"))
-    state.polls.let_listed_go(lambda _status: "push", 0, NOON)
+    state.polls.resolve_unlisted(lambda _status: "push", 0, NOON)
     assert holds(state) == {}
 
 
 def test_changes_that_no_status_holds_are_left_alone(state: State) -> None:
     stage(state, decision("1", hold="guard"), decision("2"))
-    state.polls.let_listed_go(lambda _status: "push", 5, NOON)
+    state.polls.resolve_unlisted(lambda _status: "push", 5, NOON)
     assert (states(state, "1"), states(state, "2")) == (["held"], ["pending"])
 
 
 def test_while_no_status_is_listed_all_wait(state: State) -> None:
     stage(state, decision("1", hold="status"))
-    state.polls.let_listed_go(lambda _status: "hold", 5, NOON)
+    state.polls.resolve_unlisted(lambda _status: "hold", 5, NOON)
     assert holds(state) == {"status": 1}

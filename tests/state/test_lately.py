@@ -16,7 +16,7 @@ from tests.state.made import DAY, MINUTE, decision, outcome, stage, take, write_
 
 
 def test_a_day_is_cut_into_slots_that_end_now(state: State) -> None:
-    day = state.reports.day(NOON)
+    day = state.reports.last_day(NOON)
     assert (len(day), day[0].since, day[-1].since) == (SLOTS, NOON - DAY, NOON - SLOT)
     assert {(slot.pushed, tuple(slot.lags)) for slot in day} == {(0, ())}
 
@@ -26,7 +26,7 @@ def test_a_push_counts_in_the_slot_in_which_imshop_took_it_with_its_lag_from_the
     first, second = take(state)
     took = NOON + MINUTE
     write_down(state, outcome(first, now=took), outcome(second, now=took + 2 * MINUTE))
-    slots = [slot for slot in state.reports.day(NOON + SLOT) if slot.pushed]
+    slots = [slot for slot in state.reports.last_day(NOON + SLOT) if slot.pushed]
     assert [(slot.since, slot.pushed, slot.lags) for slot in slots] == [(NOON, 2, [120.0, 240.0])]
 
 
@@ -40,13 +40,13 @@ def test_lag_without_a_time_of_the_shop_counts_from_detection_and_is_never_negat
         replace(ahead, change=replace(ahead.change, source_updated_at=NOON + DAY)),
     )
     write_down(state, *(outcome(push, now=NOON + MINUTE) for push in take(state)))
-    assert state.reports.day(NOON + SLOT)[-1].lags == [0.0, 60.0]
+    assert state.reports.last_day(NOON + SLOT)[-1].lags == [0.0, 60.0]
 
 
 def test_all_pushes_are_counted_and_lags_of_some_are_enough(state: State) -> None:
     stage(state, *(decision(str(number)) for number in range(LAGS_A_SLOT + 5)))
     write_down(state, *(outcome(push, now=NOON) for push in take(state, 1000)))
-    slot = state.reports.day(NOON + MINUTE)[-1]
+    slot = state.reports.last_day(NOON + MINUTE)[-1]
     assert (slot.pushed, len(slot.lags)) == (LAGS_A_SLOT + 5, LAGS_A_SLOT)
 
 
@@ -54,11 +54,11 @@ def test_what_was_refused_or_is_older_than_a_day_is_no_push_of_the_day(state: St
     stage(state, decision("1"), decision("2"))
     first, second = take(state)
     write_down(state, outcome(first, "refused"), outcome(second, now=NOON - DAY))
-    assert sum(slot.pushed for slot in state.reports.day(NOON + MINUTE)) == 0
+    assert sum(slot.pushed for slot in state.reports.last_day(NOON + MINUTE)) == 0
 
 
 def test_the_oldest_is_told_for_each_state_that_there_is(state: State) -> None:
-    assert state.reports.oldest() == {}
+    assert state.reports.oldest_by_state() == {}
     stage(state, *(decision(str(number)) for number in range(4)), now=NOON)
     one, two, three, four = take(state)
     later = NOON + MINUTE
@@ -66,7 +66,7 @@ def test_the_oldest_is_told_for_each_state_that_there_is(state: State) -> None:
     write_down(state, outcome(three, "dead", now=NOON + 3 * MINUTE), outcome(four))
     stage(state, decision("5", hold="guard"), now=later)
     stage(state, decision("6", hold="guard"), now=NOON + DAY)
-    assert state.reports.oldest() == {"held": later, "dead": later, "refused": NOON + 2 * MINUTE}
+    assert state.reports.oldest_by_state() == {"held": later, "dead": later, "refused": NOON + 2 * MINUTE}
 
 
 def test_the_newest_changes_come_with_what_imshop_said_last(state: State) -> None:
@@ -74,20 +74,20 @@ def test_the_newest_changes_come_with_what_imshop_said_last(state: State) -> Non
     pushes = take(state)
     write_down(state, *(outcome(push, "retry", error="busy") for push in pushes[1:]))
     write_down(state, *(outcome(push) for push in take(state)[:1]))
-    told = state.reports.told(2)
+    told = state.reports.newest_changes(2)
     assert [(one.change.order_id, one.last and one.last.result) for one in told] == [("3", "retry"), ("2", "delivered")]
-    assert [one.last for one in state.reports.told(3)][-1] is None
+    assert [one.last for one in state.reports.newest_changes(3)][-1] is None
 
 
 def test_only_the_last_few_polls_are_kept(state: State) -> None:
     assert state.reports.last_polls() == []
-    state.polls.poll_ended(NOON, "the shop is gone", kind="full")
+    state.polls.record_poll(NOON, "the shop is gone", kind="full")
     for number in range(POLLS_KEPT - 1):
-        state.polls.poll_ended(NOON + number * MINUTE, None, rows=number, changes=1)
+        state.polls.record_poll(NOON + number * MINUTE, None, rows=number, changes=1)
     polls = state.reports.last_polls()
     assert (len(polls), polls[-1].error, polls[-1].kind) == (POLLS_KEPT, "the shop is gone", "full")
     assert (polls[0].at, polls[0].rows, polls[0].changes, polls[0].error) == (NOON + 8 * MINUTE, 8, 1, None)
-    state.polls.poll_ended(NOON, None)
+    state.polls.record_poll(NOON, None)
     assert "the shop is gone" not in [poll.error for poll in state.reports.last_polls()]
 
 
@@ -95,9 +95,9 @@ def test_the_page_goes_by_an_index_however_many_changes_there_are(sqlite_state: 
     with closing(open_state(sqlite_state, redact=str)) as state:
         asked: list[str] = []
         event.listen(state.store.engine, "before_cursor_execute", lambda *called: asked.append(called[2]))
-        state.reports.day(NOON)
-        state.reports.oldest()
-        state.reports.told(3)
+        state.reports.last_day(NOON)
+        state.reports.oldest_by_state()
+        state.reports.newest_changes(3)
         with state.store.read() as connection:
             plans = {
                 sql: str(connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", (1,) * sql.count("?")).all())

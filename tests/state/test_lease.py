@@ -58,7 +58,7 @@ def test_a_lease_is_taken_by_one(state: State, url: str) -> None:
         theirs = other.lease()
         assert not theirs.acquire()
         assert (theirs.held(), theirs.token, mine.held()) == (False, None, True)
-        assert str(os.getpid()) in str(theirs.leader())
+        assert str(os.getpid()) in str(theirs.last_holder())
     mine.release()
 
 
@@ -159,7 +159,7 @@ def test_whoever_lost_the_file_can_write_nothing(sqlite_state: str, tmp_path: Pa
         theirs.acquire()
         with pytest.raises(LeaseLostError, match=f"that of process {os.getpid()}"):
             stage(state.under(lease), decision("2"))
-        assert (lease.token, lease.leader()) == (None, f"process {os.getpid()}")
+        assert (lease.token, lease.last_holder()) == (None, f"process {os.getpid()}")
         theirs.release()
         lease.release()
 
@@ -345,7 +345,7 @@ def test_whoever_was_frozen_may_still_say_what_became_of_its_pushes(rivals: Riva
     (push,) = take(frozen)
     rivals.clocks.pass_(DURATION)
     rivals.other.acquire()
-    frozen.outbox.report([outcome(push)])
+    frozen.outbox.record([outcome(push)])
     assert [change.state for change in log(rivals.state)] == ["delivered"]
 
 
@@ -368,7 +368,7 @@ def test_a_lease_that_another_took_is_lost(rivals: Rivals) -> None:
     rivals.clocks.pass_(DURATION)
     rivals.other.acquire()
     assert (rivals.one.renew(), rivals.one.held(), rivals.one.token) == (False, False, None)
-    assert f"process {os.getpid()}" in str(rivals.one.leader())
+    assert f"process {os.getpid()}" in str(rivals.one.last_holder())
     assert not rivals.one.acquire()
 
 

@@ -38,7 +38,7 @@ def keys(state: State, *order_ids: str) -> dict[str, str | None]:
 def test_the_key_of_an_order_is_kept(numbered: State) -> None:
     assert keys(numbered, "348") == {"348": "348"}
     assert numbered.polls.shop_ids(["348", "999"]) == {"348": "348"}
-    assert numbered.polls.numbers_of(["348", "999"]) == {"348": {"348"}}
+    assert numbered.polls.numbers_by_shop_id(["348", "999"]) == {"348": {"348"}}
 
 
 def test_another_number_takes_all_that_is_kept_along(numbered: State) -> None:
@@ -77,7 +77,7 @@ def test_an_order_whose_number_is_taken_waits_for_its_own(numbered: State) -> No
     give(numbered, {"348": "349"})
     assert keys(numbered, "348", "349") == {"349": "348"}
     assert take(numbered, now=NOON + HOUR) == []
-    ((parked,),) = [numbered.polls.numbers_of(["349"])["349"]]
+    ((parked,),) = [numbered.polls.numbers_by_shop_id(["349"])["349"]]
     give(numbered, {parked: "350x"})
     assert [(push.order_id, push.status) for push in take(numbered, now=NOON)] == [("350x", "packed")]
     assert numbered.reports.current_number(parked) == parked
@@ -89,9 +89,9 @@ def test_nobody_is_told_of_an_order_without_a_number(numbered: State) -> None:
     (waits,) = numbered.reports.changes(state="pending")
     assert "no number" in numbered.operator.retry([waits.id], now=NOON).left[waits.id]
     compare = numbered.polls.start_compare()
-    assert numbered.polls.miss(compare, NOON) is None
+    assert numbered.polls.mark_missing(compare, NOON) is None
     numbered.operator.release(NOON)
-    numbered.polls.miss(compare, NOON)
+    numbered.polls.mark_missing(compare, NOON)
     assert states(numbered) == ["discarded"]
 
 
@@ -126,7 +126,7 @@ def test_a_push_that_may_have_arrived_leaves_a_doubt_of_the_new_number(numbered:
 def test_a_number_is_forgotten_with_its_order(numbered: State) -> None:
     give(numbered, {"348": "1348"})
     compare = numbered.polls.start_compare()
-    numbered.polls.resegment(5, ["349", "350"], None, compare, NOON)
+    numbered.polls.replace_segment(5, ["349", "350"], None, compare, NOON)
     with numbered.store.write() as connection:
         connection.exec_driver_sql("UPDATE seen SET missing_since = 0 WHERE order_id = '1348'")
     numbered.prune(NOON, HOUR)
@@ -134,11 +134,11 @@ def test_a_number_is_forgotten_with_its_order(numbered: State) -> None:
 
 
 def test_keys_of_another_kind_forget_those_that_are_kept(numbered: State) -> None:
-    numbered.polls.keys_are("ids")
+    numbered.polls.set_key_definition("ids")
     request = CancelRequest("current", "348", None)
     kept = numbered.inbox.receive(request, "token", NOON, NOON + HOUR).cancellation
-    numbered.polls.keys_are("ids")
+    numbered.polls.set_key_definition("ids")
     assert keys(numbered, "348") == {"348": "348"}
-    numbered.polls.keys_are("others")
+    numbered.polls.set_key_definition("others")
     assert keys(numbered, "348") == {"348": None}
     assert numbered.inbox.cancellation(kept.id) == replace(kept, shop_id=None)

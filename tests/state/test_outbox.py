@@ -155,7 +155,7 @@ def test_a_turn_that_finds_nothing_locks_out_nobody(state: State, writes: list[s
     stage(state, decision(hold="guard"))
     writes.clear()
     take(state)
-    state.outbox.turn([], 0, None, NOON)
+    state.outbox.record_and_claim([], 0, None, NOON)
     assert writes == []
 
 
@@ -167,13 +167,13 @@ def test_a_turn_that_finds_nothing_works_while_another_process_writes(state: Sta
 def test_a_pause_is_written_once(state: State, writes: list[str]) -> None:
     pause = Pause("unauthorized", NOON, "IMSHOP does not accept the key")
     for _ in range(3):
-        state.outbox.turn([], 0, pause, NOON)
+        state.outbox.record_and_claim([], 0, pause, NOON)
     assert (state.reports.summary().pause, len(writes)) == (pause, 1)
 
 
 def test_the_end_of_a_pause_is_written(state: State) -> None:
-    state.outbox.turn([], 0, Pause("unauthorized", NOON, "IMSHOP does not accept the key"), NOON)
-    state.outbox.turn([], 0, None, NOON)
+    state.outbox.record_and_claim([], 0, Pause("unauthorized", NOON, "IMSHOP does not accept the key"), NOON)
+    state.outbox.record_and_claim([], 0, None, NOON)
     assert state.reports.summary().pause is None
 
 
@@ -186,9 +186,9 @@ def test_after_a_crash_what_may_be_under_way_waits_and_holds_up_nothing_else(sta
     stage(state, decision("1"), decision("2"))
     take(state, 1)
     with crashed(url) as after:
-        assert after.outbox.left_behind() is None
+        assert after.outbox.claims_of_others() is None
         assert [push.order_id for push in take(after)] == ["2"]
-        assert after.outbox.left_behind() == 1
+        assert after.outbox.claims_of_others() == 1
         assert take(after) == []
 
 
@@ -200,19 +200,19 @@ def test_after_a_crash_what_must_be_over_is_due_and_in_doubt(state: State, url: 
         end_claims(after)
         again = take(after, now=NOON + MINUTE)
         assert [(push.order_id, push.in_doubt, push.claim) for push in again] == [("1", True, 2)]
-        assert after.outbox.left_behind() == 0
+        assert after.outbox.claims_of_others() == 0
 
 
 def test_a_claim_lasts_as_long_as_it_says(state: State, url: str) -> None:
     stage(state, decision())
-    state.outbox.turn([], 1, None, NOON, timedelta(0))
+    state.outbox.record_and_claim([], 1, None, NOON, timedelta(0))
     with crashed(url) as after:
         assert [push.order_id for push in take(after)] == ["7"]
 
 
 def test_a_claim_from_before_the_clock_was_set_back_is_over(state: State, url: str) -> None:
     stage(state, decision())
-    state.outbox.turn([], 1, None, NOON, DAY)
+    state.outbox.record_and_claim([], 1, None, NOON, DAY)
     with crashed(url) as after:
         assert [push.order_id for push in take(after)] == ["7"]
 
@@ -221,8 +221,8 @@ def test_what_this_process_has_under_way_is_not_left_behind(state: State) -> Non
     stage(state, decision())
     (push,) = take(state)
     end_claims(state)
-    state.outbox.took_over()
-    assert (take(state), state.outbox.left_behind()) == ([], 0)
+    state.outbox.leadership_gained()
+    assert (take(state), state.outbox.claims_of_others()) == ([], 0)
     write_down(state, outcome(push))
     assert states(state) == ["delivered"]
 
@@ -244,7 +244,7 @@ def test_after_a_crash_nobody_knows_what_imshop_knows(state: State, url: str) ->
     stage(state, decision(status="sent", revision=2))
     end_claims(state)
     with crashed(url) as after:
-        after.outbox.turn([], 0, Pause("unauthorized", NOON, "no"), NOON)
+        after.outbox.record_and_claim([], 0, Pause("unauthorized", NOON, "no"), NOON)
         assert (states(after), the(after).told) == (["superseded", "pending"], None)
 
 
@@ -262,15 +262,15 @@ def test_after_a_crash_a_newer_change_that_is_held_takes_no_ones_place(state: St
 def test_when_nothing_was_being_sent_nothing_was_left_behind(state: State) -> None:
     stage(state, decision())
     assert take(state)[0].in_doubt is False
-    assert state.outbox.left_behind() == 0
+    assert state.outbox.claims_of_others() == 0
 
 
 def test_what_the_process_before_reports_after_all_need_not_be_waited_for(state: State, url: str) -> None:
     stage(state, decision())
     (push,) = take(state)
     with crashed(url) as after:
-        assert (take(after), after.outbox.left_behind()) == ([], 1)
-        state.outbox.report([outcome(push, "unsent")])
+        assert (take(after), after.outbox.claims_of_others()) == ([], 1)
+        state.outbox.record([outcome(push, "unsent")])
         assert [(push.order_id, push.in_doubt) for push in take(after)] == [("7", False)]
 
 
@@ -285,7 +285,7 @@ def lose_the_end_of_a_turn(state: State) -> None:
 
     event.listen(state.store.engine, "commit", cut)
     with pytest.raises(ConnectionResetError):
-        state.outbox.turn([], 5, None, NOON)
+        state.outbox.record_and_claim([], 5, None, NOON)
 
 
 def test_what_a_turn_took_when_its_end_was_lost_is_taken_by_the_next(state: State) -> None:
@@ -317,5 +317,5 @@ def test_what_another_daemon_takes_after_a_lost_turn_stays_its_own(state: State,
 
 def test_what_waits_for_its_time_can_be_hastened(state: State) -> None:
     stage(state, decision(), now=NOON + MINUTE)
-    assert (take(state, now=NOON), state.outbox.hasten(NOON)) == ([], 1)
+    assert (take(state, now=NOON), state.outbox.make_all_due(NOON)) == ([], 1)
     assert [push.order_id for push in take(state, now=NOON)] == ["7"]

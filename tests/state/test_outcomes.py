@@ -195,7 +195,7 @@ def test_after_a_dead_change_nobody_knows_what_imshop_knows(state: State) -> Non
 def test_a_group_of_outcomes_is_written_at_once(state: State) -> None:
     stage(state, *(decision(order_id) for order_id in "1234"))
     first, second, third, fourth = take(state)
-    pushes = state.outbox.turn(
+    pushes = state.outbox.record_and_claim(
         [outcome(first), outcome(second, "retry"), outcome(third, "dead"), outcome(fourth, "unsent")], 1, None, NOON
     )
     assert states(state) == ["delivered", "pending", "dead", "pending"]
@@ -205,8 +205,8 @@ def test_a_group_of_outcomes_is_written_at_once(state: State) -> None:
 def taken_over(other: State) -> None:
     """Another process leads, and what may have been under way is over; it takes nothing yet."""
     end_claims(other)
-    other.outbox.turn([], 0, Pause("unauthorized", NOON, "no"), NOON)
-    other.outbox.turn([], 0, None, NOON)
+    other.outbox.record_and_claim([], 0, Pause("unauthorized", NOON, "no"), NOON)
+    other.outbox.record_and_claim([], 0, None, NOON)
 
 
 def discarded_meanwhile(state: State, url: str) -> None:
@@ -255,7 +255,7 @@ def told_something_newer(state: State, url: str, hold: Hold | None = None) -> Pu
 
 def test_a_late_delivery_has_the_newest_told_again(state: State, url: str) -> None:
     late = told_something_newer(state, url)
-    state.outbox.report([outcome(late)])
+    state.outbox.record([outcome(late)])
     assert states(state) == ["superseded", "delivered", "pending"]
     assert the(state).told is None
     assert deliver(state) == ["sent"]
@@ -264,14 +264,14 @@ def test_a_late_delivery_has_the_newest_told_again(state: State, url: str) -> No
 
 def test_a_late_push_that_may_have_been_applied_has_the_newest_told_again(state: State, url: str) -> None:
     late = told_something_newer(state, url)
-    state.outbox.report([outcome(late, "retry", in_doubt=True)])
+    state.outbox.record([outcome(late, "retry", in_doubt=True)])
     assert deliver(state) == ["sent"]
 
 
 @pytest.mark.parametrize("result", ["unsent", "retry", "refused", "paused"])
 def test_a_late_push_that_was_not_applied_changes_nothing(state: State, url: str, result: Result) -> None:
     late = told_something_newer(state, url)
-    state.outbox.report([outcome(late, result)])
+    state.outbox.record([outcome(late, result)])
     assert states(state) == ["superseded", "delivered"]
     assert the(state).told == {"status": "sent"}
 
@@ -284,7 +284,7 @@ def test_a_late_delivery_with_a_payment_has_the_payment_told_again(state: State,
         taken_over(other)
         stage(other, decision(content={**paid, "status": "sent", "payment_id": "p2"}, revision=2))
         deliver(other)
-    state.outbox.report([outcome(late)])
+    state.outbox.record([outcome(late)])
     (again,) = take(state)
     assert again.payment is not None
     assert again.payment.payment_id == "p2"
@@ -297,7 +297,7 @@ def test_a_late_delivery_waits_for_what_is_being_sent_and_is_followed_by_it_agai
         taken_over(other)
         stage(other, decision(status="sent", revision=2))
         (newer,) = take(other)
-        state.outbox.report([outcome(late)])
+        state.outbox.record([outcome(late)])
         assert take(other) == []
         write_down(other, outcome(newer))
         assert deliver(other) == ["sent"]
@@ -309,7 +309,7 @@ def test_what_waits_to_be_told_comes_after_a_late_delivery_by_itself(state: Stat
     with another(url) as other:
         stage(other, decision(status="sent", revision=2))
         taken_over(other)
-    state.outbox.report([outcome(late)])
+    state.outbox.record([outcome(late)])
     assert states(state) == ["delivered", "pending"]
     assert deliver(state) == ["sent"]
 
@@ -321,7 +321,7 @@ def test_what_is_tried_again_anyway_comes_after_a_late_delivery_by_itself(state:
         taken_over(other)
         stage(other, decision(status="sent", revision=2))
         write_down(other, *(outcome(push, "retry", in_doubt=True) for push in take(other)))
-    state.outbox.report([outcome(late)])
+    state.outbox.record([outcome(late)])
     assert states(state) == ["superseded", "pending"]
     assert deliver(state) == ["sent"]
 
@@ -330,7 +330,7 @@ def test_of_several_newer_changes_the_newest_is_told_again(state: State, url: st
     late = told_something_newer(state, url)
     stage(state, decision(status="done", revision=3))
     deliver(state)
-    state.outbox.report([outcome(late)])
+    state.outbox.record([outcome(late)])
     assert deliver(state) == ["done"]
 
 
@@ -341,7 +341,7 @@ def test_a_late_outcome_releases_no_change_that_another_sends_again(state: State
         taken_over(other)
         (again,) = take(other)
         for result in ("delivered", "retry", "unsent"):
-            state.outbox.report([outcome(late, result)])
+            state.outbox.record([outcome(late, result)])
         assert (states(other), take(other), again.claim) == (["pending"], [], 2)
         write_down(other, outcome(again))
     assert states(state) == ["delivered"]
@@ -352,7 +352,7 @@ def test_a_late_delivery_that_nothing_followed_is_a_delivery(state: State, url: 
     (late,) = take(state)
     with another(url) as other:
         taken_over(other)
-        state.outbox.report([outcome(late)])
+        state.outbox.record([outcome(late)])
         assert (states(other), take(other)) == (["delivered"], [])
     assert the(state).told == {"status": "packed"}
 
@@ -363,14 +363,14 @@ def test_a_late_delivery_of_what_another_delivered_too_is_nothing_new(state: Sta
     with another(url) as other:
         taken_over(other)
         deliver(other)
-    state.outbox.report([outcome(late)])
+    state.outbox.record([outcome(late)])
     assert states(state) == ["delivered"]
     assert the(state).told == {"status": "packed"}
 
 
 def test_a_late_attempt_is_in_the_story(state: State, url: str) -> None:
     late = told_something_newer(state, url)
-    state.outbox.report([outcome(late)])
+    state.outbox.record([outcome(late)])
     assert [attempt.change_id for attempt in state.reports.story("7").attempts] == [2, 1]
 
 

@@ -64,10 +64,10 @@ def test_no_statement_of_the_daily_work_reads_what_ended(state: State, file: Pat
         stage(state, decision("7", "b", 61), decision("8", "held", 61, hold="status"))
         write_down(state, *(outcome(push) for push in pushes))
         write_down(state, *(outcome(push, "retry") for push in take(state)))
-        state.polls.let_listed_go(lambda _status: "push", 0, NOON)
+        state.polls.resolve_unlisted(lambda _status: "push", 0, NOON)
         take(state)
         successor = State(Store(state.store.engine, state.place, str, 1.0))
-        assert successor.outbox.turn([], 1, None, NOON, claim=timedelta())
+        assert successor.outbox.record_and_claim([], 1, None, NOON, claim=timedelta())
     by_order = {statement for statement, plan in found.items() if any("changes_waiting" in step for step in plan)}
     assert len(by_order) >= 7
     # What is newer than the change at hand is little, whatever became of it.

@@ -21,33 +21,33 @@ def test_the_cursor_is_what_was_set_last(state: State) -> None:
 
 def test_staging_moves_the_cursor(state: State) -> None:
     with state.polls.staging() as staging:
-        staging.move_cursor("two")
+        staging.set_cursor("two")
     assert state.polls.cursor() == "two"
 
 
 def test_the_baseline_is_kept_to_the_microsecond(state: State) -> None:
     baseline = Baseline(NOON, NOON.replace(microsecond=123456))
-    state.polls.take_baseline(baseline)
+    state.polls.set_baseline(baseline)
     assert state.polls.baseline() == baseline
 
 
 def test_a_baseline_of_an_empty_shop_has_no_newest_order(state: State) -> None:
-    state.polls.take_baseline(Baseline(NOON, None))
+    state.polls.set_baseline(Baseline(NOON, None))
     assert state.polls.baseline() == Baseline(NOON, None)
 
 
 def test_a_poll_that_failed_is_noted_with_its_error_and_counted(state: State) -> None:
-    state.polls.poll_ended(NOON, None)
-    state.polls.poll_ended(NOON + MINUTE, "the shop is closed")
-    state.polls.poll_ended(NOON + 2 * MINUTE, "the shop is still closed")
+    state.polls.record_poll(NOON, None)
+    state.polls.record_poll(NOON + MINUTE, "the shop is closed")
+    state.polls.record_poll(NOON + 2 * MINUTE, "the shop is still closed")
     source = state.reports.summary().source
     assert (source.last_poll_at, source.last_success_at) == (NOON + 2 * MINUTE, NOON)
     assert (source.last_error, source.consecutive_failures) == ("the shop is still closed", 2)
 
 
 def test_a_poll_that_went_well_ends_the_failures(state: State) -> None:
-    state.polls.poll_ended(NOON, "the shop is closed")
-    state.polls.poll_ended(NOON + MINUTE, None)
+    state.polls.record_poll(NOON, "the shop is closed")
+    state.polls.record_poll(NOON + MINUTE, None)
     source = state.reports.summary().source
     assert (source.last_success_at, source.last_error, source.consecutive_failures) == (NOON + MINUTE, None, 0)
 

@@ -50,8 +50,8 @@ def gone(state: State, *order_ids: str) -> None:
     others = [f"other {number}" for number in range(10 * len(order_ids))]
     stage(state, *(adopted(order_id) for order_id in [*order_ids, *others]))
     compare = state.polls.start_compare()
-    state.polls.resegment(1, others, b"digest", compare, NOON)
-    assert state.polls.miss(compare, NOON) == len(order_ids)
+    state.polls.replace_segment(1, others, b"digest", compare, NOON)
+    assert state.polls.mark_missing(compare, NOON) == len(order_ids)
 
 
 def test_orders_that_went_missing_long_ago_are_forgotten(state: State) -> None:

@@ -46,7 +46,7 @@ def test_a_staging_that_dies_leaves_nothing(state: State) -> None:
     def die_midway() -> None:
         with state.polls.staging() as staging:
             staging.store([decision()], NOON, counting=False)
-            staging.move_cursor("two")
+            staging.set_cursor("two")
             raise PowerCutError
 
     with pytest.raises(PowerCutError):
@@ -110,7 +110,7 @@ def test_a_turn_that_dies_at_any_statement_is_done_whole_by_the_next(state: Stat
     first, second = take(state, 2)
     results: list[Outcome] = [outcome(first), outcome(second, "dead")]
     pushes: list[Push] = []
-    assert each_step_dies(state, lambda: pushes.extend(state.outbox.turn(results, 5, None, NOON))) >= 8
+    assert each_step_dies(state, lambda: pushes.extend(state.outbox.record_and_claim(results, 5, None, NOON))) >= 8
     assert states(state) == ["delivered", "dead", "pending", "pending"]
     assert [push.order_id for push in pushes] == ["3", "4"]
 
@@ -194,7 +194,7 @@ def test_a_connection_that_is_cut_midway_leaves_nothing_and_the_next_one_works(
         with state.polls.staging() as staging:
             staging.store([decision()], NOON, counting=False)
             execute(postgresql, f"{cut} AND datname = current_database()")
-            staging.move_cursor("two")
+            staging.set_cursor("two")
 
     with another(postgresql_state) as state:
         with pytest.raises(StateError, match="cannot be reached"):
