@@ -53,14 +53,14 @@ class Bench:
     def stage(self, status: str, orders: Iterable[str]) -> None:
         """What a poll does that finds these orders in this status."""
         found = [Order(order_id, {"status": status}) for order_id in orders]
-        with self.memory.staging() as staging:
+        with self.memory.polls.staging() as staging:
             seen = staging.load(order.order_id for order in found)
             staging.store(diff(found, seen, Policy(lambda _: "push")), self.clock(), counting=False)
 
     @contextmanager
     def deliverer(self, outbox: Outbox | None = None) -> Iterator[Deliverer]:
         deliverer = Deliverer(
-            outbox or self.memory,
+            outbox or self.memory.outbox,
             self.imshop,
             lambda: self.statuses,
             self.limits,
@@ -93,7 +93,7 @@ class Bench:
             deliverer.drain(lambda: time.monotonic() > ends_at)
 
     def change(self, order_id: str = "1") -> ChangeView:
-        return next(iter(self.memory.changes(order_id=order_id)))
+        return next(iter(self.memory.reports.changes(order_id=order_id)))
 
     def _boottime(self) -> float:
         return self.boottime()
@@ -124,7 +124,7 @@ def test_what_is_due_is_delivered_and_acknowledged(bench: Bench) -> None:
     assert bench.imshop.told == [("1", "packed")]
     change = bench.change()
     assert (change.state, change.attempts, change.delivered_at) == ("delivered", 1, NOON)
-    seen = bench.memory.story("1").seen
+    seen = bench.memory.reports.story("1").seen
     assert seen is not None
     assert (seen.acknowledged_status, seen.told) == ("packed", {"status": "packed"})
 
@@ -185,7 +185,7 @@ def test_failed_push_is_superseded_by_a_newer_change(bench: Bench) -> None:
     bench.stage("packed", ["1"])
     bench.drain()
     assert bench.imshop.told == [("1", "shipped")]
-    assert [change.state for change in bench.memory.changes()] == ["delivered", "superseded"]
+    assert [change.state for change in bench.memory.reports.changes()] == ["delivered", "superseded"]
 
 
 def test_return_to_an_uncertain_status_is_pushed(bench: Bench) -> None:
@@ -276,10 +276,10 @@ def test_wrong_key_pauses_delivery_and_uses_no_attempt(bench: Bench) -> None:
     bench.imshop.behave = raising(unauthorized)
     bench.stage("packed", numbers(50))
     bench.drain()
-    pause = bench.memory.summary().pause
+    pause = bench.memory.reports.summary().pause
     assert pause is not None
     assert (pause.reason, len(bench.imshop.asked) <= 8) == ("unauthorized", True)
-    assert {change.attempts for change in bench.memory.changes()} == {0}
+    assert {change.attempts for change in bench.memory.reports.changes()} == {0}
 
 
 def test_pause_kills_no_change_however_long_it_lasts(bench: Bench) -> None:
@@ -288,10 +288,10 @@ def test_pause_kills_no_change_however_long_it_lasts(bench: Bench) -> None:
     bench.drain()
     bench.clock.move(days=30)
     bench.drain()
-    assert bench.memory.summary().changes["pending"] == 3
+    assert bench.memory.reports.summary().changes["pending"] == 3
     bench.imshop.behave = void
     bench.drain()
-    assert bench.memory.summary().changes["delivered"] == 3
+    assert bench.memory.reports.summary().changes["delivered"] == 3
 
 
 def test_paused_endpoint_is_probed_singly_and_delivery_resumes(bench: Bench) -> None:
@@ -311,14 +311,14 @@ def test_paused_endpoint_is_probed_singly_and_delivery_resumes(bench: Bench) -> 
         bench.clock.move(seconds=30)
         deliverer.wake()
         wait_for(lambda: len(bench.imshop.told) == 5, "everything flows")
-        wait_for(lambda: bench.memory.summary().pause is None, "the pause is over")
+        wait_for(lambda: bench.memory.reports.summary().pause is None, "the pause is over")
 
 
 def test_an_endpoint_that_answers_nobody_is_paused(bench: Bench) -> None:
     bench.imshop.behave = raising(silent)
     bench.stage("packed", numbers(50))
     bench.drain()
-    pause = bench.memory.summary().pause
+    pause = bench.memory.reports.summary().pause
     assert pause is not None
     assert (pause.reason, len(bench.imshop.asked) < 20) == ("no_answer", True)
 
@@ -334,7 +334,7 @@ def test_unexpected_error_costs_no_worker_and_no_change(bench: Bench, caplog: py
     assert "push_crashed" in caplog.text
     bench.clock.move(minutes=5)
     bench.drain()
-    assert bench.memory.summary().changes["delivered"] == 8
+    assert bench.memory.reports.summary().changes["delivered"] == 8
 
 
 def test_pushes_leave_no_faster_than_the_rate(bench: Bench) -> None:
@@ -359,7 +359,7 @@ def test_outcome_is_on_disk_before_it_is_observed(bench: Bench) -> None:
     bench.stage("packed", ["1"])
     ends_at = time.monotonic() + SECONDS
     deliverer = Deliverer(
-        bench.memory,
+        bench.memory.outbox,
         bench.imshop,
         lambda: bench.statuses,
         bench.limits,
@@ -383,15 +383,15 @@ class Failing:
     memory: State
     fails: Callable[[Sequence[Outcome]], bool]
 
-    def turn(
+    def record_and_claim(
         self, outcomes: Sequence[Outcome], limit: int, pause: Pause | None, now: datetime, claim: timedelta
     ) -> list[Push]:
         if self.fails(outcomes):
             raise StateError("the disk is full")
-        return self.memory.turn(outcomes, limit, pause, now, claim)
+        return self.memory.outbox.record_and_claim(outcomes, limit, pause, now, claim)
 
-    def left_behind(self) -> int | None:
-        return self.memory.left_behind()
+    def claims_of_others(self) -> int | None:
+        return self.memory.outbox.claims_of_others()
 
 
 def test_unwritable_outcomes_are_kept_and_not_pushed_twice(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
@@ -443,7 +443,7 @@ def test_claimed_but_unsent_changes_are_returned_at_shutdown(bench: Bench) -> No
         closing.start()
         leave.set()
         closing.join(SECONDS)
-    changes = bench.memory.summary().changes
+    changes = bench.memory.reports.summary().changes
     assert (changes["delivered"], changes["pending"], len(bench.imshop.asked)) == (1, 4, 1)
     assert len(take(bench.memory)) == 4
 
@@ -512,7 +512,7 @@ def test_shutdown_waits_for_and_records_pushes_in_flight(bench: Bench) -> None:
         started = time.monotonic()
         closing.join(SECONDS)
         assert time.monotonic() - started < 1
-    assert bench.memory.summary().changes["delivered"] == 4
+    assert bench.memory.reports.summary().changes["delivered"] == 4
 
 
 def test_push_unfinished_at_shutdown_is_in_doubt_afterwards(bench: Bench) -> None:
@@ -533,8 +533,8 @@ def test_push_unfinished_at_shutdown_is_in_doubt_afterwards(bench: Bench) -> Non
         deliverer.wake()
         thread.join(SECONDS)
         deliverer.close(0.01)
-        assert bench.memory.is_delivering(NOON - timedelta(days=1))
-        assert bench.memory.load(["1"])["1"].told is None
+        assert bench.memory.outbox.is_delivering(NOON - timedelta(days=1))
+        assert bench.memory.polls.load(["1"])["1"].told is None
         leave.set()
 
 

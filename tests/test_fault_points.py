@@ -28,39 +28,39 @@ from tests.machine.world import RETENTION, Death, Fault, Killed, World, one_fold
 
 PLACES = frozenset(
     {
-        "all_seen",
-        "columns_are_from",
-        "confirm",
+        "clear_refused_missing",
+        "set_column_sources",
+        "confirm_segments",
         "decide",
         "discard",
-        "give_up_unfinished",
-        "hasten",
+        "fail_unfinished",
+        "make_all_due",
         "identify",
-        "keys_are",
-        "let_listed_go",
-        "looked_at",
-        "miss",
-        "poll_ended",
+        "set_key_definition",
+        "resolve_unlisted",
+        "orders_compared",
+        "mark_missing",
+        "record_poll",
         "prune",
         "receive",
         "release",
-        "resegment",
+        "replace_segment",
         "resync",
         "retry",
         "set_cursor",
         "settle",
         "staging",
         "start_compare",
-        "take_again",
-        "take_baseline",
-        "turn",
+        "claim_again",
+        "set_baseline",
+        "record_and_claim",
     }
 )
 """The methods of the state that write. Everything that a daemon or an operator changes goes through one of them."""
 EXCUSED = {
     "bring_up_to_date": "makes the tables before anything else can happen: tests/state/test_open.py",
-    "_forget_keys": "is how keys_are writes",
-    "report": "writes what a turn writes of outcomes, for a daemon that leads no more: tests/machine/test_rivals.py",
+    "_forget_some_keys": "is how set_key_definition writes",
+    "record": "writes what a turn writes of outcomes, for a daemon that leads no more: tests/machine/test_rivals.py",
     "acquire": "the file of the lease, which is no part of the state: tests/state/test_lease.py",
 }
 SENDING = "push"
@@ -121,26 +121,26 @@ def listed(world: World) -> None:
 
 
 def newest(world: World) -> list[int]:
-    return [change.id for change in world.state.changes(limit=1)]
+    return [change.id for change in world.state.reports.changes(limit=1)]
 
 
 def asked_again(world: World, order_id: str) -> None:
     world.imshop.of(order_id).asked_again += 1
-    world.state.resync(world.shop.look_up([order_id]).orders, world.now())
+    world.state.operator.resync(world.shop.look_up([order_id]).orders, world.now())
 
 
 def cancelled(world: World) -> None:
     """A buyer cancels. IMSHOP asks until it is answered, and so knows; what an earlier process began is given up."""
     order_id, soon = OLD[5], world.now() + timedelta(minutes=1)
-    world.state.give_up_unfinished(soon, world.now())
-    received = world.state.receive(CancelRequest("current", order_id, None), "token", world.now(), soon)
+    world.state.inbox.fail_unfinished(soon, world.now())
+    received = world.state.inbox.receive(CancelRequest("current", order_id, None), "token", world.now(), soon)
     if received.mine:
         found = Order(order_id, {"status": "new"}, shop_id="the shop's key")
-        received = world.state.identify(received.cancellation, found, world.now(), world.now())
+        received = world.state.inbox.identify(received.cancellation, found, world.now(), world.now())
         if world.shop.present(order_id).status != "cancelled":
             world.shop.change(order_id, status="cancelled")
         ruling = CancelDecision("accepted", "cancelled", str(len(world.shop.history[order_id]) - 1))
-        world.state.decide(received.cancellation, ruling, world.now(), answered=True)
+        world.state.inbox.decide(received.cancellation, ruling, world.now(), answered=True)
     known = world.imshop.of(order_id)
     known.status, known.version = "cancelled", len(world.shop.history[order_id]) - 1
 
@@ -148,15 +148,15 @@ def cancelled(world: World) -> None:
 def refused_twice(world: World) -> None:
     """A buyer's wish that the shop refuses, and refuses again when an operator has it asked again."""
     asked, soon = CancelRequest("first", OLD[6], None), world.now() + timedelta(minutes=1)
-    mine = world.state.receive(asked, "other", world.now(), soon).cancellation
-    world.state.decide(mine, CancelDecision("refused", message="no"), world.now(), answered=True)
-    again = world.state.take_again(mine.id, world.now(), soon)
+    mine = world.state.inbox.receive(asked, "other", world.now(), soon).cancellation
+    world.state.inbox.decide(mine, CancelDecision("refused", message="no"), world.now(), answered=True)
+    again = world.state.inbox.claim_again(mine.id, world.now(), soon)
     assert again
-    world.state.decide(again.cancellation, CancelDecision("refused", message="no"), world.now(), answered=False)
+    world.state.inbox.decide(again.cancellation, CancelDecision("refused", message="no"), world.now(), answered=False)
 
 
-def keys_are(definition: str) -> Act:
-    return lambda world: world.state.keys_are(definition)
+def set_key_definition(definition: str) -> Act:
+    return lambda world: world.state.polls.set_key_definition(definition)
 
 
 def kill(world: World) -> None:
@@ -164,12 +164,12 @@ def kill(world: World) -> None:
     world.restart()
 
 
-def columns_are_from(world: World) -> None:
-    world.state.columns_are_from({"status": "a column"})
+def set_column_sources(world: World) -> None:
+    world.state.polls.set_column_sources({"status": "a column"})
 
 
 TOUR: list[Act] = [
-    keys_are("of one kind"),
+    set_key_definition("of one kind"),
     poll,
     poll,
     change("packed", *OLD[:3]),
@@ -184,21 +184,21 @@ TOUR: list[Act] = [
     poll,
     step,
     answer(no),
-    lambda world: world.state.retry(newest(world), now=world.now()),
+    lambda world: world.state.operator.retry(newest(world), now=world.now()),
     step,
     answer(TAKEN),
     change("shipped", *OLD),
     poll,
-    lambda world: world.state.release(world.now()),
+    lambda world: world.state.operator.release(world.now()),
     change("done", OLD[0]),
     compare,
     step,
     answer(TAKEN),
     wait(1),
-    lambda world: world.state.hasten(world.now()),
+    lambda world: world.state.outbox.make_all_due(world.now()),
     change("returned", OLD[4]),
     poll,
-    lambda world: world.state.discard(newest(world), now=world.now()),
+    lambda world: world.state.operator.discard(newest(world), now=world.now()),
     lambda world: asked_again(world, OLD[1]),
     vanish(*OLD),
     compare,
@@ -211,8 +211,8 @@ TOUR: list[Act] = [
     cancelled,
     cancelled,
     refused_twice,
-    keys_are("of another kind"),
-    columns_are_from,
+    set_key_definition("of another kind"),
+    set_column_sources,
     poll,
     kill,
     wait(24),
@@ -270,11 +270,12 @@ class Journey:
 
 
 def _writing() -> str:
-    """Which method of the state the commit under way belongs to: the outermost, for some use each other."""
+    """Which function of the state the commit under way belongs to: the outermost, for some use each other."""
     frame: FrameType | None = sys._getframe()
     place = ""
     while frame is not None:
-        if isinstance(frame.f_locals.get("self"), State) and frame.f_code.co_name in PLACES:
+        is_of_the_state = frame.f_globals["__name__"].startswith("syncd.state.")
+        if is_of_the_state and frame.f_code.co_name in PLACES:
             place = frame.f_code.co_name
         frame = frame.f_back
     return place

@@ -53,7 +53,7 @@ def made(
     ticks = [0.0]
     metrics = Metrics(registry)
     jobs = Jobs(
-        poller=Poller(shop, memory, statuses.action, max_changes=5, lookback=LOOKBACK, progress=progress),
+        poller=Poller(shop, memory.polls, statuses.action, max_changes=5, lookback=LOOKBACK, progress=progress),
         state=memory,
         statuses=statuses,
         observer=Observer(metrics, lambda: statuses.now),
@@ -178,7 +178,7 @@ def test_a_daemon_that_does_not_lead_does_nothing(memory: State, tmp_path: Path)
     desk.shop.put("1", "new")
     desk.jobs.poll()
     desk.jobs.housekeep()
-    assert (memory.tracked(), desk.staged) == (0, [])
+    assert (memory.polls.tracked(), desk.staged) == (0, [])
 
 
 def test_daemon_leaves_polling_to_a_command_that_polls(
@@ -189,10 +189,10 @@ def test_daemon_leaves_polling_to_a_command_that_polls(
     command = memory.poll_lease()
     assert command.acquire()
     desk.jobs.poll()
-    assert (memory.tracked(), caplog.messages) == (0, ["poll_left_out"])
+    assert (memory.polls.tracked(), caplog.messages) == (0, ["poll_left_out"])
     command.release()
     desk.jobs.poll()
-    assert memory.tracked() == 1
+    assert memory.polls.tracked() == 1
 
 
 def test_a_poll_that_fails_leaves_polling_to_others(desk: Desk, memory: State) -> None:
@@ -204,10 +204,10 @@ def test_a_poll_that_fails_leaves_polling_to_others(desk: Desk, memory: State) -
 def test_housekeeping_gives_up_cancellations_whose_process_is_gone(
     desk: Desk, memory: State, caplog: pytest.LogCaptureFixture
 ) -> None:
-    memory.receive(CancelRequest("current", "1", None), "token", NOON, NOON)
+    memory.inbox.receive(CancelRequest("current", "1", None), "token", NOON, NOON)
     desk.jobs.housekeep()
     desk.jobs.housekeep()
-    assert [one.state for one in memory.cancellations()] == ["failed"]
+    assert [one.state for one in memory.reports.cancellations()] == ["failed"]
     assert [message for message in caplog.messages if message != "pruned"] == ["cancellations_unfinished"]
 
 
@@ -238,8 +238,8 @@ def test_unwritable_state_is_reported_until_it_can_write(desk: Desk) -> None:
 
 
 def test_a_state_that_fails_a_poll_is_told(desk: Desk, memory: State, caplog: pytest.LogCaptureFixture) -> None:
-    memory.engine.dispose()
-    path = memory.engine.url.database
+    memory.store.engine.dispose()
+    path = memory.store.engine.url.database
     assert path
     Path(path).write_bytes(b"no database" * 1000)
     for leftover in ("-wal", "-shm"):
@@ -255,10 +255,10 @@ def test_finished_changes_are_forgotten_in_time(desk: Desk, memory: State, caplo
     desk.jobs.poll()
     desk.shop.put("2", "new", NOON)
     desk.jobs.poll()
-    memory.discard([change.id for change in memory.changes()], now=NOON)
+    memory.operator.discard([change.id for change in memory.reports.changes()], now=NOON)
     desk.shop.now += timedelta(days=91)
     desk.jobs.housekeep()
-    assert list(memory.changes()) == []
+    assert list(memory.reports.changes()) == []
 
 
 def test_clock_set_back_delays_no_due_change(desk: Desk, memory: State) -> None:
@@ -267,9 +267,9 @@ def test_clock_set_back_delays_no_due_change(desk: Desk, memory: State) -> None:
     desk.shop.put("2", "new", NOON)
     desk.jobs.poll()
     desk.shop.now -= timedelta(hours=1)
-    assert memory.turn([], 1, None, desk.shop.now) == []
+    assert memory.outbox.record_and_claim([], 1, None, desk.shop.now) == []
     desk.jobs.hasten()
-    assert [push.order_id for push in memory.turn([], 1, None, desk.shop.now)] == ["2"]
+    assert [push.order_id for push in memory.outbox.record_and_claim([], 1, None, desk.shop.now)] == ["2"]
 
 
 def edit(folder: Path, text: str) -> None:

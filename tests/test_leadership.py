@@ -49,8 +49,8 @@ class Bench:
     observer: Observer = field(default_factory=lambda: Observer(None, Statuses))
 
     def __post_init__(self) -> None:
-        engine, boottime = self.state.engine, self.clock.machine
-        self.mine, self.theirs = (RowLease(self.state, engine, "deliver", boottime) for _ in range(2))
+        engine, boottime = self.state.store.engine, self.clock.machine
+        self.mine, self.theirs = (RowLease(self.state.store, engine, "deliver", boottime) for _ in range(2))
         self.outbox = LeasedOutbox(self.state, self.mine, self.observer)
         self.others = LeasedOutbox(self.state, self.theirs, self.observer)
 
@@ -58,7 +58,7 @@ class Bench:
         return [push.order_id for push in self.pushes(*outcomes)]
 
     def pushes(self, *outcomes: Outcome) -> list[Push]:
-        return self.outbox.turn(outcomes, 8, None, NOON, CLAIM)
+        return self.outbox.record_and_claim(outcomes, 8, None, NOON, CLAIM)
 
     def another_leads(self) -> None:
         self.clock.at += DURATION.total_seconds()
@@ -102,9 +102,9 @@ def test_lost_lease_that_seems_held_claims_nothing(bench: Bench) -> None:
 
 def test_daemon_without_the_lead_keeps_the_pause(bench: Bench) -> None:
     bench.another_leads()
-    bench.others.turn([], 0, Pause("tls", NOON, "its certificate ended"), NOON, CLAIM)
+    bench.others.record_and_claim([], 0, Pause("tls", NOON, "its certificate ended"), NOON, CLAIM)
     assert bench.turn() == []
-    assert bench.state.summary().pause is not None
+    assert bench.state.reports.summary().pause is not None
 
 
 def test_new_leader_waits_only_for_claimed_changes(bench: Bench) -> None:
@@ -112,17 +112,17 @@ def test_new_leader_waits_only_for_claimed_changes(bench: Bench) -> None:
     bench.pushes()
     stage(bench.state, decision("2"))
     bench.another_leads()
-    assert [push.order_id for push in bench.others.turn([], 8, None, NOON, CLAIM)] == ["2"]
-    assert bench.others.left_behind() == 1
+    assert [push.order_id for push in bench.others.record_and_claim([], 8, None, NOON, CLAIM)] == ["2"]
+    assert bench.others.claims_of_others() == 1
     bench.clock.at += CLAIM.total_seconds()
     assert bench.theirs.renew()
-    [push] = bench.others.turn([], 8, None, NOON, CLAIM)
+    [push] = bench.others.record_and_claim([], 8, None, NOON, CLAIM)
     assert (push.order_id, push.in_doubt) == ("1", True)
 
 
 def test_what_another_left_behind_is_taken_over(bench: Bench) -> None:
     bench.another_leads()
-    bench.others.turn([], 8, None, NOON, CLAIM)
+    bench.others.record_and_claim([], 8, None, NOON, CLAIM)
     bench.it_ends()
     assert bench.turn() == []
     bench.clock.at += CLAIM.total_seconds()
@@ -188,7 +188,7 @@ class FakeLease:
     def holder(self) -> str | None:
         raise NotImplementedError
 
-    def leader(self) -> str | None:
+    def last_holder(self) -> str | None:
         return self.other
 
     def _ask(self) -> None:

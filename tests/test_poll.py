@@ -28,15 +28,15 @@ def shop() -> FakeShop:
 
 @pytest.fixture
 def poller(shop: FakeShop, memory: State) -> Poller:
-    return Poller(shop, memory, action, max_changes=5, lookback=LOOKBACK)
+    return Poller(shop, memory.polls, action, max_changes=5, lookback=LOOKBACK)
 
 
 def waiting(memory: State) -> list[tuple[str, str]]:
-    return [(change.order_id, change.status) for change in memory.changes(state="pending")]
+    return [(change.order_id, change.status) for change in memory.reports.changes(state="pending")]
 
 
 def held(memory: State) -> list[ChangeView]:
-    return list(memory.changes(state="held"))
+    return list(memory.reports.changes(state="held"))
 
 
 def later(shop: FakeShop, seconds: float = 1) -> None:
@@ -64,7 +64,7 @@ def leave_the_baseline_behind(poller: Poller, shop: FakeShop) -> None:
 def test_the_first_poll_records_everything_and_stages_nothing(poller: Poller, shop: FakeShop, memory: State) -> None:
     result = baseline(poller, shop)
     assert (result.kind, result.rows, result.adopted) == ("full", 20, 20)
-    assert (memory.tracked(), waiting(memory)) == (20, [])
+    assert (memory.polls.tracked(), waiting(memory)) == (20, [])
 
 
 def test_first_poll_with_push_stages_everything(poller: Poller, shop: FakeShop, memory: State) -> None:
@@ -79,7 +79,7 @@ def test_interrupted_baseline_is_continued_and_pushes_nothing(poller: Poller, sh
         baseline(poller, shop)
     shop.fail_after = None
     baseline(poller, shop)
-    assert (memory.tracked(), waiting(memory)) == (20, [])
+    assert (memory.polls.tracked(), waiting(memory)) == (20, [])
 
 
 def test_change_is_found_by_the_cursor_and_staged(poller: Poller, shop: FakeShop, memory: State) -> None:
@@ -117,14 +117,14 @@ def test_polling_again_finds_nothing_again(poller: Poller, shop: FakeShop, memor
     for _ in range(3):
         poller.poll(shop.now)
         poller.reconcile(shop.now)
-    assert len(list(memory.changes())) == 1
+    assert len(list(memory.reports.changes())) == 1
 
 
 def test_a_poll_that_finds_nothing_writes_no_cursor(poller: Poller, shop: FakeShop, memory: State) -> None:
     baseline(poller, shop)
-    before = memory.cursor()
+    before = memory.polls.cursor()
     assert poller.poll(shop.now).rows == 20
-    assert memory.cursor() == before
+    assert memory.polls.cursor() == before
 
 
 def test_source_without_a_cursor_is_always_compared_whole(poller: Poller, shop: FakeShop, memory: State) -> None:
@@ -132,7 +132,7 @@ def test_source_without_a_cursor_is_always_compared_whole(poller: Poller, shop: 
     baseline(poller, shop)
     shop.silently("07", "packed")
     result = poller.poll(shop.now)
-    assert (result.kind, result.found, memory.cursor()) == ("full", {"full": 1}, None)
+    assert (result.kind, result.found, memory.polls.cursor()) == ("full", {"full": 1}, None)
 
 
 def test_unreadable_rows_are_counted_and_stop_nothing(poller: Poller, shop: FakeShop) -> None:
@@ -186,9 +186,9 @@ def test_late_history_of_an_empty_shop_pushes_nothing(poller: Poller, shop: Fake
 def test_empty_shop_without_timestamps_has_no_baseline_yet(poller: Poller, shop: FakeShop, memory: State) -> None:
     shop.follows = False
     baseline(poller, shop, orders=0)
-    assert memory.baseline() is None
+    assert memory.polls.baseline() is None
     baseline(poller, shop)
-    assert (memory.tracked(), waiting(memory)) == (20, [])
+    assert (memory.polls.tracked(), waiting(memory)) == (20, [])
 
 
 def test_failed_poll_without_a_cursor_is_recorded_as_full(poller: Poller, shop: FakeShop, memory: State) -> None:
@@ -197,7 +197,7 @@ def test_failed_poll_without_a_cursor_is_recorded_as_full(poller: Poller, shop: 
     shop.fail_after = 0
     with pytest.raises(SourceError):
         poller.poll(shop.now)
-    assert [(poll.kind, poll.error is None) for poll in memory.last_polls()][:2] == [("full", False), ("full", True)]
+    assert [(poll.kind, poll.error is None) for poll in memory.reports.last_polls()][:2] == [("full", False), ("full", True)]
 
 
 def test_changes_above_the_guard_are_held_together(poller: Poller, shop: FakeShop, memory: State) -> None:
@@ -275,7 +275,7 @@ def test_reverted_held_changes_are_dropped_and_push_nothing(poller: Poller, shop
         poller.poll(shop.now)
         later(shop)
     assert (waiting(memory), held(memory)) == ([], [])
-    assert memory.summary().changes["superseded"] == 6
+    assert memory.reports.summary().changes["superseded"] == 6
 
 
 def test_unlisted_status_waits_until_it_is_listed(poller: Poller, shop: FakeShop, memory: State) -> None:
@@ -311,12 +311,12 @@ def test_how_polls_went_is_noted(poller: Poller, shop: FakeShop, memory: State) 
     for _ in range(2):
         with pytest.raises(SourceError):
             poller.poll(shop.now)
-    source = memory.summary().source
+    source = memory.reports.summary().source
     assert (source.last_error, source.consecutive_failures) == ("the shop's database went away", 2)
     assert source.last_success_at == NOON
     shop.fail_after = None
     poller.poll(shop.now)
-    assert memory.summary().source.consecutive_failures == 0
+    assert memory.reports.summary().source.consecutive_failures == 0
 
 
 def test_unexpected_error_counts_as_a_failed_poll(poller: Poller, shop: FakeShop, memory: State) -> None:
@@ -324,7 +324,7 @@ def test_unexpected_error_counts_as_a_failed_poll(poller: Poller, shop: FakeShop
     shop.rows["01"] = ("01",)
     with pytest.raises(IndexError):
         poller.reconcile(shop.now)
-    source = memory.summary().source
+    source = memory.reports.summary().source
     assert source.consecutive_failures == 1
     assert "unexpected error in a poll (IndexError)" in (source.last_error or "")
 
@@ -342,7 +342,7 @@ def test_progress_may_abandon_a_poll_keeping_staged_changes(poller: Poller, shop
     with pytest.raises(SyncdError):
         replace(poller, progress=stop).poll(shop.now)
     assert len(held(memory)) == 2
-    assert memory.summary().source.last_error is None
+    assert memory.reports.summary().source.last_error is None
     poller.poll(shop.now)
     assert waiting(memory)[:4] == [(f"{number:02d}", "packed") for number in (3, 2, 1, 0)]
 

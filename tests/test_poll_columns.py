@@ -63,7 +63,7 @@ class Shop:
             }
             columns = {column: str(where) for column, where in places.items() if where}
             poller = Poller(
-                source, self.state, lambda _status: "push", self.max_changes, self.lookback, columns=columns
+                source, self.state.polls, lambda _status: "push", self.max_changes, self.lookback, columns=columns
             )
             return (poller.reconcile if full else poller.poll)(self.at)
 
@@ -121,8 +121,8 @@ def test_full_compare_confirms_what_cannot_be_looked_up(shop: Shop) -> None:
     for _ in range(2):
         shop.at += MINUTE
         with closing(Unfindable(url=shop.url, query=QUERY, timezone=UTC, lookback=timedelta())) as source:
-            Poller(source, shop.state, lambda _status: "push", 5000, timedelta()).reconcile(shop.at)
-            Poller(source, shop.state, lambda _status: "push", 5000, timedelta()).poll(shop.at + MINUTE / 2)
+            Poller(source, shop.state.polls, lambda _status: "push", 5000, timedelta()).reconcile(shop.at)
+            Poller(source, shop.state.polls, lambda _status: "push", 5000, timedelta()).poll(shop.at + MINUTE / 2)
     assert shop.told() == [("A1", "new", Payment(paid=False, payment_id=None))]
 
 
@@ -147,7 +147,7 @@ def test_vanished_unpaid_order_is_looked_up_once(shop: Shop) -> None:
     shop.poll()
     shop.database.execute("DELETE FROM o WHERE id = 'A1'")
     shop.poll()
-    assert shop.state.to_look_at(shop.at) == []
+    assert shop.state.polls.orders_to_compare(shop.at) == []
     shop.order("A1", paid=0)
     shop.poll()
     shop.poll()
@@ -182,7 +182,7 @@ def test_state_without_recorded_columns_pushes_what_changed(shop: Shop) -> None:
     shop.poll()
     shop.told()
     shop.database.execute("UPDATE o SET no = 'T1' WHERE id = 'A3'")
-    with shop.state.write() as connection:
+    with shop.state.store.write() as connection:
         connection.execute(text("DELETE FROM facts WHERE name = 'columns'"))
     shop.order("A1", no="T1", st="packed")
     shop.order("A2", no="T1")
@@ -223,7 +223,7 @@ def test_statuses_alone_in_other_words_are_held(shop: Shop) -> None:
     statuses_alone = "SELECT id AS order_id, st AS status, upd AS updated_at FROM o"
     for number in range(22):
         shop.order(f"B{number}")
-    with shop.state.write() as connection:
+    with shop.state.store.write() as connection:
         connection.execute(text("DELETE FROM facts WHERE name = 'columns'"))
     shop.poll(statuses_alone)
     shop.told()
@@ -262,7 +262,7 @@ def test_full_compare_after_an_upgrade_pushes_changes(shop: Shop) -> None:
     shop.poll()
     shop.poll()
     shop.told()
-    with shop.state.write() as connection:
+    with shop.state.store.write() as connection:
         connection.execute(text("DELETE FROM facts WHERE name = 'columns'"))
     shop.at += timedelta(hours=1)
     shop.order("A1", paid=1, pay="p8")

@@ -30,13 +30,13 @@ def shop() -> FakeShop:
 
 @pytest.fixture
 def poller(shop: FakeShop, memory: State) -> Poller:
-    poller = Poller(shop, memory, lambda _status: "push", max_changes=0, lookback=LOOKBACK)
+    poller = Poller(shop, memory.polls, lambda _status: "push", max_changes=0, lookback=LOOKBACK)
     poller.poll(shop.now)
     return poller
 
 
 def waiting(memory: State) -> set[tuple[str, str]]:
-    return {(change.order_id, change.status) for change in memory.changes(state="pending")}
+    return {(change.order_id, change.status) for change in memory.reports.changes(state="pending")}
 
 
 def test_unchanged_orders_are_not_looked_up(poller: Poller, shop: FakeShop) -> None:
@@ -57,14 +57,14 @@ def test_compare_finds_a_silent_return_after_a_poll(poller: Poller, shop: FakeSh
     poller.poll(shop.now)
     shop.silently("01234", "new")
     poller.reconcile(shop.now)
-    assert memory.load(["01234"])["01234"].content == {"status": "new"}
+    assert memory.polls.load(["01234"])["01234"].content == {"status": "new"}
 
 
 def test_compare_finds_what_is_reverted_between_compares(poller: Poller, shop: FakeShop, memory: State) -> None:
     for status in ("packed", "new", "packed"):
         shop.silently("01234", status)
         poller.reconcile(shop.now)
-        assert memory.load(["01234"])["01234"].content == {"status": status}
+        assert memory.polls.load(["01234"])["01234"].content == {"status": status}
 
 
 def test_compare_finds_new_orders_behind_the_cursor(poller: Poller, shop: FakeShop, memory: State) -> None:
@@ -76,16 +76,16 @@ def test_compare_finds_new_orders_behind_the_cursor(poller: Poller, shop: FakeSh
 def test_another_uuid_is_noted(poller: Poller, shop: FakeShop, memory: State) -> None:
     shop.put("01234", "new", uuid="u-1")
     poller.reconcile(shop.now)
-    assert memory.load(["01234"])["01234"].imshop_uuid == "u-1"
+    assert memory.polls.load(["01234"])["01234"].imshop_uuid == "u-1"
 
 
 def test_vanished_order_is_missing_and_returns_without_push(poller: Poller, shop: FakeShop, memory: State) -> None:
     gone = shop.rows.pop("01234")
     assert poller.reconcile(shop.now).missing == 1
-    assert memory.tracked() == ORDERS - 1
+    assert memory.polls.tracked() == ORDERS - 1
     shop.rows["01234"] = gone
     assert poller.reconcile(shop.now).missing == 0
-    assert (memory.tracked(), waiting(memory)) == (ORDERS, set())
+    assert (memory.polls.tracked(), waiting(memory)) == (ORDERS, set())
 
 
 def test_every_order_that_vanishes_is_counted_once(poller: Poller, shop: FakeShop, memory: State) -> None:
@@ -93,7 +93,7 @@ def test_every_order_that_vanishes_is_counted_once(poller: Poller, shop: FakeSho
         del shop.rows[f"{number:05d}"]
     assert poller.reconcile(shop.now).missing == ORDERS // 20
     assert poller.reconcile(shop.now).missing == 0
-    assert memory.tracked() == ORDERS - ORDERS // 20
+    assert memory.polls.tracked() == ORDERS - ORDERS // 20
 
 
 def test_orders_lost_by_a_scan_are_looked_up(poller: Poller, shop: FakeShop, memory: State) -> None:
@@ -104,13 +104,13 @@ def test_orders_lost_by_a_scan_are_looked_up(poller: Poller, shop: FakeShop, mem
     del shop.rows["00200"]
     heard: list[int] = []
     result = replace(poller, progress=heard.append).reconcile(shop.now)
-    assert (result.missing, memory.tracked()) == (1, ORDERS - 1)
+    assert (result.missing, memory.polls.tracked()) == (1, ORDERS - 1)
     assert waiting(memory) == {("01234", "packed")}
     assert heard[-2:] == [ORDERS - 4] * 2, "a long search is heard of"
     shop.slipped.clear()
     shop.unreadable.clear()
     assert poller.reconcile(shop.now).found == {}
-    assert memory.tracked() == ORDERS - 1
+    assert memory.polls.tracked() == ORDERS - 1
 
 
 def test_very_many_missing_orders_are_not_looked_up(
@@ -119,7 +119,7 @@ def test_very_many_missing_orders_are_not_looked_up(
     monkeypatch.setattr("syncd.pipeline.full_compare.RECHECKED_AT_MOST", 2)
     shop.slipped = {"00100", "01234", "02999"}
     assert poller.reconcile(shop.now).missing == 3
-    assert memory.tracked() == ORDERS - 3
+    assert memory.polls.tracked() == ORDERS - 3
 
 
 def test_source_with_whole_scans_needs_no_look_up(poller: Poller, shop: FakeShop, memory: State) -> None:
@@ -144,8 +144,8 @@ def test_far_fewer_orders_are_a_fault_forgetting_nothing(poller: Poller, shop: F
     fault = poller.reconcile(shop.now).fault
     assert fault
     assert f"only {ORDERS - ORDERS // 10 - 1} of the {ORDERS} orders" in fault
-    assert memory.tracked() == ORDERS
-    source = memory.summary().source
+    assert memory.polls.tracked() == ORDERS
+    source = memory.reports.summary().source
     assert (source.last_error, source.consecutive_failures) == (fault, 1)
 
 
@@ -160,17 +160,17 @@ def test_changes_are_pushed_though_no_order_is_forgotten(poller: Poller, shop: F
         result = guarded.poll(shop.now)
         assert (result.found, bool(result.fault)) == ({"full": 1}, True)
         assert (order_id, status) in waiting(memory)
-    assert memory.summary().held == {}
-    assert memory.summary().source.last_success_at == shop.now
+    assert memory.reports.summary().held == {}
+    assert memory.reports.summary().source.last_success_at == shop.now
 
 
 def test_empty_shop_is_no_successful_poll(poller: Poller, shop: FakeShop, memory: State) -> None:
     shop.rows.clear()
     later = shop.now + timedelta(hours=1)
     assert poller.reconcile(later).fault
-    source = memory.summary().source
+    source = memory.reports.summary().source
     assert (source.last_poll_at, source.last_success_at) == (later, shop.now)
-    assert memory.summary().missing_refused == memory.tracked() == ORDERS
+    assert memory.reports.summary().missing_refused == memory.polls.tracked() == ORDERS
 
 
 def test_failed_look_up_forgets_nothing_and_blocks_nothing(
@@ -184,8 +184,8 @@ def test_failed_look_up_forgets_nothing_and_blocks_nothing(
     shop.silently("01600", "packed")
     result = poller.reconcile(shop.now)
     assert result.fault is not None
-    assert "whether 1 orders are gone is not known" in result.fault
-    assert (waiting(memory), memory.tracked()) == ({("01600", "packed")}, ORDERS)
+    assert "whether 1 orders are gone cannot be told" in result.fault
+    assert (waiting(memory), memory.polls.tracked()) == ({("01600", "packed")}, ORDERS)
 
 
 def test_orders_that_are_back_end_the_fault(poller: Poller, shop: FakeShop, memory: State) -> None:
@@ -194,14 +194,14 @@ def test_orders_that_are_back_end_the_fault(poller: Poller, shop: FakeShop, memo
     poller.reconcile(shop.now)
     shop.rows.update(rows)
     assert poller.reconcile(shop.now).fault is None
-    assert (memory.summary().missing_refused, waiting(memory)) == (0, set())
+    assert (memory.reports.summary().missing_refused, waiting(memory)) == (0, set())
 
 
 def test_far_fewer_orders_are_accepted_after_release(poller: Poller, shop: FakeShop, memory: State) -> None:
     for number in range(ORDERS // 2):
         del shop.rows[f"{number:05d}"]
     assert poller.reconcile(shop.now).fault
-    memory.release(shop.now)
+    memory.operator.release(shop.now)
     assert poller.reconcile(shop.now).missing == ORDERS // 2
 
 
@@ -209,7 +209,7 @@ def test_unreadable_order_is_not_missing(poller: Poller, shop: FakeShop, memory:
     shop.unreadable = {"01234"}
     shop.silently("01234", "x")
     result = poller.reconcile(shop.now)
-    assert (result.skipped, result.missing, memory.tracked()) == ({"no_status": 1}, 0, ORDERS)
+    assert (result.skipped, result.missing, memory.polls.tracked()) == ({"no_status": 1}, 0, ORDERS)
 
 
 def test_unreadable_order_is_reported_each_time_until_readable(poller: Poller, shop: FakeShop, memory: State) -> None:
@@ -241,14 +241,14 @@ def test_a_compare_that_breaks_off_misses_nobody(poller: Poller, shop: FakeShop,
     shop.fail_after = 5
     with pytest.raises(SourceError):
         poller.reconcile(shop.now)
-    assert memory.tracked() == ORDERS
+    assert memory.polls.tracked() == ORDERS
     shop.fail_after = None
     assert poller.reconcile(shop.now).missing == 0
 
 
 def test_many_differences_are_read_by_a_whole_scan(memory: State) -> None:
     shop = FakeShop(page=2000)
-    poller = Poller(shop, memory, lambda _status: "push", max_changes=0, lookback=LOOKBACK)
+    poller = Poller(shop, memory.polls, lambda _status: "push", max_changes=0, lookback=LOOKBACK)
     for number in range(2 * LOOKED_UP_AT_MOST):
         shop.put(f"{number:05d}", "new")
     poller.poll(shop.now)
@@ -264,7 +264,7 @@ def test_many_differences_are_read_by_a_whole_scan(memory: State) -> None:
 def test_early_confirmed_segments_lose_no_order(memory: State) -> None:
     """There are more segments than are confirmed at a time."""
     shop = FakeShop(page=1000)
-    poller = Poller(shop, memory, lambda _status: "push", max_changes=0, lookback=LOOKBACK)
+    poller = Poller(shop, memory.polls, lambda _status: "push", max_changes=0, lookback=LOOKBACK)
     each_a_segment = [key for key in map(str, range(300_000)) if crc32(key.encode()) % CUT_EVERY == 0]
     assert len(each_a_segment) > CONFIRMED_AT_ONCE
     for order_id in each_a_segment:

@@ -28,7 +28,7 @@ def shop() -> FakeShop:
 
 @pytest.fixture
 def poller(shop: FakeShop, memory: State) -> Poller:
-    poller = Poller(shop, memory, lambda _status: "push", max_changes=0, lookback=LOOKBACK)
+    poller = Poller(shop, memory.polls, lambda _status: "push", max_changes=0, lookback=LOOKBACK)
     poller.poll(shop.now)
     shop.now += SECOND
     return poller
@@ -42,7 +42,7 @@ def number(shop: FakeShop, key: int, new: str, status: str = "new") -> None:
 
 
 def waiting(memory: State) -> list[tuple[str, str]]:
-    return sorted((change.order_id, change.status) for change in memory.changes(state="pending"))
+    return sorted((change.order_id, change.status) for change in memory.reports.changes(state="pending"))
 
 
 Find = Callable[[Poller, FakeShop], object]
@@ -58,9 +58,9 @@ def find(request: pytest.FixtureRequest) -> Find:
 def test_another_number_alone_tells_nobody(poller: Poller, shop: FakeShop, memory: State, find: Find) -> None:
     number(shop, 348, "1348")
     find(poller, shop)
-    assert (waiting(memory), memory.tracked()) == ([], 12)
+    assert (waiting(memory), memory.polls.tracked()) == ([], 12)
     poller.reconcile(shop.now)
-    assert (memory.summary().missing_refused, the(memory, "1348").missing) == (0, False)
+    assert (memory.reports.summary().missing_refused, the(memory, "1348").missing) == (0, False)
 
 
 def test_change_is_pushed_once_under_the_new_number(poller: Poller, shop: FakeShop, memory: State, find: Find) -> None:
@@ -85,8 +85,8 @@ def test_numbers_equal_to_other_keys_push_nothing(poller: Poller, shop: FakeShop
     for key in range(359, 347, -1):
         number(shop, key, str(key + 1))
     find(poller, shop)
-    assert (waiting(memory), memory.tracked()) == ([], 12)
-    assert memory.shop_ids(["349", "360"]) == {"349": "348", "360": "359"}
+    assert (waiting(memory), memory.polls.tracked()) == ([], 12)
+    assert memory.polls.shop_ids(["349", "360"]) == {"349": "348", "360": "359"}
 
 
 def test_number_read_before_its_holder_moves_pushes_nothing(poller: Poller, shop: FakeShop, memory: State) -> None:
@@ -95,14 +95,14 @@ def test_number_read_before_its_holder_moves_pushes_nothing(poller: Poller, shop
     number(shop, 349, "350x")
     number(shop, 348, "349")
     poller.poll(shop.now)
-    assert (waiting(memory), memory.tracked()) == ([], 12)
-    assert memory.shop_ids(["349", "350x"]) == {"349": "348", "350x": "349"}
+    assert (waiting(memory), memory.polls.tracked()) == ([], 12)
+    assert memory.polls.shop_ids(["349", "350x"]) == {"349": "348", "350x": "349"}
 
 
 def test_one_key_with_two_numbers_is_two_orders(poller: Poller, shop: FakeShop, memory: State, find: Find) -> None:
     shop.put("1348", "new", shop_id="348")
     find(poller, shop)
-    assert (waiting(memory), memory.tracked()) == ([("1348", "new")], 13)
+    assert (waiting(memory), memory.polls.tracked()) == ([("1348", "new")], 13)
     shop.now += SECOND
     shop.put("348", "packed", shop_id="348")
     shop.put("1348", "sent", shop_id="348")
@@ -121,7 +121,7 @@ def test_two_new_numbers_of_one_key_are_pushed(poller: Poller, shop: FakeShop, m
 def test_later_key_is_recorded_and_pushes_nothing(memory: State, find: Find) -> None:
     shop = FakeShop()
     shop.put("7", "new")
-    poller = Poller(shop, memory, lambda _status: "push", max_changes=0, lookback=LOOKBACK)
+    poller = Poller(shop, memory.polls, lambda _status: "push", max_changes=0, lookback=LOOKBACK)
     poller.poll(shop.now)
     shop.put("7", "new", shop.now, shop_id="348")
     find(poller, shop)
@@ -137,9 +137,9 @@ def test_renumbering_all_looks_up_some_and_pushes_nothing(
     for key in range(348, 360):
         number(shop, key, f"A{key}")
     poller.poll(shop.now)
-    assert (waiting(memory), memory.tracked(), len(shop.found)) == ([], 12, 4)
+    assert (waiting(memory), memory.polls.tracked(), len(shop.found)) == ([], 12, 4)
     poller.reconcile(shop.now)
-    assert memory.summary().missing_refused == 0
+    assert memory.reports.summary().missing_refused == 0
 
 
 def test_repeated_cancellation_makes_the_next_poll_check(poller: Poller, shop: FakeShop, memory: State) -> None:
@@ -148,16 +148,16 @@ def test_repeated_cancellation_makes_the_next_poll_check(poller: Poller, shop: F
     shop.now += timedelta(days=1)
     shop.put("359", "packed", shop_id="359")
     poller.poll(shop.now)
-    mine = memory.receive(request, "token", shop.now, shop.now + SECOND).cancellation
-    memory.decide(mine, CancelDecision("accepted", "cancelled"), shop.now, answered=True)
+    mine = memory.inbox.receive(request, "token", shop.now, shop.now + SECOND).cancellation
+    memory.inbox.decide(mine, CancelDecision("accepted", "cancelled"), shop.now, answered=True)
     shop.now += SECOND
     poller.poll(shop.now)
     assert waiting(memory) == [("359", "packed")]
-    assert not memory.receive(request, "token", shop.now, shop.now + SECOND).mine
+    assert not memory.inbox.receive(request, "token", shop.now, shop.now + SECOND).mine
     shop.now += SECOND
     poller.poll(shop.now)
     assert waiting(memory) == [("348", "new"), ("359", "packed")]
-    assert memory.to_look_at(shop.now) == []
+    assert memory.polls.orders_to_compare(shop.now) == []
 
 
 def test_second_row_under_a_number_is_left_out(poller: Poller, shop: FakeShop, memory: State, find: Find) -> None:
@@ -168,7 +168,7 @@ def test_second_row_under_a_number_is_left_out(poller: Poller, shop: FakeShop, m
     shop.twins.append(("1348", "packed", None, "1348", shop.now))
     shop.page = 1
     find(poller, shop)
-    assert (waiting(memory), memory.shop_ids(["1348"])) == ([], {"1348": "348"})
+    assert (waiting(memory), memory.polls.shop_ids(["1348"])) == ([], {"1348": "348"})
     shop.now += SECOND
     shop.twins.clear()
     shop.put("1349", "packed", shop_id="1348")
@@ -191,7 +191,7 @@ def test_reused_number_is_pushed_for_its_new_order(poller: Poller, shop: FakeSho
     shop.put("1348", "new", at=shop.now - 2 * LOOKBACK, shop_id="348")
     poller.poll(shop.now)
     assert waiting(memory) == [("348", "packed")]
-    assert memory.shop_ids(["348", "1348"]) == {"348": "1348", "1348": "348"}
+    assert memory.polls.shop_ids(["348", "1348"]) == {"348": "1348", "1348": "348"}
 
 
 def test_number_of_a_vanished_order_goes_to_another(poller: Poller, shop: FakeShop, memory: State, find: Find) -> None:
@@ -208,7 +208,7 @@ def test_number_claimed_by_two_orders_goes_to_one(poller: Poller, shop: FakeShop
     shop.twins.append(("1000", "new", None, "349", long_ago))
     result = poller.poll(shop.now)
     assert waiting(memory) == [("348", "packed")]
-    assert memory.shop_ids(["348", "349", "1000"]) == {"348": "1348", "349": "349", "1000": "348"}
+    assert memory.polls.shop_ids(["348", "349", "1000"]) == {"348": "1348", "349": "349", "1000": "348"}
     assert result.skipped == {"number_taken": 1}
 
 
@@ -216,7 +216,7 @@ def test_another_kind_of_key_renumbers_nothing(shop: FakeShop, memory: State) ->
     """The column that was taken for the key held numbers, so each order's key was the number of another."""
     for number in range(348, 360):
         shop.put(str(number), "sent" if number % 2 else "new", shop_id=str(number + 1))
-    poller = Poller(shop, memory, lambda _status: "push", max_changes=0, lookback=LOOKBACK, keys="numbers")
+    poller = Poller(shop, memory.polls, lambda _status: "push", max_changes=0, lookback=LOOKBACK, keys="numbers")
     poller.poll(shop.now)
     shop.now += SECOND
     for number in range(348, 360):
@@ -224,12 +224,12 @@ def test_another_kind_of_key_renumbers_nothing(shop: FakeShop, memory: State) ->
     poller = replace(poller, keys="ids")
     poller.poll(shop.now)
     poller.reconcile(shop.now)
-    assert (waiting(memory), memory.tracked()) == ([], 12)
-    assert memory.shop_ids(["350"]) == {"350": "350"}
+    assert (waiting(memory), memory.polls.tracked()) == ([], 12)
+    assert memory.polls.shop_ids(["350"]) == {"350": "350"}
 
 
 def test_keys_that_stay_what_they_are_are_kept(poller: Poller, shop: FakeShop, memory: State) -> None:
     poller = replace(poller, keys="ids")
     poller.poll(shop.now)
     replace(poller, keys="ids").poll(shop.now)
-    assert memory.shop_ids(["348"]) == {"348": "348"}
+    assert memory.polls.shop_ids(["348"]) == {"348": "348"}

@@ -65,7 +65,7 @@ def test_a_shop_that_cannot_be_opened_is_told() -> None:
 
 
 def test_order_is_known_to_shop_or_state(memory: State) -> None:
-    assert not Explained(memory.story("7"), InShop(None)).is_known
-    assert Explained(memory.story("7"), InShop(ORDER)).is_known
+    assert not Explained(memory.reports.story("7"), InShop(None)).is_known
+    assert Explained(memory.reports.story("7"), InShop(ORDER)).is_known
     stage(memory, decision())
-    assert Explained(memory.story("7"), InShop(None)).is_known
+    assert Explained(memory.reports.story("7"), InShop(None)).is_known

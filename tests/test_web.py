@@ -36,8 +36,8 @@ from tests.made import NOON, push
 @pytest.fixture
 def summary(memory: State) -> Summary:
     """Of a state in which one poll went well."""
-    memory.poll_ended(NOON, None)
-    return memory.summary()
+    memory.polls.record_poll(NOON, None)
+    return memory.reports.summary()
 
 
 def client(**views: Any) -> FlaskClient:

@@ -17,7 +17,7 @@ WEEKS_SHOWN = 12  # the shop's query shows only recent orders, as many do
 
 def test_the_state_stays_as_large_as_its_retention(memory: State, tmp_path: Path) -> None:
     shop = FakeShop(page=1000)
-    poller = Poller(shop, memory, lambda _status: "push", max_changes=0, lookback=LOOKBACK)
+    poller = Poller(shop, memory.polls, lambda _status: "push", max_changes=0, lookback=LOOKBACK)
     sizes = []
     for week in range(52):
         live_through(week, shop, poller, memory)
@@ -25,7 +25,7 @@ def test_the_state_stays_as_large_as_its_retention(memory: State, tmp_path: Path
         sizes.append((tmp_path / "state.db").stat().st_size)
         shop.now += timedelta(days=7)
     assert sizes[-1] <= 1.1 * sizes[25]
-    assert memory.tracked() <= ORDERS_A_WEEK * (WEEKS_SHOWN + 1)
+    assert memory.polls.tracked() <= ORDERS_A_WEEK * (WEEKS_SHOWN + 1)
 
 
 def live_through(week: int, shop: FakeShop, poller: Poller, memory: State) -> None:
@@ -43,6 +43,6 @@ def live_through(week: int, shop: FakeShop, poller: Poller, memory: State) -> No
 
 def deliver_all(memory: State, shop: FakeShop) -> None:
     outcomes: list[Outcome] = []
-    while pushes := memory.turn(outcomes, 100, None, shop.now):
+    while pushes := memory.outbox.record_and_claim(outcomes, 100, None, shop.now):
         outcomes = [Outcome(push, "delivered", "delivered", shop.now, shop.now) for push in pushes]
-    memory.turn(outcomes, 0, None, shop.now)
+    memory.outbox.record_and_claim(outcomes, 0, None, shop.now)

@@ -125,7 +125,7 @@ class Inbox(Protocol):
         """The order, with its key, as a look into the shop since then found it. Not `mine`: another cancellation is
         that of the same order, and this one is no more."""
 
-    def take_again(self, cancellation_id: int, now: datetime, until: datetime) -> Received | None: ...
+    def claim_again(self, cancellation_id: int, now: datetime, until: datetime) -> Received | None: ...
 
     def decide(
         self, mine: Cancellation, decision: CancelDecision, now: datetime, *, answered: bool, shown: str | None = None
@@ -174,9 +174,9 @@ class Desk:
         return decided
 
     def retry(self, cancellation_id: int) -> Received | None:
-        """An operator has one applied again; see `Inbox.take_again`. IMSHOP is told as of any change in the shop."""
+        """An operator has one applied again; see `Inbox.claim_again`. IMSHOP is told as of any change in the shop."""
         ends_at = self.monotonic() + self.timeout.total_seconds()
-        taken = self.inbox.take_again(cancellation_id, self.now(), self._until())
+        taken = self.inbox.claim_again(cancellation_id, self.now(), self._until())
         if taken is None or not taken.mine:
             return taken
         return self._apply(taken.cancellation, ends_at, answered=False)

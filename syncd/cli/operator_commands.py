@@ -28,7 +28,7 @@ def retry(ctx: click.Context, ids: tuple[int, ...], *, all_dead: bool) -> None:
     """
     _something_named(ids, all_dead)
     with opened_state(settings(ctx, level="error")) as state:
-        done = state.retry(ids, all_dead=all_dead, now=composition.now())
+        done = state.operator.retry(ids, all_dead=all_dead, now=composition.now())
     click.echo(f"{len(done.done)} changes are due now")
     _say_left(ctx, done)
 
@@ -42,7 +42,7 @@ def discard(ctx: click.Context, ids: tuple[int, ...], *, held: bool, all_dead: b
     """Give up changes: they are never pushed. The next change of their orders is pushed as always."""
     _something_named(ids, held, all_dead)
     with opened_state(settings(ctx, level="error")) as state:
-        done = state.discard(ids, held=held, all_dead=all_dead, now=composition.now())
+        done = state.operator.discard(ids, held=held, all_dead=all_dead, now=composition.now())
     click.echo(f"{len(done.done)} changes discarded")
     _say_left(ctx, done)
 
@@ -52,7 +52,7 @@ def discard(ctx: click.Context, ids: tuple[int, ...], *, held: bool, all_dead: b
 def release(ctx: click.Context) -> None:
     """Let all changes go that the guard holds, and accept that orders are gone which a full compare missed."""
     with opened_state(settings(ctx, level="error")) as state:
-        released = state.release(composition.now())
+        released = state.operator.release(composition.now())
     click.echo(f"{released.changes} changes are let go")
     if released.missing:
         click.echo(f"the next full compare may forget {released.missing} orders that the shop does not show any more")
@@ -69,10 +69,10 @@ def resync(ctx: click.Context, order_ids: tuple[str, ...]) -> None:
         opened_state(chosen) as state,
         polling_alone(state, time.monotonic() + RESYNC_WAITS_SECONDS) as alone,
     ):
-        asked = {state.current_number(order_id): order_id for order_id in order_ids}
-        page = shop.find([*asked], state.shop_ids(asked))
+        asked = {state.reports.current_number(order_id): order_id for order_id in order_ids}
+        page = shop.find([*asked], state.polls.shop_ids(asked))
         orders = [order for order in page.orders if order.order_id in asked]
-        count = alone.resync(orders, composition.now())
+        count = alone.operator.resync(orders, composition.now())
     click.echo(f"{count} orders are pushed again")
     unknown = sorted({*asked.values()} - {asked[order.order_id] for order in orders})
     for order_id in unknown:

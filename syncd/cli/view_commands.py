@@ -34,7 +34,7 @@ def cancellations(ctx: click.Context, *, json: bool) -> None:
     if ctx.invoked_subcommand:
         return
     with opened_state(settings(ctx, level="error")) as state:
-        found = state.cancellations(limit=None if json else SHOWN)
+        found = state.reports.cancellations(limit=None if json else SHOWN)
     if json:
         print_json([plain(asdict(cancellation)) for cancellation in found])
         return
@@ -116,7 +116,7 @@ def status(ctx: click.Context, *, json: bool) -> None:
     """Say how polling and delivery are doing, from the state, whether the daemon runs or is down."""
     chosen = settings(ctx, level="error")
     with opened_state(chosen) as state:
-        summary, leader = state.summary(), state.lease().holder() is not None
+        summary, leader = state.reports.summary(), state.lease().holder() is not None
     kind = composition.source_kind(chosen)
     document = as_json(summary, source_kind=kind, leader=leader, now=composition.now())
     if json:
@@ -157,7 +157,7 @@ def changes(
     with opened_state(settings(ctx, level="error")) as memory:
         if limit is None and not json:
             limit = SHOWN_CHANGES
-        found = list(memory.changes(state=state, order_id=order_id, limit=limit))
+        found = list(memory.reports.changes(state=state, order_id=order_id, limit=limit))
     if json:
         print_json([plain(asdict(change)) for change in found])
         return
@@ -205,8 +205,8 @@ def explain(ctx: click.Context, order_id: str, *, json: bool) -> None:
     """Tell one order's story: what the shop says now, what was seen when, each change, each attempt and its answer."""
     chosen = settings(ctx, level="error")
     with opened_state(chosen) as state:
-        story = state.story(order_id)
-        cancelled = state.cancellations(story.order_id)
+        story = state.reports.story(order_id)
+        cancelled = state.reports.cancellations(story.order_id)
     explained = Explained(story, in_the_shop(composition.source(chosen), story), cancelled)
     if json:
         order, fault = explained.now.order, explained.now.fault

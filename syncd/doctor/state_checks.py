@@ -30,7 +30,7 @@ _MAY_CREATE = text("SELECT has_schema_privilege(current_schema(), 'CREATE')")
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class StateInspection:
     """What is there at `place`: nothing yet, tables of somebody else, a state that the next start upgrades, or one of
     this version. `may_create`: whether this login may make tables in PostgreSQL."""
 
@@ -39,17 +39,17 @@ class Look:
     may_create: bool = True
 
 
-def look(url: str, redact: Callable[[str], str]) -> Look:
+def inspect_state(url: str, redact: Callable[[str], str]) -> StateInspection:
     """StateError: it cannot be read, or a newer syncd wrote it."""
     file = sqlite_file(make_url(url))
     if file and not file.exists():
-        return Look(place(url), "absent")
+        return StateInspection(place(url), "absent")
     with _opened(url, redact) as connection:
         tables = inspect(connection).get_table_names()
         if "alembic_version" in tables:
-            return Look(place(url), _age(connection, place(url)))
+            return StateInspection(place(url), _age(connection, place(url)))
         may_create = file is not None or bool(connection.execute(_MAY_CREATE).scalar())
-        return Look(place(url), "foreign" if tables else "absent", may_create)
+        return StateInspection(place(url), "foreign" if tables else "absent", may_create)
 
 
 def damage(url: str, redact: Callable[[str], str], seconds: float, wait_seconds: float = WAIT_SECONDS) -> str | None:
@@ -107,14 +107,14 @@ CHANGES_LOOKED_AT = 500
 def examine_state(url: str, redact: Callable[[str], str]) -> Iterator[Finding]:
     """What is there, whether it can be written, and whether a daemon runs on it. Nothing is made or upgraded."""
     file = state_file(url)
-    found = look(url, redact)
+    found = inspect_state(url, redact)
     yield from _standing(found, str(file.absolute() if file else found.place))
     if file:
         yield from _permissions(file)
     if found.standing == "current":
         with closing(open_state(url, redact=redact, create=False)) as state:
             yield _daemon(state)
-            yield from _waiting(state.summary())
+            yield from _waiting(state.reports.summary())
 
 
 def examine_file(url: str, redact: Callable[[str], str]) -> Iterator[Finding]:
@@ -136,7 +136,7 @@ def examine_file(url: str, redact: Callable[[str], str]) -> Iterator[Finding]:
 
 def daemon_runs(url: str, redact: Callable[[str], str]) -> bool:
     """Whether a daemon works with this state now. StateError."""
-    if look(url, redact).standing != "current":
+    if inspect_state(url, redact).standing != "current":
         return False
     with closing(open_state(url, redact=redact, create=False)) as state:
         return state.lease().holder() is not None
@@ -146,9 +146,9 @@ def observations(url: str, redact: Callable[[str], str], interval: timedelta) ->
     """The last changes that polls found by what the shop says of their time. None where the state cannot be read: that
     is told elsewhere."""
     with suppress(StateError):
-        if look(url, redact).standing == "current":
+        if inspect_state(url, redact).standing == "current":
             with closing(open_state(url, redact=redact, create=False)) as state:
-                return Observations([*_by_cursor(state.changes(limit=CHANGES_LOOKED_AT))], interval)
+                return Observations([*_by_cursor(state.reports.changes(limit=CHANGES_LOOKED_AT))], interval)
     return Observations()
 
 
@@ -158,7 +158,7 @@ def _by_cursor(changes: Iterable[ChangeView]) -> Iterator[Observed]:
             yield Observed(one.order_id, one.detected_at, one.source_updated_at)
 
 
-def _standing(found: Look, place: str) -> Iterator[Finding]:
+def _standing(found: StateInspection, place: str) -> Iterator[Finding]:
     match found.standing:
         case "current":
             yield ok("state", f"{place} is there, and of this version")

@@ -1,6 +1,6 @@
 """START HERE, after poll.py. Delivery: from the outbox to IMSHOP and back.
 
-    outbox.turn ──► queue ──► a worker: imshop.push ──► Outcome ──► outbox.turn ──► observe
+    outbox.record_and_claim ──► queue ──► a worker: imshop.push ──► Outcome ──► outbox.record_and_claim ──► observe
      takes due       │         one order at a time                   writes it in the   (metrics, log)
      changes         └ spaced by the rate, or not                    transaction that
                        at all while delivery is paused               takes what is next
@@ -54,7 +54,7 @@ log = logging.getLogger(__name__)
 class Outbox(Protocol):
     """The interface that delivery requires of the state. Every method may raise StateError."""
 
-    def turn(
+    def record_and_claim(
         self, outcomes: Sequence[Outcome], limit: int, pause: Pause | None, now: datetime, claim: timedelta
     ) -> list[Push]:
         """In one transaction: write the outcomes of pushes and whether delivery is paused; then take up to `limit`
@@ -62,7 +62,7 @@ class Outbox(Protocol):
         being sent. Until `claim` has passed no process takes them again; then the leader does, as in doubt, unless a
         newer change of their order waits."""
 
-    def left_behind(self) -> int | None:
+    def claims_of_others(self) -> int | None:
         """How many changes that another process took may still be in flight; None: not known yet."""
 
 
@@ -178,7 +178,7 @@ class Deliverer:
         `until()`. StateError."""
         while not until():
             self._turn()
-            if not self._outstanding and (self._circuit.pause or self._outbox.left_behind() == 0):
+            if not self._outstanding and (self._circuit.pause or self._outbox.claims_of_others() == 0):
                 return
             self._collect(IDLE_SECONDS)
 
@@ -237,7 +237,9 @@ class Deliverer:
         self._outstanding += len(pushes)
 
     def _write(self, limit: int) -> list[Push]:
-        pushes = self._outbox.turn(self._unwritten, limit, self._circuit.pause, self._clocks.now(), self._claim)
+        pushes = self._outbox.record_and_claim(
+            self._unwritten, limit, self._circuit.pause, self._clocks.now(), self._claim
+        )
         written, self._unwritten = self._unwritten, []
         for outcome in written:
             self._observe(outcome)

@@ -95,10 +95,10 @@ class ScannedState(StagingState, Protocol):
     def digests(self, keys: Sequence[int] | None = None) -> Mapping[int, tuple[bytes, int]]:
         """The valid digests of these segments (None: of all), and how many tracked orders each covers."""
 
-    def confirm(self, keys: Sequence[int], compare: int) -> None:
+    def confirm_segments(self, keys: Sequence[int], compare: int) -> None:
         """These segments are unchanged, so this compare has seen all their orders."""
 
-    def resegment(
+    def replace_segment(
         self, key: int, order_ids: Sequence[str], digest: bytes | None, compare: int, since: datetime
     ) -> None:
         """This compare has seen these tracked orders, which now make up the segment. The digests of the segments that
@@ -108,11 +108,11 @@ class ScannedState(StagingState, Protocol):
     def unseen(self, compare: int, limit: int) -> Sequence[str]:
         """Tracked orders that this compare did not see, `limit` at most."""
 
-    def miss(self, compare: int, now: datetime) -> int | None:
+    def mark_missing(self, compare: int, now: datetime) -> int | None:
         """Mark the tracked orders that this compare did not see as missing, and return how many they are. If they are
         all orders, or ten or more and over a tenth of all, and no operator accepted that: mark none, return None."""
 
-    def all_seen(self) -> None:
+    def clear_refused_missing(self) -> None:
         """A compare saw every tracked order: a refusal to mark orders as missing is over."""
 
 
@@ -194,7 +194,7 @@ class FullCompare:
 
     def _confirm(self) -> None:
         for start in range(0, len(self._same), CONFIRMED_AT_ONCE):
-            self._state.confirm(self._same[start : start + CONFIRMED_AT_ONCE], self._compare)
+            self._state.confirm_segments(self._same[start : start + CONFIRMED_AT_ONCE], self._compare)
         self._same.clear()
 
     def _examine(self, segment: Segment) -> None:
@@ -228,7 +228,7 @@ class FullCompare:
         dropped = any(found.dropped for found in contents.values())  # dropped fields are counted in each compare
         digest = segment.digest if complete and recorded and not dropped else None
         present = [*seen, *(contents.keys() - seen.keys() if self._whole else ())]
-        self._state.resegment(segment.key, present, digest, self._compare, self._stager.now)
+        self._state.replace_segment(segment.key, present, digest, self._compare, self._stager.now)
 
     def _look_up(self) -> None:
         for start in range(0, len(self._differing), LOOKED_UP_AT_ONCE):
@@ -246,7 +246,7 @@ class FullCompare:
         into the result and raises nothing: changes of the orders that are shown are told all the same."""
         tracked, result = self._state.tracked(), self._stager.result
         if self._present >= tracked:
-            self._state.all_seen()
+            self._state.clear_refused_missing()
             return
         self._confirm()
         try:
@@ -255,7 +255,7 @@ class FullCompare:
             gone = tracked - self._present
             result.fault = f"whether {gone} orders are gone is not known, so none of them is forgotten: {error}"
             return
-        missing = self._state.miss(self._compare, self._stager.now)
+        missing = self._state.mark_missing(self._compare, self._stager.now)
         if missing is None:
             result.fault = (
                 f"the shop shows only {self._present} of the {tracked} orders that it showed before. That looks like a "
@@ -276,7 +276,7 @@ class FullCompare:
             found |= {order.order_id for order in page.orders}
             found |= {row.order_id for row in page.skipped if row.order_id}
         if found:
-            self._state.resegment(RECHECKED_KEY, [*found], None, self._compare, self._stager.now)
+            self._state.replace_segment(RECHECKED_KEY, [*found], None, self._compare, self._stager.now)
             self._present += len(found)
 
 

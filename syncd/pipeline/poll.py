@@ -50,34 +50,34 @@ class PollState(ScannedState, Protocol):
 
     def baseline(self) -> Baseline | None: ...
 
-    def keys_are(self, definition: str) -> None:
+    def set_key_definition(self, definition: str) -> None:
         """Record where the shop's own keys of orders come from. If that changed, the stored keys are forgotten."""
 
-    def columns_from(self) -> Mapping[str, str] | None:
+    def column_sources(self) -> Mapping[str, str] | None:
         """The recorded definition of each compared column; None: an earlier version did not record it."""
 
-    def columns_are_from(self, definitions: Mapping[str, str]) -> None:
+    def set_column_sources(self, definitions: Mapping[str, str]) -> None:
         """Record where each compared column comes from."""
 
-    def take_baseline(self, baseline: Baseline) -> None: ...
+    def set_baseline(self, baseline: Baseline) -> None: ...
 
     def set_cursor(self, cursor: str) -> None: ...
 
     def shop_ids(self, order_ids: Collection[str]) -> Mapping[str, str]:
         """The shop's own keys of those of the orders whose key is known."""
 
-    def to_look_at(self, now: datetime) -> Sequence[str]:
+    def orders_to_compare(self, now: datetime) -> Sequence[str]:
         """Orders that this poll compares whatever the cursor says: a cancellation was answered with an earlier decision
         since they were last compared, or an earlier poll saw that their payment was taken back."""
 
-    def looked_at(self, order_ids: Collection[str], now: datetime) -> None:
+    def orders_compared(self, order_ids: Collection[str], now: datetime) -> None:
         """The poll of `now` compared these orders, as far as the shop shows them."""
 
-    def let_listed_go(self, action: Callable[[str], StatusAction], max_changes: int, now: datetime) -> None:
+    def resolve_unlisted(self, action: Callable[[str], StatusAction], max_changes: int, now: datetime) -> None:
         """Of the changes held because the statuses file did not list their status: release those that it pushes now
         (more than `max_changes` are held by the guard), discard those that it skips."""
 
-    def poll_ended(
+    def record_poll(
         self, now: datetime, error: str | None, *, kind: str, rows: int = 0, changes: int = 0, read: bool = False
     ) -> None:
         """Record how a poll went, for `syncd status` and the status page. `read`: in spite of the error, all orders
@@ -126,19 +126,19 @@ class Poller:
         """Run a poll and record in the state how it went."""
         try:
             if self.keys is not None:
-                self.state.keys_are(self.keys)
-            self.state.let_listed_go(self.action, self.max_changes, now)
+                self.state.set_key_definition(self.keys)
+            self.state.resolve_unlisted(self.action, self.max_changes, now)
             poll(now, result)
         except SourceError as error:
-            self.state.poll_ended(now, str(error), kind=result.kind)
+            self.state.record_poll(now, str(error), kind=result.kind)
             raise
         except SyncdError:
             raise
         except Exception as error:  # logged by the job; recorded here, so that status and metrics show the failure
             what = f"unexpected error in a poll ({type(error).__name__}); the log has its traceback, please report it"
-            self.state.poll_ended(now, what, kind=result.kind)
+            self.state.record_poll(now, what, kind=result.kind)
             raise
-        self.state.poll_ended(
+        self.state.record_poll(
             now,
             result.fault,
             kind=result.kind,
@@ -149,7 +149,7 @@ class Poller:
         return result
 
     def _poll(self, now: datetime, result: PollResult) -> None:
-        columns_before = self.state.columns_from()
+        columns_before = self.state.column_sources()
         cursor = self._cursor_to_follow(result)
         if cursor is None or self._redefined(columns_before):
             self._compare_all(now, result)
@@ -172,14 +172,14 @@ class Poller:
             stager.result.note_dropped(order.dropped for order in page.orders)
             stager.stage(page)
             self.progress(stager.result.rows)
-        if orders := self.state.to_look_at(stager.now):
+        if orders := self.state.orders_to_compare(stager.now):
             stager.stage(self.source.find(orders, self.state.shop_ids(orders)), "full")
         self._finish(stager, orders)
 
     def _compare_all(self, now: datetime, result: PollResult) -> None:
         """Compare all orders. The first cursor and the baseline are recorded when all of them are staged: a poll that
         is interrupted before is followed by another full compare."""
-        columns_before = self.state.columns_from()
+        columns_before = self.state.column_sources()
         redefined = self._redefined(columns_before)
         cursor = self._cursor_to_follow(result)
         result.kind = "full"
@@ -204,16 +204,16 @@ class Poller:
         # Orders without a timestamp cannot be told from history: were the baseline of such a shop taken while its query
         # shows nothing, all its orders would be told when it shows them again.
         if baseline is None and (has_cursor or result.rows):
-            self.state.take_baseline(Baseline(now, newest[1] if newest else None))
+            self.state.set_baseline(Baseline(now, newest[1] if newest else None))
             result.baseline = True
-        self._finish(stager, self.state.to_look_at(now))
+        self._finish(stager, self.state.orders_to_compare(now))
         self._record_columns(columns_before)
         result.redefined = sorted(redefined) if columns_before is not None else ()
 
     def _finish(self, stager: Stager, compared: Sequence[str]) -> None:
         """The poll is complete. `compared`: orders that had to be compared, whatever the cursor says, and were."""
         if settled := {*compared} - stager.put_off:
-            self.state.looked_at(settled, stager.now)
+            self.state.orders_compared(settled, stager.now)
         stager.finish()
 
     def _redefined(self, before: Mapping[str, str] | None) -> frozenset[str]:
@@ -225,7 +225,7 @@ class Poller:
     def _record_columns(self, before: Mapping[str, str] | None) -> None:
         """A column that is missing now keeps its definition: it may come back as it was."""
         if before != (columns := {**(before or {}), **self.columns}):
-            self.state.columns_are_from(columns)
+            self.state.set_column_sources(columns)
 
     def _stager(
         self,

@@ -24,7 +24,7 @@ class Staging(Protocol):
     def load(self, order_ids: Iterable[str]) -> Mapping[str, Seen]:
         """What was seen of those of the orders that are tracked."""
 
-    def unsettled(self, order_ids: Iterable[str], since: datetime) -> set[str]:
+    def being_cancelled(self, order_ids: Iterable[str], since: datetime) -> set[str]:
         """Those of the orders whose cancellation is in flight, or was at some time since: a row read since then may
         show the order as it was before."""
 
@@ -39,7 +39,7 @@ class Staging(Protocol):
         held ones. A void decision supersedes both and adds none.
         """
 
-    def move_cursor(self, cursor: str) -> None: ...
+    def set_cursor(self, cursor: str) -> None: ...
 
 
 class StagingState(Protocol):
@@ -49,7 +49,7 @@ class StagingState(Protocol):
 
     def load(self, order_ids: Iterable[str]) -> Mapping[str, Seen]: ...
 
-    def numbers_of(self, shop_ids: Iterable[str]) -> Mapping[str, set[str]]:
+    def numbers_by_shop_id(self, shop_ids: Iterable[str]) -> Mapping[str, set[str]]:
         """The numbers of the tracked orders that have these keys of the shop."""
 
     def staging(self) -> AbstractContextManager[Staging]: ...
@@ -173,13 +173,13 @@ class Stager:
             if numbers:
                 staging.renumber(numbers, self.now)
             suspects = [latest[decision.seen.order_id] for decision in differing]
-            self.put_off |= staging.unsettled((order.order_id for order in suspects), self.now)
+            self.put_off |= staging.being_cancelled((order.order_id for order in suspects), self.now)
             suspects = [order for order in suspects if order.order_id not in self.put_off]
             seen = staging.load(order.order_id for order in suspects)
             decisions = diff(suspects, seen, self.policy, found_by)
             staging.store(decisions, self.now, counting=self._counts(decisions, last=page.last))
             if page.cursor is not None and not self.put_off:
-                staging.move_cursor(page.cursor)
+                staging.set_cursor(page.cursor)
         return self._note(decisions, seen) | {*numbers.values()}
 
     def _other_numbers(self, page: dict[str, Order], known: Mapping[str, Seen]) -> dict[str, str]:
@@ -203,7 +203,7 @@ class Stager:
         }
         if not keys and not holders:
             return {}
-        tracked = self.state.numbers_of(keys)
+        tracked = self.state.numbers_by_shop_id(keys)
         former = {
             number: shop_id
             for shop_id, numbers in tracked.items()

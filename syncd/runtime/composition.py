@@ -163,7 +163,7 @@ def poller(
 ) -> Poller:
     return Poller(
         source=shop,
-        state=memory,
+        state=memory.polls,
         action=statuses.action,
         max_changes=settings.guard.max_changes,
         lookback=settings.source.lookback,
@@ -275,16 +275,16 @@ def present(settings: Settings) -> Present:
 
 def desk(
     settings: Settings,
-    inbox: State,
+    memory: State,
     shop: Shop,
     observe: Callable[[Cancellation], None],
     repeated: Callable[[Cancellation], None],
 ) -> Desk:
     to = settings.cancel
     if (definition := keys(settings)) is not None:
-        inbox.keys_are(definition)  # before the first poll says so: a cancellation may come earlier
+        memory.polls.set_key_definition(definition)  # before the first poll says so: a cancellation may come earlier
     return Desk(
-        inbox=inbox,
+        inbox=memory.inbox,
         shop=shop,
         present=present(settings),
         timeout=to.timeout,

@@ -158,8 +158,8 @@ class Daemon:
         """Take the lease if it is free. Where nobody can stand by, StateError: another one runs."""
         if not lease.acquire() and not composition.state_is_shared(self._settings):
             raise StateError(
-                f"another syncd ({lease.leader() or 'unknown'}) runs on this state. Two would push everything twice; "
-                "stop that one, or give this one a state of its own with SYNCD_STATE__URL"
+                f"another syncd ({lease.last_holder() or 'unknown'}) runs on this state. Two would push everything "
+                "twice; stop that one, or give this one a state of its own with SYNCD_STATE__URL"
             )
 
     def _goes_on(self, status: str) -> bool:

@@ -76,25 +76,25 @@ class Jobs:
             if self.leading():
                 pruned = self.state.prune(self.clock(), self.retention)
                 log.debug("pruned", extra=fields(changes=pruned.changes, orders=pruned.orders))
-                self.observer.unfinished(self.state.give_up_unfinished(self.clock(), self.clock()))
+                self.observer.unfinished(self.state.inbox.fail_unfinished(self.clock(), self.clock()))
 
     def hasten(self) -> None:
         """The clock was set back: changes that wait for their next attempt are due now."""
         with self._boundary("hastening"):
-            self.state.hasten(self.clock())
+            self.state.outbox.make_all_due(self.clock())
         self.staged()
 
     def take_over(self, until: datetime) -> None:
         """This daemon leads from now on: cancellations that an earlier one should have applied by `until` failed."""
         with self._boundary("takeover"):
-            self.observer.unfinished(self.state.give_up_unfinished(until, self.clock()))
+            self.observer.unfinished(self.state.inbox.fail_unfinished(until, self.clock()))
 
     def _poll(self, job: str, result: PollResult, poll: Callable[[datetime, PollResult], PollResult]) -> None:
         with self._boundary(job):
             if not self.leading():
                 return
             if not self._may_poll():
-                log.info("poll_left_out", extra=fields(job=job, polls=self.polling.leader()))
+                log.info("poll_left_out", extra=fields(job=job, polls=self.polling.last_holder()))
                 return
             try:
                 self._polled(result, poll)

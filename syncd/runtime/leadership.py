@@ -125,7 +125,7 @@ class Keeper:
     def _tell(self, lease: Lease) -> None:
         """Log each change of the leader once."""
         led, self._leads = self._leads, lease.held()
-        leader = None if self._leads else lease.leader()
+        leader = None if self._leads else lease.last_holder()
         if led and not self._leads:
             log.warning("lease_lost", extra=fields(holder=leader))
             self._lost()
@@ -158,7 +158,7 @@ class LeasedOutbox:
         self._observer = observer
         self._token: int | None = None
 
-    def turn(
+    def record_and_claim(
         self, outcomes: Sequence[Outcome], limit: int, pause: Pause | None, now: datetime, claim: timedelta
     ) -> list[Push]:
         self._observer.paused(pause)
@@ -166,14 +166,14 @@ class LeasedOutbox:
             token = self._lease.token if self._lease.held() else None
             if token is not None and token != self._token:
                 self._token = token
-                self._state.took_over()
+                self._state.outbox.leadership_gained()
             if token is not None:
                 try:
-                    return self._state.turn(outcomes, limit, pause, now, claim)
+                    return self._state.outbox.record_and_claim(outcomes, limit, pause, now, claim)
                 except LeaseLostError:
                     pass  # the keeper notices it too, and logs it
-            self._state.report(outcomes)
+            self._state.outbox.record(outcomes)
             return []
 
-    def left_behind(self) -> int | None:
-        return self._state.left_behind()
+    def claims_of_others(self) -> int | None:
+        return self._state.outbox.claims_of_others()

@@ -74,7 +74,7 @@ def run_once(
             started = time.monotonic()
             polled = (poller.poll if kind == "poll" else poller.reconcile)(composition.now())
             observer.polled(polled, time.monotonic() - started)
-        ran = Ran(polled, state.summary(), beside=not leads)
+        ran = Ran(polled, state.reports.summary(), beside=not leads)
         waiting = ran.summary.changes["pending"]
 
         def observe(outcome: Outcome) -> None:
@@ -90,7 +90,7 @@ def run_once(
                 deliverer.drain(lambda: time.monotonic() >= ends_at or not lease.held())
             finally:
                 deliverer.close(CLOSING_SECONDS)
-        ran.summary = state.summary()
+        ran.summary = state.reports.summary()
         return ran
 
 
@@ -102,7 +102,7 @@ def polling_alone(state: State, ends_at: float) -> Iterator[State]:
     while not lease.acquire():
         if time.monotonic() >= ends_at:
             raise StateError(
-                f"another poll of this shop is under way ({lease.leader() or 'ended just now'}); "
+                f"another poll of this shop is under way ({lease.last_holder() or 'ended just now'}); "
                 "wait for its end, then try again"
             )
         time.sleep(LOOK_SECONDS)
@@ -113,7 +113,11 @@ def polling_alone(state: State, ends_at: float) -> Iterator[State]:
 def _take_over_from_daemon(state: State, lease: Lease, ends_at: float) -> bool:
     """Wait until the daemon that runs has delivered what is due; what must wait for its next attempt is not waited for,
     here as there. True: it is gone, and this process delivers."""
-    while time.monotonic() < ends_at and state.is_delivering(composition.now()) and not state.summary().pause:
+    while (
+        time.monotonic() < ends_at
+        and state.outbox.is_delivering(composition.now())
+        and not state.reports.summary().pause
+    ):
         if lease.acquire():
             return True
         time.sleep(LOOK_SECONDS)

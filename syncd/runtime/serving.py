@@ -50,21 +50,21 @@ def serving(
         return
     read = StateReads(state.place, LOOK_SECONDS)
     leads = partial(StateReads(state.place, LEADS_SECONDS).or_no, lease.held)
-    metrics.registry.register(StateCollector(lambda: read(state.summary), leads, __version__))
+    metrics.registry.register(StateCollector(lambda: read(state.reports.summary), leads, __version__))
     kind = composition.source_kind(settings)
     look = BoundedLook(lambda: composition.source(settings), LOOK_SECONDS)
     views = Views(
         registry=metrics.registry,
         stuck=pulses.stuck,
-        not_ready=lambda: [*observer.state_faults(), *read(lambda: not_ready(state.summary()))],
+        not_ready=lambda: [*observer.state_faults(), *read(lambda: not_ready(state.reports.summary()))],
         ready=lambda: "ready" if lease.held() else f"ready; {standing_by(lease)}",
         status=lambda: read(
-            lambda: as_json(state.summary(), source_kind=kind, leader=lease.held(), now=composition.now())
+            lambda: as_json(state.reports.summary(), source_kind=kind, leader=lease.held(), now=composition.now())
         ),
         counter=counter,
     )
     page = Pages(
-        memory=state,
+        memory=state.reports,
         source_kind=kind,
         read=read,
         leads=lease.held,
@@ -111,8 +111,8 @@ class StateReads:
 
 def _explained(order_id: str, read: StateReads, state: State, look: BoundedLook) -> Explained:
     def known() -> tuple[Story, Sequence[Cancellation]]:
-        story = state.story(order_id)
-        return story, state.cancellations(story.order_id)
+        story = state.reports.story(order_id)
+        return story, state.reports.cancellations(story.order_id)
 
     story, cancelled = read(known)
     return Explained(story, look(story), cancelled)
@@ -124,4 +124,4 @@ def _stuck(pulses: Pulses) -> list[str]:
 
 def standing_by(lease: Lease) -> str:
     """What a daemon does that does not lead."""
-    return f"stands by: {lease.leader() or 'another daemon'} polls and pushes"
+    return f"stands by: {lease.last_holder() or 'another daemon'} polls and pushes"

@@ -16,66 +16,68 @@ A transaction is whole or nothing, and never open while something else is waited
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from syncd.state.engine import WAIT_SECONDS, connect, connect_for_lease, place, sqlite_file, wall_clock
-from syncd.state.inbox import CancellationsPart
+from syncd.state.engine import WAIT_SECONDS, connect, place, sqlite_file, wall_clock
+from syncd.state.inbox import StoredInbox
 from syncd.state.lease import FileLease, Lease, RowLease, boottime
 from syncd.state.migrate import bring_up_to_date
-from syncd.state.operator_actions import RemediesPart
-from syncd.state.outbox import OutboxPart
-from syncd.state.polls import ComparePart, HoldsPart, PollsPart
+from syncd.state.operator_actions import OperatorActions
+from syncd.state.outbox import StoredOutbox
+from syncd.state.polls import StoredPolls
 from syncd.state.read_models import (
     AttemptView,
     ChangeView,
+    ChangeWithAttempt,
+    HalfHour,
     OperatorResult,
     PollView,
     Pruned,
     Released,
     SeenView,
-    Slot,
     SourceStatus,
     Story,
     Summary,
-    Told,
 )
-from syncd.state.reports import LatelyPart, ReportsPart
-from syncd.state.retention import RetentionPart
-from syncd.state.seen import SeenPart
+from syncd.state.reports import Reports
+from syncd.state.retention import prune
+from syncd.state.store import Store
 
 __all__ = [
     "AttemptView",
     "ChangeView",
+    "ChangeWithAttempt",
+    "HalfHour",
     "Lease",
     "OperatorResult",
     "PollView",
     "Pruned",
     "Released",
     "SeenView",
-    "Slot",
     "SourceStatus",
     "State",
     "Story",
     "Summary",
-    "Told",
     "boottime",
     "open_state",
 ]
 
 
-class State(
-    PollsPart,
-    ComparePart,
-    HoldsPart,
-    RemediesPart,
-    CancellationsPart,
-    SeenPart,
-    OutboxPart,
-    RetentionPart,
-    ReportsPart,
-    LatelyPart,
-):
-    """All of the state. Thread-safe. Every method may raise StateError; then nothing was written."""
+class State:
+    """One state, in its parts. Thread-safe. Every method of a part may raise StateError; then nothing was written."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.polls = StoredPolls(store)
+        self.outbox = StoredOutbox(store)
+        self.inbox = StoredInbox(store)
+        self.operator = OperatorActions(store)
+        self.reports = Reports(store)
+
+    def under(self, lease: Lease) -> State:
+        """The same state for whoever acts by this lease: each transaction that writes fails with LeaseLostError once it
+        is another's."""
+        return State(self.store.under(lease))
 
     def lease(self) -> Lease:
         """The right to deliver from this state: one daemon at a time."""
@@ -87,11 +89,33 @@ class State(
         return self._lease("poll", ".poll.lock")
 
     def _lease(self, name: str, suffix: str) -> Lease:
-        file = sqlite_file(self.engine.url)
+        file = sqlite_file(self.store.engine.url)
         if file is None:
-            self._for_leases = self._for_leases or connect_for_lease(self.engine.url)
-            return RowLease(self, self._for_leases, name, boottime)
+            return RowLease(self.store, self.store.lease_engine(), name, boottime)
         return FileLease(file.with_name(file.name + suffix), name)
+
+    @property
+    def place(self) -> str:
+        """The state's name in messages."""
+        return self.store.place
+
+    def prune(self, now: datetime, retention: timedelta) -> Pruned:
+        """Forget changes that ended, cancellations that were decided and orders that went missing more than
+        `retention` ago. An order that still has a change waiting is kept."""
+        return prune(self.store, now, retention)
+
+    def cut_connections(self) -> None:
+        """Whoever waits for an answer gets an error, and the next statement a new connection. For a network that was
+        away: what was asked before is never answered."""
+        self.store.cut_connections()
+
+    def end_silent_writers(self) -> int:
+        """End the sessions of processes that are frozen or gone while they hold the writers' lock. Returns how many;
+        on SQLite there are none, for one process at a time works on it."""
+        return self.store.end_silent_writers()
+
+    def close(self) -> None:
+        self.store.close()
 
 
 def open_state(
@@ -109,10 +133,10 @@ def open_state(
     wrong and what to do: no directory, no rights, locked, damaged, written by a newer version, not reachable.
     """
     engine = connect(url, create=create, wait_seconds=wait_seconds, clock=clock)
-    state = State(engine, place(url), redact, wait_seconds)
+    store = Store(engine, place(url), redact, wait_seconds)
     try:
-        bring_up_to_date(state, create=create)
+        bring_up_to_date(store, create=create)
     except BaseException:
-        state.close()
+        store.close()
         raise
-    return state
+    return State(store)

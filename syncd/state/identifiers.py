@@ -27,67 +27,13 @@ from syncd.state.schema import (
     seen,
     segments,
 )
-from syncd.state.store import Store, get_fact, in_chunks, put_fact
+from syncd.state.store import get_fact, in_chunks
 from syncd.text import without_blanks
 
-KEYS_AT_ONCE = 10_000
 _ON_THE_WAY = "\x1f"
 """Begins a number while several change places in one transaction."""
 _PARKED = "without a number, shop_id "
 _OF_ORDERS = (seen, changes, cancellations, former_numbers)
-
-
-class NumbersPart(Store):
-    def keys_are(self, definition: str) -> None:
-        """What the shop's own keys of orders are from now on, in whatever words. If they were something else, those
-        that are kept are forgotten, and polls learn them anew: a key that was one order's may be another's now, and all
-        orders would be taken for renumbered ones."""
-        with self.read() as connection:
-            known = get_fact(connection, "keys")
-        if known == definition:
-            return
-        while known is not None and self._forget_keys():
-            pass
-        with self.write() as connection:
-            put_fact(connection, "keys", definition)
-
-    def _forget_keys(self) -> int:
-        """Of some orders at a time, so that a million of them hold up nobody; returns of how many. What full compares
-        noted goes too: else they would not look at orders that are otherwise as they were."""
-        with self.write() as connection:
-            connection.execute(update(segments).where(segments.c.digest.is_not(None)).values(digest=None))
-            return sum(
-                connection.execute(
-                    update(table)
-                    .where(number.in_(select(number).where(table.c.shop_id.is_not(None)).limit(KEYS_AT_ONCE)))
-                    .values(shop_id=None)
-                ).rowcount
-                for table, number in ((seen, seen.c.order_id), (cancellations, cancellations.c.id))
-            )
-
-    def current_number(self, order_id: str) -> str:
-        """The number that the order has now; the same one where it is not known as a former number of another."""
-        with self.read() as connection:
-            return current_number(connection, order_id)
-
-    def numbers_of(self, shop_ids: Iterable[str]) -> Mapping[str, set[str]]:
-        """The numbers of the tracked orders with these keys of the shop's: more than one where a reading showed so."""
-        found: dict[str, set[str]] = {}
-        with self.read() as connection:
-            for some in in_chunks(map(clean, shop_ids)):
-                known = select(seen.c.shop_id, seen.c.order_id).where(seen.c.shop_id.in_(some))
-                for shop_id, order_id in connection.execute(known):
-                    found.setdefault(shop_id, set()).add(order_id)
-        return found
-
-    def shop_ids(self, order_ids: Iterable[str]) -> Mapping[str, str]:
-        """The shop's own keys of those of the orders whose key is known."""
-        found: dict[str, str] = {}
-        with self.read() as connection:
-            for some in in_chunks(map(clean, order_ids)):
-                known = select(seen.c.order_id, seen.c.shop_id).where(seen.c.order_id.in_(some))
-                found |= {order_id: shop_id for order_id, shop_id in connection.execute(known) if shop_id}
-        return found
 
 
 def current_number(connection: Connection, order_id: str) -> str:

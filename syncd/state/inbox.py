@@ -10,9 +10,8 @@ with. The same request is answered with it until then; later, the buyer asks for
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import fields, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, delete, exists, insert, select, update
@@ -20,25 +19,23 @@ from sqlalchemy import ColumnElement, Connection, Row, delete, exists, insert, s
 from syncd.model import CancelDecision, Cancellation, CancelRequest, Change, Decision, Order, Received, Seen
 from syncd.state.identifiers import Meant, is_of_key, meant, of_the_same_order
 from syncd.state.schema import CLAIMED, cancellations, canonical, changes, clean, end, in_state, seen
-from syncd.state.seen import SeenPart, StagingTransaction, load, told_of
-from syncd.state.store import in_chunks
+from syncd.state.seen import StagingTransaction, load, told_of
+from syncd.state.store import Store
 
 UNFINISHED = "syncd ended while it was being applied, so it may have been applied; look at the order, or retry it"
 DECIDED = ("accepted", "refused")
-LOOKED_AT_ONCE = 100
-"""Orders that a poll looks at because their buyers were answered from memory."""
-LOOKED_FOR = datetime(1970, 1, 1, tzinfo=UTC)
-"""Stands for the time at which an order was seen unpaid that was not found when it was looked for."""
-
-_COLUMNS = [cancellations.c[field.name] for field in fields(Cancellation)]
+CANCELLATION_COLUMNS = [cancellations.c[field.name] for field in fields(Cancellation)]
 _later = cancellations.alias("later")
 
 
-class CancellationsPart(SeenPart):
+class StoredInbox:
     """See `syncd.cancel.service.Inbox`."""
 
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
     def receive(self, request: CancelRequest, token: str, now: datetime, until: datetime) -> Received:
-        with self.write() as connection:
+        with self._store.write() as connection:
             order = meant(connection, request.order_id, request.imshop_uuid)
             row = _row(connection, of_the_same_order(order))
             if row is not None and _holds(row, now) and not (order.formerly and row.state in DECIDED):
@@ -55,7 +52,7 @@ class CancellationsPart(SeenPart):
         which contradicts it, holds no more.
         """
         assert found.shop_id is not None
-        with self.write() as connection:
+        with self._store.write() as connection:
             row = _row(connection, cancellations.c.id == mine.id)
             if row is None or row.state != "received" or row.attempts != mine.attempts:
                 return Received(mine, mine=True)  # too late; whoever replaced it decides
@@ -71,17 +68,17 @@ class CancellationsPart(SeenPart):
             known = {"order_id": number, "shop_id": found.shop_id}
             return Received(_changed(connection, mine.id, known), mine=True)
 
-    def take_again(self, cancellation_id: int, now: datetime, until: datetime) -> Received | None:
+    def claim_again(self, cancellation_id: int, now: datetime, until: datetime) -> Received | None:
         """For an operator: a cancellation that failed or was refused, to be applied again. `mine` False: it is not to
         be, for it is being applied, was accepted, or a newer one of its order was asked for. None: there is none."""
-        with self.write() as connection:
+        with self._store.write() as connection:
             row = _row(connection, cancellations.c.id == cancellation_id)
             if row is None:
                 return None
             is_last = not connection.execute(select(_is_followed(row))).scalar()
             being_applied = row.state == "received" and row.claimed_until > now
             if row.state == "accepted" or being_applied or not is_last:
-                return Received(_cancellation(row), mine=False)
+                return Received(cancellation_of(row), mine=False)
             return Received(_claimed(connection, row, until), mine=True)
 
     def decide(
@@ -94,13 +91,13 @@ class CancellationsPart(SeenPart):
         decision. What comes of an attempt whose time was up, and which another one replaced, counts only if it was
         accepted.
         """
-        with self.write() as connection:
+        with self._store.write() as connection:
             row = _row(connection, cancellations.c.id == mine.id)
             if row is None:
                 return mine
             replaced = row.state != "received" or row.attempts != mine.attempts
             if row.state == "accepted" or (replaced and decision.state != "accepted"):
-                return _cancellation(row)
+                return cancellation_of(row)
             order_id = meant(connection, row.order_id, row.imshop_uuid).order_id
             before = None if order_id is None else load(connection, [order_id]).get(order_id)
             accepted = decision.state == "accepted"
@@ -120,48 +117,17 @@ class CancellationsPart(SeenPart):
             }
             return _changed(connection, row.id, decided)
 
-    def give_up_unfinished(self, claimed_until: datetime, now: datetime) -> int:
+    def fail_unfinished(self, claimed_until: datetime, now: datetime) -> int:
         """Those that were to be applied by then have failed: whoever applied them is gone. Returns how many."""
         left = (cancellations.c.state == "received", cancellations.c.claimed_until <= claimed_until)
         failed = {"state": "failed", "decided_at": now, "error": UNFINISHED, "in_doubt": True}
-        with self.write() as connection:
+        with self._store.write() as connection:
             return connection.execute(update(cancellations).where(*left).values(failed)).rowcount
 
-    def to_look_at(self, now: datetime) -> list[str]:
-        """See `pipeline.poll.PollState`."""
-        answered = (cancellations.c.answered_again, cancellations.c.order_id.is_not(None))
-        orders = select(cancellations.c.order_id).where(*answered).distinct().limit(LOOKED_AT_ONCE)
-        unpaid = (
-            select(seen.c.order_id)
-            .where(seen.c.unpaid_since > LOOKED_FOR, seen.c.unpaid_since != now)
-            .limit(LOOKED_AT_ONCE)
-        )
-        with self.read() as connection:
-            found = [*connection.execute(orders).scalars(), *connection.execute(unpaid).scalars()]
-        return [*dict.fromkeys(found)]
-
-    def looked_at(self, order_ids: Collection[str], now: datetime) -> None:
-        """The poll of `now` compared these orders with what they are in the shop. One that it did not find there is not
-        looked for again; once it is seen unpaid again, that is told."""
-        with self.write() as connection:
-            for some in in_chunks(order_ids):
-                these = update(cancellations).where(cancellations.c.order_id.in_(some), cancellations.c.answered_again)
-                connection.execute(these.values(answered_again=False))
-                unpaid = (seen.c.unpaid_since.is_not(None), seen.c.unpaid_since != now)
-                waiting = update(seen).where(seen.c.order_id.in_(some), *unpaid)
-                connection.execute(waiting.values(unpaid_since=LOOKED_FOR))
-
     def cancellation(self, cancellation_id: int) -> Cancellation | None:
-        with self.read() as connection:
+        with self._store.read() as connection:
             row = _row(connection, cancellations.c.id == cancellation_id)
-        return None if row is None else _cancellation(row)
-
-    def cancellations(self, order_id: str | None = None, limit: int | None = None) -> list[Cancellation]:
-        """Newest first; `limit` None: all of them."""
-        of_order = [] if order_id is None else [cancellations.c.order_id == order_id]
-        newest = select(*_COLUMNS).where(*of_order).order_by(cancellations.c.id.desc()).limit(limit)
-        with self.read() as connection:
-            return [_cancellation(row) for row in connection.execute(newest)]
+        return None if row is None else cancellation_of(row)
 
 
 def _holds(row: Row[Any], now: datetime) -> bool:
@@ -264,7 +230,7 @@ def _inserted(
         "claimed_until": until,
         "in_doubt": False,
     }
-    return _cancellation(connection.execute(insert(cancellations).returning(*_COLUMNS), row).one())
+    return cancellation_of(connection.execute(insert(cancellations).returning(*CANCELLATION_COLUMNS), row).one())
 
 
 def _claimed(connection: Connection, row: Row[Any], until: datetime, **values: object) -> Cancellation:
@@ -278,11 +244,11 @@ def _claimed(connection: Connection, row: Row[Any], until: datetime, **values: o
 
 def _changed(connection: Connection, cancellation_id: int, values: dict[str, Any]) -> Cancellation:
     change = update(cancellations).where(cancellations.c.id == cancellation_id).values(values)
-    return _cancellation(connection.execute(change.returning(*_COLUMNS)).one())
+    return cancellation_of(connection.execute(change.returning(*CANCELLATION_COLUMNS)).one())
 
 
 def _row(connection: Connection, *which: ColumnElement[bool]) -> Row[Any] | None:
-    columns = (*_COLUMNS, cancellations.c.stands, cancellations.c.order_status)
+    columns = (*CANCELLATION_COLUMNS, cancellations.c.stands, cancellations.c.order_status)
     newest = select(*columns).where(*which).order_by(cancellations.c.id.desc()).limit(1)
     found: Row[Any] | None = connection.execute(newest).first()
     return found
@@ -293,5 +259,5 @@ def _is_followed(row: Row[Any]) -> ColumnElement[bool]:
     return exists().where(same, _later.c.id > row.id)
 
 
-def _cancellation(row: Row[Any]) -> Cancellation:
-    return Cancellation(*row[: len(_COLUMNS)])
+def cancellation_of(row: Row[Any]) -> Cancellation:
+    return Cancellation(*row[: len(CANCELLATION_COLUMNS)])

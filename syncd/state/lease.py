@@ -101,7 +101,7 @@ class Lease(Protocol):
     def holder(self) -> str | None:
         """Who has it, for a message: "process 1234 on host". None: nobody. StateError."""
 
-    def leader(self) -> str | None:
+    def last_holder(self) -> str | None:
         """Who had it when it could last not be acquired or renewed, without another look."""
 
 
@@ -173,7 +173,7 @@ class RowLease:
             row = connection.execute(_LOOK, {"lease": self.name}).first()
         return None if row is None or row.is_over else row.holder
 
-    def leader(self) -> str | None:
+    def last_holder(self) -> str | None:
         return self._leader
 
     def _renewed(self) -> bool:
@@ -298,7 +298,7 @@ class FileLease:
             return None
         return f"process {self._path.read_text().strip() or 'unknown'}"
 
-    def leader(self) -> str | None:
+    def last_holder(self) -> str | None:
         return None if self.held() else self.holder()
 
     def _is_taken(self) -> bool:

@@ -14,10 +14,11 @@ from sqlalchemy import ColumnElement, Connection, Row, exists, or_, select, upda
 from syncd.model import Change, Decision, Order, Seen
 from syncd.news import is_payment_in_question
 from syncd.state.identifiers import is_parked
-from syncd.state.read_models import OperatorResult
-from syncd.state.schema import WAITING, changes, end, in_state, newer, newer_change, seen
-from syncd.state.seen import SeenPart
-from syncd.state.store import in_chunks
+from syncd.state.polls import accept_missing
+from syncd.state.read_models import OperatorResult, Released
+from syncd.state.schema import WAITING, changes, end, in_state, let_go, newer, newer_change, seen
+from syncd.state.seen import StagingTransaction
+from syncd.state.store import Store, in_chunks
 
 _NEWER_STANDS = newer_change(or_(newer.c.state.in_(["pending", "delivered"]), newer.c.in_doubt))
 _KNOWN = exists().where(seen.c.order_id == changes.c.order_id, seen.c.told.is_(None))
@@ -31,10 +32,13 @@ _STANDING = select(
 )
 
 
-class RemediesPart(SeenPart):
+class OperatorActions:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
     def retry(self, ids: Iterable[int] = (), *, all_dead: bool = False, now: datetime) -> OperatorResult:
         """Have changes that are dead, refused, or wait for their time tried now, as if for the first time."""
-        with self.write() as connection:
+        with self._store.write() as connection:
             asked = [*ids, *(_ids(connection, ~WAITING, in_state("dead")) if all_dead else ())]
             result = _sorted_out(connection, asked, _why_not_retried)
             for some in in_chunks(result.done):
@@ -47,7 +51,7 @@ class RemediesPart(SeenPart):
         self, ids: Iterable[int] = (), *, held: bool = False, all_dead: bool = False, now: datetime
     ) -> OperatorResult:
         """Drop changes that are held, dead, or wait and are not being sent: IMSHOP is never told."""
-        with self.write() as connection:
+        with self._store.write() as connection:
             asked = [*ids, *(_ids(connection, in_state("held")) if held else ())]
             asked += _ids(connection, ~WAITING, in_state("dead")) if all_dead else []
             result = _sorted_out(connection, asked, _why_not_discarded)
@@ -55,13 +59,20 @@ class RemediesPart(SeenPart):
                 end(connection, "discarded", now, changes.c.id.in_(some))
         return result
 
+    def release(self, now: datetime) -> Released:
+        """An operator lets the guard's changes go. If the last full compare refused to forget orders, the next one
+        may forget that many."""
+        with self._store.write() as connection:
+            return Released(changes=let_go(connection, now, "guard"), missing=accept_missing(connection))
+
     def resync(self, orders: Sequence[Order], now: datetime) -> int:
         """Have these orders' present content pushed though nothing differs. Returns how many changes that made."""
-        with self.staging() as staging:
+        with self._store.write() as connection:
+            staging = StagingTransaction(connection)
             known = staging.load(order.order_id for order in orders)
             decisions = {order.order_id: _again(order, known.get(order.order_id)) for order in orders}
             staging.store(list(decisions.values()), now, counting=False)
-            staging.forget_told(decisions)
+            staging.mark_told_unknown(decisions)
         return len(decisions)
 
 

@@ -6,11 +6,11 @@ after the process that took it waits for that, order by order, and holds up no o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, Self
+from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Engine, Row, and_, bindparam, func, literal_column, or_, select, update
+from sqlalchemy import BigInteger, Connection, Row, and_, bindparam, func, literal_column, or_, select, update
 
 from syncd.model import Outcome, Pause, Push
 from syncd.news import payment_of
@@ -26,7 +26,7 @@ from syncd.state.schema import (
     from_now,
     seen,
 )
-from syncd.state.store import Right, Store, get_fact, in_chunks, pause_fact, put_fact
+from syncd.state.store import Store, get_fact, in_chunks, pause_fact, put_fact
 
 _SENT = {
     "id",
@@ -78,34 +78,27 @@ _SHARED = (
 )
 
 
-class OutboxPart(Store):
+class StoredOutbox:
     """See `pipeline.deliver.Outbox`. One delivery loop uses it."""
 
-    def __init__(self, engine: Engine, place: str, redact: Callable[[str], str], wait_seconds: float) -> None:
-        super().__init__(engine, place, redact, wait_seconds)
-        self._begin()
-
-    def under(self, right: Right) -> Self:
-        mine = super().under(right)
-        mine._begin()  # noqa: SLF001 - a copy of this one
-        return mine
-
-    def _begin(self) -> None:
-        """What was handed out and is not reported yet, by which claim; turns whose end is not known; claims of others.
-        A change that was handed out may be another's by now: it was taken again after this process had been frozen."""
+    def __init__(self, store: Store) -> None:
+        """`_handed`: what was handed out and is not reported yet, by which claim. `_unsure`: turns whose end is not
+        known. `_left`: claims of others. A change that was handed out may be another's by now: it was taken again after
+        this process had been frozen."""
+        self._store = store
         self._handed: dict[int, int] = {}
         self._unsure: list[datetime] = []
         self._left: set[int] | None = None
 
-    def took_over(self) -> None:
+    def leadership_gained(self) -> None:
         """Another may have led meanwhile: look for what it left behind."""
         self._left = None
 
-    def left_behind(self) -> int | None:
+    def claims_of_others(self) -> int | None:
         """How many changes another process took that may still be on their way; None: not known yet."""
         return None if self._left is None else len(self._left)
 
-    def turn(
+    def record_and_claim(
         self,
         outcomes: Sequence[Outcome],
         limit: int,
@@ -116,7 +109,7 @@ class OutboxPart(Store):
         if not (outcomes or self._unsure or self._is_work(limit, pause, now, claim)):
             return []
         self._unsure.append(now)
-        with self.write() as connection:
+        with self._store.write() as connection:
             self._give_back(connection, self._unsure[:-1], now)
             left = self._release_left(connection, claim, now)
             write_outcomes(connection, outcomes)
@@ -129,10 +122,10 @@ class OutboxPart(Store):
         self._unsure.clear()
         return pushes
 
-    def report(self, outcomes: Sequence[Outcome]) -> None:
+    def record(self, outcomes: Sequence[Outcome]) -> None:
         """Write down what became of pushes, whoever leads now. Nothing is taken."""
         if outcomes:
-            with self.write(by_right=False) as connection:
+            with self._store.write(fenced=False) as connection:
                 write_outcomes(connection, outcomes)
             self._take_back(outcomes)
 
@@ -141,20 +134,20 @@ class OutboxPart(Store):
             if self._handed.get(push.change_id) == push.claim:
                 del self._handed[push.change_id]
 
-    def hasten(self, now: datetime) -> int:
+    def make_all_due(self, now: datetime) -> int:
         """Have every change that waits for its time tried now: it was set by a clock that has been set back since."""
         waiting = (DUE_SOMETIME, changes.c.next_attempt_at > now)
-        with self.write() as connection:
+        with self._store.write() as connection:
             return connection.execute(update(changes).where(*waiting).values(next_attempt_at=now)).rowcount
 
     def is_delivering(self, now: datetime) -> bool:
         """Whether a change is being sent, or is due to be."""
-        with self.read() as connection:
+        with self._store.read() as connection:
             return connection.execute(_ANY_GOING, {"now": now}).first() is not None
 
     def _is_work(self, limit: int, pause: Pause | None, now: datetime, claim: timedelta) -> bool:
         """Looked at before the transaction that locks out others: most turns of a quiet day find nothing."""
-        with self.read() as connection:
+        with self._store.read() as connection:
             if get_fact(connection, "pause") != pause_fact(pause):
                 return True
             left = self._look_for_left(connection, claim)

@@ -11,47 +11,59 @@ Changes that are held, and what lets them go: the end of their poll, a status th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, insert, select, update
 
-from syncd.model import Baseline, Hold
+from syncd.model import Baseline, Hold, Seen
 from syncd.state.identifiers import discard_parked
-from syncd.state.read_models import PollView, Released
-from syncd.state.schema import changes, end, held_as, let_go, seen, segments
-from syncd.state.seen import unsettled
+from syncd.state.schema import cancellations, changes, clean, end, held_as, let_go, seen, segments
+from syncd.state.seen import StagingTransaction, being_cancelled, load
 from syncd.state.store import Store, add_to_fact, all_facts, get_fact, in_chunks, instant, put_fact
 
 POLLS_KEPT = 10
+LOOKED_AT_ONCE = 100
+"""Orders that a poll looks at because their buyers were answered from memory."""
+LOOKED_FOR = datetime(1970, 1, 1, tzinfo=UTC)
+"""Stands for the time at which an order was seen unpaid that was not found when it was looked for."""
+KEYS_AT_ONCE = 10_000
+MISSING_AT_MOST = 10
+"""One in so many tracked orders may go missing in one compare."""
+FEW_MISSING = 9
+"""And so many of a small shop's, whatever part of it they are: two archived orders of nine are no sign of a fault."""
 
 
-class PollsPart(Store):
+class StoredPolls:
     """See `pipeline.poll.PollState`."""
 
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
     def cursor(self) -> str | None:
-        with self.read() as connection:
+        with self._store.read() as connection:
             cursor: str | None = get_fact(connection, "cursor")
             return cursor
 
     def set_cursor(self, cursor: str) -> None:
-        with self.write() as connection:
+        with self._store.write() as connection:
             put_fact(connection, "cursor", cursor)
 
     def baseline(self) -> Baseline | None:
-        with self.read() as connection:
+        with self._store.read() as connection:
             fact = get_fact(connection, "baseline")
         if fact is None:
             return None
         return Baseline(datetime.fromisoformat(fact["taken_at"]), instant(fact["newest"]))
 
-    def take_baseline(self, baseline: Baseline) -> None:
+    def set_baseline(self, baseline: Baseline) -> None:
         newest = baseline.newest and baseline.newest.isoformat()
-        with self.write() as connection:
+        with self._store.write() as connection:
             put_fact(connection, "baseline", {"taken_at": baseline.taken_at.isoformat(), "newest": newest})
 
-    def poll_ended(
+    def record_poll(
         self,
         now: datetime,
         error: str | None,
@@ -63,7 +75,7 @@ class PollsPart(Store):
     ) -> None:
         """Note how the last poll went; `error` None: well. `rows` it read, and so many `changes` it found. `read`: what
         the shop shows was read to its end all the same."""
-        with self.write() as connection:
+        with self._store.write() as connection:
             before = get_fact(connection, "source") or {}
             ended = {**before, "last_poll_at": now.isoformat(), "last_error": error}
             if error is None or read:
@@ -73,57 +85,120 @@ class PollsPart(Store):
             poll = {"at": now.isoformat(), "kind": kind, "rows": rows, "changes": changes, "error": error}
             put_fact(connection, "polls", [poll, *(get_fact(connection, "polls") or [])][:POLLS_KEPT])
 
-    def last_polls(self) -> Sequence[PollView]:
-        """The last few polls, newest first."""
-        with self.read() as connection:
-            polls = get_fact(connection, "polls") or []
-        return [PollView(**{**poll, "at": datetime.fromisoformat(poll["at"])}) for poll in polls]
+    def load(self, order_ids: Iterable[str]) -> Mapping[str, Seen]:
+        with self._store.read() as connection:
+            return load(connection, order_ids)
 
+    @contextmanager
+    def staging(self) -> Iterator[StagingTransaction]:
+        with self._store.write() as connection:
+            yield StagingTransaction(connection)
 
-MISSING_AT_MOST = 10
-"""One in so many tracked orders may go missing in one compare."""
-FEW_MISSING = 9
-"""And so many of a small shop's, whatever part of it they are: two archived orders of nine are no sign of a fault."""
+    def set_key_definition(self, definition: str) -> None:
+        """What the shop's own keys of orders are from now on, in whatever words. If they were something else, those
+        that are kept are forgotten, and polls learn them anew: a key that was one order's may be another's now, and all
+        orders would be taken for renumbered ones."""
+        with self._store.read() as connection:
+            known = get_fact(connection, "keys")
+        if known == definition:
+            return
+        while known is not None and self._forget_some_keys():
+            pass
+        with self._store.write() as connection:
+            put_fact(connection, "keys", definition)
 
+    def _forget_some_keys(self) -> int:
+        """Of some orders at a time, so that a million of them hold up nobody; returns of how many. What full compares
+        noted goes too: else they would not look at orders that are otherwise as they were."""
+        with self._store.write() as connection:
+            connection.execute(update(segments).where(segments.c.digest.is_not(None)).values(digest=None))
+            return sum(
+                connection.execute(
+                    update(table)
+                    .where(number.in_(select(number).where(table.c.shop_id.is_not(None)).limit(KEYS_AT_ONCE)))
+                    .values(shop_id=None)
+                ).rowcount
+                for table, number in ((seen, seen.c.order_id), (cancellations, cancellations.c.id))
+            )
 
-class ComparePart(Store):
-    """See `pipeline.full_compare.ScannedState`, and `pipeline.poll.PollState` for columns."""
+    def numbers_by_shop_id(self, shop_ids: Iterable[str]) -> Mapping[str, set[str]]:
+        """The numbers of the tracked orders with these keys of the shop's: more than one where a reading showed so."""
+        found: dict[str, set[str]] = {}
+        with self._store.read() as connection:
+            for some in in_chunks(map(clean, shop_ids)):
+                known = select(seen.c.shop_id, seen.c.order_id).where(seen.c.shop_id.in_(some))
+                for shop_id, order_id in connection.execute(known):
+                    found.setdefault(shop_id, set()).add(order_id)
+        return found
+
+    def shop_ids(self, order_ids: Iterable[str]) -> Mapping[str, str]:
+        """The shop's own keys of those of the orders whose key is known."""
+        found: dict[str, str] = {}
+        with self._store.read() as connection:
+            for some in in_chunks(map(clean, order_ids)):
+                known = select(seen.c.order_id, seen.c.shop_id).where(seen.c.order_id.in_(some))
+                found |= {order_id: shop_id for order_id, shop_id in connection.execute(known) if shop_id}
+        return found
+
+    def orders_to_compare(self, now: datetime) -> list[str]:
+        """See `pipeline.poll.PollState`."""
+        answered = (cancellations.c.answered_again, cancellations.c.order_id.is_not(None))
+        orders = select(cancellations.c.order_id).where(*answered).distinct().limit(LOOKED_AT_ONCE)
+        unpaid = (
+            select(seen.c.order_id)
+            .where(seen.c.unpaid_since > LOOKED_FOR, seen.c.unpaid_since != now)
+            .limit(LOOKED_AT_ONCE)
+        )
+        with self._store.read() as connection:
+            found = [*connection.execute(orders).scalars(), *connection.execute(unpaid).scalars()]
+        return [*dict.fromkeys(found)]
+
+    def orders_compared(self, order_ids: Collection[str], now: datetime) -> None:
+        """The poll of `now` compared these orders with what they are in the shop. One that it did not find there is not
+        looked for again; once it is seen unpaid again, that is told."""
+        with self._store.write() as connection:
+            for some in in_chunks(order_ids):
+                these = update(cancellations).where(cancellations.c.order_id.in_(some), cancellations.c.answered_again)
+                connection.execute(these.values(answered_again=False))
+                unpaid = (seen.c.unpaid_since.is_not(None), seen.c.unpaid_since != now)
+                waiting = update(seen).where(seen.c.order_id.in_(some), *unpaid)
+                connection.execute(waiting.values(unpaid_since=LOOKED_FOR))
 
     def tracked(self) -> int:
-        with self.read() as connection:
+        with self._store.read() as connection:
             return get_fact(connection, "tracked") or 0
 
     def start_compare(self) -> int:
-        with self.write() as connection:
+        with self._store.write() as connection:
             connection.execute(delete(segments).where(segments.c.digest.is_(None)))
             return add_to_fact(connection, "compare", 1)
 
-    def columns_from(self) -> Mapping[str, str] | None:
-        with self.read() as connection:
+    def column_sources(self) -> Mapping[str, str] | None:
+        with self._store.read() as connection:
             columns: Mapping[str, str] | None = get_fact(connection, "columns")
             return columns
 
-    def columns_are_from(self, definitions: Mapping[str, str]) -> None:
-        with self.write() as connection:
+    def set_column_sources(self, definitions: Mapping[str, str]) -> None:
+        with self._store.write() as connection:
             put_fact(connection, "columns", {**definitions})
 
     def digests(self, keys: Sequence[int] | None = None) -> Mapping[int, tuple[bytes, int]]:
         known = select(segments.c.segment, segments.c.digest, segments.c.orders).where(segments.c.digest.is_not(None))
         if keys is not None:
             known = known.where(segments.c.segment.in_(keys))
-        with self.read() as connection:
+        with self._store.read() as connection:
             return {key: (digest, orders) for key, digest, orders in connection.execute(known)}
 
-    def confirm(self, keys: Sequence[int], compare: int) -> None:
-        with self.write() as connection:
+    def confirm_segments(self, keys: Sequence[int], compare: int) -> None:
+        with self._store.write() as connection:
             confirmed = update(segments).where(segments.c.segment.in_(keys)).values(confirmed_in=compare)
             connection.execute(confirmed)
 
-    def resegment(
+    def replace_segment(
         self, key: int, order_ids: Sequence[str], digest: bytes | None, compare: int, since: datetime
     ) -> None:
-        with self.write() as connection:
-            if digest is not None and unsettled(connection, order_ids, since):
+        with self._store.write() as connection:
+            if digest is not None and being_cancelled(connection, order_ids, since):
                 digest = None
             orders = 0
             for ids in in_chunks(order_ids):
@@ -136,11 +211,11 @@ class ComparePart(Store):
             connection.execute(insert(segments), {**formed, "formed_in": compare, "confirmed_in": compare})
 
     def unseen(self, compare: int, limit: int) -> Sequence[str]:
-        with self.read() as connection:
+        with self._store.read() as connection:
             return [*connection.execute(select(seen.c.order_id).where(_unseen(compare)).limit(limit)).scalars()]
 
-    def miss(self, compare: int, now: datetime) -> int | None:
-        with self.write() as connection:
+    def mark_missing(self, compare: int, now: datetime) -> int | None:
+        with self._store.write() as connection:
             unseen = _unseen(compare)
             missing = connection.execute(select(func.count()).select_from(seen).where(unseen)).scalar_one()
             tracked, accepted = (get_fact(connection, name) or 0 for name in ("tracked", "accepted_missing"))
@@ -155,12 +230,47 @@ class ComparePart(Store):
             add_to_fact(connection, "tracked", -missing)
             return missing
 
-    def all_seen(self) -> None:
-        with self.read() as connection:
+    def clear_refused_missing(self) -> None:
+        with self._store.read() as connection:
             if not (refused_missing(all_facts(connection)) or get_fact(connection, "accepted_missing")):
                 return
-        with self.write() as connection:
+        with self._store.write() as connection:
             _forget_refusal(connection)
+
+    def is_counting(self) -> bool:
+        with self._store.read() as connection:
+            return _held(connection, "counting") > 0
+
+    def settle(self, max_changes: int, now: datetime) -> int:
+        with self._store.read() as connection:
+            if not _held(connection, "counting"):
+                return 0
+        with self._store.write() as connection:
+            counted = _held(connection, "counting")
+            if max_changes and counted > max_changes:
+                connection.execute(update(changes).where(held_as("counting")).values(hold="guard"))
+                return counted
+            let_go(connection, now, "counting")
+            return 0
+
+    def resolve_unlisted(
+        self, verdict: Callable[[str], Literal["push", "skip", "hold"]], max_changes: int, now: datetime
+    ) -> None:
+        with self._store.read() as connection:
+            if all(verdict(status) == "hold" for status in _unlisted(connection)):
+                return
+        with self._store.write() as connection:
+            statuses = _unlisted(connection)
+            for skipped in in_chunks(status for status in statuses if verdict(status) == "skip"):
+                end(connection, "discarded", now, held_as("status"), changes.c.status.in_(skipped))
+            pushed = [status for status in statuses if verdict(status) == "push"]
+            tripped = max_changes and sum(statuses[status] for status in pushed) > max_changes
+            for some in in_chunks(pushed):
+                listed = changes.c.status.in_(some)
+                if tripped:
+                    connection.execute(update(changes).where(held_as("status"), listed).values(hold="guard"))
+                else:
+                    let_go(connection, now, "status", listed)
 
 
 def accept_missing(connection: Connection) -> int:
@@ -195,51 +305,6 @@ def _unseen(compare: int) -> ColumnElement[bool]:
         segments.c.confirmed_in == compare,
     )
     return and_(seen.c.missing_since.is_(None), seen.c.compared_in != compare, ~covered)
-
-
-class HoldsPart(Store):
-    """See `pipeline.staging.StagingState` and `pipeline.poll.PollState`."""
-
-    def is_counting(self) -> bool:
-        with self.read() as connection:
-            return _held(connection, "counting") > 0
-
-    def settle(self, max_changes: int, now: datetime) -> int:
-        with self.read() as connection:
-            if not _held(connection, "counting"):
-                return 0
-        with self.write() as connection:
-            counted = _held(connection, "counting")
-            if max_changes and counted > max_changes:
-                connection.execute(update(changes).where(held_as("counting")).values(hold="guard"))
-                return counted
-            let_go(connection, now, "counting")
-            return 0
-
-    def let_listed_go(
-        self, verdict: Callable[[str], Literal["push", "skip", "hold"]], max_changes: int, now: datetime
-    ) -> None:
-        with self.read() as connection:
-            if all(verdict(status) == "hold" for status in _unlisted(connection)):
-                return
-        with self.write() as connection:
-            statuses = _unlisted(connection)
-            for skipped in in_chunks(status for status in statuses if verdict(status) == "skip"):
-                end(connection, "discarded", now, held_as("status"), changes.c.status.in_(skipped))
-            pushed = [status for status in statuses if verdict(status) == "push"]
-            tripped = max_changes and sum(statuses[status] for status in pushed) > max_changes
-            for some in in_chunks(pushed):
-                listed = changes.c.status.in_(some)
-                if tripped:
-                    connection.execute(update(changes).where(held_as("status"), listed).values(hold="guard"))
-                else:
-                    let_go(connection, now, "status", listed)
-
-    def release(self, now: datetime) -> Released:
-        """An operator lets the guard's changes go. If the last full compare refused to forget orders, the next one
-        may forget that many."""
-        with self.write() as connection:
-            return Released(changes=let_go(connection, now, "guard"), missing=accept_missing(connection))
 
 
 def _held(connection: Connection, hold: Hold) -> int:

@@ -117,7 +117,7 @@ class PollView:
 
 
 @dataclass(frozen=True, slots=True)
-class Slot:
+class HalfHour:
     """Some minutes of the day. `pushed`: how many changes IMSHOP took; `lags` of the newest of them, in seconds,
     ascending."""
 
@@ -127,7 +127,7 @@ class Slot:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ChangeWithAttempt:
     """A change, and its last attempt if there was one."""
 
     change: ChangeView

@@ -12,16 +12,36 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, exists, func, select
 
-from syncd.model import CHANGE_STATES, ChangeState, Hold
-from syncd.state.identifiers import NumbersPart
+from syncd.model import CHANGE_STATES, Cancellation, ChangeState, Hold
+from syncd.state.identifiers import current_number
+from syncd.state.inbox import CANCELLATION_COLUMNS, cancellation_of
 from syncd.state.polls import refused_missing
-from syncd.state.read_models import AttemptView, ChangeView, SeenView, Slot, SourceStatus, Story, Summary, Told
+from syncd.state.read_models import (
+    AttemptView,
+    ChangeView,
+    ChangeWithAttempt,
+    HalfHour,
+    PollView,
+    SeenView,
+    SourceStatus,
+    Story,
+    Summary,
+)
 from syncd.state.schema import DUE_SOMETIME, WAITING, attempts, cancellations, changes, former_numbers, in_state, seen
-from syncd.state.store import Store, all_facts, instant, pause_of
+from syncd.state.store import Store, all_facts, get_fact, instant, pause_of
 
 PAGE = 500
 """Changes read in one go, so that no transaction is open while somebody reads them."""
 
+SLOT = timedelta(minutes=30)
+SLOTS = 48
+LAGS_A_SLOT = 200
+"""Enough for a median. Each costs a look at its change, while counting goes by the index alone."""
+
+FAILED: tuple[ChangeState, ...] = ("refused", "dead")
+ENDED = changes.c.ended_at.is_not(None)
+"""Said again where only what ended is in that state: without it SQLite passes the partial index by."""
+_FIRST_HELD = select(func.min(changes.c.id)).where(in_state("held")).scalar_subquery()
 _ENDED = select(changes.c.state, func.count()).where(~WAITING).group_by(changes.c.state)
 _PENDING = select(func.count()).select_from(changes).where(in_state("pending"))
 _HELD = select(changes.c.hold, func.count()).where(in_state("held")).group_by(changes.c.hold)
@@ -40,10 +60,13 @@ _CANCELLATIONS_FAILED = (
 """Cancellations that nobody decided, and that were not asked for anew since."""
 
 
-class ReportsPart(NumbersPart):
+class Reports:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
     def summary(self) -> Summary:
         """The state in figures; cheap enough for each scrape."""
-        with self.read() as connection:
+        with self._store.read() as connection:
             facts = all_facts(connection)
             held: dict[Hold, int] = dict(connection.execute(_HELD).all())
             counts: dict[ChangeState, int] = dict(connection.execute(_ENDED).all())
@@ -71,7 +94,7 @@ class ReportsPart(NumbersPart):
         conditions += [] if order_id is None else [changes.c.order_id == self.current_number(order_id)]
         left, before = limit, None
         while left is None or left > 0:
-            with self.read() as connection:
+            with self._store.read() as connection:
                 page = _page(connection, conditions, before, PAGE if left is None else min(PAGE, left))
             yield from page
             if len(page) < PAGE:
@@ -87,13 +110,54 @@ class ReportsPart(NumbersPart):
             .where(changes.c.order_id == order_id)
             .order_by(attempts.c.id)
         )
-        with self.read() as connection:
+        with self._store.read() as connection:
             row = connection.execute(select(seen).where(seen.c.order_id == order_id)).first()
             tries = [attempt_view(attempt) for attempt in connection.execute(tried)]
             former = connection.execute(select(former_numbers.c.former).where(former_numbers.c.order_id == order_id))
             before = sorted(former.scalars())
         known = None if row is None else _seen_view(row)
         return Story(order_id, known, list(self.changes(order_id=order_id)), tries, before)
+
+    def last_day(self, now: datetime) -> Sequence[HalfHour]:
+        """The day up to `now`, oldest first: SLOTS slots that each last SLOT."""
+        with self._store.read() as connection:
+            return [_slot(connection, now - SLOT * (left + 1)) for left in reversed(range(SLOTS))]
+
+    def oldest_by_state(self) -> Mapping[ChangeState, datetime]:
+        """Since when the oldest change is held, refused or dead, for those of these states that there are."""
+        with self._store.read() as connection:
+            held = connection.execute(select(changes.c.detected_at).where(changes.c.id == _FIRST_HELD)).scalar()
+            since: dict[ChangeState, datetime | None] = {"held": held}
+            since |= {state: _first_ended(connection, state) for state in FAILED}
+        return {state: at for state, at in since.items() if at}
+
+    def newest_changes(self, limit: int) -> Sequence[ChangeWithAttempt]:
+        """The newest changes, newest first, and what IMSHOP said last."""
+        newest = select(changes).order_by(changes.c.id.desc()).limit(limit)
+        with self._store.read() as connection:
+            views = [change_view(row) for row in connection.execute(newest)]
+            of_these = attempts.c.change_id.in_([view.id for view in views])
+            tries = connection.execute(select(attempts).where(of_these).order_by(attempts.c.id))
+            last = {row.change_id: attempt_view(row) for row in tries}
+        return [ChangeWithAttempt(view, last.get(view.id)) for view in views]
+
+    def last_polls(self) -> Sequence[PollView]:
+        """The last few polls, newest first."""
+        with self._store.read() as connection:
+            polls = get_fact(connection, "polls") or []
+        return [PollView(**{**poll, "at": datetime.fromisoformat(poll["at"])}) for poll in polls]
+
+    def cancellations(self, order_id: str | None = None, limit: int | None = None) -> list[Cancellation]:
+        """Newest first; `limit` None: all of them."""
+        of_order = [] if order_id is None else [cancellations.c.order_id == order_id]
+        newest = select(*CANCELLATION_COLUMNS).where(*of_order).order_by(cancellations.c.id.desc()).limit(limit)
+        with self._store.read() as connection:
+            return [cancellation_of(row) for row in connection.execute(newest)]
+
+    def current_number(self, order_id: str) -> str:
+        """The number that the order has now; the same one where it is not known as a former number of another."""
+        with self._store.read() as connection:
+            return current_number(connection, order_id)
 
 
 def _page(
@@ -154,49 +218,13 @@ def _source_status(fact: dict[str, Any]) -> SourceStatus:
     )
 
 
-SLOT = timedelta(minutes=30)
-SLOTS = 48
-LAGS_A_SLOT = 200
-"""Enough for a median. Each costs a look at its change, while counting goes by the index alone."""
-
-FAILED: tuple[ChangeState, ...] = ("refused", "dead")
-ENDED = changes.c.ended_at.is_not(None)
-"""Said again where only what ended is in that state: without it SQLite passes the partial index by."""
-_FIRST_HELD = select(func.min(changes.c.id)).where(in_state("held")).scalar_subquery()
-
-
-class LatelyPart(Store):
-    def day(self, now: datetime) -> Sequence[Slot]:
-        """The day up to `now`, oldest first: SLOTS slots that each last SLOT."""
-        with self.read() as connection:
-            return [_slot(connection, now - SLOT * (left + 1)) for left in reversed(range(SLOTS))]
-
-    def oldest(self) -> Mapping[ChangeState, datetime]:
-        """Since when the oldest change is held, refused or dead, for those of these states that there are."""
-        with self.read() as connection:
-            held = connection.execute(select(changes.c.detected_at).where(changes.c.id == _FIRST_HELD)).scalar()
-            since: dict[ChangeState, datetime | None] = {"held": held}
-            since |= {state: _first_ended(connection, state) for state in FAILED}
-        return {state: at for state, at in since.items() if at}
-
-    def told(self, limit: int) -> Sequence[Told]:
-        """The newest changes, newest first, and what IMSHOP said last."""
-        newest = select(changes).order_by(changes.c.id.desc()).limit(limit)
-        with self.read() as connection:
-            views = [change_view(row) for row in connection.execute(newest)]
-            of_these = attempts.c.change_id.in_([view.id for view in views])
-            tries = connection.execute(select(attempts).where(of_these).order_by(attempts.c.id))
-            last = {row.change_id: attempt_view(row) for row in tries}
-        return [Told(view, last.get(view.id)) for view in views]
-
-
-def _slot(connection: Connection, since: datetime) -> Slot:
+def _slot(connection: Connection, since: datetime) -> HalfHour:
     within = [in_state("delivered"), ENDED, changes.c.ended_at >= since, changes.c.ended_at < since + SLOT]
     pushed = connection.execute(select(func.count()).select_from(changes).where(*within)).scalar_one()
     started = func.coalesce(changes.c.source_updated_at, changes.c.detected_at, type_=changes.c.detected_at.type)
     newest = select(started, changes.c.ended_at).where(*within).order_by(changes.c.ended_at.desc()).limit(LAGS_A_SLOT)
     lags = [max(0.0, (ended - begun).total_seconds()) for begun, ended in connection.execute(newest)] if pushed else []
-    return Slot(since, pushed, sorted(lags))
+    return HalfHour(since, pushed, sorted(lags))
 
 
 def _first_ended(connection: Connection, state: ChangeState) -> datetime | None:

@@ -15,21 +15,16 @@ _FINAL = in_state("delivered", "superseded", "refused", "dead", "discarded")
 _WAITS = exists().where(changes.c.order_id == seen.c.order_id, WAITING)
 
 
-class RetentionPart(Store):
-    def prune(self, now: datetime, retention: timedelta) -> Pruned:
-        """Forget changes that ended, cancellations that were decided and orders that went missing more than
-        `retention` ago.
-
-        It goes in small transactions, so that nobody waits long. An order that still has a change waiting is kept.
-        """
-        before, pruned = now - retention, Pruned(0, 0)
-        while True:
-            with self.write() as connection:
-                some = Pruned(_forget_changes(connection, before), _forget_orders(connection, before))
-                cancelled = _forget_cancellations(connection, before)
-            pruned = Pruned(pruned.changes + some.changes, pruned.orders + some.orders)
-            if max(some.changes, some.orders, cancelled) < FORGOTTEN_AT_ONCE:
-                return pruned
+def prune(store: Store, now: datetime, retention: timedelta) -> Pruned:
+    """See `State.prune`. It goes in small transactions, so that nobody waits long."""
+    before, pruned = now - retention, Pruned(0, 0)
+    while True:
+        with store.write() as connection:
+            some = Pruned(_forget_changes(connection, before), _forget_orders(connection, before))
+            cancelled = _forget_cancellations(connection, before)
+        pruned = Pruned(pruned.changes + some.changes, pruned.orders + some.orders)
+        if max(some.changes, some.orders, cancelled) < FORGOTTEN_AT_ONCE:
+            return pruned
 
 
 def _forget_changes(connection: Connection, before: datetime) -> int:

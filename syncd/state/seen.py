@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -33,7 +32,7 @@ from sqlalchemy import (
 )
 
 from syncd.model import Change, Content, Decision, Seen
-from syncd.state.identifiers import NumbersPart, renumber
+from syncd.state.identifiers import renumber
 from syncd.state.schema import (
     UNKNOWN,
     UNSENT,
@@ -53,7 +52,7 @@ from syncd.state.store import add_to_fact, get_fact, in_chunks, put_fact
 _DECIDED = cancellations.c.state.in_(["accepted", "refused"])
 
 
-def unsettled(connection: Connection, order_ids: Iterable[str], since: datetime) -> set[str]:
+def being_cancelled(connection: Connection, order_ids: Iterable[str], since: datetime) -> set[str]:
     """Those of the orders that are being cancelled, or were at some time since: a row that was read since then may
     show the order as it was before."""
     found: set[str] = set()
@@ -153,16 +152,16 @@ class StagingTransaction:
     def load(self, order_ids: Iterable[str]) -> Mapping[str, Seen]:
         return load(self._connection, order_ids)
 
-    def unsettled(self, order_ids: Iterable[str], since: datetime) -> set[str]:
-        return unsettled(self._connection, order_ids, since)
+    def being_cancelled(self, order_ids: Iterable[str], since: datetime) -> set[str]:
+        return being_cancelled(self._connection, order_ids, since)
 
     def renumber(self, numbers: Mapping[str, str], now: datetime) -> None:
         renumber(self._connection, numbers, now)
 
-    def move_cursor(self, cursor: str) -> None:
+    def set_cursor(self, cursor: str) -> None:
         put_fact(self._connection, "cursor", cursor)
 
-    def forget_told(self, order_ids: Iterable[str]) -> None:
+    def mark_told_unknown(self, order_ids: Iterable[str]) -> None:
         """Nobody knows what IMSHOP knows of these orders, whatever becomes of a push that is under way."""
         for ids in in_chunks(map(clean, order_ids)):
             self._connection.execute(update(seen).where(seen.c.order_id.in_(ids)).values(told=UNKNOWN))
@@ -183,19 +182,6 @@ class StagingTransaction:
             end(self._connection, "superseded", now, WAITING, in_state("held"), changes.c.order_id.in_(ids))
         if stored:
             self._connection.execute(insert(changes), [_columns(change, now) for change in stored])
-
-
-class SeenPart(NumbersPart):
-    """See `pipeline.staging.StagingState`."""
-
-    def load(self, order_ids: Iterable[str]) -> Mapping[str, Seen]:
-        with self.read() as connection:
-            return load(connection, order_ids)
-
-    @contextmanager
-    def staging(self) -> Iterator[StagingTransaction]:
-        with self.write() as connection:
-            yield StagingTransaction(connection)
 
 
 def load(connection: Connection, order_ids: Iterable[str]) -> dict[str, Seen]:

@@ -21,7 +21,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from syncd.errors import StateError
 from syncd.model import Pause
-from syncd.state.engine import HALF_DONE_SECONDS, Sockets
+from syncd.state.engine import HALF_DONE_SECONDS, Sockets, connect_for_lease
 from syncd.state.schema import facts
 
 EXPECTED = (DBAPIError, PoolTimeoutError)
@@ -90,7 +90,7 @@ _SILENT_WRITERS = text(
 T = TypeVar("T")
 
 
-class Right(Protocol):
+class Fence(Protocol):
     """What a writing transaction may need: a lease."""
 
     def check(self, connection: Connection) -> None:
@@ -107,16 +107,21 @@ class Store:
         self._wait_seconds = wait_seconds
         self._writes = engine.execution_options(writes=True)
         self._one_writer = Lock()
-        self._right: Right | None = None
+        self._fence: Fence | None = None
         self._for_leases: Engine | None = None
         self._sockets = Sockets(engine) if engine.dialect.name == "postgresql" else None
 
-    def under(self, right: Right) -> Self:
+    def under(self, fence: Fence) -> Self:
         """The same state for whoever acts by this right: each transaction that writes fails with LeaseLostError once it
         is another's."""
         mine = copy(self)
-        mine._right = right  # noqa: SLF001 - a copy of this one
+        mine._fence = fence  # noqa: SLF001 - a copy of this one
         return mine
+
+    def lease_engine(self) -> Engine:
+        """The engine for leases in PostgreSQL, made when the first of them is asked for."""
+        self._for_leases = self._for_leases or connect_for_lease(self.engine.url)
+        return self._for_leases
 
     def close(self) -> None:
         self.engine.dispose()
@@ -144,10 +149,10 @@ class Store:
             yield connection
 
     @contextmanager
-    def write(self, *, by_right: bool = True) -> Iterator[Connection]:
+    def write(self, *, fenced: bool = True) -> Iterator[Connection]:
         """A transaction that writes: it is the only one, in this process and in others, and it is whole or nothing.
 
-        `by_right` False: what it writes is so whoever leads, such as what became of a push. The right is looked at
+        `fenced` False: what it writes is so whoever leads, such as what became of a push. The right is looked at
         within the transaction: whoever takes it over cannot write before this one is done, and sees what it wrote.
 
         The threads of one process queue for a lock of their own: SQLite's makes them sleep and try again.
@@ -158,8 +163,8 @@ class Store:
             with self._explained(), self._writes.begin() as connection:
                 if connection.dialect.name == "postgresql":
                     connection.execute(WRITER_LOCK)
-                if by_right and self._right is not None:
-                    self._right.check(connection)
+                if fenced and self._fence is not None:
+                    self._fence.check(connection)
                 yield connection
         finally:
             self._one_writer.release()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import log10
 from statistics import median
 
-from syncd.state import Slot
+from syncd.state import HalfHour
 
 WIDTH, HEIGHT = 480.0, 96.0
 GAP = 2.0
@@ -51,7 +51,7 @@ class Lags:
     pushed: int
 
 
-def lag_chart(day: Sequence[Slot]) -> LagChart:
+def lag_chart(day: Sequence[HalfHour]) -> LagChart:
     top = max([LEAST_TOP, *(slot.lags[-1] for slot in day if slot.lags)]) * 1.2
     step = WIDTH / len(day)
     bars, medians = [], []
@@ -65,7 +65,7 @@ def lag_chart(day: Sequence[Slot]) -> LagChart:
     return LagChart(bars, medians, marks)
 
 
-def push_chart(day: Sequence[Slot]) -> Sequence[Bar]:
+def push_chart(day: Sequence[HalfHour]) -> Sequence[Bar]:
     most = max(slot.pushed for slot in day)
     step = WIDTH / len(day)
     heights = [max(GAP, slot.pushed / most * HEIGHT * 0.9) if slot.pushed else 0.0 for slot in day]
@@ -76,7 +76,7 @@ def push_chart(day: Sequence[Slot]) -> Sequence[Bar]:
     ]
 
 
-def lags(day: Sequence[Slot]) -> Lags:
+def lags(day: Sequence[HalfHour]) -> Lags:
     """Lately is the last hour."""
     lately = [lag for slot in day[-2:] for lag in slot.lags]
     whole = sorted(lag for slot in day for lag in slot.lags)

@@ -20,7 +20,7 @@ from syncd import __version__
 from syncd.errors import StateError
 from syncd.explain import Explained, order_facts, seen_facts
 from syncd.model import ChangeState
-from syncd.state import PollView, Slot, Summary, Told
+from syncd.state import ChangeWithAttempt, HalfHour, PollView, Summary
 from syncd.text import printable
 from syncd.web.charts import Lags, lag_chart, lags, push_chart
 from syncd.web.translations import Language, Words
@@ -53,13 +53,13 @@ class Memory(Protocol):
 
     def summary(self) -> Summary: ...
 
-    def oldest(self) -> Mapping[ChangeState, datetime]: ...
+    def oldest_by_state(self) -> Mapping[ChangeState, datetime]: ...
 
     def last_polls(self) -> Sequence[PollView]: ...
 
-    def told(self, limit: int) -> Sequence[Told]: ...
+    def newest_changes(self, limit: int) -> Sequence[ChangeWithAttempt]: ...
 
-    def day(self, now: datetime) -> Sequence[Slot]: ...
+    def last_day(self, now: datetime) -> Sequence[HalfHour]: ...
 
 
 class Reader(Protocol):
@@ -73,8 +73,8 @@ class Found:
     summary: Summary
     oldest: Mapping[ChangeState, datetime]
     polls: Sequence[PollView]
-    told: Sequence[Told]
-    day: Sequence[Slot]
+    told: Sequence[ChangeWithAttempt]
+    day: Sequence[HalfHour]
     leads: bool
 
 
@@ -97,12 +97,12 @@ class RecentDay:
 
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
-        self._read: tuple[datetime, Sequence[Slot]] | None = None
+        self._read: tuple[datetime, Sequence[HalfHour]] | None = None
 
-    def __call__(self, now: datetime) -> Sequence[Slot]:
+    def __call__(self, now: datetime) -> Sequence[HalfHour]:
         read = self._read
         if read is None or not 0 <= (now - read[0]).total_seconds() < DAY_IS_FRESH:
-            read = self._read = now, self._memory.day(now)
+            read = self._read = now, self._memory.last_day(now)
         return read[1]
 
 
@@ -145,10 +145,10 @@ def _strictly(setup: BlueprintSetupState) -> None:
     setup.app.jinja_env.undefined = StrictUndefined
 
 
-def _found(shown: Pages, day: Sequence[Slot]) -> Found:
+def _found(shown: Pages, day: Sequence[HalfHour]) -> Found:
     memory = shown.memory
-    told, polls = memory.told(CHANGES_SHOWN), memory.last_polls()
-    return Found(memory.summary(), memory.oldest(), polls, told, day, shown.leads())
+    told, polls = memory.newest_changes(CHANGES_SHOWN), memory.last_polls()
+    return Found(memory.summary(), memory.oldest_by_state(), polls, told, day, shown.leads())
 
 
 def _overview(shown: Pages, found: Found, now: datetime) -> dict[str, object]:

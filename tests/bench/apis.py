@@ -103,7 +103,7 @@ def poller(url: str, state_file: Path) -> Iterator[Poller]:
     source = ApiSource(api=api, timezone=UTC, lookback=LOOKBACK, batch=PAGE)
     state = open_state(f"sqlite:///{state_file}", redact=str)
     try:
-        yield Poller(source=source, state=state, action=lambda _code: "push", max_changes=0, lookback=LOOKBACK)
+        yield Poller(source=source, state=state.polls, action=lambda _code: "push", max_changes=0, lookback=LOOKBACK)
     finally:
         state.close()
         source.close()

@@ -55,7 +55,7 @@ class Pipeline:
 
     def deliver(self) -> None:
         self.deliverer.drain(lambda: False)
-        waiting = self.state.summary().changes
+        waiting = self.state.reports.summary().changes
         assert not waiting["pending"]
         assert not waiting["held"]
 
@@ -90,7 +90,7 @@ def _pipeline(environ: dict[str, str]) -> Iterator[Pipeline]:
         state = composition.state(settings, create=True)
         stack.callback(state.close)
         observer = Observer(Metrics(standard_registry()), lambda: statuses.now)
-        deliverer = composition.deliverer(settings, state, endpoint, statuses, observer.pushed)
+        deliverer = composition.deliverer(settings, state.outbox, endpoint, statuses, observer.pushed)
         stack.callback(deliverer.close, 10)
         pipeline = Pipeline(composition.poller(settings, source, state, statuses, lambda _rows: None), deliverer, state)
         pipeline.poll(0)

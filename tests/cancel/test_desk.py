@@ -24,7 +24,7 @@ def test_cancellation_is_stored_before_the_shop_is_called(office: Office) -> Non
     found: list[Cancellation] = []
 
     def look(_: Cancellation) -> CancelDecision:
-        found.extend(office.state.cancellations())
+        found.extend(office.state.reports.cancellations())
         return CancelDecision("accepted")
 
     office.shop.decide = look
@@ -57,12 +57,12 @@ def test_failed_cancellation_is_retried_on_imshops_repeat(office: Office) -> Non
 
 
 def test_what_another_one_applies_is_waited_for(office: Office) -> None:
-    other = office.state.receive(ASKED, "other", NOON, NOON + MINUTE).cancellation
+    other = office.state.inbox.receive(ASKED, "other", NOON, NOON + MINUTE).cancellation
 
     def decided(seconds: float) -> None:
         office.passed += seconds
         if office.passed > 1:
-            office.state.decide(other, CancelDecision("refused", message="Нельзя"), NOON, answered=True)
+            office.state.inbox.decide(other, CancelDecision("refused", message="Нельзя"), NOON, answered=True)
 
     assert office.desk(pause=decided).receive(ASKED).state == "refused"
     assert office.shop.asked == []
@@ -70,7 +70,7 @@ def test_what_another_one_applies_is_waited_for(office: Office) -> None:
 
 def test_cancellation_slow_elsewhere_stays_undecided(office: Office) -> None:
     """Another request applies it and is not done within the time of waiting."""
-    office.state.receive(ASKED, "other", NOON, NOON + MINUTE)
+    office.state.inbox.receive(ASKED, "other", NOON, NOON + MINUTE)
     assert office.desk().receive(ASKED).state == "received"
     assert 5 <= office.passed < 5.1
     assert office.shop.asked == []
@@ -78,11 +78,15 @@ def test_cancellation_slow_elsewhere_stays_undecided(office: Office) -> None:
 
 def test_cancellation_forgotten_meanwhile_is_returned_as_received(office: Office) -> None:
     """Another request was to apply it."""
-    office.state.receive(ASKED, "other", NOON, NOON + MINUTE)
+    office.state.inbox.receive(ASKED, "other", NOON, NOON + MINUTE)
 
     class Forgetful:
-        receive, decide, take_again = office.state.receive, office.state.decide, office.state.take_again
-        identify = office.state.identify
+        receive, decide, claim_again = (
+            office.state.inbox.receive,
+            office.state.inbox.decide,
+            office.state.inbox.claim_again,
+        )
+        identify = office.state.inbox.identify
 
         def cancellation(self, cancellation_id: int) -> None:
             return None
@@ -91,7 +95,7 @@ def test_cancellation_forgotten_meanwhile_is_returned_as_received(office: Office
 
 
 def test_nothing_is_tried_where_it_cannot_be_stored(office: Office) -> None:
-    with office.state.write() as connection:
+    with office.state.store.write() as connection:
         connection.exec_driver_sql("DROP TABLE cancellations")
     with pytest.raises(StateError):
         office.desk().receive(ASKED)
@@ -102,7 +106,7 @@ def test_unstored_decision_is_retried_with_same_token(office: Office) -> None:
     """The cancellation is then in doubt."""
 
     def rename(before: str, after: str) -> None:
-        with office.state.write() as connection:
+        with office.state.store.write() as connection:
             connection.exec_driver_sql(f"ALTER TABLE {before} RENAME TO {after}")
 
     def accept(_: Cancellation) -> CancelDecision:

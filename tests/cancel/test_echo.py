@@ -53,19 +53,19 @@ def shop() -> BusyShop:
 
 @pytest.fixture
 def poller(shop: BusyShop, memory: State) -> Poller:
-    poller = Poller(shop, memory, lambda _status: "push", max_changes=5, lookback=LOOKBACK)
+    poller = Poller(shop, memory.polls, lambda _status: "push", max_changes=5, lookback=LOOKBACK)
     poller.poll(shop.now)
     shop.now += SECOND
     return poller
 
 
 def cancel(shop: FakeShop, memory: State, ruling: CancelDecision = ACCEPTED, order_id: str = "07") -> None:
-    received = memory.receive(CancelRequest("current", order_id, None), "token", shop.now, shop.now + SECOND)
-    memory.decide(received.cancellation, ruling, shop.now, answered=True)
+    received = memory.inbox.receive(CancelRequest("current", order_id, None), "token", shop.now, shop.now + SECOND)
+    memory.inbox.decide(received.cancellation, ruling, shop.now, answered=True)
 
 
 def waiting(memory: State) -> list[tuple[str, str]]:
-    return [(change.order_id, change.status) for change in memory.changes(state="pending")]
+    return [(change.order_id, change.status) for change in memory.reports.changes(state="pending")]
 
 
 def later(poller: Poller, shop: FakeShop, by: timedelta = SECOND) -> None:
@@ -115,11 +115,13 @@ def test_deferred_order_is_reread_beyond_the_lookback(poller: Poller, shop: Busy
 def test_row_waits_for_the_running_decision(
     poller: Poller, shop: BusyShop, memory: State, ruling: CancelDecision, told: list[tuple[str, str]]
 ) -> None:
-    mine = memory.receive(CancelRequest("current", "07", None), "token", shop.now, shop.now + 10 * SECOND).cancellation
+    mine = memory.inbox.receive(
+        CancelRequest("current", "07", None), "token", shop.now, shop.now + 10 * SECOND
+    ).cancellation
     shop.put("07", "cancelled")
     later(poller, shop)
     assert waiting(memory) == []
-    memory.decide(mine, ruling, shop.now, answered=True)
+    memory.inbox.decide(mine, ruling, shop.now, answered=True)
     later(poller, shop)
     assert waiting(memory) == told
 
@@ -128,9 +130,9 @@ def test_next_full_compare_finds_the_deferred_order(shop: BusyShop, memory: Stat
     began = shop.now
     shop.now += SECOND
     cancel(shop, memory)
-    poller = Poller(shop, memory, lambda _status: "push", max_changes=5, lookback=LOOKBACK)
+    poller = Poller(shop, memory.polls, lambda _status: "push", max_changes=5, lookback=LOOKBACK)
     poller.poll(began)
-    assert (memory.load(["07"])["07"].content, waiting(memory)) == ({"status": "cancelled"}, [])
+    assert (memory.polls.load(["07"])["07"].content, waiting(memory)) == ({"status": "cancelled"}, [])
     shop.now += SECOND
     poller.reconcile(shop.now)
     assert waiting(memory) == [("07", "new")]

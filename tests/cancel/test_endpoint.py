@@ -70,11 +70,11 @@ def test_failed_shop_gives_503_and_a_record(office: Office) -> None:
     office.shop.decide = away
     reply = post(client(office))
     assert (reply.status_code, reply.headers["Retry-After"]) == (503, "1")
-    assert [one.state for one in office.state.cancellations()] == ["failed"]
+    assert [one.state for one in office.state.reports.cancellations()] == ["failed"]
 
 
 def test_unwritable_state_gives_503(office: Office, caplog: pytest.LogCaptureFixture) -> None:
-    with office.state.write() as connection:
+    with office.state.store.write() as connection:
         connection.exec_driver_sql("DROP TABLE cancellations")
     assert post(client(office)).status_code == 503
     assert "cancellation_not_stored" in caplog.text
@@ -97,7 +97,7 @@ def test_without_the_key_nothing_is_read(office: Office, headers: dict[str, str]
     encoded = {name: value.encode().decode("latin-1") for name, value in headers.items()}
     for body in (CURRENT, {**CURRENT, "key": "\ud800"}, b"not JSON"):
         assert post(client(office), body, encoded).status_code == 401
-    assert office.state.cancellations() == []
+    assert office.state.reports.cancellations() == []
 
 
 def test_malformed_request_gives_400_with_a_reason(office: Office, caplog: pytest.LogCaptureFixture) -> None:

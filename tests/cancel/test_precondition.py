@@ -137,11 +137,11 @@ def test_two_orders_with_one_number_are_not_guessed(office: Office) -> None:
 def test_two_numbers_of_one_order_are_one_application(office: Office) -> None:
     stage(office.state, Decision(replace(adopted("7").seen, shop_id="348")))
     office.orders.put("1007", "new", shop_id="348")
-    first = office.state.receive(REQUEST, "other", NOON, NOON + MINUTE).cancellation
+    first = office.state.inbox.receive(REQUEST, "other", NOON, NOON + MINUTE).cancellation
 
     def decided(seconds: float) -> None:
         office.passed += seconds
-        office.state.decide(first, CancelDecision("accepted", "cancelled"), NOON, answered=True)
+        office.state.inbox.decide(first, CancelDecision("accepted", "cancelled"), NOON, answered=True)
 
     answered = office.desk(FROM, pause=decided).receive(CancelRequest("current", "1007", None))
     assert (answered.state, answered.id, office.shop.asked) == ("accepted", first.id, [])
@@ -186,7 +186,7 @@ def test_an_operator_has_the_order_looked_up_too(office: Office) -> None:
 
 def test_former_number_of_another_order_is_a_failure(office: Office) -> None:
     stage(office.state, Decision(replace(adopted("7").seen, shop_id="348")))
-    with office.state.staging() as staging:
+    with office.state.polls.staging() as staging:
         staging.renumber({"7": "1007"}, NOON)
     office.orders.put("1007", "new", shop_id="348")
     office.orders.put("7", "new", shop_id="400")
@@ -209,7 +209,7 @@ def test_abandoned_lookups_are_limited(office: Office) -> None:
     go_on = Event()
     office.orders.before = lambda: go_on.wait(60)
     present = Present(lambda: office.orders, FROM, "cancelled")
-    mine = office.state.receive(REQUEST, "token", NOON, NOON + MINUTE).cancellation
+    mine = office.state.inbox.receive(REQUEST, "token", NOON, NOON + MINUTE).cancellation
     for _ in range(LOOKS_AT_ONCE):
         with pytest.raises(CancelError, match="did not answer"):
             present.order(mine, 0.01)

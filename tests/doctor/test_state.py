@@ -174,13 +174,13 @@ def test_directory_without_write_access_is_a_fault(patient: Patient) -> None:
 
 def test_changes_that_need_a_hand_are_told(patient: Patient) -> None:
     with closing(a_state(patient)) as state:
-        with state.staging() as staging:
+        with state.polls.staging() as staging:
             staging.store([a_change("1")], NOON, counting=False)
-        (push,) = state.turn([], 1, None, NOON)
-        state.turn([Outcome(push, "dead", "dead", NOON, NOON)], 0, None, NOON)
-        with state.staging() as staging:
+        (push,) = state.outbox.record_and_claim([], 1, None, NOON)
+        state.outbox.record_and_claim([Outcome(push, "dead", "dead", NOON, NOON)], 0, None, NOON)
+        with state.polls.staging() as staging:
             staging.store([a_change("2"), a_change("3")], NOON, counting=True)
-        state.settle(1, NOON)
+        state.polls.settle(1, NOON)
     found = patient.found("state", "warning")
     assert "2 changes are held (2 by guard) Look: syncd changes --state held" in found
     assert "1 changes are dead: IMSHOP was never told Look: syncd changes --state dead" in found
@@ -188,8 +188,8 @@ def test_changes_that_need_a_hand_are_told(patient: Patient) -> None:
 
 def test_polls_and_deliveries_that_fail_are_told(patient: Patient) -> None:
     with closing(a_state(patient)) as state:
-        state.turn([], 0, Pause("unreachable", NOON, "no route"), NOON)
-        state.poll_ended(NOON, "the shop is gone")
+        state.outbox.record_and_claim([], 0, Pause("unreachable", NOON, "no route"), NOON)
+        state.polls.record_poll(NOON, "the shop is gone")
     found = patient.found("state", "warning")
     assert "the last 1 polls failed: the shop is gone" in found
     assert "delivery is paused (unreachable): no route" in found
@@ -197,9 +197,9 @@ def test_polls_and_deliveries_that_fail_are_told(patient: Patient) -> None:
 
 def test_orders_that_a_full_compare_missed_are_told(patient: Patient) -> None:
     with closing(a_state(patient)) as state:
-        with state.staging() as staging:
+        with state.polls.staging() as staging:
             staging.store([Decision(Seen(str(number), CONTENT, CONTENT)) for number in range(4)], NOON, counting=False)
-        assert state.miss(state.start_compare(), NOON) is None
+        assert state.polls.mark_missing(state.polls.start_compare(), NOON) is None
     found = patient.found("state", "warning")
     assert "the last full compare missed 4 orders" in found
     assert "run: syncd release" in found

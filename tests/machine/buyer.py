@@ -46,7 +46,7 @@ def desk(state: State, shop: ModelShop, order_id: str, manner: Manner, now: Call
     version = len(shop.history[order_id]) - (shop.status(order_id) == "cancelled")
     waited: list[float] = []
     return Desk(
-        inbox=state,
+        inbox=state.inbox,
         shop=CancellingShop(shop, manner),
         present=Present(lambda: shop, ALLOWED, "cancelled"),
         timeout=timedelta(seconds=10),

@@ -61,20 +61,24 @@ class Driver:
     def cancel(self, order_id: str, manner: Manner) -> None:
         """Of an order that is tracked: before a baseline there is nothing that IMSHOP is taken to know."""
         world = self.world
-        if world.state.baseline() and order_id in world.state.load([order_id]) and order_id not in world.shop.gone:
+        if (
+            world.state.polls.baseline()
+            and order_id in world.state.polls.load([order_id])
+            and order_id not in world.shop.gone
+        ):
             self.alive(lambda: world.cancel(order_id, manner))
 
     def operate_on_cancellations(self, manner: Manner) -> None:
         """An operator has the last cancellation that failed applied again."""
         world = self.world
-        failed = next((one for one in world.state.cancellations() if one.state == "failed"), None)
+        failed = next((one for one in world.state.reports.cancellations() if one.state == "failed"), None)
         if failed is not None and failed.order_id not in world.shop.gone:
             again = desk(world.state, world.shop, str(failed.order_id), manner, world.now)
             self.operate(lambda _state: again.retry(failed.id))
 
     def housekeep(self) -> None:
         self.operate(lambda state: state.prune(self.world.now(), RETENTION))
-        for order_id in self.world.adopted - self.world.state.load(ORDERS).keys():
+        for order_id in self.world.adopted - self.world.state.polls.load(ORDERS).keys():
             self.world.forgotten(order_id)
 
     def move_clock(self, by: timedelta, skew: timedelta) -> None:
@@ -82,7 +86,7 @@ class Driver:
         self.world.at += by
         self.world.skew = skew
         if self.world.now() < before:
-            self.operate(lambda state: state.hasten(self.world.now()))
+            self.operate(lambda state: state.outbox.make_all_due(self.world.now()))
 
     def stop(self) -> None:
         """In order, if the state lets it."""
@@ -115,4 +119,4 @@ class Driver:
         return lambda: self.change(what[0], timedelta(), status=what[1])
 
     def _going(self) -> set[int]:
-        return {change.id for change in self.world.state.changes(state="pending")}
+        return {change.id for change in self.world.state.reports.changes(state="pending")}

@@ -16,7 +16,7 @@ POLLS_AT_MOST = 3
 def check_always(world: World) -> None:
     """No push broke a promise, and what the state takes IMSHOP to know is what IMSHOP knows."""
     assert not world.imshop.broken, world.imshop.broken
-    for order_id, seen in world.state.load(ORDERS).items():
+    for order_id, seen in world.state.polls.load(ORDERS).items():
         known = world.imshop.of(order_id)
         # Who was cancelled, and whose answer was lost, is known to IMSHOP once it asks again.
         is_known = seen.told is None or order_id in world.unanswered or _agrees(known, seen.told)
@@ -39,28 +39,28 @@ def come_to_rest(world: World, *, full: bool = True) -> None:
     for _ in range(POLLS_AT_MOST):
         polled = world.poll(full=full)
         world.note_adopted()
-        world.state.release(world.now())
+        world.state.operator.release(world.now())
         if polled:
             break
     world.at += timedelta(minutes=1)
     world.poll(full=full)  # that a payment was taken back is told by the poll after the one that saw it
     world.note_adopted()
     world.deliver_all()
-    failed = [change.id for state in ("dead", "refused") for change in world.state.changes(state=state)]
-    world.state.retry(failed, now=world.now())
+    failed = [change.id for state in ("dead", "refused") for change in world.state.reports.changes(state=state)]
+    world.state.operator.retry(failed, now=world.now())
     world.deliver_all()
 
 
 def check_at_rest(world: World) -> None:
     """What IMSHOP heard last of each order is how it is in the shop, unless an operator did not want that."""
     check_always(world)
-    summary = world.state.summary()
+    summary = world.state.reports.summary()
     assert (summary.changes["pending"], summary.changes["held"]) == (0, 0)
-    for order_id, seen in world.state.load(ORDERS).items():
+    for order_id, seen in world.state.polls.load(ORDERS).items():
         if order_id not in world.shop.gone:
             assert seen.content == world.shop.present(order_id).content, f"order {order_id}: {seen} is out of date"
         _check_told(world, order_id, seen)
-    assert world.shop.history.keys() - world.shop.gone <= world.state.load(ORDERS).keys()
+    assert world.shop.history.keys() - world.shop.gone <= world.state.polls.load(ORDERS).keys()
 
 
 def _check_told(world: World, order_id: str, seen: Seen) -> None:
@@ -78,7 +78,7 @@ def check_everything_moves(world: World) -> None:
     world.shop.undated.clear()
     come_to_rest(world, full=False)
     check_at_rest(world)
-    assert world.state.summary().pause is None
+    assert world.state.reports.summary().pause is None
     for order_id in world.shop.history:
         assert world.imshop.of(order_id).status == "archived", f"order {order_id} is not told any more"
 

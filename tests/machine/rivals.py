@@ -29,6 +29,7 @@ from syncd.runtime.leadership import Keeper, LeasedOutbox
 from syncd.runtime.observer import Observer
 from syncd.state import State, open_state
 from syncd.state.lease import DURATION, RowLease
+from syncd.state.store import Store
 from tests.machine.shop import LOOKBACK, OLD, ModelShop
 from tests.machine.world import SECONDS, _empty_state, one_folder
 from tests.made import NOON
@@ -167,8 +168,8 @@ class Daemon:
         self.holds_after_look = self._holds_before_look = False
         self.unheard: list[tuple[Request, Reply]] = []
         self._lock = Lock()
-        event.listen(self._opened.engine, "begin", self._reach, insert=True)
-        event.listen(self._opened.engine, "commit", self._wrote)
+        event.listen(self._opened.store.engine, "begin", self._reach, insert=True)
+        event.listen(self._opened.store.engine, "commit", self._wrote)
 
     def now(self) -> datetime:
         return NOON + timedelta(seconds=self._world.at) + self._skew
@@ -186,14 +187,14 @@ class Daemon:
         self.holds_after_look = self._holds_before_look = False
         self._gate = Gate()
         self._wants_poll = False
-        self.state = State(self._opened.engine, self._opened.place, str, SECONDS)
+        self.state = State(Store(self._opened.store.engine, self._opened.place, str, SECONDS))
         self.delivering, self.polling = (
-            RowLease(self.state, self._opened.engine, name, self.boottime) for name in ("deliver", "poll")
+            RowLease(self.state.store, self._opened.store.engine, name, self.boottime) for name in ("deliver", "poll")
         )
         self.keeper = Keeper([self.delivering, self.polling], campaign=self.delivering)
         self.keeper._gained = self._gained
         self._poller = Poller(
-            world.shop, self.state.under(self.polling), lambda _: "push", 0, LOOKBACK, progress=self._progress
+            world.shop, self.state.under(self.polling).polls, lambda _: "push", 0, LOOKBACK, progress=self._progress
         )
         self.deliverer = Deliverer(
             LeasedOutbox(self.state, self.delivering, Observer(None, Statuses)),
@@ -294,8 +295,8 @@ class Daemon:
     def close(self) -> None:
         if self.alive:
             self.die()
-        event.remove(self._opened.engine, "begin", self._reach)
-        event.remove(self._opened.engine, "commit", self._wrote)
+        event.remove(self._opened.store.engine, "begin", self._reach)
+        event.remove(self._opened.store.engine, "commit", self._wrote)
 
     def _settled(self) -> bool:
         asked = (
@@ -432,11 +433,11 @@ class Rivals:
     def check_at_rest(self) -> None:
         self.check()
         state = self.daemons[0].state
-        assert state.summary().changes["pending"] == 0, [*state.changes(state="pending")]
+        assert state.reports.summary().changes["pending"] == 0, [*state.reports.changes(state="pending")]
         for order_id in self.shop.history:
             if order_id not in self.imshop.unknowable and order_id in self.imshop.knows:
                 present = self.shop.present(order_id).status
-                story = [*state.changes(order_id=order_id)]
+                story = [*state.reports.changes(order_id=order_id)]
                 assert self.imshop.knows[order_id] == present, f"{order_id} is {present}: {story}"
 
     def close(self) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from syncd.pipeline.diff import StatusAction
-from syncd.state import State
+from syncd.state.operator_actions import OperatorActions
 from tests.machine.buyer import MANNERS, Manner
 from tests.machine.driving import Driver, Happening
 from tests.machine.imshop import REPLIES, TAKEN
@@ -170,25 +170,31 @@ class Daemon(RuleBasedStateMachine):
     @rule(discarded=st.booleans())
     def held_changes_are_released_or_discarded(self, discarded: bool) -> None:
         if discarded:
-            self.driver.operate(lambda state: state.discard(held=True, now=self.world.now()))
+            self.driver.operate(lambda state: state.operator.discard(held=True, now=self.world.now()))
         else:
-            self.driver.operate(lambda state: state.release(self.world.now()))
+            self.driver.operate(lambda state: state.operator.release(self.world.now()))
 
     @rule(place=places, discarded=st.booleans())
     def a_change_is_retried_or_discarded(self, place: int, discarded: bool) -> None:
-        left = [change for change in self.world.state.changes() if change.state not in ("delivered", "superseded")]
+        left = [
+            change for change in self.world.state.reports.changes() if change.state not in ("delivered", "superseded")
+        ]
         if left:
             chosen = left[place % len(left)]
             self.world.imshop.of(chosen.order_id).asked_again += not discarded
-            act = State.discard if discarded else State.retry
-            self.driver.operate(lambda state: act(state, [chosen.id], now=self.world.now()))
+            act = OperatorActions.discard if discarded else OperatorActions.retry
+            self.driver.operate(lambda state: act(state.operator, [chosen.id], now=self.world.now()))
 
     @rule(order_id=few_orders)
     def an_order_is_resynced(self, order_id: str) -> None:
         orders = self.world.shop.look_up([order_id]).orders
-        if orders and self.world.action(orders[0].status) == "push" and order_id in self.world.state.load([order_id]):
+        if (
+            orders
+            and self.world.action(orders[0].status) == "push"
+            and order_id in self.world.state.polls.load([order_id])
+        ):
             self.world.imshop.of(order_id).asked_again += 1
-            self.driver.operate(lambda state: state.resync(orders, self.world.now()))
+            self.driver.operate(lambda state: state.operator.resync(orders, self.world.now()))
 
     @precondition(lambda self: self.world.actions["odd"] == "hold")
     @rule(action=st.sampled_from(["push", "skip"]))

@@ -40,7 +40,7 @@ def test_guard_counts_all_segments_of_a_compare() -> None:
     world = World(folder=one_folder(), push_first=True, max_changes=len(OLD) - 1)
     result = world.poll()
     assert result is not None
-    assert (result.held, world.state.summary().changes["pending"]) == (len(OLD), 0)
+    assert (result.held, world.state.reports.summary().changes["pending"]) == (len(OLD), 0)
     world.die(applied=False)
 
 
@@ -83,7 +83,7 @@ def test_resync_during_a_failed_push_is_pushed(world: World) -> None:
     world.step()
     world.shop.change("0001", status="new")
     world.imshop.of("0001").asked_again = 1
-    world.state.resync(world.shop.look_up(["0001"]).orders, world.now())
+    world.state.operator.resync(world.shop.look_up(["0001"]).orders, world.now())
     world.answer("0001", Reply("BUSY", applied=False, meaning=BUSY))
     come_to_rest(world)
     check_at_rest(world)
@@ -150,7 +150,7 @@ def test_doubtful_payment_is_reverted_despite_a_discard(world: World) -> None:
     world.answer("0001", Reply("CRASH", applied=False, crash=True))
     world.step()
     world.step()
-    world.state.discard([change.id for change in world.state.changes(limit=1)], now=world.now())
+    world.state.operator.discard([change.id for change in world.state.reports.changes(limit=1)], now=world.now())
     details(world, "0001", status="done")
     come_to_rest(world)
     check_at_rest(world)

@@ -26,6 +26,7 @@ from syncd.pipeline.poll import Poller
 from syncd.pipeline.staging import PollResult
 from syncd.state import State, open_state
 from syncd.state.schema import CLAIMED, changes
+from syncd.state.store import Store
 from tests.machine.buyer import Manner, desk
 from tests.machine.imshop import TAKEN, Line, ModelImshop, Reply
 from tests.machine.shop import LOOKBACK, OLD, ModelShop
@@ -94,13 +95,15 @@ class World:
 
     def start(self) -> None:
         """What the daemon does when it starts."""
-        self.state = State(self._opened.engine, self._opened.place, str, SECONDS)
-        event.listen(self.state.engine, "commit", self._commit)
-        self.state.give_up_unfinished(self.now() + timedelta(minutes=1), self.now())
-        self.poller = Poller(self.shop, self.state, self.action, self.max_changes, LOOKBACK, push_first=self.push_first)
+        self.state = State(Store(self._opened.store.engine, self._opened.place, str, SECONDS))
+        event.listen(self.state.store.engine, "commit", self._commit)
+        self.state.inbox.fail_unfinished(self.now() + timedelta(minutes=1), self.now())
+        self.poller = Poller(
+            self.shop, self.state.polls, self.action, self.max_changes, LOOKBACK, push_first=self.push_first
+        )
         self.line = Line(self.imshop)
         self.deliverer = Deliverer(
-            self.state,
+            self.state.outbox,
             self.line,
             lambda: self,
             Limits(self.concurrency, 0, GIVE_UP_AFTER),
@@ -143,7 +146,7 @@ class World:
 
     def close(self) -> None:
         """Only the connections: no transaction is open, and nothing is written."""
-        event.remove(self.state.engine, "commit", self._commit)
+        event.remove(self.state.store.engine, "commit", self._commit)
         self.state.close()
 
     def cancel(self, order_id: str, manner: Manner) -> None:
@@ -166,12 +169,12 @@ class World:
 
     def claimed(self) -> dict[str, int]:
         """The orders of which a push may be on its way, as far as the state knows, and of which version."""
-        with self.state.read() as connection:
+        with self.state.store.read() as connection:
             found = connection.execute(select(changes.c.order_id, changes.c.message).where(CLAIMED))
             return {order_id: int(str(message)) for order_id, message in found}
 
     def place(self, order_id: str) -> None:
-        if self.state.baseline() is None:
+        if self.state.polls.baseline() is None:
             self.old.add(order_id)
         self.shop.place(order_id)
 
@@ -206,7 +209,7 @@ class World:
             while self.deliverer._done.qsize():
                 self.deliverer._collect(0.0)
             if not (self.deliverer._outstanding or self.deliverer._unwritten):
-                if not self.state.summary().changes["pending"]:
+                if not self.state.reports.summary().changes["pending"]:
                     return
                 self.at += timedelta(hours=1)
         raise AssertionError("a change waits for ever")
@@ -214,16 +217,16 @@ class World:
     def note_adopted(self) -> None:
         """Take what was adopted at the baseline as what IMSHOP knows; only orders that are old may be."""
         new = self.old - self.adopted
-        for order_id, seen in self.state.load(new).items() if new else ():
+        for order_id, seen in self.state.polls.load(new).items() if new else ():
             if seen.told is not None:
                 self.imshop.adopt(order_id, seen.told)
             self.adopted.add(order_id)
 
     def note_discarded(self) -> None:
         """Operators do not want these orders told, until they change again."""
-        discarded = {change.id: change.order_id for change in self.state.changes(state="discarded")}
+        discarded = {change.id: change.order_id for change in self.state.reports.changes(state="discarded")}
         new = {order_id for change_id, order_id in discarded.items() if change_id not in self._discarded}
-        self.unwanted |= {order_id: seen.revision for order_id, seen in self.state.load(new).items()}
+        self.unwanted |= {order_id: seen.revision for order_id, seen in self.state.polls.load(new).items()}
         self._discarded |= discarded.keys()
 
     def forgotten(self, order_id: str) -> None:

@@ -37,11 +37,11 @@ class Desk:
     in_shop: InShop = field(default_factory=lambda: InShop(Order("7", {"status": "packed"})))
 
     def explain(self, order_id: str) -> Explained:
-        return Explained(self.memory.story(order_id), self.in_shop, self.memory.cancellations(order_id))
+        return Explained(self.memory.reports.story(order_id), self.in_shop, self.memory.reports.cancellations(order_id))
 
     def pages(self) -> Pages:
         return Pages(
-            memory=self.memory,
+            memory=self.memory.reports,
             read=lambda read: read(),
             source_kind="sqlite",
             leads=lambda: self.leads,
@@ -54,7 +54,7 @@ class Desk:
 @pytest.fixture
 def desk(memory: State) -> Desk:
     """One poll went well."""
-    memory.poll_ended(NOON, None, rows=120)
+    memory.polls.record_poll(NOON, None, rows=120)
     return Desk(memory)
 
 

@@ -73,7 +73,7 @@ def day(desk: Desk) -> Desk:
     stage(desk.memory, *latest, now=NOON)
     seconds = timedelta(seconds=3)
     write_down(desk.memory, *(outcome(push, now=NOON + seconds) for push in take(desk.memory)), now=NOON + seconds)
-    desk.memory.poll_ended(NOON + seconds, None, rows=3, changes=3)
+    desk.memory.polls.record_poll(NOON + seconds, None, rows=3, changes=3)
     desk.now = NOON + timedelta(seconds=9)
     return desk
 
@@ -101,8 +101,10 @@ def trouble(memory: State) -> None:
         outcome(pushes[2], "retry", error="IMSHOP did not answer within 10 s", next_attempt_at=NOON),
     )
     stage(memory, a_change("95", NOON), now=NOON)
-    memory.turn([], 0, Pause("unauthorized", NOON - timedelta(minutes=20), "HTTP 401: key is not valid"), NOON)
-    memory.poll_ended(NOON, "the shop's database (mariadb at 10.0.0.7) cannot be reached: Connection refused")
+    memory.outbox.record_and_claim(
+        [], 0, Pause("unauthorized", NOON - timedelta(minutes=20), "HTTP 401: key is not valid"), NOON
+    )
+    memory.polls.record_poll(NOON, "the shop's database (mariadb at 10.0.0.7) cannot be reached: Connection refused")
 
 
 def test_a_glance_tells_what_is_in_the_way(day: Desk, url: str, browser: Browser) -> None:
@@ -123,8 +125,8 @@ def hostile(desk: Desk) -> Desk:
     stage(desk.memory, *(a_change(name, NOON, name, name) for name in names), now=NOON)
     failed = [outcome(push, "retry", error=push.order_id, next_attempt_at=NOON) for push in take(desk.memory, 200)]
     write_down(desk.memory, *failed)
-    desk.memory.turn([], 0, Pause("tls", NOON, HOSTILE[0]), NOON)
-    desk.memory.poll_ended(NOON, HOSTILE[1])
+    desk.memory.outbox.record_and_claim([], 0, Pause("tls", NOON, HOSTILE[0]), NOON)
+    desk.memory.polls.record_poll(NOON, HOSTILE[1])
     desk.faults = HOSTILE[:4]
     return desk
 
@@ -144,7 +146,7 @@ def test_text_of_the_shop_makes_no_tag(hostile: Desk, url: str, browser: Browser
 
 def test_hostile_orders_are_plain_text_on_their_pages(hostile: Desk, url: str, browser: Browser) -> None:
     """All 200 are fetched by one page and parsed by the browser; a few of them are opened."""
-    ids = [change.order_id for change in hostile.memory.changes()]
+    ids = [change.order_id for change in hostile.memory.reports.changes()]
     assert len(ids) == 200
     with opened(browser, f"{url}/") as page:
         tags = page.evaluate(

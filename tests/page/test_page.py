@@ -65,12 +65,12 @@ def test_unreadable_state_is_the_verdict_and_503(desk: Desk, client: FlaskClient
     def locked(*_: object) -> None:
         raise StateError("the state is <locked>")
 
-    desk.memory.summary = locked  # type: ignore[assignment,method-assign]
+    desk.memory.reports.summary = locked  # type: ignore[assignment,method-assign]
     answer = client.get("/")
     assert answer.status_code == 503
     assert "Statuses do not reach buyers" in answer.text
     assert "the state is &lt;locked&gt;" in answer.text
-    desk.memory.story = locked  # type: ignore[assignment,method-assign]
+    desk.memory.reports.story = locked  # type: ignore[assignment,method-assign]
     answer = client.get("/order?id=7")
     assert (answer.status_code, "the state is &lt;locked&gt;" in answer.text) == (503, True)
 
@@ -101,8 +101,8 @@ def test_nothing_steers_the_screen_wherever_it_stands(desk: Desk, client: FlaskC
     hostile = "\u202egnp\x9b31m\x85\u2066\u200f\u2028"
     stage(desk.memory, a_change(hostile, NOON))
     deliver(desk.memory)
-    desk.memory.receive(CancelRequest("current", hostile, None, hostile), "token", NOON, NOON)
-    desk.memory.poll_ended(NOON, hostile)
+    desk.memory.inbox.receive(CancelRequest("current", hostile, None, hostile), "token", NOON, NOON)
+    desk.memory.polls.record_poll(NOON, hostile)
     desk.in_shop = InShop(None, hostile)
     for path in ("/", f"/order?id={quote(hostile)}"):
         said = client.get(path).text.replace("\n", "")
@@ -112,7 +112,7 @@ def test_nothing_steers_the_screen_wherever_it_stands(desk: Desk, client: FlaskC
 
 def test_cancellation_shows_in_the_story_of_its_order(desk: Desk, client: FlaskClient) -> None:
     assert "Cancelled in the app" not in client.get("/order?id=7").text
-    desk.memory.receive(CancelRequest("current", "7", None, "<i>too late</i>"), "token", NOON, NOON)
+    desk.memory.inbox.receive(CancelRequest("current", "7", None, "<i>too late</i>"), "token", NOON, NOON)
     said = client.get("/order?id=7").text
     assert "Cancelled in the app" in said
     assert "received" in said
@@ -128,8 +128,8 @@ def test_only_the_newest_changes_are_shown(desk: Desk, client: FlaskClient) -> N
 
 def test_day_is_read_again_once_it_is_stale(desk: Desk, client: FlaskClient) -> None:
     read = []
-    day = desk.memory.day
-    desk.memory.day = lambda now: read.append(now) or day(now)  # type: ignore[method-assign,func-returns-value]
+    day = desk.memory.reports.last_day
+    desk.memory.reports.last_day = lambda now: read.append(now) or day(now)  # type: ignore[method-assign,func-returns-value]
     for seconds in (0, 9, 10, 5):
         desk.now = NOON + timedelta(seconds=seconds)
         assert client.get("/").status_code == 200
@@ -137,8 +137,8 @@ def test_day_is_read_again_once_it_is_stale(desk: Desk, client: FlaskClient) -> 
 
 
 def test_each_poll_shows_its_result_or_its_fault(desk: Desk, client: FlaskClient) -> None:
-    desk.memory.poll_ended(NOON, None, kind="full", rows=4321, changes=17)
-    desk.memory.poll_ended(NOON, "the shop is <gone>")
+    desk.memory.polls.record_poll(NOON, None, kind="full", rows=4321, changes=17)
+    desk.memory.polls.record_poll(NOON, "the shop is <gone>")
     said = client.get("/").text
     for text in ("4321", "17", "full", "the shop is &lt;gone&gt;"):
         assert text in said

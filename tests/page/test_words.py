@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from syncd.state import Slot
+from syncd.state import HalfHour
 from syncd.web.charts import HEIGHT, WIDTH, lag_chart, lags, push_chart
 from syncd.web.translations import Words
 from tests.made import NOON
@@ -46,8 +46,8 @@ def test_moment_of_another_day_has_its_date() -> None:
     assert len(Words("en").moment(NOON - timedelta(days=2), NOON)) == len("2026-11-21 12:00")
 
 
-def slots(*lags: list[float]) -> list[Slot]:
-    return [Slot(NOON + timedelta(minutes=30 * number), len(some), some) for number, some in enumerate(lags)]
+def slots(*lags: list[float]) -> list[HalfHour]:
+    return [HalfHour(NOON + timedelta(minutes=30 * number), len(some), some) for number, some in enumerate(lags)]
 
 
 def test_day_without_pushes_has_no_lag_and_bars() -> None:

@@ -113,7 +113,7 @@ NAMED_BY_THE_LIST = tuple(platform for platform in LISTING if platform not in (I
 
 
 def told(state: State) -> list[tuple[str, str]]:
-    changes = list(state.changes(state=None, order_id=None, limit=None))[::-1]
+    changes = list(state.reports.changes(state=None, order_id=None, limit=None))[::-1]
     return [(change.order_id, change.status) for change in changes]
 
 

@@ -71,7 +71,9 @@ def on(*platforms: Platform) -> pytest.MarkDecorator:
 
 
 def told(state: State) -> list[tuple[str, str]]:
-    return [(change.order_id, change.status) for change in state.changes(state=None, order_id=None, limit=None)][::-1]
+    return [
+        (change.order_id, change.status) for change in state.reports.changes(state=None, order_id=None, limit=None)
+    ][::-1]
 
 
 def found(shop: PlatformShop, order: int = 2, **source: str) -> Order:
@@ -114,7 +116,7 @@ def test_a_cancelled_order_is_told(shop: PlatformShop) -> None:
     poller, state = shop.polled()
     shop.do(shop.platform.cancel, 1)
     poller.poll(datetime.now(UTC))
-    (change,) = state.changes(state=None, order_id=None, limit=None)
+    (change,) = state.reports.changes(state=None, order_id=None, limit=None)
     assert (change.previous_status, change.status) == (shop.platform.codes[0], shop.platform.cancelled)
     assert found(shop, 1).message == shop.platform.names[shop.platform.cancelled]
 
@@ -126,7 +128,7 @@ def test_a_renamed_status_tells_nobody(shop: PlatformShop) -> None:
     shop.do(shop.platform.rename, 1)
     poller.poll(datetime.now(UTC))
     poller.reconcile(datetime.now(UTC))
-    assert list(state.changes(state=None, order_id=None, limit=None)) == []
+    assert list(state.reports.changes(state=None, order_id=None, limit=None)) == []
     assert found(shop, 1).message == "Ждёт"
 
 
@@ -138,7 +140,7 @@ def test_what_is_no_order_never_shows(shop: PlatformShop) -> None:
     poller.poll(datetime.now(UTC))
     result = poller.reconcile(datetime.now(UTC))
     assert (result.rows, result.skipped) == (1, {})
-    assert list(state.changes(state=None, order_id=None, limit=None)) == []
+    assert list(state.reports.changes(state=None, order_id=None, limit=None)) == []
 
 
 @on(*PLATFORMS)
@@ -455,7 +457,7 @@ def test_plugins_late_number_renumbers_the_order(shop: PlatformShop) -> None:
     poller.poll(datetime.now(UTC))
     poller.reconcile(datetime.now(UTC))
     assert told(state) == [("1", "pending"), ("1", "processing")]
-    assert (state.tracked(), state.current_number("2")) == (2, "1")
+    assert (state.polls.tracked(), state.reports.current_number("2")) == (2, "1")
 
 
 @on(CS_CART)
@@ -482,7 +484,7 @@ def test_each_poll_detects_the_order_store(shop: PlatformShop) -> None:
     assert poller.poll(datetime.now(UTC)).found == {}
     shop.do("UPDATE wp_options SET option_value = 'no'", 5)
     poller.poll(datetime.now(UTC))
-    assert [change.order_id for change in state.changes(state=None, order_id=None, limit=None)] == ["5"]
+    assert [change.order_id for change in state.reports.changes(state=None, order_id=None, limit=None)] == ["5"]
 
 
 @on(HPOS, LEGACY)

@@ -39,16 +39,16 @@ class History(Protocol):
 
 def waiting(history: History) -> list[tuple[str, str]]:
     """The changes that wait to be told, the oldest first."""
-    changes = history.state.changes(state="pending", order_id=None, limit=None)
+    changes = history.state.reports.changes(state="pending", order_id=None, limit=None)
     return [(change.order_id, change.status) for change in changes][::-1]
 
 
 def ever_found(history: History) -> int:
-    return len(list(history.state.changes(state=None, order_id=None, limit=None)))
+    return len(list(history.state.reports.changes(state=None, order_id=None, limit=None)))
 
 
 def polling(source: DatabaseSource | ApiSource, state: State) -> Poller:
-    return Poller(source, state, lambda _status: "push", 5000, timedelta(minutes=5))
+    return Poller(source, state.polls, lambda _status: "push", 5000, timedelta(minutes=5))
 
 
 @dataclass

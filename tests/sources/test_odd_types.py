@@ -123,11 +123,11 @@ def shop(tmp_path: Path) -> Iterator[sqlite3.Connection]:
 def poller(shop: sqlite3.Connection, tmp_path: Path, memory: State) -> Iterator[Poller]:
     url = f"sqlite:///{tmp_path}/shop.db"
     with closing(DatabaseSource(url=url, query=QUERY, timezone=UTC, lookback=timedelta())) as source:
-        yield Poller(source, memory, lambda _status: "push", max_changes=5, lookback=timedelta())
+        yield Poller(source, memory.polls, lambda _status: "push", max_changes=5, lookback=timedelta())
 
 
 def told(memory: State) -> list[tuple[str, str]]:
-    return [(change.order_id, change.status) for change in memory.changes(state="pending")]
+    return [(change.order_id, change.status) for change in memory.reports.changes(state="pending")]
 
 
 def test_unreadable_fields_are_counted_but_no_change(shop: sqlite3.Connection, poller: Poller, memory: State) -> None:
@@ -139,7 +139,7 @@ def test_unreadable_fields_are_counted_but_no_change(shop: sqlite3.Connection, p
         result = poller.poll(NOON)
         assert (result.dropped, result.dropped_from) == ({"tracking_url": 1, "paid": 1, "imshop_uuid": 1}, 1)
         assert (sum(result.found.values()), result.skipped) == (0, {})
-    assert memory.load(["1"])["1"].imshop_uuid == "u1"
+    assert memory.polls.load(["1"])["1"].imshop_uuid == "u1"
     shop.execute("UPDATE o SET tn = 'T1', paid = 1, u = 'u1' WHERE id = '1'")
     assert (poller.poll(NOON).dropped_from, told(memory)) == (0, [])
 

@@ -59,7 +59,7 @@ def test_last_row_is_the_orders_status(history: History) -> None:
     assert poller.poll(NOW).kind == "incremental"
     assert [
         (change.order_id, change.previous_status)
-        for change in history.state.changes(state="pending", order_id=None, limit=None)
+        for change in history.state.reports.changes(state="pending", order_id=None, limit=None)
     ] == [("A", "paid")]
 
 
@@ -158,12 +158,12 @@ def test_switch_from_time_to_number_repeats_nothing(table: HistoryTable) -> None
 def test_updated_at_beside_the_number_says_when(table: HistoryTable) -> None:
     table.add((1, "A", "new"))
     poller, _ = begun(table, query=QUERY.replace(" FROM", ", '2026-03-02 11:00:00' AS updated_at FROM"))
-    baseline = table.state.baseline()
+    baseline = table.state.polls.baseline()
     assert baseline
     assert baseline.newest == NOW - timedelta(hours=1)
     table.add((2, "A", "paid"))
     poller.poll(NOW)
-    (change,) = table.state.changes(state="pending", order_id=None, limit=None)
+    (change,) = table.state.reports.changes(state="pending", order_id=None, limit=None)
     assert change.source_updated_at == NOW - timedelta(hours=1)
 
 

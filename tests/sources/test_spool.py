@@ -52,7 +52,7 @@ def alter(shop: Shop) -> None:
 
 def test_writers_do_not_wait_for_the_comparing(large: Shop, state: State) -> None:
     """Whenever something is put on disk, the shop lets itself be altered."""
-    poller = Poller(large.source(), state, lambda _code: "push", 0, timedelta(minutes=5))
+    poller = Poller(large.source(), state.polls, lambda _code: "push", 0, timedelta(minutes=5))
     altered = 0
 
     def alter_too(connection: Connection) -> None:
@@ -62,7 +62,7 @@ def test_writers_do_not_wait_for_the_comparing(large: Shop, state: State) -> Non
             large.execute("ALTER TABLE orders RENAME TO others")
             large.execute("ALTER TABLE others RENAME TO orders")
 
-    event.listen(state.engine, "commit", alter_too)
+    event.listen(state.store.engine, "commit", alter_too)
     assert poller.poll(NOON).adopted == MANY
     assert altered > 10
     altered = 0
@@ -86,11 +86,11 @@ def test_a_poll_may_be_abandoned_while_it_reads(large: Shop, state: State) -> No
         assert rows < MANY / 2
         raise StopError
 
-    poller = Poller(large.source(), state, lambda _code: "push", 0, timedelta(minutes=5), progress=stop)
+    poller = Poller(large.source(), state.polls, lambda _code: "push", 0, timedelta(minutes=5), progress=stop)
     for poll in (poller.poll, poller.reconcile):
         with pytest.raises(StopError):
             poll(NOON)
-    assert state.summary().tracked == 0
+    assert state.reports.summary().tracked == 0
     alter(large)
 
 
@@ -176,7 +176,7 @@ def test_a_full_disk_ends_the_poll_alone(
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     large.execute("CREATE INDEX orders_order_id ON orders (order_id)")  # else SQLite needs room itself, to sort
     source = large.source(f"SELECT order_id, '{LONG}' AS status, updated_at FROM orders")
-    poller = Poller(source, state, lambda _code: "push", 0, timedelta(minutes=5))
+    poller = Poller(source, state.polls, lambda _code: "push", 0, timedelta(minutes=5))
     advice = rf"cannot be kept in a temporary file: File too large\..* room for such files in {tmp_path}, .* TMPDIR"
     with files_hold(2 * IN_MEMORY), pytest.raises(SourceError, match=advice):
         poller.poll(NOON)

@@ -63,12 +63,12 @@ def adopted(order_id: str, status: str = "new") -> Decision:
 
 
 def stage(state: State, *decisions: Decision, now: datetime = NOON, counting: bool = False) -> None:
-    with state.staging() as staging:
+    with state.polls.staging() as staging:
         staging.store(decisions, now, counting=counting)
 
 
 def take(state: State, limit: int = 100, now: datetime = NOON) -> list[Push]:
-    return state.turn([], limit, None, now)
+    return state.outbox.record_and_claim([], limit, None, now)
 
 
 def outcome(push: Push, result: Result = "delivered", now: datetime = NOON, **fields: Any) -> Outcome:
@@ -89,7 +89,7 @@ def outcome(push: Push, result: Result = "delivered", now: datetime = NOON, **fi
 
 
 def write_down(state: State, *outcomes: Outcome, now: datetime = NOON) -> None:
-    state.turn(outcomes, 0, None, now)
+    state.outbox.record_and_claim(outcomes, 0, None, now)
 
 
 def deliver(state: State, now: datetime = NOON) -> list[str]:
@@ -101,12 +101,12 @@ def deliver(state: State, now: datetime = NOON) -> list[str]:
 
 def the(state: State, order_id: str = "7") -> Seen:
     """What was seen of the order."""
-    return state.load([order_id])[order_id]
+    return state.polls.load([order_id])[order_id]
 
 
 def log(state: State, order_id: str | None = None) -> list[ChangeView]:
     """All changes, oldest first."""
-    return list(state.changes(order_id=order_id))[::-1]
+    return list(state.reports.changes(order_id=order_id))[::-1]
 
 
 def states(state: State, order_id: str | None = None) -> Sequence[ChangeState]:
@@ -116,7 +116,7 @@ def states(state: State, order_id: str | None = None) -> Sequence[ChangeState]:
 
 def end_claims(state: State) -> None:
     """So much time passes on the database's clock that every request under way must be over."""
-    with state.write(by_right=False) as connection:
+    with state.store.write(fenced=False) as connection:
         connection.execute(text("UPDATE changes SET claim_ends_at = 0 WHERE claimed_at IS NOT NULL"))
 
 

@@ -40,7 +40,7 @@ def asked(order_id: str | None = "7", uuid: str | None = None) -> CancelRequest:
 
 
 def receive(state: State, what: CancelRequest | None = None, now: Any = NOON, token: str = "token") -> Received:
-    return state.receive(what or asked(), token, now, now + MINUTE)
+    return state.inbox.receive(what or asked(), token, now, now + MINUTE)
 
 
 def shown(order_id: str, status: str = "new") -> Order:
@@ -49,14 +49,14 @@ def shown(order_id: str, status: str = "new") -> Order:
 
 
 def decide(state: State, ruling: CancelDecision, now: Any = NOON, *, what: CancelRequest | None = None) -> Cancellation:
-    return state.decide(receive(state, what, now).cancellation, ruling, now, answered=True)
+    return state.inbox.decide(receive(state, what, now).cancellation, ruling, now, answered=True)
 
 
 def test_cancellation_is_stored_before_it_is_applied(state: State, url: str) -> None:
     received = receive(state)
     assert received.mine
     with another(url) as after_a_crash:
-        (found,) = after_a_crash.cancellations()
+        (found,) = after_a_crash.reports.cancellations()
     assert (found.state, found.order_id, found.reason, found.token) == ("received", "7", "Передумал", "token")
 
 
@@ -158,19 +158,19 @@ def test_answer_from_memory_queues_a_recheck(state: State) -> None:
     stage(state, adopted("7"), adopted("8"))
     decide(state, ACCEPTED)
     decide(state, FAILED, what=asked("8"))
-    assert state.to_look_at(NOON) == []
+    assert state.polls.orders_to_compare(NOON) == []
     receive(state)
     receive(state, asked("8"))
-    assert state.to_look_at(NOON) == ["7"]
-    state.looked_at(["7"], NOON)
-    assert state.to_look_at(NOON) == []
+    assert state.polls.orders_to_compare(NOON) == ["7"]
+    state.polls.orders_compared(["7"], NOON)
+    assert state.polls.orders_to_compare(NOON) == []
 
 
 @pytest.fixture
 def renumbered(state: State) -> State:
     """Order 7, whose key is k7, has the number 1007 now."""
     stage(state, Decision(replace(adopted("7").seen, shop_id="k7")))
-    with state.staging() as staging:
+    with state.polls.staging() as staging:
         staging.renumber({"7": "1007"}, NOON)
     return state
 
@@ -184,9 +184,9 @@ def test_both_numbers_are_one_cancellation(renumbered: State) -> None:
 def test_order_renumbered_meanwhile_is_decided_under_new_number(state: State) -> None:
     stage(state, Decision(replace(adopted("7").seen, shop_id="k7")))
     mine = receive(state).cancellation
-    with state.staging() as staging:
+    with state.polls.staging() as staging:
         staging.renumber({"7": "1007"}, NOON)
-    assert state.decide(mine, ACCEPTED, NOON, answered=True).order_id == "1007"
+    assert state.inbox.decide(mine, ACCEPTED, NOON, answered=True).order_id == "1007"
     assert the(state, "1007").content == {"status": "cancelled"}
 
 
@@ -195,16 +195,16 @@ def test_unknown_number_is_matched_to_the_running_cancellation(state: State) -> 
     stage(state, Decision(replace(adopted("7").seen, shop_id="k7")))
     first = receive(state).cancellation
     unknown = receive(state, asked("1007"), token="other").cancellation
-    found = state.identify(unknown, shown("1007"), NOON, NOON)
+    found = state.inbox.identify(unknown, shown("1007"), NOON, NOON)
     assert (found.mine, found.cancellation.id, found.cancellation.asked) == (False, first.id, 2)
-    assert [one.id for one in state.cancellations()] == [first.id]
+    assert [one.id for one in state.reports.cancellations()] == [first.id]
 
 
 def test_a_key_that_was_looked_up_is_kept(state: State) -> None:
     mine = receive(state).cancellation
-    found = state.identify(mine, shown("7"), NOON, NOON)
+    found = state.inbox.identify(mine, shown("7"), NOON, NOON)
     assert (found.mine, found.cancellation.order_id, found.cancellation.shop_id) == (True, "7", "k7")
-    state.decide(found.cancellation, ACCEPTED, NOON, answered=True)
+    state.inbox.decide(found.cancellation, ACCEPTED, NOON, answered=True)
     assert the(state).shop_id == "k7"
 
 
@@ -212,16 +212,16 @@ def test_contradicting_shop_status_ends_a_decision(state: State) -> None:
     stage(state, Decision(replace(adopted("7").seen, shop_id="k7")))
     first = decide(state, ACCEPTED)
     unknown = receive(state, asked("1007"), now=UNTIL, token="other").cancellation
-    assert state.identify(unknown, shown("1007", "cancelled"), UNTIL, UNTIL).cancellation.id == first.id
+    assert state.inbox.identify(unknown, shown("1007", "cancelled"), UNTIL, UNTIL).cancellation.id == first.id
     unknown = receive(state, asked("1007"), now=UNTIL, token="other").cancellation
-    assert state.identify(unknown, shown("1007"), UNTIL, UNTIL).mine
+    assert state.inbox.identify(unknown, shown("1007"), UNTIL, UNTIL).mine
 
 
 def test_a_look_from_before_the_decision_contradicts_nothing(state: State) -> None:
     stage(state, Decision(replace(adopted("7").seen, shop_id="k7")))
     unknown = receive(state, asked("1007"), token="other").cancellation
     first = decide(state, ACCEPTED, UNTIL)
-    assert state.identify(unknown, shown("1007"), NOON, UNTIL).cancellation.id == first.id
+    assert state.inbox.identify(unknown, shown("1007"), NOON, UNTIL).cancellation.id == first.id
 
 
 def test_two_orders_with_one_key_are_cancelled_each(state: State) -> None:
@@ -229,13 +229,13 @@ def test_two_orders_with_one_key_are_cancelled_each(state: State) -> None:
     decide(state, ACCEPTED)
     other = receive(state, asked("8"), token="other")
     assert other.mine
-    assert state.identify(other.cancellation, shown("8"), UNTIL, UNTIL).mine
+    assert state.inbox.identify(other.cancellation, shown("8"), UNTIL, UNTIL).mine
 
 
 def test_a_former_number_is_not_answered_from_memory(state: State) -> None:
     """It may be another order's by now."""
     stage(state, Decision(replace(adopted("7").seen, shop_id="k7")))
-    with state.staging() as staging:
+    with state.polls.staging() as staging:
         staging.renumber({"7": "1007"}, NOON)
     decide(state, ACCEPTED, what=asked("1007"))
     assert (receive(state, asked("1007")).mine, receive(state, asked("7")).mine) == (False, True)
@@ -255,23 +255,23 @@ def test_refusal_on_an_unseen_status_does_not_last(state: State) -> None:
     """The shop showed a status that no poll has seen yet."""
     stage(state, adopted("7"))
     mine = receive(state).cancellation
-    state.decide(mine, REFUSED, NOON, answered=True, shown="packed")
+    state.inbox.decide(mine, REFUSED, NOON, answered=True, shown="packed")
     assert receive(state).mine
 
 
 def test_late_key_lookup_changes_nothing(state: State) -> None:
     late = receive(state).cancellation
     now = receive(state, now=UNTIL).cancellation
-    assert state.identify(late, shown("7"), UNTIL, UNTIL).cancellation == late
-    assert state.cancellation(now.id) == now
+    assert state.inbox.identify(late, shown("7"), UNTIL, UNTIL).cancellation == late
+    assert state.inbox.cancellation(now.id) == now
 
 
 def test_cancellations_that_nobody_decided_are_counted(state: State) -> None:
     decide(state, FAILED)
     decide(state, FAILED, what=asked("8"))
-    assert state.summary().cancellations_failed == 2
+    assert state.reports.summary().cancellations_failed == 2
     decide(state, REFUSED)
-    assert state.summary().cancellations_failed == 1
+    assert state.reports.summary().cancellations_failed == 1
 
 
 @pytest.mark.parametrize("by_imshop", [False, True])
@@ -344,7 +344,7 @@ def test_dead_change_cannot_follow_a_cancellation(state: State) -> None:
     (push,) = take(state)
     written_down(state, outcome(push, "dead", in_doubt=True))
     decide(state, ACCEPTED)
-    state.retry([push.change_id], now=NOON)
+    state.operator.retry([push.change_id], now=NOON)
     assert take(state) == []
 
 
@@ -383,7 +383,7 @@ def test_reactivated_order_is_pushed_after_an_overtaken_push(state: State) -> No
     stage(state, decision("7", "packed"))
     (push,) = take(state)
     decide(state, ACCEPTED)
-    with state.staging() as staging:
+    with state.polls.staging() as staging:
         order = Order("7", {"status": "packed"})
         staging.store(diff([order], staging.load(["7"]), Policy(lambda _status: "push")), NOON, counting=False)
     written_down(state, outcome(push))
@@ -408,10 +408,10 @@ def test_unanswered_acceptance_leaves_the_order_unchanged(state: State) -> None:
     """An operator's retry answers no request of IMSHOP, so the poll still reports the status."""
     stage(state, adopted("7"))
     mine = decide(state, FAILED)
-    taken = state.take_again(mine.id, NOON, UNTIL)
+    taken = state.inbox.claim_again(mine.id, NOON, UNTIL)
     assert taken
     assert taken.mine
-    state.decide(taken.cancellation, ACCEPTED, NOON, answered=False)
+    state.inbox.decide(taken.cancellation, ACCEPTED, NOON, answered=False)
     assert the(state).content == {"status": "new"}
 
 
@@ -422,24 +422,24 @@ def test_operator_retry_takes_only_open_cancellations(state: State) -> None:
     stage(state, decision("7", "returned"))
     second = receive(state).cancellation
     for cancellation in (first, second):
-        taken = state.take_again(cancellation.id, NOON, UNTIL)
+        taken = state.inbox.claim_again(cancellation.id, NOON, UNTIL)
         assert taken
         assert not taken.mine
-    state.decide(second, ACCEPTED, NOON, answered=True)
-    taken = state.take_again(second.id, NOON, UNTIL)
+    state.inbox.decide(second, ACCEPTED, NOON, answered=True)
+    taken = state.inbox.claim_again(second.id, NOON, UNTIL)
     assert taken
     assert not taken.mine
-    assert state.take_again(99, NOON, UNTIL) is None
+    assert state.inbox.claim_again(99, NOON, UNTIL) is None
 
 
 def test_late_outcome_counts_only_if_accepted(state: State) -> None:
     """The outcome comes from an attempt that another one has taken over."""
     late = receive(state).cancellation
     now = receive(state, now=UNTIL).cancellation
-    assert state.decide(late, REFUSED, UNTIL, answered=True).state == "received"
-    state.decide(now, FAILED, UNTIL, answered=True)
-    assert state.decide(late, ACCEPTED, UNTIL, answered=True).state == "accepted"
-    assert state.decide(now, REFUSED, UNTIL, answered=True).state == "accepted"
+    assert state.inbox.decide(late, REFUSED, UNTIL, answered=True).state == "received"
+    state.inbox.decide(now, FAILED, UNTIL, answered=True)
+    assert state.inbox.decide(late, ACCEPTED, UNTIL, answered=True).state == "accepted"
+    assert state.inbox.decide(now, REFUSED, UNTIL, answered=True).state == "accepted"
 
 
 def test_doubt_lasts_until_the_shop_decides(state: State) -> None:
@@ -451,9 +451,9 @@ def test_doubt_lasts_until_the_shop_decides(state: State) -> None:
 def test_given_up_attempt_has_failed_in_doubt(state: State) -> None:
     receive(state, asked("7"))
     decide(state, ACCEPTED, what=asked("8"))
-    assert state.give_up_unfinished(NOON, NOON) == 0
-    assert state.give_up_unfinished(UNTIL, NOON) == 1
-    (given_up,) = state.cancellations("7")
+    assert state.inbox.fail_unfinished(NOON, NOON) == 0
+    assert state.inbox.fail_unfinished(UNTIL, NOON) == 1
+    (given_up,) = state.reports.cancellations("7")
     assert (given_up.state, given_up.in_doubt) == ("failed", True)
     assert "may have been applied" in str(given_up.error)
 
@@ -463,15 +463,15 @@ def test_retention_spares_cancellations_being_applied(state: State) -> None:
     decide(state, REFUSED, now=NOON + 2 * MINUTE, what=asked("8"))
     receive(state, asked("9"))
     state.prune(NOON + 3 * MINUTE, 2 * MINUTE)
-    assert [one.order_id for one in state.cancellations()] == ["9", "8"]
-    assert state.cancellations("7") == []
+    assert [one.order_id for one in state.reports.cancellations()] == ["9", "8"]
+    assert state.reports.cancellations("7") == []
 
 
 def test_decision_on_a_forgotten_cancellation_is_returned(state: State) -> None:
     mine = decide(state, REFUSED)
     state.prune(NOON + MINUTE, timedelta(0))
-    assert state.decide(mine, ACCEPTED, NOON, answered=True) == mine
-    assert state.cancellation(mine.id) is None
+    assert state.inbox.decide(mine, ACCEPTED, NOON, answered=True) == mine
+    assert state.inbox.cancellation(mine.id) is None
 
 
 def test_order_is_unsettled_for_earlier_polls(state: State) -> None:
@@ -480,9 +480,9 @@ def test_order_is_unsettled_for_earlier_polls(state: State) -> None:
     receive(state, asked("7"))
     decide(state, ACCEPTED, what=asked("8"), now=NOON + MINUTE)
     decide(state, REFUSED, what=asked("9"), now=NOON + MINUTE)
-    with state.staging() as staging:
-        assert staging.unsettled(["7", "8", "9", "10"], NOON) == {"7", "8"}
-        assert staging.unsettled(["7", "8", "9", "10"], NOON + 2 * MINUTE) == set()
+    with state.polls.staging() as staging:
+        assert staging.being_cancelled(["7", "8", "9", "10"], NOON) == {"7", "8"}
+        assert staging.being_cancelled(["7", "8", "9", "10"], NOON + 2 * MINUTE) == set()
 
 
 def test_overtaken_change_stays_in_the_log(state: State) -> None:
@@ -511,7 +511,7 @@ def test_uuid_cancellation_is_not_repeated_for_the_order(
     """Once the order of the uuid is known, its number and its uuid mean the same cancellation."""
     first = receive(state, what)
     if ruling:
-        state.decide(first.cancellation, ruling, NOON, answered=True)
+        state.inbox.decide(first.cancellation, ruling, NOON, answered=True)
     knows_the_uuid_later(state)
     for again in (asked(None, "uuid-7"), asked("7"), asked("7", "uuid-7")):
         received = receive(state, again, token="other")
@@ -522,8 +522,8 @@ def test_order_identified_meanwhile_is_seen_as_cancelled(state: State) -> None:
     """The uuid's order became known during the call, and the poll must not report it back."""
     mine = receive(state, asked(None, "uuid-7")).cancellation
     knows_the_uuid_later(state)
-    assert state.decide(mine, ACCEPTED, NOON, answered=True).order_id == "7"
-    assert state.load(["7"])["7"].content["status"] == "cancelled"
+    assert state.inbox.decide(mine, ACCEPTED, NOON, answered=True).order_id == "7"
+    assert state.polls.load(["7"])["7"].content["status"] == "cancelled"
 
 
 def test_failed_uuid_cancellation_retries_the_identified_order(state: State) -> None:
@@ -544,7 +544,7 @@ def test_operator_retries_despite_later_cancellations_by_uuid(state: State) -> N
     """Later cancellations of other uuids are no cancellations of the same order."""
     failed = decide(state, FAILED, what=asked(None, "uuid-7"))
     receive(state, asked(None, "uuid-8"))
-    taken = state.take_again(failed.id, NOON, UNTIL)
+    taken = state.inbox.claim_again(failed.id, NOON, UNTIL)
     assert taken is not None
     assert taken.mine
 
@@ -553,7 +553,7 @@ def test_operator_cannot_retry_a_repeated_uuid_cancellation(state: State) -> Non
     refused = decide(state, REFUSED, what=asked(None, "uuid-7"))
     knows_the_uuid_later(state)
     receive(state, asked(None, "uuid-7"))
-    taken = state.take_again(refused.id, NOON, UNTIL)
+    taken = state.inbox.claim_again(refused.id, NOON, UNTIL)
     assert taken is not None
     assert not taken.mine
 
@@ -576,10 +576,10 @@ def test_late_delivery_repeats_the_answered_cancellation(state: State, url: str,
         end_claims(other)
         if newer:
             stage(other, decision("7", "shipped", revision=2))
-        assert other.turn([], 0, Pause("unauthorized", NOON, "no"), NOON) == []
+        assert other.outbox.record_and_claim([], 0, Pause("unauthorized", NOON, "no"), NOON) == []
         assert len(deliver(other)) == 1
         decide(other, ACCEPTED)
-    state.report([outcome(late)])
+    state.outbox.record([outcome(late)])
     assert deliver(state) == ["cancelled"]
     assert the(state).told == the(state).content == {"status": "cancelled"}
 
@@ -588,9 +588,9 @@ def test_operators_cancellation_is_told_with_the_next_answer(state: State) -> No
     """A buyer's request that is answered with it makes the order seen and told as cancelled."""
     stage(state, adopted("7"))
     failed = decide(state, FAILED)
-    taken = state.take_again(failed.id, NOON, UNTIL)
+    taken = state.inbox.claim_again(failed.id, NOON, UNTIL)
     assert taken
-    state.decide(taken.cancellation, ACCEPTED, NOON, answered=False)
+    state.inbox.decide(taken.cancellation, ACCEPTED, NOON, answered=False)
     assert the(state).content == {"status": "new"}
     assert not receive(state).mine
     assert the(state).told == the(state).content == {"status": "cancelled"}

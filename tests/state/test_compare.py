@@ -29,95 +29,95 @@ IDS = [str(number) for number in range(20)]
 def tracking(state: State, order_ids: Sequence[str] = IDS) -> int:
     """These orders are tracked, seen by a compare, and one segment; returns the compare's number."""
     stage(state, *(adopted(order_id) for order_id in order_ids))
-    compare = state.start_compare()
-    state.resegment(1, order_ids, b"digest", compare, NOON)
+    compare = state.polls.start_compare()
+    state.polls.replace_segment(1, order_ids, b"digest", compare, NOON)
     return compare
 
 
 def missing(state: State, order_ids: Sequence[str] = IDS) -> list[str]:
-    return [order_id for order_id, order in state.load(order_ids).items() if order.missing]
+    return [order_id for order_id, order in state.polls.load(order_ids).items() if order.missing]
 
 
 def test_compares_are_numbered(state: State, url: str) -> None:
-    assert [state.start_compare(), state.start_compare()] == [1, 2]
+    assert [state.polls.start_compare(), state.polls.start_compare()] == [1, 2]
     with another(url) as other:
-        assert other.start_compare() == 3
+        assert other.polls.start_compare() == 3
 
 
 def test_digest_is_kept_with_its_order_count(state: State) -> None:
     tracking(state)
-    assert state.digests([1, 2]) == {1: (b"digest", 20)}
+    assert state.polls.digests([1, 2]) == {1: (b"digest", 20)}
 
 
 def test_orders_that_are_not_tracked_are_not_counted(state: State) -> None:
     stage(state, adopted("1"))
-    state.resegment(-5, ["1", "2"], b"digest", state.start_compare(), NOON)
-    assert state.digests([-5]) == {-5: (b"digest", 1)}
+    state.polls.replace_segment(-5, ["1", "2"], b"digest", state.polls.start_compare(), NOON)
+    assert state.polls.digests([-5]) == {-5: (b"digest", 1)}
 
 
 def test_segment_without_digest_is_read_next_time(state: State) -> None:
     compare = tracking(state)
-    state.resegment(1, IDS, None, compare, NOON)
-    assert state.digests([1]) == {}
+    state.polls.replace_segment(1, IDS, None, compare, NOON)
+    assert state.polls.digests([1]) == {}
 
 
 def test_digest_is_dropped_when_an_order_leaves(state: State) -> None:
     compare = tracking(state)
-    state.resegment(2, IDS[:3], b"other", compare, NOON)
-    assert state.digests([1, 2]) == {2: (b"other", 3)}
+    state.polls.replace_segment(2, IDS[:3], b"other", compare, NOON)
+    assert state.polls.digests([1, 2]) == {2: (b"other", 3)}
 
 
 def test_digest_is_dropped_when_an_order_changes(state: State) -> None:
     compare = tracking(state)
-    state.resegment(2, IDS[:3], b"other", compare, NOON)
-    state.resegment(1, IDS[3:], b"digest", compare, NOON)
+    state.polls.replace_segment(2, IDS[:3], b"other", compare, NOON)
+    state.polls.replace_segment(1, IDS[3:], b"digest", compare, NOON)
     stage(state, decision("1"))
-    assert state.digests([1, 2]).keys() == {1}
+    assert state.polls.digests([1, 2]).keys() == {1}
 
 
 def test_segment_larger_than_one_statement_is_whole(state: State) -> None:
     ids = [str(number) for number in range(1100)]
     tracking(state, ids)
-    assert state.digests([1]) == {1: (b"digest", 1100)}
+    assert state.polls.digests([1]) == {1: (b"digest", 1100)}
 
 
 def test_orders_of_a_confirmed_segment_are_not_missing(state: State) -> None:
     tracking(state)
-    compare = state.start_compare()
-    state.confirm([1], compare)
-    assert state.miss(compare, NOON) == 0
-    assert state.digests([1]).keys() == {1}
+    compare = state.polls.start_compare()
+    state.polls.confirm_segments([1], compare)
+    assert state.polls.mark_missing(compare, NOON) == 0
+    assert state.polls.digests([1]).keys() == {1}
 
 
 def test_orders_that_no_compare_saw_are_missing(state: State) -> None:
     tracking(state)
-    compare = state.start_compare()
-    state.resegment(1, IDS[1:], b"other", compare, NOON)
-    assert state.miss(compare, NOON) == 1
-    assert (missing(state), state.tracked()) == ([IDS[0]], 19)
+    compare = state.polls.start_compare()
+    state.polls.replace_segment(1, IDS[1:], b"other", compare, NOON)
+    assert state.polls.mark_missing(compare, NOON) == 1
+    assert (missing(state), state.polls.tracked()) == ([IDS[0]], 19)
 
 
 def test_order_first_seen_during_compare_is_not_missing(state: State) -> None:
     tracking(state)
-    compare = state.start_compare()
-    state.confirm([1], compare)
+    compare = state.polls.start_compare()
+    state.polls.confirm_segments([1], compare)
     stage(state, adopted("new"))
-    assert state.miss(compare, NOON) == 0
+    assert state.polls.mark_missing(compare, NOON) == 0
 
 
 def test_lost_digest_keeps_a_confirmed_segments_orders(state: State) -> None:
     tracking(state)
-    compare = state.start_compare()
-    state.confirm([1], compare)
+    compare = state.polls.start_compare()
+    state.polls.confirm_segments([1], compare)
     stage(state, decision(IDS[0]))
-    assert (state.digests([1]), state.miss(compare, NOON)) == ({}, 0)
+    assert (state.polls.digests([1]), state.polls.mark_missing(compare, NOON)) == ({}, 0)
 
 
 def test_segments_without_a_digest_do_not_pile_up(state: State) -> None:
     tracking(state)
     stage(state, decision(IDS[0]))
-    state.start_compare()
-    with state.read() as connection:
+    state.polls.start_compare()
+    with state.store.read() as connection:
         assert connection.execute(select(segments.c.segment)).all() == []
 
 
@@ -126,69 +126,69 @@ def test_order_returning_elsewhere_leaves_its_segment_confirmed(state: State) ->
     tracking(state)
     refused(state, 5)
     stage(state, adopted("other"))
-    compare = state.start_compare()
-    state.confirm([1], compare)
-    state.resegment(2, [*IDS[:5], "other"], b"another", compare, NOON)
-    assert state.miss(compare, NOON) == 0
+    compare = state.polls.start_compare()
+    state.polls.confirm_segments([1], compare)
+    state.polls.replace_segment(2, [*IDS[:5], "other"], b"another", compare, NOON)
+    assert state.polls.mark_missing(compare, NOON) == 0
 
 
 def test_order_polled_during_compare_is_not_missing(state: State) -> None:
     tracking(state)
-    compare = state.start_compare()
+    compare = state.polls.start_compare()
     stage(state, decision(IDS[0]))
-    state.resegment(1, IDS[1:], b"other", compare, NOON)
-    assert state.miss(compare, NOON) == 0
+    state.polls.replace_segment(1, IDS[1:], b"other", compare, NOON)
+    assert state.polls.mark_missing(compare, NOON) == 0
 
 
 def test_order_that_vanished_is_missing_next_time(state: State) -> None:
     """A poll saw it during the compare, so only the next compare marks it as missing."""
     tracking(state)
-    compare = state.start_compare()
+    compare = state.polls.start_compare()
     stage(state, decision(IDS[0]))
-    state.resegment(1, IDS[1:], b"other", compare, NOON)
-    compare = state.start_compare()
-    state.confirm([1], compare)
-    assert state.miss(compare, NOON) == 1
+    state.polls.replace_segment(1, IDS[1:], b"other", compare, NOON)
+    compare = state.polls.start_compare()
+    state.polls.confirm_segments([1], compare)
+    assert state.polls.mark_missing(compare, NOON) == 1
 
 
 def test_changed_order_that_vanished_is_missing(state: State) -> None:
     tracking(state)
     stage(state, decision(IDS[0]))
-    compare = state.start_compare()
-    state.resegment(1, IDS[1:], b"other", compare, NOON)
-    state.miss(compare, NOON)
+    compare = state.polls.start_compare()
+    state.polls.replace_segment(1, IDS[1:], b"other", compare, NOON)
+    state.polls.mark_missing(compare, NOON)
     assert missing(state) == [IDS[0]]
 
 
 def test_order_that_left_a_confirmed_segment_is_missing(state: State) -> None:
     tracking(state)
-    gone = state.start_compare()
-    state.resegment(1, IDS[10:], b"other", gone, NOON)
-    assert state.miss(gone, NOON) is None
-    compare = state.start_compare()
-    state.release(NOON)
-    compare = state.start_compare()
-    state.confirm([1], compare)
-    assert state.miss(compare, NOON) == 10
+    gone = state.polls.start_compare()
+    state.polls.replace_segment(1, IDS[10:], b"other", gone, NOON)
+    assert state.polls.mark_missing(gone, NOON) is None
+    compare = state.polls.start_compare()
+    state.operator.release(NOON)
+    compare = state.polls.start_compare()
+    state.polls.confirm_segments([1], compare)
+    assert state.polls.mark_missing(compare, NOON) == 10
 
 
 def test_an_order_that_is_missing_is_missed_once(state: State) -> None:
     tracking(state)
     for expected in (1, 0):
-        compare = state.start_compare()
-        state.resegment(1, IDS[1:], b"other", compare, NOON)
-        assert state.miss(compare, NOON) == expected
-    assert state.tracked() == 19
+        compare = state.polls.start_compare()
+        state.polls.replace_segment(1, IDS[1:], b"other", compare, NOON)
+        assert state.polls.mark_missing(compare, NOON) == expected
+    assert state.polls.tracked() == 19
 
 
 def test_an_order_that_came_back_is_tracked_again(state: State) -> None:
     tracking(state)
-    compare = state.start_compare()
-    state.resegment(1, IDS[1:], b"other", compare, NOON)
-    state.miss(compare, NOON)
+    compare = state.polls.start_compare()
+    state.polls.replace_segment(1, IDS[1:], b"other", compare, NOON)
+    state.polls.mark_missing(compare, NOON)
     stage(state, adopted(IDS[0]))
-    assert (missing(state), state.tracked()) == ([], 20)
-    order = state.story(IDS[0]).seen
+    assert (missing(state), state.polls.tracked()) == ([], 20)
+    order = state.reports.story(IDS[0]).seen
     assert order is not None
     assert order.missing_since is None
 
@@ -196,28 +196,28 @@ def test_an_order_that_came_back_is_tracked_again(state: State) -> None:
 def test_segment_that_was_not_met_is_dropped(state: State) -> None:
     """It could come back just as it was, and its orders would stay missing for good."""
     stage(state, adopted("alone"))
-    state.resegment(2, ["alone"], b"other", tracking(state), NOON)
-    compare = state.start_compare()
-    state.confirm([1], compare)
-    assert state.miss(compare, NOON) == 1
-    assert state.digests([1, 2]).keys() == {1}
+    state.polls.replace_segment(2, ["alone"], b"other", tracking(state), NOON)
+    compare = state.polls.start_compare()
+    state.polls.confirm_segments([1], compare)
+    assert state.polls.mark_missing(compare, NOON) == 1
+    assert state.polls.digests([1, 2]).keys() == {1}
 
 
 def test_time_of_going_missing_is_kept(state: State) -> None:
     tracking(state)
-    compare = state.start_compare()
-    state.resegment(1, IDS[1:], b"other", compare, NOON)
-    state.miss(compare, NOON + MINUTE)
-    order = state.story(IDS[0]).seen
+    compare = state.polls.start_compare()
+    state.polls.replace_segment(1, IDS[1:], b"other", compare, NOON)
+    state.polls.mark_missing(compare, NOON + MINUTE)
+    order = state.reports.story(IDS[0]).seen
     assert order is not None
     assert order.missing_since == NOON + MINUTE
 
 
 def refused(state: State, gone: int) -> int | None:
     """A compare that does not see so many of the orders."""
-    compare = state.start_compare()
-    state.resegment(1, IDS[gone:], b"other", compare, NOON)
-    return state.miss(compare, NOON)
+    compare = state.polls.start_compare()
+    state.polls.replace_segment(1, IDS[gone:], b"other", compare, NOON)
+    return state.polls.mark_missing(compare, NOON)
 
 
 @pytest.mark.parametrize(
@@ -228,27 +228,27 @@ def test_limit_on_orders_that_may_go_missing(state: State, tracked: int, gone: i
     """A tenth of the orders may go missing, or nine of them, but never all."""
     ids = [str(number) for number in range(tracked)]
     tracking(state, ids)
-    compare = state.start_compare()
-    state.resegment(1, ids[gone:], b"other", compare, NOON)
-    assert state.miss(compare, NOON) == marked
+    compare = state.polls.start_compare()
+    state.polls.replace_segment(1, ids[gone:], b"other", compare, NOON)
+    assert state.polls.mark_missing(compare, NOON) == marked
     assert len(missing(state, ids)) == (marked or 0)
-    assert state.summary().missing_refused == (0 if marked else gone)
+    assert state.reports.summary().missing_refused == (0 if marked else gone)
 
 
 def test_operator_accepts_refused_missing_orders(state: State) -> None:
     """The next compare then marks as missing what the last one refused."""
     tracking(state)
     refused(state, 10)
-    assert state.release(NOON) == Released(changes=0, missing=10)
+    assert state.operator.release(NOON) == Released(changes=0, missing=10)
     assert refused(state, 10) == 10
-    assert state.tracked() == 10
-    assert state.summary().missing_refused == 0
+    assert state.polls.tracked() == 10
+    assert state.reports.summary().missing_refused == 0
 
 
 def test_what_an_operator_accepted_is_used_up(state: State) -> None:
     tracking(state)
     refused(state, 10)
-    state.release(NOON)
+    state.operator.release(NOON)
     refused(state, 10)
     stage(state, *(adopted(f"new {number}") for number in range(10)))
     assert refused(state, 20) is None
@@ -257,23 +257,23 @@ def test_what_an_operator_accepted_is_used_up(state: State) -> None:
 def test_more_than_the_operator_saw_is_refused_again(state: State) -> None:
     tracking(state)
     refused(state, 10)
-    state.release(NOON)
+    state.operator.release(NOON)
     assert refused(state, 20) is None
 
 
 def test_faultless_compare_leaves_nothing_to_accept(state: State) -> None:
     tracking(state)
     refused(state, 10)
-    state.all_seen()
-    assert state.summary().missing_refused == 0
-    assert state.release(NOON) == Released(changes=0, missing=0)
+    state.polls.clear_refused_missing()
+    assert state.reports.summary().missing_refused == 0
+    assert state.operator.release(NOON) == Released(changes=0, missing=0)
 
 
 def test_acceptance_covers_only_the_next_compare(state: State) -> None:
     tracking(state)
     refused(state, 10)
-    state.release(NOON)
-    state.all_seen()
+    state.operator.release(NOON)
+    state.polls.clear_refused_missing()
     assert refused(state, 10) is None
 
 
@@ -281,11 +281,11 @@ def test_refusal_can_be_accepted_during_next_compare(state: State) -> None:
     """Where every poll is a full compare, one runs most of the time."""
     tracking(state)
     refused(state, 10)
-    compare = state.start_compare()
-    assert state.summary().missing_refused == 10
-    assert state.release(NOON).missing == 10
-    state.resegment(1, IDS[10:], b"other", compare, NOON)
-    assert state.miss(compare, NOON) == 10
+    compare = state.polls.start_compare()
+    assert state.reports.summary().missing_refused == 10
+    assert state.operator.release(NOON).missing == 10
+    state.polls.replace_segment(1, IDS[10:], b"other", compare, NOON)
+    assert state.polls.mark_missing(compare, NOON) == 10
 
 
 class Shelf:
@@ -323,8 +323,8 @@ class Shelf:
 
 
 def compare(state: State, shelf: Shelf, *, whole: bool) -> PollResult:
-    stager = Stager(state, Policy(lambda _status: "push"), 0, NOON, PollResult("full"), shelf.find)
-    FullCompare(shelf, state, stager, lambda _rows: None, whole=whole).run()
+    stager = Stager(state.polls, Policy(lambda _status: "push"), 0, NOON, PollResult("full"), shelf.find)
+    FullCompare(shelf, state.polls, stager, lambda _rows: None, whole=whole).run()
     return stager.result
 
 
@@ -358,11 +358,11 @@ def test_compare_always_ends_with_the_shops_orders(
             if polled:
                 stage(state, decision(*polled))
             if compare(state, Shelf(orders), whole=whole).fault:
-                state.release(NOON)
+                state.operator.release(NOON)
                 compare(state, Shelf(orders), whole=whole)
-            found = state.load([*orders, "1", "2", "3"])
+            found = state.polls.load([*orders, "1", "2", "3"])
             shown = {order_id: str(order.content["status"]) for order_id, order in found.items() if not order.missing}
-            assert (shown, state.tracked()) == (orders, len(orders))
+            assert (shown, state.polls.tracked()) == (orders, len(orders))
         state.close()
 
 

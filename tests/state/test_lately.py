@@ -16,7 +16,7 @@ from tests.state.made import DAY, MINUTE, decision, outcome, stage, take, write_
 
 
 def test_day_is_cut_into_slots_ending_now(state: State) -> None:
-    day = state.day(NOON)
+    day = state.reports.last_day(NOON)
     assert (len(day), day[0].since, day[-1].since) == (SLOTS, NOON - DAY, NOON - SLOT)
     assert {(slot.pushed, tuple(slot.lags)) for slot in day} == {(0, ())}
 
@@ -27,7 +27,7 @@ def test_push_counts_in_the_slot_of_delivery(state: State) -> None:
     first, second = take(state)
     took = NOON + MINUTE
     write_down(state, outcome(first, now=took), outcome(second, now=took + 2 * MINUTE))
-    slots = [slot for slot in state.day(NOON + SLOT) if slot.pushed]
+    slots = [slot for slot in state.reports.last_day(NOON + SLOT) if slot.pushed]
     assert [(slot.since, slot.pushed, slot.lags) for slot in slots] == [(NOON, 2, [120.0, 240.0])]
 
 
@@ -42,13 +42,13 @@ def test_lag_falls_back_to_detection_time(state: State) -> None:
         replace(ahead, change=replace(ahead.change, source_updated_at=NOON + DAY)),
     )
     write_down(state, *(outcome(push, now=NOON + MINUTE) for push in take(state)))
-    assert state.day(NOON + SLOT)[-1].lags == [0.0, 60.0]
+    assert state.reports.last_day(NOON + SLOT)[-1].lags == [0.0, 60.0]
 
 
 def test_pushes_are_counted_and_lags_are_sampled(state: State) -> None:
     stage(state, *(decision(str(number)) for number in range(LAGS_A_SLOT + 5)))
     write_down(state, *(outcome(push, now=NOON) for push in take(state, 1000)))
-    slot = state.day(NOON + MINUTE)[-1]
+    slot = state.reports.last_day(NOON + MINUTE)[-1]
     assert (slot.pushed, len(slot.lags)) == (LAGS_A_SLOT + 5, LAGS_A_SLOT)
 
 
@@ -56,11 +56,11 @@ def test_refused_and_older_pushes_are_not_counted(state: State) -> None:
     stage(state, decision("1"), decision("2"))
     first, second = take(state)
     write_down(state, outcome(first, "refused"), outcome(second, now=NOON - DAY))
-    assert sum(slot.pushed for slot in state.day(NOON + MINUTE)) == 0
+    assert sum(slot.pushed for slot in state.reports.last_day(NOON + MINUTE)) == 0
 
 
 def test_oldest_change_of_each_state_is_reported(state: State) -> None:
-    assert state.oldest() == {}
+    assert state.reports.oldest_by_state() == {}
     stage(state, *(decision(str(number)) for number in range(4)), now=NOON)
     one, two, three, four = take(state)
     later = NOON + MINUTE
@@ -68,7 +68,7 @@ def test_oldest_change_of_each_state_is_reported(state: State) -> None:
     write_down(state, outcome(three, "dead", now=NOON + 3 * MINUTE), outcome(four))
     stage(state, decision("5", hold="guard"), now=later)
     stage(state, decision("6", hold="guard"), now=NOON + DAY)
-    assert state.oldest() == {"held": later, "dead": later, "refused": NOON + 2 * MINUTE}
+    assert state.reports.oldest_by_state() == {"held": later, "dead": later, "refused": NOON + 2 * MINUTE}
 
 
 def test_newest_changes_come_with_their_last_attempt(state: State) -> None:
@@ -76,31 +76,31 @@ def test_newest_changes_come_with_their_last_attempt(state: State) -> None:
     pushes = take(state)
     write_down(state, *(outcome(push, "retry", error="busy") for push in pushes[1:]))
     write_down(state, *(outcome(push) for push in take(state)[:1]))
-    told = state.told(2)
+    told = state.reports.newest_changes(2)
     assert [(one.change.order_id, one.last and one.last.result) for one in told] == [("3", "retry"), ("2", "delivered")]
-    assert [one.last for one in state.told(3)][-1] is None
+    assert [one.last for one in state.reports.newest_changes(3)][-1] is None
 
 
 def test_only_the_last_few_polls_are_kept(state: State) -> None:
-    assert state.last_polls() == []
-    state.poll_ended(NOON, "the shop is gone", kind="full")
+    assert state.reports.last_polls() == []
+    state.polls.record_poll(NOON, "the shop is gone", kind="full")
     for number in range(POLLS_KEPT - 1):
-        state.poll_ended(NOON + number * MINUTE, None, rows=number, changes=1)
-    polls = state.last_polls()
+        state.polls.record_poll(NOON + number * MINUTE, None, rows=number, changes=1)
+    polls = state.reports.last_polls()
     assert (len(polls), polls[-1].error, polls[-1].kind) == (POLLS_KEPT, "the shop is gone", "full")
     assert (polls[0].at, polls[0].rows, polls[0].changes, polls[0].error) == (NOON + 8 * MINUTE, 8, 1, None)
-    state.poll_ended(NOON, None)
-    assert "the shop is gone" not in [poll.error for poll in state.last_polls()]
+    state.polls.record_poll(NOON, None)
+    assert "the shop is gone" not in [poll.error for poll in state.reports.last_polls()]
 
 
 def test_status_page_reads_changes_by_index(sqlite_state: str) -> None:
     with closing(open_state(sqlite_state, redact=str)) as state:
         asked: list[str] = []
-        event.listen(state.engine, "before_cursor_execute", lambda *called: asked.append(called[2]))
-        state.day(NOON)
-        state.oldest()
-        state.told(3)
-        with state.read() as connection:
+        event.listen(state.store.engine, "before_cursor_execute", lambda *called: asked.append(called[2]))
+        state.reports.last_day(NOON)
+        state.reports.oldest_by_state()
+        state.reports.newest_changes(3)
+        with state.store.read() as connection:
             plans = {
                 sql: str(connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", (1,) * sql.count("?")).all())
                 for sql in set(asked)

@@ -58,7 +58,7 @@ def test_a_lease_is_taken_by_one(state: State, url: str) -> None:
         theirs = other.lease()
         assert not theirs.acquire()
         assert (theirs.held(), theirs.token, mine.held()) == (False, None, True)
-        assert str(os.getpid()) in str(theirs.leader())
+        assert str(os.getpid()) in str(theirs.last_holder())
     mine.release()
 
 
@@ -157,7 +157,7 @@ def test_whoever_lost_the_file_can_write_nothing(sqlite_state: str, tmp_path: Pa
         theirs.acquire()
         with pytest.raises(LeaseLostError, match=f"that of process {os.getpid()}"):
             stage(state.under(lease), decision("2"))
-        assert (lease.token, lease.leader()) == (None, f"process {os.getpid()}")
+        assert (lease.token, lease.last_holder()) == (None, f"process {os.getpid()}")
         theirs.release()
         lease.release()
 
@@ -280,7 +280,8 @@ class Rivals:
 
     def __post_init__(self) -> None:
         self.one, self.other = (
-            RowLease(self.state, self.state.engine, "deliver", lambda: self.clocks.machine) for _ in range(2)
+            RowLease(self.state.store, self.state.store.engine, "deliver", lambda: self.clocks.machine)
+            for _ in range(2)
         )
 
 
@@ -340,7 +341,7 @@ def test_frozen_leader_may_still_report_its_outcomes(rivals: Rivals) -> None:
     (push,) = take(frozen)
     rivals.clocks.pass_(DURATION)
     rivals.other.acquire()
-    frozen.report([outcome(push)])
+    frozen.outbox.record([outcome(push)])
     assert [change.state for change in log(rivals.state)] == ["delivered"]
 
 
@@ -363,7 +364,7 @@ def test_a_lease_that_another_took_is_lost(rivals: Rivals) -> None:
     rivals.clocks.pass_(DURATION)
     rivals.other.acquire()
     assert (rivals.one.renew(), rivals.one.held(), rivals.one.token) == (False, False, None)
-    assert f"process {os.getpid()}" in str(rivals.one.leader())
+    assert f"process {os.getpid()}" in str(rivals.one.last_holder())
     assert not rivals.one.acquire()
 
 

@@ -24,7 +24,7 @@ def relay(postgresql_state: str) -> Iterator[Relay]:
 
 
 def test_the_server_has_limits_on_each_session_too(postgresql_state: str) -> None:
-    with closing(open_state(postgresql_state, redact=str, wait_seconds=7)) as state, state.read() as connection:
+    with closing(open_state(postgresql_state, redact=str, wait_seconds=7)) as state, state.store.read() as connection:
         shown = {
             name: connection.execute(text(f"SHOW {name}")).scalar()
             for name in ("tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count")
@@ -49,7 +49,7 @@ def test_the_server_has_limits_on_each_session_too(postgresql_state: str) -> Non
 
 def test_options_of_ones_own_stay(postgresql_state: str) -> None:
     """The fixture's schema is one."""
-    with closing(open_state(postgresql_state, redact=str)) as state, state.read() as connection:
+    with closing(open_state(postgresql_state, redact=str)) as state, state.store.read() as connection:
         schema = connection.execute(text("SELECT current_schema()")).scalar_one()
     assert schema in postgresql_state
 
@@ -71,7 +71,7 @@ def test_state_reconnects_after_a_hang(relay: Relay, monkeypatch: pytest.MonkeyP
     with closing(open_state(relay.url, redact=str, wait_seconds=2)) as state:
         relay.freeze()
         with pytest.raises(StateError, match="cannot be reached"):
-            state.cursor()
+            state.polls.cursor()
         relay.thaw()
-        state.set_cursor("one")
-        assert state.cursor() == "one"
+        state.polls.set_cursor("one")
+        assert state.polls.cursor() == "one"

@@ -27,18 +27,18 @@ def numbered(state: State) -> State:
 
 
 def give(state: State, numbers: dict[str, str]) -> None:
-    with state.staging() as staging:
+    with state.polls.staging() as staging:
         staging.renumber(numbers, NOON)
 
 
 def keys(state: State, *order_ids: str) -> dict[str, str | None]:
-    return {order_id: seen.shop_id for order_id, seen in state.load(order_ids).items()}
+    return {order_id: seen.shop_id for order_id, seen in state.polls.load(order_ids).items()}
 
 
 def test_the_key_of_an_order_is_kept(numbered: State) -> None:
     assert keys(numbered, "348") == {"348": "348"}
-    assert numbered.shop_ids(["348", "999"]) == {"348": "348"}
-    assert numbered.numbers_of(["348", "999"]) == {"348": {"348"}}
+    assert numbered.polls.shop_ids(["348", "999"]) == {"348": "348"}
+    assert numbered.polls.numbers_by_shop_id(["348", "999"]) == {"348": {"348"}}
 
 
 def test_another_number_takes_all_that_is_kept_along(numbered: State) -> None:
@@ -46,7 +46,7 @@ def test_another_number_takes_all_that_is_kept_along(numbered: State) -> None:
     give(numbered, {"348": "1348"})
     assert keys(numbered, "348", "1348") == {"1348": "348"}
     assert [(push.order_id, push.status) for push in take(numbered)] == [("1348", "packed")]
-    assert numbered.tracked() == 3
+    assert numbered.polls.tracked() == 3
 
 
 def test_both_numbers_find_it(numbered: State) -> None:
@@ -54,18 +54,18 @@ def test_both_numbers_find_it(numbered: State) -> None:
     give(numbered, {"348": "1348"})
     give(numbered, {"1348": "2348"})
     for number in ("348", "1348", "2348"):
-        assert numbered.current_number(number) == "2348"
-        story = numbered.story(number)
+        assert numbered.reports.current_number(number) == "2348"
+        story = numbered.reports.story(number)
         assert (story.order_id, len(story.changes), story.former_numbers) == ("2348", 1, ["1348", "348"])
-        assert [change.order_id for change in numbered.changes(order_id=number)] == ["2348"]
+        assert [change.order_id for change in numbered.reports.changes(order_id=number)] == ["2348"]
 
 
 def test_chain_of_renumberings_is_applied_at_once(numbered: State) -> None:
     """Each new number is the present number of another order."""
     give(numbered, {"348": "349", "349": "350", "350": "351"})
     assert keys(numbered, "348", "349", "350", "351") == {"349": "348", "350": "349", "351": "350"}
-    assert numbered.current_number("349") == "349"
-    assert numbered.current_number("348") == "349"
+    assert numbered.reports.current_number("349") == "349"
+    assert numbered.reports.current_number("348") == "349"
 
 
 def test_two_orders_change_places(numbered: State) -> None:
@@ -78,21 +78,21 @@ def test_order_whose_number_is_taken_waits(numbered: State) -> None:
     give(numbered, {"348": "349"})
     assert keys(numbered, "348", "349") == {"349": "348"}
     assert take(numbered, now=NOON + HOUR) == []
-    ((parked,),) = [numbered.numbers_of(["349"])["349"]]
+    ((parked,),) = [numbered.polls.numbers_by_shop_id(["349"])["349"]]
     give(numbered, {parked: "350x"})
     assert [(push.order_id, push.status) for push in take(numbered, now=NOON)] == [("350x", "packed")]
-    assert numbered.current_number(parked) == parked
+    assert numbered.reports.current_number(parked) == parked
 
 
 def test_order_without_a_number_is_not_pushed(numbered: State) -> None:
     stage(numbered, keyed(decision("349", "packed"), "349"))
     give(numbered, {"348": "349"})
-    (waits,) = numbered.changes(state="pending")
-    assert "no number" in numbered.retry([waits.id], now=NOON).left[waits.id]
-    compare = numbered.start_compare()
-    assert numbered.miss(compare, NOON) is None
-    numbered.release(NOON)
-    numbered.miss(compare, NOON)
+    (waits,) = numbered.reports.changes(state="pending")
+    assert "no number" in numbered.operator.retry([waits.id], now=NOON).left[waits.id]
+    compare = numbered.polls.start_compare()
+    assert numbered.polls.mark_missing(compare, NOON) is None
+    numbered.operator.release(NOON)
+    numbered.polls.mark_missing(compare, NOON)
     assert states(numbered) == ["discarded"]
 
 
@@ -126,20 +126,20 @@ def test_push_in_doubt_counts_for_new_number(numbered: State) -> None:
 
 def test_a_number_is_forgotten_with_its_order(numbered: State) -> None:
     give(numbered, {"348": "1348"})
-    compare = numbered.start_compare()
-    numbered.resegment(5, ["349", "350"], None, compare, NOON)
-    with numbered.write() as connection:
+    compare = numbered.polls.start_compare()
+    numbered.polls.replace_segment(5, ["349", "350"], None, compare, NOON)
+    with numbered.store.write() as connection:
         connection.exec_driver_sql("UPDATE seen SET missing_since = 0 WHERE order_id = '1348'")
     numbered.prune(NOON, HOUR)
-    assert numbered.current_number("348") == "348"
+    assert numbered.reports.current_number("348") == "348"
 
 
 def test_keys_of_another_kind_clear_stored_keys(numbered: State) -> None:
-    numbered.keys_are("ids")
+    numbered.polls.set_key_definition("ids")
     request = CancelRequest("current", "348", None)
-    kept = numbered.receive(request, "token", NOON, NOON + HOUR).cancellation
-    numbered.keys_are("ids")
+    kept = numbered.inbox.receive(request, "token", NOON, NOON + HOUR).cancellation
+    numbered.polls.set_key_definition("ids")
     assert keys(numbered, "348") == {"348": "348"}
-    numbered.keys_are("others")
+    numbered.polls.set_key_definition("others")
     assert keys(numbered, "348") == {"348": None}
-    assert numbered.cancellation(kept.id) == replace(kept, shop_id=None)
+    assert numbered.inbox.cancellation(kept.id) == replace(kept, shop_id=None)

@@ -97,15 +97,15 @@ def test_older_decisions_hold_if_statuses_agree(url: str) -> None:
 
 
 def test_new_state_matches_the_codes_tables(state: State) -> None:
-    with state.read() as connection:
+    with state.store.read() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
 
 
 def test_state_just_made_elsewhere_is_left_unchanged(state: State) -> None:
     stage(state, adopted("1"))
-    with state.write() as connection:
+    with state.store.write() as connection:
         migrate._make(connection, state.place)
-    assert state.tracked() == 1
+    assert state.polls.tracked() == 1
 
 
 def test_a_file_of_another_program_is_left_alone(tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_all_migrations_are_known() -> None:
 def test_state_persists_when_opened_again(state: State, url: str) -> None:
     stage(state, adopted("1"))
     with another(url) as again:
-        assert again.tracked() == 1
+        assert again.polls.tracked() == 1
 
 
 def test_state_is_made_and_opened_without_alembic(url: str) -> None:
@@ -135,7 +135,7 @@ def test_state_is_made_and_opened_without_alembic(url: str) -> None:
 
 
 def test_a_state_of_a_newer_version_is_refused(state: State, url: str) -> None:
-    with state.write() as connection:
+    with state.store.write() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     assert refusal(url).endswith("was written by a newer syncd; install that version or restore a backup")
 
@@ -147,11 +147,11 @@ def test_missing_state_is_not_made_unless_asked(url: str) -> None:
 
 def test_existing_state_is_opened_without_create(state: State, url: str) -> None:
     with closing(open_state(url, redact=str, create=False)) as again:
-        assert again.tracked() == 0
+        assert again.polls.tracked() == 0
 
 
 def test_two_processes_make_one_state(url: str) -> None:
-    make = "import sys; from syncd.state import open_state; open_state(sys.argv[1], redact=str).set_cursor('x')"
+    make = "import sys; from syncd.state import open_state; open_state(sys.argv[1], redact=str).polls.set_cursor('x')"
     both = [subprocess.Popen([sys.executable, "-c", make, url]) for _ in range(2)]
     assert [process.wait(timeout=60) for process in both] == [0, 0]
 
@@ -168,7 +168,7 @@ def test_only_the_owner_may_read_the_files(sqlite_state: str, tmp_path: Path) ->
 
 
 def test_what_is_committed_survives_a_power_cut(sqlite_state: str) -> None:
-    with another(sqlite_state) as state, state.engine.connect() as connection:
+    with another(sqlite_state) as state, state.store.engine.connect() as connection:
         assert connection.execute(text("PRAGMA journal_mode")).scalar() == "wal"
         assert connection.execute(text("PRAGMA synchronous")).scalar() == 2
 

@@ -79,7 +79,7 @@ def test_only_the_newest_waiting_change_is_taken(state: State) -> None:
     """Two changes of one order should never wait, but the database could hold them."""
     stage(state, decision(status="packed"))
     stage(state, decision(status="sent", revision=2))
-    with state.write() as connection:
+    with state.store.write() as connection:
         connection.execute(text("UPDATE changes SET state = 'pending', ended_at = NULL"))
     assert [push.status for push in take(state)] == ["sent"]
 
@@ -93,13 +93,13 @@ def test_blocked_order_leaves_its_place_to_others(state: State) -> None:
 
 
 def test_delivering_while_changes_are_due_or_under_way(state: State) -> None:
-    assert not state.is_delivering(NOON)
+    assert not state.outbox.is_delivering(NOON)
     stage(state, decision("7"))
-    assert (state.is_delivering(NOON - MINUTE), state.is_delivering(NOON)) == (False, True)
+    assert (state.outbox.is_delivering(NOON - MINUTE), state.outbox.is_delivering(NOON)) == (False, True)
     (push,) = take(state)
-    assert state.is_delivering(NOON - MINUTE)
+    assert state.outbox.is_delivering(NOON - MINUTE)
     write_down(state, outcome(push, "retry", next_attempt_at=NOON + MINUTE))
-    assert (state.is_delivering(NOON), state.is_delivering(NOON + MINUTE)) == (False, True)
+    assert (state.outbox.is_delivering(NOON), state.outbox.is_delivering(NOON + MINUTE)) == (False, True)
 
 
 def test_a_uuid_that_several_orders_carry_is_shared(state: State) -> None:
@@ -149,7 +149,7 @@ def writes(state: State) -> list[str]:
         if "IMMEDIATE" in statement or "advisory" in statement:
             began.append(statement)
 
-    event.listen(state.engine, "before_cursor_execute", note)
+    event.listen(state.store.engine, "before_cursor_execute", note)
     return began
 
 
@@ -157,26 +157,26 @@ def test_a_turn_that_finds_nothing_locks_out_nobody(state: State, writes: list[s
     stage(state, decision(hold="guard"))
     writes.clear()
     take(state)
-    state.turn([], 0, None, NOON)
+    state.outbox.record_and_claim([], 0, None, NOON)
     assert writes == []
 
 
 def test_empty_turn_works_while_another_process_writes(state: State, url: str) -> None:
-    with another(url) as other, other.staging():
+    with another(url) as other, other.polls.staging():
         assert take(state) == []
 
 
 def test_a_pause_is_written_once(state: State, writes: list[str]) -> None:
     pause = Pause("unauthorized", NOON, "IMSHOP does not accept the key")
     for _ in range(3):
-        state.turn([], 0, pause, NOON)
-    assert (state.summary().pause, len(writes)) == (pause, 1)
+        state.outbox.record_and_claim([], 0, pause, NOON)
+    assert (state.reports.summary().pause, len(writes)) == (pause, 1)
 
 
 def test_the_end_of_a_pause_is_written(state: State) -> None:
-    state.turn([], 0, Pause("unauthorized", NOON, "IMSHOP does not accept the key"), NOON)
-    state.turn([], 0, None, NOON)
-    assert state.summary().pause is None
+    state.outbox.record_and_claim([], 0, Pause("unauthorized", NOON, "IMSHOP does not accept the key"), NOON)
+    state.outbox.record_and_claim([], 0, None, NOON)
+    assert state.reports.summary().pause is None
 
 
 def crashed(url: str) -> closing[State]:
@@ -189,9 +189,9 @@ def test_crash_delays_only_what_may_be_sending(state: State, url: str) -> None:
     stage(state, decision("1"), decision("2"))
     take(state, 1)
     with crashed(url) as after:
-        assert after.left_behind() is None
+        assert after.outbox.claims_of_others() is None
         assert [push.order_id for push in take(after)] == ["2"]
-        assert after.left_behind() == 1
+        assert after.outbox.claims_of_others() == 1
         assert take(after) == []
 
 
@@ -203,19 +203,19 @@ def test_expired_claim_is_due_in_doubt(state: State, url: str) -> None:
         end_claims(after)
         again = take(after, now=NOON + MINUTE)
         assert [(push.order_id, push.in_doubt, push.claim) for push in again] == [("1", True, 2)]
-        assert after.left_behind() == 0
+        assert after.outbox.claims_of_others() == 0
 
 
 def test_a_claim_lasts_as_long_as_it_says(state: State, url: str) -> None:
     stage(state, decision())
-    state.turn([], 1, None, NOON, timedelta(0))
+    state.outbox.record_and_claim([], 1, None, NOON, timedelta(0))
     with crashed(url) as after:
         assert [push.order_id for push in take(after)] == ["7"]
 
 
 def test_claim_ends_when_clock_is_set_back(state: State, url: str) -> None:
     stage(state, decision())
-    state.turn([], 1, None, NOON, DAY)
+    state.outbox.record_and_claim([], 1, None, NOON, DAY)
     with crashed(url) as after:
         assert [push.order_id for push in take(after)] == ["7"]
 
@@ -224,8 +224,8 @@ def test_own_push_under_way_is_not_left_behind(state: State) -> None:
     stage(state, decision())
     (push,) = take(state)
     end_claims(state)
-    state.took_over()
-    assert (take(state), state.left_behind()) == ([], 0)
+    state.outbox.leadership_gained()
+    assert (take(state), state.outbox.claims_of_others()) == ([], 0)
     write_down(state, outcome(push))
     assert states(state) == ["delivered"]
 
@@ -247,7 +247,7 @@ def test_after_a_crash_nobody_knows_what_imshop_knows(state: State, url: str) ->
     stage(state, decision(status="sent", revision=2))
     end_claims(state)
     with crashed(url) as after:
-        after.turn([], 0, Pause("unauthorized", NOON, "no"), NOON)
+        after.outbox.record_and_claim([], 0, Pause("unauthorized", NOON, "no"), NOON)
         assert (states(after), the(after).told) == (["superseded", "pending"], None)
 
 
@@ -265,15 +265,15 @@ def test_held_change_does_not_replace_crashed_push(state: State, url: str) -> No
 def test_nothing_is_left_behind_without_pushes(state: State) -> None:
     stage(state, decision())
     assert take(state)[0].in_doubt is False
-    assert state.left_behind() == 0
+    assert state.outbox.claims_of_others() == 0
 
 
 def test_late_report_ends_the_wait_after_crash(state: State, url: str) -> None:
     stage(state, decision())
     (push,) = take(state)
     with crashed(url) as after:
-        assert (take(after), after.left_behind()) == ([], 1)
-        state.report([outcome(push, "unsent")])
+        assert (take(after), after.outbox.claims_of_others()) == ([], 1)
+        state.outbox.record([outcome(push, "unsent")])
         assert [(push.order_id, push.in_doubt) for push in take(after)] == [("7", False)]
 
 
@@ -282,13 +282,13 @@ def lose_the_end_of_a_turn(state: State) -> None:
 
     def cut(connection: Connection) -> None:
         if connection.get_execution_options().get("writes"):
-            event.remove(state.engine, "commit", cut)
+            event.remove(state.store.engine, "commit", cut)
             connection.connection.commit()
             raise ConnectionResetError
 
-    event.listen(state.engine, "commit", cut)
+    event.listen(state.store.engine, "commit", cut)
     with pytest.raises(ConnectionResetError):
-        state.turn([], 5, None, NOON)
+        state.outbox.record_and_claim([], 5, None, NOON)
 
 
 def test_next_turn_takes_what_lost_turn_took(state: State) -> None:
@@ -322,5 +322,5 @@ def test_lost_turn_does_not_reclaim_anothers_push(state: State, url: str) -> Non
 
 def test_what_waits_for_its_time_can_be_hastened(state: State) -> None:
     stage(state, decision(), now=NOON + MINUTE)
-    assert (take(state, now=NOON), state.hasten(NOON)) == ([], 1)
+    assert (take(state, now=NOON), state.outbox.make_all_due(NOON)) == ([], 1)
     assert [push.order_id for push in take(state, now=NOON)] == ["7"]

@@ -42,7 +42,7 @@ def test_delivery_is_stored_as_acknowledged(state: State) -> None:
     stage(state, decision(imshop_uuid="u1"))
     answer = Answer(200, "7", "u2", "packed", None, None)
     write_down(state, *(outcome(push, now=LATER, answer=answer) for push in take(state)))
-    order = state.story("7").seen
+    order = state.reports.story("7").seen
     assert order is not None
     assert (order.acknowledged_status, order.acknowledged_at, order.acknowledged_uuid) == ("packed", LATER, "u2")
     assert order.imshop_uuid == "u1"
@@ -93,11 +93,11 @@ def test_waiting_change_reverts_a_push_in_doubt(state: State) -> None:
 
 
 def test_the_last_delivery_of_all_is_remembered(state: State) -> None:
-    assert state.summary().last_delivered_at is None
+    assert state.reports.summary().last_delivered_at is None
     stage(state, decision("1"), decision("2"))
     first, second = take(state)
     write_down(state, outcome(first, now=LATER), outcome(second, now=NOON))
-    assert state.summary().last_delivered_at == LATER
+    assert state.reports.summary().last_delivered_at == LATER
 
 
 def test_a_retry_waits_for_its_time_and_counts(state: State) -> None:
@@ -142,7 +142,7 @@ def test_unsent_push_leaves_no_trace(state: State) -> None:
     stage(state, decision())
     before = log(state)
     write_down(state, *(outcome(push, "unsent") for push in take(state)))
-    assert (log(state), state.story("7").attempts) == (before, [])
+    assert (log(state), state.reports.story("7").attempts) == (before, [])
     assert the(state).told == {"status": "new"}
 
 
@@ -196,7 +196,7 @@ def test_dead_change_leaves_imshops_knowledge_unknown(state: State) -> None:
 def test_a_group_of_outcomes_is_written_at_once(state: State) -> None:
     stage(state, *(decision(order_id) for order_id in "1234"))
     first, second, third, fourth = take(state)
-    pushes = state.turn(
+    pushes = state.outbox.record_and_claim(
         [outcome(first), outcome(second, "retry"), outcome(third, "dead"), outcome(fourth, "unsent")], 1, None, NOON
     )
     assert states(state) == ["delivered", "pending", "dead", "pending"]
@@ -206,14 +206,14 @@ def test_a_group_of_outcomes_is_written_at_once(state: State) -> None:
 def taken_over(other: State) -> None:
     """Another process leads, and what may have been under way is over; it takes nothing yet."""
     end_claims(other)
-    other.turn([], 0, Pause("unauthorized", NOON, "no"), NOON)
-    other.turn([], 0, None, NOON)
+    other.outbox.record_and_claim([], 0, Pause("unauthorized", NOON, "no"), NOON)
+    other.outbox.record_and_claim([], 0, None, NOON)
 
 
 def discarded_meanwhile(state: State, url: str) -> None:
     with another(url) as other:
         taken_over(other)
-        other.discard([1], now=NOON)
+        other.operator.discard([1], now=NOON)
 
 
 def test_a_change_that_was_discarded_meanwhile_stays_so(state: State, url: str) -> None:
@@ -256,7 +256,7 @@ def told_something_newer(state: State, url: str, hold: Hold | None = None) -> Pu
 
 def test_a_late_delivery_has_the_newest_told_again(state: State, url: str) -> None:
     late = told_something_newer(state, url)
-    state.report([outcome(late)])
+    state.outbox.record([outcome(late)])
     assert states(state) == ["superseded", "delivered", "pending"]
     assert the(state).told is None
     assert deliver(state) == ["sent"]
@@ -265,14 +265,14 @@ def test_a_late_delivery_has_the_newest_told_again(state: State, url: str) -> No
 
 def test_late_push_in_doubt_repeats_newest_change(state: State, url: str) -> None:
     late = told_something_newer(state, url)
-    state.report([outcome(late, "retry", in_doubt=True)])
+    state.outbox.record([outcome(late, "retry", in_doubt=True)])
     assert deliver(state) == ["sent"]
 
 
 @pytest.mark.parametrize("result", ["unsent", "retry", "refused", "paused"])
 def test_late_push_that_failed_changes_nothing(state: State, url: str, result: Result) -> None:
     late = told_something_newer(state, url)
-    state.report([outcome(late, result)])
+    state.outbox.record([outcome(late, result)])
     assert states(state) == ["superseded", "delivered"]
     assert the(state).told == {"status": "sent"}
 
@@ -285,7 +285,7 @@ def test_late_delivery_of_payment_repeats_newest_payment(state: State, url: str)
         taken_over(other)
         stage(other, decision(content={**paid, "status": "sent", "payment_id": "p2"}, revision=2))
         deliver(other)
-    state.report([outcome(late)])
+    state.outbox.record([outcome(late)])
     (again,) = take(state)
     assert again.payment is not None
     assert again.payment.payment_id == "p2"
@@ -299,7 +299,7 @@ def test_late_delivery_repeats_the_push_under_way(state: State, url: str) -> Non
         taken_over(other)
         stage(other, decision(status="sent", revision=2))
         (newer,) = take(other)
-        state.report([outcome(late)])
+        state.outbox.record([outcome(late)])
         assert take(other) == []
         write_down(other, outcome(newer))
         assert deliver(other) == ["sent"]
@@ -311,7 +311,7 @@ def test_waiting_change_follows_late_delivery_anyway(state: State, url: str) -> 
     with another(url) as other:
         stage(other, decision(status="sent", revision=2))
         taken_over(other)
-    state.report([outcome(late)])
+    state.outbox.record([outcome(late)])
     assert states(state) == ["delivered", "pending"]
     assert deliver(state) == ["sent"]
 
@@ -323,7 +323,7 @@ def test_retry_follows_late_delivery_anyway(state: State, url: str) -> None:
         taken_over(other)
         stage(other, decision(status="sent", revision=2))
         write_down(other, *(outcome(push, "retry", in_doubt=True) for push in take(other)))
-    state.report([outcome(late)])
+    state.outbox.record([outcome(late)])
     assert states(state) == ["superseded", "pending"]
     assert deliver(state) == ["sent"]
 
@@ -332,7 +332,7 @@ def test_only_newest_change_is_repeated_after_late_delivery(state: State, url: s
     late = told_something_newer(state, url)
     stage(state, decision(status="done", revision=3))
     deliver(state)
-    state.report([outcome(late)])
+    state.outbox.record([outcome(late)])
     assert deliver(state) == ["done"]
 
 
@@ -343,7 +343,7 @@ def test_late_outcome_does_not_release_anothers_push(state: State, url: str) -> 
         taken_over(other)
         (again,) = take(other)
         for result in ("delivered", "retry", "unsent"):
-            state.report([outcome(late, result)])
+            state.outbox.record([outcome(late, result)])
         assert (states(other), take(other), again.claim) == (["pending"], [], 2)
         write_down(other, outcome(again))
     assert states(state) == ["delivered"]
@@ -354,7 +354,7 @@ def test_late_delivery_with_no_newer_change_counts(state: State, url: str) -> No
     (late,) = take(state)
     with another(url) as other:
         taken_over(other)
-        state.report([outcome(late)])
+        state.outbox.record([outcome(late)])
         assert (states(other), take(other)) == (["delivered"], [])
     assert the(state).told == {"status": "packed"}
 
@@ -365,15 +365,15 @@ def test_change_delivered_twice_is_delivered_once(state: State, url: str) -> Non
     with another(url) as other:
         taken_over(other)
         deliver(other)
-    state.report([outcome(late)])
+    state.outbox.record([outcome(late)])
     assert states(state) == ["delivered"]
     assert the(state).told == {"status": "packed"}
 
 
 def test_a_late_attempt_is_in_the_story(state: State, url: str) -> None:
     late = told_something_newer(state, url)
-    state.report([outcome(late)])
-    assert [attempt.change_id for attempt in state.story("7").attempts] == [2, 1]
+    state.outbox.record([outcome(late)])
+    assert [attempt.change_id for attempt in state.reports.story("7").attempts] == [2, 1]
 
 
 def test_story_has_each_attempt_with_its_answer(state: State) -> None:
@@ -381,7 +381,7 @@ def test_story_has_each_attempt_with_its_answer(state: State) -> None:
     write_down(state, *(outcome(push, "retry", error="busy", http_status=503) for push in take(state)))
     answer = Answer(200, "7", "u2", "packed", "ready_for_pickup", "Готов")
     write_down(state, *(outcome(push, now=LATER, answer=answer) for push in take(state)))
-    first, second = state.story("7").attempts
+    first, second = state.reports.story("7").attempts
     assert (first.result, first.http_status, first.detail, first.ended_at) == ("retry", 503, "busy", NOON)
     assert (second.result, second.http_status, second.ended_at) == ("delivered", 200, LATER)
     assert second.detail == "newStatus packed, imshopStatus ready_for_pickup, uuid u2, message Готов"
@@ -392,27 +392,27 @@ def test_only_newest_attempts_are_kept(state: State) -> None:
     for number in range(21):
         tried = [outcome(push, "retry", error=str(number)) for push in take(state)]
         write_down(state, *tried)
-    assert [attempt.detail for attempt in state.story("7").attempts] == [str(number) for number in range(1, 21)]
-    assert len(state.story("8").attempts) == 20
+    assert [attempt.detail for attempt in state.reports.story("7").attempts] == [str(number) for number in range(1, 21)]
+    assert len(state.reports.story("8").attempts) == 20
 
 
 def test_attempts_of_a_long_pause_are_bounded_too(state: State) -> None:
     stage(state, decision())
     for _ in range(25):
         write_down(state, *(outcome(push, "paused", error="no such host") for push in take(state)))
-    assert len(state.story("7").attempts) == 20
+    assert len(state.reports.story("7").attempts) == 20
 
 
 def test_a_long_error_is_cut(state: State) -> None:
     stage(state, decision())
     write_down(state, *(outcome(push, "retry", error="я" * 9000) for push in take(state)))
-    assert (log(state)[0].last_error, state.story("7").attempts[0].detail) == ("я" * 500, "я" * 500)
+    assert (log(state)[0].last_error, state.reports.story("7").attempts[0].detail) == ("я" * 500, "я" * 500)
 
 
 def test_delivery_of_a_forgotten_order_counts(state: State) -> None:
     stage(state, decision())
     (push,) = take(state)
-    with state.write() as connection:
+    with state.store.write() as connection:
         connection.execute(text("DELETE FROM seen"))
     write_down(state, outcome(push))
     assert states(state) == ["delivered"]

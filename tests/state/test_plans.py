@@ -14,6 +14,7 @@ from sqlalchemy import event
 
 from syncd.state import State, open_state
 from syncd.state.schema import SQLITE_TIME
+from syncd.state.store import Store
 from tests.made import NOON
 from tests.state.made import adopted, decision, deliver, outcome, stage, take, write_down
 
@@ -48,25 +49,25 @@ def plans(state: State, file: Path) -> Iterator[dict[str, list[str]]]:
                 rows = other.execute(f"EXPLAIN QUERY PLAN {statement}", values[0] if many else values)
                 found[statement] = [row[3] for row in rows]
 
-    event.listen(state.engine, "before_cursor_execute", explain)
+    event.listen(state.store.engine, "before_cursor_execute", explain)
     try:
         yield found
     finally:
-        event.remove(state.engine, "before_cursor_execute", explain)
+        event.remove(state.store.engine, "before_cursor_execute", explain)
 
 
 def test_routine_statements_do_not_read_ended_changes(state: State, file: Path) -> None:
     with plans(state, file) as found:
         stage(state, decision("7", "a", 60))
-        assert state.load(["7", "8"]).keys() == {"7", "8"}
+        assert state.polls.load(["7", "8"]).keys() == {"7", "8"}
         pushes = take(state)
         stage(state, decision("7", "b", 61), decision("8", "held", 61, hold="status"))
         write_down(state, *(outcome(push) for push in pushes))
         write_down(state, *(outcome(push, "retry") for push in take(state)))
-        state.let_listed_go(lambda _status: "push", 0, NOON)
+        state.polls.resolve_unlisted(lambda _status: "push", 0, NOON)
         take(state)
-        successor = State(state.engine, state.place, str, 1.0)
-        assert successor.turn([], 1, None, NOON, claim=timedelta())
+        successor = State(Store(state.store.engine, state.place, str, 1.0))
+        assert successor.outbox.record_and_claim([], 1, None, NOON, claim=timedelta())
     by_order = {statement for statement, plan in found.items() if any("changes_waiting" in step for step in plan)}
     assert len(by_order) >= 7
     # What is newer than the change at hand is little, whatever became of it.

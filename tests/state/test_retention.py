@@ -21,7 +21,7 @@ def test_old_ended_changes_are_pruned_with_attempts(state: State) -> None:
     deliver(state, NOON + MINUTE)
     assert state.prune(NOON + KEPT + MINUTE, KEPT) == Pruned(changes=1, orders=0)
     assert [change.id for change in log(state)] == [2]
-    with state.read() as connection:
+    with state.store.read() as connection:
         assert connection.execute(select(attempts.c.change_id)).scalars().all() == [2]
 
 
@@ -29,7 +29,7 @@ def test_what_imshop_acknowledged_outlives_the_change(state: State) -> None:
     stage(state, decision("1"))
     deliver(state)
     state.prune(NOON + KEPT + MINUTE, KEPT)
-    story = state.story("1")
+    story = state.reports.story("1")
     assert story.seen is not None
     assert (story.seen.acknowledged_status, story.changes) == ("packed", [])
 
@@ -40,7 +40,7 @@ def test_prune_takes_all_final_states_only(state: State) -> None:
     write_down(state, outcome(first), outcome(second, "refused"), outcome(third, "dead"))
     stage(state, decision("5"), decision("6", hold="guard"), decision("7", hold="guard"))
     stage(state, decision("5", revision=2))
-    state.discard([7], now=NOON)
+    state.operator.discard([7], now=NOON)
     assert state.prune(NOON + KEPT + MINUTE, KEPT).changes == 5
     assert states(state) == ["pending", "held", "pending"]
 
@@ -49,25 +49,25 @@ def gone(state: State, *order_ids: str) -> None:
     """These orders, of many more, are not in the shop any more."""
     others = [f"other {number}" for number in range(10 * len(order_ids))]
     stage(state, *(adopted(order_id) for order_id in [*order_ids, *others]))
-    compare = state.start_compare()
-    state.resegment(1, others, b"digest", compare, NOON)
-    assert state.miss(compare, NOON) == len(order_ids)
+    compare = state.polls.start_compare()
+    state.polls.replace_segment(1, others, b"digest", compare, NOON)
+    assert state.polls.mark_missing(compare, NOON) == len(order_ids)
 
 
 def test_orders_that_went_missing_long_ago_are_forgotten(state: State) -> None:
     gone(state, "1", "2")
     assert state.prune(NOON + KEPT, KEPT).orders == 0
     assert state.prune(NOON + KEPT + MINUTE, KEPT) == Pruned(changes=0, orders=2)
-    assert (state.load(["1", "2"]), state.tracked()) == ({}, 20)
-    assert state.digests([1]) == {1: (b"digest", 20)}
+    assert (state.polls.load(["1", "2"]), state.polls.tracked()) == ({}, 20)
+    assert state.polls.digests([1]) == {1: (b"digest", 20)}
 
 
 def test_missing_order_is_kept_while_changes_wait(state: State) -> None:
     stage(state, decision("1", hold="guard"))
-    state.start_compare()
+    state.polls.start_compare()
     gone(state, "1")
     assert state.prune(NOON + KEPT + MINUTE, KEPT).orders == 0
-    state.discard(held=True, now=NOON)
+    state.operator.discard(held=True, now=NOON)
     assert state.prune(NOON + KEPT + MINUTE, KEPT).orders == 1
 
 

@@ -39,21 +39,21 @@ def test_storing_an_order_again_replaces_what_was_seen(state: State) -> None:
 
 def test_orders_that_are_not_tracked_are_left_out(state: State) -> None:
     stage(state, adopted("1"))
-    assert state.load(["1", "2"]).keys() == {"1"}
+    assert state.polls.load(["1", "2"]).keys() == {"1"}
 
 
 def test_any_number_of_orders_is_loaded_at_once(state: State) -> None:
     stage(state, *(adopted(str(number)) for number in range(1201)))
-    assert len(state.load(map(str, range(1500)))) == 1201
+    assert len(state.polls.load(map(str, range(1500)))) == 1201
 
 
 def test_storing_no_decision_changes_nothing(state: State) -> None:
     stage(state)
-    assert state.tracked() == 0
+    assert state.polls.tracked() == 0
 
 
 def test_a_transaction_sees_what_it_stored(state: State) -> None:
-    with state.staging() as staging:
+    with state.polls.staging() as staging:
         staging.store([adopted("1")], NOON, counting=False)
         assert staging.load(["1"])["1"].content == {"status": "new"}
 
@@ -69,14 +69,14 @@ def test_id_with_an_unstorable_character_is_found(state: State) -> None:
     assert the(state, "7\0").order_id == "7\0"
     assert the(state, "8\ud800").order_id == "8\ud800"
     stage(state, replace(adopted("7\0"), seen=seen("7\0", PACKED)))
-    assert (the(state, "7\0").content, state.tracked()) == (PACKED, 2)
+    assert (the(state, "7\0").content, state.polls.tracked()) == (PACKED, 2)
 
 
 def test_story_has_first_seen_and_changed_times(state: State) -> None:
     stage(state, Decision(seen(content=NEW)))
     stage(state, Decision(seen(content=PACKED)), now=NOON + MINUTE)
     stage(state, Decision(seen(content=PACKED, imshop_uuid="u1")), now=NOON + 2 * MINUTE)
-    story = state.story("7").seen
+    story = state.reports.story("7").seen
     assert story is not None
     assert (story.first_seen_at, story.changed_at, story.imshop_uuid) == (NOON, NOON + MINUTE, "u1")
 
@@ -110,7 +110,7 @@ def test_refusal_without_doubt_leaves_what_imshop_knows(state: State) -> None:
 
 def test_a_payment_that_waits_is_known(state: State) -> None:
     stage(state, decision("1", with_payment=True), decision("2"), decision("3", with_payment=True, hold="guard"))
-    flags = {order_id: order.payment_in_doubt for order_id, order in state.load(["1", "2", "3"]).items()}
+    flags = {order_id: order.payment_in_doubt for order_id, order in state.polls.load(["1", "2", "3"]).items()}
     assert flags == {"1": True, "2": False, "3": True}
 
 

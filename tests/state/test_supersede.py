@@ -89,11 +89,11 @@ def test_superseded_unsent_change_leaves_what_imshop_knows(state: State) -> None
 def test_a_superseded_change_ends_when_it_is_superseded(state: State) -> None:
     stage(state, decision(status="packed"))
     stage(state, decision(status="sent", revision=2), now=NOON + MINUTE)
-    assert state.summary().oldest_pending_at == NOON + MINUTE
+    assert state.reports.summary().oldest_pending_at == NOON + MINUTE
 
 
 def test_more_changes_than_one_statement_are_superseded(state: State) -> None:
     ids = [str(number) for number in range(1100)]
     stage(state, *(decision(order_id) for order_id in ids))
     stage(state, *(decision(order_id, revision=2) for order_id in ids))
-    assert state.summary().changes["superseded"] == 1100
+    assert state.reports.summary().changes["superseded"] == 1100

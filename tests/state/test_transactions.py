@@ -32,7 +32,7 @@ from syncd.model import Decision
 from syncd.state import open_state
 state = open_state(sys.argv[1], redact=str)
 for _ in range(20):
-    with state.staging() as staging:
+    with state.polls.staging() as staging:
         order = staging.load(["7"])["7"]
         staging.store([Decision(replace(order, revision=order.revision + 1))], datetime.now(UTC), counting=False)
 """
@@ -44,14 +44,19 @@ class PowerCutError(Exception):
 
 def test_a_staging_that_dies_leaves_nothing(state: State) -> None:
     def die_midway() -> None:
-        with state.staging() as staging:
+        with state.polls.staging() as staging:
             staging.store([decision()], NOON, counting=False)
-            staging.move_cursor("two")
+            staging.set_cursor("two")
             raise PowerCutError
 
     with pytest.raises(PowerCutError):
         die_midway()
-    assert (state.load(["7"]), list(state.changes()), state.cursor(), state.tracked()) == ({}, [], None, 0)
+    assert (state.polls.load(["7"]), list(state.reports.changes()), state.polls.cursor(), state.polls.tracked()) == (
+        {},
+        [],
+        None,
+        0,
+    )
 
 
 def dying_at(state: State, statement: int) -> Callable[[], int]:
@@ -64,17 +69,17 @@ def dying_at(state: State, statement: int) -> Callable[[], int]:
         if count == statement:
             raise PowerCutError
 
-    event.listen(state.engine, "before_cursor_execute", die)
+    event.listen(state.store.engine, "before_cursor_execute", die)
 
     def stop() -> int:
-        event.remove(state.engine, "before_cursor_execute", die)
+        event.remove(state.store.engine, "before_cursor_execute", die)
         return count
 
     return stop
 
 
 def everything(state: State) -> Sequence[Any]:
-    with state.read() as connection:
+    with state.store.read() as connection:
         tables = ("seen", "changes", "attempts", "facts", "segments")
         return [sorted(map(repr, connection.execute(text(f"SELECT * FROM {table}")))) for table in tables]
 
@@ -105,7 +110,7 @@ def test_turn_that_dies_anywhere_is_repeated_whole(state: State) -> None:
     first, second = take(state, 2)
     results: list[Outcome] = [outcome(first), outcome(second, "dead")]
     pushes: list[Push] = []
-    assert each_step_dies(state, lambda: pushes.extend(state.turn(results, 5, None, NOON))) >= 8
+    assert each_step_dies(state, lambda: pushes.extend(state.outbox.record_and_claim(results, 5, None, NOON))) >= 8
     assert states(state) == ["delivered", "dead", "pending", "pending"]
     assert [push.order_id for push in pushes] == ["3", "4"]
 
@@ -113,7 +118,7 @@ def test_turn_that_dies_anywhere_is_repeated_whole(state: State) -> None:
 def test_settlement_that_dies_anywhere_leaves_nothing(state: State) -> None:
     stage(state, decision("1"))
     stage(state, decision("1", "sent", 2), counting=True)
-    each_step_dies(state, lambda: state.settle(5, NOON))
+    each_step_dies(state, lambda: state.polls.settle(5, NOON))
     assert states(state) == ["superseded", "pending"]
 
 
@@ -124,7 +129,7 @@ def test_two_threads_never_stage_at_once(state: State) -> None:
     def add(_thread: int) -> None:
         start.wait()
         for _ in range(10):
-            with state.staging() as staging:
+            with state.polls.staging() as staging:
                 stored(staging, staging.load(["7"])["7"].revision + 1)
 
     with ThreadPoolExecutor(4) as threads:
@@ -146,53 +151,53 @@ def test_two_processes_never_stage_at_once(state: State, url: str) -> None:
 
 def test_who_reads_waits_for_no_writer(state: State, url: str) -> None:
     stage(state, adopted("7"))
-    with another(url) as other, other.staging() as staging:
+    with another(url) as other, other.polls.staging() as staging:
         staging.store([decision()], NOON, counting=False)
         assert the(state).content == {"status": "new"}
     assert the(state).content == {"status": "packed"}
 
 
 def test_a_state_that_another_process_locks_says_so(state: State, url: str) -> None:
-    with state.staging(), another(url) as other, pytest.raises(StateError, match="is locked by another process"):
-        other.set_cursor("two")
-    assert state.cursor() is None
+    with state.polls.staging(), another(url) as other, pytest.raises(StateError, match="is locked by another process"):
+        other.polls.set_cursor("two")
+    assert state.polls.cursor() is None
 
 
 def test_a_state_that_another_task_locks_says_so(state: State, url: str) -> None:
-    with another(url) as other, other.staging(), pytest.raises(StateError, match="is locked by another task"):
-        other.set_cursor("two")
+    with another(url) as other, other.polls.staging(), pytest.raises(StateError, match="is locked by another task"):
+        other.polls.set_cursor("two")
 
 
 def test_full_disk_is_reported_and_recovered_from(sqlite_state: str) -> None:
     with another(sqlite_state) as state:
 
         def limit(pages: int) -> None:
-            with state.engine.connect() as connection:
+            with state.store.engine.connect() as connection:
                 connection.execute(text(f"PRAGMA max_page_count = {pages}"))
 
         limit(1)
         lots = [adopted(f"{number:500}") for number in range(500)]
         with pytest.raises(StateError, match="the disk is full; free some space"):
             stage(state, *lots)
-        assert state.tracked() == 0
+        assert state.polls.tracked() == 0
         limit(100_000)
         stage(state, *lots)
-        assert state.tracked() == 500
+        assert state.polls.tracked() == 500
 
 
 def test_cut_connection_rolls_back_and_is_replaced(postgresql_state: str, postgresql: str) -> None:
     cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE state = 'idle in transaction'"
 
     def stage_while_it_is_cut(state: State) -> None:
-        with state.staging() as staging:
+        with state.polls.staging() as staging:
             staging.store([decision()], NOON, counting=False)
             execute(postgresql, f"{cut} AND datname = current_database()")
-            staging.move_cursor("two")
+            staging.set_cursor("two")
 
     with another(postgresql_state) as state:
         with pytest.raises(StateError, match="cannot be reached"):
             stage_while_it_is_cut(state)
-        assert (state.tracked(), state.cursor()) == (0, None)
+        assert (state.polls.tracked(), state.polls.cursor()) == (0, None)
         stage(state, decision())
         write_down(state, *map(outcome, take(state)))
         assert states(state) == ["delivered"]
@@ -202,7 +207,7 @@ def test_a_server_that_takes_too_long_is_named(postgresql_state: str) -> None:
     with (
         another(postgresql_state) as state,
         pytest.raises(StateError, match="took too long"),
-        state.read() as connection,
+        state.store.read() as connection,
     ):
         connection.execute(text("SET LOCAL statement_timeout = '10ms'; SELECT pg_sleep(5)"))
 
@@ -210,18 +215,18 @@ def test_a_server_that_takes_too_long_is_named(postgresql_state: str) -> None:
 def test_too_many_readers_are_reported(url: str) -> None:
     with another(url) as state, ExitStack() as readers:
         for _ in range(15):
-            readers.enter_context(state.read())
+            readers.enter_context(state.store.read())
         with pytest.raises(StateError, match="is too busy"):
-            state.cursor()
+            state.polls.cursor()
 
 
 def test_unexpected_database_error_is_reported(state: State) -> None:
-    with pytest.raises(StateError, match=r"could not be read or written \("), state.read() as connection:
+    with pytest.raises(StateError, match=r"could not be read or written \("), state.store.read() as connection:
         connection.execute(text("SELECT 1 FRUM seen"))
 
 
 def test_programming_error_is_no_state_error(state: State) -> None:
-    with pytest.raises(StatementError) as caught, state.write() as connection:
+    with pytest.raises(StatementError) as caught, state.store.write() as connection:
         connection.execute(text("SELECT :unbound"))
     assert not isinstance(caught.value, StateError)
 
@@ -249,7 +254,7 @@ def test_on_sqlite_nobody_holds_a_lock_in_silence(sqlite_state: str) -> None:
 
 def test_connection_waiting_in_vain_can_be_cut(postgresql_state: str) -> None:
     def wait() -> None:
-        with state.read() as connection:
+        with state.store.read() as connection:
             asking.wait()
             connection.execute(text("SELECT pg_sleep(60)"))
 

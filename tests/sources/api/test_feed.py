@@ -109,7 +109,7 @@ def test_updated_at_beside_the_number_says_when(feed: Feed) -> None:
     feed.show({"number": 1, "order": "A", "status": "new", "at": "2026-03-02T11:00:00Z"})
     poller = feed.poller(fields={**FIELDS, "updated_at": "at"})
     poller.poll(NOW)
-    baseline = feed.state.baseline()
+    baseline = feed.state.polls.baseline()
     assert baseline
     assert baseline.newest == NOW - timedelta(hours=1)
 

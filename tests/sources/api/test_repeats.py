@@ -52,15 +52,17 @@ def newest_first(shop: ApiShop) -> None:
 
 def polling(shop: ApiShop, state: State, *, max_changes: int = 5000, **changes: Any) -> Poller:
     source = shop.source(batch=200, lookback=5 * MINUTE, **changes)
-    return Poller(source, state, lambda _status: "push", max_changes=max_changes, lookback=5 * MINUTE)
+    return Poller(source, state.polls, lambda _status: "push", max_changes=max_changes, lookback=5 * MINUTE)
 
 
 def waiting(state: State) -> list[tuple[str, str]]:
-    return [(change.order_id, change.status) for change in state.changes(state="pending", order_id=None, limit=None)]
+    return [
+        (change.order_id, change.status) for change in state.reports.changes(state="pending", order_id=None, limit=None)
+    ]
 
 
 def ever_found(state: State) -> int:
-    return len(list(state.changes(state=None, order_id=None, limit=None)))
+    return len(list(state.reports.changes(state=None, order_id=None, limit=None)))
 
 
 def test_known_repeats_are_not_found_again(shop: ApiShop, state: State) -> None:
@@ -97,7 +99,7 @@ def test_a_baseline_with_repeated_orders_tells_nobody(shop: ApiShop, state: Stat
         poller.poll(NOON)
         poller.reconcile(NOON)
     assert waiting(state) == []
-    assert state.load(["0050"])["0050"].content["status"] == "packed"
+    assert state.polls.load(["0050"])["0050"].content["status"] == "packed"
 
 
 @pytest.mark.parametrize("max_changes", [0, 5000])
@@ -146,7 +148,7 @@ def test_order_missed_by_baseline_is_not_pushed(shop: ApiShop, state: State) -> 
     poller.poll(NOON)
     poller.poll(NOON)
     poller.reconcile(NOON)
-    assert (waiting(state), state.tracked()) == ([], 150)
+    assert (waiting(state), state.polls.tracked()) == ([], 150)
 
 
 @unsorted
