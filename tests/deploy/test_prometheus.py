@@ -10,14 +10,15 @@ from prometheus_client import CollectorRegistry
 from syncd.runtime.metrics import Metrics
 from tests.deploy.prometheus import prometheus
 from tests.deploy.tools import DEPLOY, program, ran
+from tests.docs.documents import DOCS, named, text
+from tests.docs.test_metrics_and_logs import metrics
 from tests.e2e.world import World
-from tests.test_readme import metrics, named
 
 FILES = DEPLOY / "prometheus"
 ALERTS = (FILES / "syncd.alerts.yml").read_text(encoding="utf-8")
 RULES = (FILES / "syncd.rules.yml").read_text(encoding="utf-8")
 TESTS = (FILES / "syncd.test.yml").read_text(encoding="utf-8")
-RUNBOOK = (FILES / "RUNBOOK.md").read_text(encoding="utf-8")
+RUNBOOK = text(DOCS / "runbook.md")
 NAMES = re.findall(r"^ +- alert: (\w+)$", ALERTS, re.MULTILINE)
 
 
@@ -51,7 +52,7 @@ def test_each_alert_has_silent_and_firing_cases() -> None:
 def test_each_alert_links_to_its_runbook_section() -> None:
     """Each section says what the alert means for buyers, where to look and what to do."""
     sections = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", RUNBOOK, re.MULTILINE | re.DOTALL))
-    linked = re.findall(r"^ +runbook: deploy/prometheus/RUNBOOK.md#(\w+)$", ALERTS, re.MULTILINE)
+    linked = re.findall(r"^ +runbook: docs/runbook.md#(\w+)$", ALERTS, re.MULTILINE)
 
     assert list(sections) == NAMES
     assert linked == [name.lower() for name in NAMES]
@@ -59,10 +60,10 @@ def test_each_alert_links_to_its_runbook_section() -> None:
         assert re.findall(r"^\*\*([\w ]+):\*\*", section, re.MULTILINE) == ["For buyers", "Look", "Do"], alert
 
 
-def test_readme_lists_every_alert_critical_ones_first() -> None:
+def test_operations_lists_each_alert_critical_ones_first() -> None:
     critical = re.findall(r"alert: (\w+)\n(?:(?! +- ).*\n)*? +labels: {severity: critical}", ALERTS)
 
-    assert named("alert") == NAMES
+    assert named(DOCS / "operations.md", "alert") == NAMES
     assert NAMES[:7] == critical
 
 
