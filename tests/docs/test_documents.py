@@ -137,3 +137,13 @@ def test_map_names_every_room_and_existing_files() -> None:
 
     assert top == rooms | {path.name for path in (ROOT / "syncd").glob("*.py")} - {"__init__.py"}
     assert {name for _, name in parts} <= files
+
+
+def test_documents_that_the_code_cites_exist() -> None:
+    """`docs/protocol.md, section 1` is a file and a heading of it that begins with `1.`."""
+    code = [text(path) for room in ("syncd", "tests", "deploy") for path in (ROOT / room).rglob("*.py")]
+    cited = {found for written in code for found in re.findall(r"\b(docs/[\w-]+\.md)(?:, section (\d))?", written)}
+
+    for page, section in cited:
+        assert (ROOT / page).exists(), page
+        assert not section or f"\n## {section}. " in text(ROOT / page), f"{page}, section {section}"
