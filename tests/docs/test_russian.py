@@ -12,7 +12,7 @@ from subprocess import run
 import click
 import pytest
 
-from syncd.cli.group import COMMANDS, syncd
+from syncd.cli.commands import COMMANDS, syncd
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs" / "ru").glob("*.md"))
