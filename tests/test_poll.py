@@ -197,7 +197,10 @@ def test_failed_poll_without_a_cursor_is_recorded_as_full(poller: Poller, shop: 
     shop.fail_after = 0
     with pytest.raises(SourceError):
         poller.poll(shop.now)
-    assert [(poll.kind, poll.error is None) for poll in memory.reports.last_polls()][:2] == [("full", False), ("full", True)]
+    assert [(poll.kind, poll.error is None) for poll in memory.reports.last_polls()][:2] == [
+        ("full", False),
+        ("full", True),
+    ]
 
 
 def test_changes_above_the_guard_are_held_together(poller: Poller, shop: FakeShop, memory: State) -> None:

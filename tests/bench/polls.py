@@ -38,9 +38,7 @@ def poller(shop: Shop, home: Path) -> Iterator[Poller]:
     source = DatabaseSource(url=shop.url, query=QUERY, timezone=UTC, lookback=LOOKBACK)
     state = open_state(f"sqlite:///{home}/state-{shop.name}-{shop.size}.db", redact=str)
     try:
-        yield Poller(
-            source=source, state=state.polls, action=lambda _code: "push", max_changes=5000, lookback=LOOKBACK
-        )
+        yield Poller(source=source, state=state.polls, action=lambda _code: "push", max_changes=5000, lookback=LOOKBACK)
     finally:
         state.close()
         source.close()
