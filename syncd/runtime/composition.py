@@ -1,10 +1,12 @@
-"""From Settings to the parts: the only place that knows both. `daemon`, `cli` and `demo` put them to work."""
+"""Makes the parts of the program from the settings. Nothing else knows both."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from random import SystemRandom
@@ -36,7 +38,31 @@ COMPARED = {
     "payment_id": ["payment_id"],
     "message": ["message"],
 }
-"""The columns of `syncd.model.Content`, and what a source calls them."""
+"""The columns of `syncd.model.Content`, and their names in a source."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What every process that polls and pushes needs."""
+
+    statuses: StatusesFile
+    endpoint: Imshop
+    source: Source
+    state: State
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[Parts]:
+    """The parts, closed at the end of the context. SettingsError, StateError: one of them cannot be used."""
+    with ExitStack() as stack:
+        statuses = StatusesFile(settings.statuses.file)
+        endpoint = imshop(settings)
+        stack.callback(endpoint.close)
+        shop = source(settings)
+        stack.callback(shop.close)
+        memory = state(settings, create=True)
+        stack.callback(memory.close)
+        yield Parts(statuses, endpoint, shop, memory)
 
 
 def now() -> datetime:
@@ -52,7 +78,7 @@ def clocks() -> Clocks:
 
 
 def source(settings: Settings) -> Source:
-    """The shop. Nothing is connected yet."""
+    """The shop's orders. Nothing is connected yet."""
     return _api(settings) if settings.source.is_api else _database(settings)
 
 
@@ -127,14 +153,14 @@ def _complain(what: Oddity, why: str) -> None:
 
 
 def source_kind(settings: Settings) -> str:
-    """The shop's database in one word: `sqlite`, `mysql`, `postgresql`…; or `api`."""
+    """The kind of the shop's database: `sqlite`, `mysql`, `postgresql`…; or `api`."""
     if settings.source.is_api:
         return "api"
     return settings.source.url.get_secret_value().split(":", 1)[0].split("+", 1)[0]
 
 
 def state_is_shared(settings: Settings) -> bool:
-    """Whether daemons on several hosts can work on the state: a file is on one."""
+    """Whether daemons on several hosts can share the state: a SQLite file cannot be shared."""
     return not settings.state.url.get_secret_value().startswith("sqlite")
 
 
@@ -161,6 +187,7 @@ def imshop(settings: Settings) -> Imshop:
 def poller(
     settings: Settings, shop: Source, memory: State, statuses: StatusesFile, progress: Callable[[int], None]
 ) -> Poller:
+    """`memory`: the state under the lease that gives the right to poll."""
     return Poller(
         source=shop,
         state=memory.polls,
@@ -185,12 +212,12 @@ def deliverer(
 ) -> Deliverer:
     to = settings.imshop
     limits = Limits(to.concurrency, to.rate, to.give_up_after, to.timeout)
-    words = lambda: statuses.now  # noqa: E731
-    return Deliverer(outbox, endpoint, words, limits, clocks(), may_send=may_send, observe=observe, beat=beat)
+    texts = lambda: statuses.now  # noqa: E731
+    return Deliverer(outbox, endpoint, texts, limits, clocks(), may_send=may_send, observe=observe, beat=beat)
 
 
 def cancelling_shop(settings: Settings) -> HttpShop | CommandShop | SqlShop | None:
-    """The shop's own means to cancel; None: none is configured. Nothing is connected yet."""
+    """How an order is cancelled in the shop; None: nothing is configured. Nothing is connected yet."""
     to, redact = settings.cancel, redactor(settings)
     if to.calls_http:
         try:
@@ -206,7 +233,7 @@ def cancelling_shop(settings: Settings) -> HttpShop | CommandShop | SqlShop | No
 
 
 def _cancelling_call(settings: Settings) -> HttpCall:
-    """Where the server is the source's, its login is too, unless the call has one of its own."""
+    """The call uses the source's login if it goes to the source's server and has no login of its own."""
     to, shop = settings.cancel, settings.source
     of_shop, login_of_shop = without_login(shop.url.get_secret_value())
     url, auth = without_login(to.url.get_secret_value()) if to.url else (of_shop, None)
@@ -229,13 +256,13 @@ def _cancelling_call(settings: Settings) -> HttpCall:
 
 
 def gives_shop_id(settings: Settings) -> bool:
-    """Whether orders come with the shop's own key, as far as the settings tell."""
+    """Whether orders come with the shop's own key, by the settings."""
     return bool(_comes_from(settings, "shop_id"))
 
 
 def keys(settings: Settings) -> str | None:
-    """What the shop's own keys of orders are, as a digest of where they come from; None: the settings name none.
-    Nothing else counts: a query that names orders by other numbers leaves the keys what they are."""
+    """A digest of where the shop's own keys of orders come from; None: the settings name none. A query that takes the
+    order numbers from elsewhere does not change it."""
     url, _ = without_login(settings.source.url.get_secret_value())
     where = _comes_from(settings, "shop_id")
     if where and settings.source.is_api:
@@ -244,8 +271,7 @@ def keys(settings: Settings) -> str | None:
 
 
 def columns(settings: Settings) -> Mapping[str, str]:
-    """Where each column of an order that is compared comes from, as a digest. A query that takes them all with a `*`
-    hides that."""
+    """A digest of where each compared column of an order comes from. Of a query that selects `*` that is not known."""
     return {
         column: _digest(where)
         for column, names in COMPARED.items()
@@ -255,7 +281,7 @@ def columns(settings: Settings) -> Mapping[str, str]:
 
 
 def _comes_from(settings: Settings, name: str) -> list[str]:
-    """The places in the settings that give a column of this name."""
+    """The places in the settings that define the column of this name."""
     shop = settings.source
     if shop.is_api:
         return [str(shop.fields[name])] if name in shop.fields else []
@@ -268,7 +294,7 @@ def _digest(texts: Sequence[str]) -> str:
 
 
 def present(settings: Settings) -> Present:
-    """What looks an order up right before it is cancelled. Nothing is connected before the first look."""
+    """Looks an order up right before it is cancelled. Nothing is connected before the first look-up."""
     to = settings.cancel
     return Present(lambda: source(settings), to.from_, to.status)
 

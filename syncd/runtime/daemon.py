@@ -1,9 +1,9 @@
-"""`syncd run`: polls on a schedule, delivers all the time, answers over HTTP, and ends in order.
+"""`syncd run`: polls on a schedule, delivers all the time, answers over HTTP, and stops in order.
 
 scheduler (APScheduler) ──► jobs: poll, reconcile, housekeeping ──► wakes ──► delivery thread ──► its workers
 main thread: signals, service manager     lease thread: who leads     HTTP: metrics, health, readiness, status
 
-Every daemon on a state runs all of this. Those that do not lead stand by: their jobs and their delivery do nothing.
+Every daemon that shares a state runs all of this. Those that do not lead stand by: their jobs and delivery do nothing.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from syncd.cancel.service import MARGIN
 from syncd.errors import StateError
 from syncd.logs import fields
 from syncd.pipeline.deliver import Deliverer
-from syncd.pipeline.statuses_file import StatusesFile
 from syncd.runtime import composition
 from syncd.runtime.health import Pulses
 from syncd.runtime.jobs import QUIET_SECONDS, Jobs, StopError
@@ -61,16 +60,11 @@ class Daemon:
     def run(self) -> None:
         settings = self._settings
         with ExitStack() as stack:
-            statuses = StatusesFile(settings.statuses.file)
-            endpoint = composition.imshop(settings)
-            stack.callback(endpoint.close)
-            shop = composition.source(settings)
-            stack.callback(shop.close)
-            state = composition.state(settings, create=True)
-            stack.callback(state.close)
+            parts = stack.enter_context(composition.opened(settings))
+            state = parts.state
             delivering, polling = state.lease(), state.poll_lease()
             metrics = Metrics(standard_registry())
-            observer = Observer(metrics, lambda: statuses.now)
+            observer = Observer(metrics, lambda: parts.statuses.now)
             began_at = composition.now()
             counter = self._counter(observer, state, stack)
             keeper = Keeper(
@@ -97,17 +91,17 @@ class Daemon:
             deliverer = composition.deliverer(
                 settings,
                 LeasedOutbox(state, delivering, observer),
-                endpoint,
-                statuses,
+                parts.endpoint,
+                parts.statuses,
                 observer.pushed,
                 self._delivery_beats,
                 may_send=delivering.held,
             )
             progress = partial(self._progress, polling)
             jobs = Jobs(
-                poller=composition.poller(settings, shop, state.under(polling), statuses, progress),
+                poller=composition.poller(settings, parts.source, state.under(polling), parts.statuses, progress),
                 state=state.under(delivering),
-                statuses=statuses,
+                statuses=parts.statuses,
                 observer=observer,
                 metrics=metrics,
                 pulses=self._pulses,
@@ -140,7 +134,7 @@ class Daemon:
         log.info("stopped")
 
     def _counter(self, observer: Observer, state: State, stack: ExitStack) -> Counter | None:
-        """Where cancellations are handed in, if that is on."""
+        """The endpoint for cancellations, if it is configured."""
         key, shop = self._settings.cancel.api_key, composition.cancelling_shop(self._settings)
         if key is None or shop is None:
             return None
@@ -149,13 +143,13 @@ class Daemon:
         return Counter(desk, key.get_secret_value(), time.monotonic)
 
     def _unfinished_until(self, began_at: datetime) -> datetime:
-        """Which cancellations an earlier process left unfinished: those that it was to have applied by then. On a state
-        that other daemons may share, whoever applies one has its time first."""
+        """Cancellations that an earlier process should have applied by this time are unfinished. Where other daemons
+        may share the state, one of them may still be applying them."""
         longest = self._settings.cancel.timeout + MARGIN
         return began_at if composition.state_is_shared(self._settings) else began_at + longest
 
     def _lead(self, lease: Lease) -> None:
-        """Take the lease if it is free. Where nobody can stand by, StateError: another one runs."""
+        """Take the lease if it is free. StateError: another daemon runs, and the state is none that can be shared."""
         if not lease.acquire() and not composition.state_is_shared(self._settings):
             raise StateError(
                 f"another syncd ({lease.last_holder() or 'unknown'}) runs on this state. Two would push everything "
@@ -163,7 +157,7 @@ class Daemon:
             )
 
     def _goes_on(self, status: str) -> bool:
-        """Let a while pass, and tell the service manager how it is; False: the daemon is to end."""
+        """Wait a second and tell the service manager the status; False: the daemon must stop."""
         self._manager.working(status, self._pulses.stuck())
         if self._stop.wait(WATCH_SECONDS):
             self._manager.stopping()
@@ -193,7 +187,7 @@ class Daemon:
             thread.join(CLOSING_SECONDS + 1)
 
     def _deliver(self, deliverer: Deliverer) -> None:
-        """The delivery thread. It must not end before the daemon does: an unforeseen error is told, and it goes on."""
+        """The delivery thread. It ends with the daemon only: an unexpected error is logged, and it goes on."""
         while not self._stop.is_set():
             try:
                 deliverer.run(self._stop.is_set)
@@ -207,7 +201,7 @@ class Daemon:
 
 
 def _in_words(lease: Lease, observer: Observer) -> str:
-    """What this daemon does now, for the service manager."""
+    """One line for the service manager: what this daemon does now."""
     if lease.held():
         return observer.in_words()
     return standing_by(lease)
@@ -215,7 +209,7 @@ def _in_words(lease: Lease, observer: Observer) -> str:
 
 @contextmanager
 def signals_stop(daemon: Daemon) -> Iterator[None]:
-    """SIGTERM and SIGINT end the daemon in order."""
+    """SIGTERM and SIGINT stop the daemon in order."""
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         daemon.stop()

@@ -1,7 +1,7 @@
 """One poll and its deliveries, without the daemon: what `syncd once` and `syncd reconcile` do.
 
-Beside a daemon that runs on the same state only the poll is done here: the daemon delivers, so that no order is ever
-pushed by two.
+If a daemon runs on the same state, this process only polls and the daemon delivers, so that no order is pushed by two
+processes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from typing import Literal
 from syncd.errors import StateError
 from syncd.model import Outcome
 from syncd.pipeline.staging import PollResult
-from syncd.pipeline.statuses_file import StatusesFile
 from syncd.runtime import composition
 from syncd.runtime.leadership import LeasedOutbox, kept
 from syncd.runtime.observer import Observer
@@ -28,7 +27,7 @@ LOOK_SECONDS = 0.2
 
 @dataclass(slots=True)
 class Ran:
-    """What one run did. `beside`: a daemon delivers. `summary` is the state at the end."""
+    """What one run did. `beside`: a daemon delivers. `summary`: the state at the end."""
 
     poll: PollResult
     summary: Summary
@@ -41,7 +40,7 @@ class Ran:
 
     @property
     def failed(self) -> int:
-        """So many things did: pushes, and the compare that found orders gone and forgot none."""
+        """How many pushes failed for good, and one more if the poll has a fault."""
         return self.outcomes.get("refused", 0) + self.outcomes.get("dead", 0) + (self.poll.fault is not None)
 
 
@@ -58,19 +57,14 @@ def run_once(
     """
     ends_at = time.monotonic() + seconds
     with ExitStack() as stack:
-        statuses = StatusesFile(settings.statuses.file)
-        endpoint = composition.imshop(settings)
-        stack.callback(endpoint.close)
-        shop = composition.source(settings)
-        stack.callback(shop.close)
-        state = composition.state(settings, create=True)
-        stack.callback(state.close)
+        parts = stack.enter_context(composition.opened(settings))
+        state = parts.state
         lease = state.lease()
         leads = lease.acquire()
         stack.enter_context(kept(lease))
-        observer = Observer(None, lambda: statuses.now)
+        observer = Observer(None, lambda: parts.statuses.now)
         with polling_alone(state, ends_at) as alone:
-            poller = composition.poller(settings, shop, alone, statuses, on_rows)
+            poller = composition.poller(settings, parts.source, alone, parts.statuses, on_rows)
             started = time.monotonic()
             polled = (poller.poll if kind == "poll" else poller.reconcile)(composition.now())
             observer.polled(polled, time.monotonic() - started)
@@ -85,7 +79,9 @@ def run_once(
         if leads or _take_over_from_daemon(state, lease, ends_at):
             ran.beside = False
             outbox = LeasedOutbox(state, lease, observer)
-            deliverer = composition.deliverer(settings, outbox, endpoint, statuses, observe, may_send=lease.held)
+            deliverer = composition.deliverer(
+                settings, outbox, parts.endpoint, parts.statuses, observe, may_send=lease.held
+            )
             try:
                 deliverer.drain(lambda: time.monotonic() >= ends_at or not lease.held())
             finally:
@@ -96,8 +92,8 @@ def run_once(
 
 @contextmanager
 def polling_alone(state: State, ends_at: float) -> Iterator[State]:
-    """Wait until no other process polls, and keep it so; gives the state to poll for. StateError: one still does at
-    `ends_at`, on the monotonic clock."""
+    """Wait until no other process polls, and let none begin; gives the state under the right to poll. StateError: one
+    still polls at `ends_at`, on the monotonic clock."""
     lease = state.poll_lease()
     while not lease.acquire():
         if time.monotonic() >= ends_at:
@@ -111,8 +107,8 @@ def polling_alone(state: State, ends_at: float) -> Iterator[State]:
 
 
 def _take_over_from_daemon(state: State, lease: Lease, ends_at: float) -> bool:
-    """Wait until the daemon that runs has delivered what is due; what must wait for its next attempt is not waited for,
-    here as there. True: it is gone, and this process delivers."""
+    """Wait until the running daemon has delivered what is due; changes that wait for their next attempt do not count.
+    True: the daemon is gone, and this process delivers."""
     while (
         time.monotonic() < ends_at
         and state.outbox.is_delivering(composition.now())

@@ -1,4 +1,4 @@
-"""The daemon's HTTP side, put together from its parts: metrics, health, readiness, status, the page, cancellations."""
+"""Puts the daemon's HTTP server together: metrics, health, readiness, status, the page, cancellations."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from syncd.settings import Settings
 from syncd.state import Lease, State, Story
 from syncd.web import Counter, HttpServer, Pages, Views, create_app, pages
 
-LOOK_SECONDS = 5.0  # somebody waits for the page
+LOOK_SECONDS = 5.0  # a person waits for the page
 READS_AT_ONCE = 4
-"""Of the server's threads. A state that does not answer holds up these, and the others go on answering."""
+"""Of the server's threads. If the state does not answer, these wait, and the others go on answering."""
 PATIENCE_SECONDS = 1.0
 LEADS_SECONDS = 1.0  # so that a scrape, which asks for both, ends within Prometheus's 10 s
 
@@ -82,7 +82,7 @@ def serving(
 
 
 class StateReads:
-    """Reads of the state for people and machines who wait: each has an end, whatever the state's server does."""
+    """Reads the state within a limit of time, whatever the state's server does."""
 
     def __init__(self, place: str, seconds: float) -> None:
         self._place = place
@@ -91,13 +91,13 @@ class StateReads:
         )
 
     def __call__(self, read: Callable[[], T]) -> T:
-        """What `read` gives. StateError: it failed, or is not done in time."""
+        """The result of `read`. StateError: it failed, or took too long."""
         try:
             return self._bounded(read)
         except TimeoutError:
             raise StateError(
                 f"the state {self._place} cannot be reached: no answer within {self._bounded.seconds:g} s; "
-                "see that its server runs, and what is in the way to it"
+                "check that its server runs and that this machine can reach it"
             ) from None
         except ThreadError as error:
             raise StateError(str(error)) from None
@@ -123,5 +123,5 @@ def _stuck(pulses: Pulses) -> list[str]:
 
 
 def standing_by(lease: Lease) -> str:
-    """What a daemon does that does not lead."""
+    """What a daemon that does not lead says of itself."""
     return f"stands by: {lease.last_holder() or 'another daemon'} polls and pushes"
