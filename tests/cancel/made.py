@@ -29,7 +29,7 @@ class Office:
     def desk(self, allowed: Collection[str] | None = None, **given: Any) -> Desk:
         tokens = itertools.count(1)
         defaults: dict[str, Any] = {
-            "inbox": self.state,
+            "inbox": self.state.inbox,
             "shop": self.shop,
             "present": Present(lambda: self.orders, allowed, "cancelled"),
             "timeout": timedelta(seconds=5),
