@@ -17,10 +17,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, delete, exists, insert, select, update
 
 from syncd.model import CancelDecision, Cancellation, CancelRequest, Change, Decision, Order, Received, Seen
-from syncd.state.identifiers import Meant, is_of_key, meant, of_the_same_order
-from syncd.state.schema import CLAIMED, cancellations, canonical, changes, clean, end, in_state, seen
-from syncd.state.seen import StagingTransaction, load, told_of
+from syncd.state.identifiers import OrderIdentifiers, of_same_order, of_shop_id, resolve_order
+from syncd.state.schema import CLAIMED, cancellations, canonical, changes, clean, in_state, seen, told_of
+from syncd.state.seen import StagingTransaction, load
 from syncd.state.store import Store
+from syncd.state.transitions import end_changes
 
 UNFINISHED = "syncd ended while it was being applied, so it may have been applied; look at the order, or retry it"
 DECIDED = ("accepted", "refused")
@@ -36,9 +37,9 @@ class StoredInbox:
 
     def receive(self, request: CancelRequest, token: str, now: datetime, until: datetime) -> Received:
         with self._store.write() as connection:
-            order = meant(connection, request.order_id, request.imshop_uuid)
-            row = _row(connection, of_the_same_order(order))
-            if row is not None and _holds(row, now) and not (order.formerly and row.state in DECIDED):
+            order = resolve_order(connection, request.order_id, request.imshop_uuid)
+            row = _row(connection, of_same_order(order))
+            if row is not None and _holds(row, now) and not (order.by_former_number and row.state in DECIDED):
                 return _answered(connection, row, 1, now)
             if row is not None and row.state in ("received", "failed"):
                 return Received(_claimed(connection, row, until, asked=row.asked + 1), mine=True)
@@ -59,7 +60,7 @@ class StoredInbox:
             key = clean(found.shop_id)
             tracked = connection.execute(select(seen.c.order_id).where(seen.c.shop_id == key)).scalars().all()
             number = tracked[0] if len(tracked) == 1 else found.order_id
-            other = _row(connection, is_of_key(key), cancellations.c.id != mine.id)
+            other = _row(connection, of_shop_id(key), cancellations.c.id != mine.id)
             if other is not None and _is_contradicted(other, found.status, since):
                 _changed(connection, other.id, {"stands": False})
             elif other is not None and _holds(other, now):
@@ -98,7 +99,7 @@ class StoredInbox:
             replaced = row.state != "received" or row.attempts != mine.attempts
             if row.state == "accepted" or (replaced and decision.state != "accepted"):
                 return cancellation_of(row)
-            order_id = meant(connection, row.order_id, row.imshop_uuid).order_id
+            order_id = resolve_order(connection, row.order_id, row.imshop_uuid).order_id
             before = None if order_id is None else load(connection, [order_id]).get(order_id)
             accepted = decision.state == "accepted"
             if order_id is not None and answered and accepted and decision.status is not None:
@@ -183,7 +184,7 @@ def _see_cancelled(
         staging.store([Decision(after, _told_after_all(before, after, decision))], now, counting=False)
     else:
         staging.store([Decision(after, void=True)], now, counting=False)
-    end(connection, "superseded", now, in_state("dead", "refused"), of_order)
+    end_changes(connection, "superseded", now, in_state("dead", "refused"), of_order)
 
 
 def _tell_status(connection: Connection, order_id: str, texts: dict[str, str | None]) -> None:
@@ -214,7 +215,7 @@ def _told_after_all(before: Seen, after: Seen, decision: CancelDecision) -> Chan
 
 
 def _inserted(
-    connection: Connection, request: CancelRequest, order: Meant, token: str, now: datetime, until: datetime
+    connection: Connection, request: CancelRequest, order: OrderIdentifiers, token: str, now: datetime, until: datetime
 ) -> Cancellation:
     row = {
         "token": token,
@@ -236,7 +237,7 @@ def _inserted(
 def _claimed(connection: Connection, row: Row[Any], until: datetime, **values: object) -> Cancellation:
     """One that was left unfinished may have been applied. By now its order may be known."""
     in_doubt = row.in_doubt or row.state == "received"
-    order = meant(connection, row.order_id, row.imshop_uuid)
+    order = resolve_order(connection, row.order_id, row.imshop_uuid)
     again = {"state": "received", "attempts": row.attempts + 1, "claimed_until": until, "in_doubt": in_doubt}
     again |= {"order_id": order.order_id, "imshop_uuid": order.imshop_uuid, "shop_id": order.shop_id or row.shop_id}
     return _changed(connection, row.id, {**again, "stands": True, **values})

@@ -13,12 +13,13 @@ from sqlalchemy import ColumnElement, Connection, Row, exists, or_, select, upda
 
 from syncd.model import Change, Decision, Order, Seen
 from syncd.news import is_payment_in_question
+from syncd.state import missing
 from syncd.state.identifiers import is_parked
-from syncd.state.polls import accept_missing
 from syncd.state.read_models import OperatorResult, Released
-from syncd.state.schema import WAITING, changes, end, in_state, let_go, newer, newer_change, seen
+from syncd.state.schema import WAITING, changes, in_state, seen
 from syncd.state.seen import StagingTransaction
 from syncd.state.store import Store, in_chunks
+from syncd.state.transitions import end_changes, newer, newer_change, release_held
 
 _NEWER_STANDS = newer_change(or_(newer.c.state.in_(["pending", "delivered"]), newer.c.in_doubt))
 _KNOWN = exists().where(seen.c.order_id == changes.c.order_id, seen.c.told.is_(None))
@@ -56,14 +57,14 @@ class OperatorActions:
             asked += _ids(connection, ~WAITING, in_state("dead")) if all_dead else []
             result = _sorted_out(connection, asked, _why_not_discarded)
             for some in in_chunks(result.done):
-                end(connection, "discarded", now, changes.c.id.in_(some))
+                end_changes(connection, "discarded", now, changes.c.id.in_(some))
         return result
 
     def release(self, now: datetime) -> Released:
         """An operator lets the guard's changes go. If the last full compare refused to forget orders, the next one
         may forget that many."""
         with self._store.write() as connection:
-            return Released(changes=let_go(connection, now, "guard"), missing=accept_missing(connection))
+            return Released(changes=release_held(connection, now, "guard"), missing=missing.accept_refused(connection))
 
     def resync(self, orders: Sequence[Order], now: datetime) -> int:
         """Have these orders' present content pushed though nothing differs. Returns how many changes that made."""

@@ -14,19 +14,10 @@ from sqlalchemy import BigInteger, Connection, Row, and_, bindparam, func, liter
 
 from syncd.model import Outcome, Pause, Push
 from syncd.news import payment_of
-from syncd.state.outcomes import drop_void, write_outcomes
-from syncd.state.schema import (
-    CLAIMED,
-    DUE_SOMETIME,
-    MICROSECOND,
-    NEWER_GOES,
-    changes,
-    database_time,
-    end,
-    from_now,
-    seen,
-)
+from syncd.state.outcomes import write_outcomes
+from syncd.state.schema import CLAIMED, DUE_SOMETIME, MICROSECOND, changes, database_time, from_now, seen
 from syncd.state.store import Store, get_fact, in_chunks, pause_fact, put_fact
+from syncd.state.transitions import NEWER_WILL_BE_SENT, end_changes, supersede_without_news
 
 _SENT = {
     "id",
@@ -173,7 +164,7 @@ class StoredOutbox:
         for ids in in_chunks(change_id for change_id, is_over in left.items() if is_over):
             over = (CLAIMED, changes.c.id.in_(ids))
             connection.execute(update(changes).where(*over).values(in_doubt=True))
-            end(connection, "superseded", now, *over, NEWER_GOES)
+            end_changes(connection, "superseded", now, *over, NEWER_WILL_BE_SENT)
             connection.execute(update(changes).where(*over).values(claimed_at=None, next_attempt_at=now))
         return {change_id for change_id, is_over in left.items() if not is_over}
 
@@ -190,9 +181,9 @@ class StoredOutbox:
         lost = [row for row in connection.execute(taken) if self._handed.get(row.id) != row.claim]
         for ids in in_chunks(row.id for row in lost):
             these = (CLAIMED, changes.c.id.in_(ids))
-            end(connection, "superseded", now, *these, NEWER_GOES)
+            end_changes(connection, "superseded", now, *these, NEWER_WILL_BE_SENT)
             connection.execute(update(changes).where(*these).values(claimed_at=None))
-        drop_void(connection, [row.order_id for row in lost], now)
+        supersede_without_news(connection, [row.order_id for row in lost], now)
 
 
 def _take(connection: Connection, limit: int, claim: timedelta, now: datetime) -> list[Push]:

@@ -1,12 +1,8 @@
-"""Where polling stands: cursor, baseline, and how the last poll went.
+"""What polling keeps: the cursor, what was seen of orders, how full compares went, and changes held until a poll's end.
 
-What a full compare keeps from one time to the next: digests of segments, and which compare saw which order.
-
-An order belongs to the segment it is marked with only if both carry the number of the same compare. So whoever leaves
-a segment, or vanishes from it, needs no mark of its own. A segment that lost its digest stays until the next compare
-starts: this one may have confirmed it, and its other orders are not missing.
-
-Changes that are held, and what lets them go: the end of their poll, a status that is listed now, an operator.
+A poll stages its pages (`staging`, see `syncd.state.seen`); a full compare also notes digests of segments of orders, so
+that the next one need not look at what did not change. A segment that lost its digest stays until the next compare
+starts: the present one may have confirmed it, and then its other orders are not missing.
 """
 
 from __future__ import annotations
@@ -14,30 +10,28 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Literal
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from syncd.model import Baseline, Hold, Seen
-from syncd.state.identifiers import discard_parked
-from syncd.state.schema import cancellations, changes, clean, end, held_as, let_go, seen, segments
+from syncd.state import missing
+from syncd.state.schema import cancellations, changes, clean, held_as, seen, segments
 from syncd.state.seen import StagingTransaction, being_cancelled, load
 from syncd.state.store import Store, add_to_fact, all_facts, get_fact, in_chunks, instant, put_fact
+from syncd.state.transitions import end_changes, release_held
 
 POLLS_KEPT = 10
-LOOKED_AT_ONCE = 100
-"""Orders that a poll looks at because their buyers were answered from memory."""
-LOOKED_FOR = datetime(1970, 1, 1, tzinfo=UTC)
-"""Stands for the time at which an order was seen unpaid that was not found when it was looked for."""
+COMPARED_AT_ONCE = 100
+"""Orders that a poll compares whatever the cursor says."""
+NOT_FOUND = datetime(1970, 1, 1, tzinfo=UTC)
+"""In `seen.unpaid_since`: the order's payment was taken back, and the shop did not show the order when it was looked
+for."""
 KEYS_AT_ONCE = 10_000
-MISSING_AT_MOST = 10
-"""One in so many tracked orders may go missing in one compare."""
-FEW_MISSING = 9
-"""And so many of a small shop's, whatever part of it they are: two archived orders of nine are no sign of a fault."""
 
 
 class StoredPolls:
-    """See `pipeline.poll.PollState`."""
+    """See `pipeline.poll.PollState` and the Protocols that it extends for the contracts of the methods."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -73,8 +67,8 @@ class StoredPolls:
         changes: int = 0,
         read: bool = False,
     ) -> None:
-        """Note how the last poll went; `error` None: well. `rows` it read, and so many `changes` it found. `read`: what
-        the shop shows was read to its end all the same."""
+        """Note how a poll went. `error` None: well. `rows`: how many it read. `changes`: how many it found. `read`: the
+        shop was read to the end despite the error."""
         with self._store.write() as connection:
             before = get_fact(connection, "source") or {}
             ended = {**before, "last_poll_at": now.isoformat(), "last_error": error}
@@ -85,19 +79,19 @@ class StoredPolls:
             poll = {"at": now.isoformat(), "kind": kind, "rows": rows, "changes": changes, "error": error}
             put_fact(connection, "polls", [poll, *(get_fact(connection, "polls") or [])][:POLLS_KEPT])
 
-    def load(self, order_ids: Iterable[str]) -> Mapping[str, Seen]:
+    def column_sources(self) -> Mapping[str, str] | None:
         with self._store.read() as connection:
-            return load(connection, order_ids)
+            columns: Mapping[str, str] | None = get_fact(connection, "columns")
+            return columns
 
-    @contextmanager
-    def staging(self) -> Iterator[StagingTransaction]:
+    def set_column_sources(self, definitions: Mapping[str, str]) -> None:
         with self._store.write() as connection:
-            yield StagingTransaction(connection)
+            put_fact(connection, "columns", {**definitions})
 
     def set_key_definition(self, definition: str) -> None:
-        """What the shop's own keys of orders are from now on, in whatever words. If they were something else, those
-        that are kept are forgotten, and polls learn them anew: a key that was one order's may be another's now, and all
-        orders would be taken for renumbered ones."""
+        """Note what the shop's own keys of orders are, as an opaque text. If it changed, the stored keys are forgotten,
+        and polls learn them anew: an old key may belong to another order now, and all orders would be taken for
+        renumbered ones."""
         with self._store.read() as connection:
             known = get_fact(connection, "keys")
         if known == definition:
@@ -108,8 +102,8 @@ class StoredPolls:
             put_fact(connection, "keys", definition)
 
     def _forget_some_keys(self) -> int:
-        """Of some orders at a time, so that a million of them hold up nobody; returns of how many. What full compares
-        noted goes too: else they would not look at orders that are otherwise as they were."""
+        """Forget the keys of some orders, so that other writers need not wait for a million of them; returns of how
+        many. The digests go too: full compares would not look at orders that are otherwise unchanged."""
         with self._store.write() as connection:
             connection.execute(update(segments).where(segments.c.digest.is_not(None)).values(digest=None))
             return sum(
@@ -122,7 +116,7 @@ class StoredPolls:
             )
 
     def numbers_by_shop_id(self, shop_ids: Iterable[str]) -> Mapping[str, set[str]]:
-        """The numbers of the tracked orders with these keys of the shop's: more than one where a reading showed so."""
+        """The numbers of the tracked orders with these keys. One key has several numbers if the shop showed it so."""
         found: dict[str, set[str]] = {}
         with self._store.read() as connection:
             for some in in_chunks(map(clean, shop_ids)):
@@ -132,7 +126,7 @@ class StoredPolls:
         return found
 
     def shop_ids(self, order_ids: Iterable[str]) -> Mapping[str, str]:
-        """The shop's own keys of those of the orders whose key is known."""
+        """The shop's own keys of these orders, as far as they are known."""
         found: dict[str, str] = {}
         with self._store.read() as connection:
             for some in in_chunks(map(clean, order_ids)):
@@ -140,47 +134,46 @@ class StoredPolls:
                 found |= {order_id: shop_id for order_id, shop_id in connection.execute(known) if shop_id}
         return found
 
+    def tracked(self) -> int:
+        with self._store.read() as connection:
+            return get_fact(connection, "tracked") or 0
+
+    def load(self, order_ids: Iterable[str]) -> Mapping[str, Seen]:
+        with self._store.read() as connection:
+            return load(connection, order_ids)
+
+    @contextmanager
+    def staging(self) -> Iterator[StagingTransaction]:
+        with self._store.write() as connection:
+            yield StagingTransaction(connection)
+
     def orders_to_compare(self, now: datetime) -> list[str]:
-        """See `pipeline.poll.PollState`."""
         answered = (cancellations.c.answered_again, cancellations.c.order_id.is_not(None))
-        orders = select(cancellations.c.order_id).where(*answered).distinct().limit(LOOKED_AT_ONCE)
+        orders = select(cancellations.c.order_id).where(*answered).distinct().limit(COMPARED_AT_ONCE)
         unpaid = (
             select(seen.c.order_id)
-            .where(seen.c.unpaid_since > LOOKED_FOR, seen.c.unpaid_since != now)
-            .limit(LOOKED_AT_ONCE)
+            .where(seen.c.unpaid_since > NOT_FOUND, seen.c.unpaid_since != now)
+            .limit(COMPARED_AT_ONCE)
         )
         with self._store.read() as connection:
             found = [*connection.execute(orders).scalars(), *connection.execute(unpaid).scalars()]
         return [*dict.fromkeys(found)]
 
     def orders_compared(self, order_ids: Collection[str], now: datetime) -> None:
-        """The poll of `now` compared these orders with what they are in the shop. One that it did not find there is not
-        looked for again; once it is seen unpaid again, that is told."""
+        """The poll of `now` compared these orders with the shop. An order that it did not find there is not looked for
+        again; if it is later seen unpaid again, IMSHOP is told."""
         with self._store.write() as connection:
             for some in in_chunks(order_ids):
                 these = update(cancellations).where(cancellations.c.order_id.in_(some), cancellations.c.answered_again)
                 connection.execute(these.values(answered_again=False))
                 unpaid = (seen.c.unpaid_since.is_not(None), seen.c.unpaid_since != now)
                 waiting = update(seen).where(seen.c.order_id.in_(some), *unpaid)
-                connection.execute(waiting.values(unpaid_since=LOOKED_FOR))
-
-    def tracked(self) -> int:
-        with self._store.read() as connection:
-            return get_fact(connection, "tracked") or 0
+                connection.execute(waiting.values(unpaid_since=NOT_FOUND))
 
     def start_compare(self) -> int:
         with self._store.write() as connection:
             connection.execute(delete(segments).where(segments.c.digest.is_(None)))
             return add_to_fact(connection, "compare", 1)
-
-    def column_sources(self) -> Mapping[str, str] | None:
-        with self._store.read() as connection:
-            columns: Mapping[str, str] | None = get_fact(connection, "columns")
-            return columns
-
-    def set_column_sources(self, definitions: Mapping[str, str]) -> None:
-        with self._store.write() as connection:
-            put_fact(connection, "columns", {**definitions})
 
     def digests(self, keys: Sequence[int] | None = None) -> Mapping[int, tuple[bytes, int]]:
         known = select(segments.c.segment, segments.c.digest, segments.c.orders).where(segments.c.digest.is_not(None))
@@ -191,8 +184,7 @@ class StoredPolls:
 
     def confirm_segments(self, keys: Sequence[int], compare: int) -> None:
         with self._store.write() as connection:
-            confirmed = update(segments).where(segments.c.segment.in_(keys)).values(confirmed_in=compare)
-            connection.execute(confirmed)
+            connection.execute(update(segments).where(segments.c.segment.in_(keys)).values(confirmed_in=compare))
 
     def replace_segment(
         self, key: int, order_ids: Sequence[str], digest: bytes | None, compare: int, since: datetime
@@ -212,30 +204,19 @@ class StoredPolls:
 
     def unseen(self, compare: int, limit: int) -> Sequence[str]:
         with self._store.read() as connection:
-            return [*connection.execute(select(seen.c.order_id).where(_unseen(compare)).limit(limit)).scalars()]
+            some = select(seen.c.order_id).where(missing.unseen_in(compare)).limit(limit)
+            return connection.execute(some).scalars().all()
 
     def mark_missing(self, compare: int, now: datetime) -> int | None:
         with self._store.write() as connection:
-            unseen = _unseen(compare)
-            missing = connection.execute(select(func.count()).select_from(seen).where(unseen)).scalar_one()
-            tracked, accepted = (get_fact(connection, name) or 0 for name in ("tracked", "accepted_missing"))
-            if missing > accepted and (missing == tracked or missing > accepted + _lightly(tracked)):
-                put_fact(connection, "refused_missing", {"compare": compare, "orders": missing})
-                return None
-            _forget_refusal(connection)
-            connection.execute(update(seen).where(unseen).values(missing_since=now))
-            discard_parked(connection, now)
-            unmet = (segments.c.formed_in != compare) & (segments.c.confirmed_in != compare)
-            connection.execute(delete(segments).where(unmet))
-            add_to_fact(connection, "tracked", -missing)
-            return missing
+            return missing.mark_unseen(connection, compare, now)
 
     def clear_refused_missing(self) -> None:
         with self._store.read() as connection:
-            if not (refused_missing(all_facts(connection)) or get_fact(connection, "accepted_missing")):
+            if not (missing.refused(all_facts(connection)) or get_fact(connection, "accepted_missing")):
                 return
         with self._store.write() as connection:
-            _forget_refusal(connection)
+            missing.clear_refusal(connection)
 
     def is_counting(self) -> bool:
         with self._store.read() as connection:
@@ -250,7 +231,7 @@ class StoredPolls:
             if max_changes and counted > max_changes:
                 connection.execute(update(changes).where(held_as("counting")).values(hold="guard"))
                 return counted
-            let_go(connection, now, "counting")
+            release_held(connection, now, "counting")
             return 0
 
     def resolve_unlisted(
@@ -262,49 +243,15 @@ class StoredPolls:
         with self._store.write() as connection:
             statuses = _unlisted(connection)
             for skipped in in_chunks(status for status in statuses if verdict(status) == "skip"):
-                end(connection, "discarded", now, held_as("status"), changes.c.status.in_(skipped))
+                end_changes(connection, "discarded", now, held_as("status"), changes.c.status.in_(skipped))
             pushed = [status for status in statuses if verdict(status) == "push"]
-            tripped = max_changes and sum(statuses[status] for status in pushed) > max_changes
+            too_many = max_changes and sum(statuses[status] for status in pushed) > max_changes
             for some in in_chunks(pushed):
                 listed = changes.c.status.in_(some)
-                if tripped:
+                if too_many:
                     connection.execute(update(changes).where(held_as("status"), listed).values(hold="guard"))
                 else:
-                    let_go(connection, now, "status", listed)
-
-
-def accept_missing(connection: Connection) -> int:
-    """Let the next compare forget as many orders as the last one refused to forget; returns how many that are."""
-    if orders := refused_missing(all_facts(connection)):
-        put_fact(connection, "accepted_missing", orders)
-    return orders
-
-
-def refused_missing(facts: Mapping[str, Any]) -> int:
-    """How many orders the last compare that came to its end refused to forget. One that runs now has not yet said."""
-    refused = facts.get("refused_missing")
-    return int(refused["orders"]) if refused else 0
-
-
-def _lightly(tracked: int) -> float:
-    """How many of the tracked orders may go missing at once without anybody being asked."""
-    return max(tracked / MISSING_AT_MOST, FEW_MISSING)
-
-
-def _forget_refusal(connection: Connection) -> None:
-    for name, nothing in (("refused_missing", None), ("accepted_missing", 0)):
-        if get_fact(connection, name):
-            put_fact(connection, name, nothing)
-
-
-def _unseen(compare: int) -> ColumnElement[bool]:
-    """The tracked orders that neither this compare saw itself nor any segment that it confirmed covers."""
-    covered = exists().where(
-        segments.c.segment == seen.c.segment,
-        segments.c.formed_in == seen.c.compared_in,
-        segments.c.confirmed_in == compare,
-    )
-    return and_(seen.c.missing_since.is_(None), seen.c.compared_in != compare, ~covered)
+                    release_held(connection, now, "status", listed)
 
 
 def _held(connection: Connection, hold: Hold) -> int:
@@ -312,6 +259,6 @@ def _held(connection: Connection, hold: Hold) -> int:
 
 
 def _unlisted(connection: Connection) -> dict[str, int]:
-    """How many changes wait for each status to be listed."""
+    """How many changes are held because their status is not in the statuses file, by status."""
     counts = select(changes.c.status, func.count()).where(held_as("status")).group_by(changes.c.status)
     return dict(connection.execute(counts).all())

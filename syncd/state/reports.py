@@ -13,9 +13,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, exists, func, select
 
 from syncd.model import CHANGE_STATES, Cancellation, ChangeState, Hold
+from syncd.state import missing
 from syncd.state.identifiers import current_number
 from syncd.state.inbox import CANCELLATION_COLUMNS, cancellation_of
-from syncd.state.polls import refused_missing
 from syncd.state.read_models import (
     AttemptView,
     ChangeView,
@@ -82,7 +82,7 @@ class Reports:
             source=_source_status(facts.get("source", {})),
             pause=pause_of(facts.get("pause")),
             last_delivered_at=instant(facts.get("last_delivered_at")),
-            missing_refused=refused_missing(facts),
+            missing_refused=missing.refused(facts),
             cancellations_failed=failed,
         )
 

@@ -1,15 +1,14 @@
 """The state's tables, one definition for SQLite and PostgreSQL.
 
-seen ─── segments      what was observed of each order, and digests that save a full compare its work
+seen ─── segments      what was observed of each order, and digests that save work in a full compare
 former_numbers         the numbers that an order had before the shop gave it another one
-changes ─── attempts   what IMSHOP must be told, and each time that was tried
-cancellations          what buyers want cancelled, and what became of it
+changes ─── attempts   what IMSHOP must be told, and each attempt to push it
+cancellations          what buyers want cancelled, and what was decided
 leases                 who may deliver, and who may poll
-facts                  the few single values: cursor, baseline, pause, ...
+facts                  single values by name: cursor, baseline, pause, ...
 
-What happens to changes that wait: they end without being sent, or a hold is let go.
-
-Wherever a change ends that may have been applied, nobody knows any more what IMSHOP knows of its order.
+The conditions below the tables say in which state a change is. Indexes and queries share them, because SQLite uses a
+partial index only for a query with the same condition.
 """
 
 from __future__ import annotations
@@ -25,7 +24,6 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     ColumnElement,
-    Connection,
     Dialect,
     Index,
     Integer,
@@ -35,12 +33,9 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     and_,
-    exists,
     literal_column,
     or_,
-    select,
     type_coerce,
-    update,
 )
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -54,7 +49,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 SQLITE_TIME = "syncd_time"
 UNKNOWN = "null"
-"""In `seen.told`: nobody knows what IMSHOP knows. SQL's NULL there says that it knows what was seen."""
+"""The value of `seen.told` if it is unknown what IMSHOP knows. SQL's NULL there means that it knows what was seen."""
 
 
 def clean(text: str) -> str:
@@ -65,12 +60,25 @@ def clean(text: str) -> str:
 
 
 def canonical(content: Content) -> str:
-    """Content as JSON: equal content is equal text. Escapes keep every character that a shop can come up with."""
+    """Content as JSON: equal content is equal text. Non-ASCII characters are escaped, so every character is kept."""
     return _encode(dict(content))
 
 
+def told_of(content: Content, told: str | None) -> Content | None:
+    """What IMSHOP knows of an order, from these columns of `seen`; None: unknown."""
+    known: Content | None = content if told is None else json.loads(told)
+    return known
+
+
+def told_column(told: Content | None, content: Content) -> str | None:
+    """The value of `seen.told`: the reverse of `told_of`."""
+    if told is None:
+        return UNKNOWN
+    return None if told == content else canonical(told)
+
+
 class Instant(TypeDecorator[datetime]):
-    """An aware datetime, kept as microseconds since 1970 in UTC: the same in both databases, exact, and sortable."""
+    """An aware datetime, stored as microseconds since 1970 in UTC: exact, sortable, and the same in both databases."""
 
     impl = BigInteger
     cache_ok = True
@@ -84,9 +92,9 @@ class Instant(TypeDecorator[datetime]):
         return None if value is None else EPOCH + timedelta(microseconds=value)
 
 
-class database_time(FunctionElement[datetime]):  # noqa: N801 - a function of SQL, which are written so
-    """Now, on the clock that all processes share: that of the PostgreSQL server. SQLite has none of its own, but asks
-    a function that `syncd.state.engine` gives it."""
+class database_time(FunctionElement[datetime]):  # noqa: N801 - named like a function of SQL
+    """Now, on the clock that all processes share: that of the PostgreSQL server. SQLite has no clock of its own, so it
+    calls a function that `syncd.state.engine` registers."""
 
     type = Instant()
     inherit_cache = True
@@ -103,18 +111,18 @@ def _sqlite_time(_element: database_time, _compiler: SQLCompiler, **_options: An
 
 
 def from_now(length: timedelta | BindParameter[Any]) -> ColumnElement[datetime]:
-    """The time on the database's clock when `length` has passed from now."""
+    """The time on the database's clock after `length` from now, which is a timedelta or a parameter in microseconds."""
     micros = length // MICROSECOND if isinstance(length, timedelta) else length
     return type_coerce(type_coerce(database_time(), BigInteger) + micros, Instant())
 
 
 def microseconds(instant: datetime) -> int:
-    """As `Instant` keeps it."""
+    """An aware datetime as `Instant` stores it."""
     return (instant - EPOCH) // MICROSECOND
 
 
 class CleanText(TypeDecorator[str]):
-    """Text that came from a shop or from IMSHOP."""
+    """Text that comes from a shop or from IMSHOP, cleaned by `clean`."""
 
     impl = Text
     cache_ok = True
@@ -280,7 +288,8 @@ facts = Table(
 
 
 def in_state(*states: ChangeState) -> ColumnElement[bool]:
-    """Written out and not bound: SQLite uses a partial index only where the condition is that of the index."""
+    """The values are literals, not parameters: SQLite uses a partial index only if the condition is that of the
+    index."""
     if len(states) == 1:
         return changes.c.state == literal_column(f"'{states[0]}'")
     return changes.c.state.in_([literal_column(f"'{state}'") for state in states])
@@ -293,11 +302,12 @@ def held_as(hold: Hold) -> ColumnElement[bool]:
 WAITING = changes.c.ended_at.is_(None)
 """Pending or held: every other state is final."""
 DUE_SOMETIME = in_state("pending") & changes.c.claimed_at.is_(None)
+"""Pending, and not being sent: due now or later."""
 UNSENT = and_(WAITING, or_(DUE_SOMETIME, in_state("held")))
-"""Waits, and is not being sent."""
+"""Pending or held, and not being sent."""
 CLAIMED = in_state("pending") & changes.c.claimed_at.is_not(None)
-"""Being sent, or left behind by a process that is gone. `claim` counts how often the change was taken; until
-`claim_ends_at`, on the database's clock, the request of the last time may be under way."""
+"""Being sent, or claimed by a process that is gone. `claim` counts the claims of the change; until `claim_ends_at`, on
+the database's clock, the request of the last claim may be under way."""
 
 
 def _partial(name: str, condition: ColumnElement[bool], *columns: Column[Any]) -> Index:
@@ -312,39 +322,9 @@ _partial("seen_unpaid", seen.c.unpaid_since.is_not(None), seen.c.unpaid_since)
 _partial("cancellations_answered_again", cancellations.c.answered_again, cancellations.c.id)
 _partial("seen_missing", seen.c.missing_since.is_not(None), seen.c.missing_since)
 _partial("changes_due", DUE_SOMETIME, changes.c.next_attempt_at, changes.c.id)
-# `ended_at` is NULL in all of it. But without it SQLite takes the index of all changes of an order for just as good,
-# and reads each that ended, where it looks for the one that waits.
+# `ended_at` is NULL in every row of this index. Without that column SQLite rates the index of all changes of an order
+# just as good, and reads every ended change of the order to find the one that waits.
 _partial("changes_waiting", WAITING, changes.c.order_id, changes.c.ended_at)
 _partial("changes_pending", in_state("pending"), changes.c.detected_at)
 _partial("changes_ended", changes.c.ended_at.is_not(None), changes.c.state, changes.c.ended_at)
 _partial("changes_held", in_state("held"), changes.c.hold, changes.c.status)
-
-
-newer = changes.alias("newer")
-
-
-def newer_change(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
-    """Whether there is a newer change of the same order; `conditions` are on `newer`."""
-    return exists().where(newer.c.order_id == changes.c.order_id, newer.c.id > changes.c.id, *conditions)
-
-
-NEWER_WAITS = newer_change(newer.c.ended_at.is_(None))
-NEWER_GOES = newer_change(newer.c.ended_at.is_(None), newer.c.state == literal_column("'pending'"))
-"""An older change gives way to one that will be sent, not to one that is held: that may be discarded."""
-
-
-def end(connection: Connection, state: ChangeState, now: datetime, *which: ColumnElement[bool]) -> int:
-    """End changes that wait, or put those that ended into another final state. Returns how many there were."""
-    in_doubt = select(changes.c.order_id).where(*which, changes.c.in_doubt)
-    connection.execute(update(seen).where(seen.c.order_id.in_(in_doubt)).values(told=UNKNOWN))
-    ended = update(changes).where(*which).values(state=state, ended_at=now, claimed_at=None)
-    return connection.execute(ended).rowcount
-
-
-def let_go(connection: Connection, now: datetime, hold: str, *which: ColumnElement[bool]) -> int:
-    """Held changes become due; older ones of their orders that are not being sent give way. Returns how many."""
-    let = [in_state("held"), changes.c.hold == hold, *which]
-    orders = select(changes.c.order_id).where(*let).scalar_subquery()
-    end(connection, "superseded", now, WAITING, DUE_SOMETIME, changes.c.order_id.in_(orders))
-    going = update(changes).where(*let).values(state="pending", hold=None, next_attempt_at=now)
-    return connection.execute(going).rowcount

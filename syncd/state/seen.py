@@ -1,14 +1,14 @@
-"""What was seen of orders, and the one transaction that stages differences: seen, changes and cursor together.
+"""What was seen of orders, and the transaction that stages differences: seen, changes and cursor together.
 
-What is kept of an order in `told` is short: NULL where IMSHOP knows what was seen, `null` where nobody knows what it
-knows, and the content it knows otherwise. While a change is being sent, it is what IMSHOP knew before.
+`seen.told` is what IMSHOP knows of the order: NULL if that is the content as seen, `null` if it is unknown, otherwise
+the content. While a change is being sent, it is what IMSHOP knew before.
 
-What cancellations mean for what is seen of their orders: which rows wait for them, and how long a decision holds.
+A buyer's cancellation concerns the same rows: a poll puts an order off while it is being cancelled (`being_cancelled`),
+and a decision is valid until the order gets another status (`invalidate_decisions`).
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -31,7 +31,7 @@ from sqlalchemy import (
     update,
 )
 
-from syncd.model import Change, Content, Decision, Seen
+from syncd.model import Change, Decision, Seen
 from syncd.state.identifiers import renumber
 from syncd.state.schema import (
     UNKNOWN,
@@ -39,52 +39,52 @@ from syncd.state.schema import (
     WAITING,
     Instant,
     cancellations,
-    canonical,
     changes,
     clean,
-    end,
     in_state,
     seen,
     segments,
+    told_column,
+    told_of,
 )
 from syncd.state.store import add_to_fact, get_fact, in_chunks, put_fact
+from syncd.state.transitions import end_changes
 
 _DECIDED = cancellations.c.state.in_(["accepted", "refused"])
 
 
 def being_cancelled(connection: Connection, order_ids: Iterable[str], since: datetime) -> set[str]:
-    """Those of the orders that are being cancelled, or were at some time since: a row that was read since then may
-    show the order as it was before."""
+    """Those of the orders that are being cancelled, or were at any time since then: a row read since then may show the
+    order as it was before the cancellation."""
     found: set[str] = set()
     asked = {clean(order_id): order_id for order_id in order_ids}
-    being = (cancellations.c.state == "received") & (cancellations.c.claimed_until > since)
-    were = (cancellations.c.state == "accepted") & (cancellations.c.decided_at >= since)
+    under_way = (cancellations.c.state == "received") & (cancellations.c.claimed_until > since)
+    accepted = (cancellations.c.state == "accepted") & (cancellations.c.decided_at >= since)
     for ids in in_chunks(asked):
-        some = select(cancellations.c.order_id).where(cancellations.c.order_id.in_(ids), or_(being, were))
+        some = select(cancellations.c.order_id).where(cancellations.c.order_id.in_(ids), or_(under_way, accepted))
         found.update(asked[order_id] for order_id in connection.execute(some).scalars())
     return found
 
 
-def outdate(connection: Connection, statuses: Mapping[str, str]) -> None:
-    """These orders are about to be seen with these statuses: a decision that another one made true holds no more.
-
-    Where the shop accepted a cancellation and no status was named, that is any other than it had before: whether it is
-    that of a cancelled order, nobody can tell.
+def invalidate_decisions(connection: Connection, statuses: Mapping[str, str]) -> None:
+    """These orders are about to be stored as seen with these statuses: a decision made at another status is not valid
+    any more. If the shop accepted a cancellation without naming a status, every status but the one before it counts as
+    another: whether it is that of a cancelled order is unknown.
     """
     for row, status in _decisions(connection, statuses):
         if status not in (row.content and row.content["status"], row.order_status):
-            _end(connection, row)
+            _invalidate(connection, row)
 
 
-def outdate_told(connection: Connection, statuses: Mapping[str, str]) -> None:
-    """IMSHOP was told these statuses: what was decided while the order had another one is not what it knows."""
+def invalidate_decisions_told(connection: Connection, statuses: Mapping[str, str]) -> None:
+    """IMSHOP was told these statuses: a decision made at another status is not what it knows any more."""
     for row, status in _decisions(connection, statuses):
         if row.order_status not in (None, status):
-            _end(connection, row)
+            _invalidate(connection, row)
 
 
 def _decisions(connection: Connection, statuses: Mapping[str, str]) -> Iterator[tuple[Row[Any], str]]:
-    """The decisions on these orders that stand, with the order as it was seen, and its status here."""
+    """The valid decisions on these orders, each with the content of its order as last seen, and the given status."""
     columns = (cancellations.c.id, cancellations.c.order_id, cancellations.c.state, cancellations.c.order_status)
     known = select(*columns, seen.c.content).outerjoin(seen, seen.c.order_id == cancellations.c.order_id)
     for some in in_chunks(statuses):
@@ -93,7 +93,7 @@ def _decisions(connection: Connection, statuses: Mapping[str, str]) -> Iterator[
         yield from ((row, statuses[row.order_id]) for row in rows)
 
 
-def _end(connection: Connection, row: Row[Any]) -> None:
+def _invalidate(connection: Connection, row: Row[Any]) -> None:
     connection.execute(update(cancellations).where(cancellations.c.id == row.id).values(stands=False))
 
 
@@ -119,7 +119,8 @@ _KNOWN_BEFORE = and_(
     bindparam("known", type_=Text) == UNKNOWN,
     exists().where(changes.c.order_id == seen.c.order_id, WAITING, _IN_DOUBT),
 )
-"""Nobody knows what IMSHOP knows just because a push is under way: if that fails for certain, it knows no more."""
+"""If what IMSHOP knows is only unknown because a push is under way, the column keeps what IMSHOP knew before: if the
+push certainly fails, that is still what it knows."""
 _SEE_AGAIN = (
     update(seen)
     .where(seen.c.order_id == bindparam("order"))
@@ -162,30 +163,31 @@ class StagingTransaction:
         put_fact(self._connection, "cursor", cursor)
 
     def mark_told_unknown(self, order_ids: Iterable[str]) -> None:
-        """Nobody knows what IMSHOP knows of these orders, whatever becomes of a push that is under way."""
+        """What IMSHOP knows of these orders is unknown from now on, whatever the result of a push under way."""
         for ids in in_chunks(map(clean, order_ids)):
             self._connection.execute(update(seen).where(seen.c.order_id.in_(ids)).values(told=UNKNOWN))
 
     def store(self, decisions: Sequence[Decision], now: datetime, *, counting: bool) -> None:
         if not decisions:
             return
-        outdate(self._connection, {clean(one.seen.order_id): str(one.seen.content["status"]) for one in decisions})
-        see(self._connection, [decision.seen for decision in decisions], now)
+        statuses = {clean(one.seen.order_id): str(one.seen.content["status"]) for one in decisions}
+        invalidate_decisions(self._connection, statuses)
+        store_seen(self._connection, [decision.seen for decision in decisions], now)
         stored = [decision.change for decision in decisions if decision.change is not None]
         if counting:
             stored = [replace(change, hold=change.hold or "counting") for change in stored]
-        going = [change.order_id for change in stored if change.hold is None]
+        due = [change.order_id for change in stored if change.hold is None]
         voided = [decision.seen.order_id for decision in decisions if decision.void]
-        for ids in in_chunks(map(clean, [*going, *voided])):
-            end(self._connection, "superseded", now, UNSENT, changes.c.order_id.in_(ids))
+        for ids in in_chunks(map(clean, [*due, *voided])):
+            end_changes(self._connection, "superseded", now, UNSENT, changes.c.order_id.in_(ids))
         for ids in in_chunks(clean(change.order_id) for change in stored if change.hold is not None):
-            end(self._connection, "superseded", now, WAITING, in_state("held"), changes.c.order_id.in_(ids))
+            end_changes(self._connection, "superseded", now, WAITING, in_state("held"), changes.c.order_id.in_(ids))
         if stored:
             self._connection.execute(insert(changes), [_columns(change, now) for change in stored])
 
 
 def load(connection: Connection, order_ids: Iterable[str]) -> dict[str, Seen]:
-    """What was seen of those orders that are tracked, by the ids as they were asked for."""
+    """What was seen of the tracked ones of these orders, by the ids as given."""
     asked = {clean(order_id): order_id for order_id in order_ids}
     found = {}
     for ids in in_chunks(asked):
@@ -195,18 +197,28 @@ def load(connection: Connection, order_ids: Iterable[str]) -> dict[str, Seen]:
         payments = set(connection.execute(_PAYMENT_IN_DOUBT, {"ids": unknown}).scalars()) if unknown else set()
         for row in rows:
             in_doubt, with_payment = waiting.get(row.order_id, (0, 0))
-            payment_in_doubt = bool(with_payment) or row.order_id in payments
-            order = _seen(row, asked[row.order_id], in_doubt=bool(in_doubt), payment_in_doubt=payment_in_doubt)
-            found[order.order_id] = order
+            order_id = asked[row.order_id]
+            found[order_id] = Seen(
+                order_id,
+                row.content,
+                told=None if in_doubt else told_of(row.content, row.told),
+                imshop_uuid=row.imshop_uuid,
+                revision=row.revision,
+                missing=row.missing_since is not None,
+                payment_in_doubt=bool(with_payment) or row.order_id in payments,
+                shop_id=row.shop_id,
+                unpaid_since=row.unpaid_since,
+            )
     return found
 
 
-def see(connection: Connection, orders: Sequence[Seen], now: datetime) -> None:
-    """Write what is seen of orders from now on, and drop the digests that covered what was seen before.
+def store_seen(connection: Connection, orders: Sequence[Seen], now: datetime) -> None:
+    """Store what is seen of orders, and drop the digests of the segments that they were in.
 
-    An order seen for the first time counts as found by the compare that runs or ran last: the next will look for it.
+    An order seen for the first time counts as seen by the newest compare: only the next one can miss it.
     """
-    known = {row.order_id: row for ids in _ids(orders) for row in connection.execute(_TRACKED, {"ids": ids})}
+    numbers = [clean(order.order_id) for order in orders]
+    known = {row.order_id: row for ids in in_chunks(numbers) for row in connection.execute(_TRACKED, {"ids": ids})}
     for keys in in_chunks(row.segment for row in known.values() if row.segment is not None):
         connection.execute(update(segments).where(segments.c.segment.in_(keys)).values(digest=None))
     compare = get_fact(connection, "compare") or 0
@@ -216,45 +228,15 @@ def see(connection: Connection, orders: Sequence[Seen], now: datetime) -> None:
         connection.execute(insert(seen), [_first_seen(order, now, compare) for order in new])
     if again:
         connection.execute(_SEE_AGAIN, [_seen_again(order, now, compare) for order in again])
-    missed = sum(row.missing_since is not None for row in known.values())
-    add_to_fact(connection, "tracked", len(new) + missed)
-
-
-def _ids(orders: Sequence[Seen]) -> Iterator[Sequence[str]]:
-    return in_chunks(clean(order.order_id) for order in orders)
-
-
-def _seen(row: Row[Any], order_id: str, *, in_doubt: bool, payment_in_doubt: bool) -> Seen:
-    return Seen(
-        order_id,
-        row.content,
-        None if in_doubt else told_of(row.content, row.told),
-        row.imshop_uuid,
-        row.revision,
-        row.missing_since is not None,
-        payment_in_doubt,
-        row.shop_id,
-        row.unpaid_since,
-    )
-
-
-def told_of(content: Content, told: str | None) -> Content | None:
-    """What IMSHOP knows of an order, as these columns of `seen` say; None: nobody knows."""
-    known: Content | None = content if told is None else json.loads(told)
-    return known
-
-
-def _told(order: Seen) -> str | None:
-    if order.told is None:
-        return UNKNOWN
-    return None if order.told == order.content else canonical(order.told)
+    returned = sum(row.missing_since is not None for row in known.values())
+    add_to_fact(connection, "tracked", len(new) + returned)
 
 
 def _first_seen(order: Seen, now: datetime, compare: int) -> dict[str, object]:
     return {
         "order_id": order.order_id,
         "content": order.content,
-        "told": _told(order),
+        "told": told_column(order.told, order.content),
         "imshop_uuid": order.imshop_uuid,
         "shop_id": order.shop_id,
         "revision": order.revision,
@@ -268,7 +250,7 @@ def _seen_again(order: Seen, now: datetime, compare: int) -> dict[str, object]:
     return {
         "order": order.order_id,
         "observed": order.content,
-        "known": _told(order),
+        "known": told_column(order.told, order.content),
         "uuid": order.imshop_uuid,
         "key": order.shop_id,
         "unpaid": order.unpaid_since,
