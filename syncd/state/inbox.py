@@ -1,11 +1,11 @@
-"""The inbox: what buyers want cancelled is on disk before anything is tried, and each is applied by one at a time.
+"""The inbox: a buyer's cancellation is on disk before it is applied, and one process or thread at a time applies it.
 
-received ──► accepted      the order counts as seen, and IMSHOP as told, with the cancelled status: no echo
-        └──► refused       the shop said no
-        └──► failed        the shop did not decide; asked again, or by an operator, it is applied again
+    received ──► accepted      the order is stored as seen, and IMSHOP as told, with the cancelled status: no echo
+            └──► refused       by the shop
+            └──► failed        the shop did not decide; the next request, or an operator, has it applied again
 
-A decision stands as long as it is true: until the order is seen with another status than the one that it was decided
-with. The same request is answered with it until then; later, the buyer asks for something new.
+A decision is valid until the order is seen with another status than the one it was decided at (the column `stands`).
+Until then the same request is answered with it; after that, the same request is a new cancellation.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _later = cancellations.alias("later")
 
 
 class StoredInbox:
-    """See `syncd.cancel.service.Inbox`."""
+    """See `syncd.cancel.service.Inbox` for the contracts of the methods."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -39,39 +39,39 @@ class StoredInbox:
         with self._store.write() as connection:
             order = resolve_order(connection, request.order_id, request.imshop_uuid)
             row = _row(connection, of_same_order(order))
-            if row is not None and _holds(row, now) and not (order.by_former_number and row.state in DECIDED):
+            if row is not None and _is_answer(row, now) and not (order.by_former_number and row.state in DECIDED):
                 return _answered(connection, row, 1, now)
             if row is not None and row.state in ("received", "failed"):
                 return Received(_claimed(connection, row, until, asked=row.asked + 1), mine=True)
             return Received(_inserted(connection, request, order, token, now, until), mine=True)
 
     def identify(self, mine: Cancellation, found: Order, since: datetime, now: datetime) -> Received:
-        """The order that is to be cancelled, with its key, as a look into the shop since then found it.
+        """Store the order's number and key as they were looked up in the shop after `since`.
 
-        If another cancellation of the order is being applied, or was decided, under another number of it, then that one
-        is returned, and is not the caller's: the two are one, and this one is no more. A decision from before the look,
-        which contradicts it, holds no more.
+        If another cancellation of the same order, under another number, is being applied or was decided, this one is
+        deleted and the other one returned, with `mine` False. A decision from before the look-up that contradicts it is
+        not valid any more.
         """
         assert found.shop_id is not None
         with self._store.write() as connection:
             row = _row(connection, cancellations.c.id == mine.id)
             if row is None or row.state != "received" or row.attempts != mine.attempts:
-                return Received(mine, mine=True)  # too late; whoever replaced it decides
+                return Received(mine, mine=True)  # too late: another attempt replaced this one, and decides
             key = clean(found.shop_id)
             tracked = connection.execute(select(seen.c.order_id).where(seen.c.shop_id == key)).scalars().all()
             number = tracked[0] if len(tracked) == 1 else found.order_id
             other = _row(connection, of_shop_id(key), cancellations.c.id != mine.id)
             if other is not None and _is_contradicted(other, found.status, since):
                 _changed(connection, other.id, {"stands": False})
-            elif other is not None and _holds(other, now):
+            elif other is not None and _is_answer(other, now):
                 connection.execute(delete(cancellations).where(cancellations.c.id == mine.id))
                 return _answered(connection, other, mine.asked, now)
             known = {"order_id": number, "shop_id": found.shop_id}
             return Received(_changed(connection, mine.id, known), mine=True)
 
     def claim_again(self, cancellation_id: int, now: datetime, until: datetime) -> Received | None:
-        """For an operator: a cancellation that failed or was refused, to be applied again. `mine` False: it is not to
-        be, for it is being applied, was accepted, or a newer one of its order was asked for. None: there is none."""
+        """Claim a failed or refused cancellation for an operator, to apply it again. `mine` False: it must not be
+        applied, because it is being applied, was accepted, or its order has a newer one. None: it does not exist."""
         with self._store.write() as connection:
             row = _row(connection, cancellations.c.id == cancellation_id)
             if row is None:
@@ -85,12 +85,11 @@ class StoredInbox:
     def decide(
         self, mine: Cancellation, decision: CancelDecision, now: datetime, *, answered: bool, shown: str | None = None
     ) -> Cancellation:
-        """Write down what came of an attempt; returns the cancellation as it then stands.
+        """Record the result of an attempt; returns the cancellation as it is then.
 
-        `answered`: IMSHOP hears of it, so an accepted one is nothing that it must be told. `shown`: the order's status
-        in the shop, if it was looked up; a refusal of an order that was last seen with another one is no lasting
-        decision. What comes of an attempt whose time was up, and which another one replaced, counts only if it was
-        accepted.
+        `answered`: IMSHOP gets the decision as an answer, so an accepted one need not be pushed. `shown`: the order's
+        status in the shop, if it was looked up; if the order was last seen with another one, a refusal is not valid for
+        later requests. The result of an attempt that another one replaced counts only if it is `accepted`.
         """
         with self._store.write() as connection:
             row = _row(connection, cancellations.c.id == mine.id)
@@ -119,7 +118,8 @@ class StoredInbox:
             return _changed(connection, row.id, decided)
 
     def fail_unfinished(self, claimed_until: datetime, now: datetime) -> int:
-        """Those that were to be applied by then have failed: whoever applied them is gone. Returns how many."""
+        """Mark cancellations as failed whose claim ended by then: the process that applied them is gone. Returns how
+        many."""
         left = (cancellations.c.state == "received", cancellations.c.claimed_until <= claimed_until)
         failed = {"state": "failed", "decided_at": now, "error": UNFINISHED, "in_doubt": True}
         with self._store.write() as connection:
@@ -131,43 +131,37 @@ class StoredInbox:
         return None if row is None else cancellation_of(row)
 
 
-def _holds(row: Row[Any], now: datetime) -> bool:
-    """Whether a request is answered with what is being, or was, decided."""
+def _is_answer(row: Row[Any], now: datetime) -> bool:
+    """Whether a request is answered with this cancellation: it is being applied, or its decision is valid."""
     if row.state == "received":
         return bool(row.claimed_until > now)
     return row.state != "failed" and bool(row.stands)
 
 
 def _is_contradicted(row: Row[Any], status: str, since: datetime) -> bool:
-    """Whether a look into the shop since then, which found this status, shows that an earlier decision is untrue."""
+    """Whether the decision was made before `since` at another status than the shop showed after that."""
     return row.state in DECIDED and row.decided_at < since and row.order_status not in (None, status)
 
 
 def _answered(connection: Connection, row: Row[Any], times: int, now: datetime) -> Received:
-    """Requests that are answered with what is being, or was, decided."""
-    _see_answered(connection, row, now)
+    """Count requests that are answered with this cancellation. IMSHOP knows an accepted one from that answer: it may
+    have been an operator's, of which IMSHOP was not told."""
+    if row.state == "accepted" and row.status is not None and row.order_id is not None:
+        before = load(connection, [row.order_id]).get(row.order_id)
+        is_known = before and before.told and before.content["status"] == before.told["status"] == row.status
+        if not is_known:
+            decision = CancelDecision("accepted", row.status, row.message)
+            _see_cancelled(connection, before or Seen(row.order_id, {}, None), row, decision, now)
     again = {"asked": row.asked + times, "answered_again": row.state in DECIDED}
     return Received(_changed(connection, row.id, again), mine=False)
-
-
-def _see_answered(connection: Connection, row: Row[Any], now: datetime) -> None:
-    """IMSHOP is answered with an earlier decision, and so knows it now: it may have been an operator's, which was told
-    to nobody."""
-    if row.state != "accepted" or row.status is None or row.order_id is None:
-        return
-    before = load(connection, [row.order_id]).get(row.order_id)
-    if before and before.told and before.content["status"] == before.told["status"] == row.status:
-        return
-    decision = CancelDecision("accepted", row.status, row.message)
-    _see_cancelled(connection, before or Seen(row.order_id, {}, None), row, decision, now)
 
 
 def _see_cancelled(
     connection: Connection, before: Seen, row: Row[Any], decision: CancelDecision, now: datetime
 ) -> None:
-    """From now on the order counts as seen with the cancelled status, and IMSHOP as told. What waited to be told of it
-    is void. What is on its way just now may reach IMSHOP before or after the answer: the cancelled status follows it,
-    and until then nobody knows which of the two IMSHOP heard last."""
+    """Store the order as seen with the cancelled status, and IMSHOP as told. Changes of it that wait are superseded. A
+    push that is under way may reach IMSHOP before or after the answer: so the cancelled status is pushed after it, and
+    until then it is unknown which of the two IMSHOP heard last."""
     is_new = not before.content
     texts = {"status": decision.status} | ({"message": decision.message} if "message" in before.content else {})
     content = {**before.content, **texts}
@@ -175,20 +169,20 @@ def _see_cancelled(
     after = replace(before, content=content, told=told, revision=before.revision + 1, missing=False)
     if is_new:
         after = replace(after, imshop_uuid=row.imshop_uuid, shop_id=row.shop_id)
-    _tell_status(connection, clean(before.order_id), texts)
+    _set_told_status(connection, clean(before.order_id), texts)
     staging = StagingTransaction(connection)
     of_order = changes.c.order_id == clean(before.order_id)
-    overtaken = connection.execute(select(changes.c.content).where(CLAIMED, of_order)).scalars().all()
-    if any(content["status"] != decision.status for content in overtaken):
+    being_sent = connection.execute(select(changes.c.content).where(CLAIMED, of_order)).scalars().all()
+    if any(content["status"] != decision.status for content in being_sent):
         connection.execute(update(changes).where(CLAIMED, of_order).values(in_doubt=True))
-        staging.store([Decision(after, _told_after_all(before, after, decision))], now, counting=False)
+        staging.store([Decision(after, _cancelled_status(before, after, decision))], now, counting=False)
     else:
         staging.store([Decision(after, void=True)], now, counting=False)
     end_changes(connection, "superseded", now, in_state("dead", "refused"), of_order)
 
 
-def _tell_status(connection: Connection, order_id: str, texts: dict[str, str | None]) -> None:
-    """What IMSHOP knows if nothing comes of a push that is on its way; `see` keeps that while one is."""
+def _set_told_status(connection: Connection, order_id: str, texts: dict[str, str | None]) -> None:
+    """Set what IMSHOP knows if a push under way fails; `store_seen` keeps that value during a push."""
     row = connection.execute(select(seen.c.content, seen.c.told).where(seen.c.order_id == order_id)).first()
     known = None if row is None else told_of(row.content, row.told)
     if known is not None:
@@ -196,8 +190,8 @@ def _tell_status(connection: Connection, order_id: str, texts: dict[str, str | N
         connection.execute(told.values(told=canonical({**known, **texts})))
 
 
-def _told_after_all(before: Seen, after: Seen, decision: CancelDecision) -> Change:
-    """The cancelled status and nothing else: what it does not tell, nobody may take IMSHOP to know afterwards."""
+def _cancelled_status(before: Seen, after: Seen, decision: CancelDecision) -> Change:
+    """A change of the cancelled status and nothing else: whatever it does not push, IMSHOP must not count as told."""
     texts = {column: value if column in ("status", "message") else None for column, value in after.content.items()}
     return Change(
         order_id=after.order_id,
@@ -235,7 +229,7 @@ def _inserted(
 
 
 def _claimed(connection: Connection, row: Row[Any], until: datetime, **values: object) -> Cancellation:
-    """One that was left unfinished may have been applied. By now its order may be known."""
+    """Claim a cancellation again. If it is unfinished it may have been applied. Its order may be known by now."""
     in_doubt = row.in_doubt or row.state == "received"
     order = resolve_order(connection, row.order_id, row.imshop_uuid)
     again = {"state": "received", "attempts": row.attempts + 1, "claimed_until": until, "in_doubt": in_doubt}
@@ -256,6 +250,7 @@ def _row(connection: Connection, *which: ColumnElement[bool]) -> Row[Any] | None
 
 
 def _is_followed(row: Row[Any]) -> ColumnElement[bool]:
+    """Whether there is a newer cancellation of the same order."""
     same = _later.c.order_id == row.order_id if row.order_id else _later.c.imshop_uuid == row.imshop_uuid
     return exists().where(same, _later.c.id > row.id)
 

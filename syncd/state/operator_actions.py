@@ -1,6 +1,6 @@
-"""What an operator does about changes: try again, drop, push once more.
+"""What an operator does with changes: push again, discard, release, and push an order that did not change.
 
-None of it may make an older status follow a newer one.
+None of it may push an older status of an order after a newer one.
 """
 
 from __future__ import annotations
@@ -21,27 +21,29 @@ from syncd.state.seen import StagingTransaction
 from syncd.state.store import Store, in_chunks
 from syncd.state.transitions import end_changes, newer, newer_change, release_held
 
-_NEWER_STANDS = newer_change(or_(newer.c.state.in_(["pending", "delivered"]), newer.c.in_doubt))
-_KNOWN = exists().where(seen.c.order_id == changes.c.order_id, seen.c.told.is_(None))
+_IS_FOLLOWED = newer_change(or_(newer.c.state.in_(["pending", "delivered"]), newer.c.in_doubt))
+_IS_KNOWN = exists().where(seen.c.order_id == changes.c.order_id, seen.c.told.is_(None))
 _STANDING = select(
     changes.c.id,
     changes.c.order_id,
     changes.c.state,
     changes.c.claimed_at,
-    _NEWER_STANDS.label("newer_stands"),
-    _KNOWN.label("known"),
+    _IS_FOLLOWED.label("is_followed"),
+    _IS_KNOWN.label("is_known"),
 )
 
 
 class OperatorActions:
+    """A running daemon acts on the result at its next look at the outbox."""
+
     def __init__(self, store: Store) -> None:
         self._store = store
 
     def retry(self, ids: Iterable[int] = (), *, all_dead: bool = False, now: datetime) -> OperatorResult:
-        """Have changes that are dead, refused, or wait for their time tried now, as if for the first time."""
+        """Make changes due now that are dead, refused, or wait for their next attempt; they start afresh."""
         with self._store.write() as connection:
             asked = [*ids, *(_ids(connection, ~WAITING, in_state("dead")) if all_dead else ())]
-            result = _sorted_out(connection, asked, _why_not_retried)
+            result = _choose(connection, asked, _why_not_retried)
             for some in in_chunks(result.done):
                 afresh = {"attempts": 0, "refusals": 0, "failing_since": None, "next_attempt_at": now}
                 again = update(changes).where(changes.c.id.in_(some)).values(state="pending", ended_at=None, **afresh)
@@ -51,27 +53,27 @@ class OperatorActions:
     def discard(
         self, ids: Iterable[int] = (), *, held: bool = False, all_dead: bool = False, now: datetime
     ) -> OperatorResult:
-        """Drop changes that are held, dead, or wait and are not being sent: IMSHOP is never told."""
+        """End changes that are held, dead, or wait and are not being sent: they are never pushed."""
         with self._store.write() as connection:
             asked = [*ids, *(_ids(connection, in_state("held")) if held else ())]
             asked += _ids(connection, ~WAITING, in_state("dead")) if all_dead else []
-            result = _sorted_out(connection, asked, _why_not_discarded)
+            result = _choose(connection, asked, _why_not_discarded)
             for some in in_chunks(result.done):
                 end_changes(connection, "discarded", now, changes.c.id.in_(some))
         return result
 
     def release(self, now: datetime) -> Released:
-        """An operator lets the guard's changes go. If the last full compare refused to forget orders, the next one
-        may forget that many."""
+        """Release the changes that the guard holds. If the last full compare refused to mark orders as missing, the
+        next one may mark that many."""
         with self._store.write() as connection:
             return Released(changes=release_held(connection, now, "guard"), missing=missing.accept_refused(connection))
 
     def resync(self, orders: Sequence[Order], now: datetime) -> int:
-        """Have these orders' present content pushed though nothing differs. Returns how many changes that made."""
+        """Have the present content of these orders pushed although nothing changed. Returns the number of changes."""
         with self._store.write() as connection:
             staging = StagingTransaction(connection)
             known = staging.load(order.order_id for order in orders)
-            decisions = {order.order_id: _again(order, known.get(order.order_id)) for order in orders}
+            decisions = {order.order_id: _resent(order, known.get(order.order_id)) for order in orders}
             staging.store(list(decisions.values()), now, counting=False)
             staging.mark_told_unknown(decisions)
         return len(decisions)
@@ -81,12 +83,12 @@ def _ids(connection: Connection, *conditions: ColumnElement[bool]) -> Sequence[i
     return connection.execute(select(changes.c.id).where(*conditions)).scalars().all()
 
 
-def _sorted_out(
+def _choose(
     connection: Connection, ids: Iterable[int], why_not: Callable[[Row[Any], set[str]], str | None]
 ) -> OperatorResult:
-    """Those of the changes that may be acted on, newest first, and why the others may not.
+    """The changes that may be acted on, newest first, and why the others may not.
 
-    `why_not` is given a change, and the orders of which a newer change is acted on.
+    `why_not` gets a change, and the orders of which a newer change is acted on.
     """
     asked = list(ids)
     rows = [row for some in in_chunks(asked) for row in connection.execute(_STANDING.where(changes.c.id.in_(some)))]
@@ -111,9 +113,9 @@ def _why_not_retried(row: Row[Any], orders: set[str]) -> str | None:
         return f"it is {row.state}"
     if is_parked(row.order_id):
         return "its order has no number just now; it is sent as soon as the shop shows one"
-    if row.newer_stands or row.order_id in orders:
+    if row.is_followed or row.order_id in orders:
         return "IMSHOP was told, or will be told, something newer about its order"
-    return "IMSHOP knows already what its order is now" if row.known else None
+    return "IMSHOP knows already what its order is now" if row.is_known else None
 
 
 def _why_not_discarded(row: Row[Any], _orders: set[str]) -> str | None:
@@ -122,8 +124,8 @@ def _why_not_discarded(row: Row[Any], _orders: set[str]) -> str | None:
     return None if row.state in ("pending", "held", "dead") else f"it is {row.state}"
 
 
-def _again(order: Order, before: Seen | None) -> Decision:
-    """The order's present content as a change, whatever IMSHOP knows."""
+def _resent(order: Order, before: Seen | None) -> Decision:
+    """The order's present content as a change, whatever IMSHOP knows of it."""
     revision = before.revision + 1 if before else 0
     change = Change(
         order_id=order.order_id,

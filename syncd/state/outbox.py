@@ -1,7 +1,7 @@
-"""The outbox: which changes are sent next, and what became of those that were.
+"""The outbox: claims the changes that are sent next, and records the outcomes of those that were sent.
 
-A change that is taken is claimed for as long as its request may be under way, on the database's clock. Whoever comes
-after the process that took it waits for that, order by order, and holds up no other: `_LEFT`.
+A claim lasts as long as the request may be under way, on the database's clock. A process that takes over waits for the
+end of each claim of its predecessor; only the order of that claim waits.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _FIRST_OF_ITS_ORDER = ~(
     )
     .exists()
 )
-"""No other change of the order is being sent, and none is newer."""
+"""No other change of the order is being sent, and no pending one is newer."""
 _DUE = (DUE_SOMETIME, changes.c.next_attempt_at <= bindparam("now"))
 _ANY_DUE = select(changes.c.id).where(*_DUE).limit(1)
 _ANY_GOING = select(changes.c.id).where(or_(and_(*_DUE), CLAIMED)).limit(1)
@@ -58,9 +58,10 @@ _OVER = or_(
     changes.c.claim_ends_at <= database_time(),
     changes.c.claim_ends_at > from_now(_LENGTH),
 )
-"""A claim whose request must be over. One that ends later than any can was made before the clock was set back."""
+"""The request of the claim must be over. A claim that ends later than any claim can was made before the clock was set
+back."""
 _CLAIMS = select(changes.c.id, changes.c.claim, _OVER.label("is_over")).where(CLAIMED)
-_STILL_LEFT = _CLAIMS.where(changes.c.id.in_(bindparam("left", expanding=True)))
+_CLAIMS_STILL = _CLAIMS.where(changes.c.id.in_(bindparam("known", expanding=True)))
 _SHARED = (
     select(seen.c.imshop_uuid)
     .where(seen.c.imshop_uuid.in_(bindparam("uuids", expanding=True)))
@@ -70,24 +71,25 @@ _SHARED = (
 
 
 class StoredOutbox:
-    """See `pipeline.deliver.Outbox`. One delivery loop uses it."""
+    """See `pipeline.deliver.Outbox` for the contracts of the methods. One delivery loop uses it."""
 
     def __init__(self, store: Store) -> None:
-        """`_handed`: what was handed out and is not reported yet, by which claim. `_unsure`: turns whose end is not
-        known. `_left`: claims of others. A change that was handed out may be another's by now: it was taken again after
-        this process had been frozen."""
         self._store = store
-        self._handed: dict[int, int] = {}
+        self._handed_out: dict[int, int] = {}
+        """Claims that were returned and whose outcome is not recorded yet, by the change's id. Another process may hold
+        the change by now: it claimed it after this one had been frozen."""
         self._unsure: list[datetime] = []
-        self._left: set[int] | None = None
+        """The times of claims that raised an error, and may be committed all the same."""
+        self._foreign: set[int] | None = None
+        """Changes that are claimed by other processes; None: not looked up yet."""
 
     def leadership_gained(self) -> None:
-        """Another may have led meanwhile: look for what it left behind."""
-        self._left = None
+        """Another process may have led meanwhile: look its claims up again."""
+        self._foreign = None
 
     def claims_of_others(self) -> int | None:
-        """How many changes another process took that may still be on their way; None: not known yet."""
-        return None if self._left is None else len(self._left)
+        """How many changes claimed by other processes may still be on their way; None: not known yet."""
+        return None if self._foreign is None else len(self._foreign)
 
     def record_and_claim(
         self,
@@ -101,32 +103,32 @@ class StoredOutbox:
             return []
         self._unsure.append(now)
         with self._store.write() as connection:
-            self._give_back(connection, self._unsure[:-1], now)
-            left = self._release_left(connection, claim, now)
+            self._undo_unsure(connection, self._unsure[:-1], now)
+            foreign = self._end_foreign_claims(connection, claim, now)
             write_outcomes(connection, outcomes)
             if get_fact(connection, "pause") != pause_fact(pause):
                 put_fact(connection, "pause", pause_fact(pause))
-            pushes = _take(connection, limit, claim, now) if limit else []
-        self._left = left
-        self._take_back(outcomes)
-        self._handed |= {push.change_id: push.claim for push in pushes}
+            pushes = _claim_due(connection, limit, claim, now) if limit else []
+        self._foreign = foreign
+        self._forget_handed_out(outcomes)
+        self._handed_out |= {push.change_id: push.claim for push in pushes}
         self._unsure.clear()
         return pushes
 
     def record(self, outcomes: Sequence[Outcome]) -> None:
-        """Write down what became of pushes, whoever leads now. Nothing is taken."""
+        """Record outcomes, even if another process leads now. Nothing is claimed."""
         if outcomes:
             with self._store.write(fenced=False) as connection:
                 write_outcomes(connection, outcomes)
-            self._take_back(outcomes)
+            self._forget_handed_out(outcomes)
 
-    def _take_back(self, outcomes: Sequence[Outcome]) -> None:
+    def _forget_handed_out(self, outcomes: Sequence[Outcome]) -> None:
         for push in (outcome.push for outcome in outcomes):
-            if self._handed.get(push.change_id) == push.claim:
-                del self._handed[push.change_id]
+            if self._handed_out.get(push.change_id) == push.claim:
+                del self._handed_out[push.change_id]
 
     def make_all_due(self, now: datetime) -> int:
-        """Have every change that waits for its time tried now: it was set by a clock that has been set back since."""
+        """Make every pending change due now: the clock that their times were set by has been set back since."""
         waiting = (DUE_SOMETIME, changes.c.next_attempt_at > now)
         with self._store.write() as connection:
             return connection.execute(update(changes).where(*waiting).values(next_attempt_at=now)).rowcount
@@ -137,48 +139,52 @@ class StoredOutbox:
             return connection.execute(_ANY_GOING, {"now": now}).first() is not None
 
     def _is_work(self, limit: int, pause: Pause | None, now: datetime, claim: timedelta) -> bool:
-        """Looked at before the transaction that locks out others: most turns of a quiet day find nothing."""
+        """Whether there is anything to do. A reading transaction finds that out first, because a writing one locks out
+        other writers, and on a quiet day most calls find nothing."""
         with self._store.read() as connection:
             if get_fact(connection, "pause") != pause_fact(pause):
                 return True
-            left = self._look_for_left(connection, claim)
-            self._left = set(left)
-            return any(left.values()) or (limit > 0 and connection.execute(_ANY_DUE, {"now": now}).first() is not None)
+            foreign = self._foreign_claims(connection, claim)
+            self._foreign = set(foreign)
+            if any(foreign.values()):
+                return True
+            return limit > 0 and connection.execute(_ANY_DUE, {"now": now}).first() is not None
 
-    def _look_for_left(self, connection: Connection, claim: timedelta) -> dict[int, bool]:
-        """The claims that are not this process's, so of one that is gone, or of a turn of this one whose end was lost;
-        and whether each must be over."""
+    def _foreign_claims(self, connection: Connection, claim: timedelta) -> dict[int, bool]:
+        """The claims that this process did not hand out, and whether the request of each must be over. They belong to
+        another process, or to a call of this one whose commit was cut."""
         length = claim // MICROSECOND
-        if self._left is None:
+        if self._foreign is None:
             found = connection.execute(_CLAIMS, {"length": length})
-        elif self._left:
-            found = connection.execute(_STILL_LEFT, {"left": sorted(self._left), "length": length})
+        elif self._foreign:
+            found = connection.execute(_CLAIMS_STILL, {"known": sorted(self._foreign), "length": length})
         else:
             return {}
-        return {row.id: bool(row.is_over) for row in found if self._handed.get(row.id) != row.claim}
+        return {row.id: bool(row.is_over) for row in found if self._handed_out.get(row.id) != row.claim}
 
-    def _release_left(self, connection: Connection, claim: timedelta, now: datetime) -> set[int]:
-        """What was left behind, and must be over, is due again, in doubt, unless a newer change of its order waits.
-        Returns what may still be on its way."""
-        left = self._look_for_left(connection, claim)
-        for ids in in_chunks(change_id for change_id, is_over in left.items() if is_over):
+    def _end_foreign_claims(self, connection: Connection, claim: timedelta, now: datetime) -> set[int]:
+        """Make changes due again, and in doubt, whose foreign claim must be over, unless a newer change of the order
+        waits. Returns the changes whose push may still be on its way."""
+        foreign = self._foreign_claims(connection, claim)
+        for ids in in_chunks(change_id for change_id, is_over in foreign.items() if is_over):
             over = (CLAIMED, changes.c.id.in_(ids))
             connection.execute(update(changes).where(*over).values(in_doubt=True))
             end_changes(connection, "superseded", now, *over, NEWER_WILL_BE_SENT)
             connection.execute(update(changes).where(*over).values(claimed_at=None, next_attempt_at=now))
-        return {change_id for change_id, is_over in left.items() if not is_over}
+        return {change_id for change_id, is_over in foreign.items() if not is_over}
 
-    def _give_back(self, connection: Connection, failed_at: Sequence[datetime], now: datetime) -> None:
-        """Turns that failed may have been written all the same: a connection can be cut right at the commit. What they
-        took was never handed out, so nobody would ever send it. What another daemon took meanwhile is its own.
+    def _undo_unsure(self, connection: Connection, failed_at: Sequence[datetime], now: datetime) -> None:
+        """Undo the claims of calls that failed but are committed: a connection can be cut right at the commit. These
+        changes were never handed out, so nobody would send them. A claim that another daemon made since is left alone.
 
-        What was staged since took it for being sent: it waits beside it, and may say nothing new."""
+        A change staged since then was stored beside the claimed one, as if that were being sent; it may be no news now.
+        """
         if not failed_at:
             return
         taken = select(changes.c.id, changes.c.order_id, changes.c.claim).where(
             CLAIMED, changes.c.claimed_at.in_(failed_at)
         )
-        lost = [row for row in connection.execute(taken) if self._handed.get(row.id) != row.claim]
+        lost = [row for row in connection.execute(taken) if self._handed_out.get(row.id) != row.claim]
         for ids in in_chunks(row.id for row in lost):
             these = (CLAIMED, changes.c.id.in_(ids))
             end_changes(connection, "superseded", now, *these, NEWER_WILL_BE_SENT)
@@ -186,7 +192,7 @@ class StoredOutbox:
         supersede_without_news(connection, [row.order_id for row in lost], now)
 
 
-def _take(connection: Connection, limit: int, claim: timedelta, now: datetime) -> list[Push]:
+def _claim_due(connection: Connection, limit: int, claim: timedelta, now: datetime) -> list[Push]:
     due = connection.execute(_NEXT, {"now": now, "most": limit}).all()
     if not due:
         return []

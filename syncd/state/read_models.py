@@ -1,4 +1,4 @@
-"""What the state tells people and scripts: frozen, and complete without another look at the database."""
+"""The read models: what the state shows to people and scripts, complete without another query."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class SourceStatus:
 class Summary:
     """The state in figures. `changes` has a count for each of CHANGE_STATES, `held` one for each reason that holds any.
 
-    `missing_refused`: so many orders the last full compare refused to forget; an operator may `release` that.
-    `cancellations_failed`: so many cancellations nobody has decided.
+    `missing_refused`: how many orders the last full compare refused to mark as missing until an operator releases them.
+    `cancellations_failed`: how many cancellations are undecided.
     """
 
     tracked: int
@@ -41,9 +41,9 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class ChangeView:
-    """A change with its history: the fields of CONTRACT section 5, and a few more.
+    """A change with its history: the fields of docs/interface.md, section 5, and a few more.
 
-    `imshop_uuid` is IMSHOP's own answer, else the source's. `next_attempt_at` only while it is pending.
+    `imshop_uuid` is the one that IMSHOP answered with, or else the source's. `next_attempt_at` only if it is pending.
     """
 
     id: int
@@ -67,7 +67,7 @@ class ChangeView:
 
 @dataclass(frozen=True, slots=True)
 class AttemptView:
-    """One push of a change: what came of it, and IMSHOP's answer or the error in one line."""
+    """One push of a change: its result, and IMSHOP's answer or the error in one line (`detail`)."""
 
     change_id: int
     started_at: datetime
@@ -79,7 +79,7 @@ class AttemptView:
 
 @dataclass(frozen=True, slots=True)
 class SeenView:
-    """What is known of an order. `told` None: nobody knows what IMSHOP knows of it."""
+    """What was seen of an order. `told`: what IMSHOP knows of it; None: unknown."""
 
     content: Content
     told: Content | None
@@ -96,7 +96,7 @@ class SeenView:
 @dataclass(frozen=True, slots=True)
 class Story:
     """Everything about one order. `seen` None: it is not tracked. Changes newest first, attempts oldest first.
-    `former_numbers`: those that it had before."""
+    `former_numbers`: the numbers that it had before."""
 
     order_id: str
     seen: SeenView | None
@@ -107,7 +107,7 @@ class Story:
 
 @dataclass(frozen=True, slots=True)
 class PollView:
-    """One poll: what it read and found, or the `error` that ended it."""
+    """One poll: how many rows it read and changes it found, or the `error` that ended it."""
 
     at: datetime
     kind: str
@@ -118,8 +118,8 @@ class PollView:
 
 @dataclass(frozen=True, slots=True)
 class HalfHour:
-    """Some minutes of the day. `pushed`: how many changes IMSHOP took; `lags` of the newest of them, in seconds,
-    ascending."""
+    """Half an hour of the day. `pushed`: how many changes IMSHOP took. `lags`: of the newest of them, the seconds from
+    the shop's change to IMSHOP's answer, ascending."""
 
     since: datetime
     pushed: int
@@ -128,7 +128,7 @@ class HalfHour:
 
 @dataclass(frozen=True, slots=True)
 class ChangeWithAttempt:
-    """A change, and its last attempt if there was one."""
+    """A change and its last attempt, if there was one."""
 
     change: ChangeView
     last: AttemptView | None
@@ -136,7 +136,8 @@ class ChangeWithAttempt:
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """What an operator let go: `changes` of the guard, and so many `missing` orders may be forgotten."""
+    """What an operator released: how many changes of the guard, and how many orders the next full compare may mark as
+    missing."""
 
     changes: int
     missing: int
@@ -144,7 +145,7 @@ class Released:
 
 @dataclass(frozen=True, slots=True)
 class OperatorResult:
-    """What an operator's action did: the changes it was done to, and why it left each of the others as it was."""
+    """The ids of the changes that an operator's action changed, and why it left each of the others as it was."""
 
     done: Sequence[int]
     left: Mapping[int, str]
@@ -152,5 +153,7 @@ class OperatorResult:
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
+    """How many changes and orders were deleted."""
+
     changes: int
     orders: int

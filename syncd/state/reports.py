@@ -1,6 +1,7 @@
-"""What the state tells people: figures for each scrape, the delivery log, one order's story.
+"""Reports for people, scripts and metrics: figures, changes with their history, one order's story, the last day.
 
-What happened lately, for the status page: a bounded look along the indexes, however many changes there are.
+Nothing here writes. What a scrape or the status page asks for reads a bounded number of rows along the indexes, however
+many changes there are.
 """
 
 from __future__ import annotations
@@ -31,21 +32,21 @@ from syncd.state.schema import DUE_SOMETIME, WAITING, attempts, cancellations, c
 from syncd.state.store import Store, all_facts, get_fact, instant, pause_of
 
 PAGE = 500
-"""Changes read in one go, so that no transaction is open while somebody reads them."""
+"""Changes read in one transaction: none stays open while the caller consumes an iterator."""
 
-SLOT = timedelta(minutes=30)
-SLOTS = 48
-LAGS_A_SLOT = 200
-"""Enough for a median. Each costs a look at its change, while counting goes by the index alone."""
+HALF_HOUR = timedelta(minutes=30)
+HALF_HOURS = 48
+LAGS_KEPT = 200
+"""In each half-hour: enough for a median. A lag costs a read of its change, while a count reads the index alone."""
 
 FAILED: tuple[ChangeState, ...] = ("refused", "dead")
 ENDED = changes.c.ended_at.is_not(None)
-"""Said again where only what ended is in that state: without it SQLite passes the partial index by."""
+"""Redundant with a final state, but without it SQLite does not use the partial index."""
 _FIRST_HELD = select(func.min(changes.c.id)).where(in_state("held")).scalar_subquery()
-_ENDED = select(changes.c.state, func.count()).where(~WAITING).group_by(changes.c.state)
-_PENDING = select(func.count()).select_from(changes).where(in_state("pending"))
-_HELD = select(changes.c.hold, func.count()).where(in_state("held")).group_by(changes.c.hold)
-_OLDEST = select(func.min(changes.c.detected_at)).where(in_state("pending"))
+_COUNT_ENDED = select(changes.c.state, func.count()).where(~WAITING).group_by(changes.c.state)
+_COUNT_PENDING = select(func.count()).select_from(changes).where(in_state("pending"))
+_COUNT_HELD = select(changes.c.hold, func.count()).where(in_state("held")).group_by(changes.c.hold)
+_OLDEST_PENDING = select(func.min(changes.c.detected_at)).where(in_state("pending"))
 _NEXT_DUE = select(func.min(changes.c.next_attempt_at)).where(DUE_SOMETIME)
 
 _later = cancellations.alias("later")
@@ -57,22 +58,24 @@ _CANCELLATIONS_FAILED = (
         ~exists().where(_later.c.order_id == cancellations.c.order_id, _later.c.id > cancellations.c.id),
     )
 )
-"""Cancellations that nobody decided, and that were not asked for anew since."""
+"""Undecided cancellations whose order has no newer one."""
 
 
 class Reports:
+    """Each method reads; none writes."""
+
     def __init__(self, store: Store) -> None:
         self._store = store
 
     def summary(self) -> Summary:
-        """The state in figures; cheap enough for each scrape."""
+        """The state in figures, cheap enough for every scrape."""
         with self._store.read() as connection:
             facts = all_facts(connection)
-            held: dict[Hold, int] = dict(connection.execute(_HELD).all())
-            counts: dict[ChangeState, int] = dict(connection.execute(_ENDED).all())
-            counts |= {"pending": connection.execute(_PENDING).scalar_one(), "held": sum(held.values())}
+            held: dict[Hold, int] = dict(connection.execute(_COUNT_HELD).all())
+            counts: dict[ChangeState, int] = dict(connection.execute(_COUNT_ENDED).all())
+            counts |= {"pending": connection.execute(_COUNT_PENDING).scalar_one(), "held": sum(held.values())}
             failed = connection.execute(_CANCELLATIONS_FAILED).scalar_one()
-            oldest, next_due = connection.execute(_OLDEST).scalar(), connection.execute(_NEXT_DUE).scalar()
+            oldest, next_due = connection.execute(_OLDEST_PENDING).scalar(), connection.execute(_NEXT_DUE).scalar()
         return Summary(
             tracked=facts.get("tracked", 0),
             changes={state: counts.get(state, 0) for state in CHANGE_STATES},
@@ -102,7 +105,7 @@ class Reports:
             before, left = page[-1].id, None if left is None else left - PAGE
 
     def story(self, order_id: str) -> Story:
-        """Everything about one order, also one that is not tracked any more, by its number or a former one."""
+        """Everything about one order by its number or a former one, even if it is not tracked any more."""
         order_id = self.current_number(order_id)
         tried = (
             select(attempts)
@@ -119,12 +122,12 @@ class Reports:
         return Story(order_id, known, list(self.changes(order_id=order_id)), tries, before)
 
     def last_day(self, now: datetime) -> Sequence[HalfHour]:
-        """The day up to `now`, oldest first: SLOTS slots that each last SLOT."""
+        """The 24 hours up to `now` in HALF_HOURS parts of HALF_HOUR each, oldest first."""
         with self._store.read() as connection:
-            return [_slot(connection, now - SLOT * (left + 1)) for left in reversed(range(SLOTS))]
+            return [_half_hour(connection, now - HALF_HOUR * (left + 1)) for left in reversed(range(HALF_HOURS))]
 
     def oldest_by_state(self) -> Mapping[ChangeState, datetime]:
-        """Since when the oldest change is held, refused or dead, for those of these states that there are."""
+        """When the oldest change was held, refused or became dead: for each of these states that a change is in."""
         with self._store.read() as connection:
             held = connection.execute(select(changes.c.detected_at).where(changes.c.id == _FIRST_HELD)).scalar()
             since: dict[ChangeState, datetime | None] = {"held": held}
@@ -132,7 +135,7 @@ class Reports:
         return {state: at for state, at in since.items() if at}
 
     def newest_changes(self, limit: int) -> Sequence[ChangeWithAttempt]:
-        """The newest changes, newest first, and what IMSHOP said last."""
+        """The newest changes, newest first, each with its last attempt."""
         newest = select(changes).order_by(changes.c.id.desc()).limit(limit)
         with self._store.read() as connection:
             views = [change_view(row) for row in connection.execute(newest)]
@@ -142,7 +145,7 @@ class Reports:
         return [ChangeWithAttempt(view, last.get(view.id)) for view in views]
 
     def last_polls(self) -> Sequence[PollView]:
-        """The last few polls, newest first."""
+        """The last polls, newest first; a few are kept."""
         with self._store.read() as connection:
             polls = get_fact(connection, "polls") or []
         return [PollView(**{**poll, "at": datetime.fromisoformat(poll["at"])}) for poll in polls]
@@ -155,7 +158,7 @@ class Reports:
             return [cancellation_of(row) for row in connection.execute(newest)]
 
     def current_number(self, order_id: str) -> str:
-        """The number that the order has now; the same one where it is not known as a former number of another."""
+        """The present number of the order with this number or former number; see `identifiers.current_number`."""
         with self._store.read() as connection:
             return current_number(connection, order_id)
 
@@ -218,11 +221,11 @@ def _source_status(fact: dict[str, Any]) -> SourceStatus:
     )
 
 
-def _slot(connection: Connection, since: datetime) -> HalfHour:
-    within = [in_state("delivered"), ENDED, changes.c.ended_at >= since, changes.c.ended_at < since + SLOT]
+def _half_hour(connection: Connection, since: datetime) -> HalfHour:
+    within = [in_state("delivered"), ENDED, changes.c.ended_at >= since, changes.c.ended_at < since + HALF_HOUR]
     pushed = connection.execute(select(func.count()).select_from(changes).where(*within)).scalar_one()
     started = func.coalesce(changes.c.source_updated_at, changes.c.detected_at, type_=changes.c.detected_at.type)
-    newest = select(started, changes.c.ended_at).where(*within).order_by(changes.c.ended_at.desc()).limit(LAGS_A_SLOT)
+    newest = select(started, changes.c.ended_at).where(*within).order_by(changes.c.ended_at.desc()).limit(LAGS_KEPT)
     lags = [max(0.0, (ended - begun).total_seconds()) for begun, ended in connection.execute(newest)] if pushed else []
     return HalfHour(since, pushed, sorted(lags))
 

@@ -10,14 +10,14 @@ from sqlalchemy import event
 
 from syncd.state import State, open_state
 from syncd.state.polls import POLLS_KEPT
-from syncd.state.reports import LAGS_A_SLOT, SLOT, SLOTS
+from syncd.state.reports import HALF_HOUR, HALF_HOURS, LAGS_KEPT
 from tests.made import NOON
 from tests.state.made import DAY, MINUTE, decision, outcome, stage, take, write_down
 
 
 def test_day_is_cut_into_slots_ending_now(state: State) -> None:
     day = state.reports.last_day(NOON)
-    assert (len(day), day[0].since, day[-1].since) == (SLOTS, NOON - DAY, NOON - SLOT)
+    assert (len(day), day[0].since, day[-1].since) == (HALF_HOURS, NOON - DAY, NOON - HALF_HOUR)
     assert {(slot.pushed, tuple(slot.lags)) for slot in day} == {(0, ())}
 
 
@@ -27,7 +27,7 @@ def test_push_counts_in_the_slot_of_delivery(state: State) -> None:
     first, second = take(state)
     took = NOON + MINUTE
     write_down(state, outcome(first, now=took), outcome(second, now=took + 2 * MINUTE))
-    slots = [slot for slot in state.reports.last_day(NOON + SLOT) if slot.pushed]
+    slots = [slot for slot in state.reports.last_day(NOON + HALF_HOUR) if slot.pushed]
     assert [(slot.since, slot.pushed, slot.lags) for slot in slots] == [(NOON, 2, [120.0, 240.0])]
 
 
@@ -42,14 +42,14 @@ def test_lag_falls_back_to_detection_time(state: State) -> None:
         replace(ahead, change=replace(ahead.change, source_updated_at=NOON + DAY)),
     )
     write_down(state, *(outcome(push, now=NOON + MINUTE) for push in take(state)))
-    assert state.reports.last_day(NOON + SLOT)[-1].lags == [0.0, 60.0]
+    assert state.reports.last_day(NOON + HALF_HOUR)[-1].lags == [0.0, 60.0]
 
 
 def test_pushes_are_counted_and_lags_are_sampled(state: State) -> None:
-    stage(state, *(decision(str(number)) for number in range(LAGS_A_SLOT + 5)))
+    stage(state, *(decision(str(number)) for number in range(LAGS_KEPT + 5)))
     write_down(state, *(outcome(push, now=NOON) for push in take(state, 1000)))
     slot = state.reports.last_day(NOON + MINUTE)[-1]
-    assert (slot.pushed, len(slot.lags)) == (LAGS_A_SLOT + 5, LAGS_A_SLOT)
+    assert (slot.pushed, len(slot.lags)) == (LAGS_KEPT + 5, LAGS_KEPT)
 
 
 def test_refused_and_older_pushes_are_not_counted(state: State) -> None:

@@ -78,7 +78,7 @@ def test_order_in_the_shop_is_never_pruned(state: State) -> None:
 
 @pytest.mark.parametrize(("old", "lost"), [(5, 3), (1, 5)])
 def test_prune_works_in_small_steps(state: State, monkeypatch: pytest.MonkeyPatch, old: int, lost: int) -> None:
-    monkeypatch.setattr(syncd.state.retention, "FORGOTTEN_AT_ONCE", 2)
+    monkeypatch.setattr(syncd.state.retention, "DELETED_AT_ONCE", 2)
     gone(state, *(f"lost {number}" for number in range(lost)))
     stage(state, *(decision(str(number)) for number in range(old)))
     deliver(state)
