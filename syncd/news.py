@@ -1,7 +1,7 @@
-"""What a push can tell IMSHOP of an order, what of it would be news, and what IMSHOP knows afterwards. Pure.
+"""News: whether a push of an order's content would tell IMSHOP anything new, and what IMSHOP knows afterwards. Pure.
 
-PROTOCOL section 1 has no words for a tracking URL that went away, nor for a payment without its id. Such a thing can
-neither be told nor be news, and IMSHOP goes on knowing what it was told before.
+The protocol (docs/protocol.md, section 1) cannot express that a tracking URL was removed, or a payment without its id.
+Neither can be pushed or is news, and IMSHOP still knows what it was told before.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from syncd.model import Content, Payment, Seen
 
 
 def payment_of(content: Content) -> Payment | None:
-    """The payment as it goes out: whole or not at all. None: it cannot be told."""
+    """The payment as it is pushed, which is complete. None: it cannot be pushed."""
     paid, payment_id = content.get("paid"), content.get("payment_id")
     if paid is False:
         return Payment(paid=False, payment_id=None)
@@ -18,8 +18,8 @@ def payment_of(content: Content) -> Payment | None:
 
 
 def is_news(content: Content, told: Content) -> bool:
-    """Whether a push of `content` would tell anything to one who knows `told`; if not, it would only repeat the
-    buyer's notification."""
+    """Whether a push of `content` tells IMSHOP anything new if it knows `told`. If not, a push would only notify the
+    buyer again."""
     if content["status"] != told["status"] or content.get("message") != told.get("message"):
         return True
     tracking = content.get("tracking")
@@ -27,33 +27,33 @@ def is_news(content: Content, told: Content) -> bool:
 
 
 def is_payment_news(content: Content, told: Content | None) -> bool:
-    """Unpaid is what IMSHOP assumes unless told."""
+    """Whether the payment is news. IMSHOP assumes that an order is unpaid until it is told otherwise."""
     return payment_of(content) is not None and _payment(content) != _payment(told or {})
 
 
 def is_known_as_paid(seen: Seen) -> bool:
-    """Whether IMSHOP knows the payment that was seen, beyond doubt."""
+    """Whether IMSHOP certainly knows the payment that was seen last, and that it was made."""
     return seen.told is not None and _payment(seen.told) == _payment(seen.content) != _payment({})
 
 
-def is_payment_in_question(content: Content, before: Seen | None) -> bool:
-    """Whether the payment is told along where nobody knows what IMSHOP knows: one that was made, and that there is none
-    if it may have been told as made. `before`: the order as it was seen."""
+def must_send_payment(content: Content, before: Seen | None) -> bool:
+    """Whether a push contains the payment if it is unknown what IMSHOP knows: yes if the order is paid, and if it is
+    unpaid but IMSHOP may have been told that it is paid. `before`: the order as it was seen last."""
     if content.get("paid") is True or before is None:
         return is_payment_news(content, None)
-    may_be_told = (
+    may_know_as_paid = (
         before.payment_in_doubt or before.content.get("paid") is True or (before.told or {}).get("paid") is True
     )
-    return payment_of(content) is not None and may_be_told
+    return payment_of(content) is not None and may_know_as_paid
 
 
 def known_after(content: Content, told: Content | None) -> Content:
-    """What IMSHOP knows once `content` is told to one who knew `told`; None: nobody knows what it knew."""
+    """What IMSHOP knows after a push of `content` if it knew `told`; None: what it knew is unknown."""
     if told is None:
         return content
-    untold = {"tracking"} if content.get("tracking") is None else set()
-    untold |= {"paid", "payment_id"} if payment_of(content) is None else set()
-    return {column: told.get(column) if column in untold else value for column, value in content.items()}
+    not_pushed = {"tracking"} if content.get("tracking") is None else set()
+    not_pushed |= {"paid", "payment_id"} if payment_of(content) is None else set()
+    return {column: told.get(column) if column in not_pushed else value for column, value in content.items()}
 
 
 def _payment(content: Content) -> tuple[bool, str | bool | None]:

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Literal, TypeAlias
 
 from syncd.model import Change, Content, Decision, FoundBy, Identified, Order, Seen
-from syncd.news import is_known_as_paid, is_news, is_payment_in_question, is_payment_news
+from syncd.news import is_known_as_paid, is_news, is_payment_news, must_send_payment
 
 StatusAction: TypeAlias = Literal["push", "skip", "hold"]
 
@@ -131,7 +131,7 @@ def _carries_payment(content: Content, now: Seen, before: Seen | None) -> bool:
     """Whether the push of a change tells the payment."""
     if now.told is not None:
         return is_payment_news(content, now.told)
-    return is_payment_in_question(content, before)
+    return must_send_payment(content, before)
 
 
 def _unpaid_since(content: Content, seen: Seen, now: datetime | None) -> datetime | None:

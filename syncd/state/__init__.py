@@ -1,16 +1,17 @@
-"""The state: what was seen, what must be told, and what became of it. One code for SQLite and PostgreSQL.
+"""The state: what was seen of orders, what must be pushed, and the results. One code for SQLite and PostgreSQL.
 
-    tables, migrate, look    the schema            polls, facts       where polling stands
-    engine, store, faults    transactions          seen, compare      what was observed
-    postgresql               an end to each wait   waiting, holds     changes that wait
-    lease, filelease         who may act
-    reports, lately, views   for people            outbox, outcomes   what is sent, and what became of it
-    retention                what is forgotten     remedies           what an operator does
-    cancellations, meant     what buyers want cancelled, and of which order
-    standing                 what must wait for that, and how long a decision holds
-    numbers                  an order that gets another number stays one order
+    State           the parts below, over one Store; leases, retention
+    .polls          polls.py: cursor, staging, full compares, held changes   (seen, missing, identifiers)
+    .outbox         outbox.py: claims of due changes, outcomes               (outcomes)
+    .inbox          inbox.py: buyers' cancellations                          (identifiers)
+    .operator       operator_actions.py: retry, discard, release, resync
+    .reports        reports.py: what people, scripts and metrics read        (read_models)
 
-A transaction is whole or nothing, and never open while something else is waited for.
+    schema.py       the tables             transitions.py   how changes end or are released without a push
+    store.py        transactions           engine.py, postgresql.py          connections and their limits
+    migrate.py      new versions           lease.py         who may deliver, who may poll
+
+A transaction is whole or nothing, and never open while anything but the database is waited for.
 """
 
 from __future__ import annotations
@@ -75,8 +76,8 @@ class State:
         self.reports = Reports(store)
 
     def under(self, lease: Lease) -> State:
-        """The same state for whoever acts by this lease: each transaction that writes fails with LeaseLostError once it
-        is another's."""
+        """The same state for the holder of this lease: each transaction that writes fails with LeaseLostError once
+        another process holds it. The parts are new ones: the outbox does not know earlier claims."""
         return State(self.store.under(lease))
 
     def lease(self) -> Lease:
@@ -84,8 +85,8 @@ class State:
         return self._lease("deliver", ".lock")
 
     def poll_lease(self) -> Lease:
-        """The right to poll: one poll at a time, in whatever process. A page that was read before another poll's and
-        staged after it would tell an older status after a newer one."""
+        """The right to poll: one poll at a time, in all processes. A page that is read before another poll's page and
+        staged after it would push an older status after a newer one."""
         return self._lease("poll", ".poll.lock")
 
     def _lease(self, name: str, suffix: str) -> Lease:
@@ -100,18 +101,16 @@ class State:
         return self.store.place
 
     def prune(self, now: datetime, retention: timedelta) -> Pruned:
-        """Forget changes that ended, cancellations that were decided and orders that went missing more than
-        `retention` ago. An order that still has a change waiting is kept."""
+        """Delete changes that ended, cancellations that were decided and orders that went missing more than `retention`
+        ago. An order with a change that waits is kept. Returns how many changes and orders were deleted."""
         return prune(self.store, now, retention)
 
     def cut_connections(self) -> None:
-        """Whoever waits for an answer gets an error, and the next statement a new connection. For a network that was
-        away: what was asked before is never answered."""
+        """See `Store.cut_connections`."""
         self.store.cut_connections()
 
     def end_silent_writers(self) -> int:
-        """End the sessions of processes that are frozen or gone while they hold the writers' lock. Returns how many;
-        on SQLite there are none, for one process at a time works on it."""
+        """See `Store.end_silent_writers`."""
         return self.store.end_silent_writers()
 
     def close(self) -> None:
@@ -126,11 +125,11 @@ def open_state(
     wait_seconds: float = WAIT_SECONDS,
     clock: Callable[[], datetime] = wall_clock,
 ) -> State:
-    """Open the state that a SQLAlchemy URL of SQLite or PostgreSQL names, and bring its schema up to date.
+    """Open the state at a SQLAlchemy URL of SQLite or PostgreSQL, and bring its schema up to date.
 
-    `redact` takes secrets out of messages. `create` False: the state must be there already. `wait_seconds` bounds
-    each wait for a lock or a connection. `clock` is the database's own where that is SQLite. StateError says what is
-    wrong and what to do: no directory, no rights, locked, damaged, written by a newer version, not reachable.
+    `redact` removes secrets from messages. `create` False: the state must exist. `wait_seconds` limits each wait for a
+    lock or a connection. `clock` is used as the database's clock with SQLite; it returns aware datetimes. StateError
+    says what is wrong and what to do: no directory, no rights, locked, damaged, of a newer version, unreachable.
     """
     engine = connect(url, create=create, wait_seconds=wait_seconds, clock=clock)
     store = Store(engine, place(url), redact, wait_seconds)

@@ -1,4 +1,4 @@
-"""The way to the state's database: a file that only its owner reads, durable writes, and a limit on every wait."""
+"""Connections to the state's database: a file that only its owner can read, durable writes, a limit on every wait."""
 
 from __future__ import annotations
 
@@ -23,32 +23,32 @@ from syncd.state.schema import SQLITE_TIME, microseconds
 WAIT_SECONDS = 10.0
 STATEMENT_SECONDS = 60
 SILENT_SECONDS = 5
-"""After so long without a sign of life a connection to PostgreSQL is given up, by us and by the server: a network that
-swallows packets tells neither. The server would keep the session, and with it its locks, for two hours otherwise."""
+"""After this time without any packet, this process and the PostgreSQL server give a connection up. A network that drops
+packets tells neither of them, and by default the server would keep the session and its locks for two hours."""
 PROBE_SECONDS = 1
 HALF_DONE_SECONDS = 4
-"""So long a session may leave a transaction open: its process was frozen, or its host is gone. It holds the writers'
-lock no longer than that, so that another daemon can write as soon as it leads. The server sees to it, but not where it
-has half of a batch of statements (psycopg sends one without waiting for answers); `end_silent_writers` does. No
-transaction of ours waits for anything but the database."""
+"""A session may leave a transaction open for this time without a statement; longer means that its process is frozen or
+its host is gone. Then it loses the writers' lock, so that another daemon can write as soon as it leads. The server ends
+the session itself, unless it has received half of a batch of statements (psycopg sends a batch without waiting for
+answers); `end_silent_writers` covers that case. No transaction here waits for anything but the database."""
 CONNECT_SECONDS = 5
 LEASE_SECONDS = 2
-"""For each wait of a statement about a lease: what is not known within that time is asked again."""
+"""The limit on each wait of a statement about a lease. After it, the statement is tried again."""
 
 
 def this_process() -> str:
-    """For people who look who works on a state."""
+    """The name of this process for people who look which process works on a state."""
     return f"process {os.getpid()} on {socket.gethostname()}"
 
 
 def place(url: str) -> str:
-    """The state's name in messages, without any secret."""
+    """The state's name in messages, without secrets."""
     parsed = make_url(url)
     return str(sqlite_file(parsed) or parsed.set(query={}).render_as_string(hide_password=True))
 
 
 def sqlite_file(url: URL) -> Path | None:
-    """The file that a SQLite URL names, also one of the form file:..., or None where it is PostgreSQL."""
+    """The file that a SQLite URL names, also in the form file:...; None for PostgreSQL."""
     if url.get_backend_name() != "sqlite":
         return None
     name = url.database or ""
@@ -62,9 +62,9 @@ def wall_clock() -> datetime:
 def connect(
     url: str, *, create: bool, wait_seconds: float = WAIT_SECONDS, clock: Callable[[], datetime] = wall_clock
 ) -> Engine:
-    """An engine for the state. `wait_seconds` bounds each wait: for a lock, a connection, a network that does not
-    answer. `clock` is SQLite's; PostgreSQL has its own. StateError: there is no file and it may not, or cannot, be
-    made."""
+    """An engine for the state. `wait_seconds` limits each wait: for a lock, a connection, a network that does not
+    answer. `clock` is used with SQLite; PostgreSQL has its own. StateError: the file does not exist and `create` is not
+    set, or it cannot be created."""
     parsed = make_url(url)
     file = sqlite_file(parsed)
     if file is None:
@@ -77,15 +77,15 @@ def connect(
 
 
 class Sockets:
-    """Those of an engine's connections to PostgreSQL, so that one thread can cut what others wait for in vain: a
-    network, or a proxy, may swallow what it is given and never say so."""
+    """The sockets of an engine's connections to PostgreSQL. One thread can close them all while others wait for answers
+    that never come: a network or a proxy may drop what it is given and report nothing."""
 
     def __init__(self, engine: Engine) -> None:
         self._open: WeakSet[Any] = WeakSet()
         event.listen(engine, "connect", lambda connection, _pool_entry: self._open.add(connection))
 
     def cut(self) -> None:
-        from psycopg import Error as DriverError  # noqa: PLC0415 - who works on SQLite need not load it
+        from psycopg import Error as DriverError  # noqa: PLC0415 - a state in SQLite does not need the driver
 
         for connection in list(self._open):
             with suppress(OSError, DriverError), socket.socket(fileno=os.dup(connection.fileno())) as same:
@@ -93,7 +93,7 @@ class Sockets:
 
 
 def connect_for_lease(url: URL) -> Engine:
-    """An engine for one short statement at a time, on a PostgreSQL server that may be out of reach."""
+    """An engine for leases: one short statement at a time, on a PostgreSQL server that may be out of reach."""
     return _postgresql(url, LEASE_SECONDS, LEASE_SECONDS, PROBE_SECONDS).execution_options(isolation_level="AUTOCOMMIT")
 
 
@@ -102,7 +102,8 @@ def no_state_yet(name: str) -> StateError:
 
 
 def _make_file(file: Path) -> None:
-    """Before SQLite does: it would make a file that everybody reads, and gives its -wal and -shm the same mode."""
+    """Create the file before SQLite does: SQLite would make it readable for everybody. The -wal and -shm files get the
+    same mode."""
     try:
         os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     except FileExistsError:
@@ -120,7 +121,7 @@ def _sqlite(url: URL, wait_seconds: float, clock: Callable[[], datetime]) -> Eng
     def tell_time(connection: DBAPIConnection, _pool_entry: ConnectionPoolEntry) -> None:
         connection.create_function(SQLITE_TIME, 0, lambda: microseconds(clock()))
 
-    # isolation_level None: the driver must not begin transactions by itself, since it begins them too late
+    # isolation_level None: the driver must not begin transactions by itself, because it begins them too late
     engine = create_engine(
         url,
         hide_parameters=True,
@@ -146,7 +147,7 @@ def _begin(connection: Connection) -> None:
 
 
 def _postgresql(url: URL, wait_seconds: float, statement_seconds: int, late_seconds: int) -> Engine:
-    """`late_seconds`: so much later than the server ends a statement its answer is waited for."""
+    """`late_seconds`: how long an answer is waited for after the server must have ended the statement."""
     limits = {
         "lock_timeout": f"{int(wait_seconds * 1000)}ms",
         "statement_timeout": f"{statement_seconds}s",
@@ -182,6 +183,6 @@ def _postgresql(url: URL, wait_seconds: float, statement_seconds: int, late_seco
 def _connected(
     seconds: int, _dialect: Dialect, _entry: ConnectionPoolEntry, _args: object, params: dict[str, Any]
 ) -> DBAPIConnection:
-    from syncd.state.postgresql import connected  # noqa: PLC0415 - the driver, which a state in SQLite need not load
+    from syncd.state.postgresql import connected  # noqa: PLC0415 - a state in SQLite does not need the driver
 
     return connected(params, seconds, SILENT_SECONDS)

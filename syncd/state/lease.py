@@ -1,30 +1,29 @@
-"""Who may act: a row with a holder, a token and an end, and the holder's own deadline before that end.
+"""Leases: the right to deliver from a state, and the right to poll. One process at a time holds each of them.
 
     free ──acquire: token + 1──► held ──renew──► held ──release, or its end passes──► free
 
-**The row.** `ends_at` is on the database's clock, which all daemons share, so in the database's time two never hold a
-lease. Whoever acquires it gets a token that nobody had before; each writing transaction of the holder looks at the
-token in the row (`check`), and fails once it is another's. So whoever was frozen or cut off can write nothing after
-its successor has begun.
+On PostgreSQL a lease is a row with a holder, a token and an end (`RowLease`):
 
-**The deadline.** The holder does not compare its clock with the server's. It notes what its own clock says, then asks,
-and may act until DURATION - MARGIN after that: the server counts DURATION from later on. Its clock is CLOCK_BOOTTIME,
-which runs on while the process is frozen and the machine sleeps. `held` is that comparison alone, without a look at
-the database: any thread may ask it at any time.
+**The row.** `ends_at` is on the database's clock, which all daemons share, so in the database's time two processes
+never hold a lease. Each acquisition gives a new token. Each writing transaction of the holder compares its token with
+the row (`check`), and fails if another process has acquired the lease. So a process that was frozen or cut off can
+write nothing after its successor has begun.
 
-**Which clocks may differ.** The time that they show, by any amount. What counts is that they run equally fast for one
-DURATION: MARGIN is a twelfth of it, and clocks that an NTP daemon slews differ by a two-thousandth at most. If the
-server's clock is set back, ends lie far ahead: so whoever sees the same row for more than DURATION on its own clock
-takes it, for a holder that lives would have renewed it. If it is set forward, a lease ends early: two daemons may then
-believe that they lead, but only until the first of them renews, and only the newer one can write. What the other one
-has on its way until then is found out when it is written down (`syncd.state.outcomes`), and set right.
+**The deadline.** The holder does not compare its clock with the server's. It reads its own clock, then asks the server,
+and may act until DURATION - MARGIN after that reading: the server counts DURATION from a later moment. Its clock is
+CLOCK_BOOTTIME, which runs on while the process is frozen and the machine sleeps. `held` is this comparison alone,
+without a query: any thread may call it at any time.
 
-On SQLite one process at a time works on a state; see `syncd.state.lease`.
+**Which clocks may differ.** The times that they show, by any amount. They only must run equally fast for one DURATION:
+MARGIN is a twelfth of it, and clocks that an NTP daemon slews differ by a two-thousandth at most. If the server's clock
+is set back, ends lie far ahead: so a process that sees the same row for more than DURATION on its own clock acquires
+the lease, because a living holder would have renewed it. If the server's clock is set forward, a lease ends early: two
+daemons may then believe that they lead, but only until the first of them renews, and only the newer one can write. What
+the other one pushes until then is noticed when its outcomes are recorded, and corrected (`syncd.state.outcomes`).
 
-On SQLite one process at a time works on a state: a lock on a file beside it.
-
-The system takes the lock back when the process ends, however it ends, and not before: a process that is frozen keeps
-it. So it has no end, and the token only tells that it is held.
+On SQLite a lease is a lock on a file beside the state (`FileLease`). The system releases the lock when the process
+ends, however it ends, and not before: a frozen process keeps it. So it has no end, and the token only says that it is
+held.
 """
 
 from __future__ import annotations
@@ -50,7 +49,8 @@ from syncd.state.store import EXPECTED, Store, state_error
 
 DURATION = timedelta(seconds=6)
 MARGIN = timedelta(milliseconds=500)
-"""Before its end the holder stops acting: for clocks that run unequally, and for the step from looking to acting."""
+"""The holder stops acting this long before the end: for clocks that run unequally, and for the time between the check
+and the action."""
 
 _LENGTH: BindParameter[Any] = bindparam("length")
 _ROW = select(leases.c.holder, leases.c.token, leases.c.ends_at, (leases.c.ends_at <= database_time()).label("is_over"))
@@ -69,40 +69,41 @@ _RELEASE = (
 
 
 def boottime() -> float:
-    """Seconds of a clock that runs on while the process is frozen and the machine sleeps."""
+    """CLOCK_BOOTTIME in seconds: a clock that runs on while the process is frozen and the machine sleeps."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 class Lease(Protocol):
-    """The right to deliver from a state, or to poll for it. `name` is one of these two."""
+    """The right to deliver from a state, or to poll for it. `name` is `deliver` or `poll`."""
 
     @property
     def name(self) -> str: ...
 
     def acquire(self) -> bool:
-        """Take it if nobody has it. StateError: it cannot be told who has it."""
+        """Acquire the lease if no other process holds it. True: it is held. StateError: who holds it is unknown."""
 
     def renew(self) -> bool:
-        """Have it for another DURATION; False: it is not, or no longer, this one's. StateError: it cannot be told."""
+        """Hold it for another DURATION. False: it is not held any more. StateError: that is unknown."""
 
     def held(self) -> bool:
-        """Whether its holder may act now. It costs nothing, and waits for nothing."""
+        """Whether this process may act now. It needs no query and never waits."""
 
     @property
     def token(self) -> int | None:
-        """Grows each time that it is acquired by anybody. None: it is not this one's, as far as this one knows."""
+        """A number that grows with each acquisition by any process. None: this process does not hold the lease, as
+        far as it knows."""
 
     def check(self, connection: Connection) -> None:
-        """Within a transaction that writes: LeaseLostError if it is another's."""
+        """In a transaction that writes: LeaseLostError if another process holds the lease."""
 
     def release(self) -> None:
-        """Give it back at once. StateError: the database does not know yet; there it lasts until its end."""
+        """Release the lease. StateError: the database could not be told, and holds it for taken until its end."""
 
     def holder(self) -> str | None:
-        """Who has it, for a message: "process 1234 on host". None: nobody. StateError."""
+        """Who holds it now, for a message: "process 1234 on host". None: nobody. StateError."""
 
     def last_holder(self) -> str | None:
-        """Who had it when it could last not be acquired or renewed, without another look."""
+        """Who held it when `acquire` or `renew` last failed, without a query."""
 
 
 class RowLease:
@@ -125,7 +126,7 @@ class RowLease:
         self._watched: tuple[int, datetime, float] | None = None
 
     def acquire(self) -> bool:
-        """See Lease. It looks before it writes, so that a daemon that stands by costs the server next to nothing."""
+        """See Lease. It reads before it writes, so that a standby daemon costs the server almost nothing."""
         with self._one_thread:
             if self._token is not None and self._renewed():
                 return True
@@ -177,7 +178,7 @@ class RowLease:
         return self._leader
 
     def _renewed(self) -> bool:
-        """One that ended meanwhile is renewed too, as long as nobody else had it since."""
+        """A lease that ended meanwhile is renewed too, if no other process acquired it since."""
         began_at = self._boottime()
         if self._ask(_RENEW, mine=self._token, length=self._duration // timedelta(microseconds=1)) is not None:
             self._extend(began_at)
@@ -192,14 +193,14 @@ class RowLease:
         self._leader = None
 
     def _is_free(self, row: Row[Any]) -> bool:
-        """Whether its end has passed, or it was seen unchanged for so long that its holder must be gone."""
+        """Whether the end has passed, or the row was unchanged for so long that the holder must be gone."""
         now = self._boottime()
         if self._watched is None or self._watched[:2] != (row.token, row.ends_at):
             self._watched = row.token, row.ends_at, now
         return row.is_over or now - self._watched[2] > (self._duration + MARGIN).total_seconds()
 
     def _acquisition(self, found: Row[Any] | None) -> Executable:
-        """Only if the row still is as it was found: of several that take it at once, one gets it."""
+        """Acquires the lease if the row is still as it was found: of several processes, one succeeds."""
         insert = postgresql.insert if self._engine.dialect.name == "postgresql" else sqlite.insert
         as_found = literal(value=False) if found is None else leases.c.token == found.token
         unrenewed = leases.c.ends_at == (None if found is None else found.ends_at)
@@ -214,15 +215,15 @@ class RowLease:
     def _ask(self, statement: Executable, **values: Any) -> Row[Any] | None:
         parameters: Mapping[str, Any] = {"lease": self.name, **values}
         try:
-            with self._within_its_time(), self._engine.begin() as connection:
+            with self._time_limit(), self._engine.begin() as connection:
                 result = connection.execute(statement, parameters)
                 return result.first() if result.returns_rows else None
         except EXPECTED as error:
             raise state_error(error, self._store.place, self._store.redact) from None
 
     @contextmanager
-    def _within_its_time(self) -> Iterator[None]:
-        """No answer is waited for longer, whatever the network does."""
+    def _time_limit(self) -> Iterator[None]:
+        """Limits the wait for an answer, whatever the network does."""
         if self._sockets is None:
             yield
             return
@@ -240,7 +241,7 @@ TRY_SECONDS = 0.02
 
 
 class FileLease:
-    """See `syncd.state.lease.Lease`. The file holds its holder's process id, and stays."""
+    """See Lease. The file contains the holder's process id. It is never deleted."""
 
     def __init__(self, path: Path, name: str) -> None:
         self.name = name
@@ -249,7 +250,7 @@ class FileLease:
         self._acquired = 0
 
     def acquire(self) -> bool:
-        """See Lease. Tried a few times, because whoever looks who has it locks it for an instant."""
+        """See Lease. It tries a few times, because a process that looks who holds the lock locks it for a moment."""
         if self.held():
             return True
         self.release()
@@ -270,13 +271,13 @@ class FileLease:
         return self.held()
 
     def held(self) -> bool:
-        """See Lease. Somebody may have removed the file: the next process would then lock another one."""
+        """See Lease. Also compares the file: if somebody removed it, the next process locks another one."""
         file = self._file
         if file is None:
             return False
         try:
             return os.path.samestat(os.fstat(file.fileno()), self._path.stat())
-        except (OSError, ValueError):  # the file is gone, or was released just now, which closes it
+        except (OSError, ValueError):  # the file is gone, or another thread has just released the lock and closed it
             return False
 
     @property
@@ -320,7 +321,7 @@ class FileLease:
 
 
 def _locked(file: TextIOWrapper, kind: int) -> bool:
-    """Whether the lock was there to be had at once."""
+    """Try to lock the file without waiting; False: another process has it locked."""
     try:
         fcntl.flock(file, kind | fcntl.LOCK_NB)
     except BlockingIOError:

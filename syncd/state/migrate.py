@@ -1,7 +1,7 @@
-"""The state brought to this version's schema when it is opened.
+"""Brings the schema of the state to this version when it is opened.
 
-A new state is made as it is to be. Alembic brings an older one up to date, and only then is it imported: that takes
-9 MB, which a daemon would keep for as long as it runs, and 0.2 s.
+A new state is created with the present schema. An older one is upgraded by Alembic, which is imported only then: it
+takes 0.2 s, and 9 MB that a daemon would keep for as long as it runs.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from syncd.state.schema import metadata
 from syncd.state.store import Store
 
 REVISIONS = ("0001", "cancellations", "shop_id", "waiting_by_order", "leases", "blanks", "unpaid")
-"""All that this version knows, oldest first: to see that nothing is to be done, Alembic need not be asked."""
+"""All revisions that this version knows, oldest first. An up-to-date state is recognised by them, without Alembic."""
 
 
 def bring_up_to_date(store: Store, *, create: bool) -> None:
-    """Make the state, or apply the migrations that are missing. StateError: a newer syncd wrote the state, or there is
-    none and `create` is not set."""
+    """Create the state, or apply the missing migrations. StateError: a newer syncd wrote the state, or it does not exist
+    and `create` is not set."""
     with store.read() as connection:
         revision = _revision(connection)
     if revision is None and not create:
@@ -32,7 +32,7 @@ def bring_up_to_date(store: Store, *, create: bool) -> None:
         )
     if revision != REVISIONS[-1]:
         with store.write() as connection:
-            upgrade(connection) if revision else _make(connection, store.place)
+            upgrade(connection) if revision else _create(connection, store.place)
 
 
 def _revision(connection: Connection) -> str | None:
@@ -41,17 +41,17 @@ def _revision(connection: Connection) -> str | None:
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
 
-def _make(connection: Connection, place: str) -> None:
-    """In the caller's transaction. Another process may have been first."""
+def _create(connection: Connection, place: str) -> None:
+    """In the caller's transaction. Another process may have created the state first."""
     if _revision(connection) is None:
         _refuse_others(connection, place)
-        metadata.create_all(connection, checkfirst=False)  # another program's table of that name must not be taken
+        metadata.create_all(connection, checkfirst=False)  # a table of that name may be another program's
         connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
         connection.execute(text("INSERT INTO alembic_version VALUES (:newest)"), {"newest": REVISIONS[-1]})
 
 
 def _refuse_others(connection: Connection, place: str) -> None:
-    """A PostgreSQL database is shared by many; a SQLite file with tables in it is somebody's, the shop's perhaps."""
+    """A SQLite file with tables belongs to another program, perhaps the shop. A PostgreSQL database may be shared."""
     if connection.dialect.name == "sqlite" and (tables := inspect(connection).get_table_names()):
         raise StateError(
             f"the file {place} is another program's (it has a table {tables[0]}); "
@@ -60,8 +60,8 @@ def _refuse_others(connection: Connection, place: str) -> None:
 
 
 def upgrade(connection: Connection, revision: str = "head") -> None:
-    """In the caller's transaction, so that it is done whole or not at all. Another process may have been first: then
-    there is nothing left to do."""
+    """In the caller's transaction, so that the upgrade is done whole or not at all. If another process was first, it
+    does nothing."""
     from alembic import command  # noqa: PLC0415 - see above
     from alembic.config import Config  # noqa: PLC0415 - see above
 

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, exists, or_, select, update
 
 from syncd.model import Change, Decision, Order, Seen
-from syncd.news import is_payment_in_question
+from syncd.news import must_send_payment
 from syncd.state import missing
 from syncd.state.identifiers import is_parked
 from syncd.state.read_models import OperatorResult, Released
@@ -136,7 +136,7 @@ def _resent(order: Order, before: Seen | None) -> Decision:
         tracking_url=order.tracking_url,
         user_id=order.user_id,
         imshop_uuid=order.imshop_uuid,
-        with_payment=is_payment_in_question(order.content, before),
+        with_payment=must_send_payment(order.content, before),
         source_updated_at=order.updated_at,
         found_by="full",
     )

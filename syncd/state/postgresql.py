@@ -1,6 +1,6 @@
-"""A connection to PostgreSQL on which every wait has an end.
+"""A connection to PostgreSQL on which every wait has a limit.
 
-The server's time-outs help only while the server works and can be heard. Where its process is frozen, or a proxy in
+The server's time-outs help only while the server works and can be reached. If its process is frozen, or a proxy in
 between is, its host still answers keepalives, and a driver would wait for an answer for ever.
 """
 
@@ -15,7 +15,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 
 T = TypeVar("T")
 _HAS_TCP_USER_TIMEOUT = 120_000
-"""The version of PostgreSQL that can give up a connection whose client acknowledges nothing."""
+"""The first version of PostgreSQL that can give up a connection whose client acknowledges nothing."""
 
 
 class _SilentError(Exception):
@@ -26,8 +26,8 @@ class _Limited(psycopg.Connection[Any]):
     seconds = 0.0
 
     def wait(self, gen: Generator[Any, Any, T], *args: Any, **options: Any) -> T:
-        """psycopg has every answer of the server waited for here. Whoever gave up waiting cannot know what is still to
-        come on the connection, so it is closed."""
+        """psycopg waits here for every answer of the server. After a time-out the connection is closed, because it is
+        unknown what will still arrive on it."""
         try:
             return super().wait(_limited(gen, self.seconds or None), *args, **options)
         except _SilentError:
@@ -36,14 +36,14 @@ class _Limited(psycopg.Connection[Any]):
 
 
 def connected(params: dict[str, Any], seconds: float, silent_seconds: float) -> DBAPIConnection:
-    """A new connection. `seconds`: the longest wait for one answer; `silent_seconds`: how long the server waits for a
-    sign that what it sent has arrived."""
+    """A new connection. `seconds`: the longest wait for one answer. `silent_seconds`: how long the server waits until
+    what it sent is acknowledged."""
     connection = _Limited.connect(**params)
     connection.seconds = seconds
     if connection.info.server_version >= _HAS_TCP_USER_TIMEOUT:  # pragma: no branch - the tests have no older server
         connection.execute(f"SET tcp_user_timeout = {int(silent_seconds * 1000)}")
         connection.commit()
-    return connection  # type: ignore[return-value]  # one of psycopg's, as SQLAlchemy knows them
+    return connection  # type: ignore[return-value]  # SQLAlchemy's name for any driver's connection
 
 
 def _limited(gen: Generator[Any, Any, T], seconds: float | None) -> Generator[Any, Any, T]:

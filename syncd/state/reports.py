@@ -97,8 +97,11 @@ class Reports:
         conditions += [] if order_id is None else [changes.c.order_id == self.current_number(order_id)]
         left, before = limit, None
         while left is None or left > 0:
+            older: list[ColumnElement[bool]] = [] if before is None else [changes.c.id < before]
+            newest_first = select(changes).where(*conditions, *older).order_by(changes.c.id.desc())
             with self._store.read() as connection:
-                page = _page(connection, conditions, before, PAGE if left is None else min(PAGE, left))
+                rows = connection.execute(newest_first.limit(PAGE if left is None else min(PAGE, left)))
+                page = [change_view(row) for row in rows]
             yield from page
             if len(page) < PAGE:
                 return
@@ -131,7 +134,9 @@ class Reports:
         with self._store.read() as connection:
             held = connection.execute(select(changes.c.detected_at).where(changes.c.id == _FIRST_HELD)).scalar()
             since: dict[ChangeState, datetime | None] = {"held": held}
-            since |= {state: _first_ended(connection, state) for state in FAILED}
+            for state in FAILED:
+                first = select(func.min(changes.c.ended_at)).where(in_state(state), ENDED)
+                since[state] = connection.execute(first).scalar()
         return {state: at for state, at in since.items() if at}
 
     def newest_changes(self, limit: int) -> Sequence[ChangeWithAttempt]:
@@ -161,14 +166,6 @@ class Reports:
         """The present number of the order with this number or former number; see `identifiers.current_number`."""
         with self._store.read() as connection:
             return current_number(connection, order_id)
-
-
-def _page(
-    connection: Connection, conditions: list[ColumnElement[bool]], before: int | None, size: int
-) -> list[ChangeView]:
-    older = [] if before is None else [changes.c.id < before]
-    newest_first = select(changes).where(*conditions, *older).order_by(changes.c.id.desc()).limit(size)
-    return [change_view(row) for row in connection.execute(newest_first)]
 
 
 def change_view(row: Row[Any]) -> ChangeView:
@@ -228,7 +225,3 @@ def _half_hour(connection: Connection, since: datetime) -> HalfHour:
     newest = select(started, changes.c.ended_at).where(*within).order_by(changes.c.ended_at.desc()).limit(LAGS_KEPT)
     lags = [max(0.0, (ended - begun).total_seconds()) for begun, ended in connection.execute(newest)] if pushed else []
     return HalfHour(since, pushed, sorted(lags))
-
-
-def _first_ended(connection: Connection, state: ChangeState) -> datetime | None:
-    return connection.execute(select(func.min(changes.c.ended_at)).where(in_state(state), ENDED)).scalar()

@@ -1,8 +1,6 @@
-"""Transactions on the state: any number that read, one at a time that writes.
+"""The state's database: transactions that read, one at a time that writes, and single values by name (facts).
 
-What a database's error means to the person who runs syncd: what happened, to which state, and what to do.
-
-Single values of the state, by name, as JSON.
+Every error of the database leaves as a StateError that says what happened, to which state, and what to do.
 """
 
 from __future__ import annotations
@@ -25,7 +23,7 @@ from syncd.state.engine import HALF_DONE_SECONDS, Sockets, connect_for_lease
 from syncd.state.schema import facts
 
 EXPECTED = (DBAPIError, PoolTimeoutError)
-"""What a database can do to us. SQLAlchemy's other errors are mistakes of ours, and crash."""
+"""Errors of a database. SQLAlchemy's other errors are mistakes in this program, and crash."""
 
 _ADVICE = (
     ("database is locked", "is locked by another process; end that process, or wait until it is done"),
@@ -40,7 +38,7 @@ _ADVICE = (
     (" does not exist", "is not there; create the database and its user, or correct SYNCD_STATE__URL"),
     ("disk I/O error", "cannot be read or written, because the disk fails or is full; look at the disk"),
 )
-"""By the error's text: SQLite has one code for several of these, and PostgreSQL gives none while connecting."""
+"""By the error's text: SQLite has one code for several of these, and PostgreSQL gives no code while connecting."""
 
 _SQLSTATES = {
     "55P03": "is locked by another process; end that process, or wait until it is done",
@@ -53,7 +51,7 @@ _SQLSTATES = {
 
 
 def state_error(error: SQLAlchemyError, place: str, redact: Callable[[str], str]) -> StateError:
-    """The error to raise instead. `place` names the state and holds no secret."""
+    """The StateError to raise instead. `place` names the state and contains no secret."""
     cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
     text = (str(cause).strip() or type(cause).__name__).splitlines()[0]
     return StateError(redact(f"the state {place} {_advice(error, cause, text)} ({text})"))
@@ -75,8 +73,8 @@ def _advice(error: SQLAlchemyError, cause: BaseException, text: str) -> str:
 
 IDS_AT_ONCE = 500
 LOCK_CLASS = 0x53594E43
-"""Marks syncd's advisory locks in PostgreSQL. The schema is their second half, so that two schemas do not block each
-other."""
+"""The first half of the key of syncd's advisory locks in PostgreSQL. The schema is the second half, so that two
+schemas do not block each other."""
 WRITER_LOCK = text(f"SELECT pg_advisory_xact_lock({LOCK_CLASS}, hashtext(current_schema()))")
 _SILENT_WRITERS = text(
     "SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_stat_activity USING (pid)"
@@ -91,14 +89,14 @@ T = TypeVar("T")
 
 
 class Fence(Protocol):
-    """What a writing transaction may need: a lease."""
+    """A lease, as a writing transaction checks it."""
 
     def check(self, connection: Connection) -> None:
-        """LeaseLostError: it is another's."""
+        """LeaseLostError: another process holds it."""
 
 
 class Store:
-    """One state's database. Thread-safe. Whatever SQLAlchemy raises leaves as a StateError that people can read."""
+    """One state's database. Thread-safe. Errors of the database leave as StateError."""
 
     def __init__(self, engine: Engine, place: str, redact: Callable[[str], str], wait_seconds: float) -> None:
         self.engine = engine
@@ -112,8 +110,8 @@ class Store:
         self._sockets = Sockets(engine) if engine.dialect.name == "postgresql" else None
 
     def under(self, fence: Fence) -> Self:
-        """The same state for whoever acts by this right: each transaction that writes fails with LeaseLostError once it
-        is another's."""
+        """The same store for the holder of a lease: each transaction that writes fails with LeaseLostError once another
+        process holds it."""
         mine = copy(self)
         mine._fence = fence  # noqa: SLF001 - a copy of this one
         return mine
@@ -129,14 +127,14 @@ class Store:
             self._for_leases.dispose()
 
     def cut_connections(self) -> None:
-        """Whoever waits for an answer gets an error, and the next statement a new connection. For a network that was
-        away: what was asked before is never answered."""
+        """Close all connections to PostgreSQL: a thread that waits for an answer gets an error, and the next statement
+        a new connection. After a network was down, earlier statements are never answered."""
         if self._sockets is not None:
             self._sockets.cut()
 
     def end_silent_writers(self) -> int:
-        """End the sessions of processes that are frozen or gone while they hold the writers' lock. Returns how many;
-        on SQLite there are none, for one process at a time works on it."""
+        """End PostgreSQL sessions of processes that are frozen or gone while they hold the writers' lock. Returns how
+        many. On SQLite there are none, because one process at a time works on the state."""
         if self._for_leases is None:
             return 0
         with self._explained(), self._for_leases.connect() as connection:
@@ -144,18 +142,19 @@ class Store:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A transaction that reads. It waits for no writer."""
+        """A transaction that reads. It does not wait for writers."""
         with self._explained(), self.engine.begin() as connection:
             yield connection
 
     @contextmanager
     def write(self, *, fenced: bool = True) -> Iterator[Connection]:
-        """A transaction that writes: it is the only one, in this process and in others, and it is whole or nothing.
+        """A transaction that writes: the only one at a time, in all processes, and whole or nothing.
 
-        `fenced` False: what it writes is so whoever leads, such as what became of a push. The right is looked at
-        within the transaction: whoever takes it over cannot write before this one is done, and sees what it wrote.
+        The lease is checked within the transaction: a process that acquires it cannot write before this transaction
+        ends, and then sees what it wrote. `fenced` False: no check, for facts that hold whoever leads, such as the
+        outcome of a push.
 
-        The threads of one process queue for a lock of their own: SQLite's makes them sleep and try again.
+        The threads of one process queue for a lock of this process: SQLite's lock would make them sleep and try again.
         """
         if not self._one_writer.acquire(timeout=self._wait_seconds):
             raise StateError(f"the state {self.place} is locked by another task of this process; it is tried again")
@@ -178,7 +177,7 @@ class Store:
 
 
 def in_chunks(values: Iterable[T], size: int = IDS_AT_ONCE) -> Iterator[Sequence[T]]:
-    """Distinct values, few enough for one statement."""
+    """The distinct values in groups that are small enough for one statement."""
     distinct = list(dict.fromkeys(values))
     for start in range(0, len(distinct), size):
         yield distinct[start : start + size]
@@ -190,13 +189,13 @@ _ALL = select(facts.c.name, facts.c.value)
 
 
 def get_fact(connection: Connection, name: str) -> Any:
-    """The value, or None where it was never put."""
+    """The value; None if it was never put."""
     value = connection.execute(_GET, {"fact": name}).scalar()
     return None if value is None else json.loads(value)
 
 
 def put_fact(connection: Connection, name: str, value: object) -> None:
-    """Only within a transaction that writes."""
+    """Set the value. Only in a transaction that writes."""
     text = json.dumps(value)
     if not connection.execute(_CHANGE, {"fact": name, "value": text}).rowcount:
         connection.execute(insert(facts), {"name": name, "value": text})
@@ -207,7 +206,7 @@ def all_facts(connection: Connection) -> dict[str, Any]:
 
 
 def add_to_fact(connection: Connection, name: str, amount: int) -> int:
-    """Returns the new value; a number that was never put is 0."""
+    """Add to a number, which is 0 if it was never put. Returns the new value."""
     value = int(get_fact(connection, name) or 0) + amount
     if amount:
         put_fact(connection, name, value)
@@ -215,7 +214,7 @@ def add_to_fact(connection: Connection, name: str, amount: int) -> int:
 
 
 def instant(text: str | None) -> datetime | None:
-    """A datetime as a fact holds it."""
+    """The datetime in a fact, where it is an ISO text."""
     return None if text is None else datetime.fromisoformat(text)
 
 

@@ -104,7 +104,7 @@ def test_new_state_matches_the_codes_tables(state: State) -> None:
 def test_state_just_made_elsewhere_is_left_unchanged(state: State) -> None:
     stage(state, adopted("1"))
     with state.store.write() as connection:
-        migrate._make(connection, state.place)
+        migrate._create(connection, state.place)
     assert state.polls.tracked() == 1
 
 
