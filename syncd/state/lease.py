@@ -97,7 +97,7 @@ class Lease(Protocol):
         """In a transaction that writes: LeaseLostError if another process holds the lease."""
 
     def release(self) -> None:
-        """Release the lease. StateError: the database could not be told, and holds it for taken until its end."""
+        """Release the lease. StateError: the database was not reached; there the lease lasts until its end."""
 
     def holder(self) -> str | None:
         """Who holds it now, for a message: "process 1234 on host". None: nobody. StateError."""
@@ -161,7 +161,7 @@ class RowLease:
         row = connection.execute(_LOOK, {"lease": self.name}).first()
         if row is None or row.holder is None or row.token != self._token:
             holder = row.holder if row is not None and row.token != self._token else None
-            raise LeaseLostError(f"the right to {self.name} is now that of {holder or 'nobody'}", holder)
+            raise LeaseLostError(f"the right to {self.name} is now held by {holder or 'nobody'}", holder)
 
     def release(self) -> None:
         with self._one_thread:
@@ -200,7 +200,7 @@ class RowLease:
         return row.is_over or now - self._watched[2] > (self._duration + MARGIN).total_seconds()
 
     def _acquisition(self, found: Row[Any] | None) -> Executable:
-        """Acquires the lease if the row is still as it was found: of several processes, one succeeds."""
+        """Acquire the lease if the row is still as it was found: of several processes, one succeeds."""
         insert = postgresql.insert if self._engine.dialect.name == "postgresql" else sqlite.insert
         as_found = literal(value=False) if found is None else leases.c.token == found.token
         unrenewed = leases.c.ends_at == (None if found is None else found.ends_at)
@@ -287,7 +287,7 @@ class FileLease:
     def check(self, connection: Connection) -> None:
         if not self.held():
             holder = self.holder()
-            raise LeaseLostError(f"the right to {self.name} is now that of {holder or 'nobody'}", holder)
+            raise LeaseLostError(f"the right to {self.name} is now held by {holder or 'nobody'}", holder)
 
     def release(self) -> None:
         if self._file is not None:

@@ -20,7 +20,7 @@ REVISIONS = ("0001", "cancellations", "shop_id", "waiting_by_order", "leases", "
 
 
 def bring_up_to_date(store: Store, *, create: bool) -> None:
-    """Create the state, or apply the missing migrations. StateError: a newer syncd wrote the state, or it does not exist
+    """Create the state, or apply the missing migrations. StateError: a newer syncd wrote the state, or there is none
     and `create` is not set."""
     with store.read() as connection:
         revision = _revision(connection)

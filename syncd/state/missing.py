@@ -54,7 +54,7 @@ def mark_unseen(connection: Connection, compare: int, now: datetime) -> int | No
 
 
 def refused(facts: Mapping[str, Any]) -> int:
-    """How many orders the last finished compare refused to mark as missing. One that still runs does not count yet."""
+    """How many orders the last finished compare refused to mark as missing."""
     fact = facts.get("refused_missing")
     return int(fact["orders"]) if fact else 0
 

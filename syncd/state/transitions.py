@@ -56,8 +56,8 @@ def release_held(connection: Connection, now: datetime, hold: str, *which: Colum
 
 
 def supersede_without_news(connection: Connection, order_ids: Sequence[str], now: datetime) -> None:
-    """End what waits for those of the orders that went back to what IMSHOP knows while a push of theirs was under way:
-    it would tell IMSHOP nothing new."""
+    """Supersede the waiting changes of orders that went back to what IMSHOP knows while a push of theirs was under way:
+    they would tell IMSHOP nothing new."""
     rows = connection.execute(_NEWEST_WAITING, {"orders": order_ids})
     known = [order for order, to_send, *columns in rows if (told := told_of(*columns)) and not is_news(to_send, told)]
     if known:

@@ -328,7 +328,7 @@ def test_frozen_leader_cannot_write_after_takeover(rivals: Rivals) -> None:
     stage(frozen, decision("1"))
     rivals.clocks.pass_(DURATION)
     rivals.other.acquire()
-    with pytest.raises(LeaseLostError, match="the right to deliver is now that of process"):
+    with pytest.raises(LeaseLostError, match="the right to deliver is now held by process"):
         stage(frozen, decision("2"))
     stage(next_one, decision("3"))
     assert [change.order_id for change in log(rivals.state)] == ["1", "3"]
