@@ -7,7 +7,7 @@ from threading import Event
 
 import pytest
 
-from syncd.cancel.shop import within
+from syncd.cancel.canceller import within
 from syncd.cli import main
 from syncd.deadline import Bounded, BusyError, ThreadError, start_thread
 from syncd.errors import CancelError

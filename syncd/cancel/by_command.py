@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from tempfile import TemporaryFile
 from typing import IO
 
+from syncd.cancel.canceller import values_of
 from syncd.cancel.protocol import for_the_buyer, one_line
-from syncd.cancel.shop import values_of
 from syncd.errors import CancelError
 from syncd.logs import fields
 from syncd.model import CancelDecision, Cancellation
@@ -33,8 +33,8 @@ log = logging.getLogger("syncd")
 
 
 @dataclass(frozen=True, slots=True)
-class CommandShop:
-    """Satisfies `syncd.cancel.shop.Shop`. `wants_shop_id`: orders have a key of the shop's own, which it is given."""
+class CommandCanceller:
+    """Satisfies `syncd.cancel.Canceller`. `wants_shop_id`: orders have a key of the shop's own, which it is given."""
 
     command: Sequence[str]
     redact: Callable[[str], str]

@@ -26,8 +26,8 @@ from jmespath.exceptions import JMESPathError
 from requests.utils import select_proxy
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
 
+from syncd.cancel.canceller import NO_SUCH_ORDER, known, unnamed, values_of
 from syncd.cancel.protocol import for_the_buyer, one_line
-from syncd.cancel.shop import NO_SUCH_ORDER, known, unnamed, values_of
 from syncd.errors import CancelError
 from syncd.http.addresses import authorization, without_login
 from syncd.http.bodies import TooLongError, body_of, is_html, json_of, text_of, words_of
@@ -60,8 +60,8 @@ class HttpCall:
     refused: Collection[int] = (409, 410, 422)
 
 
-class HttpShop:
-    """Satisfies `syncd.cancel.shop.Shop`. ValueError: a template cannot be filled safely; settings say so earlier."""
+class HttpCanceller:
+    """Satisfies `syncd.cancel.Canceller`. ValueError: a template cannot be filled safely; settings say so earlier."""
 
     def __init__(self, call: HttpCall, redact: Callable[[str], str]) -> None:
         url, login = without_login(call.url)

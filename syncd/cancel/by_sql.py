@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, TextClause, create_engine, make_url, text
 from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError
 
-from syncd.cancel.shop import NO_SUCH_ORDER, known, unnamed, values_of
+from syncd.cancel.canceller import NO_SUCH_ORDER, known, unnamed, values_of
 from syncd.errors import CancelError
 from syncd.model import CancelDecision, Cancellation
 from syncd.sources.columns import readable
@@ -44,8 +44,8 @@ _CANNOT_BE = frozenset({1267, 1270, 1271, 3854, 3988, 245, 248, 8114, 8115, 1722
 Server and Oracle where a text is no number. PostgreSQL's are DataErrors."""
 
 
-class SqlShop:
-    """Satisfies `syncd.cancel.shop.Shop`. Nothing is connected until the first cancellation. `seconds`: what one wait
+class SqlCanceller:
+    """Satisfies `syncd.cancel.Canceller`. Nothing is connected until the first cancellation. `seconds`: what one wait
     for the database may take."""
 
     def __init__(self, url: str, statement: str, seconds: float, redact: Callable[[str], str]) -> None:

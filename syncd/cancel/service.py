@@ -16,14 +16,14 @@ from math import inf
 from threading import Lock
 from typing import Protocol
 
+from syncd.cancel.canceller import NO_SUCH_ORDER, Canceller, within
 from syncd.cancel.protocol import LONGEST_REASON
-from syncd.cancel.shop import NO_SUCH_ORDER, Shop, within
 from syncd.deadline import Bounded
 from syncd.errors import CancelError, SourceError
 from syncd.model import CancelDecision, Cancellation, CancelRequest, Order, Page, Received
 
 
-class OrdersOfShop(Protocol):
+class OrderFinder(Protocol):
     """The interface that looking an order up requires of a source. Every method may raise SourceError."""
 
     def find(self, order_ids: Sequence[str], shop_ids: Mapping[str, str]) -> Page: ...
@@ -35,19 +35,19 @@ LOOKS_AT_ONCE = 4
 """A look may read a whole API, and goes on when nobody waits for it any more: IMSHOP's next requests wait for those."""
 
 
-class Present:
+class OrderLookup:
     """Looks orders up. `allowed`: the statuses from which an order may be cancelled; None: from any, and the shop is
     only looked into for a key that is not known. `cancelled`: the status of a cancelled order, if there is one.
     `open_shop` opens a source at the first look-up: a shop that is never asked is never connected to. Thread-safe."""
 
     def __init__(
-        self, open_shop: Callable[[], OrdersOfShop], allowed: Collection[str] | None, cancelled: str | None
+        self, open_shop: Callable[[], OrderFinder], allowed: Collection[str] | None, cancelled: str | None
     ) -> None:
         self.allowed = allowed
         self._cancelled = cancelled
         self._open_shop = open_shop
         self._opening = Lock()
-        self._opened: OrdersOfShop | None = None
+        self._opened: OrderFinder | None = None
         self._bounded = Bounded(0, at_most=LOOKS_AT_ONCE, patience=inf, name="look-up")
 
     def order(self, mine: Cancellation, seconds: float, former: str | None = None) -> Order | None:
@@ -87,7 +87,7 @@ class Present:
             if self._opened is not None:
                 self._opened.close()
 
-    def _shop(self) -> OrdersOfShop:
+    def _shop(self) -> OrderFinder:
         with self._opening:
             if self._opened is None:
                 self._opened = self._open_shop()
@@ -113,7 +113,7 @@ LOOK_AGAIN_SECONDS = 0.05
 
 
 class Inbox(Protocol):
-    """The interface that the desk requires of the state. Every method may raise StateError."""
+    """The interface that the service requires of the state. Every method may raise StateError."""
 
     def receive(self, request: CancelRequest, token: str, now: datetime, until: datetime) -> Received:
         """Put a request on disk, or find the same one there. `token` names it to the shop, if it is a new one.
@@ -135,15 +135,15 @@ class Inbox(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class CancelService:
     """`timeout`: for all of one request. `present` looks the order up. `status`, `message`: what IMSHOP is answered
     when the shop accepts; `refusal` when it refuses without a reason. `confirms`: the shop's yes counts only if the
     order then has that status. Of a buyer's reason the shop is given `reason_limit` characters. `observe` is told each
     decision, and `repeated` each request that is answered with an earlier one. `pause` sleeps so many seconds."""
 
     inbox: Inbox
-    shop: Shop
-    present: Present
+    canceller: Canceller
+    lookup: OrderLookup
     timeout: timedelta
     status: str | None
     message: str | None
@@ -182,8 +182,8 @@ class Desk:
         return self._apply(taken.cancellation, ends_at, answered=False)
 
     def close(self) -> None:
-        self.present.close()
-        self.shop.close()
+        self.lookup.close()
+        self.canceller.close()
 
     def _until(self) -> datetime:
         return self.now() + self.timeout + MARGIN
@@ -192,16 +192,16 @@ class Desk:
         """Have it decided. Not `mine`: its order turned out to be that of another cancellation."""
         order: Order | None = None
         try:
-            if former is None and self.present.allowed is None and (mine.shop_id or not self.shop.wants_shop_id):
+            if former is None and self.lookup.allowed is None and (mine.shop_id or not self.canceller.wants_shop_id):
                 decision = self._asked(mine, ends_at)
             else:
                 began_at = self.now()
-                order = self.present.order(mine, self._left(ends_at), former)
+                order = self.lookup.order(mine, self._left(ends_at), former)
                 if order and order.shop_id:
                     identified = self.inbox.identify(mine, order, began_at, self.now())
                     if not identified.mine:
                         return identified
-                decision = self.present.against(order, mine) or self._asked(self._named(mine, order), ends_at)
+                decision = self.lookup.against(order, mine) or self._asked(self._named(mine, order), ends_at)
         except CancelError as error:
             decision = CancelDecision("failed", error=str(error), in_doubt=error.in_doubt)
         worded, shown = self._worded(decision), None if order is None else order.status
@@ -213,7 +213,7 @@ class Desk:
         """The cancellation with the names that the order has in the shop. CancelError: the shop's way of cancelling
         asks for one that it has not."""
         assert order is not None
-        if self.shop.wants_shop_id and not order.shop_id:
+        if self.canceller.wants_shop_id and not order.shop_id:
             raise CancelError(
                 f"the shop shows no shop_id of order {order.order_id} yet, and its way of cancelling asks for it. "
                 "If no order has one: see shop_id in SYNCD_SOURCE__QUERY or SYNCD_SOURCE__FIELDS__SHOP_ID"
@@ -224,13 +224,13 @@ class Desk:
         """The shop's decision. CancelError."""
         seconds = self._left(ends_at)
         told = replace(mine, reason=(mine.reason or "")[: self.reason_limit] or None)
-        decision = within(seconds, lambda: self.shop.cancel(told, seconds))
+        decision = within(seconds, lambda: self.canceller.cancel(told, seconds))
         return self._confirmed(mine, ends_at) if decision.state == "accepted" and self.confirms else decision
 
     def _confirmed(self, mine: Cancellation, ends_at: float) -> CancelDecision:
         """The shop said yes, which means nothing on this platform: whether the order is cancelled now."""
         try:
-            order = self.present.order(mine, self._left(ends_at))
+            order = self.lookup.order(mine, self._left(ends_at))
         except CancelError as error:
             raise CancelError(f"the shop said yes, but: {error}", in_doubt=True) from None
         if order is not None and order.status == self.status:

@@ -8,6 +8,6 @@ connections.py   what such a connection is, and what fails on it before anything
 
 from syncd.imshop.exchange import Connected
 from syncd.imshop.meanings import MEANINGS, Meaning
-from syncd.imshop.push import Auth, Imshop, SendIdAs
+from syncd.imshop.push import Auth, ImshopClient, SendIdAs
 
-__all__ = ["MEANINGS", "Auth", "Connected", "Imshop", "Meaning", "SendIdAs"]
+__all__ = ["MEANINGS", "Auth", "Connected", "ImshopClient", "Meaning", "SendIdAs"]

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 from syncd.errors import PushError
 from syncd.http.bodies import json_of
 
-Fields: TypeAlias = Mapping[str, Any]
+ReplyFields: TypeAlias = Mapping[str, Any]
 """The JSON object of a reply. The values are whatever a server chose to send."""
 
 TEXT_LIMIT = 300
@@ -99,7 +99,7 @@ _BY_HUNDRED = {3: REDIRECT, 5: FAILING}
 _SUCCESS = {"true": TAKEN, "1": TAKEN, "false": REFUSED, "0": REFUSED}
 
 
-def meaning_of(status: int, fields: Fields | None) -> Meaning:
+def meaning_of(status: int, fields: ReplyFields | None) -> Meaning:
     """The row for a reply with this status and JSON object; None: it has none that can be read."""
     hundred = status // 100
     by_status = _BY_STATUS.get(status) or _BY_HUNDRED.get(hundred)
@@ -111,7 +111,7 @@ def meaning_of(status: int, fields: Fields | None) -> Meaning:
     return _SUCCESS.get((success or "").lower(), UNREADABLE)
 
 
-def fields_of(text: str) -> Fields | None:
+def fields_of(text: str) -> ReplyFields | None:
     """The JSON object in `text`, or None where there is none."""
     try:
         value = json_of(text)
@@ -120,7 +120,7 @@ def fields_of(text: str) -> Fields | None:
     return value if isinstance(value, dict) else None
 
 
-def scalar(fields: Fields, name: str) -> str | None:
+def scalar(fields: ReplyFields, name: str) -> str | None:
     """A field as text, whichever JSON type it came in; None for null, objects and arrays."""
     value = fields.get(name)
     if isinstance(value, bool | int | float):

@@ -1,4 +1,4 @@
-"""Imshop: tells IMSHOP that an order's status changed (PROTOCOL section 1)."""
+"""ImshopClient: tells IMSHOP that an order's status changed (PROTOCOL section 1)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,17 @@ from syncd import __version__
 from syncd.errors import SettingsError
 from syncd.http.bodies import seconds_to_wait, words_of
 from syncd.imshop.exchange import Connected, Exchange, Reply
-from syncd.imshop.meanings import BUSY, FAILING, TAKEN, TEXT_LIMIT, Fields, fields_of, meaning_of, printable, scalar
+from syncd.imshop.meanings import (
+    BUSY,
+    FAILING,
+    TAKEN,
+    TEXT_LIMIT,
+    ReplyFields,
+    fields_of,
+    meaning_of,
+    printable,
+    scalar,
+)
 from syncd.model import Answer, Push
 
 Auth: TypeAlias = Literal["bearer", "key", "x-api-key", "body"]
@@ -31,7 +41,7 @@ _LONE_SURROGATES = re.compile("[\ud800-\udfff]")
 _HEADER_TEXT = re.compile(r"[\x21-\x7e\xa1-\xff]([\x20-\x7e\xa0-\xff]*[\x21-\x7e\xa1-\xff])?")
 
 
-class Imshop:
+class ImshopClient:
     """IMSHOP's endpoint for one merchant. `push` may be called by many threads at once.
 
     url              the whole URL, token included
@@ -105,7 +115,7 @@ class Imshop:
         by_number = self._send_id_as == "order_id" or (self._send_id_as == "auto" and push.uuid_is_shared)
         return push.order_id if by_number else push.imshop_uuid or push.order_id
 
-    def _answer(self, status: int, fields: Fields) -> Answer:
+    def _answer(self, status: int, fields: ReplyFields) -> Answer:
         return Answer(
             http_status=status,
             internal_id=self._told(fields, "internalId"),
@@ -115,11 +125,11 @@ class Imshop:
             message=self._told(fields, "message"),
         )
 
-    def _told(self, fields: Fields, name: str) -> str | None:
+    def _told(self, fields: ReplyFields, name: str) -> str | None:
         value = scalar(fields, name)
         return None if value is None else self._plain(value)
 
-    def _quote(self, reply: Reply, fields: Fields | None) -> str:
+    def _quote(self, reply: Reply, fields: ReplyFields | None) -> str:
         """IMSHOP's own words where there are any, else how the body begins."""
         message = scalar(fields, "message") if fields else None
         words = self._plain(message or words_of(reply.text))

@@ -20,7 +20,7 @@ from syncd.runtime.metrics import Metrics, StateCollector
 from syncd.runtime.observer import Observer
 from syncd.settings import Settings
 from syncd.state import Lease, State, Story
-from syncd.web import Counter, HttpServer, Pages, Views, create_app, pages
+from syncd.web import CancelEndpoint, HttpServer, Pages, Views, create_app, pages
 
 LOOK_SECONDS = 5.0  # a person waits for the page
 READS_AT_ONCE = 4
@@ -41,7 +41,7 @@ def serving(
     pulses: Pulses,
     observer: Observer,
     metrics: Metrics,
-    counter: Counter | None,
+    cancel_endpoint: CancelEndpoint | None,
 ) -> Iterator[None]:
     """Serve at SYNCD_HTTP__BIND, if that is set. SettingsError: that address cannot be listened on."""
     bind = settings.http.bind
@@ -61,7 +61,7 @@ def serving(
         status=lambda: read(
             lambda: as_json(state.reports.summary(), source_kind=kind, leader=lease.held(), now=composition.now())
         ),
-        counter=counter,
+        cancel_endpoint=cancel_endpoint,
     )
     page = Pages(
         memory=state.reports,

@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from syncd.sandbox.failures import Failure, Kind
 from syncd.sandbox.ledger import Applied, Ledger
-from syncd.sandbox.rules import Body, Received, Verdict
+from syncd.sandbox.rules import Body, Judgement, PushReceived
 from syncd.sandbox.wire import Wire, http_answer
 
 ELSEWHERE = "/elsewhere"
@@ -32,8 +32,8 @@ class Exchange:
     """One request on its way to an answer; `keep_alive` says whether the connection is of use afterwards."""
 
     wire: Wire
-    received: Received
-    verdict: Verdict
+    received: PushReceived
+    judgement: Judgement
     ledger: Ledger
     stopping: threading.Event
     clock: Callable[[], datetime]
@@ -49,7 +49,7 @@ class Exchange:
     def apply(self) -> None:
         """Let the status take effect, if the request is right."""
         received = self.received
-        if self.verdict.status == 200 and received.body is not None:
+        if self.judgement.status == 200 and received.body is not None:
             self.ledger.apply(Applied(self.clock(), received.order_id, received.code, received.body))
 
     def leave(self) -> None:
@@ -62,7 +62,7 @@ class Exchange:
 
     def answer(self) -> None:
         """Answer as the protocol has it."""
-        self.send(message(self.verdict.status, self.verdict.answer))
+        self.send(message(self.judgement.status, self.judgement.answer))
 
     def hang_up(self) -> None:
         self.leave()
@@ -71,8 +71,8 @@ class Exchange:
 
 
 def perform(exchange: Exchange) -> None:
-    """Answer the request, or fail it as its verdict says. Returns early when the client or the sandbox leaves."""
-    failure = exchange.verdict.failure
+    """Answer the request, or fail it as its judgement says. Returns early when the client or the sandbox leaves."""
+    failure = exchange.judgement.failure
     if failure is None:
         exchange.apply()
         exchange.answer()
@@ -119,12 +119,12 @@ def _refuse(exchange: Exchange, _failure: Failure) -> None:
 
 def _othercode(exchange: Exchange, failure: Failure) -> None:
     exchange.apply()
-    answer = exchange.verdict.answer
-    exchange.send(message(exchange.verdict.status, {**answer, "newStatus": failure.code}))
+    answer = exchange.judgement.answer
+    exchange.send(message(exchange.judgement.status, {**answer, "newStatus": failure.code}))
 
 
 def _nosuccess(exchange: Exchange, _failure: Failure) -> None:
-    answer = {name: value for name, value in exchange.verdict.answer.items() if name != "success"}
+    answer = {name: value for name, value in exchange.judgement.answer.items() if name != "success"}
     exchange.send(message(200, answer))
 
 
@@ -134,7 +134,7 @@ def _html(exchange: Exchange, _failure: Failure) -> None:
 
 def _badjson(exchange: Exchange, _failure: Failure) -> None:
     exchange.apply()
-    whole = _json(exchange.verdict.answer)
+    whole = _json(exchange.judgement.answer)
     exchange.send(http_answer(200, whole[: len(whole) // 2], JSON, {}))
 
 
@@ -145,8 +145,8 @@ def _drop(exchange: Exchange, _failure: Failure) -> None:
 def _cut(exchange: Exchange, failure: Failure) -> None:
     exchange.apply()
     if failure.at == "middle":
-        body = _json(exchange.verdict.answer)
-        whole = http_answer(exchange.verdict.status, body, JSON, {})
+        body = _json(exchange.judgement.answer)
+        whole = http_answer(exchange.judgement.status, body, JSON, {})
         exchange.send(whole[: -len(body) // 2])
     exchange.hang_up()
 
@@ -173,7 +173,7 @@ def _late(exchange: Exchange, failure: Failure) -> None:
 
 def _drip(exchange: Exchange, failure: Failure) -> None:
     exchange.apply()
-    whole = message(exchange.verdict.status, exchange.verdict.answer)
+    whole = message(exchange.judgement.status, exchange.judgement.answer)
     for place in range(len(whole) - 1):
         if not exchange.wire.send(whole[place : place + 1]) or exchange.gone(failure.seconds / len(whole)):
             return

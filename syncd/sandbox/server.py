@@ -13,7 +13,7 @@ from syncd.sandbox.behaviour import ELSEWHERE, Exchange, message, perform
 from syncd.sandbox.failures import Failure
 from syncd.sandbox.ledger import Applied, Ledger
 from syncd.sandbox.listener import Listener
-from syncd.sandbox.rules import PATH, Received, Verdict, judge, read, refusal
+from syncd.sandbox.rules import PATH, Judgement, PushReceived, judge, read, refusal
 from syncd.sandbox.wire import Malformed, Request, Wire
 
 
@@ -37,8 +37,8 @@ class Sandbox:
 
     port: int = 0
     key: str | None = None
-    behave: Callable[[Received], Failure | None] | None = None
-    on_request: Callable[[Received, Verdict], object] | None = None
+    behave: Callable[[PushReceived], Failure | None] | None = None
+    on_request: Callable[[PushReceived, Judgement], object] | None = None
     clock: Callable[[], datetime] = utc_now
     host: str = "127.0.0.1"
     keep: int | None = None
@@ -112,10 +112,10 @@ class Sandbox:
                 return
 
     def _reject(self, wire: Wire, malformed: Malformed) -> None:
-        verdict = refusal(malformed.status, malformed.fault)
+        judgement = refusal(malformed.status, malformed.fault)
         received = self._received(Request("", "", {}, b"", keep_alive=False))
-        self._tell(received, verdict)
-        wire.send_last(message(verdict.status, verdict.answer))
+        self._tell(received, judgement)
+        wire.send_last(message(judgement.status, judgement.answer))
 
     def _answer(self, wire: Wire, request: Request, stopping: threading.Event) -> bool:
         """Whether the connection is of use for another request."""
@@ -124,20 +124,20 @@ class Sandbox:
         self._ledger.enter(exchange)
         try:
             if self.behave is not None and received.path == PATH:
-                exchange.verdict = replace(exchange.verdict, failure=self.behave(received))
-            self._tell(received, exchange.verdict)
+                exchange.judgement = replace(exchange.judgement, failure=self.behave(received))
+            self._tell(received, exchange.judgement)
             perform(exchange)
         finally:
             self._ledger.leave(exchange)
         return exchange.keep_alive and request.keep_alive
 
-    def _received(self, request: Request) -> Received:
+    def _received(self, request: Request) -> PushReceived:
         with self._counting:
             self.requests += 1
             self.followed += request.path == ELSEWHERE
             number = self.requests
         return read(number, self.clock(), request)
 
-    def _tell(self, received: Received, verdict: Verdict) -> None:
+    def _tell(self, received: PushReceived, judgement: Judgement) -> None:
         if self.on_request is not None:
-            self.on_request(received, verdict)
+            self.on_request(received, judgement)

@@ -15,7 +15,7 @@ from typing import Any
 
 from flask import Flask, Request, Response, jsonify, request
 
-from syncd.cancel import Desk, MalformedError, answer, asked_in, key_in, parsed
+from syncd.cancel import CancelService, MalformedError, answer, asked_in, key_in, parsed
 from syncd.errors import StateError
 from syncd.logs import fields
 from syncd.model import CancelRequest
@@ -56,11 +56,11 @@ class Bucket:
             return True
 
 
-class Counter:
+class CancelEndpoint:
     """Where cancellations are handed in. Whoever lacks the key uses up a limit of their own, and nobody else's."""
 
-    def __init__(self, desk: Desk, api_key: str, monotonic: Callable[[], float]) -> None:
-        self.desk = desk
+    def __init__(self, service: CancelService, api_key: str, monotonic: Callable[[], float]) -> None:
+        self.service = service
         self._key = api_key.encode()
         self._known, self._strangers = Bucket(monotonic), Bucket(monotonic)
 
@@ -86,16 +86,16 @@ class Counter:
         return hmac.compare_digest(key.encode("utf-8", "surrogatepass"), self._key)
 
 
-def add_cancelling(app: Flask, counter: Counter | None) -> None:
-    """The route is there in any case, and answers 404 while there is no counter."""
+def add_cancel_route(app: Flask, endpoint: CancelEndpoint | None) -> None:
+    """The route is there in any case, and answers 404 while there is no endpoint."""
 
     @app.post("/imshop/cancel")
     def cancel() -> Response:
-        if counter is None:
+        if endpoint is None:
             return _told(404, "cancellations are off: SYNCD_CANCEL__API_KEY is not set")
         try:
-            asked = counter.asked(request)
-            decided = counter.desk.receive(asked)
+            asked = endpoint.asked(request)
+            decided = endpoint.service.receive(asked)
         except RefusedError as error:
             log.warning("cancellation_turned_away", extra=fields(status=error.status, error=str(error)))
             return _told(error.status, str(error))

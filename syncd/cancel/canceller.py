@@ -17,7 +17,7 @@ NO_SUCH_ORDER = CancelDecision("refused", message=NOT_KNOWN, lasts=False)
 T = TypeVar("T")
 
 
-class Shop(Protocol):
+class Canceller(Protocol):
     """A way to have the shop cancel an order."""
 
     @property
