@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Protocol, TypeVar
 
 from syncd.cancel.protocol import NOT_KNOWN
-from syncd.deadline import BusyError, ThreadError, wait_for
+from syncd.deadline import BusyError, DeadlineError, ThreadError, call_within
 from syncd.errors import CancelError
 from syncd.model import CancelDecision, Cancellation
 
@@ -72,10 +72,10 @@ def within(seconds: float, call: Callable[[], T], wait: Callable[[Callable[[], T
             raise CancelError(f"unexpected: {type(error).__name__}", in_doubt=True) from None
 
     try:
-        return wait(told, seconds) if wait else wait_for(told, seconds, "cancellation")
+        return wait(told, seconds) if wait else call_within(told, seconds, "cancellation")
     except ThreadError as error:
         raise CancelError(str(error)) from None
     except BusyError:
         raise CancelError("too many earlier ones still wait for the shop") from None
-    except TimeoutError:
+    except DeadlineError:
         raise CancelError(f"the shop did not answer within {seconds:.1f} s", in_doubt=True) from None

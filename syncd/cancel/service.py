@@ -18,7 +18,7 @@ from typing import Protocol
 
 from syncd.cancel.canceller import NO_SUCH_ORDER, Canceller, within
 from syncd.cancel.protocol import LONGEST_REASON
-from syncd.deadline import Bounded
+from syncd.deadline import BoundedCalls
 from syncd.errors import CancelError, SourceError
 from syncd.model import CancelDecision, Cancellation, CancelRequest, Order, Page, Received
 
@@ -48,7 +48,7 @@ class OrderLookup:
         self._open_shop = open_shop
         self._opening = Lock()
         self._opened: OrderFinder | None = None
-        self._bounded = Bounded(0, at_most=LOOKS_AT_ONCE, patience=inf, name="look-up")
+        self._calls = BoundedCalls(0, at_most=LOOKS_AT_ONCE, patience=inf, name="look-up")
 
     def order(self, mine: Cancellation, seconds: float, former: str | None = None) -> Order | None:
         """The order as the shop shows it now; None: it shows no such order. `former`: the request named it by this
@@ -57,7 +57,7 @@ class OrderLookup:
             return None
         order_id, keys = mine.order_id, {mine.order_id: mine.shop_id} if mine.shop_id else {}
         try:
-            page = within(seconds, lambda: self._found(order_id, keys, former), self._bounded)
+            page = within(seconds, lambda: self._found(order_id, keys, former), self._calls)
         except CancelError as error:
             what = f"the order could not be looked up, so the shop was not asked to cancel it: {error}"
             raise CancelError(what) from None

@@ -9,8 +9,6 @@ from __future__ import annotations
 import hmac
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from threading import Lock
 from typing import Any
 
 from flask import Flask, Request, Response, jsonify, request
@@ -19,6 +17,7 @@ from syncd.cancel import CancelService, MalformedError, answer, asked_in, key_in
 from syncd.errors import StateError
 from syncd.logs import fields
 from syncd.model import CancelRequest
+from syncd.rate_limiter import RateLimiter
 
 BODY_LIMIT = 64 * 1024
 A_SECOND = 20
@@ -35,34 +34,15 @@ class RefusedError(Exception):
         self.status = status
 
 
-@dataclass(slots=True)
-class Bucket:
-    """Lets so many requests a second through, and as many at once. Thread-safe."""
-
-    monotonic: Callable[[], float]
-    a_second: int = A_SECOND
-    _left: float = A_SECOND
-    _at: float = 0.0
-    _lock: Lock = field(default_factory=Lock)
-
-    def take(self) -> bool:
-        with self._lock:
-            now = self.monotonic()
-            self._left = min(self.a_second, self._left + max(0.0, now - self._at) * self.a_second)
-            self._at = now
-            if self._left < 1:
-                return False
-            self._left -= 1
-            return True
-
-
 class CancelEndpoint:
     """Where cancellations are handed in. Whoever lacks the key uses up a limit of their own, and nobody else's."""
 
     def __init__(self, service: CancelService, api_key: str, monotonic: Callable[[], float]) -> None:
         self.service = service
         self._key = api_key.encode()
-        self._known, self._strangers = Bucket(monotonic), Bucket(monotonic)
+        self._monotonic = monotonic
+        self._limit_with_key = RateLimiter(A_SECOND, capacity=A_SECOND)
+        self._limit_without_key = RateLimiter(A_SECOND, capacity=A_SECOND)
 
     def asked(self, asking: Request) -> CancelRequest:
         """The cancellation that is asked for. RefusedError."""
@@ -71,7 +51,8 @@ class CancelEndpoint:
             raise RefusedError(413, "the body is over 64 KiB")
         fault, sent = _read(body)
         has_key = any(self._is_key(key) for key in (*_keys_in(asking), key_in(sent)) if key)
-        if not (self._known if has_key else self._strangers).take():
+        limit = self._limit_with_key if has_key else self._limit_without_key
+        if not limit.take(self._monotonic()):
             raise RefusedError(429, f"more than {A_SECOND} requests a second")
         if not has_key:
             raise RefusedError(401, "the key is missing or wrong")
