@@ -30,8 +30,9 @@ from syncd.cancel.canceller import NO_SUCH_ORDER, known, unnamed, values_of
 from syncd.cancel.protocol import for_the_buyer, one_line
 from syncd.errors import CancelError
 from syncd.http.addresses import authorization, without_login
-from syncd.http.bodies import TooLongError, body_of, is_html, json_of, text_of, words_of
-from syncd.http.connections import Way, causes, new_session, root_cause, send
+from syncd.http.bodies import BodyTooLongError, decode_text, is_html, parse_json, read_body
+from syncd.http.connections import Route, causes, new_session, root_cause, send
+from syncd.http.error_messages import message_in_text
 from syncd.logs import fields
 from syncd.model import CancelDecision, Cancellation
 from syncd.templates import IDENTIFIERS, JSON, WITH_BODY, Template, Values, body_template, header_template, url_template
@@ -83,7 +84,7 @@ class HttpCanceller:
     @property
     def proxy(self) -> str | None:
         """The host of the proxy that the call is made through, if that is who resolves the shop's."""
-        found = select_proxy(self._call.url, Way.to(self._call.url).proxies)
+        found = select_proxy(self._call.url, Route.to(self._call.url).proxies)
         if found is None or found.lower().startswith(("socks4://", "socks5://")):
             return None
         return urlsplit(found if "://" in found else f"http://{found}").hostname
@@ -123,7 +124,7 @@ class HttpCanceller:
         headers |= {name: header.filled(values) for name, header in self._headers.items()} | {**self._login}
         request = requests.Request(self._call.method, url, headers, data=body)
         try:
-            reply = send(session, request, (seconds / 2, seconds), Way.to(self._call.url))
+            reply = send(session, request, (seconds / 2, seconds), Route.to(self._call.url))
         except (requests.RequestException, HTTPError, OSError) as error:
             raise self._fault(error) from None
         with closing(reply):
@@ -185,7 +186,7 @@ class HttpCanceller:
 
     def _said(self, answer: _Answer) -> str:
         """The shop's own words, for the log."""
-        words = None if answer.is_html else one_line(self._redact(words_of(answer.text)[: 4 * QUOTED]), QUOTED)
+        words = None if answer.is_html else one_line(self._redact(message_in_text(answer.text)[: 4 * QUOTED]), QUOTED)
         return f": “{words}”" if words else ""
 
     def _filled_body(self, cancellation: Cancellation, values: Values) -> bytes | None:
@@ -216,19 +217,19 @@ class _Answer:
     def of(cls, reply: requests.Response) -> _Answer:
         kind = reply.headers.get("Content-Type", "").lower()
         try:
-            body = body_of(reply.raw, ANSWER_LIMIT)
-        except TooLongError:
+            body = read_body(reply.raw, ANSWER_LIMIT)
+        except BodyTooLongError:
             return cls("", is_html=False, is_text=False, fault="is longer than 1 MiB")
         except (requests.RequestException, HTTPError, OSError, ValueError, zlib.error) as error:
             return cls("", is_html=False, is_text=False, fault=f"broke off ({type(root_cause(error)[0]).__name__})")
-        text = text_of(body, reply.headers)
+        text = decode_text(body, reply.headers)
         return cls(text, is_html(text, reply.headers), kind.startswith("text/plain"))
 
     def json(self) -> Any:
         """ValueError, RecursionError: it is none."""
         if self.fault:
             raise ValueError(self.fault)
-        return json_of(self.text)
+        return parse_json(self.text)
 
 
 def _body(call: HttpCall, content_type: str | None) -> tuple[Template | None, str | None]:

@@ -22,7 +22,7 @@ from requests.auth import AuthBase
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, ProxyManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from syncd.http.addresses import is_this_machine, origin, spellings
+from syncd.http.addresses import is_loopback, origin, spellings
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -73,8 +73,8 @@ class BoundedResponse(http.client.HTTPResponse):
     def begin(self) -> None:
         """Chunks are also read where `Transfer-Encoding` names a compression before them, or has blanks behind."""
         super().begin()
-        codings = self.headers.get_all("Transfer-Encoding", []) if not self.chunked else []
-        if ",".join(codings).rpartition(",")[2].strip().lower() == "chunked":
+        content_encodings = self.headers.get_all("Transfer-Encoding", []) if not self.chunked else []
+        if ",".join(content_encodings).rpartition(",")[2].strip().lower() == "chunked":
             self.chunked, self.chunk_left, self.length = True, None, None
 
     def _read_status(self) -> tuple[str, int, str]:
@@ -88,7 +88,7 @@ class BoundedResponse(http.client.HTTPResponse):
 
 
 class _Response(BoundedResponse):
-    allowance = 64 * 1024 * 1024  # what its chunks and headers need too; `body_of` tells of a body over its limit
+    allowance = 64 * 1024 * 1024  # what its chunks and headers need too; `read_body` tells of a body over its limit
 
 
 class Connection(HTTPConnection):
@@ -148,7 +148,7 @@ def new_session() -> requests.Session:
 
 
 def send(
-    session: requests.Session, request: requests.Request, timeout: float | tuple[float, float], way: Way
+    session: requests.Session, request: requests.Request, timeout: float | tuple[float, float], way: Route
 ) -> requests.Response:
     """Send it, once; the answer's body is not read yet. Not by the session: that reads the body of a redirect, whatever
     its size, and decodes it. requests.RequestException, HTTPError, OSError, ValueError."""
@@ -158,19 +158,19 @@ def send(
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class Route:
     """How a server is reached: by which proxies, and trusting whom (True: those whom everybody trusts)."""
 
     proxies: Mapping[str, str]
     trust: Literal[True] | str
 
     @classmethod
-    def to(cls, url: str) -> Way:
+    def to(cls, url: str) -> Route:
         """As the environment says for this URL. A proxy leads away from this machine, whether the environment says so
         or not, so there is none on the way to it; nor where NO_PROXY names the host in any of its spellings."""
         with requests.Session() as session:
             found = [session.merge_environment_settings(one, {}, None, None, None) for one in spellings(url)]
-        direct = is_this_machine(origin(url)[1]) or not all(one["proxies"] for one in found)
+        direct = is_loopback(origin(url)[1]) or not all(one["proxies"] for one in found)
         return cls({} if direct else found[0]["proxies"], found[0]["verify"] or True)
 
 

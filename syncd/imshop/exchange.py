@@ -19,8 +19,8 @@ from urllib3.exceptions import HTTPError
 
 from syncd.errors import SettingsError
 from syncd.http.addresses import origin, shown
-from syncd.http.bodies import TooLongError, is_packed, parts_of, text_of
-from syncd.http.connections import Way
+from syncd.http.bodies import BodyTooLongError, decode_text, has_other_compression, iter_body
+from syncd.http.connections import Route
 from syncd.imshop.connections import Adapter, Pool, TlsPool, certificate_ends, why
 from syncd.imshop.meanings import SILENT, TEXT_LIMIT, fields_of
 
@@ -63,7 +63,7 @@ class Exchange:
         self._adapter = Adapter(connections, timeout_seconds)
         # A connection gets half of the time, so that what remains is enough for a TLS handshake or an answer.
         self._timeout = Timeout(connect=timeout_seconds / 2, total=timeout_seconds)
-        way = Way.to(url)
+        way = Route.to(url)
         self._proxies = way.proxies
         self._pool = self._pool_with(way.trust)
         # The path, or the whole URL where a proxy is to read it.
@@ -154,15 +154,17 @@ def _read(response: BaseHTTPResponse) -> tuple[str, str | None]:
     parts: list[bytes] = []
     flaw = None
     try:
-        parts.extend(parts_of(response, BODY_LIMIT))
-    except TooLongError:
+        parts.extend(iter_body(response, BODY_LIMIT))
+    except BodyTooLongError:
         flaw = "is longer than 64 KiB"
     except (HTTPError, ValueError, ConnectionError):  # ValueError: http.client, of a negative chunk size
         flaw = "broke off"
     except zlib.error:
         flaw = "is compressed in a way that cannot be undone"
-    text = text_of(b"".join(parts), response.headers)
+    text = decode_text(b"".join(parts), response.headers)
     if flaw and fields_of(text) is None:
         return "", flaw
-    has_flaw = is_packed(response.headers) and not text.startswith("{")  # it may have been unpacked on its way
+    has_flaw = has_other_compression(response.headers) and not text.startswith(
+        "{"
+    )  # it may have been unpacked on its way
     return text, "is compressed in a way that was not asked for" if has_flaw else None

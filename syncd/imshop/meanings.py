@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from syncd.errors import PushError
-from syncd.http.bodies import json_of
+from syncd.http.bodies import parse_json
 
 ReplyFields: TypeAlias = Mapping[str, Any]
 """The JSON object of a reply. The values are whatever a server chose to send."""
@@ -114,7 +114,7 @@ def meaning_of(status: int, fields: ReplyFields | None) -> Meaning:
 def fields_of(text: str) -> ReplyFields | None:
     """The JSON object in `text`, or None where there is none."""
     try:
-        value = json_of(text)
+        value = parse_json(text)
     except (ValueError, RecursionError):  # 64 KiB of brackets nest deeper than the parser goes
         return None
     return value if isinstance(value, dict) else None

@@ -11,7 +11,7 @@ from urllib.parse import urljoin, urlsplit
 
 from syncd import __version__
 from syncd.errors import SettingsError
-from syncd.http.bodies import seconds_to_wait, words_of
+from syncd.http.error_messages import message_in_text, retry_after_seconds
 from syncd.imshop.exchange import Connected, Exchange, Reply
 from syncd.imshop.meanings import (
     BUSY,
@@ -85,7 +85,7 @@ class ImshopClient:
             return self._answer(reply.status, fields)
         raise meaning.error(
             reply.status,
-            seconds_to_wait(reply.headers, self._clock()) if meaning in (BUSY, FAILING) else None,
+            retry_after_seconds(reply.headers, self._clock()) if meaning in (BUSY, FAILING) else None,
             flaw=reply.flaw or "does not say whether it worked",
             host=self._redirects_to(reply),
             quote=self._quote(reply, fields),
@@ -132,7 +132,7 @@ class ImshopClient:
     def _quote(self, reply: Reply, fields: ReplyFields | None) -> str:
         """IMSHOP's own words where there are any, else how the body begins."""
         message = scalar(fields, "message") if fields else None
-        words = self._plain(message or words_of(reply.text))
+        words = self._plain(message or message_in_text(reply.text))
         return f": “{words}”" if words else ""
 
     def _redirects_to(self, reply: Reply) -> str:
