@@ -18,7 +18,7 @@ from types import FrameType
 
 import pytest
 
-from syncd.imshop.meanings import REFUSED, SILENT
+from syncd.imshop.replies import REFUSED, SILENT
 from syncd.model import CancelDecision, CancelRequest, Order
 from syncd.state import State
 from tests.machine.imshop import TAKEN, Reply

@@ -6,8 +6,8 @@ exchange.py      one POST over a kept-alive connection, bounded in time and size
 connections.py   what such a connection is, and what fails on it before anything is sent
 """
 
-from syncd.imshop.exchange import Connected
-from syncd.imshop.meanings import MEANINGS, Meaning
 from syncd.imshop.push import Auth, ImshopClient, SendIdAs
+from syncd.imshop.replies import MEANINGS, ReplyMeaning
+from syncd.imshop.transport import Connected
 
-__all__ = ["MEANINGS", "Auth", "Connected", "ImshopClient", "Meaning", "SendIdAs"]
+__all__ = ["MEANINGS", "Auth", "Connected", "ImshopClient", "ReplyMeaning", "SendIdAs"]

@@ -12,19 +12,19 @@ from urllib.parse import urljoin, urlsplit
 from syncd import __version__
 from syncd.errors import SettingsError
 from syncd.http.error_messages import message_in_text, retry_after_seconds
-from syncd.imshop.exchange import Connected, Exchange, Reply
-from syncd.imshop.meanings import (
+from syncd.imshop.replies import (
     BUSY,
     FAILING,
     TAKEN,
     TEXT_LIMIT,
     ReplyFields,
-    fields_of,
+    json_object,
     meaning_of,
-    printable,
-    scalar,
+    text_field,
 )
+from syncd.imshop.transport import Connected, RawReply, Transport
 from syncd.model import Answer, Push
+from syncd.text import one_line
 
 Auth: TypeAlias = Literal["bearer", "key", "x-api-key", "body"]
 SendIdAs: TypeAlias = Literal["auto", "uuid", "order_id"]
@@ -49,7 +49,7 @@ class ImshopClient:
     auth             how the key is sent: CONTRACT section 1, SYNCD_IMSHOP__AUTH
     send_id_as       `auto`: the UUID where the order has one and no other order has it, else the number; `uuid`: the
                      UUID, and the number where the order has none; `order_id`: the number
-    timeout_seconds  one push, from connecting to the last byte; see Exchange.post for what can come on top
+    timeout_seconds  one push, from connecting to the last byte; see Transport.post for what can come on top
     connections      kept alive; as many as threads push, or they wait for each other
     clock            now, aware; for a Retry-After that is a date
     redact           masks secrets in what IMSHOP says before it reaches an Answer or an error
@@ -74,12 +74,12 @@ class ImshopClient:
         self._redact = redact
         self._key_field = {"key": api_key} if api_key and auth == "body" else {}
         headers = _HEADERS | _key_header(api_key, auth)
-        self._exchange = Exchange(url, headers, timeout_seconds, connections, redact)
+        self._transport = Transport(url, headers, timeout_seconds, connections, redact)
 
     def push(self, push: Push) -> Answer:
         """Send one change, once. Raises PushError unless IMSHOP said that it took the change."""
-        reply = self._exchange.post(self.body(push))
-        fields = None if reply.flaw else fields_of(reply.text)
+        reply = self._transport.post(self.body(push))
+        fields = None if reply.flaw else json_object(reply.text)
         meaning = meaning_of(reply.status, fields)
         if meaning is TAKEN and fields:
             return self._answer(reply.status, fields)
@@ -93,16 +93,16 @@ class ImshopClient:
 
     def close(self) -> None:
         """Close the connections. Nothing may be pushed afterwards."""
-        self._exchange.close()
+        self._transport.close()
 
     def connect(self, seconds: float) -> Connected:
         """Open a connection as a push would, and close it: nothing is sent. PushError if that cannot be done."""
-        return self._exchange.connect(seconds)
+        return self._transport.connect(seconds)
 
     @property
     def proxy(self) -> str | None:
         """Host and port of the proxy that pushes go through, or None."""
-        return self._exchange.proxy
+        return self._transport.proxy
 
     def body(self, push: Push) -> bytes:
         """What `push` sends: JSON in UTF-8. It holds the key where that is sent as a field."""
@@ -126,16 +126,16 @@ class ImshopClient:
         )
 
     def _told(self, fields: ReplyFields, name: str) -> str | None:
-        value = scalar(fields, name)
+        value = text_field(fields, name)
         return None if value is None else self._plain(value)
 
-    def _quote(self, reply: Reply, fields: ReplyFields | None) -> str:
+    def _quote(self, reply: RawReply, fields: ReplyFields | None) -> str:
         """IMSHOP's own words where there are any, else how the body begins."""
-        message = scalar(fields, "message") if fields else None
+        message = text_field(fields, "message") if fields else None
         words = self._plain(message or message_in_text(reply.text))
         return f": “{words}”" if words else ""
 
-    def _redirects_to(self, reply: Reply) -> str:
+    def _redirects_to(self, reply: RawReply) -> str:
         """The host alone: the rest of the URL may hold a token."""
         try:
             return self._plain(urlsplit(urljoin(self._url, reply.headers.get("Location", ""))).hostname or "nowhere")
@@ -143,7 +143,7 @@ class ImshopClient:
             return "nowhere"
 
     def _plain(self, text: str) -> str:
-        return self._redact(printable(text))[:TEXT_LIMIT]
+        return self._redact(one_line(text))[:TEXT_LIMIT]
 
 
 def _optional(push: Push) -> dict[str, Any]:

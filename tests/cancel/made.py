@@ -29,7 +29,7 @@ class Office:
     def service(self, allowed: Collection[str] | None = None, **given: Any) -> CancelService:
         tokens = itertools.count(1)
         defaults: dict[str, Any] = {
-            "inbox": self.state,
+            "inbox": self.state.inbox,
             "canceller": self.shop,
             "lookup": OrderLookup(lambda: self.orders, allowed, "cancelled"),
             "timeout": timedelta(seconds=5),
