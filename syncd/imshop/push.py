@@ -1,4 +1,4 @@
-"""ImshopClient: tells IMSHOP that an order's status changed (PROTOCOL section 1)."""
+"""START HERE. ImshopClient tells IMSHOP that an order's status changed (docs/protocol.md, section 1)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _HEADERS = {
     "User-Agent": f"syncd/{__version__}",
 }
 LONGEST_MESSAGE = 500
-"""Characters. A longer one is cut: it is a notification on a phone."""
+"""Characters. A longer one is cut: buyers read it as a notification on a phone."""
 _LONE_SURROGATES = re.compile("[\ud800-\udfff]")
 _HEADER_TEXT = re.compile(r"[\x21-\x7e\xa1-\xff]([\x20-\x7e\xa0-\xff]*[\x21-\x7e\xa1-\xff])?")
 
@@ -46,10 +46,10 @@ class ImshopClient:
 
     url              the whole URL, token included
     api_key          None: only the URL's token authenticates
-    auth             how the key is sent: CONTRACT section 1, SYNCD_IMSHOP__AUTH
+    auth             how the key is sent; see SYNCD_IMSHOP__AUTH
     send_id_as       `auto`: the UUID where the order has one and no other order has it, else the number; `uuid`: the
                      UUID, and the number where the order has none; `order_id`: the number
-    timeout_seconds  one push, from connecting to the last byte; see Transport.post for what can come on top
+    timeout_seconds  one push, from connecting to the last byte; see Transport.post for what it can exceed that by
     connections      kept alive; as many as threads push, or they wait for each other
     clock            now, aware; for a Retry-After that is a date
     redact           masks secrets in what IMSHOP says before it reaches an Answer or an error
@@ -106,28 +106,25 @@ class ImshopClient:
 
     def body(self, push: Push) -> bytes:
         """What `push` sends: JSON in UTF-8. It holds the key where that is sent as a field."""
-        fields = {"id": self._id(push), "code": push.code} | _optional(push) | self._key_field
-        text = json.dumps(fields, ensure_ascii=False)
+        by_number = self._send_id_as == "order_id" or (self._send_id_as == "auto" and push.uuid_is_shared)
+        order_id = push.order_id if by_number else push.imshop_uuid or push.order_id
+        text = json.dumps({"id": order_id, "code": push.code, **_optional(push), **self._key_field}, ensure_ascii=False)
         # A database can hold half of a UTF-16 pair (an emoji cut by a column's width), UTF-8 cannot.
         return _LONE_SURROGATES.sub("\ufffd", text).encode()
 
-    def _id(self, push: Push) -> str:
-        by_number = self._send_id_as == "order_id" or (self._send_id_as == "auto" and push.uuid_is_shared)
-        return push.order_id if by_number else push.imshop_uuid or push.order_id
-
     def _answer(self, status: int, fields: ReplyFields) -> Answer:
+        def plain(name: str) -> str | None:
+            value = text_field(fields, name)
+            return None if value is None else self._plain(value)
+
         return Answer(
             http_status=status,
-            internal_id=self._told(fields, "internalId"),
-            uuid=self._told(fields, "uuid"),
-            new_status=self._told(fields, "newStatus"),
-            imshop_status=self._told(fields, "imshopStatus"),
-            message=self._told(fields, "message"),
+            internal_id=plain("internalId"),
+            uuid=plain("uuid"),
+            new_status=plain("newStatus"),
+            imshop_status=plain("imshopStatus"),
+            message=plain("message"),
         )
-
-    def _told(self, fields: ReplyFields, name: str) -> str | None:
-        value = text_field(fields, name)
-        return None if value is None else self._plain(value)
 
     def _quote(self, reply: RawReply, fields: ReplyFields | None) -> str:
         """IMSHOP's own words where there are any, else how the body begins."""
@@ -138,27 +135,25 @@ class ImshopClient:
     def _redirects_to(self, reply: RawReply) -> str:
         """The host alone: the rest of the URL may hold a token."""
         try:
-            return self._plain(urlsplit(urljoin(self._url, reply.headers.get("Location", ""))).hostname or "nowhere")
+            host = urlsplit(urljoin(self._url, reply.headers.get("Location", ""))).hostname
         except ValueError:
-            return "nowhere"
+            host = None
+        return self._plain(host or "nowhere")
 
     def _plain(self, text: str) -> str:
         return self._redact(one_line(text))[:TEXT_LIMIT]
 
 
 def _optional(push: Push) -> dict[str, Any]:
-    """Only what the order has: the protocol's optional fields have no null."""
-    texts = {"message": _bounded(push.message), "trackingUrl": push.tracking_url, "userId": push.user_id}
+    """The optional fields that the order has: the protocol has no null for them."""
+    message = push.message or ""
+    if len(message) > LONGEST_MESSAGE:
+        message = message[: LONGEST_MESSAGE - 1] + "…"
+    texts = {"message": message, "trackingUrl": push.tracking_url, "userId": push.user_id}
     given: dict[str, Any] = {name: text for name, text in texts.items() if text}
     if push.payment:
         given["payment"] = {"paid": push.payment.paid, "paymentId": push.payment.payment_id}
     return given
-
-
-def _bounded(message: str | None) -> str | None:
-    if message is None or len(message) <= LONGEST_MESSAGE:
-        return message
-    return message[: LONGEST_MESSAGE - 1] + "…"
 
 
 def _key_header(api_key: str | None, auth: Auth) -> dict[str, str]:

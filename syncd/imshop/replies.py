@@ -1,7 +1,7 @@
-"""What IMSHOP's reply means. Pure: a status, headers and a body in, one row of MEANINGS out.
+"""What IMSHOP's reply means. Pure: an HTTP status and a JSON object in, one row of MEANINGS out.
 
-Nothing is documented about HTTP status codes (PROTOCOL section 1): `success` is the only field that says it worked,
-and a request without a readable answer may have been applied.
+Nothing is documented about HTTP status codes (docs/protocol.md, section 1): `success` is the only field that says it
+worked, and a request without a readable answer may have been applied.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ TEXT_LIMIT = 300
 
 @dataclass(frozen=True, slots=True)
 class ReplyMeaning:
-    """One kind of reply: when it is given, what it says to a person, and PushError's fields."""
+    """One kind of reply: when it comes, what it says to a person, and the fields of its PushError."""
 
     when: str
     says: str
@@ -32,7 +32,7 @@ class ReplyMeaning:
     answered: bool = True
 
     def error(self, status: int | None = None, retry_after: float | None = None, **words: str) -> PushError:
-        """The error to raise. `words` fill the gaps in `says`: printable, and free of secrets."""
+        """The error to raise. `words` fill the placeholders of `says`; they are printable and free of secrets."""
         return PushError(
             self.says.format(status=status, **words),
             refused=self.refused,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
-from syncd.imshop.status_mapping import imshop_status
+from syncd.imshop.statuses import sandbox_status
 from syncd.sandbox.failures import Failure
 from syncd.sandbox.wire import Request
 
@@ -116,7 +116,7 @@ def _success(received: PushReceived) -> Body:
         "internalId": received.order_id,
         "uuid": str(uuid.uuid5(uuid.NAMESPACE_OID, received.order_id)),
         "newStatus": received.code,
-        "imshopStatus": imshop_status(received.code),
+        "imshopStatus": sandbox_status(received.code),
         "message": received.body.get("message", ""),
     }
 
