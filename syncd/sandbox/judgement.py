@@ -1,4 +1,4 @@
-"""What IMSHOP says to a request, by PROTOCOL section 1. Pure: no socket, no clock, nothing kept."""
+"""What IMSHOP answers to a request, by docs/protocol.md, section 1. Pure: no socket, no clock, nothing kept."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from typing import TypeAlias
 
 from syncd.imshop.statuses import sandbox_status
 from syncd.sandbox.failures import Failure
-from syncd.sandbox.wire import Request
 
 PATH = "/v1/clients/sandbox/statuses/sync/sandbox-token"
 
@@ -56,17 +55,17 @@ class Judgement:
     failure: Failure | None = None
 
 
-def read(number: int, at: datetime, request: Request) -> PushReceived:
-    """Read the body, as far as it can be read."""
-    body, unreadable = _body(request.raw)
+def read(number: int, at: datetime, method: str, path: str, headers: Mapping[str, str], raw: bytes) -> PushReceived:
+    """The request, its body read as far as it can be read."""
+    body, unreadable = _body(raw)
     order_id, code = (_text(body, "id"), _text(body, "code")) if body is not None else ("", "")
     return PushReceived(
         number=number,
         at=at,
-        method=request.method,
-        path=request.path,
-        headers=request.headers,
-        raw=request.raw,
+        method=method,
+        path=path,
+        headers=headers,
+        raw=raw,
         body=body,
         unreadable=unreadable,
         order_id=order_id,
