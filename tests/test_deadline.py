@@ -8,7 +8,7 @@ from threading import Event
 
 import pytest
 
-from syncd.cancel.canceller import within
+from syncd.cancel.canceller import shop_answer
 from syncd.cli import main
 from syncd.deadline import (
     BoundedCalls,
@@ -93,7 +93,7 @@ def test_cancellation_without_a_thread_is_certainly_not_applied(
     with monkeypatch.context() as patched:
         patched.setattr(threading.Thread, "start", no_threads)
         with pytest.raises(CancelError, match="TasksMax=") as caught:
-            within(1, list)
+            shop_answer(list, 1)
     assert not caught.value.in_doubt
 
 

@@ -1,10 +1,10 @@
-"""The protocol in, PROTOCOL section 2: a buyer cancels in the app, and the shop's own means do it.
+"""The protocol in (docs/protocol.md, section 2): a buyer cancels in the app, and the shop's own means do it.
 
-    IMSHOP ──► web ──► protocol ──► service ──► inbox (state) ──► present ──► by_http, by_command or by_sql ──► answer
-                       what is      on disk first, then        may it be,    the shop decides
-                       asked        applied once               and which
+    IMSHOP ──► web/cancel_endpoint ──► protocol ──► service ──► by_sql, by_http or by_command ──► answer
+               key, rate               what is      state and    the shop decides
+                                       asked        look-up
 
-START with `service.py`. What a way of cancelling is, and what ends it when it hangs, is in `shop.py`.
+START with `service.py`. `canceller.py` is the interface of the three ways to cancel.
 """
 
 from syncd.cancel.by_command import CommandCanceller

@@ -26,7 +26,7 @@ from jmespath.exceptions import JMESPathError
 from requests.utils import select_proxy
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
 
-from syncd.cancel.canceller import NO_SUCH_ORDER, known, unnamed, values_of
+from syncd.cancel.canceller import NO_SUCH_ORDER, known_identifiers, values_of, without_identifiers
 from syncd.cancel.protocol import for_the_buyer, one_line
 from syncd.errors import CancelError
 from syncd.http.addresses import authorization, without_login
@@ -102,10 +102,10 @@ class HttpCanceller:
         wanted = self._places & IDENTIFIERS
         if self._call.body is None and self._call.method in WITH_BODY:
             wanted |= IDENTIFIERS
-        there = known(cancellation, wanted)
+        there = known_identifiers(cancellation, wanted)
         missing = (self._url.places & IDENTIFIERS) - there if there else wanted
         if missing or not there:
-            return unnamed(cancellation, missing, "the shop's call")
+            return without_identifiers(cancellation, missing, "the shop's call")
         with new_session() as session:
             return self._asked(session, cancellation, seconds)
 

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, TextClause, create_engine, make_url, text
 from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError
 
-from syncd.cancel.canceller import NO_SUCH_ORDER, known, unnamed, values_of
+from syncd.cancel.canceller import NO_SUCH_ORDER, known_identifiers, values_of, without_identifiers
 from syncd.errors import CancelError
 from syncd.model import CancelDecision, Cancellation
 from syncd.sources.columns import readable
@@ -70,8 +70,8 @@ class SqlCanceller:
 
     def cancel(self, cancellation: Cancellation, seconds: float) -> CancelDecision:
         compared = {comparison.name for comparison in self._comparisons}
-        if not known(cancellation, compared):
-            return unnamed(cancellation, compared, "SYNCD_CANCEL__SQL")
+        if not known_identifiers(cancellation, compared):
+            return without_identifiers(cancellation, compared, "SYNCD_CANCEL__SQL")
         ends_at = monotonic() + seconds
         try:
             held = self._held(cancellation)

@@ -12,7 +12,7 @@ from typing import TextIO
 import pytest
 
 from syncd.cancel import CommandCanceller
-from syncd.cancel.canceller import within
+from syncd.cancel.canceller import shop_answer
 from syncd.errors import CancelError
 from syncd.model import CancelDecision
 from tests.cancel.shops import cancellation
@@ -115,12 +115,12 @@ def test_a_program_that_is_not_there_is_told() -> None:
 
 def test_hanging_call_is_abandoned_in_doubt() -> None:
     with pytest.raises(CancelError, match=r"did not answer within 0\.1 s") as caught:
-        within(0.1, lambda: time.sleep(0.5))
+        shop_answer(lambda: time.sleep(0.5), 0.1)
     assert caught.value.in_doubt
 
 
 def test_unexpected_error_is_failure_in_doubt(caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(CancelError, match="unexpected: ZeroDivisionError") as caught:
-        within(5, lambda: 1 // 0)
+        shop_answer(lambda: 1 // 0, 5)
     assert caught.value.in_doubt
     assert "cancellation_crashed" in caplog.text

@@ -8,7 +8,7 @@ from threading import Event
 import pytest
 
 from syncd.cancel.protocol import NOT_KNOWN
-from syncd.cancel.service import LOOKS_AT_ONCE, OrderLookup
+from syncd.cancel.service import LOOKUPS_AT_ONCE, OrderLookup
 from syncd.errors import CancelError
 from syncd.model import CancelDecision, Cancellation, CancelRequest, Decision, Skipped
 from syncd.state import State
@@ -210,7 +210,7 @@ def test_abandoned_lookups_are_limited(office: Office) -> None:
     office.orders.before = lambda: go_on.wait(60)
     present = OrderLookup(lambda: office.orders, FROM, "cancelled")
     mine = office.state.inbox.receive(REQUEST, "token", NOON, NOON + MINUTE).cancellation
-    for _ in range(LOOKS_AT_ONCE):
+    for _ in range(LOOKUPS_AT_ONCE):
         with pytest.raises(CancelError, match="did not answer"):
             present.order(mine, 0.01)
     with pytest.raises(CancelError, match="too many earlier ones"):
