@@ -11,7 +11,7 @@ from syncd.cancel.by_command import CommandCanceller
 from syncd.cancel.by_http import HttpCall, HttpCanceller
 from syncd.cancel.by_sql import SqlCanceller
 from syncd.cancel.canceller import Canceller
-from syncd.cancel.protocol import MalformedError, answer, asked_in, key_in, parsed
+from syncd.cancel.protocol import MalformedError, answer_to, key_in, parse_body, request_in
 from syncd.cancel.service import CancelService, OrderLookup
 
 __all__ = [
@@ -23,8 +23,8 @@ __all__ = [
     "MalformedError",
     "OrderLookup",
     "SqlCanceller",
-    "answer",
-    "asked_in",
+    "answer_to",
     "key_in",
-    "parsed",
+    "parse_body",
+    "request_in",
 ]

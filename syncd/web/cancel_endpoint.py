@@ -1,4 +1,4 @@
-"""POST /imshop/cancel: who asks, how often, and what they are answered. What a cancellation is, `syncd.cancel` knows.
+"""POST /imshop/cancel: checks the key and the rate, and answers. `syncd.cancel` does what is asked.
 
 401 without the key · 400 for what is not the protocol · 413 over 64 KiB · 429 over 20 a second · 503 where the shop did
 not decide, or the state cannot be written · 200 with `success` for a decision · 404 while no key is set
@@ -13,7 +13,7 @@ from typing import Any
 
 from flask import Flask, Request, Response, jsonify, request
 
-from syncd.cancel import CancelService, MalformedError, answer, asked_in, key_in, parsed
+from syncd.cancel import CancelService, MalformedError, answer_to, key_in, parse_body, request_in
 from syncd.errors import StateError
 from syncd.logs import fields
 from syncd.model import CancelRequest
@@ -27,7 +27,7 @@ log = logging.getLogger("syncd")
 
 
 class RefusedError(Exception):
-    """The request is answered without being looked at any further."""
+    """The request is turned away with this status."""
 
     def __init__(self, status: int, why: str) -> None:
         super().__init__(why)
@@ -35,7 +35,7 @@ class RefusedError(Exception):
 
 
 class CancelEndpoint:
-    """Where cancellations are handed in. Whoever lacks the key uses up a limit of their own, and nobody else's."""
+    """Takes IMSHOP's requests in. Requests without the key have a rate limit of their own, and use up no other."""
 
     def __init__(self, service: CancelService, api_key: str, monotonic: Callable[[], float]) -> None:
         self.service = service
@@ -45,7 +45,7 @@ class CancelEndpoint:
         self._limit_without_key = RateLimiter(A_SECOND, capacity=A_SECOND)
 
     def asked(self, asking: Request) -> CancelRequest:
-        """The cancellation that is asked for. RefusedError."""
+        """The cancellation that a request asks for. RefusedError."""
         body = asking.stream.read(BODY_LIMIT + 1)
         if len(body) > BODY_LIMIT:
             raise RefusedError(413, "the body is over 64 KiB")
@@ -59,7 +59,7 @@ class CancelEndpoint:
         if fault:
             raise RefusedError(400, fault)
         try:
-            return asked_in(sent)
+            return request_in(sent)
         except MalformedError as error:
             raise RefusedError(400, str(error)) from None
 
@@ -68,7 +68,7 @@ class CancelEndpoint:
 
 
 def add_cancel_route(app: Flask, endpoint: CancelEndpoint | None) -> None:
-    """The route is there in any case, and answers 404 while there is no endpoint."""
+    """Add the route. Without an endpoint it answers 404."""
 
     @app.post("/imshop/cancel")
     def cancel() -> Response:
@@ -84,14 +84,14 @@ def add_cancel_route(app: Flask, endpoint: CancelEndpoint | None) -> None:
             log.error("cancellation_not_stored", extra=fields(error=str(error), do="nothing: IMSHOP asks again"))
             return _told(503, "it could not be stored")
         if decided.decision and decided.state != "failed":
-            return jsonify(answer(asked.generation, decided.decision))
+            return jsonify(answer_to(asked.generation, decided.decision))
         return _told(503, "the shop has not decided; ask again")
 
 
 def _read(body: bytes) -> tuple[str | None, Mapping[str, Any]]:
-    """Read before the key is known to be right: it may be in there."""
+    """What is wrong with a body, and its fields. It is read before the key is checked, for the key may be in it."""
     try:
-        return None, parsed(body)
+        return None, parse_body(body)
     except MalformedError as error:
         return str(error), {}
 
