@@ -29,6 +29,7 @@ from syncd.http.addresses import origin, shown
 from syncd.http.bodies import BodyTooLongError, decode_text, read_body
 from syncd.http.connections import Route, new_session, send
 from syncd.http.error_messages import parse_http_date, retry_after_seconds
+from syncd.rate_limiter import RateLimiter
 from syncd.sources.api.responses import BODY_LIMIT, Answer, Reply, answer_of, letters, quoted_of, why_not
 
 REDIRECTS_AT_MOST = 5
@@ -68,7 +69,8 @@ class Client:
 
     def __post_init__(self) -> None:
         self._origin = origin(self.base_url)
-        self._next_at = 0.0
+        self._limiter = RateLimiter(self.rate)
+        self._not_before = 0.0  # as the last answer asked
         self._busy = ""  # how the last answer put the request off
         self._ahead: timedelta = timedelta()
         self.requests = 0
@@ -121,7 +123,8 @@ class Client:
 
     def _pace(self, waited: float) -> float:
         """Wait until the next request may be sent; returns for how many seconds."""
-        left = self._next_at - self.clocks.monotonic()
+        now = self.clocks.monotonic()
+        left = max(self._not_before - now, self._limiter.seconds_until(now))
         if self._busy and waited + left > WAIT_AT_MOST:
             raise SourceError(
                 f"{self.host} {self._busy}: it is left alone for {max(left, 1):.0f} s before the next request. "
@@ -130,11 +133,11 @@ class Client:
         if left > 0:
             self.clocks.sleep(left)
         self._busy = ""
-        self._next_at = self.clocks.monotonic() + (1 / self.rate if self.rate else 0.0)
+        self._limiter.reserve(self.clocks.monotonic())
         return max(left, 0.0)
 
     def _wait_for(self, seconds: float) -> None:
-        self._next_at = max(self._next_at, self.clocks.monotonic() + seconds)
+        self._not_before = max(self._not_before, self.clocks.monotonic() + seconds)
 
     def _followed(self, url: str) -> Reply:
         for _ in range(REDIRECTS_AT_MOST):
