@@ -1,8 +1,9 @@
-"""A call that ends in time, or is left behind in a thread of its own: no driver and no resolver can be interrupted."""
+"""Calls with a deadline. No driver and no resolver can be interrupted, so each call runs in a thread of its own, and
+when its time is up the thread is left behind: it ends with the call, and the process does not wait for it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from queue import Empty, SimpleQueue
 from threading import BoundedSemaphore, Thread
 from time import monotonic
@@ -17,12 +18,16 @@ class ThreadError(SyncdError):
     """The system lets this process start no more threads."""
 
 
-class BusyError(TimeoutError):
-    """As many calls as may be are under way already, so this one was not begun."""
+class DeadlineError(TimeoutError):
+    """The call is not done in time, and goes on by itself."""
+
+
+class BusyError(DeadlineError):
+    """As many calls as allowed are running already, so this one was not started."""
 
 
 def start_thread(work: Callable[[], object], name: str) -> None:
-    """Have a thread do it that the process does not wait for at its end. ThreadError."""
+    """Run `work` in a thread that the process does not wait for at its end. ThreadError."""
     try:
         Thread(target=work, name=name, daemon=True).start()
     except RuntimeError:
@@ -36,31 +41,54 @@ def no_thread() -> str:
     )
 
 
-def wait_for(call: Callable[[], T], seconds: float, name: str) -> T:
-    """What `call` returns or raises, in a thread of its own. TimeoutError: it takes longer, and is left to itself.
-    ThreadError."""
-    done: SimpleQueue[tuple[T | None, BaseException | None]] = SimpleQueue()
+def call_within(call: Callable[[], T], seconds: float, name: str) -> T:
+    """What `call` returns or raises. DeadlineError: it takes longer than `seconds`. ThreadError."""
+
+    def once() -> Iterator[T]:
+        yield call()
+
+    return next(iterate_within(once, seconds, name))
+
+
+def iterate_within(
+    items: Callable[[], Iterator[T]], seconds: float, name: str, progress: Callable[[], object] = lambda: None
+) -> Iterator[T]:
+    """The items as they are made, and what making them raises.
+
+    `progress`: a value that changes with each step of the work. DeadlineError: the work is not done within `seconds`,
+    counted anew whenever that time is up and a step was made meanwhile. ThreadError.
+    """
+    made: SimpleQueue[tuple[list[T], BaseException | None]] = SimpleQueue()
 
     def work() -> None:
         try:
-            done.put((call(), None))
-        except BaseException as error:  # noqa: BLE001 - raised again where the call is waited for
-            done.put((None, error))
+            for item in items():
+                made.put(([item], None))
+        except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
+            made.put(([], error))
+        else:
+            made.put(([], None))
 
     start_thread(work, name)
-    try:
-        result, fault = done.get(timeout=seconds)
-    except Empty:
-        raise TimeoutError from None
-    if fault is not None:
-        raise fault
-    return result  # type: ignore[return-value]  # there is one where there is no error
+    step, ends_at = progress(), monotonic() + seconds
+    while True:
+        try:
+            item, error = made.get(timeout=max(0.0, ends_at - monotonic()))
+        except Empty:
+            if progress() == step:
+                raise DeadlineError from None
+            step, ends_at = progress(), monotonic() + seconds
+            continue
+        if error is not None:
+            raise error
+        if not item:
+            return
+        yield item[0]
 
 
-class Bounded:
-    """Calls of one kind: each is waited for `seconds` at most, unless it says otherwise, and no more than `at_most` are
-    under way at a time, with those that nobody waits for any more. Whoever comes then waits `patience` seconds for one
-    to end. Thread-safe."""
+class BoundedCalls:
+    """Calls of one kind, each with a deadline, and at most `at_most` at a time: those that were left behind count until
+    they end. When that many are running, a new call waits `patience` seconds for one of them to end. Thread-safe."""
 
     def __init__(self, seconds: float, *, at_most: int, patience: float, name: str) -> None:
         self.seconds = seconds
@@ -69,7 +97,8 @@ class Bounded:
         self._places = BoundedSemaphore(at_most)
 
     def __call__(self, call: Callable[[], T], seconds: float | None = None) -> T:
-        """What `call` returns or raises. TimeoutError: it takes too long; BusyError: others do. ThreadError."""
+        """What `call` returns or raises, within `seconds`, else the seconds of all calls. DeadlineError: it takes
+        longer; BusyError: the others do. ThreadError."""
         ends_at = monotonic() + (self.seconds if seconds is None else seconds)
         if not self._places.acquire(timeout=min(self._patience, max(0.0, ends_at - monotonic()))):
             raise BusyError
@@ -81,7 +110,7 @@ class Bounded:
                 self._places.release()
 
         try:
-            return wait_for(placed, max(0.0, ends_at - monotonic()), self._name)
-        except ThreadError:
+            return call_within(placed, max(0.0, ends_at - monotonic()), self._name)
+        except ThreadError:  # `placed` was not run
             self._places.release()
             raise

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from syncd.deadline import Bounded, BusyError, ThreadError
+from syncd.deadline import BoundedCalls, BusyError, DeadlineError, ThreadError
 from syncd.errors import SourceError
 from syncd.model import Cancellation, Content, Order, Page
 from syncd.state import Story
@@ -35,8 +35,8 @@ class Explained:
         return bool(self.now.order or self.story.seen or self.story.changes or self.cancelled)
 
 
-class Shop(Protocol):
-    """The little that is asked of a source."""
+class OrderFinder(Protocol):
+    """The interface that `explain` requires of a source."""
 
     def find(self, order_ids: Sequence[str], shop_ids: Mapping[str, str]) -> Page:
         """May raise SourceError."""
@@ -44,7 +44,7 @@ class Shop(Protocol):
     def close(self) -> None: ...
 
 
-def in_the_shop(shop: Shop, story: Story) -> InShop:
+def in_the_shop(shop: OrderFinder, story: Story) -> InShop:
     """Ask the shop for the order, by its key if that is known; it is closed then."""
     key = story.seen.shop_id if story.seen else None
     try:
@@ -58,20 +58,20 @@ def in_the_shop(shop: Shop, story: Story) -> InShop:
     return InShop(None, "; ".join(f"{row.reason}: {row.detail}" for row in page.skipped) or None)
 
 
-class BoundedLook:
-    """Looks into the shop for people who wait: one look at a time, and each for `seconds` at most."""
+class ShopLookup:
+    """Looks orders up in the shop for people who wait: one at a time, and for `seconds` at most."""
 
-    def __init__(self, open_shop: Callable[[], Shop], seconds: float) -> None:
+    def __init__(self, open_shop: Callable[[], OrderFinder], seconds: float) -> None:
         self._open_shop = open_shop
-        self._bounded = Bounded(seconds, at_most=1, patience=0, name="look")
+        self._calls = BoundedCalls(seconds, at_most=1, patience=0, name="look")
 
     def __call__(self, story: Story) -> InShop:
         try:
-            return self._bounded(lambda: in_the_shop(self._open_shop(), story))
+            return self._calls(lambda: in_the_shop(self._open_shop(), story))
         except BusyError:
             return InShop(None, "another look into the shop is under way; try again in a moment")
-        except TimeoutError:
-            return InShop(None, f"the shop did not answer within {self._bounded.seconds:g} s; try again later")
+        except DeadlineError:
+            return InShop(None, f"the shop did not answer within {self._calls.seconds:g} s; try again later")
         except (SourceError, ThreadError) as error:  # the driver is not installed, or nobody is there to look
             return InShop(None, str(error))
 

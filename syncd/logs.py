@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, TextIO
 
+from syncd.rate_limiter import RateLimiter
 from syncd.redact import without_phones
 from syncd.text import json_text, printable
 
@@ -30,38 +31,36 @@ def fields(**values: object) -> dict[str, object]:
 
 
 @dataclass(slots=True)
-class _Allowance:
-    """So many lines of an event may be written now; so many were kept back since the last one."""
-
-    lines: float
-    at: float
+class _EventLimit:
+    limiter: RateLimiter
     kept_back: int = 0
+    """How many lines of the event were left out since the last one that was written."""
 
 
-class RateLimit(logging.Filter):
+class EventFilter(logging.Filter):
     """Lets each event through as often as its level allows, and then says how many it kept back.
 
-    What stays broken would otherwise fill the disk, and the daemon's own state is on it. Good news is bounded by the
-    day: what became of each change is in the state anyway.
+    An event that repeats for as long as a fault lasts would otherwise fill the disk that holds the daemon's own state.
+    Events of level info are limited by the day: what became of each change is in the state anyway.
     """
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         super().__init__()
         self._monotonic = monotonic
-        self._events: dict[tuple[str, str], _Allowance] = {}
+        self._events: dict[tuple[str, str, bool], _EventLimit] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        now = self._monotonic()
-        allowance = self._events.setdefault((record.name, str(record.msg)), _Allowance(EVENTS_A_MINUTE, now))
-        a_second = NEWS_A_DAY / 86400 if record.levelno <= logging.INFO else EVENTS_A_MINUTE / 60
-        allowance.lines = min(EVENTS_A_MINUTE, allowance.lines + (now - allowance.at) * a_second)
-        allowance.at = now
-        if allowance.lines < 1:
-            allowance.kept_back += 1
+        is_news = record.levelno <= logging.INFO
+        event = record.name, str(record.msg), is_news
+        if (limit := self._events.get(event)) is None:
+            per_second = NEWS_A_DAY / 86400 if is_news else EVENTS_A_MINUTE / 60
+            limit = self._events[event] = _EventLimit(RateLimiter(per_second, capacity=EVENTS_A_MINUTE))
+        if not limit.limiter.take(self._monotonic()):
+            limit.kept_back += 1
             return False
-        if allowance.kept_back:
-            record.__dict__["fields"] = {**_fields(record), "kept_back": allowance.kept_back}
-        allowance.lines, allowance.kept_back = allowance.lines - 1, 0
+        if limit.kept_back:
+            record.__dict__["fields"] = {**_fields(record), "kept_back": limit.kept_back}
+        limit.kept_back = 0
         return True
 
 
@@ -107,7 +106,7 @@ def configure(
     form = form or ("console" if stream.isatty() else "json")
     handler = logging.StreamHandler(stream)
     handler.setFormatter(Lines(form, redact))
-    handler.addFilter(RateLimit(monotonic))
+    handler.addFilter(EventFilter(monotonic))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())

@@ -27,6 +27,14 @@ def printable(text: object) -> str:
     return _SUSPECT.sub(lambda found: found[0] if _shows(found[0]) else REPLACEMENT, str(text))
 
 
+def one_line(text: str) -> str:
+    """The text without control characters, NUL or lone surrogates, which some databases refuse to store; blanks are
+    joined where there were any of these."""
+    if text.isprintable():
+        return text
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
+
+
 def json_text(document: object, *, indent: int | None = None, default: Callable[[Any], object] | None = None) -> str:
     """JSON in which all letters stand as they are, and what does not show is escaped."""
     text = json.dumps(document, ensure_ascii=False, indent=indent, default=default)

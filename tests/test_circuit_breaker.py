@@ -1,15 +1,12 @@
-"""Pausing and pacing."""
+"""Pausing delivery, probing, and resuming it."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from random import Random
 
-from hypothesis import given
-from hypothesis import strategies as st
-
 from syncd.errors import PushError
-from syncd.pipeline.circuit_breaker import SUSPECT_AFTER, CircuitBreaker, Pace
+from syncd.pipeline.circuit_breaker import SUSPECT_AFTER, CircuitBreaker
 from tests.made import NOON
 
 UNAUTHORIZED = PushError("401", answered=True, pauses_delivery="unauthorized")
@@ -104,32 +101,3 @@ def test_clock_set_back_delays_no_probe() -> None:
     closed = circuit()
     closed.failed("1", UNAUTHORIZED, NOON)
     assert closed.may_probe(NOON - timedelta(hours=1))
-
-
-@given(st.floats(0.5, 1000), st.lists(st.floats(0, 0.3), min_size=1, max_size=50))
-def test_pushes_of_any_second_stay_within_the_rate(rate: float, pauses: list[float]) -> None:
-    pace, now, left = Pace(rate), 0.0, list[float]()
-    for pause in pauses:
-        left += pace.take(pace.room(8, now, 0.2), now)
-        now += pause
-    for start in left:
-        assert sum(start <= at < start + 1 for at in left) <= rate + 1
-
-
-def test_an_idle_pace_saves_nothing_up() -> None:
-    pace = Pace(2)
-    pace.take(1, 0.0)
-    assert pace.take(2, 100.0) == [100.0, 100.5]
-
-
-def test_no_more_is_taken_than_may_leave_soon() -> None:
-    pace = Pace(10)
-    assert pace.room(8, 0.0, 0.2) == 3
-    pace.take(3, 0.0)
-    assert pace.room(8, 0.0, 0.2) == 0
-    assert pace.room(8, 0.1, 0.2) == 1
-
-
-def test_without_a_rate_everything_leaves_at_once() -> None:
-    pace = Pace(0)
-    assert (pace.room(8, 5.0, 0.2), pace.take(2, 5.0)) == (8, [5.0, 5.0])

@@ -26,7 +26,7 @@ from syncd.demo import Figures
 from syncd.demo.imshop_side import FIRST_MISHAP, MISHAPS, Ear, Heard, Mishaps
 from syncd.demo.simulation import ORDERS_AT_FIRST, QUERY, STATUSES, Shop, ShopOrder, move_on, place
 from syncd.errors import SyncdError
-from syncd.sandbox import Received, Sandbox
+from syncd.sandbox import PushReceived, Sandbox
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 LINE = re.compile(r"\d\d:\d\d:\d\d  0\d{7}  +(?:new order|\w.*\w) → \w.*  [a-z_]+ +\d+\.\d\d s")
@@ -257,8 +257,8 @@ def test_failed_request_is_shown_and_changes_no_status(shop: Shop) -> None:
     assert (ear.failed, len(ear.lags)) == (2, 1)
 
 
-def request(number: int, order_id: str) -> Received:
-    return Received(number, NOON, "POST", "/", {}, b"", None, None, order_id, "new")
+def request(number: int, order_id: str) -> PushReceived:
+    return PushReceived(number, NOON, "POST", "/", {}, b"", None, None, order_id, "new")
 
 
 def test_mishaps_alternate_and_never_hit_an_order_twice() -> None:

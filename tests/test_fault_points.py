@@ -18,7 +18,7 @@ from types import FrameType
 
 import pytest
 
-from syncd.imshop.meanings import REFUSED, SILENT
+from syncd.imshop.replies import REFUSED, SILENT
 from syncd.model import CancelDecision, CancelRequest, Order
 from syncd.state import State
 from tests.machine.imshop import TAKEN, Reply
@@ -139,8 +139,8 @@ def cancelled(world: World) -> None:
         received = world.state.inbox.identify(received.cancellation, found, world.now(), world.now())
         if world.shop.present(order_id).status != "cancelled":
             world.shop.change(order_id, status="cancelled")
-        ruling = CancelDecision("accepted", "cancelled", str(len(world.shop.history[order_id]) - 1))
-        world.state.inbox.decide(received.cancellation, ruling, world.now(), answered=True)
+        decision = CancelDecision("accepted", "cancelled", str(len(world.shop.history[order_id]) - 1))
+        world.state.inbox.decide(received.cancellation, decision, world.now(), answered=True)
     known = world.imshop.of(order_id)
     known.status, known.version = "cancelled", len(world.shop.history[order_id]) - 1
 

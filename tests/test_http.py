@@ -13,19 +13,10 @@ from typing import Any
 import pytest
 from urllib3 import HTTPResponse
 
-from syncd.http.addresses import ascii_host, is_insecure_remote, is_this_machine, origin, shown
-from syncd.http.bodies import (
-    TooLongError,
-    body_of,
-    is_html,
-    json_of,
-    says_wrong,
-    seconds_to_wait,
-    text_of,
-    words_in,
-    words_of,
-)
-from syncd.http.connections import Way, causes, root_cause
+from syncd.http.addresses import ascii_host, is_insecure_remote, is_loopback, origin, shown
+from syncd.http.bodies import BodyTooLongError, decode_text, is_html, parse_json, read_body
+from syncd.http.connections import Route, causes, root_cause
+from syncd.http.error_messages import message_in, message_in_text, reports_error, retry_after_seconds
 
 zipped = partial(gzip.compress, mtime=0)
 PUNYCODE = "магазин.рф".encode("idna").decode()
@@ -75,7 +66,7 @@ def test_unregistrable_host_stays_as_it_is(host: str) -> None:
     ],
 )
 def test_which_hosts_are_this_machine(host: str, here: bool) -> None:
-    assert is_this_machine(host) is here
+    assert is_loopback(host) is here
 
 
 def test_plain_http_to_another_machine_is_insecure() -> None:
@@ -101,14 +92,14 @@ def test_a_host_is_shown_without_its_login(url: str, host: str) -> None:
 def test_no_proxy_knows_a_host_in_each_spelling(monkeypatch: pytest.MonkeyPatch, url: str, exempt: str) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://proxy.example:3128")
     monkeypatch.setenv("NO_PROXY", "other.example")
-    assert Way.to(url).proxies["http"] == "http://proxy.example:3128"
+    assert Route.to(url).proxies["http"] == "http://proxy.example:3128"
     monkeypatch.setenv("NO_PROXY", exempt)
-    assert not Way.to(url).proxies
+    assert not Route.to(url).proxies
 
 
 def test_invalid_host_name_has_a_way_without_proxy() -> None:
-    assert not Way.to("http://xn--a-ecp.ru/").proxies
-    assert not Way.to("http://xn--0/").proxies
+    assert not Route.to("http://xn--a-ecp.ru/").proxies
+    assert not Route.to("http://xn--0/").proxies
 
 
 def test_the_cause_lies_under_all_others() -> None:
@@ -123,7 +114,7 @@ TEXT = '{"message": "Заказ собран, №5 «Ёж»"}'
 
 def read(body: bytes, headers: Mapping[str, str], limit: int = 10_000) -> str:
     response = HTTPResponse(io.BytesIO(body), headers=headers, preload_content=False, decode_content=False)
-    return text_of(body_of(response, limit), headers)
+    return decode_text(read_body(response, limit), headers)
 
 
 @pytest.mark.parametrize(
@@ -196,7 +187,7 @@ class Dripping(io.BytesIO):
 def test_a_body_may_come_byte_by_byte() -> None:
     stream = Dripping(zipped(BODY[:7]) + zipped(BODY[7:]) + b"\x1f")
     response = HTTPResponse(stream, preload_content=False, decode_content=False)
-    assert body_of(response, 1000) == BODY
+    assert read_body(response, 1000) == BODY
 
 
 @pytest.mark.parametrize("size", [0, 1, 2])
@@ -207,7 +198,7 @@ def test_a_short_body_is_no_compressed_one(size: int) -> None:
 
 @pytest.mark.parametrize("body", [zipped(b" " * 5000), zipped(zipped(b" " * 5000)), b" " * 1001])
 def test_decoded_body_has_a_limit(body: bytes) -> None:
-    with pytest.raises(TooLongError):
+    with pytest.raises(BodyTooLongError):
         read(body, {}, limit=1000)
 
 
@@ -232,7 +223,7 @@ def test_json_under_the_name_of_html_is_json() -> None:
 
 
 def test_numbers_that_are_none_are_not_finite() -> None:
-    assert repr(json_of(f"[NaN, -Infinity, {'9' * 5000}]")) == "[nan, -inf, inf]"
+    assert repr(parse_json(f"[NaN, -Infinity, {'9' * 5000}]")) == "[nan, -inf, inf]"
 
 
 @pytest.mark.parametrize(
@@ -254,7 +245,7 @@ def test_numbers_that_are_none_are_not_finite() -> None:
     ],
 )
 def test_how_long_an_answer_asks_to_wait(headers: Mapping[str, str], seconds: float | None) -> None:
-    assert seconds_to_wait(headers, NOON, "X-Wait") == seconds
+    assert retry_after_seconds(headers, NOON, "X-Wait") == seconds
 
 
 @pytest.mark.parametrize(
@@ -277,7 +268,7 @@ def test_how_long_an_answer_asks_to_wait(headers: Mapping[str, str], seconds: fl
     ],
 )
 def test_an_error_is_seen_in_each_usual_form(content: Any) -> None:
-    assert says_wrong(content)
+    assert reports_error(content)
 
 
 @pytest.mark.parametrize(
@@ -295,7 +286,7 @@ def test_an_error_is_seen_in_each_usual_form(content: Any) -> None:
     ],
 )
 def test_what_says_no_error_is_none(content: Any) -> None:
-    assert not says_wrong(content)
+    assert not reports_error(content)
 
 
 @pytest.mark.parametrize(
@@ -313,12 +304,12 @@ def test_what_says_no_error_is_none(content: Any) -> None:
     ],
 )
 def test_an_answer_is_told_in_its_own_words(text: str, words: str) -> None:
-    assert words_of(text) == words
+    assert message_in_text(text) == words
 
 
 def test_a_deep_error_is_still_one() -> None:
     content: Any = "x"
     for _ in range(800):
         content = [content]
-    assert says_wrong({"error": content})
-    assert words_in({"message": "told", "error": content}) == "told"
+    assert reports_error({"error": content})
+    assert message_in({"message": "told", "error": content}) == "told"

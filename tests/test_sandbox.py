@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from syncd.errors import SyncdError
-from syncd.sandbox import Applied, Failure, Kind, Sandbox, Verdict
+from syncd.sandbox import Applied, Failure, Judgement, Kind, Sandbox
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
 ORDER = {"id": "05671863", "code": "packed", "message": "Готов к выдаче"}
@@ -62,12 +62,12 @@ def test_applied_status_is_kept_with_time_and_body(sandbox: Sandbox) -> None:
     ],
 )
 def test_unreadable_request_is_answered_and_reported(message: bytes, status: bytes, fault: bytes) -> None:
-    told: list[Verdict] = []
-    with Sandbox(on_request=lambda _received, verdict: told.append(verdict)) as sandbox:
+    told: list[Judgement] = []
+    with Sandbox(on_request=lambda _received, judgement: told.append(judgement)) as sandbox:
         answer = raw(sandbox, message)
     assert answer.split()[1] == status
     assert fault in answer
-    assert [str(verdict.status).encode() for verdict in told] == [status]
+    assert [str(judgement.status).encode() for judgement in told] == [status]
 
 
 def test_connection_stays_open_until_the_client_closes_it(sandbox: Sandbox) -> None:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from syncd.sandbox import Failure, Kind, Received, Sandbox
+from syncd.sandbox import Failure, Kind, PushReceived, Sandbox
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
 ORDER = {"id": "1", "code": "packed"}
@@ -194,7 +194,7 @@ def test_failure_does_not_apply_a_faulty_request_either(sandbox: Sandbox) -> Non
 
 
 def test_failure_may_depend_on_the_request(sandbox: Sandbox) -> None:
-    def second_fails(received: Received) -> Failure | None:
+    def second_fails(received: PushReceived) -> Failure | None:
         return Failure("http", status=503) if received.number == 2 and received.order_id == "1" else None
 
     sandbox.behave = second_fails

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 import pytest
 import requests
 
-from syncd.sandbox import Received, Sandbox, Verdict
+from syncd.sandbox import Judgement, PushReceived, Sandbox
 
 ORDER = {"id": "05671863", "code": "packed", "message": "Готов к выдаче"}
 
@@ -90,13 +90,13 @@ def test_body_other_than_utf_8_json_is_refused(sandbox: Sandbox, body: bytes, co
 
 def test_all_faults_of_a_request_are_reported_together() -> None:
     """Both the client and `on_request` get them."""
-    told: list[tuple[Received, Verdict]] = []
-    with Sandbox(on_request=lambda received, verdict: told.append((received, verdict))) as sandbox:
+    told: list[tuple[PushReceived, Judgement]] = []
+    with Sandbox(on_request=lambda received, judgement: told.append((received, judgement))) as sandbox:
         message = post(sandbox, {"id": 1, "colour": "red"}).json()["message"]
-    [(received, verdict)] = told
+    [(received, judgement)] = told
     assert received.body == {"id": 1, "colour": "red"}
-    assert verdict.faults == ("`colour` is not a field of the protocol", "`code` is missing", "`id` must be a string")
-    assert message == "; ".join(verdict.faults)
+    assert judgement.faults == ("`colour` is not a field of the protocol", "`code` is missing", "`id` must be a string")
+    assert message == "; ".join(judgement.faults)
 
 
 def test_other_paths_are_404_and_other_methods_405(sandbox: Sandbox) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from threading import Event
 
 from syncd.errors import SourceError
-from syncd.explain import BoundedLook, Explained, InShop, in_the_shop
+from syncd.explain import Explained, InShop, ShopLookup, in_the_shop
 from syncd.model import Order, Page, Skipped
 from syncd.state import State, Story
 from tests.state.made import decision, stage
@@ -47,12 +47,12 @@ def test_look_times_out_and_blocks_the_next() -> None:
     """A look that has timed out keeps its place until it ends by itself."""
     shop = Shop(Page([ORDER]))
     shop.answers.clear()
-    look = BoundedLook(lambda: shop, seconds=0.05)
+    look = ShopLookup(lambda: shop, seconds=0.05)
     assert look(STORY).fault == "the shop did not answer within 0.05 s; try again later"
     assert look(STORY).fault == "another look into the shop is under way; try again in a moment"
     shop.answers.set()
     assert shop.closed.wait(5)
-    patient = BoundedLook(lambda: shop, seconds=5)
+    patient = ShopLookup(lambda: shop, seconds=5)
     assert patient(STORY).order == ORDER
     assert patient(STORY).order == ORDER
 
@@ -61,7 +61,7 @@ def test_a_shop_that_cannot_be_opened_is_told() -> None:
     def no_driver() -> Shop:
         raise SourceError("the driver is not installed")
 
-    assert BoundedLook(no_driver, seconds=5)(STORY).fault == "the driver is not installed"
+    assert ShopLookup(no_driver, seconds=5)(STORY).fault == "the driver is not installed"
 
 
 def test_order_is_known_to_shop_or_state(memory: State) -> None:

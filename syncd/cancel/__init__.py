@@ -1,30 +1,30 @@
-"""The protocol in, PROTOCOL section 2: a buyer cancels in the app, and the shop's own means do it.
+"""The protocol in (docs/protocol.md, section 2): a buyer cancels in the app, and the shop's own means do it.
 
-    IMSHOP ──► web ──► protocol ──► desk ──► inbox (state) ──► present ──► by_http, by_command or by_sql ──► answer
-                       what is      on disk first, then        may it be,    the shop decides
-                       asked        applied once               and which
+    IMSHOP ──► web/cancel_endpoint ──► protocol ──► service ──► by_sql, by_http or by_command ──► answer
+               key, rate               what is      state and    the shop decides
+                                       asked        look-up
 
-START with `desk.py`. What a way of cancelling is, and what ends it when it hangs, is in `shop.py`.
+START with `service.py`. `canceller.py` is the interface of the three ways to cancel.
 """
 
-from syncd.cancel.by_command import CommandShop
-from syncd.cancel.by_http import HttpCall, HttpShop
-from syncd.cancel.by_sql import SqlShop
-from syncd.cancel.protocol import MalformedError, answer, asked_in, key_in, parsed
-from syncd.cancel.service import Desk, Present
-from syncd.cancel.shop import Shop
+from syncd.cancel.by_command import CommandCanceller
+from syncd.cancel.by_http import HttpCall, HttpCanceller
+from syncd.cancel.by_sql import SqlCanceller
+from syncd.cancel.canceller import Canceller
+from syncd.cancel.protocol import MalformedError, answer_to, key_in, parse_body, request_in
+from syncd.cancel.service import CancelService, OrderLookup
 
 __all__ = [
-    "CommandShop",
-    "Desk",
+    "CancelService",
+    "Canceller",
+    "CommandCanceller",
     "HttpCall",
-    "HttpShop",
+    "HttpCanceller",
     "MalformedError",
-    "Present",
-    "Shop",
-    "SqlShop",
-    "answer",
-    "asked_in",
+    "OrderLookup",
+    "SqlCanceller",
+    "answer_to",
     "key_in",
-    "parsed",
+    "parse_body",
+    "request_in",
 ]

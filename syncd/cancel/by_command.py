@@ -1,8 +1,8 @@
-"""A program of the merchant's that cancels: it gets JSON on stdin; exit 0 is accepted, 10 refused, all else failed.
+"""Cancels by a program of the merchant's: JSON on stdin; exit status 0 is accepted, 10 refused, any other failed.
 
-It is started without a shell, with nothing of the order in its arguments and nothing of syncd's settings in its
-environment. What it writes to stdout when it refuses is what the buyer reads. 1 is no refusal: interpreters and shells
-end with that when they crash.
+The program is started without a shell, with nothing of the order in its arguments and nothing of syncd's settings in
+its environment. What it writes to stdout when it refuses is what the buyer reads. Exit status 1 is no refusal:
+interpreters and shells end with 1 when they crash.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from dataclasses import dataclass
 from tempfile import TemporaryFile
 from typing import IO
 
-from syncd.cancel.protocol import for_the_buyer, one_line
-from syncd.cancel.shop import values_of
+from syncd.cancel.canceller import values_of
+from syncd.cancel.protocol import for_the_buyer, shortened
 from syncd.errors import CancelError
 from syncd.logs import fields
 from syncd.model import CancelDecision, Cancellation
 
 REFUSED = 10
-READ_OF_OUTPUT = 4096
-LOGGED = 1000
+OUTPUT_LIMIT = 4096  # bytes that are read of it
+LOG_LIMIT = 1000  # characters of it that are logged
 END_EARLY = 0.2
-"""Seconds before the time is up at which the program is ended, so that it is known to be over."""
+"""The program is ended this many seconds before the time is up, so that it is certain to have ended by then."""
 
 log = logging.getLogger("syncd")
 
 
 @dataclass(frozen=True, slots=True)
-class CommandShop:
-    """Satisfies `syncd.cancel.shop.Shop`. `wants_shop_id`: orders have a key of the shop's own, which it is given."""
+class CommandCanceller:
+    """A Canceller. `wants_shop_id`: orders have a key of the shop's own, which the program is given."""
 
     command: Sequence[str]
     redact: Callable[[str], str]
@@ -46,7 +46,7 @@ class CommandShop:
             stdin.write(b"\n")
             stdin.seek(0)
             code = self._run(stdin, stdout, stderr, seconds)
-            said = one_line(self.redact(_beginning(stderr)), LOGGED)
+            said = shortened(self.redact(_beginning(stderr)), LOG_LIMIT)
             if said:
                 about = {"order_id": cancellation.order_id, "exit": code, "stderr": said}
                 log.warning("cancellation_program_said", extra=fields(id=cancellation.id, **about))
@@ -54,7 +54,7 @@ class CommandShop:
                 return CancelDecision("accepted")
             if code == REFUSED:
                 return CancelDecision("refused", message=for_the_buyer(self.redact(_beginning(stdout))))
-            said = said or one_line(self.redact(_beginning(stdout)), LOGGED) or "it said nothing"
+            said = said or shortened(self.redact(_beginning(stdout)), LOG_LIMIT) or "it said nothing"
             raise CancelError(
                 f"SYNCD_CANCEL__COMMAND ended with {code}, neither 0 (cancelled) nor {REFUSED} (refused): {said}",
                 in_doubt=True,
@@ -89,6 +89,6 @@ class CommandShop:
 
 def _beginning(output: IO[bytes]) -> str:
     output.seek(0)
-    read = output.read(READ_OF_OUTPUT)
+    read = output.read(OUTPUT_LIMIT)
     text = read.decode("utf-8-sig", "replace")
-    return text.rstrip("\ufffd") if len(read) == READ_OF_OUTPUT else text  # cut within a character
+    return text.rstrip("\ufffd") if len(read) == OUTPUT_LIMIT else text  # cut within a character

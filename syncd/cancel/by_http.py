@@ -1,11 +1,11 @@
-"""The shop's own HTTP call that cancels.
+"""Cancels by the shop's own HTTP call.
 
 2xx is accepted (where SYNCD_CANCEL__SUCCESS is true in the answer, if that is set); the codes of SYNCD_CANCEL__REFUSED
-are the shop's decision against it; 404 is no such order, or a wrong address. Every other code is a failure: what is
-wrong with the set-up is not told to the buyer.
+are the shop's decision against it; 404 is no such order, or a wrong address. Every other code is a failure: a buyer
+does not read what is wrong with the configuration.
 
 The address, the headers and the body are templates. Each call carries the cancellation's token as `Idempotency-Key`,
-the same one at each attempt, so that the shop can tell a repeated call from a new wish.
+the same one at each attempt, so that the shop can tell a repeated call from a new request.
 """
 
 from __future__ import annotations
@@ -26,12 +26,13 @@ from jmespath.exceptions import JMESPathError
 from requests.utils import select_proxy
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
 
-from syncd.cancel.protocol import for_the_buyer, one_line
-from syncd.cancel.shop import NO_SUCH_ORDER, known, unnamed, values_of
+from syncd.cancel.canceller import NO_SUCH_ORDER, known_identifiers, values_of, without_identifiers
+from syncd.cancel.protocol import for_the_buyer, shortened
 from syncd.errors import CancelError
 from syncd.http.addresses import authorization, without_login
-from syncd.http.bodies import TooLongError, body_of, is_html, json_of, text_of, words_of
-from syncd.http.connections import Way, causes, new_session, root_cause, send
+from syncd.http.bodies import BodyTooLongError, decode_text, is_html, parse_json, read_body
+from syncd.http.connections import Route, causes, new_session, root_cause, send
+from syncd.http.error_messages import message_in_text
 from syncd.logs import fields
 from syncd.model import CancelDecision, Cancellation
 from syncd.templates import IDENTIFIERS, JSON, WITH_BODY, Template, Values, body_template, header_template, url_template
@@ -47,8 +48,8 @@ _NO = (False, 0, "0", "false", "False", "no", "N", "n")
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class HttpCall:
-    """How the shop is called, as the settings of these names say; `body` None: JSON with all that is known, or nothing
-    where the method has none. `success`, `reason`: JMESPath over the answer."""
+    """How the shop is called: the settings of these names. `body` None: JSON with all that is known, or no body where
+    the method has none. `success`, `reason`: JMESPath over the answer."""
 
     url: str
     method: str = "POST"
@@ -60,8 +61,8 @@ class HttpCall:
     refused: Collection[int] = (409, 410, 422)
 
 
-class HttpShop:
-    """Satisfies `syncd.cancel.shop.Shop`. ValueError: a template cannot be filled safely; settings say so earlier."""
+class HttpCanceller:
+    """A Canceller. ValueError: a template cannot be filled safely; the settings check that earlier."""
 
     def __init__(self, call: HttpCall, redact: Callable[[str], str]) -> None:
         url, login = without_login(call.url)
@@ -82,8 +83,8 @@ class HttpShop:
 
     @property
     def proxy(self) -> str | None:
-        """The host of the proxy that the call is made through, if that is who resolves the shop's."""
-        found = select_proxy(self._call.url, Way.to(self._call.url).proxies)
+        """The host of the proxy for the call, if it is the proxy that looks up the shop's host name."""
+        found = select_proxy(self._call.url, Route.to(self._call.url).proxies)
         if found is None or found.lower().startswith(("socks4://", "socks5://")):
             return None
         return urlsplit(found if "://" in found else f"http://{found}").hostname
@@ -101,17 +102,17 @@ class HttpShop:
         wanted = self._places & IDENTIFIERS
         if self._call.body is None and self._call.method in WITH_BODY:
             wanted |= IDENTIFIERS
-        there = known(cancellation, wanted)
+        there = known_identifiers(cancellation, wanted)
         missing = (self._url.places & IDENTIFIERS) - there if there else wanted
         if missing or not there:
-            return unnamed(cancellation, missing, "the shop's call")
+            return without_identifiers(cancellation, missing, "the shop's call")
         with new_session() as session:
-            return self._asked(session, cancellation, seconds)
+            return self._ask(session, cancellation, seconds)
 
     def close(self) -> None:
         """Nothing is kept open."""
 
-    def _asked(self, session: requests.Session, cancellation: Cancellation, seconds: float) -> CancelDecision:
+    def _ask(self, session: requests.Session, cancellation: Cancellation, seconds: float) -> CancelDecision:
         values = values_of(cancellation)
         headers = {"Accept": "application/json", "User-Agent": "syncd", "Idempotency-Key": cancellation.token}
         try:
@@ -123,7 +124,7 @@ class HttpShop:
         headers |= {name: header.filled(values) for name, header in self._headers.items()} | {**self._login}
         request = requests.Request(self._call.method, url, headers, data=body)
         try:
-            reply = send(session, request, (seconds / 2, seconds), Way.to(self._call.url))
+            reply = send(session, request, (seconds / 2, seconds), Route.to(self._call.url))
         except (requests.RequestException, HTTPError, OSError) as error:
             raise self._fault(error) from None
         with closing(reply):
@@ -134,8 +135,8 @@ class HttpShop:
         if 200 <= status < 300:
             return self._accepted(reply) if self._success else CancelDecision("accepted")
         if status in self._call.refused:
-            return CancelDecision("refused", message=self._words(_Answer.of(reply)))
-        said = self._said(_Answer.of(reply))
+            return CancelDecision("refused", message=self._message(_ShopBody.of(reply)))
+        said = self._quoted(_ShopBody.of(reply))
         if status == 404:
             error = f"the shop's call answered HTTP 404{said}. If the order is there, correct SYNCD_CANCEL__URL"
             log.warning("cancellation_of_unknown_order", extra=fields(error=error))
@@ -143,33 +144,32 @@ class HttpShop:
         raise CancelError(f"the shop's call answered HTTP {status}{said}. {_advice(status)}", in_doubt=status >= 500)
 
     def _accepted(self, reply: requests.Response) -> CancelDecision:
-        """A 2xx, by what SYNCD_CANCEL__SUCCESS finds in the answer: nothing at all, and no words either, is no
-        decision."""
+        """The decision of a 2xx, by what SYNCD_CANCEL__SUCCESS finds in the answer. CancelError: neither yes nor no."""
         assert self._success is not None
-        answer = _Answer.of(reply)
+        answer = _ShopBody.of(reply)
         try:
             found = self._success.search(answer.json())
         except (ValueError, RecursionError, JMESPathError, TypeError) as error:
             what = answer.fault or f"cannot be read ({type(error).__name__})"
             raise CancelError(
                 f"the shop's call answered HTTP {reply.status_code}, but the answer {what}"
-                f"{self._said(answer)}. Check SYNCD_CANCEL__SUCCESS",
+                f"{self._quoted(answer)}. Check SYNCD_CANCEL__SUCCESS",
                 in_doubt=True,
             ) from None
         if _is_one_of(found, _YES):
             return CancelDecision("accepted")
-        message = self._words(answer) if self._reason else None
+        message = self._message(answer) if self._reason else None
         if message or _is_one_of(found, _NO):
             return CancelDecision("refused", message=message)
         raise CancelError(
             f"the shop's call answered HTTP {reply.status_code}, but SYNCD_CANCEL__SUCCESS finds neither true nor "
-            f"false in the answer{self._said(answer)}. Check that JMESPath: {self._call.success}",
+            f"false in the answer{self._quoted(answer)}. Check that JMESPath: {self._call.success}",
             in_doubt=True,
         )
 
-    def _words(self, answer: _Answer) -> str | None:
-        """The shop's words for the buyer: by SYNCD_CANCEL__REASON, else where they usually are in JSON, whatever type
-        it comes as, or plain text; never a page of HTML, nor JSON itself."""
+    def _message(self, answer: _ShopBody) -> str | None:
+        """The shop's message for the buyer: what SYNCD_CANCEL__REASON finds, else the usual members of JSON, whatever
+        Content-Type it has, or plain text; never a page of HTML, nor JSON itself."""
         try:
             content = answer.json()
         except (ValueError, RecursionError):
@@ -178,14 +178,14 @@ class HttpShop:
             )
             return for_the_buyer(self._redact(answer.text)) if is_plain else None
         try:
-            found = self._reason.search(content) if self._reason else _usual_words(content)
+            found = self._reason.search(content) if self._reason else _usual_message(content)
         except (JMESPathError, TypeError, ValueError, RecursionError):
             return None
         return for_the_buyer(self._redact(found)) if isinstance(found, str) else None
 
-    def _said(self, answer: _Answer) -> str:
-        """The shop's own words, for the log."""
-        words = None if answer.is_html else one_line(self._redact(words_of(answer.text)[: 4 * QUOTED]), QUOTED)
+    def _quoted(self, answer: _ShopBody) -> str:
+        """The shop's own words, in quotation marks, for the log."""
+        words = None if answer.is_html else shortened(self._redact(message_in_text(answer.text)[: 4 * QUOTED]), QUOTED)
         return f": “{words}”" if words else ""
 
     def _filled_body(self, cancellation: Cancellation, values: Values) -> bytes | None:
@@ -204,8 +204,8 @@ class HttpShop:
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
-    """What the shop answered. `fault`: why it could not be read whole."""
+class _ShopBody:
+    """The body of the shop's answer. `fault`: why it could not be read whole."""
 
     text: str
     is_html: bool
@@ -213,22 +213,22 @@ class _Answer:
     fault: str | None = None
 
     @classmethod
-    def of(cls, reply: requests.Response) -> _Answer:
+    def of(cls, reply: requests.Response) -> _ShopBody:
         kind = reply.headers.get("Content-Type", "").lower()
         try:
-            body = body_of(reply.raw, ANSWER_LIMIT)
-        except TooLongError:
+            body = read_body(reply.raw, ANSWER_LIMIT)
+        except BodyTooLongError:
             return cls("", is_html=False, is_text=False, fault="is longer than 1 MiB")
         except (requests.RequestException, HTTPError, OSError, ValueError, zlib.error) as error:
             return cls("", is_html=False, is_text=False, fault=f"broke off ({type(root_cause(error)[0]).__name__})")
-        text = text_of(body, reply.headers)
+        text = decode_text(body, reply.headers)
         return cls(text, is_html(text, reply.headers), kind.startswith("text/plain"))
 
     def json(self) -> Any:
         """ValueError, RecursionError: it is none."""
         if self.fault:
             raise ValueError(self.fault)
-        return json_of(self.text)
+        return parse_json(self.text)
 
 
 def _body(call: HttpCall, content_type: str | None) -> tuple[Template | None, str | None]:
@@ -242,7 +242,7 @@ def _is_one_of(found: object, which: Collection[object]) -> bool:
     return any(type(found) is type(one) and found == one for one in which)
 
 
-def _usual_words(content: Any) -> object:
+def _usual_message(content: Any) -> object:
     found = [content.get(name) for name in ("message", "error", "reason")] if isinstance(content, dict) else []
     return next((value for value in found if isinstance(value, str) and value.strip()), None)
 

@@ -1,8 +1,8 @@
-"""An UPDATE that cancels, for shops whose status is nothing but a column. Rows changed: accepted; none: refused.
+"""Cancels by an UPDATE, for shops whose status is nothing but a column. Rows changed: accepted; none: refused.
 
-What a database holds to be equal is not always the same: MariaDB and SQLite find the order 2 by `2-1`, ` 2` or `2e0`,
-and a collation finds `A1` by `a1`. So each identifier is looked up first, and only if the column holds exactly that
-text is the UPDATE run, with the value that the column holds.
+Databases compare loosely: MariaDB and SQLite find the order 2 by `2-1`, ` 2` or `2e0`, and a collation finds `A1` by
+`a1`. So each identifier is looked up first. The UPDATE is run only if the column holds exactly that text, and with the
+value that the column holds.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, TextClause, create_engine, make_url, text
 from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError
 
-from syncd.cancel.shop import NO_SUCH_ORDER, known, unnamed, values_of
+from syncd.cancel.canceller import NO_SUCH_ORDER, known_identifiers, values_of, without_identifiers
 from syncd.errors import CancelError
 from syncd.model import CancelDecision, Cancellation
 from syncd.sources.columns import readable
@@ -25,7 +25,7 @@ from syncd.templates import NAMES
 
 _RECYCLE_SECONDS = 1800
 DATABASES_SHARE = 0.8
-"""Of the time there is: so the database gives up first, and it is certain that nothing was done."""
+"""Of the time there is. So the database gives up first, and it is certain that nothing was done."""
 _LIMITS: Mapping[str, Callable[[int], dict[str, Any]]] = {
     "sqlite": lambda seconds: {"timeout": seconds},
     "mysql": lambda seconds: {"connect_timeout": seconds, "read_timeout": seconds, "write_timeout": seconds},
@@ -39,14 +39,14 @@ _LIMITS: Mapping[str, Callable[[int], dict[str, Any]]] = {
     "oracle": lambda seconds: {"tcp_connect_timeout": seconds},
 }
 _LIMITS = {**_LIMITS, "mariadb": _LIMITS["mysql"]}
-_CANNOT_BE = frozenset({1267, 1270, 1271, 3854, 3988, 245, 248, 8114, 8115, 1722, 1426})
-"""Errors of MariaDB and MySQL where the charset of a column lacks a character of what it is compared with, of SQL
-Server and Oracle where a text is no number. PostgreSQL's are DataErrors."""
+_INCOMPARABLE = frozenset({1267, 1270, 1271, 3854, 3988, 245, 248, 8114, 8115, 1722, 1426})
+"""Codes of the errors that a value cannot be compared with a column: in MariaDB and MySQL, the column's charset lacks a
+character of it; in SQL Server and Oracle, it is no number. PostgreSQL raises DataError."""
 
 
-class SqlShop:
-    """Satisfies `syncd.cancel.shop.Shop`. Nothing is connected until the first cancellation. `seconds`: what one wait
-    for the database may take."""
+class SqlCanceller:
+    """A Canceller. Nothing is connected before the first cancellation. `seconds`: what one wait for the database may
+    take."""
 
     def __init__(self, url: str, statement: str, seconds: float, redact: Callable[[str], str]) -> None:
         self._url = make_url(url)
@@ -70,11 +70,11 @@ class SqlShop:
 
     def cancel(self, cancellation: Cancellation, seconds: float) -> CancelDecision:
         compared = {comparison.name for comparison in self._comparisons}
-        if not known(cancellation, compared):
-            return unnamed(cancellation, compared, "SYNCD_CANCEL__SQL")
+        if not known_identifiers(cancellation, compared):
+            return without_identifiers(cancellation, compared, "SYNCD_CANCEL__SQL")
         ends_at = monotonic() + seconds
         try:
-            held = self._held(cancellation)
+            held = self._exact_values(cancellation)
             if not held:
                 return NO_SUCH_ORDER
             return CancelDecision("accepted" if self._update(cancellation, held, ends_at) else "refused")
@@ -94,8 +94,8 @@ class SqlShop:
         if self._engine is not None:
             self._engine.dispose()
 
-    def _held(self, cancellation: Cancellation) -> dict[str, Any]:
-        """Of each identifier that the database holds exactly, the value that it holds."""
+    def _exact_values(self, cancellation: Cancellation) -> dict[str, Any]:
+        """For each identifier that the database holds exactly, the value in its column."""
         wanted = values_of(cancellation)
         held: dict[str, Any] = {}
         for comparison in self._comparisons:
@@ -132,14 +132,14 @@ class SqlShop:
         return statement, {name: values.get(name) or None for name in statement.compile().params}
 
     def _looked_up(self, connection: Connection, comparison: Comparison, values: Mapping[str, str]) -> list[Any]:
-        """What the expression is where the database holds it to be equal to the value; nothing where it cannot be."""
+        """The values of the column that the database finds equal to the identifier; none: it cannot compare them."""
         try:
             return [*connection.execute(*self._look_up(comparison, values)).scalars()]
         except DataError:
             return []
         except DBAPIError as error:
             reason = error.orig.args[0] if error.orig is not None and error.orig.args else None
-            if getattr(reason, "code", reason) in _CANNOT_BE:
+            if getattr(reason, "code", reason) in _INCOMPARABLE:
                 return []  # pragma: no cover - which server says so depends on its version
             raise
 

@@ -1,8 +1,7 @@
-"""IMSHOP's request, read strictly, and the answer in the words of the generation that asked. Pure.
+"""IMSHOP's request and the answer to it, and the words in it that a buyer reads. Pure.
 
-What is not a cancellation of one order beyond doubt is no cancellation: nobody knows what was meant.
-
-What buyers read where the shop gives no words of its own, and the shop's words made fit to be read.
+The request is read strictly: what is not beyond doubt the cancellation of one order is refused, for nobody knows what
+was meant. The answer uses the field names of the protocol's generation that asked.
 """
 
 from __future__ import annotations
@@ -14,12 +13,16 @@ from html.parser import HTMLParser
 from typing import Any, NoReturn
 
 from syncd.model import CancelDecision, CancelRequest, Generation
-from syncd.text import without_blanks
+from syncd.text import one_line, without_blanks
 
 LONGEST_ID = 128
 LONGEST_REASON = 1000
+LONGEST_MESSAGE = 200
+REFUSED = "Этот заказ уже нельзя отменить. Пожалуйста, свяжитесь с магазином."
+NOT_KNOWN = "Заказ пока не найден. Попробуйте ещё раз через несколько минут или свяжитесь с магазином."
+"""These two are what buyers read where the shop gives no words of its own."""
 CANCELLED = ("canceled", "cancelled")
-_WORDS: Mapping[Generation, tuple[str, str]] = {
+_ANSWER_FIELDS: Mapping[Generation, tuple[str, str]] = {
     "first": ("newStatus", "newMessage"),
     "current": ("status", "message"),
 }
@@ -27,11 +30,11 @@ _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class MalformedError(ValueError):
-    """The request is not the protocol. The text says why, and repeats nothing of it."""
+    """The request does not follow the protocol. The text says why, and quotes nothing of it."""
 
 
-def parsed(body: bytes) -> Mapping[str, Any]:
-    """The JSON object in a body. MalformedError: it is none in UTF-8, or says something twice."""
+def parse_body(body: bytes) -> Mapping[str, Any]:
+    """The JSON object in a body. MalformedError: it is not UTF-8, no JSON object, or has a member twice."""
     try:
         fields = json.loads(body.decode("utf-8-sig"), object_pairs_hook=_once_each, parse_constant=_no_number)
     except UnicodeDecodeError:
@@ -46,13 +49,13 @@ def parsed(body: bytes) -> Mapping[str, Any]:
 
 
 def key_in(fields: Mapping[str, Any]) -> str | None:
-    """The key that is sent in the body, if one is."""
+    """The API key in the body, if it is sent there."""
     key = fields.get("key")
     return key if isinstance(key, str) else None
 
 
-def asked_in(fields: Mapping[str, Any]) -> CancelRequest:
-    """The cancellation that is asked for. MalformedError: none is, or it cannot be told of which order."""
+def request_in(fields: Mapping[str, Any]) -> CancelRequest:
+    """What is asked for. MalformedError: no cancellation, or of which order is not clear."""
     generation: Generation = "current" if "id" in fields or "status" in fields else "first"
     status = fields.get("status")
     if status is not None and not (isinstance(status, str) and without_blanks(status).lower() in CANCELLED):
@@ -67,9 +70,9 @@ def asked_in(fields: Mapping[str, Any]) -> CancelRequest:
     return CancelRequest(generation, order_id, uuid, _reason(fields.get("reason")))
 
 
-def answer(generation: Generation, decision: CancelDecision) -> dict[str, object]:
-    """What IMSHOP is told of a decision, in the words of the generation that asked."""
-    status, message = _WORDS[generation]
+def answer_to(generation: Generation, decision: CancelDecision) -> dict[str, object]:
+    """What IMSHOP is answered, in the field names of the generation that asked."""
+    status, message = _ANSWER_FIELDS[generation]
     words = {status: decision.status, message: decision.message}
     return {"success": decision.state == "accepted"} | {name: word for name, word in words.items() if word is not None}
 
@@ -105,21 +108,16 @@ def _reason(value: object) -> str | None:
     return without_blanks(_UNPRINTABLE.sub(" ", value))[:LONGEST_REASON] or None if value else None
 
 
-REFUSED = "Этот заказ уже нельзя отменить. Пожалуйста, свяжитесь с магазином."
-NOT_KNOWN = "Заказ пока не найден. Попробуйте ещё раз через несколько минут или свяжитесь с магазином."
-LONGEST_MESSAGE = 200
-
-
 def for_the_buyer(text: str) -> str | None:
-    """The shop's words without HTML, at most 200 characters; None where there is nothing to read, or where bytes of it
-    were no text in the charset that they should be in."""
-    words = one_line(_without_html(text) if "<" in text or "&" in text else text, LONGEST_MESSAGE)
+    """The shop's words without HTML, at most 200 characters; None: there is nothing to read, or not all of it could be
+    decoded."""
+    words = shortened(_without_html(text) if "<" in text or "&" in text else text, LONGEST_MESSAGE)
     return None if words and "\ufffd" in words else words
 
 
-def one_line(text: str, longest: int) -> str | None:
-    """Its beginning in one line of printable text; None where there is nothing to read."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:longest].strip() or None
+def shortened(text: str, longest: int) -> str | None:
+    """The beginning of the text, on one line; None: there is nothing to read."""
+    return " ".join(one_line(text).split())[:longest].strip() or None
 
 
 def _without_html(text: str) -> str:
@@ -130,7 +128,7 @@ def _without_html(text: str) -> str:
 
 
 class _Text(HTMLParser):
-    """The text between tags; what scripts and styles hold is none."""
+    """The text between the tags, without the content of scripts and styles."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)

@@ -19,15 +19,15 @@ from syncd.cli.context import stopped_by_signals
 from syncd.cli.output import coloured, console
 from syncd.errors import SettingsError, SyncdError
 from syncd.redact import MASK
-from syncd.sandbox import FAIL_HELP, Failure, Received, Sandbox, Verdict, by_chance, parse_fail
+from syncd.sandbox import FAIL_HELP, Failure, Judgement, PushReceived, Sandbox, by_chance, parse_fail
 from syncd.text import json_text
 
 FAINT = "bright_black"
 
 
 class Exchanged(NamedTuple):
-    received: Received
-    verdict: Verdict
+    received: PushReceived
+    judgement: Judgement
 
 
 class Lines:
@@ -48,12 +48,12 @@ class Lines:
 
     def show(self, exchanged: Exchanged) -> None:
         self._requests += 1
-        self._faulty += bool(exchanged.verdict.faults)
+        self._faulty += bool(exchanged.judgement.faults)
         if self._as_json:
             click.echo(json_text(_as_json(exchanged)))
             return
         self._print(_line(exchanged))
-        for fault in exchanged.verdict.faults:
+        for fault in exchanged.judgement.faults:
             self._print(Text("          ✗ ", "red").append_text(_safe(fault, "red")))
 
     def end(self) -> None:
@@ -67,12 +67,12 @@ class Lines:
 
 
 def _line(exchanged: Exchanged) -> Text:
-    received, verdict = exchanged
+    received, judgement = exchanged
     line = Text(f"{received.at.astimezone():%H:%M:%S}  ", FAINT)
     line.append_text(_safe(f"{received.order_id or '-':<10}  {received.code or '-':<12}  ", "bold"))
     for told in _told(received.body or {}):
         line.append_text(_safe(told)).append("  ")
-    return line.append("→ ", FAINT).append_text(_answer(verdict))
+    return line.append("→ ", FAINT).append_text(_answer(judgement))
 
 
 def _told(body: Mapping[str, object]) -> Iterator[str]:
@@ -88,16 +88,16 @@ def _told(body: Mapping[str, object]) -> Iterator[str]:
         yield f"user {body['userId']}"
 
 
-def _answer(verdict: Verdict) -> Text:
-    if verdict.failure:
-        return Text(f"{verdict.failure}, as --fail wants it", "yellow")
-    if verdict.faults:
-        return Text(str(verdict.status), "red")
-    return _safe(f"{verdict.status} {verdict.answer['imshopStatus']}", "green")
+def _answer(judgement: Judgement) -> Text:
+    if judgement.failure:
+        return Text(f"{judgement.failure}, as --fail wants it", "yellow")
+    if judgement.faults:
+        return Text(str(judgement.status), "red")
+    return _safe(f"{judgement.status} {judgement.answer['imshopStatus']}", "green")
 
 
 def _as_json(exchanged: Exchanged) -> dict[str, object]:
-    received, verdict = exchanged
+    received, judgement = exchanged
     body = received.body and {name: MASK if name == "key" else value for name, value in received.body.items()}
     return {
         "at": received.at.isoformat(),
@@ -107,10 +107,10 @@ def _as_json(exchanged: Exchanged) -> dict[str, object]:
         "id": received.order_id,
         "code": received.code,
         "body": body,
-        "status": verdict.status,
-        "answer": verdict.answer,
-        "faults": verdict.faults,
-        "failure": str(verdict.failure) if verdict.failure else None,
+        "status": judgement.status,
+        "answer": judgement.answer,
+        "faults": judgement.faults,
+        "failure": str(judgement.failure) if judgement.failure else None,
     }
 
 
@@ -152,7 +152,7 @@ def sandbox(port: int, host: str, key: str | None, fail: str | None, *, as_json:
         host=host,
         key=key,
         behave=_misbehaviour(fail),
-        on_request=lambda received, verdict: exchanged.put(Exchanged(received, verdict)),
+        on_request=lambda received, judgement: exchanged.put(Exchanged(received, judgement)),
         keep=KEPT,
     )
     lines = Lines(as_json=as_json)
@@ -178,7 +178,7 @@ def _listening(server: Sandbox) -> Iterator[None]:
         server.stop()
 
 
-def _misbehaviour(spec: str | None) -> Callable[[Received], Failure | None] | None:
+def _misbehaviour(spec: str | None) -> Callable[[PushReceived], Failure | None] | None:
     if spec is None:
         return None
     try:

@@ -24,7 +24,7 @@ from syncd.cli.context import loaded, settings
 from syncd.cli.output import json_option, print_json, print_table
 from syncd.doctor import Finding, Level, examine
 from syncd.errors import SourceError
-from syncd.imshop.status_mapping import suggestion
+from syncd.imshop.statuses import suggestion
 from syncd.pipeline.statuses_file import Statuses, StatusesFile
 from syncd.runtime import composition
 from syncd.settings import presets as known

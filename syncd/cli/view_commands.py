@@ -52,15 +52,17 @@ def retry(ctx: click.Context, ids: tuple[int, ...]) -> None:
     IMSHOP was told that they failed, so it learns of the cancelled order from the next poll, as of any change.
     """
     chosen = settings(ctx, level="error")
-    shop = composition.cancelling_shop(chosen)
-    if shop is None:
+    canceller = composition.canceller(chosen)
+    if canceller is None:
         raise SettingsError(["SYNCD_CANCEL__URL: not set, nor are …__COMMAND and …__SQL, so nothing can be cancelled"])
     observer = Observer(None, Statuses)
     undone = 0
     with opened_state(chosen) as state:
-        desk = composition.desk(chosen, state, shop, observer.cancelled, observer.cancellation_repeated)
+        service = composition.cancel_service(
+            chosen, state, canceller, observer.cancelled, observer.cancellation_repeated
+        )
         for cancellation_id in ids:
-            taken = desk.retry(cancellation_id)
+            taken = service.retry(cancellation_id)
             undone += taken is None or taken.cancellation.state != "accepted"
             if taken is None:
                 click.echo(f"syncd: there is no cancellation {cancellation_id}; see: syncd cancellations", err=True)
@@ -70,7 +72,7 @@ def retry(ctx: click.Context, ids: tuple[int, ...]) -> None:
                 )
             else:
                 click.echo(printable(_told(taken.cancellation)))
-        desk.close()
+        service.close()
     ctx.exit(1 if undone else 0)
 
 

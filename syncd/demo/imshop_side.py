@@ -11,7 +11,7 @@ from random import Random
 from threading import Lock
 
 from syncd.demo.simulation import STATUSES, Shop
-from syncd.sandbox import Failure, Received, Verdict
+from syncd.sandbox import Failure, Judgement, PushReceived
 
 FIRST_MISHAP = 8
 MISHAPS = (Failure("http", status=503, retry_after=1), Failure("timeout", seconds=5))
@@ -67,10 +67,10 @@ class Ear:
         except Empty:
             return
 
-    def listen(self, received: Received, verdict: Verdict) -> None:
+    def listen(self, received: PushReceived, judgement: Judgement) -> None:
         """The sandbox's `on_request`."""
         with self._lock:
-            heard = self._understood(received, verdict)
+            heard = self._understood(received, judgement)
             if heard.failure:
                 self.failed += 1
             else:
@@ -81,7 +81,7 @@ class Ear:
                 self._tracks.add(heard.track)
         self._heard.put(heard)
 
-    def _understood(self, received: Received, verdict: Verdict) -> Heard:
+    def _understood(self, received: PushReceived, judgement: Judgement) -> Heard:
         change = received.order_id, received.code
         body = received.body or {}
         previous = self._told.get(received.order_id)
@@ -92,12 +92,12 @@ class Ear:
             order_id=received.order_id,
             previous=STATUSES[previous] if previous else None,
             status=str(body.get("message", received.code)),
-            imshop_status=str(verdict.answer.get("imshopStatus", "")),
+            imshop_status=str(judgement.answer.get("imshopStatus", "")),
             track=self._new_track(body),
             paid=_paid(body),
             attempt=self._attempts[change],
             lag=max(0.0, (received.at - changed_at).total_seconds()),
-            failure=_failure(verdict),
+            failure=_failure(judgement),
         )
 
     def _new_track(self, body: Mapping[str, object]) -> str | None:
@@ -110,12 +110,12 @@ def _paid(body: Mapping[str, object]) -> bool | None:
     return bool(payment.get("paid")) if isinstance(payment, Mapping) else None
 
 
-def _failure(verdict: Verdict) -> str | None:
-    if verdict.faults:
-        return "; ".join(verdict.faults)
-    if verdict.failure is None:
+def _failure(judgement: Judgement) -> str | None:
+    if judgement.faults:
+        return "; ".join(judgement.faults)
+    if judgement.failure is None:
         return None
-    return "no answer" if verdict.failure.kind == "timeout" else str(verdict.failure)
+    return "no answer" if judgement.failure.kind == "timeout" else str(judgement.failure)
 
 
 class Mishaps:
@@ -130,7 +130,7 @@ class Mishaps:
         self.over = False
         """From now on every request is answered as the protocol has it."""
 
-    def __call__(self, received: Received) -> Failure | None:
+    def __call__(self, received: PushReceived) -> Failure | None:
         with self._lock:
             self._left -= 1
             if self._left > 0 or self.over or received.order_id in self._unlucky:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from sqlalchemy import make_url
 
-from syncd.cancel import CommandShop, HttpShop, SqlShop
+from syncd.cancel import CommandCanceller, HttpCanceller, SqlCanceller
 from syncd.doctor.findings import Finding, fault, ok, warning
 from syncd.errors import CancelError, SourceError
 from syncd.model import Order
@@ -35,7 +35,7 @@ class CancellingExamination:
     to write a status. `orders`: some of the shop's orders; `statuses`: its codes; both may raise SourceError.
     `lists_codes`: those are more than the codes that its orders have."""
 
-    shop: HttpShop | CommandShop | SqlShop | None
+    shop: HttpCanceller | CommandCanceller | SqlCanceller | None
     has_key: bool
     database_url: str
     allowed: Collection[str] | None
@@ -50,9 +50,9 @@ class CancellingExamination:
         if self.shop is None or not self.has_key:
             yield ok("cancel", "cancelling in the app is off: SYNCD_CANCEL__API_KEY is not set")
             return
-        if isinstance(self.shop, HttpShop):
+        if isinstance(self.shop, HttpCanceller):
             yield _resolved(self.shop.host, self.shop.proxy)
-        elif isinstance(self.shop, CommandShop):
+        elif isinstance(self.shop, CommandCanceller):
             yield from _program(self.shop.command)
         else:
             yield _logged_in(self.shop, self.database_url)
@@ -68,7 +68,7 @@ class CancellingExamination:
         assert self.shop is not None
         orders = self.orders()
         differing = next((order for order in orders if order.shop_id not in (None, order.order_id)), None)
-        if differing and not isinstance(self.shop, CommandShop) and self.shop.names_number:
+        if differing and not isinstance(self.shop, CommandCanceller) and self.shop.names_number:
             advice = (
                 "Write {shop_id} in place of {order_id}, or :shop_id for :order_id, unless the shop wants its number"
             )
@@ -199,7 +199,7 @@ def _fails(program: str) -> str | None:
     return None if ran.returncode == 0 else f"it ends with {ran.returncode}"
 
 
-def _logged_in(shop: SqlShop, database_url: str) -> Finding:
+def _logged_in(shop: SqlCanceller, database_url: str) -> Finding:
     url = make_url(database_url)
     if url.get_backend_name() == "sqlite" and not Path(str(url.database)).is_file():
         return fault("cancel", f"there is no file {url.database}", "Correct SYNCD_CANCEL__DATABASE_URL")

@@ -14,7 +14,7 @@ from syncd.doctor.findings import Check, Finding, bounded, fault
 from syncd.doctor.host_checks import examine_address, examine_disk, examine_endpoint, examine_settings
 from syncd.doctor.state_checks import daemon_runs, examine_file, examine_state, observations, state_file
 from syncd.errors import SourceError
-from syncd.imshop import Imshop
+from syncd.imshop import ImshopClient
 from syncd.model import Push
 from syncd.pipeline.statuses_file import Statuses, StatusesFile
 from syncd.runtime import composition
@@ -38,7 +38,7 @@ def examine(
 
 
 def _findings(
-    loaded: Loaded, statuses: Statuses, endpoint: Imshop, now: Callable[[], datetime], seconds: float
+    loaded: Loaded, statuses: Statuses, endpoint: ImshopClient, now: Callable[[], datetime], seconds: float
 ) -> Iterator[Finding]:
     settings = loaded.settings
     with ExitStack() as stack:
@@ -79,7 +79,7 @@ def _shop(shop: ShopExamination | ApiExamination, seconds: float) -> Iterator[Fi
         yield from bounded(check, seconds)
 
 
-def _others(settings: Settings, endpoint: Imshop, now: Callable[[], datetime]) -> Iterator[Check]:
+def _others(settings: Settings, endpoint: ImshopClient, now: Callable[[], datetime]) -> Iterator[Check]:
     redact = composition.redactor(settings)
     state, imshop = settings.state.url.get_secret_value(), settings.imshop.url.get_secret_value()
     yield Check("state", "Can the state be used?", lambda: examine_state(state, redact))
@@ -96,7 +96,7 @@ def _cancelling(settings: Settings) -> Iterator[Finding]:
     to = settings.cancel
     url = to.database_url or settings.source.url
     with ExitStack() as stack:
-        shop = composition.cancelling_shop(settings)
+        shop = composition.canceller(settings)
         if shop is not None:
             stack.callback(shop.close)
         source = composition.source(settings)

@@ -13,11 +13,9 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from queue import Empty, SimpleQueue
-from time import monotonic
 from typing import Any, Literal, TypeAlias
 
-from syncd.deadline import ThreadError, start_thread
+from syncd.deadline import DeadlineError, ThreadError, iterate_within
 from syncd.errors import SyncdError
 from syncd.model import Order, Push, Skipped
 from syncd.news import is_payment_news, payment_of
@@ -73,40 +71,20 @@ def bounded(check: Check, seconds: float) -> Iterator[Finding]:
 
     It runs in a thread of its own, which is left behind when time is up: a driver's call cannot be interrupted.
     """
-    found: SimpleQueue[Finding | None] = SimpleQueue()
+    seconds = max(seconds, check.seconds)
     try:
-        start_thread(lambda: _run(check, found), f"check-{check.area}")
+        yield from iterate_within(check.run, seconds, f"check-{check.area}", check.progress)
+    except DeadlineError:
+        advice = "See whether what is asked there is locked or overloaded"
+        yield fault(check.area, f"{check.question} No answer within {seconds:g} s", advice)
     except ThreadError as error:
         yield fault(check.area, f"{check.question} {error}")
-        return
-    seconds = max(seconds, check.seconds)
-    step, ends_at = check.progress(), monotonic() + seconds
-    while True:
-        try:
-            finding = found.get(timeout=max(0.0, ends_at - monotonic()))
-        except Empty:
-            if check.progress() != step:
-                step, ends_at = check.progress(), monotonic() + seconds
-                continue
-            advice = "See whether what is asked there is locked or overloaded"
-            yield fault(check.area, f"{check.question} No answer within {seconds:g} s", advice)
-            return
-        if finding is None:
-            return
-        yield finding
-
-
-def _run(check: Check, found: SimpleQueue[Finding | None]) -> None:
-    try:
-        for finding in check.run():
-            found.put(finding)
     except SyncdError as error:
-        found.put(fault(check.area, str(error)))
+        yield fault(check.area, str(error))
     except Exception as error:  # the boundary: one check that fails must not keep the others from being made
         log.exception("check_crashed")
         what = f"{check.question} That failed in a way nobody foresaw ({type(error).__name__})"
-        found.put(fault(check.area, what, "Please report it"))
-    found.put(None)
+        yield fault(check.area, what, "Please report it")
 
 
 _PHONE = re.compile(r"\d{8,}(?=\d{2})")

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from syncd.doctor.findings import Finding, fault, ok, warning
 from syncd.http.addresses import is_insecure_remote, origin
-from syncd.imshop import Connected, Imshop
+from syncd.imshop import Connected, ImshopClient
 from syncd.pipeline.statuses_file import Statuses
 from syncd.settings import Loaded, masked, presets
 from syncd.settings.values import Address
@@ -182,7 +182,7 @@ CERTIFICATE_MARGIN = timedelta(days=21)
 """Certificates of 90 days are usually renewed 30 days before they end."""
 
 
-def examine_endpoint(url: str, imshop: Imshop, now: datetime) -> Iterator[Finding]:
+def examine_endpoint(url: str, imshop: ImshopClient, now: datetime) -> Iterator[Finding]:
     """Does IMSHOP's host resolve, and can a connection be made?"""
     _, host, port = origin(url)
     if imshop.proxy:

@@ -1,6 +1,7 @@
-"""What all HTTP clients here share: the shop's API, IMSHOP, and the shop's call that cancels.
+"""What the three HTTP clients share: the shop's API, IMSHOP, and the shop's call that cancels an order.
 
-addresses.py     where a URL leads: whether two are the same host, whether it is this machine, whose login is in it
-connections.py   connections within bounds of time and size, proxies, trust, and why one failed
-answers.py       an answer's body, decoded and as text; how long it asks to wait; what it says is wrong
+addresses.py        which host a URL leads to, whether that is this machine, the login in a URL
+connections.py      connections with a deadline and a size limit, proxies and trust, the cause of a failure
+bodies.py           the body of an answer: limited, decompressed, as text, as JSON
+error_messages.py   Retry-After, and what an answer says is wrong
 """

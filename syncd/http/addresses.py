@@ -57,7 +57,7 @@ def _place(host: str, port: int | None) -> str:
     return f"{host}:{port}" if port else host
 
 
-def is_this_machine(host: str) -> bool:
+def is_loopback(host: str) -> bool:
     name = ascii_host(host.strip("[]"))
     try:
         address = ip_address(name)
@@ -70,7 +70,7 @@ def is_this_machine(host: str) -> bool:
 def is_insecure_remote(url: str) -> bool:
     """Whether what is sent there, a key say, crosses a network unencrypted."""
     scheme, host, _ = origin(url)
-    return scheme == "http" and not is_this_machine(host)
+    return scheme == "http" and not is_loopback(host)
 
 
 def shown(url: str) -> str:

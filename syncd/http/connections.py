@@ -1,7 +1,7 @@
-"""Connections within bounds of time and size, the way to them, and why one failed.
+"""Connections with a deadline and a size limit, the route to a server, and the cause of a failure.
 
-http.client and urllib3 count a time-out anew with each byte that drips in, in the status line and the headers too. Here
-it counts once from the start, and what does not end is left.
+http.client and urllib3 count a time-out anew with each byte, in the status line and the headers too, so a server that
+sends a byte now and then holds them for ever. Here the time-out counts once, from the start of the answer to its end.
 """
 
 from __future__ import annotations
@@ -22,16 +22,18 @@ from requests.auth import AuthBase
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, ProxyManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from syncd.http.addresses import is_this_machine, origin, spellings
+from syncd.http.addresses import is_loopback, origin, spellings
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-logging.getLogger("urllib3").setLevel(logging.ERROR)  # it writes whole URLs, with their secrets
+SocketOptions: TypeAlias = Sequence[tuple[int, int, int | bytes]]
+
+logging.getLogger("urllib3").setLevel(logging.ERROR)  # it logs whole URLs, with their secrets
 
 
 class BoundedReader(io.RawIOBase):
-    """Reads a socket until its time-out, counted once from here on, and no more than `allowance` bytes, whatever
+    """Reads a socket until its time-out, which counts once from here on, and at most `allowance` bytes, whatever
     headers and chunk sizes promise. TimeoutError, OSError."""
 
     def __init__(self, sock: socket.socket, raw: io.RawIOBase, allowance: int) -> None:
@@ -60,9 +62,10 @@ class BoundedReader(io.RawIOBase):
 
 
 class BoundedResponse(http.client.HTTPResponse):
-    """Status line, headers and body, or a proxy's answer to CONNECT, read so. `allowance`: bytes of all of it."""
+    """Reads status line, headers and body, or a proxy's answer to CONNECT, in this way."""
 
-    allowance: ClassVar[int]
+    allowance: ClassVar[int] = 64 * 1024 * 1024
+    """Bytes of all of it. The body alone has a lower limit: see `bodies.read_body`."""
 
     def __init__(
         self, sock: socket.socket, debuglevel: int = 0, method: str | None = None, url: str | None = None
@@ -78,8 +81,8 @@ class BoundedResponse(http.client.HTTPResponse):
             self.chunked, self.chunk_left, self.length = True, None, None
 
     def _read_status(self) -> tuple[str, int, str]:
-        """Passes over answers that come before the one, such as 103. http.client does so with 100 alone: any other
-        would count, and the one behind it for the answer to the connection's next request."""
+        """Skips interim answers such as 103. http.client skips 100 alone: it would take any other for the answer, and
+        the real answer for that to the connection's next request."""
         while True:
             version, status, reason = super()._read_status()  # type: ignore[misc] # not in the stubs
             if not 101 < status < 200:
@@ -87,41 +90,38 @@ class BoundedResponse(http.client.HTTPResponse):
             http.client.parse_headers(self.fp)
 
 
-class _Response(BoundedResponse):
-    allowance = 64 * 1024 * 1024  # what its chunks and headers need too; `body_of` tells of a body over its limit
+class BoundedConnection(HTTPConnection):
+    response_class: type[BoundedResponse] = BoundedResponse
 
 
-class Connection(HTTPConnection):
-    response_class: type[BoundedResponse] = _Response
-
-
-class TlsConnection(Connection, HTTPSConnection):
+class BoundedTlsConnection(BoundedConnection, HTTPSConnection):
     pass
 
 
-class Pool(HTTPConnectionPool):
-    ConnectionCls = Connection
+class BoundedAdapter(HTTPAdapter):
+    """requests' adapter for one server, over bounded connections, those of an HTTP proxy included. (A SOCKS proxy's
+    connections are of another class, which is not bounded.)
 
+    plain, tls       the classes of the connections
+    connections      how many threads may ask at once; one more waits
+    socket_options   of each connection; None: urllib3's
+    """
 
-class TlsPool(HTTPSConnectionPool):
-    ConnectionCls = TlsConnection
-
-
-Pools: TypeAlias = dict[str, type]
-SocketOptions: TypeAlias = Sequence[tuple[int, int, int | bytes]]
-_POOLS: Pools = {"http": Pool, "https": TlsPool}
-
-
-class Adapter(HTTPAdapter):
-    """requests' adapter for one server, over connections that stop at the time-out. Only a SOCKS proxy's connections
-    are its own. As many threads may ask at once as there are `connections`; one more waits."""
-
-    def __init__(self, pools: Pools = _POOLS, connections: int = 1, options: SocketOptions | None = None) -> None:
+    def __init__(
+        self,
+        plain: type[BoundedConnection] = BoundedConnection,
+        tls: type[BoundedTlsConnection] = BoundedTlsConnection,
+        connections: int = 1,
+        socket_options: SocketOptions | None = None,
+    ) -> None:
         super().__init__(pool_connections=1, pool_maxsize=connections, max_retries=0, pool_block=True)
-        self._pools = pools
-        self._pool_options = {"socket_options": options} if options else {}
+        self._pools = {
+            "http": type("Pool", (HTTPConnectionPool,), {"ConnectionCls": plain}),
+            "https": type("TlsPool", (HTTPSConnectionPool,), {"ConnectionCls": tls}),
+        }
+        self._pool_options = {"socket_options": socket_options} if socket_options else {}
         self.poolmanager.connection_pool_kw.update(self._pool_options)
-        self.poolmanager.pool_classes_by_scheme = pools
+        self.poolmanager.pool_classes_by_scheme = self._pools
 
     def proxy_manager_for(self, proxy: str, **proxy_kwargs: object) -> ProxyManager:
         manager: ProxyManager = super().proxy_manager_for(proxy, **self._pool_options, **proxy_kwargs)
@@ -130,53 +130,53 @@ class Adapter(HTTPAdapter):
         return manager
 
 
-class _AsGiven(AuthBase):
-    """Keeps requests from looking for a login in ~/.netrc."""
+class _NoNetrc(AuthBase):
+    """Adds no login: without one, requests would look into ~/.netrc."""
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         return request
 
 
 def new_session() -> requests.Session:
-    """One that adds no login and keeps no cookie. See `send`."""
+    """A session over bounded connections that adds no login and keeps no cookie. Use it with `send`."""
     session = requests.Session()
     session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
-    session.auth = _AsGiven()
+    session.auth = _NoNetrc()
     for scheme in ("http://", "https://"):
-        session.mount(scheme, Adapter())
+        session.mount(scheme, BoundedAdapter())
     return session
 
 
 def send(
-    session: requests.Session, request: requests.Request, timeout: float | tuple[float, float], way: Way
+    session: requests.Session, request: requests.Request, timeout: float | tuple[float, float], route: Route
 ) -> requests.Response:
-    """Send it, once; the answer's body is not read yet. Not by the session: that reads the body of a redirect, whatever
-    its size, and decodes it. requests.RequestException, HTTPError, OSError, ValueError."""
+    """Send the request once and return the answer, its body not read yet. `session.send` would read the body of a
+    redirect, whatever its size. requests.RequestException, HTTPError, OSError, ValueError."""
     prepared = session.prepare_request(request)
     adapter = session.get_adapter(str(prepared.url))
-    return adapter.send(prepared, stream=True, timeout=timeout, proxies=way.proxies, verify=way.trust)
+    return adapter.send(prepared, stream=True, timeout=timeout, proxies=route.proxies, verify=route.trust)
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
-    """How a server is reached: by which proxies, and trusting whom (True: those whom everybody trusts)."""
+class Route:
+    """How a server is reached: through which proxies, and with which CA bundle (True: the usual one)."""
 
     proxies: Mapping[str, str]
     trust: Literal[True] | str
 
     @classmethod
-    def to(cls, url: str) -> Way:
-        """As the environment says for this URL. A proxy leads away from this machine, whether the environment says so
-        or not, so there is none on the way to it; nor where NO_PROXY names the host in any of its spellings."""
+    def to(cls, url: str) -> Route:
+        """As the environment says for this URL. No proxy is used for this machine, even if the environment names one,
+        nor where NO_PROXY names the host in any of its spellings."""
         with requests.Session() as session:
             found = [session.merge_environment_settings(one, {}, None, None, None) for one in spellings(url)]
-        direct = is_this_machine(origin(url)[1]) or not all(one["proxies"] for one in found)
+        direct = is_loopback(origin(url)[1]) or not all(one["proxies"] for one in found)
         return cls({} if direct else found[0]["proxies"], found[0]["verify"] or True)
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
-    """The error, the one that lies under it, and so on. urllib3 and requests wrap them, and quote in their own texts
-    the URL with its secrets."""
+    """The error, its cause, the cause of that, and so on. urllib3 and requests wrap errors in their own, whose texts
+    quote the URL with its secrets."""
     yield error
     while inner := error.__cause__ or error.__context__:
         yield (error := inner)

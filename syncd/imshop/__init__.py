@@ -1,13 +1,13 @@
 """The protocol out: a Push ──► one POST ──► an Answer, or a PushError that says what to do next.
 
-client.py        START HERE: what a push looks like on the wire, and what the reply amounts to
-answers.py       pure: MEANINGS, the whole of what a reply can mean, and how a reply is read
-exchange.py      one POST over a kept-alive connection, bounded in time and size
-connections.py   what such a connection is, and what fails on it before anything is sent
+push.py        START HERE: what a push looks like on the wire, and what its reply amounts to
+replies.py     pure: MEANINGS, everything a reply can mean, and how a reply is read
+transport.py   one POST over a kept-alive connection, bounded in time and size
+statuses.py    pure: IMSHOP's own statuses, and which of them a shop's status probably is
 """
 
-from syncd.imshop.exchange import Connected
-from syncd.imshop.meanings import MEANINGS, Meaning
-from syncd.imshop.push import Auth, Imshop, SendIdAs
+from syncd.imshop.push import Auth, ImshopClient, SendIdAs
+from syncd.imshop.replies import MEANINGS, ReplyMeaning
+from syncd.imshop.transport import Connected
 
-__all__ = ["MEANINGS", "Auth", "Connected", "Imshop", "Meaning", "SendIdAs"]
+__all__ = ["MEANINGS", "Auth", "Connected", "ImshopClient", "ReplyMeaning", "SendIdAs"]

@@ -1,4 +1,4 @@
-"""Whether delivery flows or is paused, and how fast pushes may be sent. No clock, no I/O: time comes in.
+"""Whether delivery flows or is paused. No clock, no I/O: time comes in.
 
 Delivery is paused by what stops every push: a key that is not accepted, a host that does not answer. A pause costs no
 change an attempt. Single probes, at growing intervals, find out when it is over.
@@ -6,7 +6,6 @@ change an attempt. Single probes, at growing intervals, find out when it is over
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from random import Random
 
@@ -59,26 +58,3 @@ class CircuitBreaker:
         if self.may_probe(now):  # else this was no probe, but was in flight already when delivery was paused
             self._probe_at = now + probe_after(self._failed_probes, self._rng)
             self._failed_probes += 1
-
-
-class Pace:
-    """Spaces pushes evenly, `rate` a second; 0: no limit. Times are in seconds of a monotonic clock."""
-
-    def __init__(self, rate: float) -> None:
-        self._gap = 1 / rate if rate else 0.0
-        self._next = 0.0
-
-    def room(self, want: int, now: float, horizon: float) -> int:
-        """How many of `want` pushes may be sent before `now + horizon`."""
-        if not self._gap:
-            return want
-        first = max(self._next, now)
-        return max(0, min(want, int((now + horizon - first) / self._gap) + 1)) if first <= now + horizon else 0
-
-    def take(self, count: int, now: float) -> Sequence[float]:
-        """The times at which the next `count` pushes are sent."""
-        if not self._gap:
-            return [now] * count
-        first = max(self._next, now)
-        self._next = first + count * self._gap
-        return [first + place * self._gap for place in range(count)]

@@ -29,7 +29,8 @@ from syncd.errors import PushError, StateError
 from syncd.logs import fields
 from syncd.model import Answer, Outcome, Pause, Push
 from syncd.pipeline.backoff import after_failure
-from syncd.pipeline.circuit_breaker import CircuitBreaker, Pace
+from syncd.pipeline.circuit_breaker import CircuitBreaker
+from syncd.rate_limiter import RateLimiter
 
 GROUP_AT_MOST = 100
 """Outcomes in one transaction. A crash repeats the pushes whose outcomes are not written: these, and those in
@@ -145,7 +146,7 @@ class Deliverer:
         self._observe = observe
         self._beat = beat
         self._circuit = CircuitBreaker(clocks.rng)
-        self._pace = Pace(limits.rate)
+        self._rate = RateLimiter(limits.rate)
         self._queue: SimpleQueue[_QueuedPush | None] = SimpleQueue()
         self._done: SimpleQueue[_Sent | None] = SimpleQueue()
         self._unwritten: list[Outcome] = []
@@ -227,7 +228,8 @@ class Deliverer:
             self._recall()
         send_by = self._clocks.boottime() + SENT_WITHIN.total_seconds()
         pushes = self._write(self._room())
-        send_times = self._pace.take(len(pushes), self._clocks.monotonic())
+        now = self._clocks.monotonic()
+        send_times = [self._rate.reserve(now) for _ in pushes]
         probe = self._circuit.pause is not None
         texts = self._texts()
         for push, send_at in zip(pushes, send_times, strict=True):
@@ -250,7 +252,7 @@ class Deliverer:
         if self._circuit.pause:
             return 1 if not self._outstanding and self._circuit.may_probe(self._clocks.now()) else 0
         room = max(0, self._limits.concurrency + self._prefetch() - self._outstanding)
-        return self._pace.room(room, self._clocks.monotonic(), PREFETCH_SECONDS)
+        return self._rate.room(room, self._clocks.monotonic(), PREFETCH_SECONDS)
 
     def _prefetch(self) -> int:
         return min(PREFETCH_AT_MOST, int(self._limits.concurrency * PREFETCH_SECONDS / self._average_seconds))

@@ -15,20 +15,10 @@ from pathlib import Path
 from typing import Any, cast, get_args
 
 from syncd.errors import SettingsError
+from syncd.imshop.statuses import IMSHOP_STATUSES
 from syncd.pipeline.diff import StatusAction
 from syncd.text import without_blanks
 
-IMSHOP_STATUSES = (
-    "placed",
-    "processing",
-    "ready_to_dispatch",
-    "dispatched",
-    "ready_for_pickup",
-    "delivered",
-    "done",
-    "closed",
-    "canceled",
-)
 _KEYS: dict[str, type] = {"message": str, "imshop": str, "code": str, "skip": bool}
 
 

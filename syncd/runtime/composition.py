@@ -12,10 +12,19 @@ from hashlib import sha256
 from random import SystemRandom
 from uuid import uuid4
 
-from syncd.cancel import CommandShop, Desk, HttpCall, HttpShop, Present, Shop, SqlShop, protocol
+from syncd.cancel import (
+    Canceller,
+    CancelService,
+    CommandCanceller,
+    HttpCall,
+    HttpCanceller,
+    OrderLookup,
+    SqlCanceller,
+    protocol,
+)
 from syncd.errors import SettingsError
 from syncd.http.addresses import origin, without_login
-from syncd.imshop import Imshop
+from syncd.imshop import ImshopClient
 from syncd.logs import fields
 from syncd.model import Cancellation, Outcome
 from syncd.pipeline.deliver import Clocks, Deliverer, Limits, Outbox
@@ -46,7 +55,7 @@ class Parts:
     """What every process that polls and pushes needs."""
 
     statuses: StatusesFile
-    endpoint: Imshop
+    endpoint: ImshopClient
     source: Source
     state: State
 
@@ -169,10 +178,10 @@ def state(settings: Settings, *, create: bool) -> State:
     return open_state(settings.state.url.get_secret_value(), redact=redactor(settings), create=create)
 
 
-def imshop(settings: Settings) -> Imshop:
+def imshop(settings: Settings) -> ImshopClient:
     """IMSHOP's endpoint. SettingsError if it cannot be used as configured."""
     to = settings.imshop
-    return Imshop(
+    return ImshopClient(
         url=to.url.get_secret_value(),
         api_key=to.api_key.get_secret_value() if to.api_key else None,
         auth=to.auth,
@@ -204,7 +213,7 @@ def poller(
 def deliverer(
     settings: Settings,
     outbox: Outbox,
-    endpoint: Imshop,
+    endpoint: ImshopClient,
     statuses: StatusesFile,
     observe: Callable[[Outcome], None],
     beat: Callable[[], None] = lambda: None,
@@ -216,19 +225,19 @@ def deliverer(
     return Deliverer(outbox, endpoint, texts, limits, clocks(), may_send=may_send, observe=observe, beat=beat)
 
 
-def cancelling_shop(settings: Settings) -> HttpShop | CommandShop | SqlShop | None:
+def canceller(settings: Settings) -> HttpCanceller | CommandCanceller | SqlCanceller | None:
     """How an order is cancelled in the shop; None: nothing is configured. Nothing is connected yet."""
     to, redact = settings.cancel, redactor(settings)
     if to.calls_http:
         try:
-            return HttpShop(_cancelling_call(settings), redact)
+            return HttpCanceller(_cancelling_call(settings), redact)
         except ValueError as error:  # of the source's own address, which may hold other names in braces
             raise SettingsError([f"SYNCD_{'CANCEL' if to.url else 'SOURCE'}__URL: {error}"]) from None
     if to.command:
-        return CommandShop(to.command, redact, wants_shop_id=gives_shop_id(settings))
+        return CommandCanceller(to.command, redact, wants_shop_id=gives_shop_id(settings))
     if to.sql:
         url = to.database_url or settings.source.url
-        return SqlShop(url.get_secret_value(), to.sql, to.timeout.total_seconds(), redact)
+        return SqlCanceller(url.get_secret_value(), to.sql, to.timeout.total_seconds(), redact)
     return None
 
 
@@ -293,26 +302,26 @@ def _digest(texts: Sequence[str]) -> str:
     return sha256("\n".join(texts).encode()).hexdigest()[:16]
 
 
-def present(settings: Settings) -> Present:
+def order_lookup(settings: Settings) -> OrderLookup:
     """Looks an order up right before it is cancelled. Nothing is connected before the first look-up."""
     to = settings.cancel
-    return Present(lambda: source(settings), to.from_, to.status)
+    return OrderLookup(lambda: source(settings), to.from_, to.status)
 
 
-def desk(
+def cancel_service(
     settings: Settings,
     memory: State,
-    shop: Shop,
+    canceller: Canceller,
     observe: Callable[[Cancellation], None],
     repeated: Callable[[Cancellation], None],
-) -> Desk:
+) -> CancelService:
     to = settings.cancel
     if (definition := keys(settings)) is not None:
         memory.polls.set_key_definition(definition)  # before the first poll says so: a cancellation may come earlier
-    return Desk(
+    return CancelService(
         inbox=memory.inbox,
-        shop=shop,
-        present=present(settings),
+        canceller=canceller,
+        lookup=order_lookup(settings),
         timeout=to.timeout,
         status=to.status,
         message=to.message,

@@ -35,7 +35,7 @@ from syncd.runtime.serving import serving, standing_by
 from syncd.settings import Settings
 from syncd.state import Lease, State
 from syncd.state.lease import DURATION
-from syncd.web import Counter
+from syncd.web import CancelEndpoint
 
 log = logging.getLogger("syncd")
 
@@ -66,7 +66,7 @@ class Daemon:
             metrics = Metrics(standard_registry())
             observer = Observer(metrics, lambda: parts.statuses.now)
             began_at = composition.now()
-            counter = self._counter(observer, state, stack)
+            cancel_endpoint = self._cancel_endpoint(observer, state, stack)
             keeper = Keeper(
                 [delivering, polling],
                 campaign=delivering,
@@ -84,7 +84,7 @@ class Daemon:
                     pulses=self._pulses,
                     observer=observer,
                     metrics=metrics,
-                    counter=counter,
+                    cancel_endpoint=cancel_endpoint,
                 )
             )
             log.info("started", extra=fields(version=__version__, leads=delivering.held()))
@@ -133,14 +133,16 @@ class Daemon:
                 keeper.close()
         log.info("stopped")
 
-    def _counter(self, observer: Observer, state: State, stack: ExitStack) -> Counter | None:
+    def _cancel_endpoint(self, observer: Observer, state: State, stack: ExitStack) -> CancelEndpoint | None:
         """The endpoint for cancellations, if it is configured."""
-        key, shop = self._settings.cancel.api_key, composition.cancelling_shop(self._settings)
-        if key is None or shop is None:
+        key, canceller = self._settings.cancel.api_key, composition.canceller(self._settings)
+        if key is None or canceller is None:
             return None
-        desk = composition.desk(self._settings, state, shop, observer.cancelled, observer.cancellation_repeated)
-        stack.callback(desk.close)
-        return Counter(desk, key.get_secret_value(), time.monotonic)
+        service = composition.cancel_service(
+            self._settings, state, canceller, observer.cancelled, observer.cancellation_repeated
+        )
+        stack.callback(service.close)
+        return CancelEndpoint(service, key.get_secret_value(), time.monotonic)
 
     def _unfinished_until(self, began_at: datetime) -> datetime:
         """Cancellations that an earlier process should have applied by this time are unfinished. Where other daemons

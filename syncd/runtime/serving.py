@@ -9,9 +9,9 @@ from functools import partial
 from typing import TypeVar
 
 from syncd import __version__
-from syncd.deadline import Bounded, ThreadError
+from syncd.deadline import BoundedCalls, DeadlineError, ThreadError
 from syncd.errors import StateError
-from syncd.explain import BoundedLook, Explained
+from syncd.explain import Explained, ShopLookup
 from syncd.logs import fields
 from syncd.model import Cancellation
 from syncd.runtime import composition
@@ -20,7 +20,7 @@ from syncd.runtime.metrics import Metrics, StateCollector
 from syncd.runtime.observer import Observer
 from syncd.settings import Settings
 from syncd.state import Lease, State, Story
-from syncd.web import Counter, HttpServer, Pages, Views, create_app, pages
+from syncd.web import CancelEndpoint, HttpServer, Pages, Views, create_app, pages
 
 LOOK_SECONDS = 5.0  # a person waits for the page
 READS_AT_ONCE = 4
@@ -41,7 +41,7 @@ def serving(
     pulses: Pulses,
     observer: Observer,
     metrics: Metrics,
-    counter: Counter | None,
+    cancel_endpoint: CancelEndpoint | None,
 ) -> Iterator[None]:
     """Serve at SYNCD_HTTP__BIND, if that is set. SettingsError: that address cannot be listened on."""
     bind = settings.http.bind
@@ -52,7 +52,7 @@ def serving(
     leads = partial(StateReads(state.place, LEADS_SECONDS).or_no, lease.held)
     metrics.registry.register(StateCollector(lambda: read(state.reports.summary), leads, __version__))
     kind = composition.source_kind(settings)
-    look = BoundedLook(lambda: composition.source(settings), LOOK_SECONDS)
+    look = ShopLookup(lambda: composition.source(settings), LOOK_SECONDS)
     views = Views(
         registry=metrics.registry,
         stuck=pulses.stuck,
@@ -61,7 +61,7 @@ def serving(
         status=lambda: read(
             lambda: as_json(state.reports.summary(), source_kind=kind, leader=lease.held(), now=composition.now())
         ),
-        counter=counter,
+        cancel_endpoint=cancel_endpoint,
     )
     page = Pages(
         memory=state.reports,
@@ -86,17 +86,17 @@ class StateReads:
 
     def __init__(self, place: str, seconds: float) -> None:
         self._place = place
-        self._bounded = Bounded(
+        self._calls = BoundedCalls(
             seconds, at_most=READS_AT_ONCE, patience=min(seconds, PATIENCE_SECONDS), name="state-read"
         )
 
     def __call__(self, read: Callable[[], T]) -> T:
         """The result of `read`. StateError: it failed, or took too long."""
         try:
-            return self._bounded(read)
-        except TimeoutError:
+            return self._calls(read)
+        except DeadlineError:
             raise StateError(
-                f"the state {self._place} cannot be reached: no answer within {self._bounded.seconds:g} s; "
+                f"the state {self._place} cannot be reached: no answer within {self._calls.seconds:g} s; "
                 "check that its server runs and that this machine can reach it"
             ) from None
         except ThreadError as error:
@@ -109,7 +109,7 @@ class StateReads:
             return False
 
 
-def _explained(order_id: str, read: StateReads, state: State, look: BoundedLook) -> Explained:
+def _explained(order_id: str, read: StateReads, state: State, look: ShopLookup) -> Explained:
     def known() -> tuple[Story, Sequence[Cancellation]]:
         story = state.reports.story(order_id)
         return story, state.reports.cancellations(story.order_id)

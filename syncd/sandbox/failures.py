@@ -1,6 +1,6 @@
-"""The ways in which the sandbox misbehaves.
+"""The ways in which the sandbox misbehaves, and the grammar of `--fail` that names them: its parser and its help.
 
-The grammar of `--fail`: from text to rules, and its help.
+What each kind does is in `handler.py`, in the method that is named like it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Kind: TypeAlias = Literal[
     "drip",
     "endless",
 ]
-"""What each does, and which fields of Failure it looks at, stands in `syncd.sandbox.failures.KINDS`."""
+"""What each does, and which options it takes, stands in KINDS."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """The HTTP side, CONTRACT section 6: metrics, health, status, the page for people; and cancellations come in."""
 
 from syncd.web.app import Views, create_app
-from syncd.web.cancel_endpoint import Counter
+from syncd.web.cancel_endpoint import CancelEndpoint
 from syncd.web.page import Pages, pages
 from syncd.web.wsgi_server import HttpServer
 
-__all__ = ["Counter", "HttpServer", "Pages", "Views", "create_app", "pages"]
+__all__ = ["CancelEndpoint", "HttpServer", "Pages", "Views", "create_app", "pages"]

@@ -12,20 +12,20 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from syncd.errors import StateError
 from syncd.text import json_text, printable
-from syncd.web.cancel_endpoint import Counter, add_cancelling
+from syncd.web.cancel_endpoint import CancelEndpoint, add_cancel_route
 
 
 @dataclass(frozen=True, slots=True)
 class Views:
     """What the application shows. `stuck`: overdue threads and for how many seconds; `not_ready`: the reasons; `ready`:
-    what to say where there are none. `status` and `not_ready` may raise StateError. `counter`: where cancellations are
-    handed in; None: nowhere."""
+    what to say where there are none. `status` and `not_ready` may raise StateError. `cancel_endpoint`: where
+    cancellations are handed in; None: the route answers 404."""
 
     registry: CollectorRegistry
     stuck: Callable[[], Mapping[str, float]]
     not_ready: Callable[[], list[str]]
     status: Callable[[], Mapping[str, Any]]
-    counter: Counter | None = None
+    cancel_endpoint: CancelEndpoint | None = None
     ready: Callable[[], str] = lambda: "ready"
 
 
@@ -54,7 +54,7 @@ def create_app(views: Views, *more: Blueprint) -> Flask:
     def status() -> Response:
         return Response(json_text(views.status()) + "\n", content_type="application/json")
 
-    add_cancelling(app, views.counter)
+    add_cancel_route(app, views.cancel_endpoint)
 
     @app.errorhandler(StateError)
     def state_fails(error: StateError) -> tuple[str, int]:

@@ -1,4 +1,4 @@
-"""A desk on a real state, with a clock of its own."""
+"""A service on a real state, with a clock of its own."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from syncd.cancel import Desk, Present
+from syncd.cancel import CancelService, OrderLookup
 from syncd.model import Cancellation
 from syncd.state import State
 from tests.cancel.shops import FakeOrders, FakeShop
@@ -17,7 +17,7 @@ from tests.made import NOON
 
 @dataclass
 class Office:
-    """`observed`, `repeated`: what the desk told of. Time passes only while the desk waits."""
+    """`observed`, `repeated`: what the service told of. Time passes only while the service waits."""
 
     state: State
     shop: FakeShop = field(default_factory=FakeShop)
@@ -26,12 +26,17 @@ class Office:
     observed: list[Cancellation] = field(default_factory=list)
     repeated: list[Cancellation] = field(default_factory=list)
 
-    def desk(self, allowed: Collection[str] | None = None, **given: Any) -> Desk:
+    def service(self, allowed: Collection[str] | None = None, **given: Any) -> CancelService:
         tokens = itertools.count(1)
         defaults: dict[str, Any] = {
             "inbox": self.state.inbox,
+<<<<<<< HEAD
             "shop": self.shop,
             "present": Present(lambda: self.orders, allowed, "cancelled"),
+=======
+            "canceller": self.shop,
+            "lookup": OrderLookup(lambda: self.orders, allowed, "cancelled"),
+>>>>>>> proto
             "timeout": timedelta(seconds=5),
             "status": "cancelled",
             "message": "Отменён",
@@ -44,7 +49,7 @@ class Office:
             "observe": self.observed.append,
             "repeated": self.repeated.append,
         }
-        return Desk(**{**defaults, **given})
+        return CancelService(**{**defaults, **given})
 
     def _pass(self, seconds: float) -> None:
         self.passed += seconds

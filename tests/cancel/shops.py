@@ -46,7 +46,7 @@ def cancellation(
 
 @dataclass
 class FakeShop:
-    """Satisfies `syncd.cancel.shop.Shop`. `decide` says what it does; what it was asked it remembers."""
+    """Satisfies `syncd.cancel.Canceller`. `decide` says what it does; what it was asked it remembers."""
 
     decide: Callable[[Cancellation], CancelDecision] = lambda _: CancelDecision("accepted")
     asked: list[Cancellation] = field(default_factory=list)
@@ -67,7 +67,7 @@ def away(_cancellation: Cancellation) -> CancelDecision:
 
 @dataclass
 class FakeOrders:
-    """Satisfies `syncd.cancel.service.OrdersOfShop`: `orders` by number, or the `fault` that keeps them from being
+    """Satisfies `syncd.cancel.service.OrderFinder`: `orders` by number, or the `fault` that keeps them from being
     read. `before` is called before it answers. What it was asked it remembers."""
 
     orders: dict[str, Order] = field(default_factory=dict)

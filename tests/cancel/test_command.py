@@ -11,8 +11,8 @@ from typing import TextIO
 
 import pytest
 
-from syncd.cancel import CommandShop
-from syncd.cancel.shop import within
+from syncd.cancel import CommandCanceller
+from syncd.cancel.canceller import shop_answer
 from syncd.errors import CancelError
 from syncd.model import CancelDecision
 from tests.cancel.shops import cancellation
@@ -20,11 +20,11 @@ from tests.cancel.shops import cancellation
 NASTY = "a\"b'c\\d/../e&f=g?h#i\r\nX-Evil: 1;{order_id}$(id)`id`%00|"
 
 
-def program(text: str) -> CommandShop:
-    return CommandShop([sys.executable, "-c", text], str)
+def program(text: str) -> CommandCanceller:
+    return CommandCanceller([sys.executable, "-c", text], str)
 
 
-def failure(shop: CommandShop, seconds: float = 10.0) -> CancelError:
+def failure(shop: CommandCanceller, seconds: float = 10.0) -> CancelError:
     with pytest.raises(CancelError) as caught:
         shop.cancel(cancellation(), seconds)
     return caught.value
@@ -71,7 +71,7 @@ def test_words_that_are_no_utf_8_are_none() -> None:
     ],
 )
 def test_other_exit_codes_are_failures_in_doubt(command: list[str], said: str) -> None:
-    error = failure(CommandShop(command, str))
+    error = failure(CommandCanceller(command, str))
     assert said in str(error)
     assert error.in_doubt
 
@@ -108,19 +108,19 @@ def test_slow_program_is_ended_with_its_children(tmp_path: Path) -> None:
 
 
 def test_a_program_that_is_not_there_is_told() -> None:
-    error = failure(CommandShop(["/no/such/program"], str))
+    error = failure(CommandCanceller(["/no/such/program"], str))
     assert "cannot be run: No such file" in str(error)
     assert not error.in_doubt
 
 
 def test_hanging_call_is_abandoned_in_doubt() -> None:
     with pytest.raises(CancelError, match=r"did not answer within 0\.1 s") as caught:
-        within(0.1, lambda: time.sleep(0.5))
+        shop_answer(lambda: time.sleep(0.5), 0.1)
     assert caught.value.in_doubt
 
 
 def test_unexpected_error_is_failure_in_doubt(caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(CancelError, match="unexpected: ZeroDivisionError") as caught:
-        within(5, lambda: 1 // 0)
+        shop_answer(lambda: 1 // 0, 5)
     assert caught.value.in_doubt
     assert "cancellation_crashed" in caplog.text

@@ -59,9 +59,9 @@ def poller(shop: BusyShop, memory: State) -> Poller:
     return poller
 
 
-def cancel(shop: FakeShop, memory: State, ruling: CancelDecision = ACCEPTED, order_id: str = "07") -> None:
+def cancel(shop: FakeShop, memory: State, decision: CancelDecision = ACCEPTED, order_id: str = "07") -> None:
     received = memory.inbox.receive(CancelRequest("current", order_id, None), "token", shop.now, shop.now + SECOND)
-    memory.inbox.decide(received.cancellation, ruling, shop.now, answered=True)
+    memory.inbox.decide(received.cancellation, decision, shop.now, answered=True)
 
 
 def waiting(memory: State) -> list[tuple[str, str]]:
@@ -111,9 +111,9 @@ def test_deferred_order_is_reread_beyond_the_lookback(poller: Poller, shop: Busy
     assert sorted(waiting(memory)) == [("07", "packed"), ("08", "packed")]
 
 
-@pytest.mark.parametrize(("ruling", "told"), [(ACCEPTED, []), (REFUSED, [("07", "cancelled")])])
+@pytest.mark.parametrize(("decision", "told"), [(ACCEPTED, []), (REFUSED, [("07", "cancelled")])])
 def test_row_waits_for_the_running_decision(
-    poller: Poller, shop: BusyShop, memory: State, ruling: CancelDecision, told: list[tuple[str, str]]
+    poller: Poller, shop: BusyShop, memory: State, decision: CancelDecision, told: list[tuple[str, str]]
 ) -> None:
     mine = memory.inbox.receive(
         CancelRequest("current", "07", None), "token", shop.now, shop.now + 10 * SECOND
@@ -121,7 +121,7 @@ def test_row_waits_for_the_running_decision(
     shop.put("07", "cancelled")
     later(poller, shop)
     assert waiting(memory) == []
-    memory.inbox.decide(mine, ruling, shop.now, answered=True)
+    memory.inbox.decide(mine, decision, shop.now, answered=True)
     later(poller, shop)
     assert waiting(memory) == told
 

@@ -18,7 +18,7 @@ from syncd.runtime.metrics import Metrics
 from syncd.runtime.observer import Observer
 from syncd.state import State
 from syncd.text import without_blanks
-from syncd.web import Counter, Views, create_app
+from syncd.web import CancelEndpoint, Views, create_app
 from tests.cancel.made import Office
 from tests.cancel.shops import away
 
@@ -38,8 +38,8 @@ def to(office: Office) -> FlaskClient:
 
 
 def client(office: Office, **given: Any) -> FlaskClient:
-    counter = Counter(office.desk(**given), KEY, lambda: office.passed)
-    return create_app(Views(CollectorRegistry(), dict, list, dict, counter)).test_client()
+    endpoint = CancelEndpoint(office.service(**given), KEY, lambda: office.passed)
+    return create_app(Views(CollectorRegistry(), dict, list, dict, endpoint)).test_client()
 
 
 def post(to: FlaskClient, body: object = CURRENT, headers: dict[str, str] | None = None) -> TestResponse:

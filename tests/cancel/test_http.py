@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from syncd.cancel import HttpCall, HttpShop
+from syncd.cancel import HttpCall, HttpCanceller
+from syncd.cancel.canceller import NO_SUCH_ORDER
 from syncd.cancel.protocol import NOT_KNOWN
-from syncd.cancel.shop import NO_SUCH_ORDER
 from syncd.errors import CancelError
 from syncd.model import CancelDecision
 from syncd.redact import Redactor
@@ -30,11 +30,11 @@ def server() -> Iterator[HttpServer]:
         yield server
 
 
-def shop(server: HttpServer, path: str = "/orders/{order_id}/cancel", **given: Any) -> HttpShop:
-    return HttpShop(HttpCall(url=server.url + path, **given), str)
+def shop(server: HttpServer, path: str = "/orders/{order_id}/cancel", **given: Any) -> HttpCanceller:
+    return HttpCanceller(HttpCall(url=server.url + path, **given), str)
 
 
-def failure(shop: HttpShop, seconds: float = 5.0, **given: Any) -> CancelError:
+def failure(shop: HttpCanceller, seconds: float = 5.0, **given: Any) -> CancelError:
     with pytest.raises(CancelError) as caught:
         shop.cancel(cancellation(**given), seconds)
     return caught.value
@@ -206,7 +206,7 @@ def test_order_unknown_to_the_shop_is_refused(server: HttpServer, caplog: pytest
 )
 def test_other_codes_are_failures_with_the_text(server: HttpServer, status: int, *, in_doubt: bool) -> None:
     server.status, server.answer = status, b'{"message": "the key is secret-key"}'
-    error = failure(HttpShop(HttpCall(url=server.url + "/{order_id}"), Redactor(["secret-key"])))
+    error = failure(HttpCanceller(HttpCall(url=server.url + "/{order_id}"), Redactor(["secret-key"])))
     assert f"HTTP {status}" in str(error)
     assert "the key is ***" in str(error)
     assert error.in_doubt is in_doubt
@@ -291,7 +291,7 @@ def test_unreachable_shop_is_failure_without_doubt() -> None:
 
 
 def test_unknown_host_error_hides_the_url() -> None:
-    error = failure(HttpShop(HttpCall(url="http://shop.invalid/{order_id}?token=secret"), str))
+    error = failure(HttpCanceller(HttpCall(url="http://shop.invalid/{order_id}?token=secret"), str))
     assert "shop.invalid cannot be reached" in str(error)
     assert "secret" not in str(error)
 

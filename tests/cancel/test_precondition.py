@@ -8,7 +8,7 @@ from threading import Event
 import pytest
 
 from syncd.cancel.protocol import NOT_KNOWN
-from syncd.cancel.service import LOOKS_AT_ONCE, Present
+from syncd.cancel.service import LOOKUPS_AT_ONCE, OrderLookup
 from syncd.errors import CancelError
 from syncd.model import CancelDecision, Cancellation, CancelRequest, Decision, Skipped
 from syncd.state import State
@@ -28,43 +28,43 @@ def office(memory: State) -> Office:
 
 def test_order_in_allowed_status_is_cancelled(office: Office) -> None:
     office.orders.put("7", "packed")
-    assert office.desk(FROM).receive(REQUEST).state == "accepted"
+    assert office.service(FROM).receive(REQUEST).state == "accepted"
     assert len(office.orders.asked) == 1
 
 
 def test_order_in_other_status_is_refused_without_call(office: Office) -> None:
     office.orders.put("7", "sent")
-    refused = office.desk(FROM).receive(REQUEST)
+    refused = office.service(FROM).receive(REQUEST)
     assert (refused.state, refused.message, office.shop.asked) == ("refused", "Нельзя", [])
     assert "the order is sent in the shop" in str(refused.error)
 
 
 def test_missing_order_is_refused_until_it_exists(office: Office) -> None:
-    desk = office.desk(FROM)
-    assert desk.receive(REQUEST).message == NOT_KNOWN
+    service = office.service(FROM)
+    assert service.receive(REQUEST).message == NOT_KNOWN
     office.orders.put("7", "new")
-    assert desk.receive(REQUEST).state == "accepted"
+    assert service.receive(REQUEST).state == "accepted"
 
 
 def test_unreadable_shop_is_failure_without_a_call(office: Office) -> None:
     office.orders.fault = "the shop's database is away"
-    desk = office.desk(FROM)
-    failed = desk.receive(REQUEST)
+    service = office.service(FROM)
+    failed = service.receive(REQUEST)
     assert (failed.state, failed.in_doubt, office.shop.asked) == ("failed", False, [])
     assert "could not be looked up" in str(failed.error)
     office.orders.fault = None
     office.orders.put("7", "new")
-    assert desk.receive(REQUEST).state == "accepted"
+    assert service.receive(REQUEST).state == "accepted"
 
 
 def test_a_row_that_cannot_be_read_decides_nothing(office: Office) -> None:
     office.orders.skipped = [Skipped("no_status", "7", "order 7 has no status")]
-    failed = office.desk(FROM).receive(REQUEST)
+    failed = office.service(FROM).receive(REQUEST)
     assert (failed.state, "order 7 has no status" in str(failed.error)) == ("failed", True)
 
 
 def test_order_known_only_by_uuid_is_refused(office: Office) -> None:
-    assert office.desk(FROM).receive(CancelRequest("first", None, "u")).message == NOT_KNOWN
+    assert office.service(FROM).receive(CancelRequest("first", None, "u")).message == NOT_KNOWN
 
 
 def test_earlier_applied_attempt_is_accepted(office: Office) -> None:
@@ -74,46 +74,46 @@ def test_earlier_applied_attempt_is_accepted(office: Office) -> None:
 
     office.orders.put("7", "new")
     office.shop.decide = silent
-    desk = office.desk(FROM)
-    assert desk.receive(REQUEST).state == "failed"
-    assert desk.receive(REQUEST).state == "accepted"
+    service = office.service(FROM)
+    assert service.receive(REQUEST).state == "failed"
+    assert service.receive(REQUEST).state == "accepted"
     assert len(office.shop.asked) == 1
 
 
 def test_an_order_that_somebody_else_cancelled_is_refused(office: Office) -> None:
     office.orders.put("7", "cancelled")
-    assert office.desk(FROM).receive(REQUEST).state == "refused"
+    assert office.service(FROM).receive(REQUEST).state == "refused"
 
 
 def test_key_is_looked_up_for_the_call(office: Office) -> None:
     office.shop.wants_shop_id = True
     office.orders.put("7", "new", shop_id="348")
-    decided = office.desk().receive(REQUEST)
+    decided = office.service().receive(REQUEST)
     assert ([one.shop_id for one in office.shop.asked], decided.shop_id) == (["348"], "348")
 
 
 def test_a_key_that_is_known_needs_no_look(office: Office) -> None:
     office.shop.wants_shop_id = True
     stage(office.state, Decision(replace(adopted("7").seen, shop_id="348")))
-    office.desk().receive(REQUEST)
+    office.service().receive(REQUEST)
     assert ([one.shop_id for one in office.shop.asked], office.orders.asked) == (["348"], [])
 
 
 def test_order_without_key_yet_is_a_failure(office: Office) -> None:
     office.shop.wants_shop_id = True
     office.orders.put("7", "new")
-    desk = office.desk()
-    failed = desk.receive(REQUEST)
+    service = office.service()
+    failed = service.receive(REQUEST)
     assert (failed.state, office.shop.asked, len(office.orders.asked)) == ("failed", [], 1)
     assert "no shop_id of order 7 yet" in str(failed.error)
     office.orders.put("7", "new", shop_id="348")
-    assert desk.receive(REQUEST).state == "accepted"
+    assert service.receive(REQUEST).state == "accepted"
 
 
 def test_known_key_finds_a_renumbered_order(office: Office) -> None:
     stage(office.state, Decision(replace(adopted("7").seen, shop_id="348")))
     office.orders.put("1007", "new", shop_id="348")
-    assert office.desk(FROM).receive(REQUEST).state == "accepted"
+    assert office.service(FROM).receive(REQUEST).state == "accepted"
     assert [(one.order_id, one.shop_id) for one in office.shop.asked] == [("1007", "348")]
 
 
@@ -122,7 +122,7 @@ def test_reused_number_with_known_key_is_a_failure(office: Office) -> None:
     stage(office.state, Decision(replace(adopted("7").seen, shop_id="7")))
     office.orders.put("8", "new", shop_id="7")
     office.orders.put("7", "new", shop_id="6")
-    failed = office.desk(FROM).receive(REQUEST)
+    failed = office.service(FROM).receive(REQUEST)
     assert (failed.state, office.shop.asked) == ("failed", [])
     assert "nobody can tell which is meant" in str(failed.error)
 
@@ -130,7 +130,7 @@ def test_reused_number_with_known_key_is_a_failure(office: Office) -> None:
 def test_two_orders_with_one_number_are_not_guessed(office: Office) -> None:
     office.orders.put("7", "new", shop_id="1")
     office.orders.orders["twin"] = replace(office.orders.orders["7"], shop_id="2")
-    assert office.desk(FROM).receive(REQUEST).state == "failed"
+    assert office.service(FROM).receive(REQUEST).state == "failed"
     assert office.shop.asked == []
 
 
@@ -143,7 +143,7 @@ def test_two_numbers_of_one_order_are_one_application(office: Office) -> None:
         office.passed += seconds
         office.state.inbox.decide(first, CancelDecision("accepted", "cancelled"), NOON, answered=True)
 
-    answered = office.desk(FROM, pause=decided).receive(CancelRequest("current", "1007", None))
+    answered = office.service(FROM, pause=decided).receive(CancelRequest("current", "1007", None))
     assert (answered.state, answered.id, office.shop.asked) == ("accepted", first.id, [])
     assert len(office.repeated) == 1
 
@@ -158,7 +158,7 @@ def test_acceptance_is_confirmed_by_the_orders_status(office: Office, afterwards
 
     office.orders.put("7", "new")
     office.shop.decide = apply
-    assert office.desk(FROM, confirms=True).receive(REQUEST).state == state
+    assert office.service(FROM, confirms=True).receive(REQUEST).state == state
 
 
 def test_unconfirmed_acceptance_is_in_doubt(office: Office) -> None:
@@ -168,18 +168,18 @@ def test_unconfirmed_acceptance_is_in_doubt(office: Office) -> None:
 
     office.orders.put("7", "new")
     office.shop.decide = apply
-    failed = office.desk(FROM, confirms=True).receive(REQUEST)
+    failed = office.service(FROM, confirms=True).receive(REQUEST)
     assert (failed.state, failed.in_doubt) == ("failed", True)
 
 
 def test_an_operator_has_the_order_looked_up_too(office: Office) -> None:
     office.shop.wants_shop_id = True
     office.orders.fault = "away"
-    desk = office.desk(FROM)
-    failed = desk.receive(REQUEST)
+    service = office.service(FROM)
+    failed = service.receive(REQUEST)
     office.orders.fault = None
     office.orders.put("7", "sent", shop_id="348")
-    taken = desk.retry(failed.id)
+    taken = service.retry(failed.id)
     assert taken
     assert (taken.cancellation.state, office.shop.asked) == ("refused", [])
 
@@ -190,27 +190,27 @@ def test_former_number_of_another_order_is_a_failure(office: Office) -> None:
         staging.renumber({"7": "1007"}, NOON)
     office.orders.put("1007", "new", shop_id="348")
     office.orders.put("7", "new", shop_id="400")
-    failed = office.desk().receive(REQUEST)
+    failed = office.service().receive(REQUEST)
     assert (failed.state, office.shop.asked) == ("failed", [])
     del office.orders.orders["7"]
-    assert office.desk().receive(REQUEST).state == "accepted"
+    assert office.service().receive(REQUEST).state == "accepted"
     assert [one.shop_id for one in office.shop.asked] == ["348"]
 
 
 def test_a_refusal_for_its_status_is_asked_anew(office: Office) -> None:
     office.orders.put("7", "sent")
-    desk = office.desk(FROM)
-    assert desk.receive(REQUEST).state == "refused"
+    service = office.service(FROM)
+    assert service.receive(REQUEST).state == "refused"
     office.orders.put("7", "new")
-    assert desk.receive(REQUEST).state == "accepted"
+    assert service.receive(REQUEST).state == "accepted"
 
 
 def test_abandoned_lookups_are_limited(office: Office) -> None:
     go_on = Event()
     office.orders.before = lambda: go_on.wait(60)
-    present = Present(lambda: office.orders, FROM, "cancelled")
+    present = OrderLookup(lambda: office.orders, FROM, "cancelled")
     mine = office.state.inbox.receive(REQUEST, "token", NOON, NOON + MINUTE).cancellation
-    for _ in range(LOOKS_AT_ONCE):
+    for _ in range(LOOKUPS_AT_ONCE):
         with pytest.raises(CancelError, match="did not answer"):
             present.order(mine, 0.01)
     with pytest.raises(CancelError, match="too many earlier ones"):
@@ -227,9 +227,9 @@ def test_lookup_source_is_opened_once_and_closed(office: Office) -> None:
         opened.append(office.orders)
         return office.orders
 
-    desk = office.desk(present=Present(opens, FROM, "cancelled"))
-    desk.close()
+    service = office.service(lookup=OrderLookup(opens, FROM, "cancelled"))
+    service.close()
     for _ in range(2):
-        desk.receive(REQUEST)
-    desk.close()
+        service.receive(REQUEST)
+    service.close()
     assert (len(opened), office.orders.closed) == (1, True)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from syncd.cancel import MalformedError, answer, asked_in, key_in, parsed
+from syncd.cancel import MalformedError, answer_to, key_in, parse_body, request_in
 from syncd.model import CancelDecision, CancelRequest
 
 
 def read(body: str) -> CancelRequest:
-    return asked_in(parsed(body.encode("utf-8", "surrogatepass")))
+    return request_in(parse_body(body.encode("utf-8", "surrogatepass")))
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_doubtful_body_is_malformed(body: str, why: str) -> None:
 
 def test_a_body_in_another_charset_is_none() -> None:
     with pytest.raises(MalformedError, match="not UTF-8"):
-        parsed('{"id": "7", "reason": "Передумал"}'.encode("cp1251"))
+        parse_body('{"id": "7", "reason": "Передумал"}'.encode("cp1251"))
 
 
 def test_a_key_that_is_no_text_is_none() -> None:
@@ -73,7 +73,7 @@ def test_a_key_that_is_no_text_is_none() -> None:
 def test_each_generation_is_answered_in_its_own_words() -> None:
     accepted = CancelDecision("accepted", "cancelled", "Отменён")
     refused = CancelDecision("refused", message="Уже в пути", error="for the operator")
-    assert answer("first", accepted) == {"success": True, "newStatus": "cancelled", "newMessage": "Отменён"}
-    assert answer("current", accepted) == {"success": True, "status": "cancelled", "message": "Отменён"}
-    assert answer("first", refused) == {"success": False, "newMessage": "Уже в пути"}
-    assert answer("current", CancelDecision("accepted")) == {"success": True}
+    assert answer_to("first", accepted) == {"success": True, "newStatus": "cancelled", "newMessage": "Отменён"}
+    assert answer_to("current", accepted) == {"success": True, "status": "cancelled", "message": "Отменён"}
+    assert answer_to("first", refused) == {"success": False, "newMessage": "Уже в пути"}
+    assert answer_to("current", CancelDecision("accepted")) == {"success": True}

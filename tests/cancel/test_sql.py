@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, text
 
-from syncd.cancel import SqlShop
-from syncd.cancel.shop import NO_SUCH_ORDER
+from syncd.cancel import SqlCanceller
+from syncd.cancel.canceller import NO_SUCH_ORDER
 from syncd.errors import CancelError
 from syncd.model import CancelDecision
 from tests.cancel.shops import cancellation
@@ -57,15 +57,15 @@ def states(url: str) -> dict[int, str]:
 
 
 @contextmanager
-def shop(url: str, statement: str = UPDATE, seconds: float = 5) -> Iterator[SqlShop]:
-    made = SqlShop(url, statement, seconds, str)
+def shop(url: str, statement: str = UPDATE, seconds: float = 5) -> Iterator[SqlCanceller]:
+    made = SqlCanceller(url, statement, seconds, str)
     try:
         yield made
     finally:
         made.close()
 
 
-def failure(shop: SqlShop, seconds: float = 5.0, **given: Any) -> CancelError:
+def failure(shop: SqlCanceller, seconds: float = 5.0, **given: Any) -> CancelError:
     with pytest.raises(CancelError) as caught:
         shop.cancel(cancellation(**given), seconds)
     return caught.value

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from random import Random
 from typing import TypeAlias
 
-from syncd.sandbox import Failure, Received, Rule, Sandbox, Verdict, by_chance
+from syncd.sandbox import Failure, Judgement, PushReceived, Rule, Sandbox, by_chance
 
 KEY = "test-key"
 
@@ -32,7 +32,7 @@ class MoodyImshop:
     """The sandbox in changing moods. `heard` are its requests as they came in, `broke_at` when it hung up on all."""
 
     def __init__(self, rng: Random) -> None:
-        self.heard: list[tuple[Received, bool]] = []
+        self.heard: list[tuple[PushReceived, bool]] = []
         """Each request, and whether it was taken and answered as the protocol has it."""
         self.broke_at: list[datetime] = []
         self.sandbox = Sandbox(key=KEY, on_request=self._hear).start()
@@ -65,5 +65,5 @@ class MoodyImshop:
         self.broke_at.append(datetime.now(UTC))
         self.sandbox.stop()
 
-    def _hear(self, received: Received, verdict: Verdict) -> None:
-        self.heard.append((received, verdict.status == 200 and verdict.failure is None))
+    def _hear(self, received: PushReceived, judgement: Judgement) -> None:
+        self.heard.append((received, judgement.status == 200 and judgement.failure is None))

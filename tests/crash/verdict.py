@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import groupby, pairwise
 
-from syncd.sandbox import Applied, Received
+from syncd.sandbox import Applied, PushReceived
 from tests.crash.shop import Shown
 
 WRITTEN_DOWN_WITHIN = timedelta(seconds=3)
@@ -20,7 +20,7 @@ class Story:
 
     shown: Mapping[str, Sequence[Shown]]
     applied: Sequence[Applied]
-    heard: Sequence[tuple[Received, bool]]
+    heard: Sequence[tuple[PushReceived, bool]]
     broke_at: Sequence[datetime] = field(default_factory=list)
 
     def untold(self) -> list[str]:
@@ -45,7 +45,7 @@ class Story:
 
     def repeated(self) -> list[str]:
         """Requests that repeat the last one of their order though nothing had put that one in doubt."""
-        heard: dict[str, list[tuple[Received, bool]]] = {}
+        heard: dict[str, list[tuple[PushReceived, bool]]] = {}
         for request in self.heard:
             heard.setdefault(request[0].order_id, []).append(request)
         return [

@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from syncd.errors import PushError
-from syncd.imshop import MEANINGS, Meaning
+from syncd.imshop import MEANINGS, ReplyMeaning
 from syncd.model import CHANGE_STATES
 from syncd.pipeline.backoff import FIRST_DELAY, LONGEST_DELAY, LONGEST_PROBE, after_failure
 from syncd.pipeline.circuit_breaker import PAUSE_REASONS, CircuitBreaker
@@ -29,7 +29,7 @@ def test_each_reply_is_listed_with_what_follows() -> None:
     assert rows(PAGE, "IMSHOP's reply") == [[meaning.when, *consequences(meaning)] for meaning in MEANINGS]
 
 
-def consequences(meaning: Meaning) -> list[str]:
+def consequences(meaning: ReplyMeaning) -> list[str]:
     """What becomes of the change, whether it was applied, and whether delivery flows."""
     if meaning is MEANINGS[0]:
         return ["`delivered`", "yes", "flows"]

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from syncd.sandbox import Received, Verdict
+from syncd.sandbox import Judgement, PushReceived
 from tests.e2e.relay import Relay
 from tests.e2e.world import World, free_port
 
@@ -44,7 +44,7 @@ class Pair:
     def __init__(self, world: World, state: str) -> None:
         self.world = world
         self.sides = [Side(Relay(state)), Side(Relay(state))]
-        self.heard: list[Received] = []
+        self.heard: list[PushReceived] = []
         self._last = 0
         self._shop = threading.Lock()
         world.sandbox.on_request = self._hear
@@ -133,7 +133,7 @@ class Pair:
                 side.signal(signal.SIGCONT)
             side.relay.cut()
 
-    def _hear(self, received: Received, _verdict: Verdict) -> None:
+    def _hear(self, received: PushReceived, _verdict: Judgement) -> None:
         self.heard.append(received)
 
 

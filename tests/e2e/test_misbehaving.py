@@ -10,7 +10,7 @@ from pathlib import Path
 
 import certifi
 
-from syncd.sandbox import Failure, Received
+from syncd.sandbox import Failure, PushReceived
 from tests.e2e.world import World, end
 from tests.imshop.stub import Stub
 
@@ -50,9 +50,9 @@ class Behaviour:
     """A `behave` for the sandbox: what is in `missteps` meets the first request of its order. Keeps all requests."""
 
     missteps: dict[str, Misstep]
-    heard: dict[str, list[Received]] = field(default_factory=dict)
+    heard: dict[str, list[PushReceived]] = field(default_factory=dict)
 
-    def __call__(self, received: Received) -> Failure | None:
+    def __call__(self, received: PushReceived) -> Failure | None:
         requests = self.heard.setdefault(received.order_id, [])
         requests.append(received)
         misstep = self.missteps.get(received.order_id)

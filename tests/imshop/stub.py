@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, Self, TypeAlias
 
 from syncd.errors import PushError
-from syncd.imshop import Auth, Imshop, SendIdAs
+from syncd.imshop import Auth, ImshopClient, SendIdAs
 from syncd.model import Payment, Push
 
 Act: TypeAlias = bytes | Callable[[socket.socket], None]
@@ -188,11 +188,11 @@ def an_imshop(
     send_id_as: SendIdAs = "auto",
     timeout: float = BOUND,
     connections: int = 2,
-) -> Imshop:
+) -> ImshopClient:
     def redact(text: str) -> str:
         return text.replace("K3Y", "***").replace("T0KEN", "***")
 
-    return Imshop(url, api_key, auth, send_id_as, timeout, connections, lambda: NOON, redact)
+    return ImshopClient(url, api_key, auth, send_id_as, timeout, connections, lambda: NOON, redact)
 
 
 def failed(stub: Stub, act: Act, timeout: float = BOUND) -> PushError:

@@ -84,7 +84,7 @@ def test_late_connection_sends_nothing(stub: Stub, monkeypatch: pytest.MonkeyPat
 
 def test_kernel_drops_unsent_data(stub: Stub) -> None:
     """At the time-out, and when the process ends: it must not arrive after the next status."""
-    with closing(an_imshop(stub.url, timeout=0.2)) as imshop, closing(imshop._exchange._pool.opened(1)) as connection:
+    with closing(an_imshop(stub.url, timeout=0.2)) as imshop, closing(imshop._transport.opened(1)) as connection:
         sock = connection.sock
         assert sock is not None
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 200

@@ -1,4 +1,4 @@
-"""A buyer who cancels in the app: the real desk on the world's state, before a shop that acts as it is told."""
+"""A buyer who cancels in the app: the real service on the world's state, before a shop that acts as it is told."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, TypeAlias
 
-from syncd.cancel import Desk, Present
+from syncd.cancel import CancelService, OrderLookup
 from syncd.errors import CancelError
 from syncd.model import CancelDecision, Cancellation
 from syncd.state import State
@@ -20,7 +20,7 @@ ALLOWED = ("new", "packed", "shipped")
 
 @dataclass
 class CancellingShop:
-    """Satisfies `syncd.cancel.shop.Shop`. It cancels at most what is not cancelled yet."""
+    """Satisfies `syncd.cancel.Canceller`. It cancels at most what is not cancelled yet."""
 
     shop: ModelShop
     manner: Manner
@@ -41,14 +41,16 @@ class CancellingShop:
     def close(self) -> None: ...
 
 
-def desk(state: State, shop: ModelShop, order_id: str, manner: Manner, now: Callable[[], datetime]) -> Desk:
+def cancel_service(
+    state: State, shop: ModelShop, order_id: str, manner: Manner, now: Callable[[], datetime]
+) -> CancelService:
     """Its message names the version that the order has once it is cancelled, as that of each push does."""
     version = len(shop.history[order_id]) - (shop.status(order_id) == "cancelled")
     waited: list[float] = []
-    return Desk(
+    return CancelService(
         inbox=state.inbox,
-        shop=CancellingShop(shop, manner),
-        present=Present(lambda: shop, ALLOWED, "cancelled"),
+        canceller=CancellingShop(shop, manner),
+        lookup=OrderLookup(lambda: shop, ALLOWED, "cancelled"),
         timeout=timedelta(seconds=10),
         status="cancelled",
         message=str(version),

@@ -10,7 +10,7 @@ from typing import TypeAlias, TypeVar
 from syncd.errors import StateError
 from syncd.pipeline.staging import PollResult
 from syncd.state import State
-from tests.machine.buyer import Manner, desk
+from tests.machine.buyer import Manner, cancel_service
 from tests.machine.shop import ORDERS
 from tests.machine.world import RETENTION, Fault, Killed, World
 
@@ -73,7 +73,7 @@ class Driver:
         world = self.world
         failed = next((one for one in world.state.reports.cancellations() if one.state == "failed"), None)
         if failed is not None and failed.order_id not in world.shop.gone:
-            again = desk(world.state, world.shop, str(failed.order_id), manner, world.now)
+            again = cancel_service(world.state, world.shop, str(failed.order_id), manner, world.now)
             self.operate(lambda _state: again.retry(failed.id))
 
     def housekeep(self) -> None:

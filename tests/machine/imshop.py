@@ -8,7 +8,17 @@ from queue import SimpleQueue
 from threading import Lock
 from typing import TypeAlias
 
-from syncd.imshop.meanings import BUSY, FAILING, FOREIGN, REDIRECT, REFUSED, SILENT, UNAUTHORIZED, UNREACHABLE, Meaning
+from syncd.imshop.replies import (
+    BUSY,
+    FAILING,
+    FOREIGN,
+    REDIRECT,
+    REFUSED,
+    SILENT,
+    UNAUTHORIZED,
+    UNREACHABLE,
+    ReplyMeaning,
+)
 from syncd.model import Answer, Content, Payment, Push
 from syncd.pipeline.diff import StatusAction
 from tests.machine.shop import ModelShop, Version
@@ -22,7 +32,7 @@ class Reply:
 
     name: str
     applied: bool
-    meaning: Meaning | None = None
+    meaning: ReplyMeaning | None = None
     status: int | None = None
     retry_after: float | None = None
     crash: bool = False

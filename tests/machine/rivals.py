@@ -19,7 +19,7 @@ from sqlalchemy import Connection, event
 from sqlalchemy.exc import OperationalError
 
 from syncd.errors import SourceError, StateError
-from syncd.imshop.meanings import REFUSED, SILENT
+from syncd.imshop.replies import REFUSED, SILENT
 from syncd.model import Answer, Push
 from syncd.pipeline.deliver import Clocks, Deliverer, Limits
 from syncd.pipeline.poll import Poller

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from syncd.imshop.meanings import BUSY, REFUSED
+from syncd.imshop.replies import BUSY, REFUSED
 from tests.machine.imshop import TAKEN, UNPAID, Reply
 from tests.machine.promises import check_at_rest, come_to_rest
 from tests.machine.shop import OLD

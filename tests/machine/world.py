@@ -27,7 +27,7 @@ from syncd.pipeline.staging import PollResult
 from syncd.state import State, open_state
 from syncd.state.schema import CLAIMED, changes
 from syncd.state.store import Store
-from tests.machine.buyer import Manner, desk
+from tests.machine.buyer import Manner, cancel_service
 from tests.machine.imshop import TAKEN, Line, ModelImshop, Reply
 from tests.machine.shop import LOOKBACK, OLD, ModelShop
 from tests.made import NOON
@@ -155,7 +155,7 @@ class World:
         self.imshop.of(order_id).cancelled = True
         try:
             request = CancelRequest("current", order_id, None)
-            decided = desk(self.state, self.shop, order_id, manner, self.now).receive(request)
+            decided = cancel_service(self.state, self.shop, order_id, manner, self.now).receive(request)
         except StateError:
             return
         if decided.state != "received":

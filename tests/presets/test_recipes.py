@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from syncd.cancel import Desk
+from syncd.cancel import CancelService
 from syncd.cancel.protocol import NOT_KNOWN, REFUSED
 from syncd.errors import SettingsError
 from syncd.model import Cancellation, CancelRequest
@@ -192,15 +192,15 @@ class Office:
         }
         return load({f"SYNCD_{name}": text for name, text in variables.items()}, usual_env_files=()).settings
 
-    def desk(self, **more: str) -> Desk:
+    def service(self, **more: str) -> CancelService:
         settings = self.loaded(**more)
-        shop = composition.cancelling_shop(settings)
+        shop = composition.canceller(settings)
         assert shop is not None
         self.open.callback(shop.close)
-        return composition.desk(settings, self.state, shop, lambda _decided: None, lambda _decided: None)
+        return composition.cancel_service(settings, self.state, shop, lambda _decided: None, lambda _decided: None)
 
     def cancel(self, order_id: str = "1001", **more: str) -> Cancellation:
-        return self.desk(**more).receive(replace(ASKED, order_id=order_id))
+        return self.service(**more).receive(replace(ASKED, order_id=order_id))
 
 
 @dataclass
@@ -276,11 +276,11 @@ def test_unseen_order_is_found_by_its_number(office: ApiOffice) -> None:
 @on(next(recipe for recipe in RECIPES if recipe.platform is BitrixShop))
 def test_a_reason_too_long_is_cut(office: ApiOffice) -> None:
     """Bitrix refuses an order with more than 255 characters of it."""
-    decided = office.desk().receive(replace(ASKED, reason="ё" * 900))
+    decided = office.service().receive(replace(ASKED, reason="ё" * 900))
     ((_method, _path, content),) = office.calls()
     assert (decided.state, content["fields"]["reasonCanceled"]) == ("accepted", "ё" * 255)
     office.platform.place(5)
-    office.desk(CANCEL__REASON_LIMIT="0").receive(replace(ASKED, order_id="5", reason="ё"))
+    office.service(CANCEL__REASON_LIMIT="0").receive(replace(ASKED, order_id="5", reason="ё"))
     assert office.calls()[-1][2]["fields"]["reasonCanceled"] == ""
 
 
@@ -313,11 +313,11 @@ def test_order_deleted_before_the_call_is_refused(office: ApiOffice) -> None:
 
 @on(*RECIPES)
 def test_fault_is_no_refusal_to_the_buyer(office: ApiOffice) -> None:
-    desk = office.desk()
+    service = office.service()
     for number, (name, fault) in enumerate(FAULTS.items(), 1):
         office.platform.clock.waited.append(10.0)
         office.platform.write_replies.append(fault)
-        decided = desk.receive(ASKED)
+        decided = service.receive(ASKED)
         assert (decided.state, decided.message, len(office.calls())) == ("failed", None, number), (name, decided)
         assert f"HTTP {fault.status}" in str(decided.error), (name, decided)
 

@@ -26,8 +26,10 @@ from urllib3.exceptions import HTTPError
 from syncd import __version__
 from syncd.errors import SourceError
 from syncd.http.addresses import origin, shown
-from syncd.http.bodies import TooLongError, body_of, moment_of, seconds_to_wait, text_of
-from syncd.http.connections import Way, new_session, send
+from syncd.http.bodies import BodyTooLongError, decode_text, read_body
+from syncd.http.connections import Route, new_session, send
+from syncd.http.error_messages import parse_http_date, retry_after_seconds
+from syncd.rate_limiter import RateLimiter
 from syncd.sources.api.responses import BODY_LIMIT, Answer, Reply, answer_of, letters, quoted_of, why_not
 
 REDIRECTS_AT_MOST = 5
@@ -67,14 +69,15 @@ class Client:
 
     def __post_init__(self) -> None:
         self._origin = origin(self.base_url)
-        self._next_at = 0.0
+        self._limiter = RateLimiter(self.rate)
+        self._not_before = 0.0  # as the last answer asked
         self._busy = ""  # how the last answer put the request off
         self._ahead: timedelta = timedelta()
         self.requests = 0
         self._session = new_session()
         self._session.headers.update({"Accept": "application/json", "Accept-Encoding": "gzip"})
         self._session.headers.update({"User-Agent": f"syncd/{__version__}", **self.headers})
-        self._way = Way.to(self.base_url)
+        self._way = Route.to(self.base_url)
         self._one_at_a_time = Lock()
 
     @property
@@ -108,7 +111,7 @@ class Client:
                 continue
             if reply.status not in (429, 503):
                 return answer_of(reply, self.host, self.redact)
-            asked = seconds_to_wait(reply.headers, self.present(), self.wait_in_milliseconds) or None
+            asked = retry_after_seconds(reply.headers, self.present(), self.wait_in_milliseconds) or None
             busy = f"is busy (HTTP {reply.status})" if asked is None else "asks to wait"
             self._busy = f"{busy}{quoted_of(reply, self.redact)}"
             # Who asks for next to nothing, again and again, is waited for longer each time.
@@ -120,7 +123,8 @@ class Client:
 
     def _pace(self, waited: float) -> float:
         """Wait until the next request may be sent; returns for how many seconds."""
-        left = self._next_at - self.clocks.monotonic()
+        now = self.clocks.monotonic()
+        left = max(self._not_before - now, self._limiter.seconds_until(now))
         if self._busy and waited + left > WAIT_AT_MOST:
             raise SourceError(
                 f"{self.host} {self._busy}: it is left alone for {max(left, 1):.0f} s before the next request. "
@@ -129,11 +133,11 @@ class Client:
         if left > 0:
             self.clocks.sleep(left)
         self._busy = ""
-        self._next_at = self.clocks.monotonic() + (1 / self.rate if self.rate else 0.0)
+        self._limiter.reserve(self.clocks.monotonic())
         return max(left, 0.0)
 
     def _wait_for(self, seconds: float) -> None:
-        self._next_at = max(self._next_at, self.clocks.monotonic() + seconds)
+        self._not_before = max(self._not_before, self.clocks.monotonic() + seconds)
 
     def _followed(self, url: str) -> Reply:
         for _ in range(REDIRECTS_AT_MOST):
@@ -173,10 +177,10 @@ class Client:
         try:
             with closing(send(self._session, requests.Request("GET", url), self.timeout, self._way)) as response:
                 self._note_date(response.headers.get("Date"))
-                body = b"" if _leads_on(response.status_code, response.headers) else body_of(response.raw, BODY_LIMIT)
-                text = text_of(body, response.headers)
+                body = b"" if _leads_on(response.status_code, response.headers) else read_body(response.raw, BODY_LIMIT)
+                text = decode_text(body, response.headers)
                 return Reply(url, response.status_code, response.headers, text)
-        except TooLongError:
+        except BodyTooLongError:
             raise SourceError(
                 "the API's answer is longer than 32 MiB. Lower SYNCD_SOURCE__BATCH, or ask for less"
             ) from None
@@ -184,7 +188,7 @@ class Client:
             raise self._fault(error) from None
 
     def _note_date(self, date: str | None) -> None:
-        if said := moment_of(date):
+        if said := parse_http_date(date):
             self._ahead = said - self.clocks.now()
 
     def _fault(self, error: Exception) -> SourceError:

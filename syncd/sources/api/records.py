@@ -19,7 +19,7 @@ from jmespath.exceptions import JMESPathError, JMESPathTypeError
 from jmespath.visitor import TreeInterpreter
 
 from syncd.errors import SourceError
-from syncd.http.bodies import says_wrong, words_for_people, words_in
+from syncd.http.error_messages import error_messages, message_in, reports_error
 from syncd.model import Order, Skipped
 from syncd.sources.api.responses import is_beyond, is_something_else, none_found, totals, went_wrong
 from syncd.sources.columns import REQUIRED, Fault, Layout, Meaning, OptionalFields, readable
@@ -113,9 +113,9 @@ class Shape:
         orders = self._orders_in(found, body, settled=settled)
         if orders:
             return orders
-        tells_why = (found is None or self._steps is None) and is_something_else(words_for_people(body))
-        if says_wrong(body) or tells_why:
-            words = words_in(body)
+        tells_why = (found is None or self._steps is None) and is_something_else(error_messages(body))
+        if reports_error(body) or tells_why:
+            words = message_in(body)
             if not ((settled and none_found(words)) if first else is_beyond(words)):
                 raise went_wrong(body, self._redact)
             return []
@@ -147,7 +147,7 @@ class Shape:
             return (self._in_object(alone) or found) if alone else []
         if not isinstance(found, dict):
             return None
-        if self._items_path == _WHOLE and not (settled and (self.layout.cursor or not says_wrong(body))):
+        if self._items_path == _WHOLE and not (settled and (self.layout.cursor or not reports_error(body))):
             return None  # what describes an error may have an id and a status too
         return self._in_object(found)
 
@@ -181,8 +181,8 @@ class Shape:
         path = path or _WHOLE
         found = _search(FIND_ITEMS, _compiled(FIND_ITEMS, path), body)
         is_order = all(self._has(found, name) for name in REQUIRED)
-        if says_wrong(body) and not is_order and not (isinstance(found, list) and found):
-            if re.search(r"not.?found|не найден|no such|unknown", words_in(body), re.IGNORECASE):
+        if reports_error(body) and not is_order and not (isinstance(found, list) and found):
+            if re.search(r"not.?found|не найден|no such|unknown", message_in(body), re.IGNORECASE):
                 return []
             raise went_wrong(body, self._redact)
         if found is None or isinstance(found, dict):
@@ -258,7 +258,7 @@ def _search(variable: str, path: Path, found_in: Any) -> Any:
 def _list(variable: str, path: str, found: Any, body: Any) -> list[Any]:
     if isinstance(found, list):
         return found
-    if says_wrong(body):
+    if reports_error(body):
         raise went_wrong(body)
     raise _no_list(variable, path, found, body)
 

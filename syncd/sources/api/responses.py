@@ -16,8 +16,9 @@ from typing import Any
 import requests
 
 from syncd.errors import SourceError
-from syncd.http.bodies import codings, is_html, is_packed, json_of, plain_name, words_in, words_of
+from syncd.http.bodies import content_encodings, has_other_compression, is_html, parse_json
 from syncd.http.connections import root_cause
+from syncd.http.error_messages import message_in, message_in_text, normalized_name
 
 BODY_LIMIT = 32 * 1024 * 1024
 NO_CONTENT = (204, 205)
@@ -86,12 +87,12 @@ def answer_of(reply: Reply, host: str, redact: Callable[[str], str]) -> Answer:
         refusal = _refusal(reply, host, redact)
         if reply.status not in BEHIND_THE_LAST:
             raise refusal
-        said = "" if reply.is_page else words_of(reply.text)
+        said = "" if reply.is_page else message_in_text(reply.text)
         return Answer(reply.url, reply.status, reply.headers, refusal=refusal, said=said)
     if reply.status in NO_CONTENT:
         return Answer(reply.url, reply.status, reply.headers)
     try:
-        body = json_of(reply.text)
+        body = parse_json(reply.text)
     except (ValueError, RecursionError) as error:
         raise SourceError(f"{host} {_not_json(reply, error)}") from None
     return Answer(reply.url, reply.status, reply.headers, body)
@@ -137,7 +138,7 @@ def _refusal(reply: Reply, host: str, redact: Callable[[str], str]) -> SourceErr
 
 def quoted_of(reply: Reply, redact: Callable[[str], str]) -> str:
     """What it says, unless it is a page for a browser."""
-    return "" if reply.is_page else quoted(words_of(reply.text), redact)
+    return "" if reply.is_page else quoted(message_in_text(reply.text), redact)
 
 
 def _refused(status: int) -> tuple[str, str]:
@@ -158,8 +159,8 @@ def _refused(status: int) -> tuple[str, str]:
 
 
 def _not_json(reply: Reply, error: Exception) -> str:
-    if is_packed(reply.headers):
-        coding = ", ".join(sorted(codings(reply.headers)))
+    if has_other_compression(reply.headers):
+        coding = ", ".join(sorted(content_encodings(reply.headers)))
         return f"compresses its answers in a way that was not asked for ({coding}). {_PACKED}"
     if reply.text.startswith("<?xml"):
         return (
@@ -248,8 +249,8 @@ def is_no_end(words: str) -> bool:
 
 
 def went_wrong(body: Any, redact: Callable[[str], str] = str) -> SourceError:
-    """For an answer whose `says_wrong` is true."""
-    said = quoted(words_in(body), redact)
+    """For an answer whose `reports_error` is true."""
+    said = quoted(message_in(body), redact)
     return SourceError(
         f"the API answers under HTTP 200 that something went wrong{said}. The next poll tries again; if that stays, "
         "check SYNCD_SOURCE__AUTH, SYNCD_SOURCE__QUERY_PARAMS and SYNCD_SOURCE__HEADERS"
@@ -289,7 +290,7 @@ def signs_of(answer: Answer, orders: Any) -> Signs:
 
 def _told(answer: Answer, orders: Any) -> Iterator[tuple[str, Any, str]]:
     """Names and values in an answer's headers and body, and where they stand."""
-    yield from ((plain_name(name), value, f"its header {name}") for name, value in answer.headers.items())
+    yield from ((normalized_name(name), value, f"its header {name}") for name, value in answer.headers.items())
     yield from ((name, value, f"its {name}") for name, value in _members(answer.body, orders))
 
 
@@ -298,7 +299,7 @@ def _members(content: Any, orders: Any, depth: int = _NESTED) -> Iterator[tuple[
     if not isinstance(content, dict) or not depth or content is orders:
         return
     for name, value in content.items():
-        yield plain_name(name), value
+        yield normalized_name(name), value
         yield from _members(value, orders, depth - 1)
 
 

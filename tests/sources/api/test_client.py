@@ -161,7 +161,7 @@ def test_slowly_dripping_answer_ends_at_the_timeout(act: Act) -> None:
 
 
 def test_headers_that_do_not_end_are_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections._Response, "allowance", 1000)
+    monkeypatch.setattr(connections.BoundedResponse, "allowance", 1000)
     told = fault_of(lambda sock: sock.sendall(b"HTTP/1.1 200 OK\r\n" + b"X: " + b"y" * 9999 + b"\r\n"))
     assert "cannot be read: the answer does not end" in told
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from syncd.imshop.status_mapping import _SIGNS, suggestion
-from syncd.pipeline.statuses_file import IMSHOP_STATUSES
+from syncd.imshop.statuses import _PATTERNS, IMSHOP_STATUSES, sandbox_status, suggestion
 
 NAMES = {
     "placed": (
@@ -332,4 +331,12 @@ def test_meaningless_name_gets_no_suggestion() -> None:
 
 
 def test_only_what_imshop_has_is_suggested() -> None:
-    assert {status for status, _ in _SIGNS} == {*IMSHOP_STATUSES}
+    assert {status for status, _ in _PATTERNS} == {*IMSHOP_STATUSES}
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [("shipped", "dispatched"), ("wc-completed", "done"), ("N", "placed"), ("DF", "dispatched"), ("17", "processing")],
+)
+def test_sandbox_has_a_status_for_every_code(code: str, status: str) -> None:
+    assert sandbox_status(code) == status

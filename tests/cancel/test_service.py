@@ -28,13 +28,13 @@ def test_cancellation_is_stored_before_the_shop_is_called(office: Office) -> Non
         return CancelDecision("accepted")
 
     office.shop.decide = look
-    office.desk().receive(ASKED)
+    office.service().receive(ASKED)
     assert [(one.state, one.order_id) for one in found] == [("received", "7")]
 
 
 def test_repeat_is_answered_with_the_first_decision(office: Office) -> None:
-    desk = office.desk()
-    first, second = desk.receive(ASKED), desk.receive(ASKED)
+    service = office.service()
+    first, second = service.receive(ASKED), service.receive(ASKED)
     assert (first.state, first.status, first.message) == ("accepted", "cancelled", "Отменён")
     assert (second.state, second.id, len(office.shop.asked)) == ("accepted", first.id, 1)
     assert ([one.state for one in office.observed], len(office.repeated)) == (["accepted"], 1)
@@ -43,16 +43,16 @@ def test_repeat_is_answered_with_the_first_decision(office: Office) -> None:
 @pytest.mark.parametrize(("said", "message"), [("Уже в пути", "Уже в пути"), (None, "Нельзя")])
 def test_a_refusal_has_a_message_for_the_buyer(office: Office, said: str | None, message: str) -> None:
     office.shop.decide = lambda _: CancelDecision("refused", message=said)
-    refused = office.desk().receive(ASKED)
+    refused = office.service().receive(ASKED)
     assert (refused.state, refused.status, refused.message) == ("refused", None, message)
 
 
 def test_failed_cancellation_is_retried_on_imshops_repeat(office: Office) -> None:
     office.shop.decide = away
-    desk = office.desk()
-    assert (desk.receive(ASKED).state, desk.receive(ASKED).error) == ("failed", "the shop is away")
+    service = office.service()
+    assert (service.receive(ASKED).state, service.receive(ASKED).error) == ("failed", "the shop is away")
     office.shop.decide = lambda _: CancelDecision("accepted")
-    assert desk.receive(ASKED).state == "accepted"
+    assert service.receive(ASKED).state == "accepted"
     assert [one.token for one in office.shop.asked] == ["token-1"] * 3
 
 
@@ -64,14 +64,14 @@ def test_what_another_one_applies_is_waited_for(office: Office) -> None:
         if office.passed > 1:
             office.state.inbox.decide(other, CancelDecision("refused", message="Нельзя"), NOON, answered=True)
 
-    assert office.desk(pause=decided).receive(ASKED).state == "refused"
+    assert office.service(pause=decided).receive(ASKED).state == "refused"
     assert office.shop.asked == []
 
 
 def test_cancellation_slow_elsewhere_stays_undecided(office: Office) -> None:
     """Another request applies it and is not done within the time of waiting."""
     office.state.inbox.receive(ASKED, "other", NOON, NOON + MINUTE)
-    assert office.desk().receive(ASKED).state == "received"
+    assert office.service().receive(ASKED).state == "received"
     assert 5 <= office.passed < 5.1
     assert office.shop.asked == []
 
@@ -91,14 +91,14 @@ def test_cancellation_forgotten_meanwhile_is_returned_as_received(office: Office
         def cancellation(self, cancellation_id: int) -> None:
             return None
 
-    assert office.desk(inbox=Forgetful()).receive(ASKED).state == "received"
+    assert office.service(inbox=Forgetful()).receive(ASKED).state == "received"
 
 
 def test_nothing_is_tried_where_it_cannot_be_stored(office: Office) -> None:
     with office.state.store.write() as connection:
         connection.exec_driver_sql("DROP TABLE cancellations")
     with pytest.raises(StateError):
-        office.desk().receive(ASKED)
+        office.service().receive(ASKED)
     assert office.shop.asked == []
 
 
@@ -115,11 +115,11 @@ def test_unstored_decision_is_retried_with_same_token(office: Office) -> None:
 
     office.shop.decide = accept
     with pytest.raises(StateError):
-        office.desk().receive(ASKED)
+        office.service().receive(ASKED)
     rename("away", "cancellations")
     office.shop.decide = lambda _: CancelDecision("accepted")
     office.passed += 60
-    assert office.desk().receive(ASKED).state == "accepted"
+    assert office.service().receive(ASKED).state == "accepted"
     assert [(one.token, one.in_doubt) for one in office.shop.asked] == [("token-1", False), ("token-1", True)]
 
 
@@ -127,14 +127,14 @@ def test_operators_retry_leaves_the_status_to_poll(office: Office) -> None:
     """The poll finds the cancelled status and pushes it to IMSHOP."""
     stage(office.state, adopted("7"))
     office.shop.decide = away
-    desk = office.desk()
-    failed = desk.receive(ASKED)
+    service = office.service()
+    failed = service.receive(ASKED)
     office.shop.decide = lambda _: CancelDecision("accepted")
-    taken = desk.retry(failed.id)
+    taken = service.retry(failed.id)
     assert taken
     assert (taken.mine, taken.cancellation.state) == (True, "accepted")
     assert the(office.state).content == {"status": "new"}
-    again = desk.retry(failed.id)
+    again = service.retry(failed.id)
     assert again
     assert (again.mine, len(office.shop.asked)) == (False, 2)
-    assert desk.retry(99) is None
+    assert service.retry(99) is None

@@ -1,4 +1,5 @@
-"""What a way to cancel is: it is given a cancellation and some seconds, and brings the shop's decision."""
+"""The interface of the three ways to cancel an order in the shop: by SQL, by an HTTP call, by a program of the
+merchant's. And what they share: the values they fill in, the identifiers they miss, the time they have."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Protocol, TypeVar
 
 from syncd.cancel.protocol import NOT_KNOWN
-from syncd.deadline import BusyError, ThreadError, wait_for
+from syncd.deadline import BoundedCalls, BusyError, DeadlineError, ThreadError, call_within
 from syncd.errors import CancelError
 from syncd.model import CancelDecision, Cancellation
 
@@ -17,15 +18,15 @@ NO_SUCH_ORDER = CancelDecision("refused", message=NOT_KNOWN, lasts=False)
 T = TypeVar("T")
 
 
-class Shop(Protocol):
+class Canceller(Protocol):
     """A way to have the shop cancel an order."""
 
     @property
     def wants_shop_id(self) -> bool:
-        """Whether it hands the shop's own key of the order on, and so must know it."""
+        """Whether it names the order by the shop's own key, so that this must be known."""
 
     def cancel(self, cancellation: Cancellation, seconds: float) -> CancelDecision:
-        """Have the shop cancel the order, within so many seconds. CancelError: it did not decide."""
+        """Have the shop cancel the order, within so many seconds. CancelError: the shop did not decide."""
 
     def close(self) -> None: ...
 
@@ -40,15 +41,16 @@ def values_of(cancellation: Cancellation) -> Mapping[str, str]:
     }
 
 
-def known(cancellation: Cancellation, names: Collection[str]) -> set[str]:
-    """Those of the identifiers that are known. Dots alone name nothing: in an address they lead elsewhere."""
+def known_identifiers(cancellation: Cancellation, names: Collection[str]) -> set[str]:
+    """Those of the named identifiers that are known. One that is nothing but dots counts as unknown: in an address it
+    would lead elsewhere."""
     values = values_of(cancellation)
     return {name for name in names if values[name].strip(".")}
 
 
-def unnamed(cancellation: Cancellation, missing: Collection[str], where: str) -> CancelDecision:
-    """What follows where the way of cancelling, set at `where`, asks for identifiers that are not known: without a
-    number it is no order that anybody knows. CancelError: it is one, but has not what the way asks for."""
+def without_identifiers(cancellation: Cancellation, missing: Collection[str], where: str) -> CancelDecision:
+    """The decision where the way to cancel, configured in `where`, asks for identifiers that are not known: an order
+    without a number is none that the shop knows. CancelError: it has a number, but not what is asked for."""
     if "order_id" in missing or cancellation.order_id is None:
         return NO_SUCH_ORDER
     names = " and no ".join(sorted(missing))
@@ -58,11 +60,11 @@ def unnamed(cancellation: Cancellation, missing: Collection[str], where: str) ->
     )
 
 
-def within(seconds: float, call: Callable[[], T], wait: Callable[[Callable[[], T], float], T] | None = None) -> T:
-    """What `call` returns or raises, in a thread of its own, which is left behind when time is up. `wait`: how it is
-    waited for, if not alone. CancelError: it raised something unexpected, or is not done within `seconds`."""
+def shop_answer(call: Callable[[], T], seconds: float, calls: BoundedCalls | None = None) -> T:
+    """What `call` returns, in a thread of its own; `calls`: those that it is one of, if they are limited. CancelError:
+    the call raised it, raised something unexpected, or is not done within `seconds`."""
 
-    def told() -> T:
+    def guarded() -> T:
         try:
             return call()
         except CancelError:
@@ -72,10 +74,10 @@ def within(seconds: float, call: Callable[[], T], wait: Callable[[Callable[[], T
             raise CancelError(f"unexpected: {type(error).__name__}", in_doubt=True) from None
 
     try:
-        return wait(told, seconds) if wait else wait_for(told, seconds, "cancellation")
+        return calls(guarded, seconds) if calls else call_within(guarded, seconds, "cancellation")
     except ThreadError as error:
         raise CancelError(str(error)) from None
     except BusyError:
         raise CancelError("too many earlier ones still wait for the shop") from None
-    except TimeoutError:
+    except DeadlineError:
         raise CancelError(f"the shop did not answer within {seconds:.1f} s", in_doubt=True) from None

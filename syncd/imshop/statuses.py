@@ -1,10 +1,7 @@
-"""What IMSHOP would probably map a shop's status to, by its name or code, in Russian or English.
+"""IMSHOP's own statuses, and which of them a shop's status probably is, by its name or code, in Russian or English.
 
-Pure. A guess for a person to check: IMSHOP keeps the table, and the merchant knows what a status means.
-
-IMSHOP's own status for a shop's code.
-
-IMSHOP keeps such a table for every merchant; the sandbox has one for the codes that are common.
+Pure. IMSHOP keeps the real table for each merchant. This is a guess: `syncd statuses --suggest` shows it to a person,
+and the sandbox answers with it.
 """
 
 from __future__ import annotations
@@ -12,11 +9,25 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+IMSHOP_STATUSES = (
+    "placed",
+    "processing",
+    "ready_to_dispatch",
+    "dispatched",
+    "ready_for_pickup",
+    "delivered",
+    "done",
+    "closed",
+    "canceled",
+)
+"""In the order in which an order goes through them; `closed`: ended without purchase."""
+
 _NOT_WAITED_FOR = r"^(?!.*(await|waiting|ожида|ждет))"
 _PREFIX = re.compile(r"^(wc-|c\d+:)")
 """Of WooCommerce's codes, and of those of a pipeline in Bitrix24."""
-# The first that fits counts, so what says more stands above what it contains: "awaiting pickup" is not "awaiting".
-_SIGNS: Sequence[tuple[str, str]] = (
+# The first pattern that matches decides, so the longer phrase stands above the word in it: "awaiting pickup" is above
+# "awaiting".
+_PATTERNS: Sequence[tuple[str, str]] = (
     (
         "placed",
         r"(ожида|ждет)\w*( \w+)? (оплат|платеж|перевод|подтвержд)|(await|waiting).*(pay|wire|transfer|valid|confirm)",
@@ -59,44 +70,33 @@ _SIGNS: Sequence[tuple[str, str]] = (
 
 
 def suggestion(code: str, name: str | None) -> str | None:
-    """One of IMSHOP's statuses, or None. The name counts before the code, and a code of one letter or a number says
-    nothing."""
+    """One of IMSHOP's statuses, or None. The name counts before the code; a code that is a number or a single letter
+    says nothing."""
     return _by_words(name or "") or (_by_words(code) if re.search(r"[^\W\d_]{2}", code) else None)
 
 
 def _by_words(text: str) -> str | None:
     words = re.sub(r"[\W_]+", " ", _PREFIX.sub("", text.lower()).replace("ё", "е")).strip()
-    return next((status for status, sign in _SIGNS if words and re.search(sign, words)), None)
+    return next((status for status, pattern in _PATTERNS if words and re.search(pattern, words)), None)
 
 
-# Shop platforms as they come out of the box (Bitrix, RetailCRM, InSales, WooCommerce, CS-Cart, Magento), and the
-# words that shops with a software of their own use. Where two platforms disagree on a letter, Bitrix wins.
-_CODES = {
-    "placed": ("n", "a", "new", "placed", "pending", "created", "open", "received", "новый", "принят"),
-    "processing": (
-        *("p", "o", "dn", "processing", "accepted", "approved", "confirmed", "client-confirmed", "paid", "prepayed"),
-        *("assembling", "on-hold", "holded", "в обработке", "оплачен", "подтвержден", "собирается"),
-    ),
-    "ready_to_dispatch": (
-        *("assembled", "assembling-complete", "ready_to_dispatch", "ready-to-ship", "send-to-delivery"),
-        *("комплектация завершена", "передан в доставку", "собран"),
-    ),
-    "dispatched": (
-        *("df", "s", "shipped", "dispatched", "sent", "delivering", "in_transit", "on_the_way", "отправлен"),
-        *("доставляется", "в пути"),
-    ),
-    "ready_for_pickup": ("h", "packed", "ready", "ready_for_pickup", "at_pickup_point", "готов к выдаче"),
-    "delivered": ("d", "delivered", "доставлен"),
-    "done": ("f", "c", "done", "complete", "completed", "finished", "bought", "выполнен", "завершен", "выдан"),
-    "closed": ("closed", "returned", "refunded", "возврат", "закрыт"),
-    "canceled": (
-        *("r", "cancelled", "canceled", "cancel", "cancel-other", "declined", "failed", "no-call", "no-product"),
-        *("отменен", "отмена", "отказ"),
-    ),
+_BITRIX_LETTERS = {
+    "n": "placed",
+    "a": "placed",
+    "p": "processing",
+    "o": "processing",
+    "dn": "processing",
+    "s": "dispatched",
+    "df": "dispatched",
+    "h": "ready_for_pickup",
+    "d": "delivered",
+    "f": "done",
+    "c": "done",
+    "r": "canceled",
 }
-_IMSHOP_STATUS = {code: status for status, codes in _CODES.items() for code in codes}
+"""Bitrix's codes, and those letters of CS-Cart's that Bitrix does not use. Other platforms may mean something else."""
 
 
-def imshop_status(code: str) -> str:
-    """What IMSHOP would probably map `code` to; a code nobody knows is being processed."""
-    return _IMSHOP_STATUS.get(code.lower().removeprefix("wc-").replace("ё", "е"), "processing")
+def sandbox_status(code: str) -> str:
+    """The status that the sandbox answers for a code: there is always one, as IMSHOP always has one."""
+    return suggestion(code, None) or _BITRIX_LETTERS.get(code.lower(), "processing")

@@ -1,4 +1,4 @@
-"""What IMSHOP says to a request, by PROTOCOL section 1. Pure: no socket, no clock, nothing kept."""
+"""What IMSHOP answers to a request, by docs/protocol.md, section 1. Pure: no socket, no clock, nothing kept."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
-from syncd.imshop.status_mapping import imshop_status
+from syncd.imshop.statuses import sandbox_status
 from syncd.sandbox.failures import Failure
-from syncd.sandbox.wire import Request
 
 PATH = "/v1/clients/sandbox/statuses/sync/sandbox-token"
 
@@ -24,7 +23,7 @@ Body: TypeAlias = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
-class Received:
+class PushReceived:
     """One request as it came in.
 
     `number` counts from 1; `headers` have lower-case names; `body` is None where `unreadable` says why; `order_id` and
@@ -44,7 +43,7 @@ class Received:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Judgement:
     """What the protocol answers, with everything that is wrong with the request.
 
     `failure` is how the sandbox misbehaves instead, if it does.
@@ -56,17 +55,17 @@ class Verdict:
     failure: Failure | None = None
 
 
-def read(number: int, at: datetime, request: Request) -> Received:
-    """Read the body, as far as it can be read."""
-    body, unreadable = _body(request.raw)
+def read(number: int, at: datetime, method: str, path: str, headers: Mapping[str, str], raw: bytes) -> PushReceived:
+    """The request, its body read as far as it can be read."""
+    body, unreadable = _body(raw)
     order_id, code = (_text(body, "id"), _text(body, "code")) if body is not None else ("", "")
-    return Received(
+    return PushReceived(
         number=number,
         at=at,
-        method=request.method,
-        path=request.path,
-        headers=request.headers,
-        raw=request.raw,
+        method=method,
+        path=path,
+        headers=headers,
+        raw=raw,
         body=body,
         unreadable=unreadable,
         order_id=order_id,
@@ -92,7 +91,7 @@ def _text(body: Body, name: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def judge(received: Received, key: str | None) -> Verdict:
+def judge(received: PushReceived, key: str | None) -> Judgement:
     """Check all of the request; with a `key`, it has to come in one of the four ways."""
     if received.path != PATH:
         return refusal(404, f"no such path: the sandbox's is {PATH}")
@@ -101,27 +100,27 @@ def judge(received: Received, key: str | None) -> Verdict:
     if key is not None and key not in _keys(received):
         return refusal(401, "the API key is missing or wrong")
     faults = _faults(received)
-    return refusal(400, *faults) if faults else Verdict(200, _success(received))
+    return refusal(400, *faults) if faults else Judgement(200, _success(received))
 
 
-def refusal(status: int, *faults: str) -> Verdict:
+def refusal(status: int, *faults: str) -> Judgement:
     """A no, with its reasons as the message."""
-    return Verdict(status, {"success": False, "message": "; ".join(faults)}, faults)
+    return Judgement(status, {"success": False, "message": "; ".join(faults)}, faults)
 
 
-def _success(received: Received) -> Body:
+def _success(received: PushReceived) -> Body:
     assert received.body is not None
     return {
         "success": True,
         "internalId": received.order_id,
         "uuid": str(uuid.uuid5(uuid.NAMESPACE_OID, received.order_id)),
         "newStatus": received.code,
-        "imshopStatus": imshop_status(received.code),
+        "imshopStatus": sandbox_status(received.code),
         "message": received.body.get("message", ""),
     }
 
 
-def _keys(received: Received) -> set[object]:
+def _keys(received: PushReceived) -> set[object]:
     """Every key the request carries: as bearer, in either header, in the body."""
     scheme, _, bearer = received.headers.get("authorization", "").partition(" ")
     in_body = received.body.get("key") if received.body is not None else None
@@ -133,7 +132,7 @@ def _keys(received: Received) -> set[object]:
     }
 
 
-def _faults(received: Received) -> list[str]:
+def _faults(received: PushReceived) -> list[str]:
     faults = _content_type_faults(received.headers.get("content-type", ""))
     if received.body is None:
         return [*faults, str(received.unreadable)]

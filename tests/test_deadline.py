@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from threading import Event
 
 import pytest
 
-from syncd.cancel.shop import within
+from syncd.cancel.canceller import shop_answer
 from syncd.cli import main
-from syncd.deadline import Bounded, BusyError, ThreadError, start_thread
+from syncd.deadline import (
+    BoundedCalls,
+    BusyError,
+    DeadlineError,
+    ThreadError,
+    call_within,
+    iterate_within,
+    start_thread,
+)
 from syncd.errors import CancelError
 
 PATIENT = 20.0
 
 
-def bounded(seconds: float = PATIENT, at_most: int = 1) -> Bounded:
-    return Bounded(seconds, at_most=at_most, patience=0.01, name="test")
+def bounded(seconds: float = PATIENT, at_most: int = 1) -> BoundedCalls:
+    return BoundedCalls(seconds, at_most=at_most, patience=0.01, name="test")
 
 
 def no_threads(_thread: threading.Thread) -> None:
@@ -45,7 +54,7 @@ def test_timed_out_call_keeps_its_place_while_running() -> None:
         two(lambda: 7)
     go_on.set()
     assert ended.wait(PATIENT)
-    patient = Bounded(PATIENT, at_most=2, patience=PATIENT, name="test")
+    patient = BoundedCalls(PATIENT, at_most=2, patience=PATIENT, name="test")
     patient._places = two._places
     assert patient(lambda: 7) == 7
 
@@ -84,5 +93,25 @@ def test_cancellation_without_a_thread_is_certainly_not_applied(
     with monkeypatch.context() as patched:
         patched.setattr(threading.Thread, "start", no_threads)
         with pytest.raises(CancelError, match="TasksMax=") as caught:
-            within(1, list)
+            shop_answer(list, 1)
     assert not caught.value.in_doubt
+
+
+def test_items_come_as_they_are_made_until_one_fails() -> None:
+    def items() -> Iterator[int]:
+        yield 1
+        raise ZeroDivisionError
+
+    made = iterate_within(items, PATIENT, "test")
+    assert next(made) == 1
+    with pytest.raises(ZeroDivisionError):
+        next(made)
+
+
+def test_a_timeout_of_the_call_itself_is_no_deadline() -> None:
+    def times_out() -> None:
+        raise TimeoutError
+
+    with pytest.raises(TimeoutError) as caught:
+        call_within(times_out, PATIENT, "test")
+    assert not isinstance(caught.value, DeadlineError)

@@ -1,0 +1,244 @@
+"""One POST to IMSHOP over a kept-alive connection, bounded in time and size.
+
+A request that did not get through must not get through later, when the order's next status has been pushed. The kernel
+would go on sending it for a quarter of an hour, even for a process that is dead. So what is not acknowledged within
+the time-out is dropped, and so is all that is left when a connection is closed.
+
+requests prepares the request and finds the connection pool, once; each push goes straight to the pool. A Session would
+read a redirect's whole body, keep cookies and look up the environment for every request, and take twice the CPU.
+"""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import ssl
+import struct
+import time
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import requests
+from requests.utils import select_proxy
+from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPSConnectionPool, Timeout
+from urllib3.connection import HTTPConnection
+from urllib3.exceptions import HTTPError, SSLError
+
+from syncd.errors import SettingsError
+from syncd.http.addresses import origin, shown
+from syncd.http.bodies import BodyTooLongError, decode_text, has_other_compression, iter_body
+from syncd.http.connections import (
+    BoundedAdapter,
+    BoundedConnection,
+    BoundedResponse,
+    BoundedTlsConnection,
+    Route,
+    root_cause,
+)
+from syncd.imshop.replies import SILENT, TEXT_LIMIT, TLS, UNREACHABLE, json_object
+from syncd.text import one_line
+
+BODY_LIMIT = 64 * 1024
+BOOTTIME = time.CLOCK_BOOTTIME  # runs on while this process is frozen
+
+
+@dataclass(frozen=True, slots=True)
+class RawReply:
+    """What a server answered. `flaw`: why `text` is not the whole of it, or None."""
+
+    status: int
+    headers: Mapping[str, str]
+    text: str
+    flaw: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """What is known of a connection that could be opened. `certificate_ends`: aware, in UTC; None: it has no TLS."""
+
+    certificate_ends: datetime | None
+
+
+class _Response(BoundedResponse):
+    allowance = 256 * 1024
+
+
+class _Connection(BoundedConnection):
+    """Raises PushError for what fails before anything is sent: IMSHOP cannot have applied that. PushError is neither an
+    OSError nor urllib3's, so urllib3 and requests let it through as it is."""
+
+    response_class = _Response
+
+    def connect(self) -> None:
+        """Within the time-out of the whole push, of which `timeout` is half: a host may have many addresses, and this
+        process may be frozen meanwhile. A request that would leave later than that does not leave at all."""
+        began_at = time.clock_gettime(BOOTTIME)
+        try:
+            super().connect()
+            if time.clock_gettime(BOOTTIME) - began_at > 2 * float(self.timeout or 0):
+                self.close()
+                raise TimeoutError("connecting took too long")
+        except (ssl.SSLError, SSLError) as error:
+            raise TLS.error(host=self._tunnel_host or self.host, why=_why(error)) from None
+        except (OSError, HTTPError, http.client.HTTPException) as error:
+            raise UNREACHABLE.error(host=self.host, why=_why(error)) from None
+
+
+class _TlsConnection(_Connection, BoundedTlsConnection):
+    pass
+
+
+class Transport:
+    """POSTs bodies to one URL, from many threads at once.
+
+    Proxy and CA bundle come from the environment, read once. Raises SettingsError where these or the URL are unusable.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        timeout_seconds: float,
+        connections: int,
+        redact: Callable[[str], str],
+    ) -> None:
+        self._request = _prepared(url, headers)
+        self._redact = redact
+        route = Route.to(url)
+        self._proxies = route.proxies
+        self._adapter = BoundedAdapter(_Connection, _TlsConnection, connections, _socket_options(timeout_seconds))
+        self._pool = _usable_pool(self._adapter, self._request, route)
+        # A connection gets half of the time, so that what remains is enough for a TLS handshake or an answer.
+        self._timeout = Timeout(connect=timeout_seconds / 2, total=timeout_seconds)
+        # The path, or the whole URL where a proxy is to read it.
+        self._target = self._adapter.request_url(self._request, self._proxies)
+        self._headers = {name: value for name, value in self._request.headers.items() if name != "Content-Length"}
+        self._host = shown(url)
+
+    def post(self, body: bytes) -> RawReply:
+        """Send `body` once and return the reply, whatever it says. No redirect is followed, nothing is sent again.
+
+        Raises PushError where there is no reply: UNREACHABLE, TLS or SILENT. Ends after about the time-out, even if
+        the server sends a byte now and then. Beyond that: the resolver's own time-out, half a time-out for each
+        further address of the host that does not answer, and one and a half for a proxy's tunnel.
+        """
+        try:
+            response = self._pool.urlopen(
+                "POST",
+                self._target,
+                body=body,
+                headers=self._headers,
+                retries=False,
+                redirect=False,
+                assert_same_host=False,
+                timeout=self._timeout,
+                preload_content=False,
+                decode_content=False,
+            )
+        except HTTPError as error:
+            reason = self._redact(_why(error))[:TEXT_LIMIT]
+        else:
+            try:
+                return RawReply(response.status, response.headers, *_read(response))
+            finally:
+                response.close()  # closes the connection too, unless the answer was read to its end
+                response.release_conn()
+        # Raised out here, it drags along neither their text, which quotes the URL with its token, nor their sockets.
+        raise SILENT.error(host=self._host, why=reason)
+
+    def connect(self, seconds: float) -> Connected:
+        """Open a connection as `post` would, and close it: nothing is sent. PushError: UNREACHABLE or TLS."""
+        connection = self.opened(seconds)
+        try:
+            certificate: dict[str, str] = getattr(connection.sock, "getpeercert", dict)()
+            ends = certificate and ssl.cert_time_to_seconds(certificate["notAfter"])
+            return Connected(datetime.fromtimestamp(ends, UTC) if ends else None)
+        finally:
+            connection.close()
+
+    def opened(self, seconds: float) -> HTTPConnection:
+        """A new connection outside the pool, through the proxy's tunnel if there is one. PushError."""
+        connection = self._pool._new_conn()  # noqa: SLF001 - urllib3 offers no other way to open one without a request
+        assert isinstance(connection, _Connection)
+        connection.timeout = seconds
+        if isinstance(self._pool, HTTPSConnectionPool) and self._pool.proxy:
+            self._pool._prepare_proxy(connection)  # type: ignore[arg-type]  # noqa: SLF001 - as above
+        else:
+            connection.connect()
+        return connection
+
+    @property
+    def proxy(self) -> str | None:
+        """Host and port of the proxy in force, or None."""
+        proxy = select_proxy(str(self._request.url), self._proxies)
+        return proxy.rpartition("://")[2].rpartition("@")[2].rstrip("/") if proxy else None
+
+    def close(self) -> None:
+        """Close the idle connections. Nothing may be posted afterwards."""
+        self._adapter.close()
+
+
+def _prepared(url: str, headers: Mapping[str, str]) -> requests.PreparedRequest:
+    """The request that every push copies: preparing one costs more than sending it."""
+    try:
+        request = requests.Request("POST", url).prepare()
+        if origin(url)[0] not in ("http", "https"):
+            raise requests.exceptions.InvalidSchema
+    except (requests.RequestException, ValueError):  # their text quotes the URL
+        fault = "SYNCD_IMSHOP__URL: must be an http or https URL, whole as IMSHOP's manager issued it"
+        raise SettingsError([fault]) from None
+    request.headers.update(headers)  # after preparing: a user and password in the URL must not displace the key
+    return request
+
+
+def _socket_options(timeout_seconds: float) -> list[tuple[int, int, int | bytes]]:
+    """Those that drop what did not get through. See above."""
+    return [
+        *HTTPConnection.default_socket_options,
+        (socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)),
+        (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(timeout_seconds * 1000)),
+    ]
+
+
+def _usable_pool(adapter: BoundedAdapter, request: requests.PreparedRequest, route: Route) -> HTTPConnectionPool:
+    """The pool of connections. A proxy or CA bundle that is unusable is found out now, not at the first push."""
+    try:
+        if (select_proxy(str(request.url), route.proxies) or "").lower().startswith("socks"):
+            raise requests.exceptions.InvalidProxyURL  # its connections would not be bounded
+        pool = adapter.get_connection_with_tls_context(request, route.trust, route.proxies)
+    except (requests.RequestException, HTTPError, ValueError, TypeError):  # their text may quote a password
+        fault = "HTTPS_PROXY, HTTP_PROXY or ALL_PROXY: must be the URL of an http or https proxy"
+        raise SettingsError([fault]) from None
+    try:
+        adapter.cert_verify(pool, request.url, route.trust, None)  # type: ignore[no-untyped-call] # so in the stubs
+    except OSError as error:
+        raise SettingsError([f"REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE: {error}"]) from None
+    assert isinstance(pool, HTTPConnectionPool)
+    return pool
+
+
+def _read(response: BaseHTTPResponse) -> tuple[str, str | None]:
+    """The body as text, and its flaw. A JSON object that is closed is whole, whatever should have come after it; any
+    other text that may not be whole counts as none."""
+    parts: list[bytes] = []
+    flaw = None
+    try:
+        parts.extend(iter_body(response, BODY_LIMIT))
+    except BodyTooLongError:
+        flaw = "is longer than 64 KiB"
+    except (HTTPError, ValueError, ConnectionError):  # ValueError: http.client, of a negative chunk size
+        flaw = "broke off"
+    except zlib.error:
+        flaw = "is compressed in a way that cannot be undone"
+    text = decode_text(b"".join(parts), response.headers)
+    if flaw and json_object(text) is None:
+        return "", flaw
+    # A proxy may have unpacked it and left the header.
+    is_packed = has_other_compression(response.headers) and not text.startswith("{")
+    return text, "is compressed in a way that was not asked for" if is_packed else None
+
+
+def _why(error: BaseException) -> str:
+    return one_line(root_cause(error)[1])
