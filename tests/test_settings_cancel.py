@@ -8,7 +8,7 @@ import pytest
 
 from syncd.errors import SettingsError
 from syncd.settings import Loaded, load, masked
-from syncd.settings.cancel_settings import Cancel
+from syncd.settings.cancel_settings import CancelSettings
 
 NEEDED = {
     "SYNCD_IMSHOP__URL": "https://imshop.example/token",
@@ -23,7 +23,7 @@ def loaded(**given: str) -> Loaded:
     return load({**NEEDED, **{f"SYNCD_CANCEL__{name}": text for name, text in given.items()}}, usual_env_files=())
 
 
-def cancel(**given: str) -> Cancel:
+def cancel(**given: str) -> CancelSettings:
     return loaded(**given).settings.cancel
 
 
@@ -39,7 +39,7 @@ def shown(variable: str, **given: str) -> list[str]:
 
 
 def test_without_a_key_nothing_is_on() -> None:
-    assert cancel() == Cancel()
+    assert cancel() == CancelSettings()
     assert cancel(TIMEOUT="2s").timeout == timedelta(seconds=2)
 
 

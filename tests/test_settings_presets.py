@@ -10,8 +10,7 @@ import pytest
 
 from syncd.errors import SettingsError
 from syncd.settings import VARIABLES, Loaded, load, masked
-from syncd.settings.presets import FOLDER, PARAMS, by_hand
-from syncd.settings.presets import load as load_preset
+from syncd.settings.presets import FOLDER, PARAMS, load_preset, overrides
 
 PRESET = r"""
 title = "A shop"
@@ -84,7 +83,7 @@ def test_what_a_person_wrote_beats_the_preset(preset: Path) -> None:
 
 def beside(preset: object, **source: str) -> tuple[dict[str, str], dict[str, str]]:
     """What stands beside a preset: what it replaces, and what has no effect."""
-    found = by_hand(loaded(preset, **source).found)
+    found = overrides(loaded(preset, **source).found)
     assert found
     replaced, idle = (
         {name.removeprefix("SYNCD_SOURCE__"): text for name, text in texts.items()}
@@ -130,7 +129,7 @@ def test_a_parameter_for_cancelling_alone_needs_it(preset: Path) -> None:
 
 
 def test_without_a_preset_nothing_stands_beside_it() -> None:
-    assert by_hand(loaded("", QUERY="SELECT 1").found) is None
+    assert overrides(loaded("", QUERY="SELECT 1").found) is None
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.toml")), ids=lambda path: path.stem)

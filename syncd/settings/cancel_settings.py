@@ -117,7 +117,7 @@ def _hidden(_name: str, _text: str) -> str:
     return "***"
 
 
-class Cancel(Group):
+class CancelSettings(Group):
     api_key: Annotated[SecretStr | None, BeforeValidator(urls.api_key)] = Field(
         default=None,
         description="set: POST /imshop/cancel is on and requires this key; one of the ways below must be set too",

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, get_origin
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from syncd.errors import SettingsError
-from syncd.settings import places, presets, values
-from syncd.settings.model import Settings
-from syncd.settings.places import Found, Place
+from syncd.settings import presets, setting_sources, values
+from syncd.settings.setting_sources import Found, Place
+from syncd.settings.settings import Settings
 from syncd.settings.values import EmptyMeansOff, Masked, Members
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class Shown(NamedTuple):
 def load(
     environ: Mapping[str, str],
     env_file: Path | None = None,
-    usual_env_files: Sequence[Path] = places.USUAL_ENV_FILES,
+    usual_env_files: Sequence[Path] = setting_sources.USUAL_ENV_FILES,
 ) -> Loaded:
     """Settings from `environ`, the directories of secrets that it names, and an env file (CONTRACT section 1).
 
@@ -87,10 +87,10 @@ def load(
     """
     faults: list[str] = []
     found: dict[str, Found] = {}
-    for place in places.read(environ, env_file, usual_env_files, faults):
+    for place in setting_sources.read(environ, env_file, usual_env_files, faults):
         found |= _known(_spelled_out(place, faults), faults)
     by_hand = len(faults)
-    found = _known(presets.fill(found, faults), faults)
+    found = _known(presets.with_preset(found, faults), faults)
     settings = _validated(found, faults, preset_is_out=len(faults) > by_hand)
     if faults or settings is None:
         raise SettingsError(faults)
@@ -104,7 +104,7 @@ def masked(loaded: Loaded) -> list[Shown]:
 
 def _name(path: Sequence[str | int]) -> str:
     delimiter = Settings.model_config["env_nested_delimiter"] or ""
-    return places.PREFIX + delimiter.join(str(step) for step in path).upper()
+    return setting_sources.PREFIX + delimiter.join(str(step) for step in path).upper()
 
 
 def _variables(model: type[BaseModel], path: tuple[str, ...] = ()) -> Iterator[Variable]:
@@ -180,7 +180,7 @@ def _flat(name: str, group: dict[str, Any], origin: str, faults: list[str]) -> d
 
 def _known(place: Place, faults: list[str]) -> dict[str, Found]:
     """What is set there; a name that is no setting is a fault."""
-    known = (*VARIABLES, *sorted(GROUPS), *places.CONTROLS)
+    known = (*VARIABLES, *sorted(GROUPS), *setting_sources.CONTROLS)
     for name in sorted(name for name in place.keys() - set(known) if not _variable(name)):
         nearest = get_close_matches(name.upper(), known, n=1, cutoff=0.0)[0]
         faults.append(f"{name}: is not a setting of syncd; did you mean {nearest}? ({place[name].origin})")

@@ -28,7 +28,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from syncd.settings.places import Found, Place
+from syncd.settings.setting_sources import Found, Place
 from syncd.settings.values import quoted, readable
 
 FOLDER = Path(__file__).parent.parent / "sources" / "presets"
@@ -136,7 +136,7 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
-class ByHand:
+class Overrides:
     """What a person set beside a preset. `replaced`: settings that the preset sets otherwise -> to what. `idle`:
     parameters whose value goes into nothing -> why."""
 
@@ -145,17 +145,19 @@ class ByHand:
     idle: Mapping[str, str]
 
 
-def presets() -> list[Listed]:
+def list_presets() -> list[Listed]:
     """Those that are built in, by name."""
-    return [Listed(path.stem, load(path).title) for path in sorted(FOLDER.glob("*.toml"), key=lambda path: path.stem)]
+    return [
+        Listed(path.stem, load_preset(path).title) for path in sorted(FOLDER.glob("*.toml"), key=lambda path: path.stem)
+    ]
 
 
-def written(name: str) -> str:
+def preset_text(name: str) -> str:
     """A preset as it is written. ValueError: there is none of that name, or its file cannot be read."""
     return readable(_path(name))
 
 
-def load(path: Path) -> Preset:
+def load_preset(path: Path) -> Preset:
     """ValueError says what is wrong with the file."""
     try:
         preset = Preset.model_validate(tomllib.loads(readable(path)))
@@ -169,7 +171,7 @@ def load(path: Path) -> Preset:
     return preset
 
 
-def fill(found: Place, faults: list[str]) -> Place:
+def with_preset(found: Place, faults: list[str]) -> Place:
     """What a person wrote, and below it what the preset says that SYNCD_SOURCE__PRESET names, if any."""
     name = found.get(NAME, Found("", "")).text
     given = {variable: place for variable, place in found.items() if variable.startswith(f"{PARAMS}__")}
@@ -179,7 +181,7 @@ def fill(found: Place, faults: list[str]) -> Place:
             faults.append(f"{CANCEL_BY_PRESET}: says that the source's preset cancels, but {NAME} is not set")
         return found
     try:
-        preset = load(_path(name))
+        preset = load_preset(_path(name))
     except ValueError as error:
         faults.append(f"{NAME}: {error}")
         return found
@@ -193,12 +195,12 @@ def fill(found: Place, faults: list[str]) -> Place:
     return found if wrong else {**_filled(name, preset, values, found), **found}
 
 
-def by_hand(found: Place) -> ByHand | None:
+def overrides(found: Place) -> Overrides | None:
     """What stands beside the preset in settings that `fill` has filled. None: there is no preset."""
     name = found.get(NAME, Found("", "")).text
     if not name:
         return None
-    preset = load(_path(name))
+    preset = load_preset(_path(name))
     values = {key: found[f"{PARAMS}__{key.upper()}"].text for key in preset.params}
     own = {variable.upper(): variable for variable, place in found.items() if not place.origin.startswith("preset ")}
     cancels, calls_http = _cancels_by_preset(found), _calls_http(found)
@@ -216,16 +218,16 @@ def by_hand(found: Place) -> ByHand | None:
             others = [*dict.fromkeys(standing[use] for use in uses)]
             idle[variable] = f"{' and '.join(others)} {'is' if len(others) == 1 else 'are'} set"
     replaced = {other: texts[variable] for variable, other in standing.items() if found[other].text != texts[variable]}
-    return ByHand(name, replaced, idle)
+    return Overrides(name, replaced, idle)
 
 
-def index(found: Place) -> str | None:
+def index_statement(found: Place) -> str | None:
     """What makes the index that polls want, where settings that `fill` has filled read by a preset's query. None: the
     platform has one, or nothing is known."""
     name = found.get(NAME, Found("", "")).text
     if not name or not found.get(_QUERIES[0], Found("", "")).origin.startswith("preset "):
         return None
-    preset = load(_path(name))
+    preset = load_preset(_path(name))
     return preset.index_of({key: found[f"{PARAMS}__{key.upper()}"].text for key in preset.params})
 
 
@@ -315,7 +317,7 @@ def _path(name: str) -> Path:
     names = sorted(path.stem for path in FOLDER.glob("*.toml"))
     if name in names:
         return FOLDER / f"{name}.toml"
-    meant = {alias: other for other in names for alias in load(FOLDER / f"{other}.toml").aliases}
+    meant = {alias: other for other in names for alias in load_preset(FOLDER / f"{other}.toml").aliases}
     if name not in meant:
         near = get_close_matches(name.lower(), [*names, *meant], n=1, cutoff=0.0)[0]
         raise ValueError(f"{quoted(name)} is no preset; did you mean {near}? `syncd presets` lists them")

@@ -29,17 +29,10 @@ OF_DATABASES = frozenset({"query", "query_file", "query_when", "query_else", "st
 JmesPath = Annotated[str, AfterValidator(api_values.jmes_path)]
 
 
-class Shop(Group):
+class ApiSettings(Group):
     url: Annotated[SecretStr, BeforeValidator(urls.source_url), Masked(urls.mask_source_url)] = Field(
         description="the shop's database (sqlite, mysql, mariadb, postgresql, mssql, oracle), or a JSON API (https)",
     )
-
-    @property
-    def is_api(self) -> bool:
-        return urls.is_http(self.url.get_secret_value())
-
-
-class Api(Shop):
     path: Annotated[str, AfterValidator(api_values.path)] = Field(
         default="",
         description="API: where the orders are, behind the path of SYNCD_SOURCE__URL, unless that ends in it",
@@ -143,6 +136,10 @@ class Api(Shop):
         description="API: JMESPath to how many orders have it there, which the doctor holds against those shown",
     )
 
+    @property
+    def is_api(self) -> bool:
+        return urls.is_http(self.url.get_secret_value())
+
     @field_validator("*", mode="after")
     @classmethod
     def _of_this_kind(cls, value: object, info: ValidationInfo) -> object:
@@ -154,7 +151,7 @@ class Api(Shop):
         api = urls.is_http(url.get_secret_value())
         if api and name in OF_DATABASES:
             raise ValueError("is for databases, but SYNCD_SOURCE__URL is that of an API; leave it out")
-        if not api and name in Api.model_fields.keys() - Shop.model_fields.keys():
+        if not api and name in ApiSettings.model_fields.keys() - {"url"}:
             raise ValueError("is for APIs, but SYNCD_SOURCE__URL is that of a database; leave it out")
         return value
 
@@ -211,7 +208,7 @@ def _sql_file(text: str, info: ValidationInfo) -> SqlFile:
     return values.sql_file(text, _grammar(info))
 
 
-class Source(Api):
+class SourceSettings(ApiSettings):
     preset: str | None = Field(
         default=None,
         description="a shop platform that syncd knows, or the path of a preset's file; see `syncd presets`",
