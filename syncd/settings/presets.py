@@ -28,7 +28,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from syncd.settings.setting_sources import Found, Place
+from syncd.settings.setting_sources import Found, FoundSettings
 from syncd.settings.values import quoted, readable
 
 FOLDER = Path(__file__).parent.parent / "sources" / "presets"
@@ -171,7 +171,7 @@ def load_preset(path: Path) -> Preset:
     return preset
 
 
-def with_preset(found: Place, faults: list[str]) -> Place:
+def preset_settings(found: FoundSettings, faults: list[str]) -> FoundSettings:
     """What a person wrote, and below it what the preset says that SYNCD_SOURCE__PRESET names, if any."""
     name = found.get(NAME, Found("", "")).text
     given = {variable: place for variable, place in found.items() if variable.startswith(f"{PARAMS}__")}
@@ -179,12 +179,12 @@ def with_preset(found: Place, faults: list[str]) -> Place:
         faults += [f"{variable}: is for presets, but {NAME} is not set" for variable in given]
         if _cancels_by_preset(found):
             faults.append(f"{CANCEL_BY_PRESET}: says that the source's preset cancels, but {NAME} is not set")
-        return found
+        return {}
     try:
         preset = load_preset(_path(name))
     except ValueError as error:
         faults.append(f"{NAME}: {error}")
-        return found
+        return {}
     values = preset.values({_key(variable): place.text for variable, place in given.items()})
     wrong = [
         *_param_faults(name, preset, given),
@@ -192,10 +192,10 @@ def with_preset(found: Place, faults: list[str]) -> Place:
         *(_cancel_faults(name, preset, values, found) if _cancels_by_preset(found) else ()),
     ]
     faults += wrong
-    return found if wrong else {**_filled(name, preset, values, found), **found}
+    return {} if wrong else _filled(name, preset, values, found)
 
 
-def overrides(found: Place) -> Overrides | None:
+def overrides(found: FoundSettings) -> Overrides | None:
     """What stands beside the preset in settings that `fill` has filled. None: there is no preset."""
     name = found.get(NAME, Found("", "")).text
     if not name:
@@ -221,7 +221,7 @@ def overrides(found: Place) -> Overrides | None:
     return Overrides(name, replaced, idle)
 
 
-def index_statement(found: Place) -> str | None:
+def index_statement(found: FoundSettings) -> str | None:
     """What makes the index that polls want, where settings that `fill` has filled read by a preset's query. None: the
     platform has one, or nothing is known."""
     name = found.get(NAME, Found("", "")).text
@@ -237,7 +237,7 @@ def _own(variable: str, own: Mapping[str, str]) -> str | None:
     return whole if variable in _QUERIES and whole else own.get(variable.upper())
 
 
-def _unused(preset: Preset, key: str, found: Place) -> str:
+def _unused(preset: Preset, key: str, found: FoundSettings) -> str:
     if not preset.uses(key, cancels=True, calls_http=True):
         return "nothing in the preset uses it"
     if not _cancels_by_preset(found):
@@ -246,12 +246,12 @@ def _unused(preset: Preset, key: str, found: Place) -> str:
     return f"it is for the call that cancels, and {other} is set"
 
 
-def may_fill(variable: str) -> bool:
+def may_set(variable: str) -> bool:
     """Whether a preset may be what sets it."""
     return variable.startswith((SOURCE, CANCEL)) and variable not in (URL, NAME)
 
 
-def _filled(name: str, preset: Preset, values: Mapping[str, str], found: Place) -> Place:
+def _filled(name: str, preset: Preset, values: Mapping[str, str], found: FoundSettings) -> FoundSettings:
     by_hand = {variable.upper() for variable in found}
     if by_hand & {_QUERY_FILE, _QUERIES[0]}:
         by_hand |= {*_QUERIES}
@@ -266,7 +266,7 @@ def _filled(name: str, preset: Preset, values: Mapping[str, str], found: Place) 
     }
 
 
-def _param_faults(name: str, preset: Preset, given: Place) -> Iterator[str]:
+def _param_faults(name: str, preset: Preset, given: FoundSettings) -> Iterator[str]:
     for variable, place in given.items():
         parameter = preset.params.get(_key(variable))
         if parameter is None:
@@ -281,16 +281,16 @@ def _param_faults(name: str, preset: Preset, given: Place) -> Iterator[str]:
             yield f"{variable}: required by the preset {name}: {parameter.description}"
 
 
-def _cancels_by_preset(found: Place) -> bool:
+def _cancels_by_preset(found: FoundSettings) -> bool:
     """What is neither true nor false is a fault of its own."""
     return found.get(CANCEL_BY_PRESET, Found("", "")).text.strip().lower() in ("true", "1", "yes", "on", "t", "y")
 
 
-def _calls_http(found: Place) -> bool:
+def _calls_http(found: FoundSettings) -> bool:
     return not any(found[way].text for way in _OTHER_WAYS if way in found)
 
 
-def _cancel_faults(name: str, preset: Preset, values: Mapping[str, str], found: Place) -> Iterator[str]:
+def _cancel_faults(name: str, preset: Preset, values: Mapping[str, str], found: FoundSettings) -> Iterator[str]:
     if not preset.cancel:
         yield f"{CANCEL_BY_PRESET}: the preset {name} does not say how its platform cancels"
     elif preset.program and _calls_http(found):
@@ -303,7 +303,7 @@ def _cancel_faults(name: str, preset: Preset, values: Mapping[str, str], found: 
         yield f"{PARAMS}__{key.upper()}: required to cancel by the preset {name}: {preset.params[key].description}"
 
 
-def _url_faults(name: str, preset: Preset, found: Place) -> Iterator[str]:
+def _url_faults(name: str, preset: Preset, found: FoundSettings) -> Iterator[str]:
     """Nothing of the URL is repeated: one cannot tell where its secrets begin."""
     scheme = re.split(r"[:+]", found.get(URL, Found("", "")).text.lower(), maxsplit=1)[0]
     if scheme and scheme not in preset.urls:

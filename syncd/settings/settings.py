@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, PlainValidator, SecretStr, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from syncd.http.addresses import is_insecure_remote
 from syncd.settings import cron, urls, values
@@ -133,7 +133,13 @@ class Settings(BaseSettings):
     """Everything that can be set. Immutable; made by `syncd.settings.load`, which knows where values come from."""
 
     model_config = SettingsConfigDict(
-        env_prefix="SYNCD_", env_nested_delimiter="__", frozen=True, extra="forbid", hide_input_in_errors=True
+        env_prefix="SYNCD_",
+        env_nested_delimiter="__",
+        env_nested_max_split=2,  # SYNCD_SOURCE__QUERY_PARAMS__a__b is the parameter a__b
+        enable_decoding=False,  # JSON is decoded in setting_sources, where a fault stops nothing
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
     )
 
     imshop: ImshopSettings
@@ -180,18 +186,6 @@ class Settings(BaseSettings):
         except ValueError as error:
             raise ValueError(f"SQL {error}") from None
         return cancel.model_copy(update={"sql": sql})
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Only what `load` hands in: it also knows where each value came from, and which names are unknown."""
-        return (init_settings,)
 
     def secrets(self) -> list[str]:
         """Every text that no log, message or page may show, for the redactor."""
