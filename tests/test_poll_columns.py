@@ -17,7 +17,7 @@ from syncd.pipeline.poll import Poller
 from syncd.pipeline.staging import PollResult
 from syncd.sources import DatabaseSource
 from syncd.sources.columns import NO_KEYS
-from syncd.sql import grammar_of, selected
+from syncd.sql import grammar_of, select_items
 from syncd.state import State
 from tests.made import NOON
 from tests.state.made import outcome, take, write_down
@@ -58,8 +58,8 @@ class Shop:
         )
         with closing(source):
             places = {
-                "status": selected(query, "status", SQLITE),
-                "tracking": selected(query, "tracking_number", SQLITE),
+                "status": select_items(query, "status", SQLITE),
+                "tracking": select_items(query, "tracking_number", SQLITE),
             }
             columns = {column: str(where) for column, where in places.items() if where}
             poller = Poller(

@@ -82,16 +82,16 @@ def program(text: str) -> tuple[str, ...]:
 
 def statement(text: str, grammar: Grammar) -> str:
     """One UPDATE that names the order by a parameter, without what ends it."""
-    if grammar.start(text) != "UPDATE":
+    if grammar.first_word(text) != "UPDATE":
         raise ValueError(f"{quoted(text)} is not an UPDATE; use SYNCD_CANCEL__URL or …__COMMAND for anything else")
-    if not grammar.is_one(text):
+    if not grammar.is_single(text):
         raise ValueError("is more than one statement: a ; stands within it; write one UPDATE")
     named = grammar.parameters(text)
     if unknown := sorted(named - {*NAMES}):
         raise ValueError(f"holds :{unknown[0]}, but there are only {', '.join(f':{name}' for name in NAMES)}")
     if not named & IDENTIFIERS or not comparisons(text, grammar):
         raise ValueError("does not say which order: it needs a WHERE with column = :order_id, :shop_id or :uuid")
-    return grammar.without_end(text).strip()
+    return grammar.stripped(text).strip()
 
 
 def codes(text: str) -> tuple[str, ...]:
