@@ -89,7 +89,7 @@ def test_body_is_json_with_quoted_places_or_form() -> None:
     assert cancel(URL=CALL, BODY="id={order_id}").body == "id={order_id}"
     form = "application/x-www-form-urlencoded"
     assert cancel(URL=CALL, HEADERS__CONTENT_TYPE=form, BODY="id={uuid}").body == "id={uuid}"
-    assert "places stand within quotes" in fault(URL=CALL, BODY='{"id": {order_id}}')
+    assert "placeholders stand within quotes" in fault(URL=CALL, BODY='{"id": {order_id}}')
     assert "is not JSON" in fault(URL=CALL, HEADERS__CONTENT_TYPE="application/json", BODY="id={order_id}")
     assert "can be JSON or a form" in fault(URL=CALL, HEADERS__CONTENT_TYPE="text/xml", BODY="<a/>")
 

@@ -104,8 +104,8 @@ def path(text: str) -> str:
 
 def find_path(text: str) -> str:
     """The path to one order, which is named in it by its number or the shop's own key."""
-    places = url_template(f"https://shop{plain_path(text)}", ("order_id", "shop_id", *GAPS)).places
-    if text and not places & {"order_id", "shop_id"}:
+    placeholders = url_template(f"https://shop{plain_path(text)}", ("order_id", "shop_id", *GAPS)).placeholders
+    if text and not placeholders & {"order_id", "shop_id"}:
         raise ValueError(f"{quoted(text)} does not say which order: it needs {{order_id}} or {{shop_id}}")
     return text
 

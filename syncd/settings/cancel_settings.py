@@ -255,7 +255,7 @@ class CancelSettings(Group):
         templates += [url_template(f"https://shop{self.path}")]
         templates += [header_template(value.get_secret_value()) for value in self.headers.values()]
         templates += [body_template(self.body, _content_type(self.headers))[0]] if self.body is not None else []
-        if not any(template.places & IDENTIFIERS for template in templates):
+        if not any(template.placeholders & IDENTIFIERS for template in templates):
             raise ValueError(
                 "URL does not say which order: write {order_id}, {shop_id} or {uuid} into SYNCD_CANCEL__URL, …__PATH, "
                 "…__BODY or …__HEADERS"
