@@ -135,7 +135,8 @@ def test_without_a_preset_nothing_stands_beside_it() -> None:
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.toml")), ids=lambda path: path.stem)
 def test_each_built_in_preset_uses_all_its_parameters(path: Path) -> None:
     found = load_preset(path)
-    assert [key for key in found.params if not found.uses(key, cancels=True, calls_http=True)] == []
+    texts = "".join(found.texts().values())
+    assert [key for key in found.params if f"${{{key}}}" not in texts] == []
 
 
 def test_the_settings_show_what_came_from_the_preset(preset: Path) -> None:
@@ -244,6 +245,17 @@ def test_a_preset_that_takes_no_parameters_says_so(tmp_path: Path) -> None:
     assert fault == f"SYNCD_SOURCE__PARAMS__PREFIX: is no parameter of the preset {plain}, which has none"
 
 
+def test_a_default_may_name_a_required_parameter(tmp_path: Path) -> None:
+    needy = written(
+        tmp_path, PRESET.replace('default = "shop_"\n', "").replace('default = ""', 'default = "${prefix}"')
+    )
+    (fault,) = faults(needy)
+    assert fault.startswith("SYNCD_SOURCE__PARAMS__PREFIX: required by the preset")
+    assert loaded(needy, PARAMS__PREFIX="a_").settings.source.sql.startswith(
+        "SELECT id AS order_id, state AS status, 'a_'"
+    )
+
+
 def test_a_parameter_without_a_default_is_required(tmp_path: Path) -> None:
     needy = written(tmp_path, PRESET.replace('default = "shop_"\n', ""))
     (fault,) = faults(needy)
@@ -335,9 +347,9 @@ def test_query_else_and_query_when_go_together() -> None:
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.toml")), ids=lambda path: path.stem)
 def test_built_in_presets_are_complete_and_parameters_safe(path: Path) -> None:
     preset = load_preset(path)
-    for variable in preset.settings(dict.fromkeys(preset.params, "")):
+    for variable in preset.texts(cancels=False):
         assert any(variable == known or variable.startswith(f"{known}__") for known in VARIABLES), variable
-    assert preset.places() == preset.params.keys()
+    assert preset.placeholders() == preset.params.keys()
     defaults = preset.values({})
     for name, parameter in preset.params.items():
         assert parameter.default is None or parameter.fault(defaults[name]) is None, name
