@@ -137,7 +137,7 @@ class CancelSettings(Group):
     )
     path: Annotated[str, AfterValidator(call_path), EmptyMeansOff()] = Field(
         default="",
-        description="where that call is, behind SYNCD_CANCEL__URL, with the same places; empty: nothing more",
+        description="path of that call behind SYNCD_CANCEL__URL, with the same placeholders; empty: nothing more",
     )
     method: Annotated[Literal["POST", "GET", "PUT", "PATCH", "DELETE"], BeforeValidator(str.upper)] = Field(
         default="POST",
@@ -153,7 +153,7 @@ class CancelSettings(Group):
     )
     body: str | None = Field(
         default=None,
-        description="its body, JSON or a form, with the same places; unset: JSON with id and all that is known",
+        description="its body, JSON or a form, with the same placeholders; unset: JSON with id and all that is known",
     )
     success: JmesPath | None = Field(
         default=None,
@@ -173,7 +173,7 @@ class CancelSettings(Group):
     )
     confirm: bool = Field(
         default=False,
-        description="true: behind the shop's yes the order is read again, and must have SYNCD_CANCEL__STATUS",
+        description="true: after the shop accepts, the order is read again, and must have SYNCD_CANCEL__STATUS",
     )
     command: Annotated[tuple[str, ...] | None, PlainValidator(program)] = Field(
         default=None,
@@ -242,7 +242,7 @@ class CancelSettings(Group):
     def _is_what_is_confirmed(cls, status: str | None, info: ValidationInfo) -> str | None:
         if info.data.get("confirm") and status is None:
             raise ValueError(
-                "is not set, but SYNCD_CANCEL__CONFIRM is true: behind the shop's yes the order must have that status"
+                "is not set, but SYNCD_CANCEL__CONFIRM is true: after the shop accepts, the order must have that status"
             )
         return status
 

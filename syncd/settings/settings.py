@@ -125,7 +125,7 @@ class LogSettings(Group):
     )
     level: Annotated[Literal["debug", "info", "warning", "error"], Lower] = Field(
         default="info",
-        description="the least that is logged: debug, info, warning, error",
+        description="the minimum level that is logged: debug, info, warning, error",
     )
 
 

@@ -66,7 +66,7 @@ class ApiSettings(Group):
     )
     where: JmesPath | None = Field(
         default=None,
-        description="API: JMESPath that finds a yes in what is an order; all else, such as drafts, is left out",
+        description="API: JMESPath filter: items for which it is not true, such as drafts, are left out",
     )
     find_path: Annotated[str, AfterValidator(api_values.find_path), EmptyMeansOff()] = Field(
         default="",
@@ -228,12 +228,12 @@ class SourceSettings(ApiSettings):
     )
     query_when: Annotated[str | None, PlainValidator(_select)] = Field(
         default=None,
-        description="a SELECT of one value; where it gives no yes, SYNCD_SOURCE__QUERY_ELSE is read instead",
+        description="a SELECT of one value; where it is false, SYNCD_SOURCE__QUERY_ELSE is read instead",
     )
     query_else: str | None = Field(
         default=None,
         validate_default=True,
-        description="the SELECT that is read where SYNCD_SOURCE__QUERY_WHEN gives no yes",
+        description="the SELECT that is read where the value of SYNCD_SOURCE__QUERY_WHEN is false",
     )
     statuses_query: Annotated[str | None, PlainValidator(_select)] = Field(
         default=None,
