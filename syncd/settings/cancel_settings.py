@@ -18,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from syncd.settings import api_values, urls
+from syncd.settings import api_values, masking, urls
 from syncd.settings.source_settings import JmesPath
 from syncd.settings.values import EmptyMeansOff, Group, Masked, Members, duration, quoted, whole_number, within
 from syncd.sql import Grammar, comparisons
@@ -45,14 +45,6 @@ def call_path(text: str) -> str:
         api_values.plain_path(text)
         url_template(f"https://shop{text}")
     return text
-
-
-def mask_call_url(text: str) -> str:
-    """Without a password, without the query, which may hold a token, and without a path that may."""
-    scheme, _, rest = text.partition("://")
-    address, question, _ = rest.partition("?")
-    host, slash, path = address.rpartition("@")[2].partition("/")
-    return f"{scheme}://{host}{urls.mask_path(slash + path)}" + ("?***" if question else "")
 
 
 def header_name(written: str) -> str:
@@ -113,10 +105,6 @@ def _content_type(headers: Mapping[str, SecretStr]) -> str | None:
     return headers["Content-Type"].get_secret_value() if "Content-Type" in headers else None
 
 
-def _hidden(_name: str, _text: str) -> str:
-    return "***"
-
-
 class CancelSettings(Group):
     api_key: Annotated[SecretStr | None, BeforeValidator(urls.api_key)] = Field(
         default=None,
@@ -131,7 +119,7 @@ class CancelSettings(Group):
         alias="from",
         description="the shop's codes from which an order may be cancelled, with commas; it is looked up right before",
     )
-    url: Annotated[SecretStr | None, BeforeValidator(call_url), Masked(mask_call_url)] = Field(
+    url: Annotated[SecretStr | None, BeforeValidator(call_url), Masked(masking.mask_call_url)] = Field(
         default=None,
         description="the shop's own call that cancels; {order_id}, {shop_id}, {uuid}, {reason} are filled in, quoted",
     )
@@ -143,7 +131,9 @@ class CancelSettings(Group):
         default="POST",
         description="of that call: POST, GET, PUT, PATCH, DELETE",
     )
-    headers: Annotated[Mapping[str, SecretStr], PlainValidator(header_texts), Members(header_name, _hidden)] = Field(
+    headers: Annotated[
+        Mapping[str, SecretStr], PlainValidator(header_texts), Members(header_name, masking.mask_header)
+    ] = Field(
         default={},
         description="its headers: one variable each, the name behind __ and _ for -; or all of them as a JSON object",
     )
@@ -184,9 +174,11 @@ class CancelSettings(Group):
         validate_default=True,
         description="or an UPDATE with :order_id, :shop_id, :uuid, :reason; no row changed: refused",
     )
-    database_url: Annotated[SecretStr | None, BeforeValidator(urls.source_url), Masked(urls.mask_database_url)] = Field(
-        default=None,
-        description="the database of that UPDATE, with a login that may write; unset: the source's",
+    database_url: Annotated[SecretStr | None, BeforeValidator(urls.source_url), Masked(masking.mask_database_url)] = (
+        Field(
+            default=None,
+            description="the database of that UPDATE, with a login that may write; unset: the source's",
+        )
     )
     status: Annotated[str | None, BeforeValidator(lambda text: text and without_blanks(text))] = Field(
         default=None,
@@ -206,15 +198,10 @@ class CancelSettings(Group):
         """Every text of these that no log, message or page may show."""
         yield from (value.get_secret_value() for name, value in self.headers.items() if name not in _PLAIN_HEADERS)
         yield self.api_key.get_secret_value() if self.api_key else ""
-        yield from api_values.auth_secrets(self.auth.get_secret_value()) if self.auth else ()
-        if self.url:
-            url = self.url.get_secret_value()
-            yield from urls.login_secrets(url)
-            yield from urls.path_secrets(urlsplit(url).path)
-            parts = (part.partition("=") for part in re.split(r"[?&]", url)[1:])
-            yield from (value for _name, _equals, value in parts if "{" not in value)
+        yield from masking.auth_secrets(self.auth.get_secret_value()) if self.auth else ()
+        yield from masking.call_secrets(self.url.get_secret_value()) if self.url else ()
         if self.database_url:
-            yield from urls.database_secrets(self.database_url.get_secret_value())
+            yield from masking.database_secrets(self.database_url.get_secret_value())
 
     @property
     def calls_http(self) -> bool:

@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, PlainValidator, SecretStr, Validati
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from syncd.http.addresses import is_insecure_remote
-from syncd.settings import cron, urls, values
+from syncd.settings import cron, masking, urls, values
 from syncd.settings.cancel_settings import CancelSettings, statement
 from syncd.settings.source_settings import SourceSettings
 from syncd.settings.values import EmptyMeansOff, Group, Lower, Masked, duration, number, whole_number, within
@@ -23,7 +23,7 @@ class ImshopSettings(Group):
         default=False,
         description="true: the URL may be plain http:// wherever it leads; false: only on this machine",
     )
-    url: Annotated[SecretStr, BeforeValidator(urls.imshop_url), Masked(urls.mask_imshop_url)] = Field(
+    url: Annotated[SecretStr, BeforeValidator(urls.imshop_url), Masked(masking.mask_imshop_url)] = Field(
         description="the whole endpoint URL, as IMSHOP's manager gave it; a secret, since it ends in a token",
     )
     api_key: Annotated[SecretStr | None, BeforeValidator(urls.api_key)] = Field(
@@ -101,7 +101,7 @@ class StatusesSettings(Group):
 
 
 class StateSettings(Group):
-    url: Annotated[SecretStr, BeforeValidator(urls.state_url), Masked(urls.mask_database_url)] = Field(
+    url: Annotated[SecretStr, BeforeValidator(urls.state_url), Masked(masking.mask_database_url)] = Field(
         default=SecretStr("sqlite:///syncd.db"),
         description="where syncd keeps what it saw and what it must push: a SQLite file, or PostgreSQL",
     )
@@ -192,9 +192,9 @@ class Settings(BaseSettings):
         key = self.imshop.api_key
         found = [
             key.get_secret_value() if key else "",
-            *urls.imshop_secrets(self.imshop.url.get_secret_value()),
+            *masking.imshop_secrets(self.imshop.url.get_secret_value()),
             *self.source.secrets(),
-            *urls.database_secrets(self.state.url.get_secret_value()),
+            *masking.database_secrets(self.state.url.get_secret_value()),
             *self.cancel.secrets(),
         ]
         return [secret for secret in dict.fromkeys(found) if secret]

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, SecretStr, ValidationInfo, field_validator
 
-from syncd.settings import api_values, urls, values
+from syncd.settings import api_values, masking, urls, values
 from syncd.settings.values import (
     EmptyMeansOff,
     Group,
@@ -30,7 +30,7 @@ JmesPath = Annotated[str, AfterValidator(api_values.jmes_path)]
 
 
 class ApiSettings(Group):
-    url: Annotated[SecretStr, BeforeValidator(urls.source_url), Masked(urls.mask_source_url)] = Field(
+    url: Annotated[SecretStr, BeforeValidator(urls.source_url), Masked(masking.mask_source_url)] = Field(
         description="the shop's database (sqlite, mysql, mariadb, postgresql, mssql, oracle), or a JSON API (https)",
     )
     path: Annotated[str, AfterValidator(api_values.path)] = Field(
@@ -39,7 +39,7 @@ class ApiSettings(Group):
     )
     query_params: Annotated[
         Mapping[str, Annotated[SecretStr, BeforeValidator(api_values.with_known_gaps)]],
-        Members(api_values.parameter_name, api_values.mask_parameter),
+        Members(api_values.parameter_name, masking.mask_parameter),
         EmptyMeansOff(),
     ] = Field(
         default={},
@@ -50,7 +50,7 @@ class ApiSettings(Group):
             Annotated[str, AfterValidator(api_values.header_name)],
             Annotated[SecretStr, BeforeValidator(api_values.header)],
         ],
-        Members(api_values.header_name_of, api_values.mask_header),
+        Members(api_values.header_name_of, masking.mask_header),
         EmptyMeansOff(),
     ] = Field(
         default={},
@@ -293,11 +293,11 @@ class SourceSettings(ApiSettings):
 
     def secrets(self) -> Iterator[str]:
         """Every text that must not be shown."""
-        yield from urls.source_secrets(self.url.get_secret_value())
-        yield from api_values.auth_secrets(self.auth.get_secret_value()) if self.auth else ()
+        yield from masking.source_secrets(self.url.get_secret_value())
+        yield from masking.auth_secrets(self.auth.get_secret_value()) if self.auth else ()
         yield from (value.get_secret_value() for value in self.headers.values())
         params = {name: value.get_secret_value() for name, value in self.query_params.items()}
-        yield from (text for name, text in params.items() if api_values.is_secret_parameter(name, text))
+        yield from (text for name, text in params.items() if masking.is_secret_parameter(name, text))
 
     @property
     def sql(self) -> str:
