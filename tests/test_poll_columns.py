@@ -53,6 +53,8 @@ class Shop:
             query=query,
             timezone=UTC,
             lookback=self.lookback,
+            lookback_rows=1000,
+            batch=1000,
             tracking_template="https://t.example/{tracking_number}",
             clock=lambda: self.at,
         )
@@ -120,7 +122,9 @@ def test_full_compare_confirms_what_cannot_be_looked_up(shop: Shop) -> None:
     shop.database.execute("UPDATE o SET paid = 0 WHERE id = 'A1'")  # the cursor does not bring it
     for _ in range(2):
         shop.at += MINUTE
-        with closing(Unfindable(url=shop.url, query=QUERY, timezone=UTC, lookback=timedelta())) as source:
+        with closing(
+            Unfindable(url=shop.url, query=QUERY, timezone=UTC, lookback=timedelta(), lookback_rows=1000, batch=1000)
+        ) as source:
             Poller(source, shop.state.polls, lambda _status: "push", 5000, timedelta()).reconcile(shop.at)
             Poller(source, shop.state.polls, lambda _status: "push", 5000, timedelta()).poll(shop.at + MINUTE / 2)
     assert shop.told() == [("A1", "new", Payment(paid=False, payment_id=None))]

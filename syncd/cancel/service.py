@@ -16,7 +16,6 @@ from math import inf
 from threading import Lock
 from typing import Protocol
 
-from syncd.cancel.protocol import LONGEST_REASON
 from syncd.cancel.shop import NO_SUCH_ORDER, Shop, within
 from syncd.deadline import Bounded
 from syncd.errors import CancelError, SourceError
@@ -155,7 +154,7 @@ class Desk:
     new_token: Callable[[], str]
     observe: Callable[[Cancellation], None]
     repeated: Callable[[Cancellation], None]
-    reason_limit: int = LONGEST_REASON
+    reason_limit: int
 
     def receive(self, request: CancelRequest) -> Cancellation:
         """The cancellation as decided now or before. Still `received`: another one applies it and is not done.

@@ -43,6 +43,7 @@ class Office:
             "new_token": lambda: f"token-{next(tokens)}",
             "observe": self.observed.append,
             "repeated": self.repeated.append,
+            "reason_limit": 1000,
         }
         return Desk(**{**defaults, **given})
 

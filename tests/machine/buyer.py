@@ -60,4 +60,5 @@ def desk(state: State, shop: ModelShop, order_id: str, manner: Manner, now: Call
         new_token=lambda: "token",
         observe=lambda _cancellation: None,
         repeated=lambda _cancellation: None,
+        reason_limit=1000,
     )

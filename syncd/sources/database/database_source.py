@@ -109,8 +109,8 @@ class DatabaseSource:
     query: str
     timezone: tzinfo
     lookback: timedelta
-    lookback_rows: int = 1000
-    batch: int = 1000
+    lookback_rows: int
+    batch: int
     query_when: str | None = None
     query_else: str | None = None
     statuses_query: str | None = None
