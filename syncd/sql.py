@@ -1,10 +1,10 @@
-"""SQL as each kind of database reads it: where its literals, quoted names and comments begin and end. Pure.
+"""The merchant's SQL, read without a database: split into tokens, and looked into by them. Pure.
 
-Whatever looks into a person's SQL does so by these tokens: a `;`, a `:since` or a quote within a literal or a comment
-is text, and what is a literal or a comment differs. `#` begins a comment in MariaDB and is an operator in PostgreSQL,
-a backslash escapes a quote in the one and is a character in the other, comments nest in some.
-
-What an UPDATE compares an order's identifiers with, and what a SELECT gives a name, read off their text. Pure.
+`Grammar`       splits a statement as one kind of database does. A `;`, a `:since` or a quote within a literal or a
+                comment is text, and databases differ in these: `#` begins a comment in MariaDB and is an operator in
+                PostgreSQL, a backslash escapes a quote in the one and is a character in the other, some nest comments
+`select_items`  what a SELECT calls by a name, for the doctor and for the digest of where a column comes from
+`comparisons`   what an UPDATE compares an order's identifiers with, so that the order can be looked up beforehand
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _DOUBLE = r'"(?:[^"]|"")*"'
 _BACKTICKS = r"`(?:[^`]|``)*`"
 _BRACKETS = r"\[(?:[^\]]|\]\])*\]"
 _DOLLARS = r"\$(?P<tag>(?:[^\W\d]\w*)?)\$.*?\$(?P=tag)\$"
-_ORACLES_OWN = r"[nN]?[qQ]'(?:\[.*?\]|\{.*?\}|\(.*?\)|<.*?>|(?P<end>[^\s\[{(<]).*?(?P=end))'"
+_ORACLE_Q = r"[nN]?[qQ]'(?:\[.*?\]|\{.*?\}|\(.*?\)|<.*?>|(?P<end>[^\s\[{(<]).*?(?P=end))'"
 _LINE = r"--[^\n]*"
 _BLOCK = r"/\*.*?(?:\*/|\Z)"
 # In MariaDB -- begins a comment only before a blank, for 5--3 is 8; and what stands in /*! … */ is run.
@@ -53,16 +53,16 @@ class Grammar:
     def tokens(self, sql: str) -> list[Token]:
         return [*self._tokens(sql)]
 
-    def without_end(self, sql: str) -> str:
-        """The statement without the semicolons, comments and blanks at its end, so that it can stand in brackets."""
-        return "".join(token.text for token in self._without_end(sql))
+    def stripped(self, sql: str) -> str:
+        """The statement without the semicolons, comments and blanks at its end, so that it can stand in parentheses."""
+        return "".join(token.text for token in self._stripped(sql))
 
-    def is_one(self, sql: str) -> bool:
+    def is_single(self, sql: str) -> bool:
         """Whether it is one statement: no semicolon stands within it."""
-        return not any(token.text == ";" for token in self._without_end(sql))
+        return not any(token.text == ";" for token in self._stripped(sql))
 
-    def begun(self, sql: str) -> str:
-        """The statement from its first word on, without comments and brackets before it."""
+    def from_first_word(self, sql: str) -> str:
+        """The statement without the comments and parentheses before its first word."""
         at = 0
         for token in self._tokens(sql):
             if token.kind not in ("blank", "comment") and token.text != "(":
@@ -70,22 +70,22 @@ class Grammar:
             at += len(token.text)
         return sql[at:]
 
-    def start(self, sql: str) -> str:
-        """Its first word, in capitals."""
-        return next((token.text.upper() for token in self._tokens(self.begun(sql))), "")
+    def first_word(self, sql: str) -> str:
+        """In capitals; empty: there is none."""
+        return next((token.text.upper() for token in self._tokens(self.from_first_word(sql))), "")
 
     def parameters(self, sql: str) -> set[str]:
-        """The names that stand behind a colon where a value could."""
+        """The names behind a colon where a value could stand."""
         return {token.text[1:] for token in self._tokens(sql) if token.kind == "parameter"}
 
-    def prepared(self, sql: str, parameters: Collection[str]) -> str:
-        """The statement without its end, for SQLAlchemy's `text`: nothing in it is a parameter but these."""
+    def for_sqlalchemy(self, sql: str, parameters: Collection[str]) -> str:
+        """`stripped`, written for SQLAlchemy's `text` so that it takes nothing but these for parameters."""
         return "".join(
             token.text if token.kind == "parameter" and token.text[1:] in parameters else token.text.replace(":", "\\:")
-            for token in self._without_end(sql)
+            for token in self._stripped(sql)
         )
 
-    def _without_end(self, sql: str) -> list[Token]:
+    def _stripped(self, sql: str) -> list[Token]:
         tokens = self.tokens(sql)
         while tokens and (tokens[-1].kind in ("blank", "comment") or tokens[-1].text == ";"):
             tokens.pop()
@@ -118,48 +118,23 @@ GRAMMARS: Mapping[str, Grammar] = {
         comment=rf"--[^\n\r]*|{_BLOCK}", literal=f"[eE]{_ESCAPED_TEXT}|{_TEXT}|{_DOLLARS}", name=_DOUBLE, nested=True
     ),
     "mssql": Grammar(comment=f"{_LINE}|{_BLOCK}", literal=_TEXT, name=f"{_DOUBLE}|{_BRACKETS}", nested=True),
-    "oracle": Grammar(comment=f"{_LINE}|{_BLOCK}", literal=f"{_ORACLES_OWN}|{_TEXT}", name=_DOUBLE),
+    "oracle": Grammar(comment=f"{_LINE}|{_BLOCK}", literal=f"{_ORACLE_Q}|{_TEXT}", name=_DOUBLE),
 }
-"""By the kind of database as a URL names it."""
+"""By the kind of database, as a URL names it."""
 
 
 def grammar_of(url: str) -> Grammar:
-    """Of the database that an SQLAlchemy URL names. That of SQLite, the plainest, where it names none."""
+    """The grammar of the database that an SQLAlchemy URL names; where it names none of these, that of SQLite, the
+    plainest."""
     return GRAMMARS.get(re.split(r"[:+]", url, maxsplit=1)[0].lower(), GRAMMARS["sqlite"])
 
 
-_NAME = re.compile(r"\w+|`[^`]*`|\"[^\"]*\"|\[[^\]]*\]")
-_BEGINS_A_CONDITION = frozenset({"where", "and", "or", "on", "("})
-_ENDS_A_CONDITION = frozenset({"and", "or", ")", "order", "limit", "returning", "group", "having", "union", ""})
-_BEHIND_ITEMS = frozenset({"from", "where", "by", "having"})
-_OPTIONS = re.compile(r"(?:(?:low_priority|ignore)\s+)+", re.IGNORECASE)
+_AFTER_ITEMS = frozenset({"from", "where", "by", "having"})
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """`expression = :name` somewhere in a statement, and the tables that it is evaluated on."""
-
-    name: str
-    expression: str
-    tables: str
-
-    @property
-    def values(self) -> str:
-        """A SELECT of what the expression is where the database holds it to be equal to :name. Without DISTINCT, which
-        would take for one what a collation cannot tell apart."""
-        # Made of the merchant's own statement, and of nothing that came from outside.
-        return f"SELECT {self.expression} FROM {self.tables} WHERE {self.expression} = :{self.name}"  # noqa: S608
-
-
-def comparisons(statement: str, grammar: Grammar) -> list[Comparison]:
-    """Where an UPDATE's conditions compare an identifier with something. ValueError: it is compared in a way that
-    cannot be looked up beforehand; the text says what to write."""
-    tokens = grammar.tokens(grammar.without_end(statement))
-    return _Reader([token.text for token in tokens if token.kind != "comment"]).comparisons()
-
-
-def selected(statement: str, name: str, grammar: Grammar) -> list[str]:
-    """What a SELECT gives this name, at each place: the item from the SELECT or the comma before it to the name."""
+def select_items(statement: str, name: str, grammar: Grammar) -> list[str]:
+    """Each item of a SELECT list that ends in this name: `o.number AS order_id` for `order_id`. Without blanks and
+    comments, so that the same item reads the same however it is laid out."""
     tokens = [token for token in grammar.tokens(statement) if token.kind not in ("blank", "comment")]
     words = [token.text if token.kind == "literal" else token.text.lower() for token in tokens]
     items = (_item(words, place) for place, word in enumerate(words) if word.strip('"`[]') == name)
@@ -167,12 +142,12 @@ def selected(statement: str, name: str, grammar: Grammar) -> list[str]:
 
 
 def _item(words: list[str], place: int) -> list[str]:
-    """Empty: the name stands in a condition, or where rows are sorted."""
+    """The item that ends in the word at this place. Empty: that stands in a condition, or where rows are sorted."""
     depth, first = 0, place
     while first and not (depth == 0 and _begins_an_item(words[:first])):
         first -= 1
         depth += (words[first] == ")") - (words[first] == "(")
-        if depth == 0 and words[first] in _BEHIND_ITEMS and words[first - 1] != "distinct":  # IS DISTINCT FROM
+        if depth == 0 and words[first] in _AFTER_ITEMS and words[first - 1] != "distinct":  # IS DISTINCT FROM
             return []
     return words[first : place + 1]
 
@@ -181,8 +156,40 @@ def _begins_an_item(before: list[str]) -> bool:
     return before[-1] in ("select", ",", "(") or before[-2:] == ["select", "distinct"]
 
 
-class _Reader:
-    """`_words`: the tokens that are no blanks, in lower case; `_at`: where each stands among all tokens."""
+_NAME = re.compile(r"\w+|`[^`]*`|\"[^\"]*\"|\[[^\]]*\]")
+_BEFORE_CONDITION = frozenset({"where", "and", "or", "on", "("})
+_AFTER_CONDITION = frozenset({"and", "or", ")", "order", "limit", "returning", "group", "having", "union", ""})
+_OPTIONS = re.compile(r"(?:(?:low_priority|ignore)\s+)+", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A condition `expression = :parameter` in an UPDATE, and the tables that the expression is evaluated on."""
+
+    parameter: str
+    expression: str
+    tables: str
+
+    @property
+    def lookup(self) -> str:
+        """The SELECT of the values that the database finds equal to :parameter, one per row.
+
+        Without DISTINCT, which would return one of two values that only a collation finds equal.
+        """
+        # Made of the merchant's own statement, and of nothing that came from outside.
+        return f"SELECT {self.expression} FROM {self.tables} WHERE {self.expression} = :{self.parameter}"  # noqa: S608
+
+
+def comparisons(statement: str, grammar: Grammar) -> list[Comparison]:
+    """The conditions of an UPDATE that compare an order's identifiers. ValueError: one compares it in a way that cannot
+    be looked up beforehand; the text says what to write."""
+    tokens = grammar.tokens(grammar.stripped(statement))
+    return _UpdateReader([token.text for token in tokens if token.kind != "comment"]).comparisons()
+
+
+class _UpdateReader:
+    """`_words`: the tokens that are not blank, in lower case; `_at`: where each stands among all tokens. A place
+    below is an index of `_words`."""
 
     def __init__(self, tokens: list[str]) -> None:
         self._tokens = tokens
@@ -203,7 +210,7 @@ class _Reader:
         return "".join(self._tokens[self._at[first] : self._at[last] + 1])
 
     def _is_in_a_condition(self, place: int) -> bool:
-        """Whether it stands behind a WHERE, or the ON of a join, and not behind a SET."""
+        """Whether it follows a WHERE, or the ON of a join, and not a SET."""
         depth = 0
         for word in reversed(self._words[:place]):
             depth = max(0, depth + (word == ")") - (word == "("))
@@ -212,7 +219,7 @@ class _Reader:
         return False
 
     def _is_negated(self, place: int) -> bool:
-        """Whether a NOT stands before parentheses that it is in."""
+        """Whether it is in parentheses that follow a NOT."""
         depth = 0
         for at in range(place - 1, -1, -1):
             depth += (self._word(at) == ")") - (self._word(at) == "(")
@@ -226,20 +233,20 @@ class _Reader:
         first = last = -1
         if self._is_negated(place):
             raise ValueError(f"changes all orders but {self._word(place)}; write column = {self._word(place)}")
-        if self._word(place - 1) == "=" and self._word(place + 1) in _ENDS_A_CONDITION:
-            first, last = self._begin_of_expression(place - 2), place - 2
+        if self._word(place - 1) == "=" and self._word(place + 1) in _AFTER_CONDITION:
+            first, last = self._expression_start(place - 2), place - 2
         elif self._word(place - 2) == "in" and self._word(place - 1) == "(" and self._word(place + 1) == ")":
-            first, last = self._begin_of_expression(place - 3), place - 3
-        elif self._word(place + 1) == "=" and self._word(place - 1) in _BEGINS_A_CONDITION:
-            first, last = place + 2, self._end_of_name(place + 2)
+            first, last = self._expression_start(place - 3), place - 3
+        elif self._word(place + 1) == "=" and self._word(place - 1) in _BEFORE_CONDITION:
+            first, last = place + 2, self._name_end(place + 2)
         if not 0 <= first <= last:
             raise ValueError(
                 f"compares {self._word(place)} with more than a column; write column = {self._word(place)}"
             )
         return Comparison(self._word(place)[1:], self._text(first, last), self._tables(place))
 
-    def _begin_of_expression(self, last: int) -> int:
-        """Where the name, the cast or the function's call begins that ends there; -1: it is none of them."""
+    def _expression_start(self, last: int) -> int:
+        """The first place of the name, cast or function call that ends there; -1: it is none of these."""
         first = last - self._word(last).startswith("::")
         if self._word(first) == ")":
             depth = 0
@@ -250,30 +257,32 @@ class _Reader:
                     break
         while self._is_name(first) and self._word(first - 1) == "." and self._is_name(first - 2):
             first -= 2
-        return first if self._is_name(first) and self._word(first - 1) in _BEGINS_A_CONDITION else -1
+        return first if self._is_name(first) and self._word(first - 1) in _BEFORE_CONDITION else -1
 
-    def _end_of_name(self, first: int) -> int:
+    def _name_end(self, first: int) -> int:
         last = first
         while self._word(last + 1) == "." and self._is_name(last + 2):
             last += 2
-        return last if self._is_name(last) and self._word(last + 1) in _ENDS_A_CONDITION else -1
+        return last if self._is_name(last) and self._word(last + 1) in _AFTER_CONDITION else -1
 
     def _is_name(self, place: int) -> bool:
         return _NAME.fullmatch(self._word(place)) is not None and not self._word(place).startswith("'")
 
     def _tables(self, place: int) -> str:
-        """What the innermost statement around that place reads: what stands behind FROM in a SELECT; in the UPDATE what
-        is updated and, where it has a FROM, what stands there."""
-        begin = self._begin_of_statement(place)
+        """The tables of the innermost statement around that place: those of a SELECT's FROM; in the UPDATE the updated
+        table and, if it has a FROM, those named there."""
+        begin = self._statement_start(place)
         if self._word(begin) == "select":
             return self._clause(begin, "from", ("where", "group", "order", "limit"))
         updated = _OPTIONS.sub("", self._clause(begin, "update", ("set",)))
         joined = self._clause(begin, "from", ("where",))
-        if not joined or re.search(rf"(?<!\w){re.escape(updated)}(?!\w)", joined):  # as SQL Server has it
+        if not joined or re.search(
+            rf"(?<!\w){re.escape(updated)}(?!\w)", joined
+        ):  # SQL Server repeats the updated table in FROM
             return joined or updated
         return f"{updated}, {joined}"
 
-    def _begin_of_statement(self, place: int) -> int:
+    def _statement_start(self, place: int) -> int:
         depth = 0
         for begin in range(place - 1, -1, -1):
             depth += (self._word(begin) == ")") - (self._word(begin) == "(")
@@ -284,7 +293,7 @@ class _Reader:
         return 0
 
     def _clause(self, begin: int, keyword: str, ends: tuple[str, ...]) -> str:
-        """What stands behind the keyword, on the statement's own level; empty: it has no such clause."""
+        """The text after the keyword, outside inner parentheses; empty: the statement has no such clause."""
         depth, began = 0, -1
         for place in range(begin, len(self._words)):
             word = self._word(place)

@@ -10,7 +10,7 @@ import pytest
 
 from syncd.errors import SettingsError
 from syncd.settings import VARIABLES, load, masked
-from syncd.settings.presets import ByHand, by_hand
+from syncd.settings.presets import Overrides, overrides
 
 EXAMPLE = Path(__file__).parent.parent / "config.example.env"
 PLACES = ("IMSHOP__URL", "IMSHOP__API_KEY", "SOURCE__URL", "SOURCE__PRESET", "SOURCE__TIMEZONE")
@@ -76,7 +76,7 @@ def test_nothing_is_set_that_would_override_a_preset(tmp_path: Path) -> None:
     url = {"SYNCD_SOURCE__URL": "mysql://reader:pass@db.example/shop", "SYNCD_SOURCE__PRESET": "opencart"}
     needed = {name: text for name, text in EDITS.items() if "IMSHOP" in name}
     found = load({}, edited(tmp_path, needed | url)).found
-    assert by_hand(found) == ByHand("opencart", {}, {})
+    assert overrides(found) == Overrides("opencart", {}, {})
 
 
 def test_example_with_five_edits_is_a_working_configuration(tmp_path: Path) -> None:

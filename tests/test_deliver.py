@@ -44,7 +44,7 @@ class Bench:
     imshop: FakeImshop = field(default_factory=FakeImshop)
     clock: Clock = field(default_factory=Clock)
     statuses: Statuses = field(default_factory=Statuses)
-    limits: Limits = field(default_factory=lambda: Limits(4, 0, timedelta(hours=24)))
+    limits: Limits = field(default_factory=lambda: Limits(4, 0, timedelta(hours=24), timedelta(seconds=10)))
     outcomes: list[Outcome] = field(default_factory=list)
     beats: int = 0
     leads: bool = True
@@ -137,7 +137,7 @@ def test_what_was_delivered_is_not_sent_again(bench: Bench) -> None:
 
 
 def test_a_backlog_is_delivered_the_oldest_first(bench: Bench) -> None:
-    bench.limits = Limits(1, 0, timedelta(hours=24))
+    bench.limits = Limits(1, 0, timedelta(hours=24), timedelta(seconds=10))
     for order_id in numbers(10):
         bench.stage("packed", [order_id])
         bench.clock.move(seconds=1)
@@ -295,7 +295,7 @@ def test_pause_kills_no_change_however_long_it_lasts(bench: Bench) -> None:
 
 
 def test_paused_endpoint_is_probed_singly_and_delivery_resumes(bench: Bench) -> None:
-    bench.limits = Limits(1, 0, timedelta(hours=24))
+    bench.limits = Limits(1, 0, timedelta(hours=24), timedelta(seconds=10))
     bench.imshop.behave = raising(unauthorized)
     bench.stage("packed", numbers(5))
     with bench.running() as deliverer:
@@ -338,7 +338,7 @@ def test_unexpected_error_costs_no_worker_and_no_change(bench: Bench, caplog: py
 
 
 def test_pushes_leave_no_faster_than_the_rate(bench: Bench) -> None:
-    bench.limits = Limits(4, 50, timedelta(hours=24))
+    bench.limits = Limits(4, 50, timedelta(hours=24), timedelta(seconds=10))
     bench.stage("packed", numbers(20))
     started = time.monotonic()
     bench.drain()
@@ -428,7 +428,7 @@ def test_claimed_but_unsent_changes_are_returned_at_shutdown(bench: Bench) -> No
         entered.set()
         assert leave.wait(SECONDS)
 
-    bench.limits = Limits(1, 0, timedelta(hours=24))
+    bench.limits = Limits(1, 0, timedelta(hours=24), timedelta(seconds=10))
     bench.imshop.behave = slow
     bench.stage("packed", numbers(5))
     stop = threading.Event()
@@ -474,7 +474,7 @@ def test_prefetched_changes_go_back_when_the_lease_ends(bench: Bench) -> None:
         entered.set()
         assert leave.wait(SECONDS)
 
-    bench.limits = Limits(1, 0, timedelta(hours=24))
+    bench.limits = Limits(1, 0, timedelta(hours=24), timedelta(seconds=10))
     bench.imshop.behave = slow
     bench.stage("packed", numbers(5))
     with bench.running() as deliverer:

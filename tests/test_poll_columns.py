@@ -17,7 +17,7 @@ from syncd.pipeline.poll import Poller
 from syncd.pipeline.staging import PollResult
 from syncd.sources import DatabaseSource
 from syncd.sources.columns import NO_KEYS
-from syncd.sql import grammar_of, selected
+from syncd.sql import grammar_of, select_items
 from syncd.state import State
 from tests.made import NOON
 from tests.state.made import outcome, take, write_down
@@ -53,13 +53,15 @@ class Shop:
             query=query,
             timezone=UTC,
             lookback=self.lookback,
+            lookback_rows=1000,
+            batch=1000,
             tracking_template="https://t.example/{tracking_number}",
             clock=lambda: self.at,
         )
         with closing(source):
             places = {
-                "status": selected(query, "status", SQLITE),
-                "tracking": selected(query, "tracking_number", SQLITE),
+                "status": select_items(query, "status", SQLITE),
+                "tracking": select_items(query, "tracking_number", SQLITE),
             }
             columns = {column: str(where) for column, where in places.items() if where}
             poller = Poller(
@@ -120,7 +122,9 @@ def test_full_compare_confirms_what_cannot_be_looked_up(shop: Shop) -> None:
     shop.database.execute("UPDATE o SET paid = 0 WHERE id = 'A1'")  # the cursor does not bring it
     for _ in range(2):
         shop.at += MINUTE
-        with closing(Unfindable(url=shop.url, query=QUERY, timezone=UTC, lookback=timedelta())) as source:
+        with closing(
+            Unfindable(url=shop.url, query=QUERY, timezone=UTC, lookback=timedelta(), lookback_rows=1000, batch=1000)
+        ) as source:
             Poller(source, shop.state.polls, lambda _status: "push", 5000, timedelta()).reconcile(shop.at)
             Poller(source, shop.state.polls, lambda _status: "push", 5000, timedelta()).poll(shop.at + MINUTE / 2)
     assert shop.told() == [("A1", "new", Payment(paid=False, payment_id=None))]

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from syncd.runtime.health import Pulses
 from syncd.runtime.jobs import Jobs
 from syncd.runtime.schedule import Every, OnCron, Schedule
-from syncd.settings.model import Poll
+from syncd.settings.settings import PollSettings
 from syncd.state import State, open_state
 from tests.made import NOON
 
@@ -73,7 +73,7 @@ def scheduled(jobs: Any, wall: list[timedelta], ticks: list[float]) -> Iterator[
     clock = lambda: datetime.now(UTC) + wall[0]  # noqa: E731
     start = datetime.now(UTC)
     passed = lambda: (datetime.now(UTC) - start).total_seconds() + ticks[0]  # noqa: E731
-    schedule = Schedule(jobs, Poll.model_validate({"interval": "1h"}), clock, passed)
+    schedule = Schedule(jobs, PollSettings.model_validate({"interval": "1h"}), clock, passed)
     with schedule.running():
         yield schedule
 

@@ -8,7 +8,7 @@ import pytest
 
 from syncd.errors import SettingsError
 from syncd.settings import Loaded, load, masked
-from syncd.settings.cancel_settings import Cancel
+from syncd.settings.cancel_settings import CancelSettings
 
 NEEDED = {
     "SYNCD_IMSHOP__URL": "https://imshop.example/token",
@@ -23,7 +23,7 @@ def loaded(**given: str) -> Loaded:
     return load({**NEEDED, **{f"SYNCD_CANCEL__{name}": text for name, text in given.items()}}, usual_env_files=())
 
 
-def cancel(**given: str) -> Cancel:
+def cancel(**given: str) -> CancelSettings:
     return loaded(**given).settings.cancel
 
 
@@ -39,7 +39,7 @@ def shown(variable: str, **given: str) -> list[str]:
 
 
 def test_without_a_key_nothing_is_on() -> None:
-    assert cancel() == Cancel()
+    assert cancel() == CancelSettings()
     assert cancel(TIMEOUT="2s").timeout == timedelta(seconds=2)
 
 
@@ -89,7 +89,7 @@ def test_body_is_json_with_quoted_places_or_form() -> None:
     assert cancel(URL=CALL, BODY="id={order_id}").body == "id={order_id}"
     form = "application/x-www-form-urlencoded"
     assert cancel(URL=CALL, HEADERS__CONTENT_TYPE=form, BODY="id={uuid}").body == "id={uuid}"
-    assert "places stand within quotes" in fault(URL=CALL, BODY='{"id": {order_id}}')
+    assert "placeholders stand within quotes" in fault(URL=CALL, BODY='{"id": {order_id}}')
     assert "is not JSON" in fault(URL=CALL, HEADERS__CONTENT_TYPE="application/json", BODY="id={order_id}")
     assert "can be JSON or a form" in fault(URL=CALL, HEADERS__CONTENT_TYPE="text/xml", BODY="<a/>")
 

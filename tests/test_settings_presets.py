@@ -10,8 +10,7 @@ import pytest
 
 from syncd.errors import SettingsError
 from syncd.settings import VARIABLES, Loaded, load, masked
-from syncd.settings.presets import FOLDER, PARAMS, by_hand
-from syncd.settings.presets import load as load_preset
+from syncd.settings.presets import FOLDER, PARAMS, load_preset, overrides
 
 PRESET = r"""
 title = "A shop"
@@ -84,7 +83,7 @@ def test_what_a_person_wrote_beats_the_preset(preset: Path) -> None:
 
 def beside(preset: object, **source: str) -> tuple[dict[str, str], dict[str, str]]:
     """What stands beside a preset: what it replaces, and what has no effect."""
-    found = by_hand(loaded(preset, **source).found)
+    found = overrides(loaded(preset, **source).found)
     assert found
     replaced, idle = (
         {name.removeprefix("SYNCD_SOURCE__"): text for name, text in texts.items()}
@@ -130,13 +129,14 @@ def test_a_parameter_for_cancelling_alone_needs_it(preset: Path) -> None:
 
 
 def test_without_a_preset_nothing_stands_beside_it() -> None:
-    assert by_hand(loaded("", QUERY="SELECT 1").found) is None
+    assert overrides(loaded("", QUERY="SELECT 1").found) is None
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.toml")), ids=lambda path: path.stem)
 def test_each_built_in_preset_uses_all_its_parameters(path: Path) -> None:
     found = load_preset(path)
-    assert [key for key in found.params if not found.uses(key, cancels=True, calls_http=True)] == []
+    texts = "".join(found.texts().values())
+    assert [key for key in found.params if f"${{{key}}}" not in texts] == []
 
 
 def test_the_settings_show_what_came_from_the_preset(preset: Path) -> None:
@@ -245,6 +245,17 @@ def test_a_preset_that_takes_no_parameters_says_so(tmp_path: Path) -> None:
     assert fault == f"SYNCD_SOURCE__PARAMS__PREFIX: is no parameter of the preset {plain}, which has none"
 
 
+def test_a_default_may_name_a_required_parameter(tmp_path: Path) -> None:
+    needy = written(
+        tmp_path, PRESET.replace('default = "shop_"\n', "").replace('default = ""', 'default = "${prefix}"')
+    )
+    (fault,) = faults(needy)
+    assert fault.startswith("SYNCD_SOURCE__PARAMS__PREFIX: required by the preset")
+    assert loaded(needy, PARAMS__PREFIX="a_").settings.source.sql.startswith(
+        "SELECT id AS order_id, state AS status, 'a_'"
+    )
+
+
 def test_a_parameter_without_a_default_is_required(tmp_path: Path) -> None:
     needy = written(tmp_path, PRESET.replace('default = "shop_"\n', ""))
     (fault,) = faults(needy)
@@ -336,9 +347,9 @@ def test_query_else_and_query_when_go_together() -> None:
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.toml")), ids=lambda path: path.stem)
 def test_built_in_presets_are_complete_and_parameters_safe(path: Path) -> None:
     preset = load_preset(path)
-    for variable in preset.settings(dict.fromkeys(preset.params, "")):
+    for variable in preset.texts(cancels=False):
         assert any(variable == known or variable.startswith(f"{known}__") for known in VARIABLES), variable
-    assert preset.places() == preset.params.keys()
+    assert preset.placeholders() == preset.params.keys()
     defaults = preset.values({})
     for name, parameter in preset.params.items():
         assert parameter.default is None or parameter.fault(defaults[name]) is None, name

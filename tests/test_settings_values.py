@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from syncd.http.addresses import is_insecure_remote
 from syncd.redact import Redactor
-from syncd.settings import urls, values
-from syncd.settings.cancel_settings import call_url, mask_call_url
+from syncd.settings import masking, urls, values
+from syncd.settings.cancel_settings import call_url
 from syncd.sql import GRAMMARS
 
 MARIADB = GRAMMARS["mysql"]
@@ -249,23 +249,23 @@ def test_another_database_url_is_refused_without_repeating_it(
     ],
 )
 def test_of_imshops_url_only_the_host_is_shown(url: str, shown: str) -> None:
-    assert urls.mask_imshop_url(url) == shown
+    assert masking.mask_imshop_url(url) == shown
 
 
 def test_database_url_hides_its_password_and_query_string() -> None:
-    assert urls.mask_database_url("mysql+pymysql://u:p%40@h:1/x?password=y") == "mysql+pymysql://u:***@h:1/x?***"
-    assert urls.mask_database_url("sqlite:////var/shop.db") == "sqlite:////var/shop.db"
+    assert masking.mask_database_url("mysql+pymysql://u:p%40@h:1/x?password=y") == "mysql+pymysql://u:***@h:1/x?***"
+    assert masking.mask_database_url("sqlite:////var/shop.db") == "sqlite:////var/shop.db"
 
 
 def test_plain_url_has_no_secret_but_itself() -> None:
     """It has neither a path nor a password."""
-    assert [secret for secret in urls.imshop_secrets("https://h") if len(secret) > 1] == ["https://h"]
-    assert not any(urls.database_secrets("sqlite:////var/shop.db"))
+    assert [secret for secret in masking.imshop_secrets("https://h") if len(secret) > 1] == ["https://h"]
+    assert not any(masking.database_secrets("sqlite:////var/shop.db"))
 
 
 def test_long_parts_of_a_url_are_secrets() -> None:
     """Long parts of the path and the query are secrets; ordinary words are not."""
-    secrets = [*urls.imshop_secrets("https://h/statuses/sync/0123456789ab?sign=ba9876543210&v=1")]
+    secrets = [*masking.imshop_secrets("https://h/statuses/sync/0123456789ab?sign=ba9876543210&v=1")]
     assert {"0123456789ab", "ba9876543210"} <= {*secrets}
     assert not {"statuses", "sync", "sign"} & {*secrets}
 
@@ -309,9 +309,9 @@ def test_backslash_in_a_url_is_refused(
 @given(st.text(st.characters(exclude_categories=["Cs", "Cc", "Zs", "Zl", "Zp"]), min_size=4, max_size=12))
 def test_accepted_url_never_shows_its_password(password: str) -> None:
     for check, mask, url in (
-        (urls.source_url, urls.mask_source_url, "mysql://shop:{}@127.0.0.1/x"),
-        (urls.source_url, urls.mask_source_url, "https://shop:{}@127.0.0.1/orders"),
-        (urls.state_url, urls.mask_database_url, "postgresql://shop:{}@127.0.0.1/x"),
+        (urls.source_url, masking.mask_source_url, "mysql://shop:{}@127.0.0.1/x"),
+        (urls.source_url, masking.mask_source_url, "https://shop:{}@127.0.0.1/orders"),
+        (urls.state_url, masking.mask_database_url, "postgresql://shop:{}@127.0.0.1/x"),
     ):
         try:
             accepted = check(url.replace("{}", password))
@@ -322,7 +322,7 @@ def test_accepted_url_never_shows_its_password(password: str) -> None:
             "https://***@127.0.0.1/orders",
             "postgresql+psycopg://shop:***@127.0.0.1/x",
         )
-        assert {password, unquote(password)} <= {*urls.source_secrets(accepted)}
+        assert {password, unquote(password)} <= {*masking.source_secrets(accepted)}
 
 
 @pytest.mark.parametrize(
@@ -339,9 +339,9 @@ def test_accepted_url_never_shows_its_password(password: str) -> None:
 )
 def test_key_in_the_path_is_masked_with_it(path: str, key: str) -> None:
     url = f"https://shop.example{path}"
-    assert urls.mask_source_url(url) == "https://shop.example/***"
-    assert mask_call_url(f"{url}?a={{order_id}}") == "https://shop.example/***?***"
-    redact = Redactor(urls.source_secrets(url))
+    assert masking.mask_source_url(url) == "https://shop.example/***"
+    assert masking.mask_call_url(f"{url}?a={{order_id}}") == "https://shop.example/***?***"
+    redact = Redactor(masking.source_secrets(url))
     assert key not in redact(f"Cannot GET {path}; {url}/x; it said {key}")
 
 
@@ -349,10 +349,10 @@ def test_key_in_the_path_is_masked_with_it(path: str, key: str) -> None:
     "path", ["", "/orders", "/api/v5/orders", "/rest/default/V1/orders", "/oauth2/admin/2024-10", "/{page}/orders.json"]
 )
 def test_a_path_of_words_is_shown(path: str) -> None:
-    assert urls.mask_source_url(f"https://shop.example{path}") == f"https://shop.example{path}"
-    assert not [*urls.path_secrets(path)]
+    assert masking.mask_source_url(f"https://shop.example{path}") == f"https://shop.example{path}"
+    assert not [*masking.path_secrets(path)]
 
 
 def test_key_in_place_of_the_user_is_secret() -> None:
     for login in ("k3y", "k3y:"):
-        assert "k3y" in {*urls.source_secrets(f"https://{login}@shop.example/api")}
+        assert "k3y" in {*masking.source_secrets(f"https://{login}@shop.example/api")}

@@ -128,9 +128,9 @@ def test_a_header_holds_nothing_that_ends_it(values: dict[str, str]) -> None:
     ("template", "why"),
     [
         ('{"n": "{oder_id}"}', r"holds \{oder_id\}, which nothing fills in; did you mean \{order_id\}\?"),
-        ('{"n": {order_id}}', "is not JSON; places stand within quotes"),
+        ('{"n": {order_id}}', "is not JSON; placeholders stand within quotes"),
         ("{order_id}", "is neither JSON nor a form"),
-        ('o={"n": {order_id}}', "holds JSON that cannot be read; places stand within quotes"),
+        ('o={"n": {order_id}}', "holds JSON that cannot be read; placeholders stand within quotes"),
         ('o={"n": "{order_id}", "x"}', "holds JSON that cannot be read"),
         ("o=<n>{order_id}</n>", "holds XML or HTML"),
         ('{"o": "n={order_id}&x=1"}', "holds a form within a text"),
@@ -219,8 +219,8 @@ def test_braces_of_json_and_graphql_stay_unchanged() -> None:
         'o={"a":{},"b":["{order_id}"]}&c={"d":{}}',
         '{"query": "mutation($id: ID!) { cancel(id: $id) { id } }", "variables": {"id": "{order_id}"}}',
     ):
-        assert body(text).places == {"order_id"}
-    assert url_template('https://shop/?f={"a":{},"b":"{uuid}"}').places == {"uuid"}
+        assert body(text).placeholders == {"order_id"}
+    assert url_template('https://shop/?f={"a":{},"b":"{uuid}"}').placeholders == {"uuid"}
 
 
 def test_what_holds_no_place_stays_as_it_is() -> None:

@@ -75,7 +75,9 @@ class HttpCanceller:
         self._body, self._content_type = _body(call, headers.get("Content-Type"))
         self._success = jmespath.compile(call.success) if call.success else None
         self._reason = jmespath.compile(call.reason) if call.reason else None
-        self._places = self._url.places.union(*(part.places for part in (self._body, *self._headers.values()) if part))
+        self._places = self._url.placeholders.union(
+            *(part.placeholders for part in (self._body, *self._headers.values()) if part)
+        )
 
     @property
     def host(self) -> str:
@@ -103,7 +105,7 @@ class HttpCanceller:
         if self._call.body is None and self._call.method in WITH_BODY:
             wanted |= IDENTIFIERS
         there = known_identifiers(cancellation, wanted)
-        missing = (self._url.places & IDENTIFIERS) - there if there else wanted
+        missing = (self._url.placeholders & IDENTIFIERS) - there if there else wanted
         if missing or not there:
             return without_identifiers(cancellation, missing, "the shop's call")
         with new_session() as session:

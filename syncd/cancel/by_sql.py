@@ -69,7 +69,7 @@ class SqlCanceller:
         return "order_id" in self._names
 
     def cancel(self, cancellation: Cancellation, seconds: float) -> CancelDecision:
-        compared = {comparison.name for comparison in self._comparisons}
+        compared = {comparison.parameter for comparison in self._comparisons}
         if not known_identifiers(cancellation, compared):
             return without_identifiers(cancellation, compared, "SYNCD_CANCEL__SQL")
         ends_at = monotonic() + seconds
@@ -99,21 +99,21 @@ class SqlCanceller:
         wanted = values_of(cancellation)
         held: dict[str, Any] = {}
         for comparison in self._comparisons:
-            value = wanted[comparison.name]
+            value = wanted[comparison.parameter]
             with self._opened().connect() as connection:
                 found = self._looked_up(connection, comparison, wanted) if value else []
-            exact = [one for one in found if _is_exactly(one, value, comparison.name)]
+            exact = [one for one in found if _is_exactly(one, value, comparison.parameter)]
             if len(exact) < len(found) and exact:
                 raise CancelError(
-                    f"SYNCD_CANCEL__SQL: to the database other orders have the {comparison.name} {value!r} too, so "
-                    "none is cancelled. Give that column a binary collation"
+                    f"SYNCD_CANCEL__SQL: to the database other orders have the {comparison.parameter} {value!r} too, "
+                    "so none is cancelled. Give that column a binary collation"
                 )
             if exact:
-                held[comparison.name] = exact[0]
+                held[comparison.parameter] = exact[0]
         return held
 
     def _update(self, cancellation: Cancellation, held: Mapping[str, Any], ends_at: float) -> int:
-        compared = {comparison.name for comparison in self._comparisons}
+        compared = {comparison.parameter for comparison in self._comparisons}
         texts = {name: value or None for name, value in values_of(cancellation).items()}
         values = {name: held.get(name) if name in compared else texts[name] for name in self._names}
         with self._opened().begin() as connection:
@@ -123,12 +123,12 @@ class SqlCanceller:
         return changed
 
     def _prepared(self, statement: str) -> TextClause:
-        return text(self._grammar.prepared(statement, NAMES))
+        return text(self._grammar.for_sqlalchemy(statement, NAMES))
 
     def _look_up(
         self, comparison: Comparison, values: Mapping[str, str], *, none: bool = False
     ) -> tuple[TextClause, dict[str, str | None]]:
-        statement = self._prepared(f"{comparison.values}{' AND 1 = 0' if none else ''}")
+        statement = self._prepared(f"{comparison.lookup}{' AND 1 = 0' if none else ''}")
         return statement, {name: values.get(name) or None for name in statement.compile().params}
 
     def _looked_up(self, connection: Connection, comparison: Comparison, values: Mapping[str, str]) -> list[Any]:

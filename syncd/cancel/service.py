@@ -18,7 +18,6 @@ from threading import Lock
 from typing import Protocol
 
 from syncd.cancel.canceller import NO_SUCH_ORDER, Canceller, shop_answer
-from syncd.cancel.protocol import LONGEST_REASON
 from syncd.deadline import BoundedCalls
 from syncd.errors import CancelError, SourceError
 from syncd.model import CancelDecision, Cancellation, CancelRequest, Order, Page, Received
@@ -91,7 +90,7 @@ class CancelService:
     new_token: Callable[[], str]
     observe: Callable[[Cancellation], None]
     repeated: Callable[[Cancellation], None]
-    reason_limit: int = LONGEST_REASON
+    reason_limit: int
 
     def receive(self, request: CancelRequest) -> Cancellation:
         """The cancellation as decided now or before. Still `received`: another thread applies it and is not done.

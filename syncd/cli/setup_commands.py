@@ -27,7 +27,7 @@ from syncd.errors import SourceError
 from syncd.imshop.statuses import suggestion
 from syncd.pipeline.statuses_file import Statuses, StatusesFile
 from syncd.runtime import composition
-from syncd.settings import presets as known
+from syncd.settings import presets as preset_files
 from syncd.sources import StatusCount
 from syncd.text import printable
 
@@ -77,12 +77,12 @@ def presets(name: str | None, *, json: bool) -> None:
     """
     if name is not None:
         try:
-            text = known.written(name)
+            text = preset_files.preset_text(name)
         except ValueError as error:
             raise click.BadParameter(str(error)) from error
         print_json({"name": name, "preset": text}) if json else click.echo(text, nl=False)
         return
-    listed = known.presets()
+    listed = preset_files.list_presets()
     if json:
         print_json([{"name": preset.name, "title": preset.title} for preset in listed])
     else:

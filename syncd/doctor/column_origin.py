@@ -184,7 +184,7 @@ def bare(word: str) -> str:
 
 
 def _words(sql: str, grammar: Grammar) -> Words:
-    return [token.text for token in grammar.tokens(grammar.without_end(sql)) if token.kind not in ("blank", "comment")]
+    return [token.text for token in grammar.tokens(grammar.stripped(sql)) if token.kind not in ("blank", "comment")]
 
 
 def _column(item: Words) -> tuple[str, str] | None:

@@ -65,7 +65,7 @@ def _examination(
     observed = lambda: observations(state, redact, settings.poll.interval)  # noqa: E731
     if isinstance(shop, ApiSource):
         return ApiExamination(shop, statuses, body, now, observed)
-    return ShopExamination(shop, statuses, body, now, presets.index(loaded.found), observed)
+    return ShopExamination(shop, statuses, body, now, presets.index_statement(loaded.found), observed)
 
 
 def _shop(shop: ShopExamination | ApiExamination, seconds: float) -> Iterator[Finding]:

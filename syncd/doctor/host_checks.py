@@ -48,7 +48,7 @@ def examine_settings(loaded: Loaded, statuses: Statuses) -> Iterator[Finding]:
 
 def _beside_preset(loaded: Loaded) -> Iterator[Finding]:
     """What a person set beside a preset may be meant so, or left over."""
-    found = presets.by_hand(loaded.found)
+    found = presets.overrides(loaded.found)
     if found is None:
         return
     if found.replaced:

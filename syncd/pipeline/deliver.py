@@ -88,7 +88,7 @@ class Limits:
     concurrency: int
     rate: float
     give_up_after: timedelta
-    timeout: timedelta = timedelta(seconds=10)
+    timeout: timedelta
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ from syncd.settings import Settings
 from syncd.sources import Api, ApiSource, DatabaseSource, Source, StatusList
 from syncd.sources.api.client import behind
 from syncd.sources.api.page_fetcher import Oddity
-from syncd.sql import grammar_of, selected
+from syncd.sql import grammar_of, select_items
 from syncd.state import State, boottime, open_state
 
 log = logging.getLogger("syncd")
@@ -295,7 +295,7 @@ def _comes_from(settings: Settings, name: str) -> list[str]:
     if shop.is_api:
         return [str(shop.fields[name])] if name in shop.fields else []
     grammar = grammar_of(shop.url.get_secret_value())
-    return [item for sql in (shop.sql, shop.query_else or "") for item in selected(sql, name, grammar)]
+    return [item for sql in (shop.sql, shop.query_else or "") for item in select_items(sql, name, grammar)]
 
 
 def _digest(texts: Sequence[str]) -> str:

@@ -23,7 +23,7 @@ from syncd.logs import fields
 from syncd.runtime.health import ClockWatch
 from syncd.runtime.jobs import Jobs
 from syncd.settings import cron
-from syncd.settings.model import Poll
+from syncd.settings.settings import PollSettings
 
 HOUSEKEEPING_EVERY = timedelta(hours=1)
 MOMENT = timedelta(microseconds=1)
@@ -66,7 +66,9 @@ class OnCron(BaseTrigger):  # type: ignore[misc]  # as above
 class Schedule:
     """The schedule of one daemon. Call `follow_clock` often, from one thread."""
 
-    def __init__(self, jobs: Jobs, poll: Poll, clock: Callable[[], datetime], monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self, jobs: Jobs, poll: PollSettings, clock: Callable[[], datetime], monotonic: Callable[[], float]
+    ) -> None:
         self._jobs = jobs
         self._poll = poll
         self._clock = clock

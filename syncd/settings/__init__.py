@@ -6,8 +6,9 @@
 the few values that they need.
 """
 
-from syncd.settings.loading import GROUPS, OPEN_GROUPS, VARIABLES, Loaded, Shown, load, masked
-from syncd.settings.model import Settings
-from syncd.settings.places import CONTROLS
+from syncd.settings.loading import Loaded, Shown, load, masked
+from syncd.settings.setting_sources import CONTROLS
+from syncd.settings.settings import Settings
+from syncd.settings.variables import GROUPS, OPEN_GROUPS, VARIABLES
 
 __all__ = ["CONTROLS", "GROUPS", "OPEN_GROUPS", "VARIABLES", "Loaded", "Settings", "Shown", "load", "masked"]

@@ -10,7 +10,8 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
-from syncd.settings.urls import basic, looks_secret, no_placeholder, shows_a_key
+from syncd.settings.masking import has_key_in_path, is_secret_name
+from syncd.settings.urls import no_placeholder
 from syncd.settings.values import quoted
 from syncd.templates import url_template
 
@@ -104,8 +105,8 @@ def path(text: str) -> str:
 
 def find_path(text: str) -> str:
     """The path to one order, which is named in it by its number or the shop's own key."""
-    places = url_template(f"https://shop{plain_path(text)}", ("order_id", "shop_id", *GAPS)).places
-    if text and not places & {"order_id", "shop_id"}:
+    placeholders = url_template(f"https://shop{plain_path(text)}", ("order_id", "shop_id", *GAPS)).placeholders
+    if text and not placeholders & {"order_id", "shop_id"}:
         raise ValueError(f"{quoted(text)} does not say which order: it needs {{order_id}} or {{shop_id}}")
     return text
 
@@ -119,11 +120,11 @@ def find_number_path(text: str) -> str:
 
 def plain_path(text: str) -> str:
     """A path that may hold parameters, but no secret."""
-    if any(looks_secret(name) for name, _ in parse_qsl(text.partition("?")[2], keep_blank_values=True)):
+    if any(is_secret_name(name) for name, _ in parse_qsl(text.partition("?")[2], keep_blank_values=True)):
         raise ValueError(
             "holds what looks like a key; write that behind SYNCD_SOURCE__URL, as ?name=key: there it is hidden"
         )
-    if shows_a_key(text.partition("?")[0]):
+    if has_key_in_path(text.partition("?")[0]):
         raise ValueError("holds what looks like a key; write the whole of it in SYNCD_SOURCE__URL: there it is hidden")
     if text and (not text.startswith("/") or re.search(r"[\s#]", text)):
         raise ValueError(f"{quoted(text)} is no path: it begins with / and holds no space and no #")
@@ -167,24 +168,3 @@ def auth(text: str) -> str:
     if scheme == "bearer" and not re.fullmatch(r"[!-~]+", credentials):
         raise ValueError("holds a space or a character that no header can carry; write bearer: and the bare token")
     return f"{scheme}:{credentials}"
-
-
-def mask_header(_name: str, _text: str) -> str:
-    return "***"
-
-
-def mask_parameter(name: str, text: str) -> str:
-    return "***" if is_secret_parameter(name, text) else text
-
-
-def is_secret_parameter(name: str, text: str) -> bool:
-    return not _GAP.search(text) and (bool(looks_secret(name)) or bool(re.search(r"[^\s]{20}", text)))
-
-
-def auth_secrets(text: str) -> Iterator[str]:
-    """The token; the password, alone and as the header carries it."""
-    scheme, _, credentials = text.partition(":")
-    yield credentials
-    if scheme == "basic":
-        yield credentials.partition(":")[2]
-        yield basic(credentials)

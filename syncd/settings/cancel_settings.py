@@ -18,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from syncd.settings import api_values, urls
+from syncd.settings import api_values, masking, urls
 from syncd.settings.source_settings import JmesPath
 from syncd.settings.values import EmptyMeansOff, Group, Masked, Members, duration, quoted, whole_number, within
 from syncd.sql import Grammar, comparisons
@@ -45,14 +45,6 @@ def call_path(text: str) -> str:
         api_values.plain_path(text)
         url_template(f"https://shop{text}")
     return text
-
-
-def mask_call_url(text: str) -> str:
-    """Without a password, without the query, which may hold a token, and without a path that may."""
-    scheme, _, rest = text.partition("://")
-    address, question, _ = rest.partition("?")
-    host, slash, path = address.rpartition("@")[2].partition("/")
-    return f"{scheme}://{host}{urls.mask_path(slash + path)}" + ("?***" if question else "")
 
 
 def header_name(written: str) -> str:
@@ -82,16 +74,16 @@ def program(text: str) -> tuple[str, ...]:
 
 def statement(text: str, grammar: Grammar) -> str:
     """One UPDATE that names the order by a parameter, without what ends it."""
-    if grammar.start(text) != "UPDATE":
+    if grammar.first_word(text) != "UPDATE":
         raise ValueError(f"{quoted(text)} is not an UPDATE; use SYNCD_CANCEL__URL or …__COMMAND for anything else")
-    if not grammar.is_one(text):
+    if not grammar.is_single(text):
         raise ValueError("is more than one statement: a ; stands within it; write one UPDATE")
     named = grammar.parameters(text)
     if unknown := sorted(named - {*NAMES}):
         raise ValueError(f"holds :{unknown[0]}, but there are only {', '.join(f':{name}' for name in NAMES)}")
     if not named & IDENTIFIERS or not comparisons(text, grammar):
         raise ValueError("does not say which order: it needs a WHERE with column = :order_id, :shop_id or :uuid")
-    return grammar.without_end(text).strip()
+    return grammar.stripped(text).strip()
 
 
 def codes(text: str) -> tuple[str, ...]:
@@ -113,11 +105,7 @@ def _content_type(headers: Mapping[str, SecretStr]) -> str | None:
     return headers["Content-Type"].get_secret_value() if "Content-Type" in headers else None
 
 
-def _hidden(_name: str, _text: str) -> str:
-    return "***"
-
-
-class Cancel(Group):
+class CancelSettings(Group):
     api_key: Annotated[SecretStr | None, BeforeValidator(urls.api_key)] = Field(
         default=None,
         description="set: POST /imshop/cancel is on and requires this key; one of the ways below must be set too",
@@ -131,19 +119,21 @@ class Cancel(Group):
         alias="from",
         description="the shop's codes from which an order may be cancelled, with commas; it is looked up right before",
     )
-    url: Annotated[SecretStr | None, BeforeValidator(call_url), Masked(mask_call_url)] = Field(
+    url: Annotated[SecretStr | None, BeforeValidator(call_url), Masked(masking.mask_call_url)] = Field(
         default=None,
         description="the shop's own call that cancels; {order_id}, {shop_id}, {uuid}, {reason} are filled in, quoted",
     )
     path: Annotated[str, AfterValidator(call_path), EmptyMeansOff()] = Field(
         default="",
-        description="where that call is, behind SYNCD_CANCEL__URL, with the same places; empty: nothing more",
+        description="path of that call behind SYNCD_CANCEL__URL, with the same placeholders; empty: nothing more",
     )
     method: Annotated[Literal["POST", "GET", "PUT", "PATCH", "DELETE"], BeforeValidator(str.upper)] = Field(
         default="POST",
         description="of that call: POST, GET, PUT, PATCH, DELETE",
     )
-    headers: Annotated[Mapping[str, SecretStr], PlainValidator(header_texts), Members(header_name, _hidden)] = Field(
+    headers: Annotated[
+        Mapping[str, SecretStr], PlainValidator(header_texts), Members(header_name, masking.mask_header)
+    ] = Field(
         default={},
         description="its headers: one variable each, the name behind __ and _ for -; or all of them as a JSON object",
     )
@@ -153,7 +143,7 @@ class Cancel(Group):
     )
     body: str | None = Field(
         default=None,
-        description="its body, JSON or a form, with the same places; unset: JSON with id and all that is known",
+        description="its body, JSON or a form, with the same placeholders; unset: JSON with id and all that is known",
     )
     success: JmesPath | None = Field(
         default=None,
@@ -173,7 +163,7 @@ class Cancel(Group):
     )
     confirm: bool = Field(
         default=False,
-        description="true: behind the shop's yes the order is read again, and must have SYNCD_CANCEL__STATUS",
+        description="true: after the shop accepts, the order is read again, and must have SYNCD_CANCEL__STATUS",
     )
     command: Annotated[tuple[str, ...] | None, PlainValidator(program)] = Field(
         default=None,
@@ -184,9 +174,11 @@ class Cancel(Group):
         validate_default=True,
         description="or an UPDATE with :order_id, :shop_id, :uuid, :reason; no row changed: refused",
     )
-    database_url: Annotated[SecretStr | None, BeforeValidator(urls.source_url), Masked(urls.mask_database_url)] = Field(
-        default=None,
-        description="the database of that UPDATE, with a login that may write; unset: the source's",
+    database_url: Annotated[SecretStr | None, BeforeValidator(urls.source_url), Masked(masking.mask_database_url)] = (
+        Field(
+            default=None,
+            description="the database of that UPDATE, with a login that may write; unset: the source's",
+        )
     )
     status: Annotated[str | None, BeforeValidator(lambda text: text and without_blanks(text))] = Field(
         default=None,
@@ -206,15 +198,10 @@ class Cancel(Group):
         """Every text of these that no log, message or page may show."""
         yield from (value.get_secret_value() for name, value in self.headers.items() if name not in _PLAIN_HEADERS)
         yield self.api_key.get_secret_value() if self.api_key else ""
-        yield from api_values.auth_secrets(self.auth.get_secret_value()) if self.auth else ()
-        if self.url:
-            url = self.url.get_secret_value()
-            yield from urls.login_secrets(url)
-            yield from urls.path_secrets(urlsplit(url).path)
-            parts = (part.partition("=") for part in re.split(r"[?&]", url)[1:])
-            yield from (value for _name, _equals, value in parts if "{" not in value)
+        yield from masking.auth_secrets(self.auth.get_secret_value()) if self.auth else ()
+        yield from masking.call_secrets(self.url.get_secret_value()) if self.url else ()
         if self.database_url:
-            yield from urls.database_secrets(self.database_url.get_secret_value())
+            yield from masking.database_secrets(self.database_url.get_secret_value())
 
     @property
     def calls_http(self) -> bool:
@@ -242,7 +229,7 @@ class Cancel(Group):
     def _is_what_is_confirmed(cls, status: str | None, info: ValidationInfo) -> str | None:
         if info.data.get("confirm") and status is None:
             raise ValueError(
-                "is not set, but SYNCD_CANCEL__CONFIRM is true: behind the shop's yes the order must have that status"
+                "is not set, but SYNCD_CANCEL__CONFIRM is true: after the shop accepts, the order must have that status"
             )
         return status
 
@@ -255,7 +242,7 @@ class Cancel(Group):
         templates += [url_template(f"https://shop{self.path}")]
         templates += [header_template(value.get_secret_value()) for value in self.headers.values()]
         templates += [body_template(self.body, _content_type(self.headers))[0]] if self.body is not None else []
-        if not any(template.places & IDENTIFIERS for template in templates):
+        if not any(template.placeholders & IDENTIFIERS for template in templates):
             raise ValueError(
                 "URL does not say which order: write {order_id}, {shop_id} or {uuid} into SYNCD_CANCEL__URL, …__PATH, "
                 "…__BODY or …__HEADERS"

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, SecretStr, ValidationInfo, field_validator
 
-from syncd.settings import api_values, urls, values
+from syncd.settings import api_values, masking, urls, values
 from syncd.settings.values import (
     EmptyMeansOff,
     Group,
@@ -29,24 +29,17 @@ OF_DATABASES = frozenset({"query", "query_file", "query_when", "query_else", "st
 JmesPath = Annotated[str, AfterValidator(api_values.jmes_path)]
 
 
-class Shop(Group):
-    url: Annotated[SecretStr, BeforeValidator(urls.source_url), Masked(urls.mask_source_url)] = Field(
+class ApiSettings(Group):
+    url: Annotated[SecretStr, BeforeValidator(urls.source_url), Masked(masking.mask_source_url)] = Field(
         description="the shop's database (sqlite, mysql, mariadb, postgresql, mssql, oracle), or a JSON API (https)",
     )
-
-    @property
-    def is_api(self) -> bool:
-        return urls.is_http(self.url.get_secret_value())
-
-
-class Api(Shop):
     path: Annotated[str, AfterValidator(api_values.path)] = Field(
         default="",
         description="API: where the orders are, behind the path of SYNCD_SOURCE__URL, unless that ends in it",
     )
     query_params: Annotated[
         Mapping[str, Annotated[SecretStr, BeforeValidator(api_values.with_known_gaps)]],
-        Members(api_values.parameter_name, api_values.mask_parameter),
+        Members(api_values.parameter_name, masking.mask_parameter),
         EmptyMeansOff(),
     ] = Field(
         default={},
@@ -57,7 +50,7 @@ class Api(Shop):
             Annotated[str, AfterValidator(api_values.header_name)],
             Annotated[SecretStr, BeforeValidator(api_values.header)],
         ],
-        Members(api_values.header_name_of, api_values.mask_header),
+        Members(api_values.header_name_of, masking.mask_header),
         EmptyMeansOff(),
     ] = Field(
         default={},
@@ -73,7 +66,7 @@ class Api(Shop):
     )
     where: JmesPath | None = Field(
         default=None,
-        description="API: JMESPath that finds a yes in what is an order; all else, such as drafts, is left out",
+        description="API: JMESPath filter: items for which it is not true, such as drafts, are left out",
     )
     find_path: Annotated[str, AfterValidator(api_values.find_path), EmptyMeansOff()] = Field(
         default="",
@@ -143,6 +136,10 @@ class Api(Shop):
         description="API: JMESPath to how many orders have it there, which the doctor holds against those shown",
     )
 
+    @property
+    def is_api(self) -> bool:
+        return urls.is_http(self.url.get_secret_value())
+
     @field_validator("*", mode="after")
     @classmethod
     def _of_this_kind(cls, value: object, info: ValidationInfo) -> object:
@@ -154,7 +151,7 @@ class Api(Shop):
         api = urls.is_http(url.get_secret_value())
         if api and name in OF_DATABASES:
             raise ValueError("is for databases, but SYNCD_SOURCE__URL is that of an API; leave it out")
-        if not api and name in Api.model_fields.keys() - Shop.model_fields.keys():
+        if not api and name in ApiSettings.model_fields.keys() - {"url"}:
             raise ValueError("is for APIs, but SYNCD_SOURCE__URL is that of a database; leave it out")
         return value
 
@@ -211,7 +208,7 @@ def _sql_file(text: str, info: ValidationInfo) -> SqlFile:
     return values.sql_file(text, _grammar(info))
 
 
-class Source(Api):
+class SourceSettings(ApiSettings):
     preset: str | None = Field(
         default=None,
         description="a shop platform that syncd knows, or the path of a preset's file; see `syncd presets`",
@@ -231,12 +228,12 @@ class Source(Api):
     )
     query_when: Annotated[str | None, PlainValidator(_select)] = Field(
         default=None,
-        description="a SELECT of one value; where it gives no yes, SYNCD_SOURCE__QUERY_ELSE is read instead",
+        description="a SELECT of one value; where it is false, SYNCD_SOURCE__QUERY_ELSE is read instead",
     )
     query_else: str | None = Field(
         default=None,
         validate_default=True,
-        description="the SELECT that is read where SYNCD_SOURCE__QUERY_WHEN gives no yes",
+        description="the SELECT that is read where the value of SYNCD_SOURCE__QUERY_WHEN is false",
     )
     statuses_query: Annotated[str | None, PlainValidator(_select)] = Field(
         default=None,
@@ -296,11 +293,11 @@ class Source(Api):
 
     def secrets(self) -> Iterator[str]:
         """Every text that must not be shown."""
-        yield from urls.source_secrets(self.url.get_secret_value())
-        yield from api_values.auth_secrets(self.auth.get_secret_value()) if self.auth else ()
+        yield from masking.source_secrets(self.url.get_secret_value())
+        yield from masking.auth_secrets(self.auth.get_secret_value()) if self.auth else ()
         yield from (value.get_secret_value() for value in self.headers.values())
         params = {name: value.get_secret_value() for name, value in self.query_params.items()}
-        yield from (text for name, text in params.items() if api_values.is_secret_parameter(name, text))
+        yield from (text for name, text in params.items() if masking.is_secret_parameter(name, text))
 
     @property
     def sql(self) -> str:

@@ -137,11 +137,11 @@ def tracking_template(text: str) -> str:
 
 def select(text: str, grammar: Grammar) -> str:
     """One SELECT (or WITH … SELECT), without what ends it. A query that writes is refused."""
-    if grammar.start(text) not in ("SELECT", "WITH"):
-        raise ValueError(f"{quoted(grammar.begun(text))} is not a SELECT; write a query that only reads")
-    if not grammar.is_one(text):
+    if grammar.first_word(text) not in ("SELECT", "WITH"):
+        raise ValueError(f"{quoted(grammar.from_first_word(text))} is not a SELECT; write a query that only reads")
+    if not grammar.is_single(text):
         raise ValueError("is more than one statement: a ; stands within it; write one SELECT")
-    return grammar.without_end(text).strip()
+    return grammar.stripped(text).strip()
 
 
 def sql_file(text: str, grammar: Grammar) -> SqlFile:

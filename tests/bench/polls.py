@@ -35,7 +35,7 @@ def figures(database: str, orders: int, home: Path) -> Iterator[Figure]:
 @contextmanager
 def poller(shop: Shop, home: Path) -> Iterator[Poller]:
     """What polls this shop in the daemon. Its state lasts as long as `home`."""
-    source = DatabaseSource(url=shop.url, query=QUERY, timezone=UTC, lookback=LOOKBACK)
+    source = DatabaseSource(url=shop.url, query=QUERY, timezone=UTC, lookback=LOOKBACK, lookback_rows=1000, batch=1000)
     state = open_state(f"sqlite:///{home}/state-{shop.name}-{shop.size}.db", redact=str)
     try:
         yield Poller(source=source, state=state.polls, action=lambda _code: "push", max_changes=5000, lookback=LOOKBACK)

@@ -30,13 +30,8 @@ class Office:
         tokens = itertools.count(1)
         defaults: dict[str, Any] = {
             "inbox": self.state.inbox,
-<<<<<<< HEAD
-            "shop": self.shop,
-            "present": Present(lambda: self.orders, allowed, "cancelled"),
-=======
             "canceller": self.shop,
             "lookup": OrderLookup(lambda: self.orders, allowed, "cancelled"),
->>>>>>> proto
             "timeout": timedelta(seconds=5),
             "status": "cancelled",
             "message": "Отменён",
@@ -48,6 +43,7 @@ class Office:
             "new_token": lambda: f"token-{next(tokens)}",
             "observe": self.observed.append,
             "repeated": self.repeated.append,
+            "reason_limit": 1000,
         }
         return CancelService(**{**defaults, **given})
 

@@ -12,8 +12,7 @@ import pytest
 from syncd.cli.commands import COMMANDS, syncd
 from syncd.runtime.health import as_json
 from syncd.settings import CONTROLS, GROUPS, OPEN_GROUPS, VARIABLES
-from syncd.settings.presets import FOLDER, presets
-from syncd.settings.presets import load as load_preset
+from syncd.settings.presets import FOLDER, list_presets, load_preset
 from syncd.sources.columns import KNOWN
 from syncd.state import ChangeView
 from tests.docs.documents import DOCS, LINK, PAGES, ROOT, anchors, block_after, code, named, quoted, rows, text
@@ -112,7 +111,7 @@ def test_each_preset_is_listed_with_its_parameters() -> None:
     listed = [[*quoted(row[0]), row[1], *quoted(row[2])] for row in rows(DOCS / "presets.md", "preset")]
 
     assert listed == [
-        [preset.name, preset.title, *load_preset(FOLDER / f"{preset.name}.toml").params] for preset in presets()
+        [preset.name, preset.title, *load_preset(FOLDER / f"{preset.name}.toml").params] for preset in list_presets()
     ]
 
 

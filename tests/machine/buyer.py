@@ -62,4 +62,5 @@ def cancel_service(
         new_token=lambda: "token",
         observe=lambda _cancellation: None,
         repeated=lambda _cancellation: None,
+        reason_limit=1000,
     )

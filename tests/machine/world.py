@@ -106,7 +106,7 @@ class World:
             self.state.outbox,
             self.line,
             lambda: self,
-            Limits(self.concurrency, 0, GIVE_UP_AFTER),
+            Limits(self.concurrency, 0, GIVE_UP_AFTER, timedelta(seconds=10)),
             Clocks(self.now, self.monotonic, Random(1), self.monotonic),
         )
 

@@ -59,7 +59,7 @@ class PlatformShop:
     @property
     def index(self) -> str | None:
         """What the preset knows to make the index that polls want."""
-        return presets.index(self.loaded().found)
+        return presets.index_statement(self.loaded().found)
 
     def loaded(self, **source: str) -> Loaded:
         variables = {

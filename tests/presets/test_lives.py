@@ -18,7 +18,7 @@ from syncd.doctor.database_inspection import Inspection
 from syncd.errors import SourceError
 from syncd.model import Order
 from syncd.pipeline.statuses_file import Statuses
-from syncd.settings.presets import written
+from syncd.settings.presets import preset_text
 from syncd.state import State
 from tests.presets.platforms import (
     BITRIX,
@@ -147,7 +147,7 @@ def test_what_is_no_order_never_shows(shop: PlatformShop) -> None:
 def test_documented_grants_suffice_under_any_sql_mode(shop: PlatformShop) -> None:
     """The login has no other rights."""
     name, database = f"syncd_{uuid4().hex[:8]}", make_url(shop.url).database
-    grants = re.findall(r"^#   (GRANT .*);$", written(shop.platform.preset), re.MULTILINE)
+    grants = re.findall(r"^#   (GRANT .*);$", preset_text(shop.platform.preset), re.MULTILINE)
     assert grants
     with ExitStack() as cleanup:
         execute(shop.url, f"CREATE USER '{name}'@'%' IDENTIFIED BY 'pw'")

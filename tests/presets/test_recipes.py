@@ -21,8 +21,7 @@ from syncd.pipeline.poll import Poller
 from syncd.pipeline.statuses_file import StatusesFile
 from syncd.runtime import composition
 from syncd.settings import Settings, load
-from syncd.settings.presets import FOLDER, written
-from syncd.settings.presets import load as load_preset
+from syncd.settings.presets import FOLDER, load_preset, preset_text
 from tests.presets.apis import (
     HTML,
     KEY,
@@ -546,7 +545,7 @@ def test_program_gets_the_key_and_the_reason(
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in FOLDER.glob("*.toml")))
 def test_each_preset_says_how_to_switch_it_on(name: str) -> None:
-    preset, text = load_preset(FOLDER / f"{name}.toml"), written(name)
+    preset, text = load_preset(FOLDER / f"{name}.toml"), preset_text(name)
     lines: Sequence[str] = [line.removeprefix("#   ") for line in text.splitlines() if line.startswith("#   SYNCD_")]
     assert "SYNCD_CANCEL__PRESET=true" in lines
     assert {"from", "status", "message"} <= preset.cancel.keys()

@@ -111,6 +111,7 @@ class Shop:
             query=query,
             timezone=self.zone,
             lookback=timedelta(minutes=5) if lookback is None else lookback,
+            lookback_rows=1000,
             batch=batch,
             clock=lambda: self.present,
         )

@@ -38,7 +38,15 @@ def source_of() -> Iterator[SourceOf]:
         def source(
             url: str, query: str = "SELECT 1 AS order_id, 2 AS status", *, init_sql: str | None = None
         ) -> DatabaseSource:
-            made = DatabaseSource(url=url, query=query, timezone=MOSCOW, lookback=5 * MINUTE, init_sql=init_sql)
+            made = DatabaseSource(
+                url=url,
+                query=query,
+                timezone=MOSCOW,
+                lookback=5 * MINUTE,
+                lookback_rows=1000,
+                batch=1000,
+                init_sql=init_sql,
+            )
             opened.callback(made.close)
             return made
 
@@ -394,6 +402,8 @@ def test_what_a_driver_says_is_masked() -> None:
         query="",
         timezone=UTC,
         lookback=MINUTE,
+        lookback_rows=1000,
+        batch=1000,
         redact=lambda said: said.replace("unable", "***"),
     )
     with pytest.raises(SourceError, match=r"\*\*\* to open"):

@@ -33,7 +33,9 @@ def mariadb() -> Iterator[str]:
 def read(url: str, status: str, message: str = "NULL", paid: str = "NULL") -> tuple[str, str | None, object, list[str]]:
     """Status, message and payment flag of an order whose columns are these expressions, and what was dropped."""
     query = f"SELECT 1 AS order_id, {status} AS status, {message} AS message, {paid} AS paid"
-    with closing(DatabaseSource(url=url, query=query, timezone=UTC, lookback=timedelta())) as source:
+    with closing(
+        DatabaseSource(url=url, query=query, timezone=UTC, lookback=timedelta(), lookback_rows=1000, batch=1000)
+    ) as source:
         (order,) = source.sample(1).orders
     return order.status, order.message, order.content["paid"], [one.field for one in order.dropped]
 
@@ -85,14 +87,18 @@ def test_postgresql(postgresql: str, status: str, message: str, paid: str, found
 )
 def test_order_id_of_bytes_is_found(mariadb: str, number: str, order_id: str) -> None:
     query = f"SELECT {number} AS order_id, 'new' AS status"
-    with closing(DatabaseSource(url=mariadb, query=query, timezone=UTC, lookback=timedelta())) as source:
+    with closing(
+        DatabaseSource(url=mariadb, query=query, timezone=UTC, lookback=timedelta(), lookback_rows=1000, batch=1000)
+    ) as source:
         assert [order.order_id for order in source.find([order_id]).orders] == [order_id]
 
 
 @pytest.mark.parametrize("tracking", ["'\"T1\"'::json", "'T1'::xml", "point(1, 2)"])
 def test_what_postgresql_cannot_sort_is_followed(postgresql: str, tracking: str) -> None:
     query = f"SELECT 1 AS order_id, 'new' AS status, now() AS updated_at, {tracking} AS tracking_url"
-    with closing(DatabaseSource(url=postgresql, query=query, timezone=UTC, lookback=timedelta())) as source:
+    with closing(
+        DatabaseSource(url=postgresql, query=query, timezone=UTC, lookback=timedelta(), lookback_rows=1000, batch=1000)
+    ) as source:
         assert [order.status for page in source.changed("") for order in page.orders] == ["new"]
 
 
@@ -122,7 +128,9 @@ def shop(tmp_path: Path) -> Iterator[sqlite3.Connection]:
 @pytest.fixture
 def poller(shop: sqlite3.Connection, tmp_path: Path, memory: State) -> Iterator[Poller]:
     url = f"sqlite:///{tmp_path}/shop.db"
-    with closing(DatabaseSource(url=url, query=QUERY, timezone=UTC, lookback=timedelta())) as source:
+    with closing(
+        DatabaseSource(url=url, query=QUERY, timezone=UTC, lookback=timedelta(), lookback_rows=1000, batch=1000)
+    ) as source:
         yield Poller(source, memory.polls, lambda _status: "push", max_changes=5, lookback=timedelta())
 
 

@@ -74,7 +74,15 @@ def shop(url: str, query: str, **more: str) -> DatabaseSource:
         "INSERT INTO o VALUES (1, 'new', '2026-03-01 10:00:00')",
         "CREATE INDEX o_changed ON o (changed)",
     )
-    return DatabaseSource(url=url, query=query, timezone=MOSCOW, lookback=timedelta(minutes=5), **more)  # type: ignore[arg-type]
+    return DatabaseSource(
+        url=url,
+        query=query,
+        timezone=MOSCOW,
+        lookback=timedelta(minutes=5),
+        lookback_rows=1000,
+        batch=1000,
+        **more,  # type: ignore[arg-type]
+    )
 
 
 def told(source: DatabaseSource) -> Order:

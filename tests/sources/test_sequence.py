@@ -195,6 +195,8 @@ def test_query_when_chooses_between_two_queries(table: HistoryTable) -> None:
         query_else="SELECT order_id, 'else' AS status FROM history",
         timezone=UTC,
         lookback=timedelta(),
+        lookback_rows=1000,
+        batch=1000,
     )
     table.sources.append(source)
 

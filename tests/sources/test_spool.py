@@ -190,7 +190,9 @@ def test_sqlite_without_sorting_space_is_reported(tmp_path: Path, monkeypatch: p
     query = f"{orders} SELECT i AS order_id, '{LONG}' || i AS status FROM n"
     sqlite3.connect(tmp_path / "shop.db").close()
     url = f"sqlite:///{tmp_path}/shop.db"
-    with closing(DatabaseSource(url=url, query=query, timezone=UTC, lookback=timedelta())) as source:
+    with closing(
+        DatabaseSource(url=url, query=query, timezone=UTC, lookback=timedelta(), lookback_rows=1000, batch=1000)
+    ) as source:
         advice = "It sorts in temporary files: see that there is room for them"
         with files_hold(IN_MEMORY // 2), pytest.raises(SourceError, match=advice):
             list(source.scan(whole=False).blocks())

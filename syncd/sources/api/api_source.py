@@ -266,7 +266,7 @@ class ApiSource:
 
     def _way_to(self, order_id: str, shop_ids: Mapping[str, str]) -> OneOrder | None:
         """How one order is asked for: by a key that is known, or by its number; None: it cannot be."""
-        return next((way for way in self._to_one if "shop_id" not in way.places or order_id in shop_ids), None)
+        return next((way for way in self._to_one if "shop_id" not in way.placeholders or order_id in shop_ids), None)
 
     def _asked_for(self, order_id: str, shop_ids: Mapping[str, str]) -> Rows:
         """The rows of one order, to which there is a way."""

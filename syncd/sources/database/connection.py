@@ -32,7 +32,7 @@ class Database:
         self._redact = redact
         self._engine, self.dialect = self._open(url)
         self.grammar: Grammar = grammar_of(self._engine.dialect.name)
-        self._init_sql = self.grammar.without_end(init_sql or "")
+        self._init_sql = self.grammar.stripped(init_sql or "")
         self._faults = (SQLAlchemyError, self.dialect.driver.Error, OSError, UnicodeError)
         event.listen(self._engine, "connect", self._opened)
 

@@ -92,7 +92,7 @@ class DatabaseSource:
 
     url, init_sql        as SYNCD_SOURCE__URL and SYNCD_SOURCE__INIT_SQL
     query                a SELECT; the names of its columns say what they mean
-    query_when           a SELECT of one value, asked before each reading: where it gives no yes, `query_else` is read
+    query_when           a SELECT of one value, asked before each reading: where it is false, `query_else` is read
     statuses_query       a SELECT of the shop's dictionary: status, message
     timezone             of timestamps without an offset
     lookback             how far behind its cursor each poll reads again
@@ -109,8 +109,8 @@ class DatabaseSource:
     query: str
     timezone: tzinfo
     lookback: timedelta
-    lookback_rows: int = 1000
-    batch: int = 1000
+    lookback_rows: int
+    batch: int
     query_when: str | None = None
     query_else: str | None = None
     statuses_query: str | None = None

@@ -41,7 +41,7 @@ class OrdersQuery:
     def __init__(self, text: str, grammar: Grammar, names: Mapping[str, str] | None = None) -> None:
         self.text = text
         self._names = names or {}
-        self._query = grammar.prepared(text, {_SINCE})
+        self._query = grammar.for_sqlalchemy(text, {_SINCE})
         self.uses_since = _SINCE in grammar.parameters(text)
 
     def no_rows(self) -> Statement:
@@ -115,7 +115,7 @@ class OrdersQuery:
 
 def as_written(query: str, grammar: Grammar) -> TextClause:
     """A query that stands for itself. Nothing in it is a parameter."""
-    return sql_text(grammar.prepared(query, ()))
+    return sql_text(grammar.for_sqlalchemy(query, ()))
 
 
 def _value(name: str | None, value: object) -> BindParameter[Any]:

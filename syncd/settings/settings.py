@@ -8,22 +8,22 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, PlainValidator, SecretStr, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from syncd.http.addresses import is_insecure_remote
-from syncd.settings import cron, urls, values
-from syncd.settings.cancel_settings import Cancel, statement
-from syncd.settings.source_settings import Source
+from syncd.settings import cron, masking, urls, values
+from syncd.settings.cancel_settings import CancelSettings, statement
+from syncd.settings.source_settings import SourceSettings
 from syncd.settings.values import EmptyMeansOff, Group, Lower, Masked, duration, number, whole_number, within
 from syncd.sql import grammar_of
 
 
-class Imshop(Group):
+class ImshopSettings(Group):
     allow_http: bool = Field(
         default=False,
         description="true: the URL may be plain http:// wherever it leads; false: only on this machine",
     )
-    url: Annotated[SecretStr, BeforeValidator(urls.imshop_url), Masked(urls.mask_imshop_url)] = Field(
+    url: Annotated[SecretStr, BeforeValidator(urls.imshop_url), Masked(masking.mask_imshop_url)] = Field(
         description="the whole endpoint URL, as IMSHOP's manager gave it; a secret, since it ends in a token",
     )
     api_key: Annotated[SecretStr | None, BeforeValidator(urls.api_key)] = Field(
@@ -75,7 +75,7 @@ class Imshop(Group):
         return auth
 
 
-class Poll(Group):
+class PollSettings(Group):
     interval: Annotated[timedelta, within(duration, "100ms", "24h")] = Field(
         default=timedelta(seconds=30),
         description="from one poll to the next (100ms to 24h)",
@@ -86,22 +86,22 @@ class Poll(Group):
     )
 
 
-class Guard(Group):
+class GuardSettings(Group):
     max_changes: Annotated[int, within(whole_number, "0", "10000000")] = Field(
         default=5000,
         description="a poll that finds more changes holds them all until they are released; 0: never (0 to 10000000)",
     )
 
 
-class Statuses(Group):
+class StatusesSettings(Group):
     file: Annotated[Path | None, PlainValidator(values.readable_file)] = Field(
         default=None,
         description="TOML file: which status codes are pushed, and in which words",
     )
 
 
-class State(Group):
-    url: Annotated[SecretStr, BeforeValidator(urls.state_url), Masked(urls.mask_database_url)] = Field(
+class StateSettings(Group):
+    url: Annotated[SecretStr, BeforeValidator(urls.state_url), Masked(masking.mask_database_url)] = Field(
         default=SecretStr("sqlite:///syncd.db"),
         description="where syncd keeps what it saw and what it must push: a SQLite file, or PostgreSQL",
     )
@@ -111,21 +111,21 @@ class State(Group):
     )
 
 
-class Http(Group):
+class HttpSettings(Group):
     bind: Annotated[values.Address | None, PlainValidator(values.address), EmptyMeansOff()] = Field(
         default=values.Address("127.0.0.1", 9469),
         description="where metrics and health are served: host:port, [::1]:9469, :9469 (every address); empty: no HTTP",
     )
 
 
-class Log(Group):
+class LogSettings(Group):
     format: Annotated[Literal["console", "json"] | None, Lower] = Field(
         default=None,
         description="console or json; unset: console on a terminal, else json",
     )
     level: Annotated[Literal["debug", "info", "warning", "error"], Lower] = Field(
         default="info",
-        description="the least that is logged: debug, info, warning, error",
+        description="the minimum level that is logged: debug, info, warning, error",
     )
 
 
@@ -133,26 +133,32 @@ class Settings(BaseSettings):
     """Everything that can be set. Immutable; made by `syncd.settings.load`, which knows where values come from."""
 
     model_config = SettingsConfigDict(
-        env_prefix="SYNCD_", env_nested_delimiter="__", frozen=True, extra="forbid", hide_input_in_errors=True
+        env_prefix="SYNCD_",
+        env_nested_delimiter="__",
+        env_nested_max_split=2,  # SYNCD_SOURCE__QUERY_PARAMS__a__b is the parameter a__b
+        enable_decoding=False,  # JSON is decoded in setting_sources, where a fault stops nothing
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
     )
 
-    imshop: Imshop
-    source: Source
-    poll: Poll = Poll()
+    imshop: ImshopSettings
+    source: SourceSettings
+    poll: PollSettings = PollSettings()
     first_run: Annotated[Literal["baseline", "push"], Lower] = Field(
         default="baseline",
         description="baseline: the first poll notes what is there and pushes nothing; push: it pushes every order",
     )
-    guard: Guard = Guard()
-    statuses: Statuses = Statuses()
-    state: State = State()
-    http: Http = Http()
-    cancel: Cancel = Cancel()
-    log: Log = Log()
+    guard: GuardSettings = GuardSettings()
+    statuses: StatusesSettings = StatusesSettings()
+    state: StateSettings = StateSettings()
+    http: HttpSettings = HttpSettings()
+    cancel: CancelSettings = CancelSettings()
+    log: LogSettings = LogSettings()
 
     @field_validator("cancel")
     @classmethod
-    def _is_reachable(cls, cancel: Cancel, info: ValidationInfo) -> Cancel:
+    def _is_reachable(cls, cancel: CancelSettings, info: ValidationInfo) -> CancelSettings:
         if cancel.api_key and "http" in info.data and info.data["http"].bind is None:
             raise ValueError(
                 "API_KEY is set, but SYNCD_HTTP__BIND is empty, so nothing listens; set e.g. 127.0.0.1:9469"
@@ -161,17 +167,17 @@ class Settings(BaseSettings):
 
     @field_validator("cancel")
     @classmethod
-    def _has_an_address(cls, cancel: Cancel, info: ValidationInfo) -> Cancel:
-        source: Source | None = info.data.get("source")
+    def _has_an_address(cls, cancel: CancelSettings, info: ValidationInfo) -> CancelSettings:
+        source: SourceSettings | None = info.data.get("source")
         if source and cancel.path and not cancel.url and not source.is_api:
             raise ValueError("URL is not set: write the address of the shop's API, e.g. https://shop.example")
         return cancel
 
     @field_validator("cancel")
     @classmethod
-    def _cancels_one_order(cls, cancel: Cancel, info: ValidationInfo) -> Cancel:
+    def _cancels_one_order(cls, cancel: CancelSettings, info: ValidationInfo) -> CancelSettings:
         """How the UPDATE reads depends on the database that it is for, which may be the source's."""
-        source: Source | None = info.data.get("source")
+        source: SourceSettings | None = info.data.get("source")
         url = cancel.database_url or (source and source.url)
         if not cancel.sql or not url:
             return cancel
@@ -181,26 +187,14 @@ class Settings(BaseSettings):
             raise ValueError(f"SQL {error}") from None
         return cancel.model_copy(update={"sql": sql})
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Only what `load` hands in: it also knows where each value came from, and which names are unknown."""
-        return (init_settings,)
-
     def secrets(self) -> list[str]:
         """Every text that no log, message or page may show, for the redactor."""
         key = self.imshop.api_key
         found = [
             key.get_secret_value() if key else "",
-            *urls.imshop_secrets(self.imshop.url.get_secret_value()),
+            *masking.imshop_secrets(self.imshop.url.get_secret_value()),
             *self.source.secrets(),
-            *urls.database_secrets(self.state.url.get_secret_value()),
+            *masking.database_secrets(self.state.url.get_secret_value()),
             *self.cancel.secrets(),
         ]
         return [secret for secret in dict.fromkeys(found) if secret]
