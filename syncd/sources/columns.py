@@ -73,7 +73,7 @@ _NO = frozenset({"0", "n", "no", "f", "false"})
 
 
 @dataclass(frozen=True, slots=True)
-class Meaning:
+class ColumnOptions:
     """How the source's columns are to be taken.
 
     `zone` is that of timestamps without an offset. `tracking_template` makes a URL of a `{tracking_number}`.
@@ -97,8 +97,8 @@ class Meaning:
 class Layout:
     """The known columns that a query has, in the order in which they are read: those compared come first."""
 
-    def __init__(self, available: Sequence[str], meaning: Meaning) -> None:
-        self.meaning = meaning
+    def __init__(self, available: Sequence[str], options: ColumnOptions) -> None:
+        self.options = options
         self.compared = tuple(name for name in self._comparable() if name in available)
         others = [name for name in KNOWN if name in available and name not in self.compared]
         if "tracking_number" in others:
@@ -150,7 +150,7 @@ class Layout:
         if isinstance(found, Skipped):
             return found
         try:
-            changed = instant(moment(self.value(row, "updated_at")), self.meaning.zone)
+            changed = instant(moment(self.value(row, "updated_at")), self.options.zone)
             updated_at = changed if changed > EPOCH else None
         except ValueError:
             updated_at = None
@@ -176,7 +176,7 @@ class Layout:
 
     def message(self, status: str, fields: OptionalFields) -> str | None:
         """The status in words, if the source knows any."""
-        return self.meaning.words(fields.text("message"))
+        return self.options.words(fields.text("message"))
 
     def page(self, rows: Sequence[Sequence[Any]]) -> Page:
         """The orders in whole rows."""
@@ -186,8 +186,8 @@ class Layout:
         )
 
     def _comparable(self) -> Sequence[str]:
-        tracking = ("tracking_url", "tracking_number") if self.meaning.tracking_template else ("tracking_url",)
-        message = ("message",) if self.meaning.message_is_change else ()
+        tracking = ("tracking_url", "tracking_number") if self.options.tracking_template else ("tracking_url",)
+        message = ("message",) if self.options.message_is_change else ()
         return *REQUIRED, *tracking, "paid", "payment_id", *message, "imshop_uuid", "shop_id"
 
     def _content(self, fields: OptionalFields, status: str) -> Content:
@@ -199,7 +199,7 @@ class Layout:
         if "payment_id" in self._at:
             content["payment_id"] = fields.text("payment_id")
         if "message" in self.compared:
-            content["message"] = self.meaning.words(fields.text("message"))
+            content["message"] = self.options.words(fields.text("message"))
         return content
 
     def shop_id(self, row: Sequence[Any]) -> str | None:
@@ -221,10 +221,10 @@ class Layout:
 
     def _tracking_url(self, fields: OptionalFields) -> str | None:
         url = fields.text("tracking_url")
-        if url or not self.meaning.tracking_template:
+        if url or not self.options.tracking_template:
             return url
         number = fields.text("tracking_number")
-        return number and self.meaning.tracking_template.replace("{tracking_number}", quote(number, safe=""))
+        return number and self.options.tracking_template.replace("{tracking_number}", quote(number, safe=""))
 
 
 @dataclass(slots=True)

@@ -215,7 +215,7 @@ def last_of_each(blocks: Iterable[Sequence[tuple[Any, ...]]]) -> Iterable[Sequen
     yield waiting
 
 
-def and_whether_last(blocks: Iterator[Sequence[Any]]) -> Iterator[tuple[Sequence[Any], bool]]:
+def with_last_flag(blocks: Iterator[Sequence[Any]]) -> Iterator[tuple[Sequence[Any], bool]]:
     """One block at least. One that is empty tells that the rest is still on its way: it is given at once."""
     waiting: Sequence[Any] = ()
     for block in blocks:

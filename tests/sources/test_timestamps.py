@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from syncd.model import Order
-from syncd.sources.columns import Layout, Meaning
+from syncd.sources.columns import ColumnOptions, Layout
 from syncd.sources.timestamps import Raw, bound, instant, is_after, like, looks_like, moment
 from tests.sources.shop import BERLIN, DATINGS, MOSCOW, NOON, Dating
 
@@ -127,7 +127,7 @@ def test_a_form_that_is_not_read_is_named(raw: object, form: str | None) -> None
 
 def test_zero_is_no_time_of_change() -> None:
     assert moment(0) == moment("0") == datetime(1970, 1, 1, tzinfo=UTC)
-    order = Layout(("order_id", "status", "updated_at"), Meaning(UTC)).order(["1", "new", 0])
+    order = Layout(("order_id", "status", "updated_at"), ColumnOptions(UTC)).order(["1", "new", 0])
     assert isinstance(order, Order)
     assert order.updated_at is None
 

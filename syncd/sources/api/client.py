@@ -10,15 +10,14 @@ Pure. A parameter whose gap has nothing to be filled with, such as `{cursor}` on
 
 from __future__ import annotations
 
-import re
 import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta
 from threading import Lock
-from urllib.parse import quote, urlencode, urljoin, urlsplit, urlunsplit
+from urllib.parse import urljoin
 
 import requests
 from urllib3.exceptions import HTTPError
@@ -28,7 +27,7 @@ from syncd.errors import SourceError
 from syncd.http.addresses import origin, shown
 from syncd.http.bodies import TooLongError, body_of, moment_of, seconds_to_wait, text_of
 from syncd.http.connections import Way, new_session, send
-from syncd.sources.api.responses import BODY_LIMIT, Answer, Reply, answer_of, letters, quoted_of, why_not
+from syncd.sources.api.responses import BODY_LIMIT, ApiResponse, RawResponse, answer_of, letters, quoted_of, why_not
 
 REDIRECTS_AT_MOST = 5
 TRIES = 3
@@ -38,7 +37,7 @@ WAIT_AT_MOST = 120.0
 
 
 @dataclass(frozen=True, slots=True)
-class Clocks:
+class ClientClocks:
     """The time here, seconds that only grow, and how to wait."""
 
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -47,7 +46,7 @@ class Clocks:
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class Client:
+class ApiClient:
     """One API, asked one thing at a time, whatever thread asks.
 
     base_url               whose host, scheme and port are the only ones that are ever asked
@@ -63,7 +62,7 @@ class Client:
     rate: float = 0.0
     wait_in_milliseconds: str | None = None
     redact: Callable[[str], str] = str
-    clocks: Clocks = field(default_factory=Clocks)
+    clocks: ClientClocks = field(default_factory=ClientClocks)
 
     def __post_init__(self) -> None:
         self._origin = origin(self.base_url)
@@ -86,12 +85,12 @@ class Client:
         """The API's own clock, as its last answer showed it in `Date`; before the first, the clock of this machine."""
         return self.clocks.now() + self._ahead
 
-    def get(self, url: str) -> Answer:
+    def get(self, url: str) -> ApiResponse:
         """What the API answers, as JSON. SourceError says why there is no such answer, and what to do."""
         with self._one_at_a_time:  # an order may be looked up while the next page is on its way
             return self._got(url)
 
-    def _got(self, url: str) -> Answer:
+    def _got(self, url: str) -> ApiResponse:
         waited, failures = 0.0, 0
         while True:
             waited += self._pace(waited)
@@ -135,7 +134,7 @@ class Client:
     def _wait_for(self, seconds: float) -> None:
         self._next_at = max(self._next_at, self.clocks.monotonic() + seconds)
 
-    def _followed(self, url: str) -> Reply:
+    def _followed(self, url: str) -> RawResponse:
         for _ in range(REDIRECTS_AT_MOST):
             self._stay_at_home(url, "sends")
             reply = self._asked(url)
@@ -168,14 +167,14 @@ class Client:
     def _lost(self, how: str) -> SourceError:
         return SourceError(f"{self.host} {how} to what is no URL. Check SYNCD_SOURCE__URL and SYNCD_SOURCE__NEXT")
 
-    def _asked(self, url: str) -> Reply:
+    def _asked(self, url: str) -> RawResponse:
         self.requests += 1
         try:
             with closing(send(self._session, requests.Request("GET", url), self.timeout, self._way)) as response:
                 self._note_date(response.headers.get("Date"))
                 body = b"" if _leads_on(response.status_code, response.headers) else body_of(response.raw, BODY_LIMIT)
                 text = text_of(body, response.headers)
-                return Reply(url, response.status_code, response.headers, text)
+                return RawResponse(url, response.status_code, response.headers, text)
         except TooLongError:
             raise SourceError(
                 "the API's answer is longer than 32 MiB. Lower SYNCD_SOURCE__BATCH, or ask for less"
@@ -199,63 +198,3 @@ def _leads_on(status: int, headers: Mapping[str, str]) -> bool:
 
 class _PassingError(SourceError):
     """May well be over at the next try."""
-
-
-GAPS = ("since", "page", "offset", "limit", "cursor", "last_id")
-_GAP = re.compile(r"\{([A-Za-z_]+)\}")
-
-
-def gaps(text: str) -> list[str]:
-    """The names in braces, known or not."""
-    return _GAP.findall(text)
-
-
-class Template:
-    """A URL with parameters; `{since}`, `{page}` and so on may stand in its path, its query and its parameters."""
-
-    def __init__(self, url: str, params: Mapping[str, str]) -> None:
-        self._url = url
-        self._params = params
-        self._used = {gap for text in (url, *params.values()) for gap in gaps(text)}
-
-    def has(self, gap: str) -> bool:
-        return gap in self._used
-
-    def filled(self, values: Mapping[str, str | None]) -> str:
-        """The URL to ask. What is filled in is quoted, so that it cannot become another parameter."""
-        url = _GAP.sub(lambda gap: quote(values.get(gap[1]) or "", safe=""), self._url)
-        query = urlencode([*self._parameters(values)], quote_via=quote)
-        if not query:
-            return url
-        return f"{url}{'&' if '?' in url else '?'}{query}"
-
-    def _parameters(self, values: Mapping[str, str | None]) -> Iterator[tuple[str, str]]:
-        for name, text in self._params.items():
-            if all(values.get(gap) is not None for gap in gaps(text)):
-                yield name, _GAP.sub(lambda gap: values[gap[1]] or "", text)
-
-
-def behind(url: str, path: str, instead_of: str = "") -> str:
-    """The URL with `path`, which may bring parameters, behind its own; `instead_of` another one that its own ends in.
-    One that ends in `path` stays as it is: people write a shop's address, or the whole of it."""
-    if not path:
-        return url
-    parts = urlsplit(url)
-    bare, _, query = path.partition("?")
-    stem = parts.path.rstrip("/")
-    for other in (bare, instead_of.partition("?")[0]):
-        stem = stem.removesuffix(other).removesuffix(quote(other))
-    joined = "&".join(text for text in (parts.query, query) if text)
-    return urlunsplit(parts._replace(path=stem + bare, query=joined))
-
-
-def since_text(when: datetime, pattern: str, zone: tzinfo) -> str:
-    """An instant as SYNCD_SOURCE__SINCE_FORMAT wants it: `iso`, `epoch`, `epoch_ms` or a strftime pattern."""
-    match pattern:
-        case "epoch":
-            return str(int(when.timestamp()))
-        case "epoch_ms":
-            return str(int(when.timestamp() * 1000))
-        case "iso":
-            return when.astimezone(zone).isoformat()
-    return when.astimezone(zone).strftime(pattern)

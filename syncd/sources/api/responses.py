@@ -31,7 +31,7 @@ _LINK = re.compile(rf"<(?P<target>[^>]*)>\s*(?P<params>(?:{_PARAM})*)")
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class RawResponse:
     """`url` is where it came from in the end; `headers` know no case."""
 
     url: str
@@ -46,7 +46,7 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ApiResponse:
     """JSON; None where there is no content. `refusal`: it is none, but one of the refusals of which the caller may know
     better what they mean; `said` are their words, empty where they are a page of HTML."""
 
@@ -80,21 +80,21 @@ class Answer:
         return self.body
 
 
-def answer_of(reply: Reply, host: str, redact: Callable[[str], str]) -> Answer:
+def answer_of(reply: RawResponse, host: str, redact: Callable[[str], str]) -> ApiResponse:
     """SourceError says why there is no answer, and what to do."""
     if not 200 <= reply.status < 300:
         refusal = _refusal(reply, host, redact)
         if reply.status not in BEHIND_THE_LAST:
             raise refusal
         said = "" if reply.is_page else words_of(reply.text)
-        return Answer(reply.url, reply.status, reply.headers, refusal=refusal, said=said)
+        return ApiResponse(reply.url, reply.status, reply.headers, refusal=refusal, said=said)
     if reply.status in NO_CONTENT:
-        return Answer(reply.url, reply.status, reply.headers)
+        return ApiResponse(reply.url, reply.status, reply.headers)
     try:
         body = json_of(reply.text)
     except (ValueError, RecursionError) as error:
         raise SourceError(f"{host} {_not_json(reply, error)}") from None
-    return Answer(reply.url, reply.status, reply.headers, body)
+    return ApiResponse(reply.url, reply.status, reply.headers, body)
 
 
 def letters(header: str) -> str:
@@ -130,12 +130,12 @@ def why_not(error: Exception) -> tuple[str, bool]:
 _PACKED = "See that no proxy on the way does so, and that SYNCD_SOURCE__HEADERS sets no Accept-Encoding"
 
 
-def _refusal(reply: Reply, host: str, redact: Callable[[str], str]) -> SourceError:
+def _refusal(reply: RawResponse, host: str, redact: Callable[[str], str]) -> SourceError:
     what, advice = _refused(reply.status)
     return SourceError(f"{host} {what} (HTTP {reply.status}){quoted_of(reply, redact)}. {advice}")
 
 
-def quoted_of(reply: Reply, redact: Callable[[str], str]) -> str:
+def quoted_of(reply: RawResponse, redact: Callable[[str], str]) -> str:
     """What it says, unless it is a page for a browser."""
     return "" if reply.is_page else quoted(words_of(reply.text), redact)
 
@@ -157,7 +157,7 @@ def _refused(status: int) -> tuple[str, str]:
     return what, "Check SYNCD_SOURCE__URL, SYNCD_SOURCE__QUERY_PARAMS and SYNCD_SOURCE__HEADERS"
 
 
-def _not_json(reply: Reply, error: Exception) -> str:
+def _not_json(reply: RawResponse, error: Exception) -> str:
     if is_packed(reply.headers):
         coding = ", ".join(sorted(codings(reply.headers)))
         return f"compresses its answers in a way that was not asked for ({coding}). {_PACKED}"
@@ -277,7 +277,7 @@ class Signs:
         return next((f"{where} says {count}" for count, where in self.counts if count > shown), None)
 
 
-def signs_of(answer: Answer, orders: Any) -> Signs:
+def signs_of(answer: ApiResponse, orders: Any) -> Signs:
     """`orders`: what stands in the answer where they do; what is in them counts nothing."""
     told = [*_told(answer, orders)]
     pages = (f"{where} says {value}" for name, value, where in told if name in PAGES and (_count(value) or 0) > 1)
@@ -287,7 +287,7 @@ def signs_of(answer: Answer, orders: Any) -> Signs:
     return Signs(by_link or next(pages, None) or next(following, None), counts)
 
 
-def _told(answer: Answer, orders: Any) -> Iterator[tuple[str, Any, str]]:
+def _told(answer: ApiResponse, orders: Any) -> Iterator[tuple[str, Any, str]]:
     """Names and values in an answer's headers and body, and where they stand."""
     yield from ((plain_name(name), value, f"its header {name}") for name, value in answer.headers.items())
     yield from ((name, value, f"its {name}") for name, value in _members(answer.body, orders))

@@ -27,8 +27,8 @@ from uuid import UUID
 
 from syncd.errors import SourceError
 from syncd.model import Identified, Order, Page, Skipped
-from syncd.sources.columns import NO_KEYS, Layout, Meaning, flag_of, readable
-from syncd.sources.cursors import FIRST, NumberCursor, TimeCursor, and_whether_last, last_of_each, number
+from syncd.sources.columns import NO_KEYS, ColumnOptions, Layout, flag_of, readable
+from syncd.sources.cursors import FIRST, NumberCursor, TimeCursor, last_of_each, number, with_last_flag
 from syncd.sources.database.connection import Database
 from syncd.sources.database.dialects import Rows
 from syncd.sources.database.query import Statement, as_written
@@ -135,7 +135,7 @@ class DatabaseSource:
         redact: Callable[[str], str],
     ) -> None:
         self.database = Database(url, init_sql, redact)
-        self._meaning = Meaning(self.timezone, tracking_template, message_is_change, message_is_html)
+        self._options = ColumnOptions(self.timezone, tracking_template, message_is_change, message_is_html)
 
     def now(self) -> datetime:
         """The source's present, in UTC."""
@@ -159,7 +159,7 @@ class DatabaseSource:
     def _followed(self, cursor: str, schema: QuerySchema) -> Iterator[Page]:
         follow = TimeCursor(cursor, self.now(), self.timezone, self._sample_time(schema))
         blocks = self._blocks(schema.changed(follow.since(self.lookback)), self.batch)
-        for rows, last in and_whether_last(blocks):
+        for rows, last in with_last_flag(blocks):
             page = _page(rows, partial(_in_time, schema.layout, follow), last=last)
             yield replace(page, cursor=follow.cursor(last=last)) if rows or last else page
 
@@ -167,7 +167,7 @@ class DatabaseSource:
         count = NumberCursor(cursor)
         since = max(FIRST, count.since(self.lookback_rows) or FIRST)
         blocks = self._blocks(schema.changed(since), self.batch)
-        for rows, last in and_whether_last(blocks):
+        for rows, last in with_last_flag(blocks):
             page = _page(rows, partial(_by_number, schema.layout, count), last=last)
             if last and not count.has_read:  # the table starts anew, or was cut short: its numbers lie below the cursor
                 count.note_all(schema.layout.value(row, "sequence") for row in self._rows(schema.newest(1)))
@@ -211,10 +211,10 @@ class DatabaseSource:
         schema = self.query_schema()
         return schema.layout.page(self._rows(schema.newest(limit)))
 
-    def statuses(self, unlisted: Callable[[str], None] | None = None) -> list[StatusCount]:
-        """Every status code that the shop has, with its name and how many orders are there. `unlisted` is told why the
-        shop's own list cannot be read; None: that is a SourceError."""
-        return statuses(self.database, self.query_schema(), self.statuses_query, unlisted)
+    def statuses(self, list_failed: Callable[[str], None] | None = None) -> list[StatusCount]:
+        """Every status code that the shop has, with its name and how many orders are there. `list_failed` is told why
+        the shop's own list cannot be read; None: that is a SourceError."""
+        return statuses(self.database, self.query_schema(), self.statuses_query, list_failed)
 
     def status_codes(self) -> set[str]:
         """The codes that the shop lists or its orders have."""
@@ -252,7 +252,7 @@ class DatabaseSource:
     def query_schema(self) -> QuerySchema:
         query = self._query_in_force()
         if self._schema is None or query != self._schema_of:
-            self._schema, self._schema_of = read_query_schema(self.database, query, self._meaning), query
+            self._schema, self._schema_of = read_query_schema(self.database, query, self._options), query
         return self._schema
 
     def _sample_time(self, schema: QuerySchema) -> Raw | None:

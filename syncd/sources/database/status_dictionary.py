@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from syncd.errors import SourceError
-from syncd.sources.columns import Meaning, readable
+from syncd.sources.columns import ColumnOptions, readable
 from syncd.sources.cursors import last_of_each
 from syncd.sources.database.connection import Database
 from syncd.sources.database.query import OrdersQuery
@@ -51,29 +51,31 @@ class Tally:
 
 
 def listed(
-    read: Callable[[], Mapping[str, str | None]], unlisted: Callable[[str], None] | None
+    read: Callable[[], Mapping[str, str | None]], list_failed: Callable[[str], None] | None
 ) -> Mapping[str, str | None]:
-    """The shop's own list. Where it cannot be read, `unlisted` is told why, and it is empty. SourceError: there is
+    """The shop's own list. Where it cannot be read, `list_failed` is told why, and it is empty. SourceError: there is
     nobody to be told."""
     try:
         return read()
     except SourceError as error:
-        if unlisted is None:
+        if list_failed is None:
             raise
-        unlisted(str(error))
+        list_failed(str(error))
         return {}
 
 
 def statuses(
-    database: Database, schema: QuerySchema, dictionary: str | None, unlisted: Callable[[str], None] | None
+    database: Database, schema: QuerySchema, dictionary: str | None, list_failed: Callable[[str], None] | None
 ) -> list[StatusCount]:
     """Those of the `dictionary`, a SELECT of `status` and `message`, in its order of codes; then those that only orders
-    have. `unlisted`: see `listed`. SourceError."""
-    known = listed(lambda: dict(_listed(database, dictionary, schema.layout.meaning)), unlisted) if dictionary else {}
+    have. `list_failed`: see `listed`. SourceError."""
+    known = (
+        listed(lambda: dict(_listed(database, dictionary, schema.layout.options)), list_failed) if dictionary else {}
+    )
     return _counted(database, schema).beside(known)
 
 
-def _listed(database: Database, dictionary: str, meaning: Meaning) -> Iterator[tuple[str, str | None]]:
+def _listed(database: Database, dictionary: str, options: ColumnOptions) -> Iterator[tuple[str, str | None]]:
     described = database.describe(OrdersQuery(dictionary, database.grammar).no_rows())
     spelling = {name.lower(): name for name, _ in described}
     if missing := [name for name in ("status", "message") if name not in spelling]:
@@ -84,7 +86,7 @@ def _listed(database: Database, dictionary: str, meaning: Meaning) -> Iterator[t
     query = OrdersQuery(dictionary, database.grammar, {name: spelling[name] for name in ("status", "message")})
     for code, name in database.rows(query.everything(("status", "message"), ("status",), None)):
         if text := readable(code):
-            yield text, meaning.message(name)
+            yield text, options.message(name)
 
 
 def _counted(database: Database, schema: QuerySchema) -> Tally:
@@ -92,5 +94,5 @@ def _counted(database: Database, schema: QuerySchema) -> Tally:
     for block in last_of_each(database.blocks(schema.statuses(), _BLOCK)):
         for _, raw, *message in block:
             if code := readable(raw):
-                tally.note(code, schema.layout.meaning.message(message[0]) if message else None)
+                tally.note(code, schema.layout.options.message(message[0]) if message else None)
     return tally

@@ -13,8 +13,8 @@ from threading import Thread
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from syncd.sources.api import Api, ApiSource
-from syncd.sources.api.client import Clocks
+from syncd.sources.api import ApiConfig, ApiSource
+from syncd.sources.api.client import ClientClocks
 from syncd.sources.api.paginators import Paging
 from tests.sources.shop import MOSCOW, NOON, wall
 
@@ -112,7 +112,7 @@ class ApiShop:
     def clear(self) -> None:
         self.rows = []
 
-    def api(self, **changes: Any) -> Api:
+    def api(self, **changes: Any) -> ApiConfig:
         settings: dict[str, Any] = {
             "url": self.url,
             "query_params": {"since": "{since}", **PLACE[self.dating.paging]},
@@ -122,10 +122,15 @@ class ApiShop:
             "fields": FIELDS,
             "since_format": self.dating.since,
         }
-        return Api(**{**settings, **changes})
+        return ApiConfig(**{**settings, **changes})
 
     def source(
-        self, *, batch: int = 1000, lookback: timedelta | None = None, clocks: Clocks | None = None, **changes: Any
+        self,
+        *,
+        batch: int = 1000,
+        lookback: timedelta | None = None,
+        clocks: ClientClocks | None = None,
+        **changes: Any,
     ) -> ApiSource:
         source = ApiSource(
             api=self.api(**changes),

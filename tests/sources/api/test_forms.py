@@ -13,9 +13,9 @@ import pytest
 
 from syncd.errors import SourceError
 from syncd.sources import ApiSource, StatusList
-from syncd.sources.api.records import Shape
-from syncd.sources.api.responses import Answer, is_beyond, none_found, signs_of
-from syncd.sources.columns import Meaning
+from syncd.sources.api.records import RecordExtractor
+from syncd.sources.api.responses import ApiResponse, is_beyond, none_found, signs_of
+from syncd.sources.columns import ColumnOptions
 from tests.sources.api.server import FIELDS, STYLES, ApiShop, Style
 from tests.sources.shop import NOON, ids, start
 
@@ -28,8 +28,8 @@ NOTHINGS: list[Any] = [[], None, {}]
 Bend = Callable[[dict[str, Any]], dict[str, Any]]
 
 
-def shape(items: str | None) -> Shape:
-    return Shape(items, None, FIELDS, Meaning(UTC))
+def shape(items: str | None) -> RecordExtractor:
+    return RecordExtractor(items, None, FIELDS, ColumnOptions(UTC))
 
 
 def read(body: Any, items: str | None = "orders", *, settled: bool = False) -> list[Any]:
@@ -308,7 +308,7 @@ def test_early_refusal_against_total_is_warned_once(shop: ApiShop) -> None:
         return {**answer, "body": body} if len(shop.asked) % 4 == 1 else {**answer, "status": 400, "body": b""}
 
     shop.bend = early
-    source = source_of(shop, complain=lambda what, why: told.append((what, why)))
+    source = source_of(shop, warn=lambda what, why: told.append((what, why)))
     scanned(source)
     ((what, why),) = told
     assert what == "more_pages"
@@ -328,7 +328,7 @@ def test_a_refusal_behind_a_full_page_is_told(shop: ApiShop, body: Any, whole: i
     shop.remove(*(str(number) for number in range(whole, 10)))
     shop.bend = lambda answer: answer if answer["body"]["orders"] else {**answer, "status": 400, "body": body}
     said: list[str] = []
-    source = source_of(shop, complain=lambda _what, why: said.append(why))
+    source = source_of(shop, warn=lambda _what, why: said.append(why))
     assert scanned(source) == [str(number) for number in range(whole)]
     assert [one in why for one, why in zip(told, said, strict=True)] == [True] * len(told)
 
@@ -363,9 +363,9 @@ def test_early_end_against_total_is_warned_once(shop: ApiShop) -> None:
 
     shop.bend = again_and_again
     said: list[str] = []
-    source = source_of(shop, complain=lambda _what, why: said.append(why))
+    source = source_of(shop, warn=lambda _what, why: said.append(why))
     for _ in range(2):
-        assert [*chain.from_iterable(source.every_page())][4:] == []
+        assert [*chain.from_iterable(source.fetcher.all_orders())][4:] == []
     assert [why.partition(":")[0] for why in said] == ["the API's pages end after 4 orders, but its total says 10"]
 
 
@@ -389,7 +389,7 @@ def test_early_end_against_total_is_warned_once(shop: ApiShop) -> None:
 def test_answer_announcing_more_is_warned_once(shop: ApiShop, headers: dict[str, str], body: dict[str, Any]) -> None:
     shop.remove("9")
     told: list[str] = []
-    source = source_of(shop, complain=lambda what, _why: told.append(what))
+    source = source_of(shop, warn=lambda what, _why: told.append(what))
     shop.bend = lambda answer: {**answer, "headers": headers, "body": {**answer["body"], **body}}
     scanned(source)
     scanned(source)
@@ -406,24 +406,24 @@ def test_answer_announcing_more_is_warned_once(shop: ApiShop, headers: dict[str,
     ],
 )
 def test_complete_answer_gives_no_sign_of_more(body: dict[str, Any]) -> None:
-    assert signs_of(Answer("u", 200, {}, body), None).more_than(9) is None
+    assert signs_of(ApiResponse("u", 200, {}, body), None).more_than(9) is None
 
 
 def test_what_stands_in_an_order_counts_no_orders() -> None:
     order = {**ORDER, "total": 990}
     body = {"orders": {"7": order, "8": {**OTHER, "total": 5}}}
-    assert signs_of(Answer("u", 200, {}, body), body["orders"]).more_than(2) is None
+    assert signs_of(ApiResponse("u", 200, {}, body), body["orders"]).more_than(2) is None
 
 
 def test_full_page_without_paging_is_warned(shop: ApiShop) -> None:
     """Where all orders are asked for, a round number of them may be just one page."""
     told: list[str] = []
-    source = source_of(shop, complain=lambda _what, why: told.append(why))
+    source = source_of(shop, warn=lambda _what, why: told.append(why))
     cursor = start(source)
     (why,) = told
     assert "it shows just 10 orders, as if that were a page of them" in why
     told.clear()
-    poll(source_of(shop, complain=lambda _what, why: told.append(why)), cursor)
+    poll(source_of(shop, warn=lambda _what, why: told.append(why)), cursor)
     assert told == []
 
 

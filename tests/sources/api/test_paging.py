@@ -187,7 +187,7 @@ def test_next_may_say_whether_there_is_another_page(shop: ApiShop) -> None:
 
 @styled(STYLE["page"])
 def test_pages_may_be_counted_from_0(shop: ApiShop) -> None:
-    source_of(shop, first_page=0).first_page()
+    source_of(shop, first_page=0).fetcher.first_page()
     assert "page=0" in shop.asked[0]
 
 
@@ -230,7 +230,7 @@ def test_full_page_naming_itself_next_is_warned_once(shop: ApiShop) -> None:
     """It is taken for the last page."""
     shop.bend = lambda answer: {**answer, "body": {**answer["body"], "next": 4}}
     told: list[str] = []
-    source = source_of(shop, complain=lambda what, why: told.append(f"{what}: {why}"))
+    source = source_of(shop, warn=lambda what, why: told.append(f"{what}: {why}"))
     for _ in range(2):
         assert scanned(source)[:8] == [str(number) for number in range(8)]
     (complaint,) = told
