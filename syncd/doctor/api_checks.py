@@ -101,7 +101,7 @@ class ApiExamination:
         faults = [*row_faults(look_at(rows, self._layout, dated=cursor == "updated_at"))]
         if cursor and (without := sum(self._layout.value(row, cursor) is None for row in rows)):
             faults.append(warning("source", f"of {len(rows)} rows looked at, {without} have NULL as {cursor}", UNTIMED))
-        if self._layout.counts and (odd := [*self._unnumbered(rows)]):
+        if self._layout.by_sequence and (odd := [*self._unnumbered(rows)]):
             text = f"of {len(rows)} rows looked at, {len(odd)} have a sequence that is no number: {odd[0]}"
             faults.append(warning("source", text, UNTIMED))
         yield from faults or [ok("source", f"all of the {len(rows)} orders looked at can be read")]
@@ -111,7 +111,7 @@ class ApiExamination:
         newest = newest_of(self._newest_rows, self._layout, self._shop.timezone)
         for row in newest.rows[-SAMPLES:]:
             yield shown(row, self._statuses, self._body, self._now())
-        if newest.times and not self._layout.counts:
+        if newest.times and not self._layout.by_sequence:
             yield precision(newest)
             yield from zone_smells(newest, self._shop.now(), self._shop.timezone, self._observed())
         orders = [row for row in newest.rows if isinstance(row, Order)]
@@ -135,13 +135,13 @@ class ApiExamination:
             return
         yield ok("source", f"a poll from just before {what} finds it: it asks with {{since}} {since}")
         old = self._changed_at(row) - self._shop.lookback - A_DAY
-        if not self._layout.counts and any(at and at < old for at in map(self._changed_at_or_none, shown)):
+        if not self._layout.by_sequence and any(at and at < old for at in map(self._changed_at_or_none, shown)):
             advice = "See what parameter the API has for that, and set it in SYNCD_SOURCE__QUERY_PARAMS"
             yield warning("source", "the API does not heed {since}: polls get orders that changed long before", advice)
 
     def _not_found(self, row: Record, text: str) -> Finding:
         waits = "Until then every change waits for the full compare (SYNCD_POLL__RECONCILE)"
-        if self._layout.counts:
+        if self._layout.by_sequence:
             return warning("source", text, f"See that the API gives what comes behind the number in {{since}}. {waits}")
         earlier = self._changed_at(row) - self._shop.lookback - WIDEST_OFFSET
         if _has(_until(id_of(row), islice(self._fetcher.orders(self._fetcher.since(earlier)), PAGES)), id_of(row)):
@@ -157,7 +157,7 @@ class ApiExamination:
         """Of the orders that were looked at the one that changed last, but not in the future."""
         first, _ = self._first
         rows = [*first.records, *self._lately]
-        if self._layout.counts:
+        if self._layout.by_sequence:
             placed = [row for row in rows if version_of(row, self._layout) > BEFORE_ALL]
         else:
             present = self._shop.now() + SLACK
@@ -251,7 +251,7 @@ class ApiExamination:
     def _lately(self) -> Records:
         """A page of what changed last, where an API can be asked for that: of the shortest of some spans in which
         anything did, for a page begins with its oldest."""
-        if self._layout.counts or not self._shop.has_cursor():
+        if self._layout.by_sequence or not self._shop.has_cursor():
             return []
         pages = (next(self._fetcher.orders(self._fetcher.since(self._shop.now() - span)), []) for span in RECENT)
         return next(filter(None, pages), [])
@@ -276,7 +276,9 @@ class ApiExamination:
         if "paid" in names and "payment_id" not in names:
             advice = "Set SYNCD_SOURCE__FIELDS__PAYMENT_ID: paid without one is not sent"
             yield warning("source", "payments cannot be told: there is paid, but no payment_id", advice)
-        if self._shop.api.paging == "keyset" and not (self._layout.counts or self._fetcher.template.has("last_id")):
+        if self._shop.api.paging == "keyset" and not (
+            self._layout.by_sequence or self._fetcher.template.has("last_id")
+        ):
             advice = "If the API can go on behind an order's id, set {last_id} in a parameter"
             text = "pages go on by {since} alone: a page that ends amid orders of one moment may lose the rest of them"
             yield warning("source", text, advice)

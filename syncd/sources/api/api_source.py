@@ -24,7 +24,7 @@ from syncd.sources.api.paginators import PAGINATORS, Paging
 from syncd.sources.api.records import RecordExtractor
 from syncd.sources.api.request import PLACEHOLDERS, RequestTemplate, join_path
 from syncd.sources.api.status_names import StatusList, StatusNames
-from syncd.sources.columns import NO_KEYS, ColumnOptions, readable
+from syncd.sources.columns import NO_KEYS, ColumnOptions, text_or_none
 from syncd.sources.database.status_dictionary import StatusCount, Tally, listed
 from syncd.templates import url_template
 
@@ -124,7 +124,7 @@ class ApiSource:
         self._repeats = Repeats()
         self.incremental: Incremental = (
             SequenceIncremental(self.fetcher, self._repeats, self.lookback_rows)
-            if self.layout.counts
+            if self.layout.by_sequence
             else TimeIncremental(self.fetcher, self._repeats, self.lookback)
         )
         places = ("order_id", "shop_id", *PLACEHOLDERS)
@@ -151,7 +151,7 @@ class ApiSource:
 
     def look_up(self, ids: Sequence[Any]) -> Page:
         """The orders with these ids, given as a scan gave them. Costs as much as `find`."""
-        return self.find([text for raw in ids if (text := readable(raw)) is not None])
+        return self.find([text for raw in ids if (text := text_or_none(raw)) is not None])
 
     def find(self, order_ids: Sequence[str], shop_ids: Mapping[str, str] = NO_KEYS) -> Page:
         """The orders with these numbers, as a person types them, or with the shop's own keys that are known of some of

@@ -128,7 +128,7 @@ def version_of(record: Record, layout: ApiLayout) -> int:
     than any for a record without either."""
     raw: Any = layout.value(record, layout.cursor or "")
     with suppress(ValueError):
-        if layout.counts:
+        if layout.by_sequence:
             return number(raw)
         return (instant(moment(raw), layout.options.zone) - _BEGINNING) // timedelta(microseconds=1)
     return BEFORE_ALL

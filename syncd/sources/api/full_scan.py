@@ -36,7 +36,7 @@ class ApiScan:
         self._repeats = repeats
         self._layout = fetcher.extractor.layout
         self._times: TimeCursor | None = None
-        self._numbers = NumberCursor(None) if incremental and self._layout.counts else None
+        self._numbers = NumberCursor(None) if incremental and self._layout.by_sequence else None
         self._read = 0  # pages
 
     @property

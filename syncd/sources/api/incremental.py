@@ -26,7 +26,7 @@ from syncd.sources.api.page_fetcher import ALL_EVENTS, PageFetcher
 from syncd.sources.api.prefetch import prefetch
 from syncd.sources.api.records import ApiLayout, Record, Records, id_of
 from syncd.sources.cursors import NumberCursor, TimeCursor, dump_number, dump_time, load_time, number, with_last_flag
-from syncd.sources.timestamps import EPOCH, Raw, bound, instant, moment
+from syncd.sources.timestamps import EPOCH, Raw, instant, lookback_start, moment
 
 _UNREADABLE: Mapping[str | None, str] = {"updated_at": "bad_timestamp", "sequence": "bad_sequence"}
 _ONE_SECOND = timedelta(seconds=1)
@@ -98,7 +98,7 @@ class TimeIncremental(Incremental):
         if raw is None:
             return EPOCH
         start, zone = moment(raw), self._layout.options.zone
-        begin = bound(start, self._lookback, self._fetcher.now(), zone, start)
+        begin = lookback_start(start, self._lookback, self._fetcher.now(), zone, start)
         return max(instant(moment(begin), zone) - _ONE_SECOND, EPOCH)
 
 
@@ -213,7 +213,7 @@ class _TimePoll(_Poll):
         self._times.note(raw, moment(raw))
 
     def _is_beyond(self, record: Record) -> bool:
-        return self._times.is_news(moment(self._layout.value(record, "updated_at")))
+        return self._times.is_beyond(moment(self._layout.value(record, "updated_at")))
 
     def _cursor(self) -> str | None:
         reached = self._times.cursor(last=True)
@@ -231,7 +231,7 @@ class _SequencePoll(_Poll):
         self._count.note(self._number(record))
 
     def _is_beyond(self, record: Record) -> bool:
-        return self._count.is_news(self._number(record))
+        return self._count.is_beyond(self._number(record))
 
     def _cursor(self) -> str | None:
         return self._count.cursor()

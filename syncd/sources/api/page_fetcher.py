@@ -19,17 +19,8 @@ from syncd.errors import SourceError
 from syncd.sources.api.client import ApiClient
 from syncd.sources.api.records import RecordExtractor, Records
 from syncd.sources.api.request import RequestTemplate, since_text
-from syncd.sources.api.responses import (
-    NO_CONTENT,
-    PAGE_SIZES,
-    ApiResponse,
-    Signs,
-    is_beyond,
-    is_no_end,
-    none_found,
-    quoted,
-    signs_of,
-)
+from syncd.sources.api.responses import NO_CONTENT, ApiResponse, quoted
+from syncd.sources.api.signs import PAGE_SIZES, Signs, is_beyond, is_no_end, none_found, signs_of
 from syncd.sources.api.status_names import StatusNames
 from syncd.sources.cursors import number
 from syncd.sources.timestamps import EPOCH, instant, moment
@@ -155,7 +146,7 @@ class PageFetcher:
     @property
     def since_all(self) -> str:
         """`{since}` where everything is asked for."""
-        return str(ALL_EVENTS) if self.extractor.layout.counts else self.since(EPOCH)
+        return str(ALL_EVENTS) if self.extractor.layout.by_sequence else self.since(EPOCH)
 
     def since(self, when: datetime) -> str:
         """`{since}` for what changed from this instant on."""
@@ -164,7 +155,7 @@ class PageFetcher:
     def since_raw(self, raw: Any) -> str:
         """`{since}` to continue behind a record with this raw `updated_at` or `sequence`: text stays as it came, unless
         it is a number. ValueError: it cannot be read."""
-        if self.extractor.layout.counts:
+        if self.extractor.layout.by_sequence:
             return str(number(raw))
         if isinstance(raw, str) and self.since_format == "iso" and not _DIGITS.fullmatch(raw):
             return raw

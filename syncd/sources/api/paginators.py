@@ -204,7 +204,7 @@ class KeysetPaginator(Paginator):
         raw = self._layout.value(record, self._layout.cursor or "")
         with suppress(ValueError):
             self.fetcher.since_raw(raw)
-            return number(raw) if self._layout.counts else moment(raw)
+            return number(raw) if self._layout.by_sequence else moment(raw)
         return None
 
     def _stuck(self, why: str) -> SourceError:

@@ -21,8 +21,8 @@ from jmespath.visitor import TreeInterpreter
 from syncd.errors import SourceError
 from syncd.http.bodies import says_wrong, words_for_people, words_in
 from syncd.model import Order, Skipped
-from syncd.sources.api.responses import is_beyond, is_something_else, none_found, totals, went_wrong
-from syncd.sources.columns import REQUIRED, ColumnOptions, Fault, Layout, OptionalFields, readable
+from syncd.sources.api.signs import is_beyond, is_something_else, none_found, totals, went_wrong
+from syncd.sources.columns import REQUIRED, ColumnOptions, Fault, Layout, OptionalFields, text_or_none
 
 Record: TypeAlias = tuple[Any, ...]
 Records: TypeAlias = Sequence[Record]
@@ -40,7 +40,7 @@ _KINDS = {dict: "an object", list: "a list", str: "text", bool: "true or false",
 
 def id_of(record: Record) -> str | None:
     """The order's id; None: it has none that can be read."""
-    return readable(record[0])
+    return text_or_none(record[0])
 
 
 def repeated(record: Record) -> Record:

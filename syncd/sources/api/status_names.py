@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from syncd.errors import SourceError
 from syncd.sources.api.client import ApiClient
 from syncd.sources.api.records import pairs
-from syncd.sources.columns import readable
+from syncd.sources.columns import text_or_none
 
 FRESH_FOR = 24 * 3600.0
 TRIED_AGAIN_AFTER = 600.0
@@ -41,7 +41,7 @@ class StatusNames:
         client: ApiClient,
         url: str | None,
         status_list: StatusList,
-        as_shown: Callable[[object], str | None] = readable,
+        as_shown: Callable[[object], str | None] = text_or_none,
     ) -> None:
         self._client = client
         self._url = url
@@ -92,7 +92,7 @@ class StatusNames:
 
     def _fetched(self, url: str) -> list[tuple[str, str | None]]:
         found = pairs(self._client.get(url).content(), self._list.items, self._list.code, self._list.name)
-        return [(text, self._as_shown(name)) for code, name in found if (text := readable(code)) is not None]
+        return [(text, self._as_shown(name)) for code, name in found if (text := text_or_none(code)) is not None]
 
     def _now(self) -> float:
         return self._client.clocks.monotonic()

@@ -27,7 +27,7 @@ from uuid import UUID
 
 from syncd.errors import SourceError
 from syncd.model import Identified, Order, Page, Skipped
-from syncd.sources.columns import NO_KEYS, ColumnOptions, Layout, flag_of, readable
+from syncd.sources.columns import NO_KEYS, ColumnOptions, Layout, flag_of, text_or_none
 from syncd.sources.cursors import FIRST, NumberCursor, TimeCursor, last_of_each, number, with_last_flag
 from syncd.sources.database.connection import Database
 from syncd.sources.database.dialects import Rows
@@ -154,7 +154,7 @@ class DatabaseSource:
         the source's present. By number the newest come first, and an order once.
         """
         schema = self.query_schema()
-        return self._counted(cursor, schema) if schema.layout.counts else self._followed(cursor, schema)
+        return self._counted(cursor, schema) if schema.layout.by_sequence else self._followed(cursor, schema)
 
     def _followed(self, cursor: str, schema: QuerySchema) -> Iterator[Page]:
         follow = TimeCursor(cursor, self.now(), self.timezone, self._sample_time(schema))
@@ -177,12 +177,12 @@ class DatabaseSource:
         """All orders, the compared columns alone or `whole`."""
         schema = self.query_schema()
         follow = TimeCursor(None, self.now(), self.timezone) if whole and "updated_at" in schema.columns.used else None
-        count = NumberCursor(None) if whole and schema.layout.counts else None
+        count = NumberCursor(None) if whole and schema.layout.by_sequence else None
         everything = schema.everything(whole=whole)
         # To note each row's time takes eight times as long as to read the row: of whole rows, once they are put aside.
         read = self.database.blocks if whole else self.database.streamed
         blocks = self._watched(read(everything, _BLOCK))
-        return DatabaseScan(blocks, schema.layout, follow, count, repeats=schema.layout.counts)
+        return DatabaseScan(blocks, schema.layout, follow, count, repeats=schema.layout.by_sequence)
 
     def look_up(self, ids: Sequence[Any]) -> Page:
         """The orders with these ids, given as a scan gave them; of one order's rows the last counts."""
@@ -231,7 +231,7 @@ class DatabaseSource:
         raw = [value for text in texts if some for value in _as_raw(text, some[0][0])]
         rows = self._exactly(texts, schema, column, raw, schema.among)
         if some and isinstance(some[0][0], str):
-            there = {readable(schema.layout.value(row, column)) for row in rows}
+            there = {text_or_none(schema.layout.value(row, column)) for row in rows}
             # Not for every database is a text with blanks equal to the text, and no index knows it without them.
             absent = [text for text in texts if text not in there]
             rows += self._exactly(absent, schema, column, absent, schema.among_bare)
@@ -247,7 +247,7 @@ class DatabaseSource:
     ) -> list[tuple[Any, ...]]:
         some = (values[start : start + _LOOK_UP] for start in range(0, len(values), _LOOK_UP))
         rows = (row for part in some for row in self._rows(among(part, column)))
-        return [row for row in rows if readable(schema.layout.value(row, column)) in texts]
+        return [row for row in rows if text_or_none(schema.layout.value(row, column)) in texts]
 
     def query_schema(self) -> QuerySchema:
         query = self._query_in_force()
@@ -302,10 +302,10 @@ def _in_time(layout: Layout, follow: TimeCursor, row: Sequence[Any]) -> _Read:
     try:
         when = moment(raw)
     except ValueError as error:
-        order_id = readable(layout.value(row, "order_id"))
+        order_id = text_or_none(layout.value(row, "order_id"))
         return Skipped("bad_timestamp", order_id, f"order {order_id or 'without an id'}: updated_at {error}")
     follow.note(raw, when)
-    return layout.order(row, beyond_cursor=follow.is_news(when))
+    return layout.order(row, beyond_cursor=follow.is_beyond(when))
 
 
 def _by_number(layout: Layout, count: NumberCursor, row: Sequence[Any]) -> _Read:
@@ -314,10 +314,10 @@ def _by_number(layout: Layout, count: NumberCursor, row: Sequence[Any]) -> _Read
     try:
         reached = number(layout.value(row, "sequence"))
     except ValueError as error:
-        order_id = readable(raw_id)
+        order_id = text_or_none(raw_id)
         return Skipped("bad_sequence", order_id, f"order {order_id or 'without an id'}: sequence {error}")
     count.note(reached)
-    return layout.order(row, beyond_cursor=count.is_news(reached)) if count.is_last(readable(raw_id)) else None
+    return layout.order(row, beyond_cursor=count.is_beyond(reached)) if count.is_last(text_or_none(raw_id)) else None
 
 
 def _as_raw(order_id: str, like: object) -> Sequence[object]:

@@ -80,7 +80,7 @@ class QuerySchema:
     def _by_id(self, *, whole: bool) -> Sequence[str]:
         if whole:
             return tuple(dict.fromkeys(("order_id", *self._last_counts)))
-        return ("order_id", "sequence") if self.layout.counts else ("order_id",)
+        return ("order_id", "sequence") if self.layout.by_sequence else ("order_id",)
 
 
 def read_query_schema(database: Database, query: str, options: ColumnOptions) -> QuerySchema:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from syncd.errors import SourceError
-from syncd.sources.columns import ColumnOptions, readable
+from syncd.sources.columns import ColumnOptions, text_or_none
 from syncd.sources.cursors import last_of_each
 from syncd.sources.database.connection import Database
 from syncd.sources.database.query import OrdersQuery
@@ -85,7 +85,7 @@ def _listed(database: Database, dictionary: str, options: ColumnOptions) -> Iter
         )
     query = OrdersQuery(dictionary, database.grammar, {name: spelling[name] for name in ("status", "message")})
     for code, name in database.rows(query.everything(("status", "message"), ("status",), None)):
-        if text := readable(code):
+        if text := text_or_none(code):
             yield text, options.message(name)
 
 
@@ -93,6 +93,6 @@ def _counted(database: Database, schema: QuerySchema) -> Tally:
     tally = Tally()
     for block in last_of_each(database.blocks(schema.statuses(), _BLOCK)):
         for _, raw, *message in block:
-            if code := readable(raw):
+            if code := text_or_none(raw):
                 tally.note(code, schema.layout.options.message(message[0]) if message else None)
     return tally

@@ -367,9 +367,9 @@ def test_redirects_in_a_circle_are_a_fault() -> None:
 
 def test_http_may_redirect_to_https_of_same_host() -> None:
     source = source_at("http://shop.example/orders")
-    source.client._stay_at_home("https://shop.example/orders", "redirects")
+    source.client._check_origin("https://shop.example/orders", "redirects")
     with pytest.raises(SourceError, match="redirects to"):
-        source.client._stay_at_home("https://shop.example:8443/orders", "redirects")
+        source.client._check_origin("https://shop.example:8443/orders", "redirects")
 
 
 def test_api_without_date_uses_this_machines_clock() -> None:

@@ -14,7 +14,8 @@ import pytest
 from syncd.errors import SourceError
 from syncd.sources import ApiSource, StatusList
 from syncd.sources.api.records import RecordExtractor
-from syncd.sources.api.responses import ApiResponse, is_beyond, none_found, signs_of
+from syncd.sources.api.responses import ApiResponse
+from syncd.sources.api.signs import is_beyond, none_found, signs_of
 from syncd.sources.columns import ColumnOptions
 from tests.sources.api.server import FIELDS, STYLES, ApiShop, Style
 from tests.sources.shop import NOON, ids, start

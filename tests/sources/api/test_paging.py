@@ -6,13 +6,15 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import timedelta
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
 from syncd.errors import SourceError
+from syncd.settings import Settings
 from syncd.sources import ApiSource
+from syncd.sources.api.paginators import PAGINATORS, Paging
 from tests.sources.api.server import STYLES, ApiShop, Style
 from tests.sources.shop import NOON, ids, polled, start
 
@@ -458,3 +460,10 @@ def test_extreme_time_does_not_stop_keyset(shop: ApiShop, when: str) -> None:
 
     shop._page = page  # type: ignore[method-assign] # as above
     assert scanned(source_of(shop, since_format="epoch")) == ["0", "1", "2", "3"]
+
+
+def test_settings_name_every_paginator() -> None:
+    """A new kind of paging is a class in PAGINATORS, its name in `Paging`, and the same name in the settings."""
+    source = Settings.model_fields["source"].annotation
+    assert source is not None
+    assert {*get_args(source.model_fields["paging"].annotation)} == {*get_args(Paging)} == {*PAGINATORS}
