@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import closing
-from datetime import UTC, timedelta
+from collections.abc import Callable
+from datetime import UTC
 from itertools import chain
 from typing import Any
 
@@ -17,14 +16,12 @@ from syncd.sources.api.records import RecordExtractor
 from syncd.sources.api.responses import ApiResponse
 from syncd.sources.api.signs import is_beyond, none_found, signs_of
 from syncd.sources.columns import ColumnOptions
-from tests.sources.api.server import FIELDS, STYLES, ApiShop, Style
-from tests.sources.shop import NOON, ids, start
+from tests.sources.api.server import FIELDS, STYLE, ApiShop, scanned, source_of, styled
+from tests.sources.shop import ids, start
 
 ORDER = {"id": "7", "status": "failed", "changed": "2026-03-02T12:00:00Z"}
 OTHER = {"id": "8", "status": "new", "changed": "2026-03-02T12:00:01Z"}
 TWO = {"7": ORDER, "8": OTHER}
-STYLE = {style.paging: style for style in STYLES}
-PAGED = [style for style in STYLES if style.paging != "none"]
 NOTHINGS: list[Any] = [[], None, {}]
 Bend = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -170,27 +167,8 @@ def test_null_and_empty_are_an_empty_list(items: str) -> None:
     assert read({"orders": None}, items) == read({"orders": {}}, items) == read({"orders": []}, items) == []
 
 
-@pytest.fixture
-def shop(request: pytest.FixtureRequest) -> Iterator[ApiShop]:
-    with closing(ApiShop(getattr(request, "param", STYLE["none"]))) as api_shop:
-        api_shop.add(*((f"{number}", "new", NOON - (60 - number) * timedelta(minutes=1)) for number in range(10)))
-        yield api_shop
-
-
-def styled(*styles: Style) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("shop", styles, indirect=True, ids=str)
-
-
-def source_of(shop: ApiShop, **changes: Any) -> ApiSource:
-    return shop.source(batch=4, lookback=timedelta(), **changes)
-
-
 def poll(source: ApiSource, cursor: str) -> list[str]:
     return [order_id for page in source.changed(cursor) for order_id in ids(page.orders)]
-
-
-def scanned(source: ApiSource) -> list[str]:
-    return [str(row[0]) for block in source.scan(whole=True).blocks() for row in block]
 
 
 def answering(status: int, body: Any, **headers: str) -> Bend:
