@@ -78,7 +78,7 @@ class TimeIncremental(Incremental):
             first = next(pages, [])
         # If `{limit}` is not used, any page may be as long as the API lets it be. Behind a full page another one was
         # asked for, though there may have been none any more.
-        may_be_full = not self._fetcher.template.has("limit") or self._fetcher.reaches_limit(first)
+        may_be_full = not self._fetcher.template.has("limit") or self._fetcher.reaches_limit(len(first))
         poll = _TimePoll(self._fetcher, stored, first_page_may_be_full=may_be_full)
         yield from poll.orders(chain([first], pages), self._repeats)
 

@@ -69,13 +69,13 @@ class FirstPage:
 class PageFetcher:
     """Fetches the pages of one API.
 
-    paginator      how to get from one page to the next
-    first_page     the number of the first page, where pages have numbers
-    limit          records a page, where the API lets one choose
-    since_format   as SYNCD_SOURCE__SINCE_FORMAT
-    timezone       that of `{since}`
-    warn           is called once for each kind of PagingWarning
-    status_names   are refreshed, if that is due, before each reading
+    status_names        are refreshed, if that is due, before each reading
+    paginator           how to get from one page to the next
+    first_page_number   `{page}` of the first page
+    limit               records a page, where the API lets one choose
+    since_format        as SYNCD_SOURCE__SINCE_FORMAT
+    timezone            that of `{since}`
+    warn                is called once for each kind of PagingWarning
     """
 
     client: ApiClient
@@ -89,7 +89,7 @@ class PageFetcher:
     timezone: tzinfo
     warn: WarnOfPaging
     has_read: bool = field(default=False, init=False)
-    """Orders were read before, so the settings are right: an empty response is taken for an empty list."""
+    """Records were read before, so the settings are right: an empty response may be taken for an empty list."""
     doubtful_end: str | None = field(default=None, init=False)
     """Why the end that the last reading of all orders came to may not be the end; None: it is."""
     _warned: set[PagingWarning] = field(default_factory=set, init=False)
@@ -130,7 +130,7 @@ class PageFetcher:
         reading = self._open(self.since_all)
         pages = reading.pages()
         first = FirstPage(next(pages, []), next(iter(reading.first_items), None))
-        full = "it is as long as a page may be" if self.reaches_limit(first.records) else None
+        full = "it is as long as a page may be" if self.reaches_limit(len(first.records)) else None
         more = reading.signs_of_more() or full
         return first, None if more and reading.paginator.finds_next(reading.first, pages) else more
 
@@ -139,9 +139,9 @@ class PageFetcher:
         first = {"page": str(self.first_page_number), "offset": "0", "limit": "1"}
         return self.client.get(self.template.filled({"since": self.since_all, **first})).total
 
-    def reaches_limit(self, records: Records) -> bool:
-        """Whether a page holds as many records as `{limit}` asks for. Without `{limit}`, no page does."""
-        return self.template.has("limit") and len(records) >= self.limit
+    def reaches_limit(self, size: int) -> bool:
+        """Whether a page with so many records has all that `{limit}` asks for. Without `{limit}`, no page has."""
+        return self.template.has("limit") and size >= self.limit
 
     @property
     def since_all(self) -> str:
@@ -199,7 +199,8 @@ class Reading:
         self._requested = 0  # pages
         self._shown = 0  # records
         self._refusal: ApiResponse | None = None  # the first one behind the last page with records
-        self._sizes: tuple[int, ...] = ()  # of the last page with records, and of the fullest one before it
+        self._size = 0  # of the last page with records
+        self._fullest = 0  # the size of the fullest page before that one
 
     def pages(self) -> Iterator[Records]:
         """The records of each page that has any. SourceError, also between pages."""
@@ -245,17 +246,17 @@ class Reading:
             self.first, self.first_items = page, items[:1]
             self._signs = signs_of(response, extractor.at_items(response.body))
         if records:
-            self._refusal, self._sizes = None, (len(records), *([max(self._sizes)] if self._sizes else []))
+            self._refusal, self._size, self._fullest = None, len(records), max(self._size, self._fullest)
         return page
 
     def is_full(self, page: FetchedPage, fullest: int) -> bool:
         """Whether there may be more than fits this page: it has as many records as `{limit}` asks for, or as
         `fullest`, the size of the largest page before it."""
-        return self.fetcher.reaches_limit(page.records) or 0 < fullest <= len(page.records)
+        return self.fetcher.reaches_limit(len(page.records)) or 0 < fullest <= len(page.records)
 
     def signs_of_more(self) -> str | None:
-        """What the first response says of more orders than have been shown, if it does. Where all were asked for, a
-        number that many an API has as the size of its pages says so too."""
+        """Why there seem to be more orders than were shown: by the first response, or because one response to a request
+        for all orders has just as many as a page of many APIs."""
         if self._signs is None or not self._shown:
             return None
         if self._reads_all and self._requested == 1 and self._shown in PAGE_SIZES:
@@ -281,7 +282,7 @@ class Reading:
         raise response.refusal
 
     def _doubt_of_end(self) -> str | None:
-        """Behind the last page: why it may not be the last one."""
+        """Why the page at which the reading ended may not be the last one."""
         counted = self._signs.counted_above(self._shown) if self._signs and self._reads_all else None
         refusal = self._refusal if self._refusal and self._refusal.status != 404 else None
         if refusal and (why := counted or self._full_page_before(refusal)):
@@ -295,11 +296,11 @@ class Reading:
         return None
 
     def _full_page_before(self, refusal: ApiResponse) -> str | None:
-        if is_beyond(refusal.said) or not self._sizes:
+        if is_beyond(refusal.said) or not self._size:
             return None
-        last, *before = self._sizes
-        usual = last >= self.fetcher.limit if self.fetcher.template.has("limit") else last in PAGE_SIZES
-        return "the page before it was full" if usual or (before and last >= before[0]) else None
+        has_limit = self.fetcher.template.has("limit")
+        usual = self.fetcher.reaches_limit(self._size) if has_limit else self._size in PAGE_SIZES
+        return "the page before it was full" if usual or 0 < self._fullest <= self._size else None
 
 
 class Paginator(ABC):

@@ -107,18 +107,18 @@ class RecordExtractor:
 
     def items(self, body: Any, *, first: bool, settled: bool) -> list[Any]:
         """The orders in a response: a list of them, one by itself, as converters from XML write it, or several by their
-        keys, as PHP does. `first`: it is the first page; `settled`: orders were read here before. SourceError: it is
-        not clear what it is, or it says that something went wrong."""
+        keys, as PHP does. `first`: it is the first page; `settled`: orders were read here before, so that the settings
+        are right. SourceError: it is not clear what it is, or it says that something went wrong."""
         found = self.at_items(body)
         orders = self._orders_in(found, body, settled=settled)
         if orders:
             return orders
         tells_why = (found is None or self._steps is None) and is_something_else(words_for_people(body))
-        if says_wrong(body) or tells_why:
+        if says_wrong(body) or tells_why:  # an error under HTTP 200, which may mean only that there are no orders
             words = words_in(body)
-            if not ((settled and none_found(words)) if first else is_beyond(words)):
-                raise went_wrong(body, self._redact)
-            return []
+            if (settled and none_found(words)) if first else is_beyond(words):
+                return []
+            raise went_wrong(body, self._redact)
         if orders is not None or self._is_empty(body, settled=settled) or (found is None and not first):
             return []
         raise self._unclear(found, body)

@@ -16,7 +16,7 @@ from syncd.sources.api.records import RecordExtractor
 from syncd.sources.api.responses import ApiResponse
 from syncd.sources.api.signs import is_beyond, none_found, signs_of
 from syncd.sources.columns import ColumnOptions
-from tests.sources.api.server import FIELDS, STYLE, ApiShop, scanned, source_of, styled
+from tests.sources.api.server import FIELDS, STYLE, STYLES, ApiShop, scanned, source_of, styled
 from tests.sources.shop import ids, start
 
 ORDER = {"id": "7", "status": "failed", "changed": "2026-03-02T12:00:00Z"}
