@@ -25,7 +25,7 @@ from syncd.sources.api.records import RecordExtractor
 from syncd.sources.api.request import PLACEHOLDERS, RequestTemplate, join_path
 from syncd.sources.api.status_names import StatusList, StatusNames
 from syncd.sources.columns import NO_KEYS, ColumnOptions, text_or_none
-from syncd.sources.database.status_dictionary import StatusCount, Tally, listed
+from syncd.sources.status_counts import StatusCount, StatusTally, list_or_empty
 from syncd.templates import url_template
 
 
@@ -176,14 +176,14 @@ class ApiSource:
         """Those of the platform's list, then those that only orders have; **the whole API is read**. If the list cannot
         be read, since the login may have no right to it, `list_failed` is called with the reason; None: that is a
         SourceError."""
-        known = listed(self.status_names.read, list_failed)
-        tally = Tally()
+        in_list = list_or_empty(self.status_names.read, list_failed)
+        tally = StatusTally()
         for block in newest_of_each(self.fetcher.all_orders(), self.layout):
             for record in block:
                 order = self.layout.order(record)
                 if isinstance(order, Order):
-                    tally.note(order.status, order.message)
-        return tally.beside(known)
+                    tally.add(order.status, order.message)
+        return tally.counts(in_list)
 
     def sample(self, _limit: int) -> Page:
         """Some orders: those of the first page."""
@@ -191,7 +191,7 @@ class ApiSource:
 
     def status_codes(self) -> set[str]:
         """The codes that the platform lists or the orders of the first page have."""
-        in_list = listed(self.status_names.read, lambda _why: None)
+        in_list = list_or_empty(self.status_names.read, lambda _why: None)
         return {*in_list, *(order.status for order in self.sample(0).orders)}
 
     def close(self) -> None:

@@ -33,7 +33,8 @@ from syncd.sources.database.connection import Database
 from syncd.sources.database.dialects import Rows
 from syncd.sources.database.query import Statement, as_written
 from syncd.sources.database.query_schema import Columns, QuerySchema, read_query_schema, sample_time
-from syncd.sources.database.status_dictionary import StatusCount, statuses
+from syncd.sources.database.status_dictionary import statuses
+from syncd.sources.status_counts import StatusCount
 from syncd.sources.timestamps import Raw, moment
 
 
