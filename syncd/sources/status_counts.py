@@ -21,7 +21,7 @@ class StatusCount:
 
 
 class StatusTally:
-    """Counts orders by status, and the names they give it; of several, as in two languages, the most frequent counts."""
+    """Counts orders by status, and the names they give it; of several, such as in two languages, the commonest wins."""
 
     def __init__(self) -> None:
         self._orders: Counter[str] = Counter()
