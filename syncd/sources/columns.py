@@ -100,7 +100,10 @@ class Layout:
 
     def __init__(self, available: Sequence[str], options: ColumnOptions) -> None:
         self.options = options
-        self.compared = tuple(name for name in self._comparable() if name in available)
+        tracking = ("tracking_url", "tracking_number") if options.tracking_template else ("tracking_url",)
+        message = ("message",) if options.message_is_change else ()
+        comparable = (*REQUIRED, *tracking, "paid", "payment_id", *message, "imshop_uuid", "shop_id")
+        self.compared = tuple(name for name in comparable if name in available)
         others = [name for name in KNOWN if name in available and name not in self.compared]
         if "tracking_number" in others:
             others.remove("tracking_number")
@@ -140,7 +143,7 @@ class Layout:
             return Skipped("bad_value", order_id, f"order {order_id or 'without an id'}: {error}")
         if status is None:
             return Skipped("no_status", order_id, f"order {order_id} has no status")
-        fields = self._optional(row, order_id)
+        fields = OptionalFields(self._at, row, order_id)
         content = self._content(fields, status)
         uuid = _dashed(fields.text("imshop_uuid"))
         return Identified(order_id, content, uuid, fields.text("shop_id"), fields.dropped or ())
@@ -155,9 +158,9 @@ class Layout:
             updated_at = changed if changed > EPOCH else None
         except ValueError:
             updated_at = None
-        fields = self._optional(row, found.order_id)
+        fields = OptionalFields(self._at, row, found.order_id)
         message = self.message(str(found.content["status"]), fields)
-        user_id = fields.text("user_id") or _digits(fields.text("phone"))
+        user_id = fields.text("user_id") or re.sub(r"[^0-9]", "", fields.text("phone") or "") or None
         dropped = found.dropped
         if fields.dropped:
             compared = {one.field for one in dropped}
@@ -186,11 +189,6 @@ class Layout:
             [order for order in read if isinstance(order, Order)], [row for row in read if isinstance(row, Skipped)]
         )
 
-    def _comparable(self) -> Sequence[str]:
-        tracking = ("tracking_url", "tracking_number") if self.options.tracking_template else ("tracking_url",)
-        message = ("message",) if self.options.message_is_change else ()
-        return *REQUIRED, *tracking, "paid", "payment_id", *message, "imshop_uuid", "shop_id"
-
     def _content(self, fields: OptionalFields, status: str) -> Content:
         content: dict[str, str | bool | None] = {"status": status}
         if self._tracks:
@@ -205,7 +203,7 @@ class Layout:
 
     def shop_id(self, row: Sequence[Any]) -> str | None:
         """The shop's own key of the order, where it can be read."""
-        return self._optional(row, "").text("shop_id")
+        return OptionalFields(self._at, row, "").text("shop_id")
 
     def _required(self, row: Sequence[Any], name: str) -> str | None:
         """The text of a column that every row has. ValueError: it cannot be read."""
@@ -216,9 +214,6 @@ class Layout:
         if text is not None and len(text) > LONGEST_ID:
             raise ValueError(f"{name} is longer than {LONGEST_ID} characters")
         return text
-
-    def _optional(self, row: Sequence[Any], order_id: str) -> OptionalFields:
-        return OptionalFields(self._at, row, order_id)
 
     def _tracking_url(self, fields: OptionalFields) -> str | None:
         url = fields.text("tracking_url")
@@ -375,7 +370,3 @@ def _dashed(uuid: str | None) -> str | None:
     """A UUID with dashes, as IMSHOP writes it: columns of 16 bytes or of 32 characters have no room for them."""
     found = _UNDASHED_UUID.fullmatch(uuid) if uuid else None
     return "-".join(found.groups()) if found else uuid
-
-
-def _digits(phone: str | None) -> str | None:
-    return re.sub(r"[^0-9]", "", phone) or None if phone else None

@@ -88,7 +88,7 @@ class RecordExtractor:
                 raise SourceError(f"{_variable(name)} is not set: it leads to the {name} in an order of the API")
         self._items_path = items or _WHOLE
         self._items = _compiled(ITEMS, self._items_path)
-        self._steps = _steps(jmespath.compile(self._items_path).parsed)
+        self._path_names = _names_in(jmespath.compile(self._items_path).parsed)
         self._redact = redact
         self._next = _compiled("SYNCD_SOURCE__NEXT", next_path) if next_path else None
         compiled = {name: _compiled(_variable(name), path) for name, path in fields.items()}
@@ -113,7 +113,7 @@ class RecordExtractor:
         orders = self._orders_in(found, body, settled=settled)
         if orders:
             return orders
-        tells_why = (found is None or self._steps is None) and is_something_else(words_for_people(body))
+        tells_why = (found is None or self._path_names is None) and is_something_else(words_for_people(body))
         if says_wrong(body) or tells_why:  # an error under HTTP 200, which may mean only that there are no orders
             words = words_in(body)
             if (settled and none_found(words)) if first else is_beyond(words):
@@ -127,12 +127,12 @@ class RecordExtractor:
         """Whether a response says that there are no orders: there is nothing where they would stand, or it counts none.
         One that is empty altogether says so where orders were read before: else the address may be wrong."""
         if _is_nothing(body):
-            return settled or self._steps == []
+            return settled or self._path_names == []
         here = body
-        for step in self._steps or ():
-            if not isinstance(here, dict) or step not in here:
+        for name in self._path_names or ():
+            if not isinstance(here, dict) or name not in here:
                 break
-            here = here[step]
+            here = here[name]
             if _is_nothing(here):
                 return True
         counts = totals(body, None)
@@ -229,7 +229,7 @@ class RecordExtractor:
         return value
 
 
-def pairs(
+def status_pairs(
     body: Any, items: str | None, code: str, other: str, called: Literal["NAME", "COUNT"] = "NAME"
 ) -> list[tuple[Any, Any]]:
     """The code of each status in a list, and its name or count, as SYNCD_SOURCE__STATUSES_… lead to them.
@@ -266,7 +266,7 @@ def _list(variable: str, path: str, found: Any, body: Any) -> list[Any]:
 def _no_list(variable: str, path: str, found: Any, body: Any, advice: str = "") -> SourceError:
     what = "nothing" if found is None else f"{_KINDS[type(found)]}, not a list,"
     return SourceError(
-        f"{variable} ({path}) finds {what} in the API's answer, which is {_looks(body)}. "
+        f"{variable} ({path}) finds {what} in the API's answer, which is {_outline(body)}. "
         f"Write the JMESPath that leads to the list{advice and '; '}{advice}"
     )
 
@@ -281,7 +281,7 @@ def _first_line(error: Exception) -> str:
     return str(error).strip().partition("\n")[0][:200]
 
 
-def _looks(value: Any) -> str:
+def _outline(value: Any) -> str:
     """The outline of a value, without its contents."""
     match value:
         case dict():
@@ -292,17 +292,17 @@ def _looks(value: Any) -> str:
     return "null" if value is None else _KINDS.get(type(value), "a value")
 
 
-def _steps(path: Mapping[str, Any]) -> Sequence[str] | None:
+def _names_in(path: Mapping[str, Any]) -> Sequence[str] | None:
     """The names that a JMESPath passes on its way to the list; None: it does more than that."""
     match path:
         case {"type": "current" | "identity"}:
             return []
         case {"type": "projection" | "filter_projection" | "value_projection" | "flatten", "children": [inner, *_]}:
-            return _steps(inner)
+            return _names_in(inner)
         case {"type": "field", "value": str(name)}:
             return [name]
         case {"type": "subexpression", "children": [*children]}:
-            parts = [_steps(child) for child in children]
+            parts = [_names_in(child) for child in children]
             return None if None in parts else [name for part in parts for name in part or ()]
     return None
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from syncd.errors import SourceError
 from syncd.sources.api.client import ApiClient
-from syncd.sources.api.records import pairs
+from syncd.sources.api.records import status_pairs
 from syncd.sources.columns import text_or_none
 
 FRESH_FOR = 24 * 3600.0
@@ -87,11 +87,11 @@ class StatusNames:
         if self._url is None or self._list.count is None:
             return None
         body = self._client.get(self._url).content()
-        found = pairs(body, self._list.items, self._list.code, self._list.count, "COUNT")
+        found = status_pairs(body, self._list.items, self._list.code, self._list.count, "COUNT")
         return sum(count for _code, count in found if isinstance(count, int))
 
     def _fetched(self, url: str) -> list[tuple[str, str | None]]:
-        found = pairs(self._client.get(url).content(), self._list.items, self._list.code, self._list.name)
+        found = status_pairs(self._client.get(url).content(), self._list.items, self._list.code, self._list.name)
         return [(text, self._as_shown(name)) for code, name in found if (text := text_or_none(code)) is not None]
 
     def _now(self) -> float:
