@@ -18,7 +18,7 @@ from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError
 from syncd.cancel.canceller import NO_SUCH_ORDER, known_identifiers, values_of, without_identifiers
 from syncd.errors import CancelError
 from syncd.model import CancelDecision, Cancellation
-from syncd.sources.columns import readable
+from syncd.sources.columns import text_or_none
 from syncd.sources.database.dialects import DIALECTS
 from syncd.sql import Comparison, comparisons, grammar_of
 from syncd.templates import NAMES
@@ -169,7 +169,7 @@ class SqlCanceller:
 
 
 def _is_exactly(found: object, value: str, name: str) -> bool:
-    written = readable(found)
+    written = text_or_none(found)
     if written is None:
         return False
     return written.lower() == value.lower() if name == "uuid" else written == value

@@ -95,8 +95,8 @@ _LIST = Sequence[Sequence[object]]
 class StatusSource(Protocol):
     """The little that this list needs of a shop."""
 
-    def statuses(self, unlisted: Callable[[str], None]) -> Sequence[StatusCount]:
-        """Every status code that the shop has, on its orders or in its dictionary, with its name. `unlisted` is told
+    def statuses(self, list_failed: Callable[[str], None]) -> Sequence[StatusCount]:
+        """Every status code that the shop has, on its orders or in its dictionary, with its name. `list_failed` is told
         why the dictionary cannot be read. An API keeps the platform's once it has it, for a day. SourceError."""
 
     def close(self) -> None: ...

@@ -20,9 +20,9 @@ from syncd.http.addresses import is_insecure_remote
 from syncd.model import Order, Push
 from syncd.pipeline.statuses_file import Statuses
 from syncd.sources import ApiSource
-from syncd.sources.api.api_source import FirstPage
-from syncd.sources.api.deduplicate import last_of_each, place_of
-from syncd.sources.api.records import Row, Rows, id_of
+from syncd.sources.api.deduplicate import newest_of_each, version_of
+from syncd.sources.api.page_fetcher import FirstPage
+from syncd.sources.api.records import Record, Records, id_of
 from syncd.sources.columns import CURSORS, KNOWN
 from syncd.sources.cursors import BEFORE_ALL, number
 from syncd.sources.timestamps import EPOCH, instant, moment
@@ -55,7 +55,8 @@ class ApiExamination:
         self._statuses = statuses
         self._body = body
         self._now = now
-        self._layout = shop.shape.layout
+        self._fetcher = shop.fetcher
+        self._layout = shop.layout
 
     def checks(self) -> Sequence[Check]:
         # A step is a request: it may take its own time, and wait for its turn before.
@@ -74,18 +75,18 @@ class ApiExamination:
     def fields(self) -> Iterator[Finding]:
         """Does it answer, and which fields are read from it?"""
         first, _ = self._first
-        rows = first.rows
+        rows = first.records
         yield ok("source", f"the API at {self._shop.client.host} gives {', '.join(self._layout.names)}")
         yield from self._what_it_lacks()
         if rows:
             yield ok("source", f"the first order as it came: {self._as_it_came(first.item)}")
-            self._shop.shape.require(rows)
+            self._shop.extractor.require_fields(rows)
             yield from self._fields_without_values(rows)
 
     def rows(self) -> Iterator[Finding]:
         """Can its orders be read?"""
         first, why = self._first
-        rows = first.rows
+        rows = first.records
         if why:
             advice = (
                 "If the shop has more, they are never seen: check SYNCD_SOURCE__PAGING, SYNCD_SOURCE__NEXT, and that "
@@ -100,7 +101,7 @@ class ApiExamination:
         faults = [*row_faults(look_at(rows, self._layout, dated=cursor == "updated_at"))]
         if cursor and (without := sum(self._layout.value(row, cursor) is None for row in rows)):
             faults.append(warning("source", f"of {len(rows)} rows looked at, {without} have NULL as {cursor}", UNTIMED))
-        if self._layout.counts and (odd := [*self._unnumbered(rows)]):
+        if self._layout.by_sequence and (odd := [*self._unnumbered(rows)]):
             text = f"of {len(rows)} rows looked at, {len(odd)} have a sequence that is no number: {odd[0]}"
             faults.append(warning("source", text, UNTIMED))
         yield from faults or [ok("source", f"all of the {len(rows)} orders looked at can be read")]
@@ -110,7 +111,7 @@ class ApiExamination:
         newest = newest_of(self._newest_rows, self._layout, self._shop.timezone)
         for row in newest.rows[-SAMPLES:]:
             yield shown(row, self._statuses, self._body, self._now())
-        if newest.times and not self._layout.counts:
+        if newest.times and not self._layout.by_sequence:
             yield precision(newest)
             yield from zone_smells(newest, self._shop.now(), self._shop.timezone, self._observed())
         orders = [row for row in newest.rows if isinstance(row, Order)]
@@ -122,10 +123,10 @@ class ApiExamination:
         row = self._newest() if self._shop.has_cursor() else None
         if row is None:
             return
-        since, order_id = self._shop.since_from(row), id_of(row)
+        since, order_id = self._shop.incremental.since_from(row), id_of(row)
         place = str(self._layout.value(row, self._layout.cursor or ""))[:TIME_LIMIT]
         what = f"order {order_id} ({self._layout.cursor} {place})"
-        pages = self._shop.asked_with(since)
+        pages = self._fetcher.orders(since)
         shown = _until(order_id, islice(pages, PAGES))
         if not _has(shown, order_id):
             if next(pages, None):  # what changed since fills more pages, sorted in whatever way
@@ -134,16 +135,16 @@ class ApiExamination:
             return
         yield ok("source", f"a poll from just before {what} finds it: it asks with {{since}} {since}")
         old = self._changed_at(row) - self._shop.lookback - A_DAY
-        if not self._layout.counts and any(at and at < old for at in map(self._changed_at_or_none, shown)):
+        if not self._layout.by_sequence and any(at and at < old for at in map(self._changed_at_or_none, shown)):
             advice = "See what parameter the API has for that, and set it in SYNCD_SOURCE__QUERY_PARAMS"
             yield warning("source", "the API does not heed {since}: polls get orders that changed long before", advice)
 
-    def _not_found(self, row: Row, text: str) -> Finding:
+    def _not_found(self, row: Record, text: str) -> Finding:
         waits = "Until then every change waits for the full compare (SYNCD_POLL__RECONCILE)"
-        if self._layout.counts:
+        if self._layout.by_sequence:
             return warning("source", text, f"See that the API gives what comes behind the number in {{since}}. {waits}")
         earlier = self._changed_at(row) - self._shop.lookback - WIDEST_OFFSET
-        if _has(_until(id_of(row), islice(self._shop.pages(earlier), PAGES)), id_of(row)):
+        if _has(_until(id_of(row), islice(self._fetcher.orders(self._fetcher.since(earlier)), PAGES)), id_of(row)):
             text += (
                 f". It comes where {{since}} is {WIDEST_OFFSET / HOUR:.0f} h earlier: the API reads it in another zone"
             )
@@ -152,22 +153,22 @@ class ApiExamination:
             advice = "Set SYNCD_SOURCE__SINCE_FORMAT as the API reads {since}, and see what parameter it takes it in"
         return warning("source", text, f"{advice}. {waits}")
 
-    def _newest(self) -> Row | None:
+    def _newest(self) -> Record | None:
         """Of the orders that were looked at the one that changed last, but not in the future."""
         first, _ = self._first
-        rows = [*first.rows, *self._lately]
-        if self._layout.counts:
-            placed = [row for row in rows if place_of(row, self._layout) > BEFORE_ALL]
+        rows = [*first.records, *self._lately]
+        if self._layout.by_sequence:
+            placed = [row for row in rows if version_of(row, self._layout) > BEFORE_ALL]
         else:
             present = self._shop.now() + SLACK
             placed = [row for row in rows if (at := self._changed_at_or_none(row)) and EPOCH < at <= present]
         named = [row for row in placed if id_of(row)]
-        return max(named, key=lambda row: place_of(row, self._layout), default=None)
+        return max(named, key=lambda row: version_of(row, self._layout), default=None)
 
-    def _changed_at(self, row: Row) -> datetime:
+    def _changed_at(self, row: Record) -> datetime:
         return instant(moment(self._layout.value(row, "updated_at")), self._shop.timezone)
 
-    def _changed_at_or_none(self, row: Row) -> datetime | None:
+    def _changed_at_or_none(self, row: Record) -> datetime | None:
         try:
             return self._changed_at(row)
         except ValueError:
@@ -199,7 +200,7 @@ class ApiExamination:
     def _left_out(self) -> Iterator[Finding]:
         """Does the list of orders hold those of every status?"""
         counted = self._shop.status_names.counted()
-        total = None if counted is None else self._shop.total()
+        total = None if counted is None else self._fetcher.total()
         if counted is None or total is None:
             return
         if counted <= total:
@@ -221,7 +222,7 @@ class ApiExamination:
     def close(self) -> None:
         self._shop.close()
 
-    def _unnumbered(self, rows: Rows) -> Iterator[str]:
+    def _unnumbered(self, rows: Records) -> Iterator[str]:
         for row in rows:
             if (raw := self._layout.value(row, "sequence")) is not None:
                 try:
@@ -229,9 +230,9 @@ class ApiExamination:
                 except ValueError as error:
                     yield str(error)
 
-    def _fields_without_values(self, rows: Rows) -> Iterator[Finding]:
+    def _fields_without_values(self, rows: Records) -> Iterator[Finding]:
         """A new order has no parcel and no payment yet, but it changed at some time."""
-        paths = self._shop.shape.fields
+        paths = self._shop.extractor.fields
         empty = [name for name in self._layout.names if all(self._layout.value(row, name) is None for row in rows)]
         told = {name: f"SYNCD_SOURCE__FIELDS__{name.upper()} ({paths[name]})" for name in empty}
         if self._layout.cursor in told:
@@ -244,26 +245,26 @@ class ApiExamination:
 
     @cached_property
     def _first(self) -> tuple[FirstPage, str | None]:
-        return self._shop.first_page_and_more()
+        return self._fetcher.first_page_and_more()
 
     @cached_property
-    def _lately(self) -> Rows:
+    def _lately(self) -> Records:
         """A page of what changed last, where an API can be asked for that: of the shortest of some spans in which
         anything did, for a page begins with its oldest."""
-        if self._layout.counts or not self._shop.has_cursor():
+        if self._layout.by_sequence or not self._shop.has_cursor():
             return []
-        pages = (next(self._shop.pages(self._shop.now() - span), []) for span in RECENT)
+        pages = (next(self._fetcher.orders(self._fetcher.since(self._shop.now() - span)), []) for span in RECENT)
         return next(filter(None, pages), [])
 
     @property
-    def _newest_rows(self) -> Rows:
+    def _newest_rows(self) -> Records:
         """Oldest first. A feed's are its oldest; where it ends is not asked, for that may be far."""
         first, _ = self._first
-        rows = chain.from_iterable(last_of_each([self._lately or first.rows], self._layout))
-        return sorted(rows, key=lambda row: place_of(row, self._layout))
+        rows = chain.from_iterable(newest_of_each([self._lately or first.records], self._layout))
+        return sorted(rows, key=lambda row: version_of(row, self._layout))
 
     def _what_it_lacks(self) -> Iterator[Finding]:
-        names = self._shop.shape.fields
+        names = self._shop.extractor.fields
         given = {*names, *(["message"] if self._shop.status_names.has_list else [])}
         given |= {*CURSORS} if self._layout.cursor else {"sequence"}
         unused = [name for name in KNOWN if name not in given]
@@ -275,7 +276,9 @@ class ApiExamination:
         if "paid" in names and "payment_id" not in names:
             advice = "Set SYNCD_SOURCE__FIELDS__PAYMENT_ID: paid without one is not sent"
             yield warning("source", "payments cannot be told: there is paid, but no payment_id", advice)
-        if self._shop.api.paging == "keyset" and not (self._layout.counts or self._shop.asks_by("last_id")):
+        if self._shop.api.paging == "keyset" and not (
+            self._layout.by_sequence or self._fetcher.template.has("last_id")
+        ):
             advice = "If the API can go on behind an order's id, set {last_id} in a parameter"
             text = "pages go on by {since} alone: a page that ends amid orders of one moment may lose the rest of them"
             yield warning("source", text, advice)
@@ -297,9 +300,9 @@ class ApiExamination:
         return text if len(text) <= TEXT_LIMIT else f"{text[:TEXT_LIMIT]}…"
 
 
-def _until(order_id: str | None, pages: Iterator[Rows]) -> Rows:
+def _until(order_id: str | None, pages: Iterator[Records]) -> Records:
     """The rows up to the page that has the order."""
-    rows: list[Row] = []
+    rows: list[Record] = []
     for page in pages:
         rows += page
         if _has(page, order_id):
@@ -307,7 +310,7 @@ def _until(order_id: str | None, pages: Iterator[Rows]) -> Rows:
     return rows
 
 
-def _has(rows: Iterable[Row], order_id: str | None) -> bool:
+def _has(rows: Iterable[Record], order_id: str | None) -> bool:
     return any(id_of(row) == order_id for row in rows)
 
 

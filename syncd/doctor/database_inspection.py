@@ -27,7 +27,7 @@ from syncd.sources.database.connection import Database
 from syncd.sources.database.dialects import Dialect, MariaDB, PostgreSQL, SQLite
 from syncd.sources.database.query import Statement
 from syncd.sources.database.query_schema import QuerySchema
-from syncd.sources.timestamps import instant, is_zero_date, like, moment
+from syncd.sources.timestamps import instant, is_zero_date, moment, written_like
 
 _MERELY_READS = {"SELECT", "USAGE", "SHOW VIEW", "SHOW DATABASES", "PROCESS", "EXECUTE", "REPLICATION CLIENT"}
 _GRANT = re.compile(r"GRANT (?P<rights>.+?) ON (?P<what>.+?) TO ", re.DOTALL)
@@ -252,7 +252,9 @@ class Inspection:
             return value + 1, value + 2
         try:
             last = max(instant(moment(value), self._zone), self._database.now())
-            return like(value, last + timedelta(days=1), self._zone), like(value, last + timedelta(days=3), self._zone)
+            return written_like(value, last + timedelta(days=1), self._zone), written_like(
+                value, last + timedelta(days=3), self._zone
+            )
         except ValueError:
             return value, value
 

@@ -32,9 +32,9 @@ from syncd.pipeline.poll import Poller
 from syncd.pipeline.statuses_file import StatusesFile
 from syncd.redact import Redactor
 from syncd.settings import Settings
-from syncd.sources import Api, ApiSource, DatabaseSource, Source, StatusList
-from syncd.sources.api.client import behind
-from syncd.sources.api.page_fetcher import Oddity
+from syncd.sources import ApiConfig, ApiSource, DatabaseSource, Source, StatusList
+from syncd.sources.api.page_fetcher import PagingWarning
+from syncd.sources.api.request import join_path
 from syncd.sql import grammar_of, select_items
 from syncd.state import State, boottime, open_state
 
@@ -114,7 +114,7 @@ def _database(settings: Settings) -> DatabaseSource:
 def _api(settings: Settings) -> ApiSource:
     shop = settings.source
     return ApiSource(
-        api=Api(
+        api=ApiConfig(
             url=shop.url.get_secret_value(),
             path=shop.path,
             query_params={name: value.get_secret_value() for name, value in shop.query_params.items()},
@@ -135,13 +135,13 @@ def _api(settings: Settings) -> ApiSource:
                 code=shop.statuses_code,
                 name=shop.statuses_name,
                 count=shop.statuses_count,
-                complain=lambda why: log.warning("status_names_unusable", extra=fields(error=why)),
+                warn=lambda why: log.warning("status_names_unusable", extra=fields(error=why)),
             ),
             since_format=shop.since_format,
             rate=shop.rate,
             retry_after_ms_header=shop.retry_after_ms_header,
             timeout_seconds=shop.timeout.total_seconds(),
-            complain=_complain,
+            warn=_warn_of_paging,
         ),
         timezone=shop.timezone,
         lookback=shop.lookback,
@@ -154,7 +154,7 @@ def _api(settings: Settings) -> ApiSource:
     )
 
 
-def _complain(what: Oddity, why: str) -> None:
+def _warn_of_paging(what: PagingWarning, why: str) -> None:
     if what == "page_names_itself":
         log.error("page_names_itself", extra=fields(error=why))
     else:
@@ -253,7 +253,7 @@ def _cancelling_call(settings: Settings) -> HttpCall:
         login = shop.auth.get_secret_value() if shop.auth else login_of_shop
         auth = login if "Authorization" not in headers else None
     return HttpCall(
-        url=behind(url, to.path, shop.path),
+        url=join_path(url, to.path, shop.path),
         method=to.method,
         body=to.body,
         headers=headers,

@@ -2,10 +2,10 @@
 
 from typing import TypeAlias
 
-from syncd.sources.api import Api, ApiSource, StatusList
+from syncd.sources.api import ApiConfig, ApiSource, StatusList
 from syncd.sources.database.database_source import DatabaseSource
-from syncd.sources.database.status_dictionary import StatusCount
+from syncd.sources.status_counts import StatusCount
 
 Source: TypeAlias = DatabaseSource | ApiSource
 
-__all__ = ["Api", "ApiSource", "DatabaseSource", "Source", "StatusCount", "StatusList"]
+__all__ = ["ApiConfig", "ApiSource", "DatabaseSource", "Source", "StatusCount", "StatusList"]

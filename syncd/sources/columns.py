@@ -24,7 +24,7 @@ from syncd.text import without_blanks
 
 REQUIRED = ("order_id", "status")
 CURSORS = ("sequence", "updated_at")
-"""Those that polls can go by, the better one first."""
+"""The columns by which polls can go, the better one first."""
 KNOWN = (
     *REQUIRED,
     "updated_at",
@@ -52,13 +52,14 @@ class Fault:
 
 
 class FaultError(ValueError):
-    """The value is a Fault, whose text says it all."""
+    """The value is a Fault; its text is the whole reason."""
 
 
 NO_KEYS: Mapping[str, str] = MappingProxyType({})
-"""Of no order the shop's own key is known."""
+"""The shop's own key is known of no order."""
 LONGEST_ID = 255
-"""No shop has longer ones. One over 2,700 bytes would fit no index of a state in PostgreSQL, and fail every poll."""
+"""Characters. No shop has longer ids. One over 2,700 bytes would fit no index of a state in PostgreSQL, and every poll
+would fail."""
 
 LONGEST = {"message": 1_000_000, "tracking_url": 2048}
 """Characters of a field that has no id in it. A long message is cut when it is sent."""
@@ -73,8 +74,8 @@ _NO = frozenset({"0", "n", "no", "f", "false"})
 
 
 @dataclass(frozen=True, slots=True)
-class Meaning:
-    """How the source's columns are to be taken.
+class ColumnOptions:
+    """How the columns of a source are read.
 
     `zone` is that of timestamps without an offset. `tracking_template` makes a URL of a `{tracking_number}`.
     `message_is_change`: a different message alone is a change. `message_is_html`: messages are escaped as HTML writes
@@ -87,19 +88,22 @@ class Meaning:
     message_is_html: bool = False
 
     def message(self, raw: object) -> str | None:
-        """A status in words. None also for what has no text."""
-        return self.words(readable(raw))
+        """The name of a status as buyers read it. None also for what has no text."""
+        return self.unescaped(text_or_none(raw))
 
-    def words(self, text: str | None) -> str | None:
+    def unescaped(self, text: str | None) -> str | None:
         return unescape(text) if text and self.message_is_html else text
 
 
 class Layout:
     """The known columns that a query has, in the order in which they are read: those compared come first."""
 
-    def __init__(self, available: Sequence[str], meaning: Meaning) -> None:
-        self.meaning = meaning
-        self.compared = tuple(name for name in self._comparable() if name in available)
+    def __init__(self, available: Sequence[str], options: ColumnOptions) -> None:
+        self.options = options
+        tracking = ("tracking_url", "tracking_number") if options.tracking_template else ("tracking_url",)
+        message = ("message",) if options.message_is_change else ()
+        comparable = (*REQUIRED, *tracking, "paid", "payment_id", *message, "imshop_uuid", "shop_id")
+        self.compared = tuple(name for name in comparable if name in available)
         others = [name for name in KNOWN if name in available and name not in self.compared]
         if "tracking_number" in others:
             others.remove("tracking_number")
@@ -109,17 +113,17 @@ class Layout:
 
     @property
     def width(self) -> int:
-        """How many columns, from the first, suffice for `content`."""
+        """How many columns, from the first, `content` needs."""
         return len(self.compared)
 
     @property
     def cursor(self) -> str | None:
-        """The column that polls can go by, if there is one."""
+        """The column by which polls can go, if there is one."""
         return next((name for name in CURSORS if name in self._at), None)
 
     @property
-    def counts(self) -> bool:
-        """Whether that is a number, so that there may be many rows of one order."""
+    def by_sequence(self) -> bool:
+        """Whether that column is `sequence`, so that there may be many rows of one order."""
         return self.cursor == "sequence"
 
     def value(self, row: Sequence[Any], name: str) -> Any:
@@ -128,7 +132,7 @@ class Layout:
         return None if position is None else row[position]
 
     def content(self, row: Sequence[Any]) -> Identified | Skipped:
-        """What is compared of the order. The first `width` values of the row suffice."""
+        """What is compared of the order. Needs only the first `width` values of the row."""
         order_id, status = None, None
         try:
             order_id = self._required(row, "order_id")
@@ -139,7 +143,7 @@ class Layout:
             return Skipped("bad_value", order_id, f"order {order_id or 'without an id'}: {error}")
         if status is None:
             return Skipped("no_status", order_id, f"order {order_id} has no status")
-        fields = self._optional(row, order_id)
+        fields = OptionalFields(self._at, row, order_id)
         content = self._content(fields, status)
         uuid = _dashed(fields.text("imshop_uuid"))
         return Identified(order_id, content, uuid, fields.text("shop_id"), fields.dropped or ())
@@ -150,13 +154,13 @@ class Layout:
         if isinstance(found, Skipped):
             return found
         try:
-            changed = instant(moment(self.value(row, "updated_at")), self.meaning.zone)
+            changed = instant(moment(self.value(row, "updated_at")), self.options.zone)
             updated_at = changed if changed > EPOCH else None
         except ValueError:
             updated_at = None
-        fields = self._optional(row, found.order_id)
+        fields = OptionalFields(self._at, row, found.order_id)
         message = self.message(str(found.content["status"]), fields)
-        user_id = fields.text("user_id") or _digits(fields.text("phone"))
+        user_id = fields.text("user_id") or re.sub(r"[^0-9]", "", fields.text("phone") or "") or None
         dropped = found.dropped
         if fields.dropped:
             compared = {one.field for one in dropped}
@@ -176,7 +180,7 @@ class Layout:
 
     def message(self, status: str, fields: OptionalFields) -> str | None:
         """The status in words, if the source knows any."""
-        return self.meaning.words(fields.text("message"))
+        return self.options.unescaped(fields.text("message"))
 
     def page(self, rows: Sequence[Sequence[Any]]) -> Page:
         """The orders in whole rows."""
@@ -184,11 +188,6 @@ class Layout:
         return Page(
             [order for order in read if isinstance(order, Order)], [row for row in read if isinstance(row, Skipped)]
         )
-
-    def _comparable(self) -> Sequence[str]:
-        tracking = ("tracking_url", "tracking_number") if self.meaning.tracking_template else ("tracking_url",)
-        message = ("message",) if self.meaning.message_is_change else ()
-        return *REQUIRED, *tracking, "paid", "payment_id", *message, "imshop_uuid", "shop_id"
 
     def _content(self, fields: OptionalFields, status: str) -> Content:
         content: dict[str, str | bool | None] = {"status": status}
@@ -199,12 +198,12 @@ class Layout:
         if "payment_id" in self._at:
             content["payment_id"] = fields.text("payment_id")
         if "message" in self.compared:
-            content["message"] = self.meaning.words(fields.text("message"))
+            content["message"] = self.options.unescaped(fields.text("message"))
         return content
 
     def shop_id(self, row: Sequence[Any]) -> str | None:
         """The shop's own key of the order, where it can be read."""
-        return self._optional(row, "").text("shop_id")
+        return OptionalFields(self._at, row, "").text("shop_id")
 
     def _required(self, row: Sequence[Any], name: str) -> str | None:
         """The text of a column that every row has. ValueError: it cannot be read."""
@@ -216,21 +215,18 @@ class Layout:
             raise ValueError(f"{name} is longer than {LONGEST_ID} characters")
         return text
 
-    def _optional(self, row: Sequence[Any], order_id: str) -> OptionalFields:
-        return OptionalFields(self._at, row, order_id)
-
     def _tracking_url(self, fields: OptionalFields) -> str | None:
         url = fields.text("tracking_url")
-        if url or not self.meaning.tracking_template:
+        if url or not self.options.tracking_template:
             return url
         number = fields.text("tracking_number")
-        return number and self.meaning.tracking_template.replace("{tracking_number}", quote(number, safe=""))
+        return number and self.options.tracking_template.replace("{tracking_number}", quote(number, safe=""))
 
 
 @dataclass(slots=True)
 class OptionalFields:
-    """The optional fields of a row; `at`: where they stand in it. One that cannot be read is none, and is noted in
-    `dropped`."""
+    """The optional fields of a row; `at`: their positions in it. One that cannot be read counts as None, and is noted
+    in `dropped`."""
 
     at: Mapping[str, int]
     row: Sequence[Any]
@@ -270,10 +266,10 @@ def _why(name: str, error: ValueError) -> str:
 
 def text_of(value: object) -> str | None:
     """A value as text, as a person would write it: 5 for 5.00 and for 5.0, text without the blanks at its ends. None:
-    NULL, or nothing but blanks. ValueError: it has no such text, for it is a list, say, or a program's own notation."""
+    NULL, or nothing but blanks. ValueError: it has no such text, as a list or a program's own notation has none."""
     if value is None:
         return None
-    if type(value) is int:  # most ids: nothing else is to be looked at
+    if type(value) is int:  # most ids: none of what follows concerns them
         return _whole(value)
     text = value if isinstance(value, str) else _written(value)
     if "\0" in text:
@@ -303,8 +299,8 @@ def _written(value: object) -> str:
     return str(value)
 
 
-def readable(value: object) -> str | None:
-    """The same, but None also for what has no text."""
+def text_or_none(value: object) -> str | None:
+    """As `text_of`, but None also for what has no text."""
     try:
         return text_of(value)
     except ValueError:
@@ -312,7 +308,7 @@ def readable(value: object) -> str | None:
 
 
 def flag_of(value: object) -> bool | None:
-    """Yes or no, in the ways shops write it. None: NULL or blank. ValueError: none of them."""
+    """Yes or no, in the ways shops write it. None: NULL or blank. ValueError: it is neither."""
     text = (text_of(value) or "").lower()
     if text in _YES:
         return True
@@ -338,7 +334,7 @@ def _number(value: float | Decimal) -> str:
 
 
 def _duration(value: timedelta) -> str:
-    """A time of day, or longer, as databases write it."""
+    """A time of day, or a longer duration, as databases write it."""
     minutes, seconds = divmod(abs(value).days * 86400 + abs(value).seconds, 60)
     fraction = f".{abs(value).microseconds:06}" if value.microseconds else ""
     sign = "-" if value < timedelta() else ""
@@ -357,7 +353,7 @@ def _decoded(value: bytes) -> str:
 
 
 def _refuse_notation(text: str) -> None:
-    """ValueError: it is what PHP's serialize() makes of a value, or a whole object or list in JSON."""
+    """ValueError: the text is what PHP's serialize() writes, or a whole object or list in JSON."""
     if text[0] not in "{[":
         raise ValueError(f"is serialized by PHP ({text[:20]}…): nobody can read that")
     if text[-1] in "}]":
@@ -371,10 +367,6 @@ def _refuse_notation(text: str) -> None:
 
 
 def _dashed(uuid: str | None) -> str | None:
-    """A UUID as IMSHOP writes it: columns of 16 bytes or of 32 characters have no room for its dashes."""
+    """A UUID with dashes, as IMSHOP writes it: columns of 16 bytes or of 32 characters have no room for them."""
     found = _UNDASHED_UUID.fullmatch(uuid) if uuid else None
     return "-".join(found.groups()) if found else uuid
-
-
-def _digits(phone: str | None) -> str | None:
-    return re.sub(r"[^0-9]", "", phone) or None if phone else None

@@ -1,17 +1,11 @@
-"""The cursor of a source that says when its orders changed: how far they were read, as the shop's own raw timestamp.
+"""How far a source was read: a cursor of time, or of numbers. Pure.
 
-Pure. Two laws: the cursor comes from rows that were read, and it never passes the source's present, since whatever is
-changed after that would lie behind it.
+TimeCursor belongs to a source that says when its orders changed: it is the shop's own raw timestamp. It comes from rows
+that were read, and never passes the source's present, since whatever changes after that would lie behind it.
 
-The cursor of a source that numbers its changes: a history table, a feed of events. The sibling of `following`.
-
-Pure. The cursor moves when all rows were read. Those of a database come from the highest number down: the first row met
-of an order is its last, which counts, and only the ids of the orders that changed are kept in mind.
-
-A number has no present to be compared with. What lies behind the cursor is read again as far as the lookback reaches,
-for numbers are given out before their transactions commit, and these commit in any order.
-
-A stream of blocks, and where it ends.
+NumberCursor belongs to a source that numbers its changes: a history table, a feed of events. It moves when all rows
+were read. A number has no present to be compared with. What lies behind it is read again as far as the lookback
+reaches, for numbers are given out before their transactions commit, and these commit in any order.
 """
 
 from __future__ import annotations
@@ -25,7 +19,7 @@ from itertools import pairwise
 from math import isfinite
 from typing import Any
 
-from syncd.sources.timestamps import EPOCH, Raw, bound, instant, is_after, like, moment
+from syncd.sources.timestamps import EPOCH, Raw, instant, is_after, lookback_start, moment, written_like
 
 _LOADERS: dict[str, Callable[[str], Raw]] = {
     "str": str,
@@ -44,7 +38,7 @@ def dump_time(raw: Raw) -> str:
 
 
 def load_time(text: str) -> Raw | None:
-    """The raw timestamp that `dump` wrote. None: something else wrote the text, another kind of source, say."""
+    """The raw timestamp that `dump_time` wrote. None: the text is something else, such as another source's cursor."""
     with suppress(ValueError, TypeError, ArithmeticError):
         kind, value = json.loads(text)
         raw = _LOADERS[kind](value) if kind in _LOADERS else None
@@ -55,11 +49,12 @@ def load_time(text: str) -> Raw | None:
 
 
 class TimeCursor:
-    """One poll's way along the cursor column.
+    """How far one poll has read by time.
 
-    `cursor` is what the state holds, `present` the source's own clock (UTC) before the first row is read, `sample` a
-    raw timestamp as the source writes them now, if it has any: the column's type may have changed since the cursor was
-    stored. A cursor that cannot be read starts from the first order.
+    `cursor` is what the state holds; one that cannot be read counts as none: the poll starts from the first order.
+    `present` is the source's own clock (UTC) before the first row is read; `zone` that of timestamps without an offset.
+    `sample` is a raw timestamp as the source writes them now, if it has any: the column's type may have changed since
+    the cursor was stored.
     """
 
     def __init__(self, cursor: str | None, present: datetime, zone: tzinfo, sample: Raw | None = None) -> None:
@@ -72,12 +67,12 @@ class TimeCursor:
             self._reached = None
 
     def since(self, lookback: timedelta) -> Raw | None:
-        """The raw timestamp to read from, inclusive. None: nothing is known to compare with; read everything."""
+        """The raw timestamp to read from, inclusive. None: read everything, for there is nothing to compare with."""
         if self._start is None or self._sample is None:
             return None
-        return bound(self._start, lookback, self._present, self._zone, self._sample)
+        return lookback_start(self._start, lookback, self._present, self._zone, self._sample)
 
-    def is_news(self, when: datetime) -> bool:
+    def is_beyond(self, when: datetime) -> bool:
         """Whether a row lies beyond the cursor that the poll began with."""
         return self._start is None or is_after(when, moment(self._start), self._zone)
 
@@ -85,15 +80,15 @@ class TimeCursor:
         return is_after(when, self._present, self._zone)
 
     def note(self, raw: Raw, when: datetime) -> None:
-        """This row was read; `when` is its moment."""
+        """A row with this raw timestamp was read; `when` is its moment."""
         reached = EPOCH if self._reached is None else moment(self._reached)
         if is_after(when, reached, self._zone) and not self.is_future(when):
             self._reached = raw
 
     def note_all(self, raws: Iterable[Any]) -> None:
-        """These were read; NULL and what cannot be read as a time are passed over.
+        """Rows with these were read. NULL and what cannot be read as a time are ignored.
 
-        What sorts before the one reached is not looked at closer: a scan of many orders would take ten times as long.
+        What sorts before the one reached is not parsed: a scan of many orders would take ten times as long.
         """
         for raw in raws:
             reached: Any = self._reached
@@ -105,11 +100,15 @@ class TimeCursor:
     def cursor(self, *, last: bool) -> str | None:
         """Where the next poll may start after the rows noted so far. `last`: there are no more.
 
-        A cursor beyond the present steps back to it, else the hour that local time repeats would be passed over.
+        A cursor beyond the present steps back to it: else changes in the hour that local time repeats would be missed.
         """
         if self._reached is not None:
             return dump_time(self._reached)
-        return dump_time(like(self._sample, self._present, self._zone)) if last and self._sample is not None else None
+        return (
+            dump_time(written_like(self._sample, self._present, self._zone))
+            if last and self._sample is not None
+            else None
+        )
 
     def newest(self) -> tuple[str, datetime] | None:
         """The cursor and its instant, if any row was noted that does not lie in the future."""
@@ -121,7 +120,7 @@ class TimeCursor:
 FIRST = 0
 """Numbers start here or at 1."""
 BEFORE_ALL = -1
-"""Lower than any number. Only who asks for no change in particular asks from here, so that a query may then look up the
+"""Lower than any number. It is used only where no change in particular is wanted, so that a query may then look up the
 last numbers alone."""
 _BITS = 63
 
@@ -148,7 +147,7 @@ def dump_number(reached: int) -> str:
 
 
 def load_number(text: str) -> int | None:
-    """The number that `dump` wrote. None: something else wrote the text, an `updated_at` that was the cursor, say."""
+    """The number that `dump_number` wrote. None: the text is something else, such as an earlier cursor of time."""
     with suppress(ValueError, TypeError):
         kind, reached = json.loads(text)
         return number(reached) if kind == "sequence" else None
@@ -156,8 +155,8 @@ def load_number(text: str) -> int | None:
 
 
 class NumberCursor:
-    """One poll's way along the sequence. `cursor` is what the state holds; one that cannot be read starts from the
-    first number."""
+    """How far one poll has read by number. `cursor` is what the state holds; one that cannot be read counts as none:
+    the poll starts from the first number."""
 
     def __init__(self, cursor: str | None) -> None:
         self._start = load_number(cursor) if cursor else None
@@ -173,40 +172,41 @@ class NumberCursor:
         """The number to read from, inclusive. None: read everything."""
         return None if self._start is None else max(BEFORE_ALL, self._start - lookback)
 
-    def is_news(self, count: int) -> bool:
+    def is_beyond(self, count: int) -> bool:
         """Whether a row lies beyond the cursor that the poll began with."""
         return self._start is None or count > self._start
 
     def is_last(self, raw_id: Any) -> bool:
-        """Whether this row is the first that is met of its order, which is its last."""
+        """Whether this row is the last of its order: the first one met, where rows come from the highest number down.
+        Only the ids of the orders that changed are in memory."""
         if raw_id in self._met:
             return False
         self._met.add(raw_id)
         return True
 
     def note(self, count: int) -> None:
-        """This number was read."""
+        """A row with this number was read."""
         self._reached = count if self._reached is None else max(count, self._reached)
 
     def note_all(self, raws: Iterable[Any]) -> None:
-        """These were read; NULL and what is no number are passed over."""
+        """Rows with these were read. NULL and what is no number are ignored."""
         for raw in raws:
             with suppress(ValueError):
                 self.note(number(raw))
 
     def cursor(self) -> str | None:
-        """Where the next poll may start, once everything was read. None: nothing was."""
+        """Where the next poll may start, once everything was read. None: no number was."""
         return None if self._reached is None else dump_number(self._reached)
 
     def newest(self, dated: tuple[str, datetime] | None) -> tuple[str, datetime | None] | None:
-        """The cursor, and the newest time of the rows, which `dated` tells if they have one. None: no row has a
-        number."""
+        """The cursor, and the newest time of the rows, if they have one: that of `dated`, which is what
+        TimeCursor.newest returned. None: no row has a number."""
         cursor = self.cursor()
         return (cursor, dated and dated[1]) if cursor else None
 
 
 def last_of_each(blocks: Iterable[Sequence[tuple[Any, ...]]]) -> Iterable[Sequence[tuple[Any, ...]]]:
-    """Rows that come by id (their first value), and for one id by number: the last row of each id."""
+    """The last row of each id, of rows that are sorted by id (their first value) and then by number."""
     waiting: list[tuple[Any, ...]] = []
     for block in blocks:
         rows = [*waiting, *block]
@@ -215,8 +215,9 @@ def last_of_each(blocks: Iterable[Sequence[tuple[Any, ...]]]) -> Iterable[Sequen
     yield waiting
 
 
-def and_whether_last(blocks: Iterator[Sequence[Any]]) -> Iterator[tuple[Sequence[Any], bool]]:
-    """One block at least. One that is empty tells that the rest is still on its way: it is given at once."""
+def with_last_flag(blocks: Iterator[Sequence[Any]]) -> Iterator[tuple[Sequence[Any], bool]]:
+    """Each block, and whether it is the last; one block at least. An empty block says that the reading goes on: it is
+    given at once."""
     waiting: Sequence[Any] = ()
     for block in blocks:
         if not block:

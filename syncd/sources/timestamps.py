@@ -1,8 +1,8 @@
-"""Timestamps as shops keep them: read, and written back in the shop's own representation.
+"""Timestamps as shops keep them: read, and written back in the shop's own representation. Pure.
 
-Pure. A raw timestamp is a driver's datetime or date, ISO text, or unix time as a number or digits, in seconds or in
-thousandths, millionths or billionths of one.
-What it says is a moment: an aware UTC datetime where the raw value is bound to an instant, else a naive one, the wall
+A raw timestamp is a driver's datetime or date, ISO text, or unix time as a number or digits, in seconds, milliseconds,
+microseconds or nanoseconds.
+What it says is a moment: an aware datetime in UTC where the raw value names an instant, else a naive one, the wall
 clock of the shop. The two are kept apart, for a wall clock runs back an hour each autumn.
 """
 
@@ -20,9 +20,9 @@ Raw: TypeAlias = str | int | float | Decimal | datetime | date
 
 _FROM_1980, _FROM_2000, _TO_2200 = 315_532_800, 946_684_800, 7_258_118_400
 _UNITS = {1: _FROM_1980, 1000: _FROM_1980, 1_000_000: _FROM_2000, 1_000_000_000: _FROM_2000}
-"""How many of a unit of unix time a second has, and the first second that is read in it. Between these, no number is a
-time in two units, nor is one that counts days or .NET's ticks or is written yyyymmdd, yyyymmddhhmm or yyyymmddhhmmss a
-time in any: read as one, it would lie in 1970 or in the far future."""
+"""Units of unix time a second, and the first second that is read in this unit. With these limits, no number is a time
+in two units; and none that counts days or .NET's ticks, or is written yyyymmdd, yyyymmddhhmm or yyyymmddhhmmss, is one
+in any: it would lie in 1970 or in the far future."""
 _CALENDAR = {8: ("yyyymmdd", "%Y%m%d"), 12: ("yyyymmddhhmm", "%Y%m%d%H%M"), 14: ("yyyymmddhhmmss", "%Y%m%d%H%M%S")}
 _DAYS = range(20_000, 80_000)
 """1954 to 2119 as Excel and Delphi count days, from 1899-12-30."""
@@ -30,7 +30,7 @@ _JULIAN_DAYS = range(2_440_000, 2_530_000)
 _ZERO_DATE = re.compile(r"0000-00-00")
 _HOUR = timedelta(hours=1)
 EPOCH = datetime(1970, 1, 2, tzinfo=UTC)
-"""Earlier than any change of any order: what lies before is how some shops write that there was none."""
+"""Earlier than any change of any order: some shops write an earlier time where there was no change."""
 _DIGITS = re.compile(r"\d+(\.\d+)?", re.ASCII)
 _ISO = re.compile(
     r"(?P<wall>\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d(?::\d\d)?)?)(?P<fraction>[.,]\d+)?"
@@ -40,7 +40,7 @@ _ISO = re.compile(
 
 
 def moment(raw: object) -> datetime:
-    """What a raw timestamp says: aware and in UTC, or naive. ValueError: it cannot be read."""
+    """The moment of a raw timestamp: aware and in UTC, or naive. ValueError: it cannot be read."""
     match raw:
         case bool():
             raise _unreadable(raw)
@@ -58,19 +58,19 @@ def moment(raw: object) -> datetime:
 
 
 def instant(when: datetime, zone: tzinfo) -> datetime:
-    """The instant in UTC; a wall clock is that of `zone`. ValueError: there is none, at the ends of the calendar."""
+    """The instant of a moment, in UTC; a wall clock is that of `zone`. ValueError: it is beyond the calendar."""
     return _in_utc(when if when.tzinfo else when.replace(tzinfo=zone))
 
 
 def is_after(one: datetime, other: datetime, zone: tzinfo) -> bool:
-    """Whether moment `one` is later: by the wall clock if one of them is a wall clock's, of `zone`."""
+    """Whether moment `one` is later. If either is a wall clock's, both are compared by the wall clock of `zone`."""
     if one.tzinfo and other.tzinfo:
         return one > other
     return _wall(one, zone) > _wall(other, zone)
 
 
-def like(sample: Raw, when: datetime, zone: tzinfo) -> Raw:
-    """A moment, down to the whole second, as the shop would write it: in the representation of `sample`."""
+def written_like(sample: Raw, when: datetime, zone: tzinfo) -> Raw:
+    """A moment, rounded down to the second, in the representation of `sample`, a raw timestamp of the shop."""
     second = when.replace(microsecond=0)
     match sample:
         case datetime():
@@ -83,12 +83,12 @@ def like(sample: Raw, when: datetime, zone: tzinfo) -> Raw:
     return type(sample)(seconds * (_unit(Decimal(sample)) or 1))
 
 
-def bound(raw: Raw, back: timedelta, present: datetime, zone: tzinfo, sample: Raw) -> Raw:
-    """Where to read from so that nothing is missed that lies up to `back` behind `raw`, or behind the present: local
-    time that runs back an hour leaves `raw` in the future.
+def lookback_start(raw: Raw, back: timedelta, present: datetime, zone: tzinfo, sample: Raw) -> Raw:
+    """The raw timestamp to read from so that nothing is missed that lies up to `back` behind `raw`, or behind the
+    present if that is earlier: local time that runs back an hour leaves `raw` in the future.
 
-    It is in the representation of `sample` and never earlier than 1970. Text is without a fraction and an offset, so
-    that it sorts before all text of the same second. ValueError: `raw` or `sample` cannot be read.
+    The result is in the representation of `sample` and never earlier than 1970. Text has neither a fraction nor an
+    offset, so that it sorts before all text of the same second. ValueError: `raw` or `sample` cannot be read.
     """
     reached = moment(raw)
     start = present if is_after(reached, present, zone) else reached
@@ -98,14 +98,14 @@ def bound(raw: Raw, back: timedelta, present: datetime, zone: tzinfo, sample: Ra
         start -= back + _margin(sample, start - back, zone)
     else:
         start = EPOCH
-    least = like(sample, start, zone)
+    least = written_like(sample, start, zone)
     found = _ISO.fullmatch(least) if isinstance(least, str) else None
     return found["wall"] if found else least
 
 
 def _margin(sample: Raw, start: datetime, zone: tzinfo) -> timedelta:
-    """An hour where the order of the raw values is not the order of the moments: text with an offset sorts by a wall
-    clock that may run back, and a database that keeps instants may take an hour that occurs twice for the later one."""
+    """An hour where raw values may sort differently from their moments: text with an offset sorts by a wall clock,
+    which may run back, and a database that keeps instants may take an hour that occurs twice for the later one."""
     if isinstance(sample, str) and (offset := _offset(sample)) is not None:
         return _HOUR if offset.utcoffset(None) else timedelta()
     if start.tzinfo is None:
@@ -115,7 +115,7 @@ def _margin(sample: Raw, start: datetime, zone: tzinfo) -> timedelta:
 
 
 def looks_like(raw: object) -> str | None:
-    """What form of time a value seems to have that is not read, so that a person can have it written as a time."""
+    """The form of time that an unreadable value seems to have, so that a person can have it written as a time."""
     text = without_blanks(raw) if isinstance(raw, str) else str(raw)
     if is_zero_date(text):
         return "zero date"
@@ -131,12 +131,12 @@ def looks_like(raw: object) -> str | None:
 
 
 def is_zero_date(text: str) -> bool:
-    """Whether it is MariaDB's and MySQL's 0000-00-00, which is not NULL, and no date."""
+    """Whether it is 0000-00-00 of MariaDB and MySQL, which is neither NULL nor a date."""
     return _ZERO_DATE.match(text) is not None
 
 
 def _unix(number: float | Decimal) -> datetime:
-    """0 is the beginning of 1970: shops write it for never."""
+    """0 is the beginning of 1970; shops write it for "never"."""
     try:
         exact = Decimal(number)
         unit = _unit(exact) if exact else 1
@@ -148,7 +148,7 @@ def _unix(number: float | Decimal) -> datetime:
 
 
 def _unit(number: Decimal) -> int | None:
-    """In which unit a number is a time: how many of it a second has. None: in none."""
+    """The unit in which a number is a time, as units a second. None: it is a time in none."""
     return next((unit for unit, first in _UNITS.items() if first * unit <= number < _TO_2200 * unit), None)
 
 

@@ -16,7 +16,7 @@ from threading import Thread
 from urllib.parse import parse_qs, urlsplit
 
 from syncd.pipeline.poll import Poller
-from syncd.sources import Api, ApiSource
+from syncd.sources import ApiConfig, ApiSource
 from syncd.state import open_state
 from tests.bench.figures import Figure, timed
 from tests.bench.shops import STATES
@@ -93,7 +93,7 @@ def serving(size: int, latency: float) -> Iterator[Serving]:
 @contextmanager
 def poller(url: str, state_file: Path) -> Iterator[Poller]:
     """What polls this API in the daemon."""
-    api = Api(
+    api = ApiConfig(
         url=url,
         query_params={"since": "{since}", "page": "{page}"},
         paging="page",

@@ -10,22 +10,22 @@ from uuid import UUID
 import pytest
 
 from syncd.model import Identified, Order, Skipped
-from syncd.sources.columns import Layout, Meaning, flag_of, text_of
+from syncd.sources.columns import ColumnOptions, Layout, flag_of, text_of
 from tests.sources.shop import MOSCOW
 
 TEMPLATE = "https://cdek.example/?order_id={tracking_number}"
 UUID_TEXT = "cfe64e76-dbc4-4f0f-b9d1-7423aeb6f195"
 
 
-def read(meaning: Meaning | None = None, **columns: object) -> Order | Skipped:
+def read(options: ColumnOptions | None = None, **columns: object) -> Order | Skipped:
     """A row with these columns, and an id and a status unless they are among them."""
     row: dict[str, Any] = {"order_id": "1", "status": "new", **columns}
-    layout = Layout(list(row), meaning or Meaning(MOSCOW))
+    layout = Layout(list(row), options or ColumnOptions(MOSCOW))
     return layout.order([row[name] for name in layout.names])
 
 
-def order(meaning: Meaning | None = None, **columns: object) -> Order:
-    found = read(meaning, **columns)
+def order(options: ColumnOptions | None = None, **columns: object) -> Order:
+    found = read(options, **columns)
     assert isinstance(found, Order)
     return found
 
@@ -138,7 +138,7 @@ def test_too_long_id_or_status_skips_the_row(name: str) -> None:
 
 
 def test_a_bad_tracking_url_leaves_its_number() -> None:
-    found = order(Meaning(MOSCOW, TEMPLATE), tracking_number="1048", tracking_url=["T1"])
+    found = order(ColumnOptions(MOSCOW, TEMPLATE), tracking_number="1048", tracking_url=["T1"])
     assert (found.content["tracking"], found.tracking_url) == ("1048", "https://cdek.example/?order_id=1048")
     assert [one.field for one in found.dropped] == ["tracking_url"]
 
@@ -156,24 +156,24 @@ def test_only_columns_of_the_query_are_compared() -> None:
 def test_message_is_compared_only_if_it_counts() -> None:
     assert order(message="Готов").content == {"status": "new"}
     assert order(message="Готов").message == "Готов"
-    assert order(Meaning(MOSCOW, message_is_change=True), message="Готов").content["message"] == "Готов"
+    assert order(ColumnOptions(MOSCOW, message_is_change=True), message="Готов").content["message"] == "Готов"
 
 
 def test_html_message_is_unescaped() -> None:
     escaped = "«R&amp;D» &quot;Ждёт&quot; &lt;3 &#039;"
     assert order(message=escaped).message == escaped
-    html = order(Meaning(MOSCOW, message_is_html=True, message_is_change=True), message=escaped)
+    html = order(ColumnOptions(MOSCOW, message_is_html=True, message_is_change=True), message=escaped)
     assert (html.message, html.content["message"]) == ('«R&D» "Ждёт" <3 \'', html.message)
 
 
 def test_tracking_number_is_compared_and_its_url_sent() -> None:
-    found = order(Meaning(MOSCOW, TEMPLATE), tracking_number="10 48/7")
+    found = order(ColumnOptions(MOSCOW, TEMPLATE), tracking_number="10 48/7")
     assert found.content["tracking"] == "10 48/7"
     assert found.tracking_url == "https://cdek.example/?order_id=10%2048%2F7"
 
 
 def test_a_tracking_url_goes_before_a_number() -> None:
-    found = order(Meaning(MOSCOW, TEMPLATE), tracking_number="1048", tracking_url="https://t.example/")
+    found = order(ColumnOptions(MOSCOW, TEMPLATE), tracking_number="1048", tracking_url="https://t.example/")
     assert (found.content["tracking"], found.tracking_url) == ("https://t.example/", "https://t.example/")
 
 
@@ -206,7 +206,7 @@ def test_what_is_no_uuid_stays_as_it_is(other: str) -> None:
 
 def test_the_compared_columns_come_first_and_suffice() -> None:
     names = ["message", "updated_at", "shop_id", "imshop_uuid", "status", "paid", "order_id", "colour"]
-    layout = Layout(names, Meaning(MOSCOW))
+    layout = Layout(names, ColumnOptions(MOSCOW))
     assert layout.names[: layout.width] == ("order_id", "status", "paid", "imshop_uuid", "shop_id")
     compared = layout.content(["1", "new", 1, UUID_TEXT, 348])
     assert compared == Identified("1", {"status": "new", "paid": True}, UUID_TEXT, "348")

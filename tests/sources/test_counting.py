@@ -33,7 +33,7 @@ def test_it_never_starts_before_all_numbers() -> None:
 @pytest.mark.parametrize("cursor", ['["datetime", "2026-03-02T12:00:00"]', "", "{}", "7", '["sequence", "seven"]'])
 def test_cursor_of_another_kind_starts_at_first_number(cursor: str) -> None:
     assert NumberCursor(cursor).since(1000) is None
-    assert NumberCursor(cursor).is_news(0)
+    assert NumberCursor(cursor).is_beyond(0)
 
 
 def test_a_time_is_not_read_from_a_number() -> None:
@@ -42,7 +42,7 @@ def test_a_time_is_not_read_from_a_number() -> None:
 
 def test_news_is_what_lies_beyond_the_cursor() -> None:
     count = NumberCursor(dump_number(7))
-    assert [count.is_news(found) for found in (6, 7, 8)] == [False, False, True]
+    assert [count.is_beyond(found) for found in (6, 7, 8)] == [False, False, True]
 
 
 def test_the_first_row_met_of_an_order_counts() -> None:

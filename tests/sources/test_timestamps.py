@@ -11,8 +11,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from syncd.model import Order
-from syncd.sources.columns import Layout, Meaning
-from syncd.sources.timestamps import Raw, bound, instant, is_after, like, looks_like, moment
+from syncd.sources.columns import ColumnOptions, Layout
+from syncd.sources.timestamps import Raw, instant, is_after, lookback_start, looks_like, moment, written_like
 from tests.sources.shop import BERLIN, DATINGS, MOSCOW, NOON, Dating
 
 TWO = datetime(2026, 11, 23, 14, 0, 0, 123456, tzinfo=UTC)
@@ -127,14 +127,14 @@ def test_a_form_that_is_not_read_is_named(raw: object, form: str | None) -> None
 
 def test_zero_is_no_time_of_change() -> None:
     assert moment(0) == moment("0") == datetime(1970, 1, 1, tzinfo=UTC)
-    order = Layout(("order_id", "status", "updated_at"), Meaning(UTC)).order(["1", "new", 0])
+    order = Layout(("order_id", "status", "updated_at"), ColumnOptions(UTC)).order(["1", "new", 0])
     assert isinstance(order, Order)
     assert order.updated_at is None
 
 
 @given(seconds=st.integers(1_000_000_000, 4_000_000_000), unit=st.sampled_from([1, 1000, 10**6, 10**9]))
 def test_unix_time_is_written_in_its_unit(seconds: int, unit: int) -> None:
-    assert like(1795442400 * unit, moment(seconds * unit), UTC) == seconds * unit
+    assert written_like(1795442400 * unit, moment(seconds * unit), UTC) == seconds * unit
 
 
 def test_extreme_wall_clock_has_no_instant() -> None:
@@ -144,7 +144,7 @@ def test_extreme_wall_clock_has_no_instant() -> None:
 
 @given(when=TIMES, dating=st.sampled_from(DATINGS))
 def test_time_in_shops_form_survives_a_round_trip(when: datetime, dating: Dating) -> None:
-    written = like(dating.write(NOON, MOSCOW), when, MOSCOW)
+    written = written_like(dating.write(NOON, MOSCOW), when, MOSCOW)
     assert instant(moment(written), MOSCOW) == when.replace(microsecond=0)
 
 
@@ -157,7 +157,7 @@ def test_nothing_in_the_lookback_sorts_before_the_bound(reached: datetime, later
     raw, row = (dating.write(when, BERLIN) for when in (reached, reached + later))
     read, row_read = moment(raw), moment(row)
     assume(read.tzinfo or row_read >= read - timedelta(minutes=5))  # a wall clock that ran back needs the present
-    least: Any = bound(raw, timedelta(minutes=5), reached + timedelta(days=500), BERLIN, raw)
+    least: Any = lookback_start(raw, timedelta(minutes=5), reached + timedelta(days=500), BERLIN, raw)
     assert least <= row
 
 
@@ -172,12 +172,12 @@ def test_text_bound_keeps_its_form_without_fractions() -> None:
         ("2026-11-23", "2026-11-22"),
         ("1795438800", "1795438500"),
     ):
-        assert bound(raw, back, present, UTC, raw) == least
+        assert lookback_start(raw, back, present, UTC, raw) == least
 
 
 def test_future_cursor_is_bounded_by_the_present() -> None:
     raw = "2030-01-01 00:00:00"
-    assert bound(raw, timedelta(minutes=5), TWO, UTC, raw) == "2026-11-23 13:55:00"
+    assert lookback_start(raw, timedelta(minutes=5), TWO, UTC, raw) == "2026-11-23 13:55:00"
 
 
 def test_end_of_calendar_is_after_any_time() -> None:
@@ -185,17 +185,20 @@ def test_end_of_calendar_is_after_any_time() -> None:
 
 
 def test_nothing_before_1970_is_polled_for() -> None:
-    assert bound("0001-01-01 00:00:00", timedelta(days=90), TWO, MOSCOW, "0001-01-01 00:00:00") == "1970-01-02 03:00:00"
-    assert bound(0, timedelta(days=90), TWO, UTC, 0) == 86400
+    assert (
+        lookback_start("0001-01-01 00:00:00", timedelta(days=90), TWO, MOSCOW, "0001-01-01 00:00:00")
+        == "1970-01-02 03:00:00"
+    )
+    assert lookback_start(0, timedelta(days=90), TWO, UTC, 0) == 86400
 
 
 def test_repeated_hour_is_read_from_its_first_occurrence() -> None:
     cursor = "2026-10-25 02:30:00"
     present = datetime(2026, 10, 25, 1, 40, tzinfo=UTC)
-    assert bound(cursor, timedelta(minutes=5), present, BERLIN, cursor) == "2026-10-25 01:25:00"
+    assert lookback_start(cursor, timedelta(minutes=5), present, BERLIN, cursor) == "2026-10-25 01:25:00"
 
 
 def test_cursor_is_written_in_the_columns_present_form() -> None:
     reached = datetime(2026, 11, 23, 16, tzinfo=timezone(timedelta(hours=3)))
-    assert bound(reached, timedelta(), TWO, MOSCOW, "2026-11-23 17:00:00") == "2026-11-23 16:00:00"
-    assert bound("2026-11-23 16:00:00", timedelta(), TWO, MOSCOW, 1795442400123) == 1795438800000
+    assert lookback_start(reached, timedelta(), TWO, MOSCOW, "2026-11-23 17:00:00") == "2026-11-23 16:00:00"
+    assert lookback_start("2026-11-23 16:00:00", timedelta(), TWO, MOSCOW, 1795442400123) == 1795438800000

@@ -1,24 +1,19 @@
-"""GETs from one API: paced, bounded in time and size, told to wait and waiting, and never led to another host.
+"""GET requests to one API: limited in rate, time and size, patient when it asks to wait, and never led to another host.
 
-Proxies and the CA bundle come from the environment, as for IMSHOP. No cookie is kept, and no redirect or next page is
-followed to where the credentials do not belong.
-
-What an API is asked: a URL and its parameters, with gaps that each page fills.
-
-Pure. A parameter whose gap has nothing to be filled with, such as `{cursor}` on the first page, is left out.
+Proxies and the CA bundle come from the environment, as for IMSHOP. No cookie is kept, and no redirect and no next page
+is followed to where the credentials do not belong.
 """
 
 from __future__ import annotations
 
-import re
 import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta
 from threading import Lock
-from urllib.parse import quote, urlencode, urljoin, urlsplit, urlunsplit
+from urllib.parse import urljoin
 
 import requests
 from urllib3.exceptions import HTTPError
@@ -30,18 +25,26 @@ from syncd.http.bodies import BodyTooLongError, decode_text, read_body
 from syncd.http.connections import Route, new_session, send
 from syncd.http.error_messages import parse_http_date, retry_after_seconds
 from syncd.rate_limiter import RateLimiter
-from syncd.sources.api.responses import BODY_LIMIT, Answer, Reply, answer_of, letters, quoted_of, why_not
+from syncd.sources.api.responses import (
+    BODY_LIMIT,
+    ApiResponse,
+    RawResponse,
+    header_text,
+    parse_response,
+    quoted_of,
+    why_failed,
+)
 
 REDIRECTS_AT_MOST = 5
 TRIES = 3
 FIRST_PAUSE = 0.5
 WAIT_AT_MOST = 120.0
-"""Seconds that one page may wait because the API asked for it. Who asks for more is left alone until then."""
+"""Seconds that one page may wait because the API asked for it. If it asks for more, it is not requested before then."""
 
 
 @dataclass(frozen=True, slots=True)
-class Clocks:
-    """The time here, seconds that only grow, and how to wait."""
+class ClientClocks:
+    """The time of this machine, seconds that only grow, and how to wait."""
 
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     monotonic: Callable[[], float] = time.monotonic
@@ -49,14 +52,14 @@ class Clocks:
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class Client:
-    """One API, asked one thing at a time, whatever thread asks.
+class ApiClient:
+    """Sends one request at a time, whatever thread asks.
 
     base_url               whose host, scheme and port are the only ones that are ever asked
     headers                sent with each request, credentials among them
     timeout                seconds to connect, and seconds from then to the last byte
     rate                   requests a second at most; 0: no limit
-    wait_in_milliseconds   the header of its own in which the platform says how long to wait
+    wait_in_milliseconds   the platform's own header that says how long to wait
     """
 
     base_url: str
@@ -65,14 +68,14 @@ class Client:
     rate: float = 0.0
     wait_in_milliseconds: str | None = None
     redact: Callable[[str], str] = str
-    clocks: Clocks = field(default_factory=Clocks)
+    clocks: ClientClocks = field(default_factory=ClientClocks)
 
     def __post_init__(self) -> None:
         self._origin = origin(self.base_url)
         self._limiter = RateLimiter(self.rate)
-        self._not_before = 0.0  # as the last answer asked
-        self._busy = ""  # how the last answer put the request off
-        self._ahead: timedelta = timedelta()
+        self._not_before = 0.0  # as the last response asked
+        self._busy = ""  # what the last response said when it asked to wait
+        self._clock_offset: timedelta = timedelta()  # of the API's clock to the one here
         self.requests = 0
         self._session = new_session()
         self._session.headers.update({"Accept": "application/json", "Accept-Encoding": "gzip"})
@@ -86,42 +89,52 @@ class Client:
         return shown(self.base_url)
 
     def present(self) -> datetime:
-        """The API's own clock, as its last answer showed it in `Date`; before the first, the clock of this machine."""
-        return self.clocks.now() + self._ahead
+        """The API's own clock, as its last response showed it in `Date`; before the first, the clock of this
+        machine."""
+        return self.clocks.now() + self._clock_offset
 
-    def get(self, url: str) -> Answer:
-        """What the API answers, as JSON. SourceError says why there is no such answer, and what to do."""
-        with self._one_at_a_time:  # an order may be looked up while the next page is on its way
-            return self._got(url)
-
-    def _got(self, url: str) -> Answer:
-        waited, failures = 0.0, 0
-        while True:
-            waited += self._pace(waited)
-            try:
-                reply = self._followed(url)
-            except _PassingError as error:
-                failures += 1
-                if failures == TRIES:
-                    raise SourceError(str(error)) from None
-                self._wait_for(FIRST_PAUSE * failures)
-                continue
-            if reply.status in (500, 502, 504) and (failures := failures + 1) < TRIES:
-                self._wait_for(FIRST_PAUSE * failures)
-                continue
-            if reply.status not in (429, 503):
-                return answer_of(reply, self.host, self.redact)
-            asked = retry_after_seconds(reply.headers, self.present(), self.wait_in_milliseconds) or None
-            busy = f"is busy (HTTP {reply.status})" if asked is None else "asks to wait"
-            self._busy = f"{busy}{quoted_of(reply, self.redact)}"
-            # Who asks for next to nothing, again and again, is waited for longer each time.
-            self._wait_for(waited + 1 if asked is None else max(asked, waited / 10))
+    def get(self, url: str) -> ApiResponse:
+        """What the API responds, as JSON. SourceError says why it does not, and what to do."""
+        with self._one_at_a_time:  # an order may be looked up while the next page is prefetched
+            return self._get(url)
 
     def close(self) -> None:
         """Close the connections. The client may be used again."""
         self._session.close()
 
-    def _pace(self, waited: float) -> float:
+    def joined(self, url: str, leads_to: str, how: str = "sends") -> str:
+        """Where a response from `url` leads. SourceError: to what is no URL, or to another host."""
+        try:
+            url = urljoin(url, leads_to)
+        except ValueError:
+            raise self._no_url(how) from None
+        self._check_origin(url, how)
+        return url
+
+    def _get(self, url: str) -> ApiResponse:
+        waited, failures = 0.0, 0
+        while True:
+            waited += self._wait_for_turn(waited)
+            try:
+                response = self._follow_redirects(url)
+            except _TransientError as error:
+                failures += 1
+                if failures == TRIES:
+                    raise SourceError(str(error)) from None
+                self._wait_at_least(FIRST_PAUSE * failures)
+                continue
+            if response.status in (500, 502, 504) and (failures := failures + 1) < TRIES:
+                self._wait_at_least(FIRST_PAUSE * failures)
+                continue
+            if response.status not in (429, 503):
+                return parse_response(response, self.host, self.redact)
+            asked = retry_after_seconds(response.headers, self.present(), self.wait_in_milliseconds) or None
+            busy = f"is busy (HTTP {response.status})" if asked is None else "asks to wait"
+            self._busy = f"{busy}{quoted_of(response, self.redact)}"
+            # Some APIs ask for a tiny wait again and again: each time, wait longer.
+            self._wait_at_least(waited + 1 if asked is None else max(asked, waited / 10))
+
+    def _wait_for_turn(self, waited: float) -> float:
         """Wait until the next request may be sent; returns for how many seconds."""
         now = self.clocks.monotonic()
         left = max(self._not_before - now, self._limiter.seconds_until(now))
@@ -136,32 +149,25 @@ class Client:
         self._limiter.reserve(self.clocks.monotonic())
         return max(left, 0.0)
 
-    def _wait_for(self, seconds: float) -> None:
+    def _wait_at_least(self, seconds: float) -> None:
+        """Before the next request."""
         self._not_before = max(self._not_before, self.clocks.monotonic() + seconds)
 
-    def _followed(self, url: str) -> Reply:
+    def _follow_redirects(self, url: str) -> RawResponse:
         for _ in range(REDIRECTS_AT_MOST):
-            self._stay_at_home(url, "sends")
-            reply = self._asked(url)
-            if not _leads_on(reply.status, reply.headers):
-                return reply
-            url = self.joined(url, letters(reply.headers["Location"]), "redirects")
+            self._check_origin(url, "sends")
+            response = self._send(url)
+            if not _redirects(response.status, response.headers):
+                return response
+            url = self.joined(url, header_text(response.headers["Location"]), "redirects")
         raise SourceError(f"{self.host} redirects in a circle. Check SYNCD_SOURCE__URL")
 
-    def joined(self, url: str, leads_to: str, how: str = "sends") -> str:
-        """Where an answer from `url` leads. SourceError: nowhere, or to another host."""
-        try:
-            url = urljoin(url, leads_to)
-        except ValueError:
-            raise self._lost(how) from None
-        self._stay_at_home(url, how)
-        return url
-
-    def _stay_at_home(self, url: str, how: str) -> None:
+    def _check_origin(self, url: str, how: str) -> None:
+        """SourceError: the credentials must not go there."""
         try:
             scheme, host, port = origin(url)
         except ValueError:
-            raise self._lost(how) from None
+            raise self._no_url(how) from None
         encrypted_alike = self._origin == ("http", host, 80) and (scheme, port) == ("https", 443)
         if (scheme, host, port) != self._origin and not encrypted_alike:
             raise SourceError(
@@ -169,97 +175,31 @@ class Client:
                 "If that is the shop, write it in SYNCD_SOURCE__URL"
             )
 
-    def _lost(self, how: str) -> SourceError:
+    def _no_url(self, how: str) -> SourceError:
         return SourceError(f"{self.host} {how} to what is no URL. Check SYNCD_SOURCE__URL and SYNCD_SOURCE__NEXT")
 
-    def _asked(self, url: str) -> Reply:
+    def _send(self, url: str) -> RawResponse:
         self.requests += 1
         try:
             with closing(send(self._session, requests.Request("GET", url), self.timeout, self._way)) as response:
-                self._note_date(response.headers.get("Date"))
-                body = b"" if _leads_on(response.status_code, response.headers) else read_body(response.raw, BODY_LIMIT)
-                text = decode_text(body, response.headers)
-                return Reply(url, response.status_code, response.headers, text)
+                if date := parse_http_date(response.headers.get("Date")):
+                    self._clock_offset = date - self.clocks.now()
+                redirects = _redirects(response.status_code, response.headers)
+                body = b"" if redirects else read_body(response.raw, BODY_LIMIT)
+                return RawResponse(url, response.status_code, response.headers, decode_text(body, response.headers))
         except BodyTooLongError:
             raise SourceError(
                 "the API's answer is longer than 32 MiB. Lower SYNCD_SOURCE__BATCH, or ask for less"
             ) from None
         except (requests.RequestException, HTTPError, OSError, ValueError, zlib.error) as error:
-            raise self._fault(error) from None
-
-    def _note_date(self, date: str | None) -> None:
-        if said := parse_http_date(date):
-            self._ahead = said - self.clocks.now()
-
-    def _fault(self, error: Exception) -> SourceError:
-        why, passes = why_not(error)
-        text = self.redact(f"{self.host} {why}")
-        return _PassingError(text) if passes else SourceError(text)
+            why, is_transient = why_failed(error)
+            text = self.redact(f"{self.host} {why}")
+            raise (_TransientError(text) if is_transient else SourceError(text)) from None
 
 
-def _leads_on(status: int, headers: Mapping[str, str]) -> bool:
+def _redirects(status: int, headers: Mapping[str, str]) -> bool:
     return status in (301, 302, 303, 307, 308) and "Location" in headers
 
 
-class _PassingError(SourceError):
-    """May well be over at the next try."""
-
-
-GAPS = ("since", "page", "offset", "limit", "cursor", "last_id")
-_GAP = re.compile(r"\{([A-Za-z_]+)\}")
-
-
-def gaps(text: str) -> list[str]:
-    """The names in braces, known or not."""
-    return _GAP.findall(text)
-
-
-class Template:
-    """A URL with parameters; `{since}`, `{page}` and so on may stand in its path, its query and its parameters."""
-
-    def __init__(self, url: str, params: Mapping[str, str]) -> None:
-        self._url = url
-        self._params = params
-        self._used = {gap for text in (url, *params.values()) for gap in gaps(text)}
-
-    def has(self, gap: str) -> bool:
-        return gap in self._used
-
-    def filled(self, values: Mapping[str, str | None]) -> str:
-        """The URL to ask. What is filled in is quoted, so that it cannot become another parameter."""
-        url = _GAP.sub(lambda gap: quote(values.get(gap[1]) or "", safe=""), self._url)
-        query = urlencode([*self._parameters(values)], quote_via=quote)
-        if not query:
-            return url
-        return f"{url}{'&' if '?' in url else '?'}{query}"
-
-    def _parameters(self, values: Mapping[str, str | None]) -> Iterator[tuple[str, str]]:
-        for name, text in self._params.items():
-            if all(values.get(gap) is not None for gap in gaps(text)):
-                yield name, _GAP.sub(lambda gap: values[gap[1]] or "", text)
-
-
-def behind(url: str, path: str, instead_of: str = "") -> str:
-    """The URL with `path`, which may bring parameters, behind its own; `instead_of` another one that its own ends in.
-    One that ends in `path` stays as it is: people write a shop's address, or the whole of it."""
-    if not path:
-        return url
-    parts = urlsplit(url)
-    bare, _, query = path.partition("?")
-    stem = parts.path.rstrip("/")
-    for other in (bare, instead_of.partition("?")[0]):
-        stem = stem.removesuffix(other).removesuffix(quote(other))
-    joined = "&".join(text for text in (parts.query, query) if text)
-    return urlunsplit(parts._replace(path=stem + bare, query=joined))
-
-
-def since_text(when: datetime, pattern: str, zone: tzinfo) -> str:
-    """An instant as SYNCD_SOURCE__SINCE_FORMAT wants it: `iso`, `epoch`, `epoch_ms` or a strftime pattern."""
-    match pattern:
-        case "epoch":
-            return str(int(when.timestamp()))
-        case "epoch_ms":
-            return str(int(when.timestamp() * 1000))
-        case "iso":
-            return when.astimezone(zone).isoformat()
-    return when.astimezone(zone).strftime(pattern)
+class _TransientError(SourceError):
+    """The next try may succeed."""

@@ -1,95 +1,88 @@
-"""A pass over all orders of an API, for a full compare."""
+"""One pass over all orders of an API, for a full compare."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
 from itertools import islice
 
 from syncd.model import Identified, Page, Skipped
-from syncd.sources.api.deduplicate import Met, Repeats, last_of_each
-from syncd.sources.api.page_fetcher import ahead
-from syncd.sources.api.records import Row, Rows, Shape
+from syncd.sources.api.deduplicate import Deduplicator, Repeats, newest_of_each
+from syncd.sources.api.incremental import Incremental
+from syncd.sources.api.page_fetcher import PageFetcher
+from syncd.sources.api.prefetch import prefetch
+from syncd.sources.api.records import Record, Records
 from syncd.sources.cursors import NumberCursor, TimeCursor
 from syncd.sources.timestamps import moment
 
-AGAIN_AT_MOST = 1
-"""Pages. What changed in a shop's last minutes fits one; where `{since}` is ignored, one is no second reading."""
+REREAD_AT_MOST = 1
+"""Pages. What changed in a shop's last minutes fits one; where `{since}` is ignored, more would be a second scan."""
 
 
 class ApiScan:
-    """Satisfies `pipeline.full_compare.Scan`. Rows that say when they changed go on in the API's order: where that is
-    not the same each time, more of them are compared one by one, and no more is needed, for every row is whole. Where
-    orders are shown more than once, as in a feed, the last row of each is given, by id, when all have come.
+    """Satisfies `pipeline.full_compare.Scan`.
 
-    `begin_following`, called when the first page has come, notes how far the orders reach in time; `count` does so by
-    number. None: they do not say, or cannot be polled by it. `again`: what is to be read once more behind the last of
-    several pages, from such a cursor on, for it may have slipped through between two.
+    Records with an `updated_at` go on in the API's order: where that is not the same each time, more orders are
+    compared one by one, and nothing else is needed, for every record is whole. Where orders are shown more than once,
+    as in a feed, the newest record of each is given, by id, when all have come.
+
+    `incremental`: how polls go on from where the scan came to; None: they cannot, and `newest` is None.
     """
 
-    def __init__(
-        self,
-        pages: Iterator[Rows],
-        shape: Shape,
-        begin_following: Callable[[], TimeCursor] | None,
-        count: NumberCursor | None,
-        again: Callable[[str], Iterator[Rows]],
-        repeats: Repeats,
-    ) -> None:
-        self._pages = pages
-        self._shape = shape
-        self._layout = shape.layout
-        self._begin_following = begin_following
-        self._follow: TimeCursor | None = None
-        self._count = count
-        self._again = again
+    def __init__(self, fetcher: PageFetcher, incremental: Incremental | None, repeats: Repeats) -> None:
+        self._fetcher = fetcher
+        self._incremental = incremental
         self._repeats = repeats
-        self._read = 0
+        self._layout = fetcher.extractor.layout
+        self._times: TimeCursor | None = None
+        self._numbers = NumberCursor(None) if incremental and self._layout.by_sequence else None
+        self._read = 0  # pages
 
     @property
     def width(self) -> int:
         return self._layout.width
 
-    def blocks(self) -> Iterator[Rows]:
-        awaited = self._repeats.known or self._layout.cursor != "updated_at"
-        return last_of_each(self._parts(), self._layout) if awaited else self._as_they_come()
+    def blocks(self) -> Iterator[Records]:
+        if self._repeats.known or self._layout.cursor != "updated_at":
+            yield from newest_of_each(self._pages(), self._layout)
+            return
+        with Deduplicator(self._layout, self._repeats) as met:
+            for records in self._pages():
+                yield met.not_older(records)
 
-    def content(self, row: Row) -> Identified | Skipped:
+    def content(self, row: Record) -> Identified | Skipped:
         return self._layout.content(row)
 
-    def read(self, rows: Rows) -> Page:
+    def read(self, rows: Records) -> Page:
         return self._layout.page(rows)
 
     def newest(self) -> tuple[str, datetime | None] | None:
-        newest = self._follow.newest() if self._follow else None
-        return self._count.newest(newest) if self._count else newest
+        newest = self._times.newest() if self._times else None
+        return self._numbers.newest(newest) if self._numbers else newest
 
-    def _as_they_come(self) -> Iterator[Rows]:
-        with Met(self._layout, self._repeats) as met:
-            for rows in self._parts():
-                yield met.not_older(rows)
+    def _pages(self) -> Iterator[Records]:
+        yield from self._noted(self._fetcher.all_orders())
+        newest = self._times.newest() if self._times else None
+        if self._incremental and newest and self._read > 1:
+            # What changed during the scan may have moved another order past the page that was read next.
+            yield from self._noted(islice(self._incremental.reread(newest[0]), REREAD_AT_MOST))
 
-    def _parts(self) -> Iterator[Rows]:
-        yield from self._noted(self._pages)
-        newest = self._follow.newest() if self._follow and not self._count else None
-        if newest and self._read > 1:
-            yield from self._noted(islice(self._again(newest[0]), AGAIN_AT_MOST))
-
-    def _noted(self, pages: Iterator[Rows]) -> Iterator[Rows]:
-        for rows, _ in ahead(pages):
+    def _noted(self, pages: Iterator[Records]) -> Iterator[Records]:
+        for records, _ in prefetch(pages):
             if not self._read:
-                self._shape.require(rows)
-                self._follow = self._begin_following and self._begin_following()
+                self._fetcher.extractor.require_fields(records)
+                if self._incremental:  # only now the API's clock is known
+                    self._times = TimeCursor(None, self._fetcher.now(), self._layout.options.zone)
             self._read += 1
-            if self._follow:
-                self._note_times(rows, self._follow)
-            if self._count:
-                self._count.note_all(self._layout.value(row, "sequence") for row in rows)
-            yield rows
+            for record in records:
+                self._note(record)
+            yield records
 
-    def _note_times(self, rows: Rows, follow: TimeCursor) -> None:
-        for row in rows:
-            raw = self._layout.value(row, "updated_at")
+    def _note(self, record: Record) -> None:
+        if self._times:
+            raw = self._layout.value(record, "updated_at")
             with suppress(ValueError):
-                follow.note(raw, moment(raw))
+                self._times.note(raw, moment(raw))
+        if self._numbers:
+            self._numbers.note_all([self._layout.value(record, "sequence")])

@@ -1,107 +1,254 @@
-"""A poll of an API by time.
+"""An incremental poll of an API: what changed since the cursor.
 
-    rows changed since the cursor less the lookback ──► gathering.py ──► Pages of Orders; the last moves the cursor
+    cursor less the lookback ──► PageFetcher ──► prefetch ──► deduplicate ──► Pages of Orders; the last moves the cursor
 
-An API promises little: its pages shift while they are read, and it need not sort them. So the cursor moves when a poll
-is over and not before. After a poll of several pages that may have shifted, the next one starts where that one had
-started: an order that slipped through between two pages is there, at most one poll late.
+TimeIncremental goes by `updated_at`, SequenceIncremental by the numbers that an API gives its changes.
 
-A poll's rows, one an order: as they come or, where an API shows orders more than once, when all have come.
-
-What is not the last row of its order tells what is over. Where it is known that an API shows such rows, as in a feed,
-none is told before all have come. Else they go on at once, so that a page is put on disk while the next one is on its
-way; should one turn out to have been an older one, the newer one that follows puts that right within the poll.
-
-How far an API was read, as the state keeps it.
-
-A poll of an API by number: a feed, which numbers its changes and shows an order once for each of them.
-
-    events behind the cursor less the lookback ──► gathering.py ──► Pages of Orders; the last moves the cursor
-
-What lies behind the cursor is read again, since numbers are given out before their transactions commit.
+Where an API is not known to show an order in several records, as most show the present state, records go on as they
+come: a page is staged while the next one is requested. If one turns out to have been an older record of its order, the
+newer one that follows corrects it within the poll. Where it is known, as of a feed of events, only the newest record of
+an order is current: none goes on before all have come.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain
 from typing import NamedTuple
 
 from syncd.model import Order, Page, Skipped
-from syncd.sources.api.deduplicate import Latest, Met, Repeats
-from syncd.sources.api.page_fetcher import ahead
-from syncd.sources.api.records import ApiLayout, Row, Rows, id_of
-from syncd.sources.cursors import NumberCursor, TimeCursor, and_whether_last, load_time, number
-from syncd.sources.timestamps import EPOCH, Raw, bound, instant, moment
+from syncd.sources.api.deduplicate import Deduplicator, NewestRecords, Repeats
+from syncd.sources.api.page_fetcher import ALL_EVENTS, PageFetcher
+from syncd.sources.api.prefetch import prefetch
+from syncd.sources.api.records import ApiLayout, Record, Records, id_of
+from syncd.sources.cursors import NumberCursor, TimeCursor, dump_number, dump_time, load_time, number, with_last_flag
+from syncd.sources.timestamps import EPOCH, Raw, instant, lookback_start, moment
 
-_BAD: Mapping[str | None, str] = {"updated_at": "bad_timestamp", "sequence": "bad_sequence"}
+_UNREADABLE: Mapping[str | None, str] = {"updated_at": "bad_timestamp", "sequence": "bad_sequence"}
+_ONE_SECOND = timedelta(seconds=1)
+"""Some APIs show what changed after `{since}`, others from then on; some know whole seconds only."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Gathering:
-    """`note` lets the cursor pass a row, of whatever kind; ValueError: it does not say where it is. `is_news`: whether
-    it lies beyond the cursor that the poll began with. `cursor`: where the next poll is to start behind all of them."""
+class Incremental(ABC):
+    """Polls an API for what changed. It has its own PageFetcher; `repeats` is shared with full scans."""
 
-    layout: ApiLayout
-    note: Callable[[Row], None]
-    is_news: Callable[[Row], bool]
-    cursor: Callable[[], str | None]
-    repeats: Repeats
+    def __init__(self, fetcher: PageFetcher, repeats: Repeats) -> None:
+        self._fetcher = fetcher
+        self._layout = fetcher.extractor.layout
+        self._repeats = repeats
 
-    def pages(self, parts: Iterator[Rows]) -> Iterator[Page]:
-        """The orders in these parts; the last page has the cursor."""
-        return self._awaited(parts) if self.repeats.known else self._as_they_come(parts)
+    @abstractmethod
+    def changed(self, cursor: str) -> Iterator[Page]:
+        """Orders changed since `cursor` less the lookback; of one order's records the last counts. The last Page has
+        the cursor for the next poll. SourceError, also between pages."""
 
-    def _as_they_come(self, parts: Iterator[Rows]) -> Iterator[Page]:
-        with Met(self.layout, self.repeats) as met:
-            for part, last in ahead(parts):
-                rows, skipped = self._noted(part)
-                yield self._page(met.not_older(rows), skipped, last=last)
+    @abstractmethod
+    def since_from(self, record: Record) -> str:
+        """`{since}` of a poll whose cursor came from this record. ValueError: none comes from it."""
 
-    def _awaited(self, parts: Iterator[Rows]) -> Iterator[Page]:
-        """Before the orders comes a page for each part, mostly empty: it tells that the reading goes on."""
-        with Latest(self.layout) as latest:
-            for part, _ in ahead(parts):
-                rows, skipped = self._noted(part)
-                yield self._page(latest.keep(rows), skipped, last=False)
-            for rows, last in and_whether_last(latest.blocks("place")):
-                yield self._page(rows, [], last=last)
+    @abstractmethod
+    def reread(self, cursor: str) -> Iterator[Records]:
+        """What a full scan that reached this cursor reads once more, for an order may have been missed between two of
+        its pages; nothing where no order can be."""
 
-    def _page(self, rows: Rows, skipped: list[Skipped], *, last: bool) -> Page:
-        read = [self.layout.order(row, beyond_cursor=self.is_news(row)) for row in rows]
-        orders = [row for row in read if isinstance(row, Order)]
-        skipped = [*skipped, *(row for row in read if isinstance(row, Skipped))]
-        return Page(orders, skipped, self.cursor() if last else None, last)
 
-    def _noted(self, part: Rows) -> tuple[Rows, list[Skipped]]:
-        """The rows of orders. One that does not say where it is is left to the full compare."""
-        rows: list[Row] = []
+class TimeIncremental(Incremental):
+    """Polls by time; `lookback`: how far behind its cursor a poll reads again.
+
+    An API promises little: its pages may shift while they are read, and it need not sort them. So the cursor moves when
+    a poll is over and not before. After a poll of several pages that may have shifted, the next poll starts where that
+    one started: an order that was missed between two pages is found one poll later at most.
+    """
+
+    def __init__(self, fetcher: PageFetcher, repeats: Repeats, lookback: timedelta) -> None:
+        super().__init__(fetcher, repeats)
+        self._lookback = lookback
+
+    def changed(self, cursor: str) -> Iterator[Page]:
+        stored = ApiCursor.of(cursor)
+        start = self._start(stored)
+        pages = self._fetcher.pages(self._fetcher.since(start))
+        first = next(pages, [])
+        if (earlier := self._start(stored)) < start:  # the API's clock, seen only now, is behind the cursor
+            pages = self._fetcher.pages(self._fetcher.since(earlier))
+            first = next(pages, [])
+        # If `{limit}` is not used, any page may be as long as the API lets it be. Behind a full page another one was
+        # asked for, though there may have been none any more.
+        may_be_full = not self._fetcher.template.has("limit") or self._fetcher.reaches_limit(len(first))
+        poll = _TimePoll(self._fetcher, stored, first_page_may_be_full=may_be_full)
+        yield from poll.orders(chain([first], pages), self._repeats)
+
+    def since_from(self, record: Record) -> str:
+        raw = self._layout.value(record, "updated_at")
+        moment(raw)
+        return self._fetcher.since(self._start(ApiCursor.of(dump_time(raw))))
+
+    def reread(self, cursor: str) -> Iterator[Records]:
+        if not self._fetcher.may_shift:
+            return iter(())
+        return self._fetcher.orders(self._fetcher.since(self._start(ApiCursor.of(cursor))))
+
+    def _start(self, cursor: ApiCursor) -> datetime:
+        """From when on a poll with this cursor reads."""
+        raw: Raw | None = load_time(cursor.since)
+        if raw is None:
+            return EPOCH
+        start, zone = moment(raw), self._layout.options.zone
+        begin = lookback_start(start, self._lookback, self._fetcher.now(), zone, start)
+        return max(instant(moment(begin), zone) - _ONE_SECOND, EPOCH)
+
+
+class SequenceIncremental(Incremental):
+    """Polls by number: a feed, which numbers its changes and shows an order once for each of them. What lies up to
+    `lookback` numbers behind the cursor is read again, for numbers are given out before their transactions commit."""
+
+    def __init__(self, fetcher: PageFetcher, repeats: Repeats, lookback: int) -> None:
+        super().__init__(fetcher, repeats)
+        self._lookback = lookback
+
+    def changed(self, cursor: str) -> Iterator[Page]:
+        count = NumberCursor(cursor)
+        poll = _SequencePoll(self._layout, count)
+        return poll.orders(self._events(self._behind(count)), Repeats(known=True))
+
+    def since_from(self, record: Record) -> str:
+        reached = number(self._layout.value(record, "sequence"))
+        return str(self._behind(NumberCursor(dump_number(reached))))
+
+    def reread(self, cursor: str) -> Iterator[Records]:
+        return iter(())
+
+    def _behind(self, count: NumberCursor) -> int:
+        """`{since}`. One less than the number to read from: some APIs give what is behind a number, others begin with
+        it."""
+        since = count.since(self._lookback)
+        return ALL_EVENTS if since is None else max(since - 1, ALL_EVENTS)
+
+    def _events(self, behind: int) -> Iterator[Records]:
+        """The events from there on. Where there are none, not even the one that is the cursor, the feed starts anew
+        with lower numbers, or is empty."""
+        pages = self._fetcher.pages(str(behind))
+        first = next(pages, None)
+        if first is None and behind > ALL_EVENTS:
+            pages = self._fetcher.pages(str(ALL_EVENTS))
+        yield from chain([first] if first else [], pages)
+
+
+class _Poll(ABC):
+    """One poll: makes orders of records, and notes how far they reach."""
+
+    def __init__(self, layout: ApiLayout) -> None:
+        self._layout = layout
+        self._pages = 0
+
+    @abstractmethod
+    def _note(self, record: Record) -> None:
+        """Let the cursor pass a record, of an order or not. ValueError: it does not say where it is."""
+
+    @abstractmethod
+    def _is_beyond(self, record: Record) -> bool:
+        """Whether it lies beyond the cursor that the poll began with."""
+
+    @abstractmethod
+    def _cursor(self) -> str | None:
+        """Where the next poll is to start behind all of them."""
+
+    def orders(self, pages: Iterator[Records], repeats: Repeats) -> Iterator[Page]:
+        """The orders in these pages; the last Page has the cursor."""
+        if not repeats.known:
+            with Deduplicator(self._layout, repeats) as met:
+                for page, last in prefetch(pages):
+                    records, skipped = self._noted(page)
+                    yield self._page(met.not_older(records), skipped, last=last)
+            return
+        with NewestRecords(self._layout) as newest:
+            for page, _ in prefetch(pages):
+                records, skipped = self._noted(page)
+                # Records without an id, mostly none: an empty Page tells that the reading goes on.
+                yield self._page(newest.keep(records), skipped, last=False)
+            for records, last in with_last_flag(newest.blocks("version")):
+                yield self._page(records, [], last=last)
+
+    def _noted(self, page: Records) -> tuple[Records, list[Skipped]]:
+        """The records of orders. One that does not say where it is, is left to the full compare.
+
+        The cursor passes records that are no orders too, such as unrelated events: else they would be read again for
+        ever."""
+        self._pages += 1
+        records: list[Record] = []
         skipped: list[Skipped] = []
-        for row in part:
-            is_order = self.layout.is_order(row)
+        for record in page:
+            is_order = self._layout.is_order(record)
             try:
-                self.note(row)
+                self._note(record)
             except ValueError as error:
-                order_id = id_of(row)
-                detail = f"order {order_id or 'without an id'}: {self.layout.cursor} {error}"
-                skipped += [Skipped(_BAD[self.layout.cursor], order_id, detail)] if is_order else []
+                order_id = id_of(record)
+                detail = f"order {order_id or 'without an id'}: {self._layout.cursor} {error}"
+                skipped += [Skipped(_UNREADABLE[self._layout.cursor], order_id, detail)] if is_order else []
             else:
-                rows += [row] if is_order else []
-        return rows, skipped
+                records += [record] if is_order else []
+        return records, skipped
+
+    def _page(self, records: Records, skipped: list[Skipped], *, last: bool) -> Page:
+        read = [self._layout.order(record, beyond_cursor=self._is_beyond(record)) for record in records]
+        orders = [order for order in read if isinstance(order, Order)]
+        skipped = [*skipped, *(order for order in read if isinstance(order, Skipped))]
+        return Page(orders, skipped, self._cursor() if last else None, last)
 
 
-class Span(NamedTuple):
-    """The cursor of an API: `since` is where the next poll starts, `reached` how far the last one came."""
+class _TimePoll(_Poll):
+    def __init__(self, fetcher: PageFetcher, stored: ApiCursor, *, first_page_may_be_full: bool) -> None:
+        super().__init__(fetcher.extractor.layout)
+        self._stored = stored
+        self._times = TimeCursor(stored.reached, fetcher.now(), self._layout.options.zone)
+        self._may_shift = fetcher.may_shift
+        self._first_page_may_be_full = first_page_may_be_full
+
+    def _note(self, record: Record) -> None:
+        raw = self._layout.value(record, "updated_at")
+        self._times.note(raw, moment(raw))
+
+    def _is_beyond(self, record: Record) -> bool:
+        return self._times.is_beyond(moment(self._layout.value(record, "updated_at")))
+
+    def _cursor(self) -> str | None:
+        reached = self._times.cursor(last=True)
+        several = self._pages > 1 or self._first_page_may_be_full
+        again = several and self._may_shift and load_time(self._stored.reached) is not None
+        return str(ApiCursor(self._stored.reached, reached)) if reached and again else reached
+
+
+class _SequencePoll(_Poll):
+    def __init__(self, layout: ApiLayout, count: NumberCursor) -> None:
+        super().__init__(layout)
+        self._count = count
+
+    def _note(self, record: Record) -> None:
+        self._count.note(self._number(record))
+
+    def _is_beyond(self, record: Record) -> bool:
+        return self._count.is_beyond(self._number(record))
+
+    def _cursor(self) -> str | None:
+        return self._count.cursor()
+
+    def _number(self, record: Record) -> int:
+        return number(self._layout.value(record, "sequence"))
+
+
+class ApiCursor(NamedTuple):
+    """The cursor of an API polled by time, as the state keeps it: `since` is where the next poll starts, `reached` how
+    far the last one came. Only where they differ is it more than the plain cursor."""
 
     since: str
     reached: str
 
     @classmethod
-    def of(cls, cursor: str) -> Span:
+    def of(cls, cursor: str) -> ApiCursor:
         with suppress(ValueError, TypeError):
             kind, since, reached = json.loads(cursor)
             if kind == "again":
@@ -110,120 +257,3 @@ class Span(NamedTuple):
 
     def __str__(self) -> str:
         return self.reached if self.since == self.reached else json.dumps(["again", *self], ensure_ascii=False)
-
-
-_A_LITTLE = timedelta(seconds=1)
-"""Some APIs show what changed after `{since}`, others from then on; some know whole seconds alone."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Dated:
-    """An API polled by time. `pages`: the rows changed since then, orders or not; `is_full`: whether there may be more
-    than fits such a page; `now`: the API's clock, as its last answer showed it; `may_shift`: whether an order may slip
-    through between two pages."""
-
-    pages: Callable[[datetime], Iterator[Rows]]
-    is_full: Callable[[Rows], bool]
-    now: Callable[[], datetime]
-    layout: ApiLayout
-    lookback: timedelta
-    repeats: Repeats
-    may_shift: bool
-
-    def changed(self, cursor: str) -> Iterator[Page]:
-        """Orders changed since `cursor` less the lookback: in the API's order, or where it repeats orders, once each
-        and oldest first."""
-        span = Span.of(cursor)
-        since = self._since(span)
-        asked = self.pages(since)
-        first = next(asked, [])
-        if (earlier := self._since(span)) < since:  # its clock, seen only now, is behind the cursor
-            asked = self.pages(earlier)
-            first = next(asked, [])
-        follow = TimeCursor(span.reached, self.now(), self.layout.meaning.zone)
-        pages = 0
-
-        def counted() -> Iterator[Rows]:
-            nonlocal pages
-            for part in chain([first], asked):
-                pages += 1
-                yield part
-
-        def note(row: Row) -> None:
-            raw = self.layout.value(row, "updated_at")
-            follow.note(raw, moment(raw))
-
-        gathering = Gathering(
-            layout=self.layout,
-            note=note,
-            is_news=lambda row: follow.is_news(moment(self.layout.value(row, "updated_at"))),
-            # Behind a full page another was asked for, though there may have been none any more.
-            cursor=lambda: self._cursor(span, follow, several=pages > 1 or self.is_full(first)),
-            repeats=self.repeats,
-        )
-        yield from gathering.pages(counted())
-
-    def again(self, cursor: str) -> Iterator[Rows]:
-        """What a poll from there would read."""
-        return self.pages(self.since(cursor))
-
-    def since(self, cursor: str) -> datetime:
-        """From when on a poll asks that has this cursor."""
-        return self._since(Span.of(cursor))
-
-    def _since(self, span: Span) -> datetime:
-        raw: Raw | None = load_time(span.since)
-        if raw is None:
-            return EPOCH
-        start, zone = moment(raw), self.layout.meaning.zone
-        begin = bound(start, self.lookback, self.now(), zone, start)
-        return max(instant(moment(begin), zone) - _A_LITTLE, EPOCH)
-
-    def _cursor(self, span: Span, follow: TimeCursor, *, several: bool) -> str | None:
-        reached = follow.cursor(last=True)
-        again = several and self.may_shift and load_time(span.reached) is not None
-        return str(Span(span.reached, reached)) if reached and again else reached
-
-
-ALL_EVENTS = 0
-"""What is asked for where all are wanted. No feed is known whose first event has this number."""
-
-
-@dataclass(frozen=True, slots=True)
-class Feed:
-    """`events`: those behind a number, or from it on, as the API has it; no page is empty. Among them are such as say
-    nothing of an order: the cursor passes them too, else they would be read again for ever."""
-
-    events: Callable[[int], Iterator[Rows]]
-    layout: ApiLayout
-    lookback_rows: int
-
-    def changed(self, cursor: str) -> Iterator[Page]:
-        """The orders with events since `cursor` less the lookback, once each, by the number of the last."""
-        count = NumberCursor(cursor)
-
-        def place(row: Row) -> int:
-            return number(self.layout.value(row, "sequence"))
-
-        gathering = Gathering(
-            layout=self.layout,
-            note=lambda row: count.note(place(row)),
-            is_news=lambda row: count.is_news(place(row)),
-            cursor=count.cursor,
-            repeats=Repeats(known=True),
-        )
-        return gathering.pages(self._from(self.behind(count)))
-
-    def behind(self, count: NumberCursor) -> int:
-        """Behind which number a poll asks: of an API that gives those behind a number, one less is asked for."""
-        since = count.since(self.lookback_rows)
-        return ALL_EVENTS if since is None else max(since - 1, ALL_EVENTS)
-
-    def _from(self, behind: int) -> Iterator[Rows]:
-        """The events from there on. Where there are none, not even the one that is the cursor, the feed starts anew
-        with lower numbers, or is empty."""
-        found = self.events(behind)
-        first = next(found, None)
-        if first is None and behind > ALL_EVENTS:
-            found = self.events(ALL_EVENTS)
-        yield from chain([first] if first else [], found)

@@ -1,207 +1,329 @@
-"""One pass over an API: what it is asked, page by page, and the rows it answers.
+"""The pages of an API, from the first to the last.
 
-A page is put on disk while the next one is on its way: only so a poll takes no longer than its API.
+    position ──► RequestTemplate ──► ApiClient.get ──► RecordExtractor ──► FetchedPage ──► Paginator: which one is next?
+
+A PageFetcher is made once for an API and remembers what it learns of it. A Reading is one pass over the API's pages,
+with the Paginator that SYNCD_SOURCE__PAGING names (paginators.py).
 """
 
 from __future__ import annotations
 
+import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Container, Hashable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias, TypeVar
+from datetime import datetime, tzinfo
+from typing import Any, ClassVar, Literal, TypeAlias
 
-from syncd.deadline import ThreadError, start_thread
 from syncd.errors import SourceError
-from syncd.sources.api.client import Client, Template
-from syncd.sources.api.records import Rows, Shape
-from syncd.sources.api.responses import (
-    NO_CONTENT,
-    PAGE_SIZES,
-    Answer,
-    Signs,
-    is_beyond,
-    is_no_end,
-    none_found,
-    quoted,
-    signs_of,
-)
+from syncd.sources.api.client import ApiClient
+from syncd.sources.api.records import RecordExtractor, Records
+from syncd.sources.api.request import RequestTemplate, since_text
+from syncd.sources.api.responses import NO_CONTENT, ApiResponse, quoted
+from syncd.sources.api.signs import PAGE_SIZES, Signs, is_beyond, is_no_end, none_found, signs_of
+from syncd.sources.api.status_names import StatusNames
+from syncd.sources.cursors import number
+from syncd.sources.timestamps import EPOCH, instant, moment
 
 PAGES_AT_MOST = 100_000
+ALL_EVENTS = 0
+"""`{since}` of a feed where all events are asked for. No feed is known whose first event has this number."""
+SHOWS_ORDERS_FOR = 3600.0
+"""Seconds for which it need not be asked again whether the API shows orders."""
 _FIRST: Mapping[str, str | None] = {}
-Oddity: TypeAlias = Literal["page_names_itself", "more_pages"]
-Complain: TypeAlias = Callable[[Oddity, str], None]
-"""Takes what is odd but stops nothing, and the words for a person."""
+_DIGITS = re.compile(r"\s*\d+(\.\d+)?\s*")
+
+PagingWarning: TypeAlias = Literal["page_names_itself", "more_pages"]
+WarnOfPaging: TypeAlias = Callable[[PagingWarning, str], None]
+"""Is called with what is odd about the pages, and with the words for a person. It stops nothing."""
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """One page. `keys` tell its rows from others: those that look the same are the same row if they have an id.
-    `following` is what SYNCD_SOURCE__NEXT finds in the answer; for keyset, what it finds in each item. `refused`: there
-    is no such page, by an answer that may mean something else."""
+class FetchedPage:
+    """`keys`: one for each record; two records with the same key are the same one, if it has an id. `next`: what
+    SYNCD_SOURCE__NEXT finds in the response; for a paginator with `next_in_items`, what it finds in each item. `link`:
+    the target of the header Link. `refused`: the API says, in words that may mean something else, that there is no such
+    page."""
 
     url: str
-    rows: Rows
+    records: Records
     keys: Sequence[Hashable]
-    following: Any
+    next: Any
     link: str | None
     refused: bool
 
-    def beyond(self, known: Container[Hashable]) -> Rows:
-        """Its rows that are not among those with these keys."""
-        return [row for row, key in zip(self.rows, self.keys, strict=True) if key not in known]
+    def without(self, known: Container[Hashable]) -> Records:
+        """Its records other than those with these keys."""
+        return [record for record, key in zip(self.records, self.keys, strict=True) if key not in known]
+
+
+@dataclass(frozen=True, slots=True)
+class FirstPage:
+    """The first records of an API, and the first order as it came, None: there is none."""
+
+    records: Records
+    item: Any
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class Asking:
-    """One pass over an API: asks for its pages, no more than are allowed.
+class PageFetcher:
+    """Fetches the pages of one API.
 
-    `since` goes into `{since}`; `write_since` makes such a text of an order's raw `updated_at` or `sequence`. `limit`:
-    rows a page. `keyset`: what follows is found in an item of a page, not in the answer. `settled`: orders were read
-    from there before, so that one may take less for granted that the settings are wrong. `confirm`: whether orders are
-    read from there now, if other ones are asked for; None: all are asked for as it is.
+    status_names        are refreshed, if that is due, before each reading
+    paginator           how to get from one page to the next
+    first_page_number   `{page}` of the first page
+    limit               records a page, where the API lets one choose
+    since_format        as SYNCD_SOURCE__SINCE_FORMAT
+    timezone            that of `{since}`
+    warn                is called once for each kind of PagingWarning
     """
 
-    client: Client
-    template: Template
-    shape: Shape
-    write_since: Callable[[Any], str]
-    since: str
+    client: ApiClient
+    template: RequestTemplate
+    extractor: RecordExtractor
+    status_names: StatusNames
+    paginator: type[Paginator]
+    first_page_number: int
     limit: int
-    first_page: int
-    keyset: bool
-    complain: Complain
-    settled: bool
-    confirm: Callable[[], bool] | None
-    asked: int = field(default=0, init=False)
-    shown: int = field(default=0, init=False)
-    signs: Signs | None = field(default=None, init=False)
-    first_part: Part | None = field(default=None, init=False)
-    first_items: Sequence[Any] = field(default=(), init=False)
-    early_end: str | None = field(default=None, init=False)
-    """Why the end that was found may be none, if so."""
-    _refusal: Answer | None = field(default=None, init=False)
-    _sizes: tuple[int, ...] = field(default=(), init=False)
-    """Of the last page and of the fullest one before it."""
+    since_format: str
+    timezone: tzinfo
+    warn: WarnOfPaging
+    has_read: bool = field(default=False, init=False)
+    """Records were read before, so the settings are right: an empty response may be taken for an empty list."""
+    doubtful_end: str | None = field(default=None, init=False)
+    """Why the end that the last reading of all orders came to may not be the end; None: it is."""
+    _warned: set[PagingWarning] = field(default_factory=set, init=False)
+    _shows_orders_until: float = field(default=0.0, init=False)
 
-    def is_full(self, part: Part, fullest: int) -> bool:
-        """Whether there may be more than fits this page: it holds as many rows as were asked for, or as `fullest`."""
-        asked_for = self.limit if self.template.has("limit") else len(part.rows) + 1
-        return len(part.rows) >= asked_for or 0 < fullest <= len(part.rows)
+    @property
+    def may_shift(self) -> bool:
+        """Whether an order can slip through between two pages."""
+        return self.paginator.may_shift
 
-    def part(self, position: Mapping[str, str | None] = _FIRST, *, may_be_missing: bool = False) -> Part:
-        """The page there. `may_be_missing`: where there is no such page, it counts as an empty one."""
-        filled = {"since": self.since, "limit": str(self.limit), **position}
-        return self.follow(self.template.filled(filled), may_be_missing=may_be_missing)
+    def now(self) -> datetime:
+        """The API's present, in UTC, as its last response showed it."""
+        return self.client.present()
 
-    def follow(self, url: str, *, may_be_missing: bool = False) -> Part:
-        first = not self.asked
-        self.asked += 1
-        if self.asked > PAGES_AT_MOST:
+    def pages(self, since: str) -> Iterator[Records]:
+        """The records of each page, orders or not, where `{since}` is this; no page is empty. SourceError, also between
+        pages."""
+        yield from self._open(since).pages()
+
+    def orders(self, since: str) -> Iterator[Records]:
+        """The same, without the records that are no orders."""
+        is_order = self.extractor.layout.is_order
+        for page in self.pages(since):
+            if records := [record for record in page if is_order(record)]:
+                yield records
+
+    def all_orders(self) -> Iterator[Records]:
+        """All of the API; a feed shows an order once for each of its changes."""
+        return self.orders(self.since_all)
+
+    def first_page(self) -> FirstPage:
+        """What the API shows first of all its orders."""
+        reading = self._open(self.since_all)
+        return FirstPage(next(reading.pages(), []), next(iter(reading.first_items), None))
+
+    def first_page_and_more(self) -> tuple[FirstPage, str | None]:
+        """The same, and why there seem to be more orders, if there do though no further page is found."""
+        reading = self._open(self.since_all)
+        pages = reading.pages()
+        first = FirstPage(next(pages, []), next(iter(reading.first_items), None))
+        full = "it is as long as a page may be" if self.reaches_limit(len(first.records)) else None
+        more = reading.signs_of_more() or full
+        return first, None if more and reading.paginator.finds_next(reading.first, pages) else more
+
+    def total(self) -> int | None:
+        """How many orders there are on all pages, as the API itself says; None: it does not."""
+        first = {"page": str(self.first_page_number), "offset": "0", "limit": "1"}
+        return self.client.get(self.template.filled({"since": self.since_all, **first})).total
+
+    def reaches_limit(self, size: int) -> bool:
+        """Whether a page with so many records has all that `{limit}` asks for. Without `{limit}`, no page has."""
+        return self.template.has("limit") and size >= self.limit
+
+    @property
+    def since_all(self) -> str:
+        """`{since}` where everything is asked for."""
+        return str(ALL_EVENTS) if self.extractor.layout.by_sequence else self.since(EPOCH)
+
+    def since(self, when: datetime) -> str:
+        """`{since}` for what changed from this instant on."""
+        return since_text(when, self.since_format, self.timezone)
+
+    def since_raw(self, raw: Any) -> str:
+        """`{since}` to continue behind a record with this raw `updated_at` or `sequence`: text stays as it came, unless
+        it is a number. ValueError: it cannot be read."""
+        if self.extractor.layout.by_sequence:
+            return str(number(raw))
+        if isinstance(raw, str) and self.since_format == "iso" and not _DIGITS.fullmatch(raw):
+            return raw
+        return self.since(instant(moment(raw), self.timezone))
+
+    def shows_orders(self) -> bool:
+        """Whether the API shows orders if all are asked for. It is asked once an hour at most."""
+        now = self.client.clocks.monotonic()
+        if now >= self._shows_orders_until:
+            try:
+                if not self.first_page().records:
+                    return False
+            except SourceError:
+                return False
+            self._shows_orders_until = now + SHOWS_ORDERS_FOR
+        return True
+
+    def warn_once(self, what: PagingWarning, why: str) -> None:
+        if what not in self._warned:
+            self._warned.add(what)
+            self.warn(what, why)
+
+    def _open(self, since: str) -> Reading:
+        self.status_names.refresh()
+        return Reading(self, since)
+
+
+class Reading:
+    """One pass over an API's pages, PAGES_AT_MOST at most, where `{since}` is this text. Its paginator asks it for one
+    page after the other."""
+
+    def __init__(self, fetcher: PageFetcher, since: str) -> None:
+        self.fetcher = fetcher
+        self.since = since
+        self.paginator = fetcher.paginator(self)
+        self.first: FetchedPage | None = None
+        self.first_items: Sequence[Any] = ()
+        self._reads_all = since == fetcher.since_all
+        self._settled = fetcher.has_read or not self._reads_all
+        self._signs: Signs | None = None
+        self._requested = 0  # pages
+        self._shown = 0  # records
+        self._refusal: ApiResponse | None = None  # the first one behind the last page with records
+        self._size = 0  # of the last page with records
+        self._fullest = 0  # the size of the fullest page before that one
+
+    def pages(self) -> Iterator[Records]:
+        """The records of each page that has any. SourceError, also between pages."""
+        for records in self.paginator.pages():
+            if records:
+                self._shown += len(records)
+                self.fetcher.has_read = True
+                yield records
+        doubt = self._doubt_of_end() if self.paginator.may_end_early else None
+        if doubt:
+            advice = "check SYNCD_SOURCE__PAGING, SYNCD_SOURCE__NEXT and SYNCD_SOURCE__QUERY_PARAMS"
+            self.fetcher.warn_once("more_pages", f"{doubt}: {advice}")
+        if self._reads_all:
+            self.fetcher.doubtful_end = doubt
+
+    def fetch(self, position: Mapping[str, str | None] = _FIRST, *, may_be_missing: bool = False) -> FetchedPage:
+        """The page at this position: values of placeholders. `may_be_missing`: a page that the API does not have counts
+        as an empty one."""
+        filled = {"since": self.since, "limit": str(self.fetcher.limit), **position}
+        return self.fetch_url(self.fetcher.template.filled(filled), may_be_missing=may_be_missing)
+
+    def fetch_url(self, url: str, *, may_be_missing: bool = False) -> FetchedPage:
+        """The page there."""
+        extractor = self.fetcher.extractor
+        self._requested += 1
+        if self._requested > PAGES_AT_MOST:
             raise SourceError(
                 f"the API has shown {PAGES_AT_MOST:,} pages and no end. Check SYNCD_SOURCE__PAGING, and that "
                 "SYNCD_SOURCE__QUERY_PARAMS ask for pages in the way it wants"
             )
-        answer = self.client.get(url)
-        items = self._items(answer, first=first, may_be_missing=may_be_missing)
-        if first:
-            self.first_items = items[:1]
-            self.signs = signs_of(answer, self.shape.place_of_items(answer.body))
-        rows = [self.shape.row(item) for item in items]
-        following = [*map(self.shape.following, items)] if self.keyset else self.shape.following(answer.body)
-        keys = [row if row[0] is not None else repr(item) for row, item in zip(rows, items, strict=True)]
-        part = Part(answer.url, rows, keys, following, answer.link, answer.refusal is not None)
-        if rows:
-            self._refusal, self._sizes = None, (len(rows), *([max(self._sizes)] if self._sizes else []))
-        self.first_part = self.first_part or part
-        return part
+        response = self.fetcher.client.get(url)
+        items = self._items(response, may_be_missing=may_be_missing)
+        records = [extractor.record(item) for item in items]
+        page = FetchedPage(
+            url=response.url,
+            records=records,
+            keys=[record if record[0] is not None else repr(item) for record, item in zip(records, items, strict=True)],
+            next=[*map(extractor.next_in, items)] if self.paginator.next_in_items else extractor.next_in(response.body),
+            link=response.link,
+            refused=response.refusal is not None,
+        )
+        if self.first is None:
+            self.first, self.first_items = page, items[:1]
+            self._signs = signs_of(response, extractor.at_items(response.body))
+        if records:
+            self._refusal, self._size, self._fullest = None, len(records), max(self._size, self._fullest)
+        return page
 
-    def more(self) -> str | None:
-        """What the first answer says of more orders than have been shown, if it does. Where all were asked for, a
-        number that many an API has as the size of its pages says so too."""
-        if self.signs is None or not self.shown:
+    def is_full(self, page: FetchedPage, fullest: int) -> bool:
+        """Whether there may be more than fits this page: it has as many records as `{limit}` asks for, or as
+        `fullest`, the size of the largest page before it."""
+        return self.fetcher.reaches_limit(len(page.records)) or 0 < fullest <= len(page.records)
+
+    def signs_of_more(self) -> str | None:
+        """Why there seem to be more orders than were shown: by the first response, or because one response to a request
+        for all orders has just as many as a page of many APIs."""
+        if self._signs is None or not self._shown:
             return None
-        if self.confirm is None and self.asked == 1 and self.shown in PAGE_SIZES:
-            round_number = f"it shows just {self.shown} orders, as if that were a page of them"
+        if self._reads_all and self._requested == 1 and self._shown in PAGE_SIZES:
+            round_number = f"it shows just {self._shown} orders, as if that were a page of them"
         else:
             round_number = None
-        return self.signs.more_than(self.shown) or round_number
+        return self._signs.more_than(self._shown) or round_number
 
-    def _items(self, answer: Answer, *, first: bool, may_be_missing: bool) -> Sequence[Any]:
-        if answer.status in NO_CONTENT:
+    def _items(self, response: ApiResponse, *, may_be_missing: bool) -> Sequence[Any]:
+        is_first = self.first is None
+        if response.status in NO_CONTENT:
             return []
-        if answer.refusal is None:
-            return self.shape.items(answer.body, first=first, settled=self.settled)
-        if may_be_missing and not is_no_end(answer.said):
-            self._refusal = self._refusal or answer
+        if response.refusal is None:
+            return self.fetcher.extractor.items(response.body, first=is_first, settled=self._settled)
+        if may_be_missing and not is_no_end(response.said):
+            self._refusal = self._refusal or response
             return []
-        if first and self._says_none(answer):
+        # A 404 may mean that nothing changed, and not that the address is wrong: by its own words, else because the
+        # same address shows orders if all are asked for.
+        may_be_none = is_first and response.status == 404 and not self._reads_all
+        if may_be_none and (none_found(response.said) or self.fetcher.shows_orders()):
             return []
-        raise answer.refusal
+        raise response.refusal
 
-    def _says_none(self, answer: Answer) -> bool:
-        """Whether a 404 means that nothing changed, and not that the address is wrong: by its own words, else because
-        orders are read from there if all are asked for."""
-        if answer.status != 404 or self.confirm is None:
-            return False
-        return none_found(answer.said) or self.confirm()
-
-    def note_the_end(self) -> None:
-        """Behind the last page: tell where it may be none."""
-        whole = self.confirm is None
-        counted = self.signs.counted_above(self.shown) if self.signs and whole else None
+    def _doubt_of_end(self) -> str | None:
+        """Why the page at which the reading ended may not be the last one."""
+        counted = self._signs.counted_above(self._shown) if self._signs and self._reads_all else None
         refusal = self._refusal if self._refusal and self._refusal.status != 404 else None
         if refusal and (why := counted or self._full_page_before(refusal)):
-            said = quoted(refusal.said, self.client.redact)
-            self.early_end = (
+            said = quoted(refusal.said, self.fetcher.client.redact)
+            return (
                 f"the API refuses a page (HTTP {refusal.status}{said}). That is taken for the end, after "
-                f"{self.shown} orders, but {why}"
+                f"{self._shown} orders, but {why}"
             )
-        elif self.signs and whole and self.signs.counted_above(self.shown * 10 // 9):  # a few may be gone meanwhile
-            self.early_end = f"the API's pages end after {self.shown} orders, but {counted}"
-        if self.early_end:
-            advice = "check SYNCD_SOURCE__PAGING, SYNCD_SOURCE__NEXT and SYNCD_SOURCE__QUERY_PARAMS"
-            self.complain("more_pages", f"{self.early_end}: {advice}")
+        if counted and self._signs and self._signs.counted_above(self._shown * 10 // 9):  # a few may be gone meanwhile
+            return f"the API's pages end after {self._shown} orders, but {counted}"
+        return None
 
-    def _full_page_before(self, refusal: Answer) -> str | None:
-        if is_beyond(refusal.said) or not self._sizes:
+    def _full_page_before(self, refusal: ApiResponse) -> str | None:
+        if is_beyond(refusal.said) or not self._size:
             return None
-        last, *before = self._sizes
-        usual = last >= self.limit if self.template.has("limit") else last in PAGE_SIZES
-        return "the page before it was full" if usual or (before and last >= before[0]) else None
+        has_limit = self.fetcher.template.has("limit")
+        usual = self.fetcher.reaches_limit(self._size) if has_limit else self._size in PAGE_SIZES
+        return "the page before it was full" if usual or 0 < self._fullest <= self._size else None
 
 
-T = TypeVar("T")
+class Paginator(ABC):
+    """Gets from one page of a reading to the next. The subclasses are in paginators.py; a new kind of paging is a
+    subclass, and its name in PAGINATORS and in the settings.
 
+    may_shift       pages may be cut by position: an order can slip through between two of them
+    may_end_early   the page that is taken for the last one may not be: it is compared with what the API says of more
+    next_in_items   SYNCD_SOURCE__NEXT leads to a value in each item, and not to one in the response
+    """
 
-def ahead(pages: Iterator[T]) -> Iterator[tuple[T, bool]]:
-    """Each page, and whether it is the last. Three are held at most, and one asked for at a time. An error is raised
-    behind the pages before it. Who stops early leaves a thread behind that ends with its request."""
-    page = _coming(pages).result()
-    coming = _coming(pages)
-    while page is not None:
-        try:
-            following = coming.result()
-        except SourceError:
-            yield page, False
-            raise
-        if following is not None:
-            coming = _coming(pages)
-        yield page, following is None
-        page = following
+    may_shift: ClassVar[bool]
+    may_end_early: ClassVar[bool] = True
+    next_in_items: ClassVar[bool] = False
 
+    def __init__(self, reading: Reading) -> None:
+        self.reading = reading
+        self.fetcher = reading.fetcher
 
-def _coming(pages: Iterator[T]) -> Future[T | None]:
-    """The next page; None: there is none. SourceError: nobody can be sent for it."""
-    coming: Future[T | None] = Future()
+    @abstractmethod
+    def pages(self) -> Iterator[Records]:
+        """The new records of each page, or none. SourceError: the pages lead to no end, or orders would be lost."""
 
-    def fetch() -> None:
-        try:
-            coming.set_result(next(pages, None))
-        except BaseException as error:  # noqa: BLE001 - raised again where the page is waited for
-            coming.set_exception(error)
-
-    try:
-        start_thread(fetch, "source-ahead")
-    except ThreadError as error:
-        raise SourceError(str(error)) from None
-    return coming
+    @abstractmethod
+    def finds_next(self, first: FetchedPage | None, rest: Iterator[Records]) -> bool:
+        """Whether a further page follows the first one. `rest`: the pages behind it, of which one may be asked for."""

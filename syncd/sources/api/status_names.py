@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from syncd.errors import SourceError
-from syncd.sources.api.client import Client
-from syncd.sources.api.records import pairs
-from syncd.sources.columns import readable
+from syncd.sources.api.client import ApiClient
+from syncd.sources.api.records import status_pairs
+from syncd.sources.columns import text_or_none
 
 FRESH_FOR = 24 * 3600.0
 TRIED_AGAIN_AFTER = 600.0
@@ -22,27 +22,31 @@ TRIED_AGAIN_AFTER = 600.0
 @dataclass(frozen=True, slots=True)
 class StatusList:
     """Where the list is and how it is read, as SYNCD_SOURCE__STATUSES_PATH, …ITEMS, …CODE, …NAME and …COUNT say.
-    `complain` is told why it cannot be read, once for each fault: that stops nothing."""
+    `warn` is called with the reason why it cannot be read, once for each fault: that stops nothing."""
 
     path: str = ""
     items: str | None = None
     code: str = "code"
     name: str = "name"
     count: str | None = None
-    complain: Callable[[str], None] = lambda _why: None
+    warn: Callable[[str], None] = lambda _why: None
 
 
 class StatusNames:
-    """Code -> name. `url` None: the platform has no such list. Asked by the one thread that asks the client.
-    `words`: a name as it is in the list -> as buyers read it."""
+    """Code -> name. `url` None: the platform has no such list. `as_shown` turns a name in the list into the one that
+    buyers read. Not for several threads at once."""
 
     def __init__(
-        self, client: Client, url: str | None, listed: StatusList, words: Callable[[object], str | None] = readable
+        self,
+        client: ApiClient,
+        url: str | None,
+        status_list: StatusList,
+        as_shown: Callable[[object], str | None] = text_or_none,
     ) -> None:
         self._client = client
         self._url = url
-        self._listed = listed
-        self._words = words
+        self._list = status_list
+        self._as_shown = as_shown
         self._names: Mapping[str, str | None] = {}
         self._due_at = 0.0
         self._fault: str | None = None
@@ -52,11 +56,11 @@ class StatusNames:
         return self._url is not None
 
     def of(self, code: str) -> str | None:
-        """The name as it was last read."""
+        """The name as it was last read; None: the list has no such code."""
         return self._names.get(code)
 
     def refresh(self) -> None:
-        """Read the list if that is due. What is wrong with it is no error here."""
+        """Read the list if that is due. If it cannot be read, warn, and keep the names there are."""
         if self._url is None or self._now() < self._due_at:
             return
         try:
@@ -64,7 +68,7 @@ class StatusNames:
         except SourceError as error:
             self._due_at = self._now() + TRIED_AGAIN_AFTER
             if str(error) != self._fault:
-                self._listed.complain(str(error))
+                self._list.warn(str(error))
             self._fault = str(error)
 
     def read(self) -> Mapping[str, str | None]:
@@ -80,15 +84,15 @@ class StatusNames:
 
     def counted(self) -> int | None:
         """How many orders all these statuses have, as the list says; None: it does not. SourceError."""
-        if self._url is None or self._listed.count is None:
+        if self._url is None or self._list.count is None:
             return None
         body = self._client.get(self._url).content()
-        found = pairs(body, self._listed.items, self._listed.code, self._listed.count, "COUNT")
+        found = status_pairs(body, self._list.items, self._list.code, self._list.count, "COUNT")
         return sum(count for _code, count in found if isinstance(count, int))
 
     def _fetched(self, url: str) -> list[tuple[str, str | None]]:
-        found = pairs(self._client.get(url).content(), self._listed.items, self._listed.code, self._listed.name)
-        return [(text, self._words(name)) for code, name in found if (text := readable(code)) is not None]
+        found = status_pairs(self._client.get(url).content(), self._list.items, self._list.code, self._list.name)
+        return [(text, self._as_shown(name)) for code, name in found if (text := text_or_none(code)) is not None]
 
     def _now(self) -> float:
         return self._client.clocks.monotonic()

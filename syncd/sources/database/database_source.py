@@ -27,13 +27,14 @@ from uuid import UUID
 
 from syncd.errors import SourceError
 from syncd.model import Identified, Order, Page, Skipped
-from syncd.sources.columns import NO_KEYS, Layout, Meaning, flag_of, readable
-from syncd.sources.cursors import FIRST, NumberCursor, TimeCursor, and_whether_last, last_of_each, number
+from syncd.sources.columns import NO_KEYS, ColumnOptions, Layout, flag_of, text_or_none
+from syncd.sources.cursors import FIRST, NumberCursor, TimeCursor, last_of_each, number, with_last_flag
 from syncd.sources.database.connection import Database
 from syncd.sources.database.dialects import Rows
 from syncd.sources.database.query import Statement, as_written
 from syncd.sources.database.query_schema import Columns, QuerySchema, read_query_schema, sample_time
-from syncd.sources.database.status_dictionary import StatusCount, statuses
+from syncd.sources.database.status_dictionary import statuses
+from syncd.sources.status_counts import StatusCount
 from syncd.sources.timestamps import Raw, moment
 
 
@@ -135,7 +136,7 @@ class DatabaseSource:
         redact: Callable[[str], str],
     ) -> None:
         self.database = Database(url, init_sql, redact)
-        self._meaning = Meaning(self.timezone, tracking_template, message_is_change, message_is_html)
+        self._options = ColumnOptions(self.timezone, tracking_template, message_is_change, message_is_html)
 
     def now(self) -> datetime:
         """The source's present, in UTC."""
@@ -154,12 +155,12 @@ class DatabaseSource:
         the source's present. By number the newest come first, and an order once.
         """
         schema = self.query_schema()
-        return self._counted(cursor, schema) if schema.layout.counts else self._followed(cursor, schema)
+        return self._counted(cursor, schema) if schema.layout.by_sequence else self._followed(cursor, schema)
 
     def _followed(self, cursor: str, schema: QuerySchema) -> Iterator[Page]:
         follow = TimeCursor(cursor, self.now(), self.timezone, self._sample_time(schema))
         blocks = self._blocks(schema.changed(follow.since(self.lookback)), self.batch)
-        for rows, last in and_whether_last(blocks):
+        for rows, last in with_last_flag(blocks):
             page = _page(rows, partial(_in_time, schema.layout, follow), last=last)
             yield replace(page, cursor=follow.cursor(last=last)) if rows or last else page
 
@@ -167,7 +168,7 @@ class DatabaseSource:
         count = NumberCursor(cursor)
         since = max(FIRST, count.since(self.lookback_rows) or FIRST)
         blocks = self._blocks(schema.changed(since), self.batch)
-        for rows, last in and_whether_last(blocks):
+        for rows, last in with_last_flag(blocks):
             page = _page(rows, partial(_by_number, schema.layout, count), last=last)
             if last and not count.has_read:  # the table starts anew, or was cut short: its numbers lie below the cursor
                 count.note_all(schema.layout.value(row, "sequence") for row in self._rows(schema.newest(1)))
@@ -177,12 +178,12 @@ class DatabaseSource:
         """All orders, the compared columns alone or `whole`."""
         schema = self.query_schema()
         follow = TimeCursor(None, self.now(), self.timezone) if whole and "updated_at" in schema.columns.used else None
-        count = NumberCursor(None) if whole and schema.layout.counts else None
+        count = NumberCursor(None) if whole and schema.layout.by_sequence else None
         everything = schema.everything(whole=whole)
         # To note each row's time takes eight times as long as to read the row: of whole rows, once they are put aside.
         read = self.database.blocks if whole else self.database.streamed
         blocks = self._watched(read(everything, _BLOCK))
-        return DatabaseScan(blocks, schema.layout, follow, count, repeats=schema.layout.counts)
+        return DatabaseScan(blocks, schema.layout, follow, count, repeats=schema.layout.by_sequence)
 
     def look_up(self, ids: Sequence[Any]) -> Page:
         """The orders with these ids, given as a scan gave them; of one order's rows the last counts."""
@@ -211,10 +212,10 @@ class DatabaseSource:
         schema = self.query_schema()
         return schema.layout.page(self._rows(schema.newest(limit)))
 
-    def statuses(self, unlisted: Callable[[str], None] | None = None) -> list[StatusCount]:
-        """Every status code that the shop has, with its name and how many orders are there. `unlisted` is told why the
-        shop's own list cannot be read; None: that is a SourceError."""
-        return statuses(self.database, self.query_schema(), self.statuses_query, unlisted)
+    def statuses(self, list_failed: Callable[[str], None] | None = None) -> list[StatusCount]:
+        """Every status code that the shop has, with its name and how many orders are there. `list_failed` is told why
+        the shop's own list cannot be read; None: that is a SourceError."""
+        return statuses(self.database, self.query_schema(), self.statuses_query, list_failed)
 
     def status_codes(self) -> set[str]:
         """The codes that the shop lists or its orders have."""
@@ -231,7 +232,7 @@ class DatabaseSource:
         raw = [value for text in texts if some for value in _as_raw(text, some[0][0])]
         rows = self._exactly(texts, schema, column, raw, schema.among)
         if some and isinstance(some[0][0], str):
-            there = {readable(schema.layout.value(row, column)) for row in rows}
+            there = {text_or_none(schema.layout.value(row, column)) for row in rows}
             # Not for every database is a text with blanks equal to the text, and no index knows it without them.
             absent = [text for text in texts if text not in there]
             rows += self._exactly(absent, schema, column, absent, schema.among_bare)
@@ -247,12 +248,12 @@ class DatabaseSource:
     ) -> list[tuple[Any, ...]]:
         some = (values[start : start + _LOOK_UP] for start in range(0, len(values), _LOOK_UP))
         rows = (row for part in some for row in self._rows(among(part, column)))
-        return [row for row in rows if readable(schema.layout.value(row, column)) in texts]
+        return [row for row in rows if text_or_none(schema.layout.value(row, column)) in texts]
 
     def query_schema(self) -> QuerySchema:
         query = self._query_in_force()
         if self._schema is None or query != self._schema_of:
-            self._schema, self._schema_of = read_query_schema(self.database, query, self._meaning), query
+            self._schema, self._schema_of = read_query_schema(self.database, query, self._options), query
         return self._schema
 
     def _sample_time(self, schema: QuerySchema) -> Raw | None:
@@ -302,10 +303,10 @@ def _in_time(layout: Layout, follow: TimeCursor, row: Sequence[Any]) -> _Read:
     try:
         when = moment(raw)
     except ValueError as error:
-        order_id = readable(layout.value(row, "order_id"))
+        order_id = text_or_none(layout.value(row, "order_id"))
         return Skipped("bad_timestamp", order_id, f"order {order_id or 'without an id'}: updated_at {error}")
     follow.note(raw, when)
-    return layout.order(row, beyond_cursor=follow.is_news(when))
+    return layout.order(row, beyond_cursor=follow.is_beyond(when))
 
 
 def _by_number(layout: Layout, count: NumberCursor, row: Sequence[Any]) -> _Read:
@@ -314,10 +315,10 @@ def _by_number(layout: Layout, count: NumberCursor, row: Sequence[Any]) -> _Read
     try:
         reached = number(layout.value(row, "sequence"))
     except ValueError as error:
-        order_id = readable(raw_id)
+        order_id = text_or_none(raw_id)
         return Skipped("bad_sequence", order_id, f"order {order_id or 'without an id'}: sequence {error}")
     count.note(reached)
-    return layout.order(row, beyond_cursor=count.is_news(reached)) if count.is_last(readable(raw_id)) else None
+    return layout.order(row, beyond_cursor=count.is_beyond(reached)) if count.is_last(text_or_none(raw_id)) else None
 
 
 def _as_raw(order_id: str, like: object) -> Sequence[object]:

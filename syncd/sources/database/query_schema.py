@@ -13,7 +13,7 @@ from datetime import date
 from typing import Any, cast
 
 from syncd.errors import SourceError
-from syncd.sources.columns import KNOWN, REQUIRED, Layout, Meaning
+from syncd.sources.columns import KNOWN, REQUIRED, ColumnOptions, Layout
 from syncd.sources.cursors import BEFORE_ALL
 from syncd.sources.database.connection import Database
 from syncd.sources.database.query import OrdersQuery, Statement
@@ -80,15 +80,15 @@ class QuerySchema:
     def _by_id(self, *, whole: bool) -> Sequence[str]:
         if whole:
             return tuple(dict.fromkeys(("order_id", *self._last_counts)))
-        return ("order_id", "sequence") if self.layout.counts else ("order_id",)
+        return ("order_id", "sequence") if self.layout.by_sequence else ("order_id",)
 
 
-def read_query_schema(database: Database, query: str, meaning: Meaning) -> QuerySchema:
+def read_query_schema(database: Database, query: str, options: ColumnOptions) -> QuerySchema:
     """Look at the query. SourceError: it does not run, has no `order_id` or no `status`, or a `sequence` of text."""
     described = database.describe(OrdersQuery(query, database.grammar).no_rows())
     types = {name.lower(): code for name, code in described}
     _require(REQUIRED, [name for name, _ in described])
-    layout = Layout(tuple(types), meaning)
+    layout = Layout(tuple(types), options)
     known = {name.lower(): name for name, _ in described if name.lower() in KNOWN}
     orders = OrdersQuery(query, database.grammar, known)
     unordered = [name for name, code in types.items() if not database.dialect.has_order(code)]

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from urllib.parse import parse_qsl, unquote, urlsplit
 from zoneinfo import ZoneInfo
 
-from syncd.sources.api.client import Clocks
+from syncd.sources.api.client import ClientClocks
 
 MOSCOW = ZoneInfo("Europe/Moscow")
 UUID = "0c7f9a52-6e1b-4d38-9a0f-5b7d1c2e3f40"
@@ -32,8 +32,10 @@ class Ticking:
     def seconds(self) -> float:
         return sum(self.waited)
 
-    def clocks(self) -> Clocks:
-        return Clocks(lambda: datetime.now(UTC) + timedelta(seconds=self.seconds()), self.seconds, self.waited.append)
+    def clocks(self) -> ClientClocks:
+        return ClientClocks(
+            lambda: datetime.now(UTC) + timedelta(seconds=self.seconds()), self.seconds, self.waited.append
+        )
 
 
 @dataclass

@@ -13,8 +13,10 @@ from threading import Thread
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from syncd.sources.api import Api, ApiSource
-from syncd.sources.api.client import Clocks
+import pytest
+
+from syncd.sources.api import ApiConfig, ApiSource
+from syncd.sources.api.client import ClientClocks
 from syncd.sources.api.paginators import Paging
 from tests.sources.shop import MOSCOW, NOON, wall
 
@@ -52,6 +54,13 @@ STYLES = [
     Style("link", "iso", lambda when, _zone: when.strftime("%Y-%m-%dT%H:%M:%S.%fZ")),
     Style("keyset", "iso", wall("%Y-%m-%dT%H:%M:%S"), is_wall=True),
 ]
+STYLE = {style.paging: style for style in STYLES}
+PAGED = [style for style in STYLES if style.paging != "none"]
+
+
+def styled(*styles: Style) -> pytest.MarkDecorator:
+    """The styles of the fixture `shop`."""
+    return pytest.mark.parametrize("shop", styles, indirect=True, ids=str)
 
 
 @dataclass
@@ -112,7 +121,7 @@ class ApiShop:
     def clear(self) -> None:
         self.rows = []
 
-    def api(self, **changes: Any) -> Api:
+    def api(self, **changes: Any) -> ApiConfig:
         settings: dict[str, Any] = {
             "url": self.url,
             "query_params": {"since": "{since}", **PLACE[self.dating.paging]},
@@ -122,10 +131,15 @@ class ApiShop:
             "fields": FIELDS,
             "since_format": self.dating.since,
         }
-        return Api(**{**settings, **changes})
+        return ApiConfig(**{**settings, **changes})
 
     def source(
-        self, *, batch: int = 1000, lookback: timedelta | None = None, clocks: Clocks | None = None, **changes: Any
+        self,
+        *,
+        batch: int = 1000,
+        lookback: timedelta | None = None,
+        clocks: ClientClocks | None = None,
+        **changes: Any,
     ) -> ApiSource:
         source = ApiSource(
             api=self.api(**changes),
@@ -211,3 +225,12 @@ class ApiShop:
             {"pk": pk, "id": order_id, "status": status, "changed": when and self.dating.write(when, self.zone)}
             for pk, order_id, status, when in rows
         ]
+
+
+def source_of(shop: ApiShop, **changes: Any) -> ApiSource:
+    """With pages of four orders."""
+    return shop.source(batch=4, lookback=timedelta(), **changes)
+
+
+def scanned(source: ApiSource) -> list[str]:
+    return [str(row[0]) for block in source.scan(whole=True).blocks() for row in block]

@@ -17,9 +17,9 @@ import pytest
 from syncd.errors import SourceError
 from syncd.http import connections
 from syncd.redact import Redactor
-from syncd.sources import Api, ApiSource
+from syncd.sources import ApiConfig, ApiSource
 from syncd.sources.api import client
-from syncd.sources.api.client import Clocks
+from syncd.sources.api.client import ClientClocks
 from tests.imshop.stub import Act, Stub, drip, reply
 from tests.sources.api.server import FIELDS, STYLES, ApiShop
 from tests.sources.shop import NOON
@@ -38,8 +38,8 @@ class Ticking:
     def now(self) -> datetime:
         return NOON + timedelta(seconds=sum(self.waited))
 
-    def clocks(self) -> Clocks:
-        return Clocks(self.now, lambda: sum(self.waited), self.waited.append)
+    def clocks(self) -> ClientClocks:
+        return ClientClocks(self.now, lambda: sum(self.waited), self.waited.append)
 
 
 @pytest.fixture
@@ -49,8 +49,8 @@ def shop() -> Iterator[ApiShop]:
         yield api_shop
 
 
-def source_at(url: str, clocks: Clocks | None = None, **changes: Any) -> ApiSource:
-    api = Api(**{"url": url, "items": "orders", "fields": FIELDS, "auth": f"bearer:{SECRET}", **changes})
+def source_at(url: str, clocks: ClientClocks | None = None, **changes: Any) -> ApiSource:
+    api = ApiConfig(**{"url": url, "items": "orders", "fields": FIELDS, "auth": f"bearer:{SECRET}", **changes})
     return ApiSource(
         api=api, timezone=UTC, lookback=timedelta(), redact=Redactor([SECRET]), clocks=clocks or Ticking().clocks()
     )
@@ -58,7 +58,7 @@ def source_at(url: str, clocks: Clocks | None = None, **changes: Any) -> ApiSour
 
 def read(source: ApiSource) -> list[str]:
     with closing(source):
-        return [str(row[0]) for page in source.every_page() for row in page]
+        return [str(row[0]) for page in source.fetcher.all_orders() for row in page]
 
 
 def fault_of(*acts: Act, **changes: Any) -> str:
@@ -367,9 +367,9 @@ def test_redirects_in_a_circle_are_a_fault() -> None:
 
 def test_http_may_redirect_to_https_of_same_host() -> None:
     source = source_at("http://shop.example/orders")
-    source.client._stay_at_home("https://shop.example/orders", "redirects")
+    source.client._check_origin("https://shop.example/orders", "redirects")
     with pytest.raises(SourceError, match="redirects to"):
-        source.client._stay_at_home("https://shop.example:8443/orders", "redirects")
+        source.client._check_origin("https://shop.example:8443/orders", "redirects")
 
 
 def test_api_without_date_uses_this_machines_clock() -> None:

@@ -12,9 +12,9 @@ import pytest
 
 from syncd.errors import SourceError
 from syncd.sources import StatusCount
-from syncd.sources.api.deduplicate import last_of_each
-from syncd.sources.api.records import Shape
-from syncd.sources.columns import Meaning
+from syncd.sources.api.deduplicate import newest_of_each
+from syncd.sources.api.records import RecordExtractor
+from syncd.sources.columns import ColumnOptions
 from syncd.state import open_state
 from tests.sources.history import FIELDS, Feed, FeedStyle, waiting
 
@@ -139,12 +139,12 @@ def test_statuses_count_each_orders_last_event(feed: Feed) -> None:
 
 def test_last_events_are_sorted_by_id() -> None:
     """They come behind one block for each part that was read."""
-    layout = Shape(None, None, FIELDS, Meaning(UTC)).layout
+    layout = RecordExtractor(None, None, FIELDS, ColumnOptions(UTC)).layout
 
     def row(number: Any, order_id: Any, status: Any) -> tuple[Any, ...]:
         by_name = {"order_id": order_id, "status": status, "sequence": number}
         return *(by_name[name] for name in layout.names), True, False
 
     parts = [[row(5, "B", "x"), row(None, "B", "y"), row(1, "A", 7)], [row(2, None, "z"), row(1, "A", 8.5)]]
-    blocks = [[*block] for block in last_of_each(iter(parts), layout)]
+    blocks = [[*block] for block in newest_of_each(iter(parts), layout)]
     assert blocks == [[], [row(2, None, "z")], [row(1, "A", 8.5), row(5, "B", "x")]]

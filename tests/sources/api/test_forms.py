@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import closing
-from datetime import UTC, timedelta
+from collections.abc import Callable
+from datetime import UTC
 from itertools import chain
 from typing import Any
 
@@ -13,23 +12,22 @@ import pytest
 
 from syncd.errors import SourceError
 from syncd.sources import ApiSource, StatusList
-from syncd.sources.api.records import Shape
-from syncd.sources.api.responses import Answer, is_beyond, none_found, signs_of
-from syncd.sources.columns import Meaning
-from tests.sources.api.server import FIELDS, STYLES, ApiShop, Style
-from tests.sources.shop import NOON, ids, start
+from syncd.sources.api.records import RecordExtractor
+from syncd.sources.api.responses import ApiResponse
+from syncd.sources.api.signs import is_beyond, none_found, signs_of
+from syncd.sources.columns import ColumnOptions
+from tests.sources.api.server import FIELDS, STYLE, STYLES, ApiShop, scanned, source_of, styled
+from tests.sources.shop import ids, start
 
 ORDER = {"id": "7", "status": "failed", "changed": "2026-03-02T12:00:00Z"}
 OTHER = {"id": "8", "status": "new", "changed": "2026-03-02T12:00:01Z"}
 TWO = {"7": ORDER, "8": OTHER}
-STYLE = {style.paging: style for style in STYLES}
-PAGED = [style for style in STYLES if style.paging != "none"]
 NOTHINGS: list[Any] = [[], None, {}]
 Bend = Callable[[dict[str, Any]], dict[str, Any]]
 
 
-def shape(items: str | None) -> Shape:
-    return Shape(items, None, FIELDS, Meaning(UTC))
+def shape(items: str | None) -> RecordExtractor:
+    return RecordExtractor(items, None, FIELDS, ColumnOptions(UTC))
 
 
 def read(body: Any, items: str | None = "orders", *, settled: bool = False) -> list[Any]:
@@ -169,27 +167,8 @@ def test_null_and_empty_are_an_empty_list(items: str) -> None:
     assert read({"orders": None}, items) == read({"orders": {}}, items) == read({"orders": []}, items) == []
 
 
-@pytest.fixture
-def shop(request: pytest.FixtureRequest) -> Iterator[ApiShop]:
-    with closing(ApiShop(getattr(request, "param", STYLE["none"]))) as api_shop:
-        api_shop.add(*((f"{number}", "new", NOON - (60 - number) * timedelta(minutes=1)) for number in range(10)))
-        yield api_shop
-
-
-def styled(*styles: Style) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("shop", styles, indirect=True, ids=str)
-
-
-def source_of(shop: ApiShop, **changes: Any) -> ApiSource:
-    return shop.source(batch=4, lookback=timedelta(), **changes)
-
-
 def poll(source: ApiSource, cursor: str) -> list[str]:
     return [order_id for page in source.changed(cursor) for order_id in ids(page.orders)]
-
-
-def scanned(source: ApiSource) -> list[str]:
-    return [str(row[0]) for block in source.scan(whole=True).blocks() for row in block]
 
 
 def answering(status: int, body: Any, **headers: str) -> Bend:
@@ -308,7 +287,7 @@ def test_early_refusal_against_total_is_warned_once(shop: ApiShop) -> None:
         return {**answer, "body": body} if len(shop.asked) % 4 == 1 else {**answer, "status": 400, "body": b""}
 
     shop.bend = early
-    source = source_of(shop, complain=lambda what, why: told.append((what, why)))
+    source = source_of(shop, warn=lambda what, why: told.append((what, why)))
     scanned(source)
     ((what, why),) = told
     assert what == "more_pages"
@@ -328,7 +307,7 @@ def test_a_refusal_behind_a_full_page_is_told(shop: ApiShop, body: Any, whole: i
     shop.remove(*(str(number) for number in range(whole, 10)))
     shop.bend = lambda answer: answer if answer["body"]["orders"] else {**answer, "status": 400, "body": body}
     said: list[str] = []
-    source = source_of(shop, complain=lambda _what, why: said.append(why))
+    source = source_of(shop, warn=lambda _what, why: said.append(why))
     assert scanned(source) == [str(number) for number in range(whole)]
     assert [one in why for one, why in zip(told, said, strict=True)] == [True] * len(told)
 
@@ -363,9 +342,9 @@ def test_early_end_against_total_is_warned_once(shop: ApiShop) -> None:
 
     shop.bend = again_and_again
     said: list[str] = []
-    source = source_of(shop, complain=lambda _what, why: said.append(why))
+    source = source_of(shop, warn=lambda _what, why: said.append(why))
     for _ in range(2):
-        assert [*chain.from_iterable(source.every_page())][4:] == []
+        assert [*chain.from_iterable(source.fetcher.all_orders())][4:] == []
     assert [why.partition(":")[0] for why in said] == ["the API's pages end after 4 orders, but its total says 10"]
 
 
@@ -389,7 +368,7 @@ def test_early_end_against_total_is_warned_once(shop: ApiShop) -> None:
 def test_answer_announcing_more_is_warned_once(shop: ApiShop, headers: dict[str, str], body: dict[str, Any]) -> None:
     shop.remove("9")
     told: list[str] = []
-    source = source_of(shop, complain=lambda what, _why: told.append(what))
+    source = source_of(shop, warn=lambda what, _why: told.append(what))
     shop.bend = lambda answer: {**answer, "headers": headers, "body": {**answer["body"], **body}}
     scanned(source)
     scanned(source)
@@ -406,24 +385,24 @@ def test_answer_announcing_more_is_warned_once(shop: ApiShop, headers: dict[str,
     ],
 )
 def test_complete_answer_gives_no_sign_of_more(body: dict[str, Any]) -> None:
-    assert signs_of(Answer("u", 200, {}, body), None).more_than(9) is None
+    assert signs_of(ApiResponse("u", 200, {}, body), None).more_than(9) is None
 
 
 def test_what_stands_in_an_order_counts_no_orders() -> None:
     order = {**ORDER, "total": 990}
     body = {"orders": {"7": order, "8": {**OTHER, "total": 5}}}
-    assert signs_of(Answer("u", 200, {}, body), body["orders"]).more_than(2) is None
+    assert signs_of(ApiResponse("u", 200, {}, body), body["orders"]).more_than(2) is None
 
 
 def test_full_page_without_paging_is_warned(shop: ApiShop) -> None:
     """Where all orders are asked for, a round number of them may be just one page."""
     told: list[str] = []
-    source = source_of(shop, complain=lambda _what, why: told.append(why))
+    source = source_of(shop, warn=lambda _what, why: told.append(why))
     cursor = start(source)
     (why,) = told
     assert "it shows just 10 orders, as if that were a page of them" in why
     told.clear()
-    poll(source_of(shop, complain=lambda _what, why: told.append(why)), cursor)
+    poll(source_of(shop, warn=lambda _what, why: told.append(why)), cursor)
     assert told == []
 
 

@@ -3,47 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
 from syncd.errors import SourceError
-from syncd.sources import ApiSource
-from tests.sources.api.server import STYLES, ApiShop, Style
+from syncd.settings import Settings
+from syncd.sources.api.paginators import PAGINATORS, Paging
+from tests.sources.api.server import PAGED, STYLE, ApiShop, Style, scanned, source_of, styled
 from tests.sources.shop import NOON, ids, polled, start
 
 MINUTE = timedelta(minutes=1)
-STYLE = {style.paging: style for style in STYLES}
-PAGED = [style for style in STYLES if style.paging != "none"]
 BY_POSITION = [STYLE["page"], STYLE["link"], STYLE["cursor"]]
 
 
-@pytest.fixture
-def shop(request: pytest.FixtureRequest) -> Iterator[ApiShop]:
-    """An API of the style that a test names, with ten orders: a page is four."""
-    with closing(ApiShop(request.param)) as api_shop:
-        api_shop.add(*((f"{number}", "new", NOON - (60 - number) * MINUTE) for number in range(10)))
-        yield api_shop
-
-
-def styled(*styles: Style) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("shop", styles, indirect=True, ids=str)
-
-
-def source_of(shop: ApiShop, **changes: Any) -> ApiSource:
-    return shop.source(batch=4, lookback=timedelta(), **changes)
-
-
-def scanned(source: ApiSource) -> list[str]:
-    return [str(row[0]) for block in source.scan(whole=True).blocks() for row in block]
-
-
-def behind_page(number: int, act: Callable[[], None]) -> Callable[[int], None]:
-    """Does it once, behind that page."""
+def after_page(number: int, act: Callable[[], None]) -> Callable[[int], None]:
+    """Does it once, after that page."""
 
     def meanwhile(served: int) -> None:
         if served == number:
@@ -64,20 +42,20 @@ def test_every_order_is_read_once_where_nothing_moves(shop: ApiShop) -> None:
 @styled(STYLE["offset"], STYLE["keyset"])
 @pytest.mark.parametrize("gone", [["0"], ["0", "1", "2"], ["3"], ["1", "2", "3"]])
 def test_order_vanishing_between_pages_hides_no_other(shop: ApiShop, gone: list[str]) -> None:
-    shop.meanwhile = behind_page(1, lambda: shop.remove(*gone))
+    shop.meanwhile = after_page(1, lambda: shop.remove(*gone))
     assert {*scanned(source_of(shop))} == {str(number) for number in range(10)}
 
 
 @styled(STYLE["offset"], STYLE["keyset"])
 def test_order_moving_between_pages_hides_no_other(shop: ApiShop) -> None:
     """The order changes between two pages, and so moves to the end of the list."""
-    shop.meanwhile = behind_page(1, lambda: shop.change("2", "packed", NOON - MINUTE))
+    shop.meanwhile = after_page(1, lambda: shop.change("2", "packed", NOON - MINUTE))
     assert {*scanned(source_of(shop))} == {str(number) for number in range(10)}
 
 
 @styled(STYLE["offset"])
 def test_scan_restarts_when_a_page_moves_away(shop: ApiShop) -> None:
-    shop.meanwhile = behind_page(2, lambda: shop.remove(*(str(number) for number in range(7))))
+    shop.meanwhile = after_page(2, lambda: shop.remove(*(str(number) for number in range(7))))
     assert {*scanned(source_of(shop))} == {str(number) for number in range(10)}
 
 
@@ -101,7 +79,7 @@ def test_next_poll_finds_order_missed_between_pages(shop: ApiShop, moves: bool) 
     cursor = start(source)
     shop.asked.clear()
     shop.add(*((f"later {number}", "new", NOON - (40 - number) * MINUTE) for number in range(8)))
-    shop.meanwhile = behind_page(
+    shop.meanwhile = after_page(
         1, lambda: shop.change("later 0", "packed", NOON - MINUTE) if moves else shop.remove("later 0")
     )
     found, cursor = polled(source, cursor)
@@ -123,7 +101,7 @@ def test_next_poll_finds_order_beyond_full_page(shop: ApiShop, size: str) -> Non
     shop.clear()
     shop.asked.clear()
     shop.add(*((f"later {number}", "new", NOON - (40 - number) * MINUTE) for number in range(5)))
-    shop.meanwhile = behind_page(1, lambda: shop.remove("later 4"))
+    shop.meanwhile = after_page(1, lambda: shop.remove("later 4"))
     found, cursor = polled(source, cursor)
     assert "later 0" not in ids(found), "the shop is to make it slip through"
     again, _ = polled(source, cursor)
@@ -187,7 +165,7 @@ def test_next_may_say_whether_there_is_another_page(shop: ApiShop) -> None:
 
 @styled(STYLE["page"])
 def test_pages_may_be_counted_from_0(shop: ApiShop) -> None:
-    source_of(shop, first_page=0).first_page()
+    source_of(shop, first_page=0).fetcher.first_page()
     assert "page=0" in shop.asked[0]
 
 
@@ -230,7 +208,7 @@ def test_full_page_naming_itself_next_is_warned_once(shop: ApiShop) -> None:
     """It is taken for the last page."""
     shop.bend = lambda answer: {**answer, "body": {**answer["body"], "next": 4}}
     told: list[str] = []
-    source = source_of(shop, complain=lambda what, why: told.append(f"{what}: {why}"))
+    source = source_of(shop, warn=lambda what, why: told.append(f"{what}: {why}"))
     for _ in range(2):
         assert scanned(source)[:8] == [str(number) for number in range(8)]
     (complaint,) = told
@@ -458,3 +436,10 @@ def test_extreme_time_does_not_stop_keyset(shop: ApiShop, when: str) -> None:
 
     shop._page = page  # type: ignore[method-assign] # as above
     assert scanned(source_of(shop, since_format="epoch")) == ["0", "1", "2", "3"]
+
+
+def test_settings_name_every_paginator() -> None:
+    """A new kind of paging is a class in PAGINATORS, its name in `Paging`, and the same name in the settings."""
+    source = Settings.model_fields["source"].annotation
+    assert source is not None
+    assert {*get_args(source.model_fields["paging"].annotation)} == {*get_args(Paging)} == {*PAGINATORS}

@@ -12,13 +12,12 @@ import pytest
 
 from syncd.pipeline.poll import Poller
 from syncd.state import State, open_state
-from tests.sources.api.server import STYLES, ApiShop
+from tests.sources.api.server import STYLE, ApiShop
 from tests.sources.shop import NOON
 
 MINUTE = timedelta(minutes=1)
 ORDERS = 600
 """Some segments of them."""
-STYLE = {style.paging: style for style in STYLES}
 SHOWN = [STYLE["none"], STYLE["page"], STYLE["keyset"]]
 """One page, pages that may shift, and pages that cannot: how they are gone through makes no other difference here."""
 

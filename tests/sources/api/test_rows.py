@@ -13,24 +13,24 @@ import pytest
 from syncd.errors import SourceError
 from syncd.model import Order, Skipped
 from syncd.sources import StatusCount
-from syncd.sources.api.client import GAPS, Template, behind, since_text
-from syncd.sources.api.incremental import Span
-from syncd.sources.api.records import Shape
-from syncd.sources.columns import Meaning
+from syncd.sources.api.incremental import ApiCursor
+from syncd.sources.api.records import RecordExtractor
+from syncd.sources.api.request import PLACEHOLDERS, RequestTemplate, join_path, since_text
+from syncd.sources.columns import ColumnOptions
 from tests.sources.api.server import FIELDS, STYLES, ApiShop
 from tests.sources.shop import MOSCOW, NOON, start
 
 EVERY = {**FIELDS, "message": "text", "phone": "phone", "paid": "paid != `null`", "payment_id": "pay.id"}
 
 
-def shape(**changes: Any) -> Shape:
-    given: dict[str, Any] = {"items": "orders", "following": None, "fields": EVERY, **changes}
-    return Shape(meaning=Meaning(UTC), **given)
+def shape(**changes: Any) -> RecordExtractor:
+    given: dict[str, Any] = {"items": "orders", "next_path": None, "fields": EVERY, **changes}
+    return RecordExtractor(options=ColumnOptions(UTC), **given)
 
 
 def read(item: Any, **fields: str) -> Order | Skipped:
     found = shape(fields={**EVERY, **fields})
-    return found.layout.order(found.row(item))
+    return found.layout.order(found.record(item))
 
 
 def test_an_order_is_read_by_its_paths() -> None:
@@ -104,7 +104,7 @@ def test_a_field_that_is_required_must_be_set(missing: str) -> None:
     ("changes", "says"),
     [
         ({"items": "a["}, "SYNCD_SOURCE__ITEMS is no JMESPath"),
-        ({"following": "a["}, "SYNCD_SOURCE__NEXT is no JMESPath"),
+        ({"next_path": "a["}, "SYNCD_SOURCE__NEXT is no JMESPath"),
         ({"fields": {**EVERY, "paid": "a["}}, "SYNCD_SOURCE__FIELDS__PAID is no JMESPath"),
         ({"where": "a["}, "SYNCD_SOURCE__WHERE is no JMESPath"),
     ],
@@ -148,18 +148,20 @@ def test_since_has_the_shops_format_and_zone(pattern: str, text: str) -> None:
 
 def test_template_quotes_values_and_drops_empty_parameters() -> None:
     params = {"filter[a]": "updated>={since};x", "after": "{cursor}", "q": "{other}", "json": '{"a": 1}'}
-    template = Template("https://h/{page}/orders?limit={limit}", params)
+    template = RequestTemplate("https://h/{page}/orders?limit={limit}", params)
     asked = template.filled({"since": "a+b&c=d", "page": "1/2", "limit": "5", "cursor": None})
     assert asked == (
         "https://h/1%2F2/orders?limit=5&filter%5Ba%5D=updated%3E%3Da%2Bb%26c%3Dd%3Bx&json=%7B%22a%22%3A%201%7D"
     )
-    assert [gap for gap in GAPS if template.has(gap)] == ["since", "page", "limit", "cursor"]
-    assert Template("https://h/x", {}).filled({}) == "https://h/x"
+    assert [gap for gap in PLACEHOLDERS if template.has(gap)] == ["since", "page", "limit", "cursor"]
+    assert RequestTemplate("https://h/x", {}).filled({}) == "https://h/x"
 
 
 def test_span_cursor_survives_its_text_form() -> None:
-    assert Span.of(str(Span("a", "b"))) == Span("a", "b")
-    assert [Span.of(text) for text in ("x", "[1, 2, 3]", "7")] == [Span(text, text) for text in ("x", "[1, 2, 3]", "7")]
+    assert ApiCursor.of(str(ApiCursor("a", "b"))) == ApiCursor("a", "b")
+    assert [ApiCursor.of(text) for text in ("x", "[1, 2, 3]", "7")] == [
+        ApiCursor(text, text) for text in ("x", "[1, 2, 3]", "7")
+    ]
 
 
 @pytest.fixture
@@ -220,14 +222,14 @@ def test_closed_source_can_be_used_again(shop: ApiShop) -> None:
     ],
 )
 def test_path_extends_or_replaces_the_url(url: str, path: str, instead_of: str, asked: str) -> None:
-    assert behind(url, path, instead_of) == asked
+    assert join_path(url, path, instead_of) == asked
 
 
 @pytest.mark.parametrize("item", [None, 7, "order", []])
 def test_item_that_is_no_object_is_skipped(item: object) -> None:
     found = shape(where="!contains(['draft'], status)")
-    assert found.layout.is_order(found.row(item))
-    assert isinstance(found.layout.order(found.row(item)), Skipped)
+    assert found.layout.is_order(found.record(item))
+    assert isinstance(found.layout.order(found.record(item)), Skipped)
 
 
 @pytest.mark.parametrize(
@@ -235,18 +237,18 @@ def test_item_that_is_no_object_is_skipped(item: object) -> None:
 )
 def test_what_an_order_is_can_be_said(where: str | None, is_order: bool) -> None:
     found = shape(where=where)
-    assert found.layout.is_order(found.row({"id": "1", "status": "draft"})) is is_order
+    assert found.layout.is_order(found.record({"id": "1", "status": "draft"})) is is_order
 
 
 def test_failing_where_condition_hides_the_order() -> None:
     """The error names the setting, and quotes nothing of the order."""
     why = r"SYNCD_SOURCE__WHERE fails on the API's answer: abs\(\) got object where it takes number$"
     with pytest.raises(SourceError, match=why):
-        shape(where="abs(@)").row({"phone": "+79990000000"})
+        shape(where="abs(@)").record({"phone": "+79990000000"})
 
 
 def test_own_message_precedes_the_status_name() -> None:
     found = shape(name_of={"new": "Новый"}.get)
     items = ({"id": "1", "status": "new"}, {"id": "1", "status": "new", "text": "Own"}, {"id": "1", "status": "odd"})
-    orders = [found.layout.order(found.row(item)) for item in items]
+    orders = [found.layout.order(found.record(item)) for item in items]
     assert [isinstance(order, Order) and order.message for order in orders] == ["Новый", "Own", None]
