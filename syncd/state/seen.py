@@ -51,52 +51,6 @@ from syncd.state.store import add_to_fact, get_fact, in_chunks, put_fact
 from syncd.state.transitions import end_changes
 
 _DECIDED = cancellations.c.state.in_(["accepted", "refused"])
-
-
-def being_cancelled(connection: Connection, order_ids: Iterable[str], since: datetime) -> set[str]:
-    """Those of the orders that are being cancelled, or were at any time since then: a row read since then may show the
-    order as it was before the cancellation."""
-    found: set[str] = set()
-    asked = {clean(order_id): order_id for order_id in order_ids}
-    under_way = (cancellations.c.state == "received") & (cancellations.c.claimed_until > since)
-    accepted = (cancellations.c.state == "accepted") & (cancellations.c.decided_at >= since)
-    for ids in in_chunks(asked):
-        some = select(cancellations.c.order_id).where(cancellations.c.order_id.in_(ids), or_(under_way, accepted))
-        found.update(asked[order_id] for order_id in connection.execute(some).scalars())
-    return found
-
-
-def invalidate_decisions(connection: Connection, statuses: Mapping[str, str]) -> None:
-    """These orders are about to be stored as seen with these statuses: a decision made at another status is not valid
-    any more. If the shop accepted a cancellation without naming a status, every status but the one before it counts as
-    another: whether it is that of a cancelled order is unknown.
-    """
-    for row, status in _decisions(connection, statuses):
-        if status not in (row.content and row.content["status"], row.order_status):
-            _invalidate(connection, row)
-
-
-def invalidate_decisions_told(connection: Connection, statuses: Mapping[str, str]) -> None:
-    """IMSHOP was told these statuses: a decision made at another status is not what it knows any more."""
-    for row, status in _decisions(connection, statuses):
-        if row.order_status not in (None, status):
-            _invalidate(connection, row)
-
-
-def _decisions(connection: Connection, statuses: Mapping[str, str]) -> Iterator[tuple[Row[Any], str]]:
-    """The valid decisions on these orders, each with the content of its order as last seen, and the given status."""
-    columns = (cancellations.c.id, cancellations.c.order_id, cancellations.c.state, cancellations.c.order_status)
-    known = select(*columns, seen.c.content).outerjoin(seen, seen.c.order_id == cancellations.c.order_id)
-    for some in in_chunks(statuses):
-        decided = (cancellations.c.order_id.in_(some), _DECIDED, cancellations.c.stands)
-        rows: Sequence[Row[Any]] = connection.execute(known.where(*decided)).all()  # type: ignore[assignment]  # of columns
-        yield from ((row, statuses[row.order_id]) for row in rows)
-
-
-def _invalidate(connection: Connection, row: Row[Any]) -> None:
-    connection.execute(update(cancellations).where(cancellations.c.id == row.id).values(stands=False))
-
-
 _IDS: BindParameter[Any] = bindparam("ids", expanding=True)
 _SEEN = select(seen).where(seen.c.order_id.in_(_IDS))
 _IN_DOUBT = or_(changes.c.in_doubt, changes.c.claimed_at.is_not(None))
@@ -279,3 +233,47 @@ def _columns(change: Change, now: datetime) -> dict[str, object]:
         "hold": change.hold,
         "next_attempt_at": now,
     }
+
+
+def being_cancelled(connection: Connection, order_ids: Iterable[str], since: datetime) -> set[str]:
+    """Those of the orders that are being cancelled, or were at any time since then: a row read since then may show the
+    order as it was before the cancellation."""
+    found: set[str] = set()
+    asked = {clean(order_id): order_id for order_id in order_ids}
+    under_way = (cancellations.c.state == "received") & (cancellations.c.claimed_until > since)
+    accepted = (cancellations.c.state == "accepted") & (cancellations.c.decided_at >= since)
+    for ids in in_chunks(asked):
+        some = select(cancellations.c.order_id).where(cancellations.c.order_id.in_(ids), or_(under_way, accepted))
+        found.update(asked[order_id] for order_id in connection.execute(some).scalars())
+    return found
+
+
+def invalidate_decisions(connection: Connection, statuses: Mapping[str, str]) -> None:
+    """These orders are about to be stored as seen with these statuses: a decision made at another status is not valid
+    any more. If the shop accepted a cancellation without naming a status, every status but the one before it counts as
+    another: whether it is that of a cancelled order is unknown.
+    """
+    for row, status in _decisions(connection, statuses):
+        if status not in (row.content and row.content["status"], row.order_status):
+            _invalidate(connection, row)
+
+
+def invalidate_decisions_told(connection: Connection, statuses: Mapping[str, str]) -> None:
+    """IMSHOP was told these statuses: a decision made at another status is not what it knows any more."""
+    for row, status in _decisions(connection, statuses):
+        if row.order_status not in (None, status):
+            _invalidate(connection, row)
+
+
+def _decisions(connection: Connection, statuses: Mapping[str, str]) -> Iterator[tuple[Row[Any], str]]:
+    """The valid decisions on these orders, each with the content of its order as last seen, and the given status."""
+    columns = (cancellations.c.id, cancellations.c.order_id, cancellations.c.state, cancellations.c.order_status)
+    known = select(*columns, seen.c.content).outerjoin(seen, seen.c.order_id == cancellations.c.order_id)
+    for some in in_chunks(statuses):
+        decided = (cancellations.c.order_id.in_(some), _DECIDED, cancellations.c.stands)
+        rows: Sequence[Row[Any]] = connection.execute(known.where(*decided)).all()  # type: ignore[assignment]  # of columns
+        yield from ((row, statuses[row.order_id]) for row in rows)
+
+
+def _invalidate(connection: Connection, row: Row[Any]) -> None:
+    connection.execute(update(cancellations).where(cancellations.c.id == row.id).values(stands=False))
