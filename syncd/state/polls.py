@@ -31,7 +31,10 @@ KEYS_AT_ONCE = 10_000
 
 
 class StoredPolls:
-    """See `pipeline.poll.PollState` and the Protocols that it extends for the contracts of the methods."""
+    """See `pipeline.poll.PollState` and the Protocols that it extends for the contracts of the methods.
+
+    Methods that seldom have anything to write look in a reading transaction first: a writing one locks out others.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
