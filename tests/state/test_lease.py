@@ -155,7 +155,7 @@ def test_whoever_lost_the_file_can_write_nothing(sqlite_state: str, tmp_path: Pa
         stage(state.under(lease), decision("1"))
         (tmp_path / "syncd.db.lock").unlink()
         theirs.acquire()
-        with pytest.raises(LeaseLostError, match=f"that of process {os.getpid()}"):
+        with pytest.raises(LeaseLostError, match=f"held by process {os.getpid()}"):
             stage(state.under(lease), decision("2"))
         assert (lease.token, lease.last_holder()) == (None, f"process {os.getpid()}")
         theirs.release()
@@ -348,7 +348,7 @@ def test_frozen_leader_may_still_report_its_outcomes(rivals: Rivals) -> None:
 def test_whoever_gave_it_back_can_write_nothing(rivals: Rivals) -> None:
     rivals.one.acquire()
     rivals.one.release()
-    with pytest.raises(LeaseLostError, match="that of nobody"):
+    with pytest.raises(LeaseLostError, match="held by nobody"):
         stage(rivals.state.under(rivals.one), decision())
 
 
