@@ -13,18 +13,16 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from email.utils import format_datetime
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from threading import Event
+from typing import Any, Protocol
 
 from syncd.sandbox.failures import KINDS, Failure, Kind
 from syncd.sandbox.judgement import PATH, Body, Judgement, PushReceived, judge, refusal
-
-if TYPE_CHECKING:
-    from syncd.sandbox.server import Sandbox
 
 ELSEWHERE = "/elsewhere"
 """Where redirects lead to. No client that holds a key should ever ask there."""
@@ -50,6 +48,39 @@ class MalformedRequestError(Exception):
         self.status = status
 
 
+class Requests(Protocol):
+    """Where requests are counted in and out."""
+
+    def enter(self, request: SandboxHandler, /) -> None: ...
+
+    def leave(self, request: SandboxHandler, /) -> None: ...
+
+
+class Service(Protocol):
+    """What the handlers require of the sandbox. They call it from threads of their own."""
+
+    @property
+    def key(self) -> str | None: ...
+
+    @property
+    def behave(self) -> Callable[[PushReceived], Failure | None] | None: ...
+
+    @property
+    def clock(self) -> Callable[[], datetime]: ...
+
+    @property
+    def stopping(self) -> Event: ...
+
+    @property
+    def ledger(self) -> Requests: ...
+
+    def count_request(self, method: str, path: str, headers: Mapping[str, str], raw: bytes) -> PushReceived: ...
+
+    def tell(self, received: PushReceived, judgement: Judgement) -> None: ...
+
+    def apply(self, received: PushReceived) -> None: ...
+
+
 class SandboxHandler(BaseHTTPRequestHandler):
     """Serves one connection in a thread of its own, until the client or the sandbox ends it.
 
@@ -62,7 +93,7 @@ class SandboxHandler(BaseHTTPRequestHandler):
     received: PushReceived
     judgement: Judgement
 
-    def __init__(self, sandbox: Sandbox, *arguments: Any) -> None:
+    def __init__(self, sandbox: Service, *arguments: Any) -> None:
         self.sandbox = sandbox
         self.order_id = ""
         super().__init__(*arguments)
