@@ -1,9 +1,10 @@
-"""Environment, files of secrets and an env file -> frozen Settings; every fault at once, each naming its variable.
+"""Environment, files of secrets, an env file and a preset -> frozen Settings; or every fault, each with its variable.
 
-    places (where it is written) ──► loading (groups spelled out, unknown names) ──► shape (what may be written)
+    setting_sources (what is written where) ──► loading (`load`, `masked`) ──► settings (what can be set, its defaults)
 
-`values` and `urls` read one value each. Only the daemon and the command line see Settings: the other rooms are given
-the few values that they need.
+To find a setting: settings.py has the groups, source_settings.py and cancel_settings.py the two large ones. Their
+fields state default, bounds and meaning; values.py, urls.py, api_values.py and cron.py read one value each. Only the
+daemon and the command line see Settings: the other packages are given the few values that they need.
 """
 
 from syncd.settings.loading import Loaded, Shown, load, masked

@@ -1,6 +1,6 @@
-"""What a person writes to have an API asked: checked, named, and shown without its secrets.
+"""Readers of the settings for HTTP APIs: JMESPath, paths, parameters, headers, logins.
 
-The ValueErrors on headers, parameters and logins never repeat what was written.
+The ValueErrors on headers, parameters and logins never repeat what was written, which may be secret.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from syncd.settings.masking import has_key_in_path, is_secret_name
-from syncd.settings.urls import no_placeholder
+from syncd.settings.urls import filled_out
 from syncd.settings.values import quoted
 from syncd.templates import url_template
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
-GAPS = ("since", "page", "offset", "limit", "cursor", "last_id")
+PLACEHOLDERS = ("since", "page", "offset", "limit", "cursor", "last_id")
 FIELDS = (
     "order_id",
     "status",
@@ -36,8 +36,8 @@ FIELDS = (
     "paid",
     "payment_id",
 )
-"""Those of syncd.sources.columns, which a test holds."""
-_GAP = re.compile(r"\{([A-Za-z_]+)\}")
+"""Those of syncd.sources.columns, as a test checks."""
+_PLACEHOLDER = re.compile(r"\{([A-Za-z_]+)\}")
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 
@@ -55,8 +55,8 @@ def jmes_path(text: str) -> str:
 
 
 def _faults_of_functions(node: Mapping[str, Any]) -> Iterator[str]:
-    """Functions in a parsed JMESPath that there are none of, or that take another number of arguments: it would only
-    tell once it is searched."""
+    """Functions in a parsed JMESPath that do not exist, or that take another number of arguments. The library itself
+    reports these only when it searches."""
     from jmespath.functions import Functions  # noqa: PLC0415 - as above
 
     if node["type"] == "function_expression":
@@ -90,29 +90,29 @@ def since_format(text: str) -> str:
     raise ValueError(f"{quoted(text)} is none of iso, epoch, epoch_ms, nor a pattern such as %Y-%m-%d %H:%M:%S")
 
 
-def with_known_gaps(text: str) -> str:
-    for gap in _GAP.findall(no_placeholder(text)):
-        if gap not in GAPS:
-            near = get_close_matches(gap, GAPS, n=1, cutoff=0.0)[0]
+def with_known_placeholders(text: str) -> str:
+    for name in _PLACEHOLDER.findall(filled_out(text)):
+        if name not in PLACEHOLDERS:
+            near = get_close_matches(name, PLACEHOLDERS, n=1, cutoff=0.0)[0]
             raise ValueError(f"holds a name in braces that nothing fills in; did you mean {{{near}}}?")
     return text
 
 
 def path(text: str) -> str:
-    """It may hold gaps and parameters, but no secret: it is shown."""
-    return with_known_gaps(plain_path(text))
+    """A path that may hold placeholders and parameters, but no secret, because it is shown."""
+    return with_known_placeholders(plain_path(text))
 
 
 def find_path(text: str) -> str:
-    """The path to one order, which is named in it by its number or the shop's own key."""
-    placeholders = url_template(f"https://shop{plain_path(text)}", ("order_id", "shop_id", *GAPS)).placeholders
+    """The path to one order, by its number or the shop's own key."""
+    placeholders = url_template(f"https://shop{plain_path(text)}", ("order_id", "shop_id", *PLACEHOLDERS)).placeholders
     if text and not placeholders & {"order_id", "shop_id"}:
         raise ValueError(f"{quoted(text)} does not say which order: it needs {{order_id}} or {{shop_id}}")
     return text
 
 
 def find_number_path(text: str) -> str:
-    """The same, named by its number alone."""
+    """The path to one order, by its number alone."""
     if "{shop_id}" in find_path(text):
         raise ValueError(f"{quoted(text)} holds {{shop_id}}, but is for orders whose key is not known")
     return text
@@ -131,20 +131,18 @@ def plain_path(text: str) -> str:
     return text
 
 
-def gaps(url: str, params: Mapping[str, SecretStr]) -> set[str]:
-    """The names in braces, in the URL and the parameters."""
-    return {
-        gap for text in (url, *(value.get_secret_value() for value in params.values())) for gap in _GAP.findall(text)
-    }
+def placeholders_in(url: str, params: Mapping[str, SecretStr]) -> set[str]:
+    texts = (url, *(value.get_secret_value() for value in params.values()))
+    return {name for text in texts for name in _PLACEHOLDER.findall(text)}
 
 
 def parameter_name(written: str) -> str:
-    """A variable is usually written in capitals, a parameter hardly ever is. As JSON it can be."""
+    """Variables are usually in capitals, and parameters hardly ever; one that is can be written as JSON."""
     return written.lower() if written.isupper() else written
 
 
 def header_name_of(written: str) -> str:
-    """No variable's name can hold what stands between the words of a header's."""
+    """A variable's name cannot hold the - of a header's."""
     return written.replace("_", "-")
 
 
@@ -155,13 +153,13 @@ def header_name(text: str) -> str:
 
 
 def header(text: str) -> str:
-    if not re.fullmatch(r"[\x20-\x7e\xa0-\xff]+", no_placeholder(text)) or text != text.strip():
+    if not re.fullmatch(r"[\x20-\x7e\xa0-\xff]+", filled_out(text)) or text != text.strip():
         raise ValueError("holds a character that no header can carry, or a space at an end")
     return text
 
 
 def auth(text: str) -> str:
-    scheme, colon, credentials = no_placeholder(text).partition(":")
+    scheme, colon, credentials = filled_out(text).partition(":")
     scheme = scheme.lower()
     if scheme not in ("bearer", "basic") or not colon or not credentials:
         raise ValueError("is neither bearer:TOKEN nor basic:USER:PASSWORD; for another way set a header")

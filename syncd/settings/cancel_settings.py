@@ -1,4 +1,4 @@
-"""SYNCD_CANCEL__…: what a buyer cancels in the app, and how the shop is made to cancel it."""
+"""SYNCD_CANCEL__…: how the shop cancels an order that its buyer cancels in the app."""
 
 import re
 import shlex
@@ -29,8 +29,8 @@ _PLAIN_HEADERS = ("Accept", "Content-Type", "User-Agent")
 
 
 def call_url(text: str) -> str:
-    """An http(s) URL whose host holds no place."""
-    urls.one_login(urls.no_placeholder(text))
+    """An http(s) URL with no placeholder in its host."""
+    urls.one_login(urls.filled_out(text))
     if not re.match(r"https?://[^\s/{}?#]+(?:[/?#][^\s]*)?$", text, re.IGNORECASE):
         raise ValueError(
             "is not a URL of the form https://host/path; {order_id}, {shop_id}, {uuid} and {reason} go behind the host"
@@ -40,7 +40,7 @@ def call_url(text: str) -> str:
 
 
 def call_path(text: str) -> str:
-    """It may hold places and parameters, but no secret: it is shown."""
+    """A path that may hold placeholders and parameters, but no secret, because it is shown."""
     if text:
         api_values.plain_path(text)
         url_template(f"https://shop{text}")
@@ -48,12 +48,12 @@ def call_path(text: str) -> str:
 
 
 def header_name(written: str) -> str:
-    """No variable's name can hold the - of a header's."""
+    """A variable's name cannot hold the - of a header's."""
     return written.replace("_", "-").title()
 
 
 def header_texts(texts: Mapping[str, str]) -> dict[str, SecretStr]:
-    """Headers by their names, in one spelling: HTTP knows no capitals there."""
+    """Headers by name, in one spelling: HTTP ignores case there."""
     found = {name.title(): text for name, text in texts.items()}
     for name, text in found.items():
         if not re.fullmatch(r"[!#$%&'*+.^`|~0-9A-Za-z-]+", name):
@@ -195,7 +195,7 @@ class CancelSettings(Group):
     )
 
     def secrets(self) -> Iterator[str]:
-        """Every text of these that no log, message or page may show."""
+        """Every text that no log, message or page may show."""
         yield from (value.get_secret_value() for name, value in self.headers.items() if name not in _PLAIN_HEADERS)
         yield self.api_key.get_secret_value() if self.api_key else ""
         yield from masking.auth_secrets(self.auth.get_secret_value()) if self.auth else ()
@@ -235,7 +235,7 @@ class CancelSettings(Group):
 
     @model_validator(mode="after")
     def _names_the_order(self) -> Self:
-        """An order that is named nowhere cannot be cancelled; a program and an UPDATE are looked at by themselves."""
+        """A call must say which order it cancels. A program reads that on stdin; `statement` checks an UPDATE."""
         if not self.calls_http or (self.body is None and self.method in WITH_BODY):
             return self
         templates = [url_template(self.url.get_secret_value())] if self.url else []

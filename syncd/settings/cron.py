@@ -1,8 +1,8 @@
-"""A cron line, as cron itself reads it: what that means to APScheduler, and when it comes next.
+"""A cron line, read as cron does: its triggers for APScheduler, and its next time.
 
-Two things APScheduler takes otherwise. It counts weekdays from Monday = 0, cron from Sunday = 0 (and 7), so that a
-range such as SUN-THU runs backwards there. And where a line names both days of the month and weekdays, cron means the
-days that are either, APScheduler those that are both.
+APScheduler differs from cron in two things. It counts weekdays from Monday = 0, cron from Sunday = 0 (and 7), so that
+a range such as SUN-THU runs backwards there. And if a line names both days of the month and weekdays, cron runs on
+days that are either, APScheduler on those that are both.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ _WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _DAY = rf"[0-7]|{'|'.join(_WEEKDAYS)}"
 _ENTRY = re.compile(rf"(?:\*|(?P<first>{_DAY})(?:-(?P<last>{_DAY}))?)(?:/(?P<step>[1-9]))?", re.IGNORECASE)
 _START = datetime(2000, 1, 1, tzinfo=UTC)
-"""From here on every line that ever comes does: the calendar repeats itself."""
+"""Every line that ever runs does so after this time: the calendar repeats itself."""
 
 
 def cron_line(text: str) -> str | None:
-    """A cron line of five fields, its blanks single; empty: None. ValueError: it is none, or it never comes."""
+    """A cron line of five fields, with single blanks; empty: None. ValueError: it is not one, or it never runs."""
     if not text.strip():
         return None
     line = " ".join(text.split())
@@ -38,7 +38,7 @@ def cron_line(text: str) -> str | None:
 
 
 def triggers(line: str, zone: tzinfo | None = None) -> list[CronTrigger]:
-    """What runs at the times of a cron line, together. Zone None: the machine's. ValueError: it is no cron line."""
+    """The triggers that together run at a cron line's times. Zone None: the machine's. ValueError: not a cron line."""
     from apscheduler.triggers.cron import CronTrigger  # noqa: PLC0415 - 30 ms that most commands need not spend
 
     fields = line.split()

@@ -1,7 +1,4 @@
-"""The settings' shape: everything that can be set, its bounds and its default.
-
-SYNCD_IMSHOP__…: where and how changes are pushed.
-"""
+"""Everything that can be set: each setting's default, bounds and meaning, by group."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -19,6 +16,8 @@ from syncd.sql import grammar_of
 
 
 class ImshopSettings(Group):
+    """SYNCD_IMSHOP__…: where and how changes are pushed."""
+
     allow_http: bool = Field(
         default=False,
         description="true: the URL may be plain http:// wherever it leads; false: only on this machine",
@@ -130,7 +129,7 @@ class LogSettings(Group):
 
 
 class Settings(BaseSettings):
-    """Everything that can be set. Immutable; made by `syncd.settings.load`, which knows where values come from."""
+    """Everything that can be set. Immutable. Made by `syncd.settings.load`, which knows where each value comes from."""
 
     model_config = SettingsConfigDict(
         env_prefix="SYNCD_",
@@ -176,7 +175,7 @@ class Settings(BaseSettings):
     @field_validator("cancel")
     @classmethod
     def _cancels_one_order(cls, cancel: CancelSettings, info: ValidationInfo) -> CancelSettings:
-        """How the UPDATE reads depends on the database that it is for, which may be the source's."""
+        """The UPDATE is read by the grammar of its database, which may be the source's."""
         source: SourceSettings | None = info.data.get("source")
         url = cancel.database_url or (source and source.url)
         if not cancel.sql or not url:

@@ -1,7 +1,4 @@
-"""SYNCD_SOURCE__…: the shop's orders, and how they are read.
-
-SYNCD_SOURCE__…: where the shop's orders are, and for a JSON API how it is asked and read.
-"""
+"""SYNCD_SOURCE__…: where the shop's orders are, and how they are read: by SQL or from a JSON API."""
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, timedelta, tzinfo
@@ -25,11 +22,13 @@ from syncd.settings.values import (
 from syncd.sql import Grammar, grammar_of
 
 OF_DATABASES = frozenset({"query", "query_file", "query_when", "query_else", "statuses_query", "init_sql"})
-"""Settings that say nothing to an API."""
+"""Settings that an API has no use for."""
 JmesPath = Annotated[str, AfterValidator(api_values.jmes_path)]
 
 
 class ApiSettings(Group):
+    """The source's URL, and the settings that are for an API alone."""
+
     url: Annotated[SecretStr, BeforeValidator(urls.source_url), Masked(masking.mask_source_url)] = Field(
         description="the shop's database (sqlite, mysql, mariadb, postgresql, mssql, oracle), or a JSON API (https)",
     )
@@ -38,7 +37,7 @@ class ApiSettings(Group):
         description="API: where the orders are, behind the path of SYNCD_SOURCE__URL, unless that ends in it",
     )
     query_params: Annotated[
-        Mapping[str, Annotated[SecretStr, BeforeValidator(api_values.with_known_gaps)]],
+        Mapping[str, Annotated[SecretStr, BeforeValidator(api_values.with_known_placeholders)]],
         Members(api_values.parameter_name, masking.mask_parameter),
         EmptyMeansOff(),
     ] = Field(
@@ -143,7 +142,7 @@ class ApiSettings(Group):
     @field_validator("*", mode="after")
     @classmethod
     def _of_this_kind(cls, value: object, info: ValidationInfo) -> object:
-        """What is set for the other kind of source would do nothing; that is a fault, not a surprise."""
+        """A setting for the other kind of source would have no effect, so it is a fault."""
         url: SecretStr | None = info.data.get("url")
         name = info.field_name or ""
         if url is None or value == cls.model_fields[name].default:
@@ -159,7 +158,7 @@ class ApiSettings(Group):
     @classmethod
     def _can_be_filled_in(cls, url: SecretStr) -> SecretStr:
         if urls.is_http(url.get_secret_value()):
-            api_values.with_known_gaps(url.get_secret_value())
+            api_values.with_known_placeholders(url.get_secret_value())
         return url
 
     @field_validator("fields")
@@ -177,11 +176,11 @@ class ApiSettings(Group):
         if not {"url", "query_params", "next", "fields"} <= info.data.keys():
             return paging  # one of them is at fault
         url = info.data["url"].get_secret_value() + info.data.get("path", "")
-        gaps = api_values.gaps(url, info.data["query_params"])
+        placed = api_values.placeholders_in(url, info.data["query_params"])
         needed = {"page": "page", "offset": "offset", "keyset": "since"}.get(paging)
-        if needed and needed not in gaps:
+        if needed and needed not in placed:
             raise ValueError(f"is {paging}, but no SYNCD_SOURCE__QUERY_PARAMS__… holds {{{needed}}}")
-        if paging == "none" and (idle := gaps & {"page", "offset", "cursor", "last_id"}):
+        if paging == "none" and (idle := placed & {"page", "offset", "cursor", "last_id"}):
             raise ValueError(
                 f"is none, so that nothing fills in {{{min(idle)}}}, and only the first page would be read"
             )
@@ -195,7 +194,7 @@ class ApiSettings(Group):
 
 
 def _grammar(info: ValidationInfo) -> Grammar:
-    """Of the source's database. Where its URL is at fault, that with the most kinds of comments."""
+    """That of the source's database; if the URL is at fault, MySQL's, which has the most kinds of comments."""
     url: SecretStr | None = info.data.get("url")
     return grammar_of(url.get_secret_value() if url else "mysql")
 
@@ -209,6 +208,8 @@ def _sql_file(text: str, info: ValidationInfo) -> SqlFile:
 
 
 class SourceSettings(ApiSettings):
+    """SYNCD_SOURCE__…"""
+
     preset: str | None = Field(
         default=None,
         description="a shop platform that syncd knows, or the path of a preset's file; see `syncd presets`",
@@ -292,7 +293,7 @@ class SourceSettings(ApiSettings):
         return query and _select(query, info)
 
     def secrets(self) -> Iterator[str]:
-        """Every text that must not be shown."""
+        """Every text that no log, message or page may show."""
         yield from masking.source_secrets(self.url.get_secret_value())
         yield from masking.auth_secrets(self.auth.get_secret_value()) if self.auth else ()
         yield from (value.get_secret_value() for value in self.headers.values())

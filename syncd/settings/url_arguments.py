@@ -1,7 +1,7 @@
-"""What stands behind the ? of a database's URL: arguments of its driver, by the driver's own names.
+"""The query of a database's URL: arguments of its driver, by the driver's own names.
 
-A driver answers one that it does not know, or cannot read, with an error of Python's that tells nobody what to do; and
-those of JDBC, PHP and ODBC get copied a lot. So they are looked at before anything connects. No value is repeated: it
+To an argument that it does not know, or cannot read, a driver raises an error that does not say what to do; and those
+of JDBC, PHP and ODBC are often copied. So they are checked before anything connects. No value is repeated, because it
 may be a password.
 """
 
@@ -30,7 +30,7 @@ _ANYWHERE: Mapping[str, str] = {
     **dict.fromkeys(("pwd",), "write the password before the host, user:password@host"),
     **dict.fromkeys(("databasename", "database", "db"), _DATABASE),
 }
-"""What to write instead of a name that is some other driver's, in small letters and without _ and -."""
+"""Names that other drivers use, in lower case and without _ and - -> what to write instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +38,9 @@ class Driver:
     """A driver and the arguments that a URL may give it.
 
     takes     their names
-    numbers   those of them that are whole numbers, and the least that each may be
-    choices   those that are one of a few words
-    instead   what to write instead of a name that is not its own
+    numbers   those of them that are whole numbers -> the minimum of each
+    choices   those that are one of a few words -> these words
+    instead   names of other drivers -> what to write instead
     """
 
     name: str
@@ -129,11 +129,11 @@ PYMSSQL = Driver(
     },
 )
 DRIVERS = {"mysql": PYMYSQL, "mariadb": PYMYSQL, "postgresql": PSYCOPG, "sqlite": SQLITE, "mssql": PYMSSQL}
-"""By the database. Oracle's driver takes several hundred, and says itself which it does not."""
+"""By the kind of database. Oracle's driver takes several hundred, and says itself which ones it does not know."""
 
 
 def check_arguments(url: URL) -> None:
-    """ValueError: its driver does not take what the URL says; with what to write instead, where that is known."""
+    """ValueError: the driver does not take an argument of the URL; the text says what to write instead, if known."""
     driver = DRIVERS.get(url.get_backend_name())
     if driver is None:
         return

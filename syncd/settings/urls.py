@@ -27,15 +27,16 @@ _DRIVERS = {
 _ESCAPES = "in a user name or password @ : / ? # % are written %40 %3A %2F %3F %23 %25"
 
 
-def no_placeholder(text: str) -> str:
+def filled_out(text: str) -> str:
+    """ValueError: it still holds a part of the example, as in <your token>."""
     if re.search(r"<[\w .-]+>", text):
         raise ValueError("still holds a placeholder in <angle brackets>; write the real value in its place")
     return text
 
 
 def imshop_url(text: str) -> str:
-    """An http(s) URL with a host. Whether plain http is allowed there is for `is_insecure_remote` to say."""
-    no_placeholder(text)
+    """An http(s) URL with a host. Whether plain http is allowed is checked by the group, with `is_insecure_remote`."""
+    filled_out(text)
     if re.search(r"[\s\x00-\x1f]", text):
         raise ValueError("holds white space; write the URL on one line, as IMSHOP's manager gave it")
     one_login(text)
@@ -45,10 +46,10 @@ def imshop_url(text: str) -> str:
 
 
 def one_login(text: str) -> str:
-    """A URL whose login all the programs that it passes take apart in the same way. ValueError: one may not.
+    """A URL whose login every program splits in the same way. ValueError: programs may differ.
 
-    Whoever takes a raw @, /, ? or # of a password for the end of it connects to the wrong host, and shows the rest of
-    the password as a host, a path or a query. So there is no @ but the one before the host.
+    A program that takes a raw @, /, ? or # in a password for its end connects to the wrong host, and shows the rest of
+    the password as a host, a path or a query. So the only @ is the one before the host.
     """
     rest = text.partition("://")[2]
     authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
@@ -71,7 +72,7 @@ def _host(url: str) -> str | None:
 
 def api_key(text: str) -> str:
     """What an HTTP header can carry."""
-    if not re.fullmatch(r"[!-~]+", no_placeholder(text)):
+    if not re.fullmatch(r"[!-~]+", filled_out(text)):
         raise ValueError("holds a space or a character that no header can carry; write the bare key, without 'Bearer'")
     return text
 
@@ -79,11 +80,11 @@ def api_key(text: str) -> str:
 def source_url(text: str) -> str:
     """A SQLAlchemy URL with the driver spelled out, or the http(s) URL of an API.
 
-    Plain http is taken anywhere: shops on a local network have nothing else, and the doctor warns of it.
+    Plain http is accepted everywhere: shops on a local network have nothing else, and `syncd check` warns of it.
     """
     if not is_http(text):
         return _database_url(text, _DRIVERS)
-    if re.search(r"[\s\x00-\x1f]", no_placeholder(text)) or not _host(one_login(text)):
+    if re.search(r"[\s\x00-\x1f]", filled_out(text)) or not _host(one_login(text)):
         raise ValueError(f"is not a URL of the form https://host/path; a space in it is written %20, and {_ESCAPES}")
     return text
 
@@ -98,7 +99,7 @@ def state_url(text: str) -> str:
 
 
 def _database_url(text: str, drivers: dict[str, str]) -> str:
-    scheme, separator, rest = no_placeholder(text).partition("://")
+    scheme, separator, rest = filled_out(text).partition("://")
     driver = {**drivers, **{name: name for name in drivers.values()}}.get(scheme.lower())
     if driver is None or not separator:
         raise ValueError(f"does not start with {', '.join(f'{name}://' for name in drivers)}")

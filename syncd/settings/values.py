@@ -1,12 +1,12 @@
-"""Text that a person wrote -> a value, or a ValueError whose text tells that person what to write instead.
+"""What all groups of settings share: texts read as values, and the base class and marks of their fields.
 
-Pure but for `sql_file` and `readable_file`. None of these is for secrets: the messages repeat what was written.
+A reader turns the text that was written into a value, or raises ValueError that says what to write instead. None of
+them is for secrets, because these messages repeat what was written. `sql_file` and `readable_file` read files, the
+others are pure.
 
-What the groups of settings share.
-
-A value's description states its unit and bounds for people; `config.example.env` repeats it, which a test holds.
-Field validators see only the fields above their own, so a field stands below those that it depends on. Unlike model
-validators they also run where another field of the group is at fault: every fault is told at once.
+A field's description states unit and bounds; `config.example.env` repeats it, which a test checks. A field validator
+sees only the fields above its own, so a field stands below those that it depends on. Unlike a model validator, it runs
+even if another field of the group is at fault, so that all faults are reported at once.
 """
 
 from __future__ import annotations
@@ -47,20 +47,20 @@ class Address(NamedTuple):
 
 
 class SqlFile(NamedTuple):
-    """A query's file and what it held when the settings were loaded."""
+    """The file of a query, and its text when the settings were loaded."""
 
     path: Path
     sql: str
 
 
 def quoted(text: object) -> str:
-    """As a fault repeats it: in quotes, on one line, and no longer than a line."""
+    """The text as messages repeat it: in quotes, on one line, shortened."""
     written = str(text)
     return repr(written if len(written) <= 60 else written[:57] + "...")
 
 
 def within(parse: Callable[[str], T], low: str, high: str) -> PlainValidator:
-    """Checks that `parse` gives something from `low` to `high`, both as a person would write them."""
+    """A reader that accepts values from `low` to `high`, which are written as the setting is."""
     lowest, highest = parse(low), parse(high)
 
     def bounded(text: str) -> T:
@@ -80,7 +80,7 @@ def duration(text: str) -> timedelta:
 
 
 def duration_text(value: timedelta) -> str:
-    """The shortest that `duration` reads as `value`; one day is written 24h."""
+    """The shortest text that `duration` reads as `value`; one day is 24h."""
     fitting = (unit for unit, length in _UNITS.items() if not value % length and (unit != "d" or value > length))
     unit = next(fitting) if value else "s"
     return f"{value // _UNITS[unit]}{unit}"
@@ -136,7 +136,7 @@ def tracking_template(text: str) -> str:
 
 
 def select(text: str, grammar: Grammar) -> str:
-    """One SELECT (or WITH … SELECT), without what ends it. A query that writes is refused."""
+    """One SELECT (or WITH … SELECT), without the semicolon at its end. A query that writes is refused."""
     if grammar.first_word(text) not in ("SELECT", "WITH"):
         raise ValueError(f"{quoted(grammar.from_first_word(text))} is not a SELECT; write a query that only reads")
     if not grammar.is_single(text):
@@ -171,22 +171,25 @@ class Group(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Masked:
-    """Marks a secret that may be shown in part: how."""
+    """Marks a secret of which a part may be shown: `mask` gives that."""
 
     mask: Callable[[str], str]
 
 
 @dataclass(frozen=True, slots=True)
 class Members:
-    """Marks a group whose names are a person's own. `named`: the name that one written in a variable stands for; in
-    JSON it is written as it is. `mask`: how the text of a name may be shown."""
+    """Marks an open group: one whose names are the user's own.
+
+    named   the name that a variable stands for; in JSON the name itself is written
+    mask    name, text -> the text as it may be shown
+    """
 
     named: Callable[[str], str]
     mask: Callable[[str, str], str]
 
 
 class EmptyMeansOff:
-    """Marks a setting that may be set to nothing. For all others an empty value is as good as none."""
+    """Marks a setting that an empty value turns off. All others ignore an empty value."""
 
 
 Lower = BeforeValidator(str.lower)
