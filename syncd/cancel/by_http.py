@@ -52,13 +52,13 @@ class HttpCall:
     the method has none. `success`, `reason`: JMESPath over the answer."""
 
     url: str
-    method: str = "POST"
+    method: str
+    refused: Collection[int]
     body: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     auth: str | None = None
     success: str | None = None
     reason: str | None = None
-    refused: Collection[int] = (409, 410, 422)
 
 
 class HttpCanceller:

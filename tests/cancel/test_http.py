@@ -23,6 +23,8 @@ from tests.cancel.shops import HttpServer, cancellation, served
 NASTY = "a\"b'c\\d/../e&f=g?h#i\r\nX-Evil: 1;{order_id}$(id)`id`%00|"
 ACCEPTED = CancelDecision("accepted")
 
+REFUSED = (409, 410, 422)
+
 
 @pytest.fixture
 def server() -> Iterator[HttpServer]:
@@ -31,7 +33,7 @@ def server() -> Iterator[HttpServer]:
 
 
 def shop(server: HttpServer, path: str = "/orders/{order_id}/cancel", **given: Any) -> HttpCanceller:
-    return HttpCanceller(HttpCall(url=server.url + path, **given), str)
+    return HttpCanceller(HttpCall(**{"url": server.url + path, "method": "POST", "refused": REFUSED, **given}), str)
 
 
 def failure(shop: HttpCanceller, seconds: float = 5.0, **given: Any) -> CancelError:
@@ -206,7 +208,11 @@ def test_order_unknown_to_the_shop_is_refused(server: HttpServer, caplog: pytest
 )
 def test_other_codes_are_failures_with_the_text(server: HttpServer, status: int, *, in_doubt: bool) -> None:
     server.status, server.answer = status, b'{"message": "the key is secret-key"}'
-    error = failure(HttpCanceller(HttpCall(url=server.url + "/{order_id}"), Redactor(["secret-key"])))
+    error = failure(
+        HttpCanceller(
+            HttpCall(url=server.url + "/{order_id}", method="POST", refused=REFUSED), Redactor(["secret-key"])
+        )
+    )
     assert f"HTTP {status}" in str(error)
     assert "the key is ***" in str(error)
     assert error.in_doubt is in_doubt
@@ -291,7 +297,9 @@ def test_unreachable_shop_is_failure_without_doubt() -> None:
 
 
 def test_unknown_host_error_hides_the_url() -> None:
-    error = failure(HttpCanceller(HttpCall(url="http://shop.invalid/{order_id}?token=secret"), str))
+    error = failure(
+        HttpCanceller(HttpCall(url="http://shop.invalid/{order_id}?token=secret", method="POST", refused=REFUSED), str)
+    )
     assert "shop.invalid cannot be reached" in str(error)
     assert "secret" not in str(error)
 
