@@ -17,6 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from syncd.pipeline.poll import Poller
 from syncd.sources import ApiConfig, ApiSource
+from syncd.sources.api.status_names import StatusList
 from syncd.state import open_state
 from tests.bench.figures import Figure, timed
 from tests.bench.shops import STATES
@@ -95,12 +96,17 @@ def poller(url: str, state_file: Path) -> Iterator[Poller]:
     """What polls this API in the daemon."""
     api = ApiConfig(
         url=url,
+        first_page=1,
+        since_format="iso",
+        rate=0.0,
+        timeout_seconds=30.0,
+        statuses=StatusList("code", "name"),
         query_params={"since": "{since}", "page": "{page}"},
         paging="page",
         items="orders",
         fields={"order_id": "number", "status": "status.code", "message": "status.name", "updated_at": "changed"},
     )
-    source = ApiSource(api=api, timezone=UTC, lookback=LOOKBACK, batch=PAGE)
+    source = ApiSource(api=api, timezone=UTC, lookback=LOOKBACK, lookback_rows=1000, batch=PAGE)
     state = open_state(f"sqlite:///{state_file}", redact=str)
     try:
         yield Poller(source=source, state=state.polls, action=lambda _code: "push", max_changes=0, lookback=LOOKBACK)

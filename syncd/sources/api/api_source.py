@@ -39,8 +39,8 @@ class ApiConfig:
     query_params: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     auth: str | None = None
-    paging: Paging = "none"
-    first_page: int = 1
+    paging: Paging
+    first_page: int
     next: str | None = None
     items: str | None = None
     fields: Mapping[str, str] = field(default_factory=dict)
@@ -48,11 +48,11 @@ class ApiConfig:
     find_path: str = ""
     find_number_path: str = ""
     find_items: str | None = None
-    statuses: StatusList = field(default_factory=StatusList)
-    since_format: str = "iso"
-    rate: float = 0.0
+    statuses: StatusList
+    since_format: str
+    rate: float
     retry_after_ms_header: str | None = None
-    timeout_seconds: float = 30.0
+    timeout_seconds: float
     warn: WarnOfPaging = lambda _what, _why: None
 
 
@@ -74,8 +74,8 @@ class ApiSource:
     api: ApiConfig
     timezone: tzinfo
     lookback: timedelta
-    lookback_rows: int = 1000
-    batch: int = 1000
+    lookback_rows: int
+    batch: int
     tracking_template: InitVar[str | None] = None
     message_is_change: InitVar[bool] = False
     message_is_html: InitVar[bool] = False

@@ -65,7 +65,7 @@ class ApiClient:
     base_url: str
     headers: Mapping[str, str]
     timeout: float
-    rate: float = 0.0
+    rate: float
     wait_in_milliseconds: str | None = None
     redact: Callable[[str], str] = str
     clocks: ClientClocks = field(default_factory=ClientClocks)

@@ -24,10 +24,10 @@ class StatusList:
     """Where the list is and how it is read, as SYNCD_SOURCE__STATUSES_PATH, …ITEMS, …CODE, …NAME and …COUNT say.
     `warn` is called with the reason why it cannot be read, once for each fault: that stops nothing."""
 
+    code: str
+    name: str
     path: str = ""
     items: str | None = None
-    code: str = "code"
-    name: str = "name"
     count: str | None = None
     warn: Callable[[str], None] = lambda _why: None
 

@@ -18,6 +18,7 @@ import pytest
 from syncd.sources.api import ApiConfig, ApiSource
 from syncd.sources.api.client import ClientClocks
 from syncd.sources.api.paginators import Paging
+from syncd.sources.api.status_names import StatusList
 from tests.sources.shop import MOSCOW, NOON, wall
 
 FIELDS = {"order_id": "id", "status": "status", "updated_at": "changed"}
@@ -29,6 +30,15 @@ PLACE: Mapping[Paging, Mapping[str, str]] = {
     "link": {"per_page": "{limit}"},
     "keyset": {"from_id": "{last_id}", "top": "{limit}"},
 }
+REQUIRED: Mapping[str, Any] = {
+    "paging": "none",
+    "first_page": 1,
+    "since_format": "iso",
+    "rate": 0.0,
+    "timeout_seconds": 30.0,
+    "statuses": StatusList("code", "name"),
+}
+"""What an ApiConfig needs beside its URL."""
 NEXT: Mapping[Paging, str] = {"cursor": "next", "keyset": "pk"}
 Row = list[Any]
 
@@ -123,6 +133,7 @@ class ApiShop:
 
     def api(self, **changes: Any) -> ApiConfig:
         settings: dict[str, Any] = {
+            **REQUIRED,
             "url": self.url,
             "query_params": {"since": "{since}", **PLACE[self.dating.paging]},
             "paging": self.dating.paging,
@@ -145,6 +156,7 @@ class ApiShop:
             api=self.api(**changes),
             timezone=self.zone,
             lookback=timedelta(minutes=5) if lookback is None else lookback,
+            lookback_rows=1000,
             batch=batch,
             clocks=clocks,
         )

@@ -21,7 +21,7 @@ from syncd.sources import ApiConfig, ApiSource
 from syncd.sources.api import client
 from syncd.sources.api.client import ClientClocks
 from tests.imshop.stub import Act, Stub, drip, reply
-from tests.sources.api.server import FIELDS, STYLES, ApiShop
+from tests.sources.api.server import FIELDS, REQUIRED, STYLES, ApiShop
 from tests.sources.shop import NOON
 
 ONE = {"orders": [{"id": "1", "status": "new", "changed": "2026-03-02T12:00:00Z"}]}
@@ -50,9 +50,17 @@ def shop() -> Iterator[ApiShop]:
 
 
 def source_at(url: str, clocks: ClientClocks | None = None, **changes: Any) -> ApiSource:
-    api = ApiConfig(**{"url": url, "items": "orders", "fields": FIELDS, "auth": f"bearer:{SECRET}", **changes})
+    api = ApiConfig(
+        **{**REQUIRED, "url": url, "items": "orders", "fields": FIELDS, "auth": f"bearer:{SECRET}", **changes}
+    )
     return ApiSource(
-        api=api, timezone=UTC, lookback=timedelta(), redact=Redactor([SECRET]), clocks=clocks or Ticking().clocks()
+        api=api,
+        timezone=UTC,
+        lookback=timedelta(),
+        lookback_rows=1000,
+        batch=1000,
+        redact=Redactor([SECRET]),
+        clocks=clocks or Ticking().clocks(),
     )
 
 

@@ -419,7 +419,7 @@ def test_lookup_accepts_a_not_found_answer(shop: ApiShop, status: int) -> None:
 
 
 def test_error_in_status_list_is_quoted(shop: ApiShop) -> None:
-    source = source_of(shop, statuses=StatusList(path="/states"))
+    source = source_of(shop, statuses=StatusList("code", "name", path="/states"))
     shop.bend = answering(200, {"error": {"message": "Нет прав"}})
     with pytest.raises(SourceError, match=r"SYNCD_SOURCE__STATUSES_PATH.*went wrong: Нет прав"):
         source.status_names.read()
