@@ -168,7 +168,7 @@ class Baseline:
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """Goes out whole or not at all (PROTOCOL section 1): a payment id if paid, else None."""
+    """Goes out whole or not at all (docs/protocol.md, section 1): a payment id if paid, else None."""
 
     paid: bool
     payment_id: str | None
@@ -253,7 +253,7 @@ CancellationState: TypeAlias = Literal["received", "accepted", "refused", "faile
 
 @dataclass(frozen=True, slots=True)
 class CancelRequest:
-    """A buyer wants an order cancelled, as IMSHOP says it (PROTOCOL section 2). At least one identifier is there."""
+    """A buyer wants an order cancelled (docs/protocol.md, section 2). At least one identifier is there."""
 
     generation: Generation
     order_id: str | None

@@ -11,7 +11,7 @@ class RateLimiter:
     """Lets `per_second` calls a second through on average; 0: no limit. At first, and after a pause, up to `capacity`
     calls go through at once; with a capacity of 1 they are spaced evenly.
 
-    Every `now` is in seconds of a monotonic clock; one before an earlier one counts as that one. Thread-safe.
+    Every `now` is in seconds of a monotonic clock; time that seems to go back counts as standing still. Thread-safe.
     """
 
     def __init__(self, per_second: float, capacity: float = 1.0) -> None:

@@ -16,7 +16,8 @@ from urllib3 import HTTPResponse
 from syncd.http.addresses import ascii_host, is_insecure_remote, is_loopback, origin, shown
 from syncd.http.bodies import BodyTooLongError, decode_text, is_html, parse_json, read_body
 from syncd.http.connections import Route, causes, root_cause
-from syncd.http.error_messages import message_in, message_in_text, reports_error, retry_after_seconds
+from syncd.http.error_messages import message_in, message_in_text, reports_error
+from syncd.http.headers import retry_after_seconds
 
 zipped = partial(gzip.compress, mtime=0)
 PUNYCODE = "магазин.рф".encode("idna").decode()

@@ -184,7 +184,7 @@ def test_failed_look_up_forgets_nothing_and_blocks_nothing(
     shop.silently("01600", "packed")
     result = poller.reconcile(shop.now)
     assert result.fault is not None
-    assert "whether 1 orders are gone cannot be told" in result.fault
+    assert "whether 1 orders are gone is not known" in result.fault
     assert (waiting(memory), memory.polls.tracked()) == ({("01600", "packed")}, ORDERS)
 
 

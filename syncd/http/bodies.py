@@ -20,6 +20,8 @@ from typing import Any
 
 from urllib3 import BaseHTTPResponse
 
+from syncd.http.headers import content_encodings
+
 _CHUNK = 64 * 1024
 _COMPRESSIONS_AT_MOST = 2
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
@@ -53,16 +55,6 @@ def iter_body(response: BaseHTTPResponse, limit: int) -> Iterator[bytes]:
     for _ in range(_COMPRESSIONS_AT_MOST):  # two servers on the way may each have compressed it
         parts = _limited(limit, _decompressed(parts, content_encodings(response.headers), limit + 1))
     return parts
-
-
-def content_encodings(headers: Mapping[str, str]) -> set[str]:
-    """What `Content-Encoding` names, in lower case. Often that is no compression at all."""
-    return {coding.strip() for coding in headers.get("Content-Encoding", "").lower().split(",")}
-
-
-def has_other_compression(headers: Mapping[str, str]) -> bool:
-    """Whether `Content-Encoding` names a compression that no client here asks for, and that is not undone here."""
-    return bool(content_encodings(headers) & {"br", "zstd", "compress", "x-compress", "dcb", "dcz"})
 
 
 def _limited(limit: int, parts: Iterable[bytes]) -> Iterator[bytes]:

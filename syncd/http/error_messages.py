@@ -1,4 +1,4 @@
-"""What a server says when it does not do what was asked: how long to wait, whether it is an error, and its message.
+"""What a server says when it does not do what was asked: whether its answer is an error, and the message in it.
 
 No format is agreed on. Servers report errors under HTTP 200 too, under dozens of names, in English or Russian.
 """
@@ -7,13 +7,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from collections.abc import Iterator
 from typing import Any
 
-LONGEST_WAIT = 24 * 3600.0
-"""Seconds. No answer that asks for more is obeyed for longer."""
 # Names of JSON members, as `normalized_name` writes them, and values under them.
 _MESSAGES = re.compile(
     r"(odata)?(errors?|faults?|exceptions?|ошибк[аи])|"
@@ -35,33 +31,6 @@ _NO_ERROR = frozenset(
 )
 _FALSE = (False, 0, "0", "false", "no")
 _DEEPEST = 4
-
-
-def parse_http_date(date: str | None) -> datetime | None:
-    """The time in a header such as `Date`, aware; None: it is missing or cannot be read."""
-    try:
-        when = parsedate_to_datetime(date or "")
-    except (ValueError, OverflowError):
-        return None
-    return when if when.tzinfo else when.replace(tzinfo=UTC)
-
-
-def retry_after_seconds(headers: Mapping[str, str], now: datetime, milliseconds: str | None = None) -> float | None:
-    """How long an answer asks to wait, LONGEST_WAIT at most: by the platform's own header, whose name `milliseconds`
-    is, else by `Retry-After` (RFC 9110, section 10.2.3: seconds or a date). None: it does not say, or nothing that can
-    be read, or a time that has passed. `now`: by the server's clock, if that is known."""
-    own = _number(headers.get(milliseconds or "", ""))
-    if own is not None:
-        return min(own / 1000, LONGEST_WAIT)
-    asked = headers.get("Retry-After", "")
-    seconds = _number(asked)
-    if seconds is None and (when := parse_http_date(asked)):
-        seconds = (when - now).total_seconds()
-    return min(seconds, LONGEST_WAIT) if seconds is not None and seconds >= 0 else None
-
-
-def _number(text: str) -> float | None:
-    return float(text) if re.fullmatch(r"\s*[0-9]+(\.[0-9]+)?\s*", text) else None
 
 
 def reports_error(content: Any) -> bool:

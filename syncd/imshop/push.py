@@ -11,7 +11,8 @@ from urllib.parse import urljoin, urlsplit
 
 from syncd import __version__
 from syncd.errors import SettingsError
-from syncd.http.error_messages import message_in_text, retry_after_seconds
+from syncd.http.error_messages import message_in_text
+from syncd.http.headers import retry_after_seconds
 from syncd.imshop.replies import (
     BUSY,
     FAILING,

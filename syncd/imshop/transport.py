@@ -28,7 +28,7 @@ from urllib3.exceptions import HTTPError, SSLError
 
 from syncd.errors import SettingsError
 from syncd.http.addresses import origin, shown
-from syncd.http.bodies import BodyTooLongError, decode_text, has_other_compression, iter_body
+from syncd.http.bodies import BodyTooLongError, decode_text, iter_body
 from syncd.http.connections import (
     BoundedAdapter,
     BoundedConnection,
@@ -37,6 +37,7 @@ from syncd.http.connections import (
     Route,
     root_cause,
 )
+from syncd.http.headers import has_other_compression
 from syncd.imshop.replies import SILENT, TEXT_LIMIT, TLS, UNREACHABLE, json_object
 from syncd.text import one_line
 

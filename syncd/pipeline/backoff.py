@@ -39,8 +39,8 @@ def after_failure(
     """Decide what follows a failed push. `probe`: it was sent while delivery was paused, to see whether it still is.
 
     A change is given up `give_up_after` its first failed attempt, not after its detection, so that a pause of delivery
-    ends no change. Of that time only as much counts as can lie between so many attempts: the rest is a pause, a time
-    when no daemon ran, or a clock that was set.
+    ends no change. The time since then counts up to the sum of the longest delays between so many attempts: more of it
+    is a pause, a time when no daemon ran, or a clock that was set.
     """
     if error.pauses_delivery or (probe and not error.answered):
         return Next("paused", "pending", now)

@@ -38,8 +38,7 @@ flight."""
 GROUP_SECONDS = 0.01
 """An outcome waits so long at most for others to be written with it."""
 PREFETCH_SECONDS = 0.2
-"""Changes are taken ahead for so long: at the average duration of a push, which this is also the first estimate of,
-and at the rate's spacing."""
+"""Changes are taken ahead for so many seconds of work. It is also the first estimate of how long a push takes."""
 PREFETCH_AT_MOST = 64
 IDLE_SECONDS = 1.0
 """Between two looks for changes that became due or were released by an operator."""
@@ -53,7 +52,8 @@ log = logging.getLogger(__name__)
 
 
 class Outbox(Protocol):
-    """The interface that delivery requires of the state. Every method may raise StateError."""
+    """The interface that delivery requires of the state: implemented by `runtime.leadership.LeasedOutbox`, over
+    `state.outbox`. Every method may raise StateError."""
 
     def record_and_claim(
         self, outcomes: Sequence[Outcome], limit: int, pause: Pause | None, now: datetime, claim: timedelta
@@ -68,6 +68,8 @@ class Outbox(Protocol):
 
 
 class Pusher(Protocol):
+    """Implemented by `imshop.push.ImshopClient`."""
+
     def push(self, push: Push) -> Answer:
         """Send one change. PushError says what went wrong. Called by many threads at once."""
 
@@ -258,8 +260,8 @@ class Deliverer:
         return min(PREFETCH_AT_MOST, int(self._limits.concurrency * PREFETCH_SECONDS / self._average_seconds))
 
     def _collect(self, seconds: float) -> None:
-        """Wait up to `seconds` for outcomes. It ends with so many that the workers might soon have nothing to send, or
-        GROUP_SECONDS after the first one."""
+        """Wait up to `seconds` for outcomes. It ends GROUP_SECONDS after the first one, or earlier, when the workers
+        may soon have nothing left to send."""
         enough = min(GROUP_AT_MOST, self._outstanding - self._limits.concurrency - self._prefetch() // 2)
         before = len(self._unwritten)
         ends_at = self._clocks.monotonic() + seconds

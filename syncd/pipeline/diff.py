@@ -24,10 +24,10 @@ class Policy:
 
     action          what the statuses file says of a status code
     adopt_all       the baseline is being taken: an order seen for the first time is recorded and told to nobody
-    history_before  so is an order whose `updated_at` is earlier than this: it was in the shop before the baseline, and
-                    shows only now (the query was widened, a view was empty)
+    history_before  an order seen for the first time with an earlier `updated_at` is recorded and told to nobody: it was
+                    in the shop before the baseline, and shows only now (the query was widened, a view was empty)
     adopt_columns   what these columns show is recorded and told to nobody, since they come from elsewhere than before
-    adopt_only_old  but not of a row beyond the cursor, which the shop changed since
+    adopt_only_old  `adopt_columns` does not apply to rows beyond the cursor, which the shop changed since
     now             the time of the poll; None: a payment that was taken back is told at once
     """
 

@@ -26,7 +26,7 @@ from syncd.pipeline.staging import Stager, StagingState
 from syncd.spool import Spool
 
 CONFIRMED_AT_ONCE = 1000
-"""One transaction, that is one fsync, for about 250,000 unchanged orders."""
+"""Segments, of about 251 orders each, that are confirmed in one transaction."""
 LOOKED_UP_AT_ONCE = 500
 LOOKED_UP_AT_MOST = 5000
 """If more orders differ, all orders are read again, whole, instead: where the shop's id is an expression, each look-up

@@ -31,7 +31,8 @@ while the settings were changed; more of them are the same statuses in other wor
 
 
 class Source(ScannedSource, Protocol):
-    """The interface that a poll requires of a shop."""
+    """The interface that a poll requires of a shop: implemented by `sources.database.database_source.DatabaseSource`
+    and `sources.api.api_source.ApiSource`."""
 
     def has_cursor(self) -> bool:
         """Whether orders carry a timestamp or number to poll by; if not, every poll is a full compare. May raise
@@ -46,7 +47,8 @@ class Source(ScannedSource, Protocol):
 
 
 class PollState(ScannedState, Protocol):
-    """The interface that a poll requires of the state. Every method may raise StateError."""
+    """The interface that a poll requires of the state: implemented by `state.polls`. Every method may raise
+    StateError."""
 
     def baseline(self) -> Baseline | None: ...
 
@@ -186,7 +188,7 @@ class Poller:
         # A full compare may take long: what the cursor shows does not wait for it. Redefined statuses do, since the
         # limit on them holds for all orders together.
         if cursor is not None and redefined and "status" not in redefined:
-            # Unknown definitions are most likely the present ones: then what a row shows that changed since is news.
+            # If no definitions were recorded, they most likely did not change: rows beyond the cursor are real changes.
             self._follow(cursor, self._stager(result, now, redefined, adopt_only_old=columns_before is None))
             result.read_again()
         stager = self._stager(result, now, redefined)
@@ -201,8 +203,8 @@ class Poller:
         newest = compare.newest()
         if newest and self.state.cursor() is None:
             self.state.set_cursor(newest[0])
-        # Orders without a timestamp cannot be told from history: were the baseline of such a shop taken while its query
-        # shows nothing, all its orders would be told when it shows them again.
+        # An old order without a timestamp looks like a new one: were the baseline of such a shop taken while its query
+        # shows nothing, the buyers of all its orders would be notified once it shows them again.
         if baseline is None and (has_cursor or result.rows):
             self.state.set_baseline(Baseline(now, newest[1] if newest else None))
             result.baseline = True
@@ -217,8 +219,8 @@ class Poller:
         stager.finish()
 
     def _redefined(self, before: Mapping[str, str] | None) -> frozenset[str]:
-        """The columns that come from elsewhere than before. None: a version that did not record it ran before; then
-        all but the status may come from elsewhere: a status that changed meanwhile must not be lost."""
+        """The columns that come from elsewhere than before. `before` None: that was never recorded. Then all columns
+        count as redefined but the status: a status that changed meanwhile must not be lost."""
         known = {"status": self.columns.get("status")} if before is None else before
         return frozenset(column for column, definition in self.columns.items() if known.get(column) != definition)
 
@@ -249,5 +251,5 @@ class Poller:
         )
         max_changes = min(self.max_changes, STATUSES_REDEFINED) if "status" in redefined else self.max_changes
         return Stager(
-            self.state, policy, max_changes, now, result, find=self.source.find, waits=self.source.scans_whole
+            self.state, policy, max_changes, now, result, find=self.source.find, release_at_end=self.source.scans_whole
         )

@@ -1,6 +1,6 @@
 """The second half of a poll: differences are written to the state, and the guard stops too many changes at once.
 
-Page of Orders ──► diff ──► one transaction: seen + changes + cursor ──► (poll over) ──► settle: release, or hold all
+Page of Orders ──► diff ──► one transaction: seen + changes + cursor ──► (poll over) ──► release all, or hold all
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class StagingState(Protocol):
     def is_counting(self) -> bool:
         """Whether changes of an earlier poll, which was interrupted, wait for the end of a poll."""
 
-    def settle(self, max_changes: int, now: datetime) -> int:
+    def release_or_hold(self, max_changes: int, now: datetime) -> int:
         """Release the changes held as `counting`, those of an interrupted poll among them; if they are more than
         `max_changes`, the guard holds them all. Returns how many it holds now."""
 
@@ -126,9 +126,9 @@ class PollResult:
 class Stager:
     """Stages the pages of one poll.
 
-    max_changes  0: the guard is off
-    find         the orders that the shop shows now under these numbers or, where they are known, these keys
-    waits        changes are released only when the poll is over, since a later row may show an order differently
+    max_changes     0: the guard is off
+    find            the orders that the shop shows now under these numbers or, where they are known, these keys
+    release_at_end  changes are released only when the poll is over, since a later row may show an order differently
     """
 
     state: StagingState
@@ -137,7 +137,7 @@ class Stager:
     now: datetime
     result: PollResult
     find: Callable[[Sequence[str], Mapping[str, str]], Page]
-    waits: bool = False
+    release_at_end: bool = False
     counting: bool = field(init=False)
     put_off: set[str] = field(default_factory=set)
     """Orders that this poll leaves to the next one. The cursor stays, so that the next poll reads them again."""
@@ -177,7 +177,7 @@ class Stager:
             suspects = [order for order in suspects if order.order_id not in self.put_off]
             seen = staging.load(order.order_id for order in suspects)
             decisions = diff(suspects, seen, self.policy, found_by)
-            staging.store(decisions, self.now, counting=self._counts(decisions, last=page.last))
+            staging.store(decisions, self.now, counting=self._must_wait(decisions, last=page.last))
             if page.cursor is not None and not self.put_off:
                 staging.set_cursor(page.cursor)
         return self._note(decisions, seen) | {*numbers.values()}
@@ -238,13 +238,13 @@ class Stager:
 
     def finish(self) -> None:
         """The poll is complete: release its changes, or hold them all."""
-        self.result.held += self.state.settle(self.max_changes, self.now)
+        self.result.held += self.state.release_or_hold(self.max_changes, self.now)
 
-    def _counts(self, decisions: Sequence[Decision], *, last: bool) -> bool:
+    def _must_wait(self, decisions: Sequence[Decision], *, last: bool) -> bool:
         """Whether these changes wait for the end of the poll: more of it is to come, or they are too many."""
         changes = sum(decision.change is not None for decision in decisions)
         too_many = self.max_changes and changes > self.max_changes
-        if changes and (self.max_changes or self.waits) and (too_many or self.counting or not last):
+        if changes and (self.max_changes or self.release_at_end) and (too_many or self.counting or not last):
             self.counting = True
             return True
         return False

@@ -1,7 +1,7 @@
 """The merchant's statuses file: which statuses are pushed, with which code and message, and which status IMSHOP is
 expected to show for each.
 
-Pure but for `load`. The file is TOML, CONTRACT section 3: a table a status code, and `unknown` for all other codes.
+Pure but for `load`. The file is TOML (docs/behaviour.md): a table a status code, and `unknown` for all other codes.
 """
 
 from __future__ import annotations

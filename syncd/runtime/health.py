@@ -1,5 +1,5 @@
 """The health of the daemon: whether its threads work, whether the machine's clock was set, what `/api/status` and
-`syncd status --json` say (CONTRACT section 5), and why the daemon is not ready."""
+`syncd status --json` say (docs/interface.md, section 5), and why the daemon is not ready."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Prometheus metrics, CONTRACT section 7: counts of the results of polls and pushes, and gauges read from the state.
+"""Metrics (docs/metrics-and-logs.md): counts of the results of polls and pushes, and gauges read from the state.
 
 The gauges are read at each scrape, so they are right after a restart, before the first poll.
 """

@@ -225,7 +225,7 @@ class StoredPolls:
         with self._store.read() as connection:
             return _held(connection, "counting") > 0
 
-    def settle(self, max_changes: int, now: datetime) -> int:
+    def release_or_hold(self, max_changes: int, now: datetime) -> int:
         with self._store.read() as connection:
             if not _held(connection, "counting"):
                 return 0

@@ -1,4 +1,4 @@
-"""The HTTP side, CONTRACT section 6: metrics, health, status, the page for people; and cancellations come in."""
+"""The HTTP side (docs/interface.md, section 6): metrics, health, status, the page for people; and cancellations."""
 
 from syncd.web.app import Views, create_app
 from syncd.web.cancel_endpoint import CancelEndpoint

@@ -14,7 +14,7 @@ Level: TypeAlias = Literal["good", "look", "bad"]
 
 SOURCE_MAY_FAIL = timedelta(minutes=10)
 MAY_WAIT = timedelta(minutes=15)
-"""The limits at which README's alerts call somebody."""
+"""The limits of the alerts in docs/operations.md."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -180,7 +180,7 @@ def test_changes_that_need_a_hand_are_told(patient: Patient) -> None:
         state.outbox.record_and_claim([Outcome(push, "dead", "dead", NOON, NOON)], 0, None, NOON)
         with state.polls.staging() as staging:
             staging.store([a_change("2"), a_change("3")], NOON, counting=True)
-        state.polls.settle(1, NOON)
+        state.polls.release_or_hold(1, NOON)
     found = patient.found("state", "warning")
     assert "2 changes are held (2 by guard) Look: syncd changes --state held" in found
     assert "1 changes are dead: IMSHOP was never told Look: syncd changes --state dead" in found

@@ -20,7 +20,7 @@ def holds(state: State) -> dict[Hold, int]:
 
 def test_nothing_counted_is_nothing_to_settle(state: State) -> None:
     stage(state, decision(hold="guard"))
-    assert state.polls.settle(1, NOON) == 0
+    assert state.polls.release_or_hold(1, NOON) == 0
     assert holds(state) == {"guard": 1}
 
 
@@ -32,7 +32,7 @@ def test_changes_wait_until_their_poll_ends(state: State) -> None:
 @pytest.mark.parametrize("max_changes", [2, 3, 0])
 def test_guard_releases_as_many_changes_as_allowed(state: State, max_changes: int) -> None:
     counted(state, "1", "2")
-    assert state.polls.settle(max_changes, NOON + MINUTE) == 0
+    assert state.polls.release_or_hold(max_changes, NOON + MINUTE) == 0
     assert [(change.state, change.hold, change.next_attempt_at) for change in log(state)] == [
         ("pending", None, NOON + MINUTE)
     ] * 2
@@ -40,27 +40,27 @@ def test_guard_releases_as_many_changes_as_allowed(state: State, max_changes: in
 
 def test_guard_holds_all_when_too_many(state: State) -> None:
     counted(state, "1", "2", "3")
-    assert state.polls.settle(2, NOON) == 3
+    assert state.polls.release_or_hold(2, NOON) == 3
     assert holds(state) == {"guard": 3}
 
 
 def test_changes_of_an_interrupted_poll_count_too(state: State) -> None:
     counted(state, "1", "2")
     counted(state, "3")
-    assert state.polls.settle(2, NOON) == 3
+    assert state.polls.release_or_hold(2, NOON) == 3
 
 
 def test_guard_leaves_changes_of_unlisted_statuses_held(state: State) -> None:
     stage(state, decision("1", hold="status"), decision("2"), counting=True)
     assert holds(state) == {"status": 1, "counting": 1}
-    state.polls.settle(0, NOON)
+    state.polls.release_or_hold(0, NOON)
     assert holds(state) == {"status": 1}
 
 
 def test_released_changes_supersede_older_ones(state: State) -> None:
     stage(state, decision("1"), decision("2"))
     counted(state, "1", status="sent", revision=2)
-    state.polls.settle(5, NOON)
+    state.polls.release_or_hold(5, NOON)
     assert states(state, "1") == ["superseded", "pending"]
     assert states(state, "2") == ["pending"]
 
@@ -69,7 +69,7 @@ def test_released_change_waits_for_the_one_under_way(state: State) -> None:
     stage(state, decision())
     (push,) = take(state)
     counted(state, "7", status="sent", revision=2)
-    state.polls.settle(5, NOON)
+    state.polls.release_or_hold(5, NOON)
     assert states(state) == ["pending", "pending"]
     assert take(state) == []
     write_down(state, outcome(push))
@@ -81,7 +81,7 @@ def test_released_change_supersedes_one_in_doubt(state: State) -> None:
     stage(state, decision())
     write_down(state, *(outcome(push, "retry", in_doubt=True) for push in take(state)))
     counted(state, "7", status="sent", revision=2)
-    state.polls.settle(5, NOON)
+    state.polls.release_or_hold(5, NOON)
     assert states(state) == ["superseded", "pending"]
     assert the(state).told is None
 

@@ -118,7 +118,7 @@ def test_turn_that_dies_anywhere_is_repeated_whole(state: State) -> None:
 def test_settlement_that_dies_anywhere_leaves_nothing(state: State) -> None:
     stage(state, decision("1"))
     stage(state, decision("1", "sent", 2), counting=True)
-    each_step_dies(state, lambda: state.polls.settle(5, NOON))
+    each_step_dies(state, lambda: state.polls.release_or_hold(5, NOON))
     assert states(state) == ["superseded", "pending"]
 
 

@@ -23,7 +23,7 @@ from syncd.errors import SourceError
 from syncd.http.addresses import origin, shown
 from syncd.http.bodies import BodyTooLongError, decode_text, read_body
 from syncd.http.connections import Route, new_session, send
-from syncd.http.error_messages import parse_http_date, retry_after_seconds
+from syncd.http.headers import parse_http_date, retry_after_seconds
 from syncd.rate_limiter import RateLimiter
 from syncd.sources.api.responses import (
     BODY_LIMIT,

@@ -13,9 +13,10 @@ from typing import Any
 import requests
 
 from syncd.errors import SourceError
-from syncd.http.bodies import content_encodings, has_other_compression, is_html, parse_json
+from syncd.http.bodies import is_html, parse_json
 from syncd.http.connections import root_cause
 from syncd.http.error_messages import message_in_text
+from syncd.http.headers import content_encodings, has_other_compression
 
 BODY_LIMIT = 32 * 1024 * 1024
 NO_CONTENT = (204, 205)
