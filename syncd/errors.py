@@ -27,7 +27,7 @@ class StateError(SyncdError):
 
 
 class LeaseLostError(StateError):
-    """The right to act is another's, `holder`'s (None: nobody's), so nothing was written: whoever had it stops."""
+    """This process lost its lease, which `holder` has now (None: nobody). Nothing was written; it must stop."""
 
     def __init__(self, message: str, holder: str | None = None) -> None:
         super().__init__(message)

@@ -198,7 +198,8 @@ class Push:
     in_doubt: bool
     """An earlier attempt may have been applied."""
     claim: int = 0
-    """How often the change was taken, this time included: whose outcome it is, if another took it meanwhile."""
+    """How often the change was claimed, this time included. An outcome with an older number is not that of the present
+    claim."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +254,7 @@ CancellationState: TypeAlias = Literal["received", "accepted", "refused", "faile
 
 @dataclass(frozen=True, slots=True)
 class CancelRequest:
-    """A buyer wants an order cancelled (docs/protocol.md, section 2). At least one identifier is there."""
+    """A buyer wants an order cancelled (docs/protocol.md, section 2). At least one identifier is given."""
 
     generation: Generation
     order_id: str | None
@@ -266,10 +267,10 @@ class CancelDecision:
     """What came of one attempt to have the shop cancel an order: from the shop's answer to the buyer's.
 
     `accepted` and `refused` are the shop's, or syncd's own where it need not ask; `failed`: nobody decided. `status`
-    and `message` are what IMSHOP is answered, `message` in words for the buyer. `error` is for the operator: why it
+    and `message` are the answer to IMSHOP, `message` in words for the buyer. `error` is for the operator: why it
     failed, or what is odd about a refusal. `in_doubt`: it failed, and may have been applied all the same. `lasts`
-    False: asked again, it is to be decided anew by another look into the shop, where the order may be another one or
-    have another status by then.
+    False: when IMSHOP asks again, the shop is looked into again, since the order may be another one or have another
+    status by then.
     """
 
     state: Literal["accepted", "refused", "failed"]
@@ -317,9 +318,9 @@ class Cancellation:
 
 
 @dataclass(frozen=True, slots=True)
-class Received:
-    """A cancellation as it was found in, or put into, the inbox. `mine`: whoever gets this must apply it and write down
-    what came of it; nobody else will."""
+class InboxEntry:
+    """A cancellation as it was found in, or put into, the inbox. `is_ours`: the caller must apply it and record the
+    decision; nobody else will."""
 
     cancellation: Cancellation
-    mine: bool
+    is_ours: bool

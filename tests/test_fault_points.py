@@ -134,7 +134,7 @@ def cancelled(world: World) -> None:
     order_id, soon = OLD[5], world.now() + timedelta(minutes=1)
     world.state.inbox.fail_unfinished(soon, world.now())
     received = world.state.inbox.receive(CancelRequest("current", order_id, None), "token", world.now(), soon)
-    if received.mine:
+    if received.is_ours:
         found = Order(order_id, {"status": "new"}, shop_id="the shop's key")
         received = world.state.inbox.identify(received.cancellation, found, world.now(), world.now())
         if world.shop.present(order_id).status != "cancelled":

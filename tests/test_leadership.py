@@ -217,7 +217,7 @@ def lease() -> FakeLease:
 @pytest.fixture
 def keeper(lease: FakeLease, heard: Heard, caplog: pytest.LogCaptureFixture) -> Iterator[Keeper]:
     caplog.set_level(logging.INFO)
-    keeper = Keeper([lease], campaign=lease)
+    keeper = Keeper([lease], lead_with=lease)
     yield keeper
     lease.away = False
     keeper.close()

@@ -153,7 +153,7 @@ def test_repeated_cancellation_makes_the_next_poll_check(poller: Poller, shop: F
     shop.now += SECOND
     poller.poll(shop.now)
     assert waiting(memory) == [("359", "packed")]
-    assert not memory.inbox.receive(request, "token", shop.now, shop.now + SECOND).mine
+    assert not memory.inbox.receive(request, "token", shop.now, shop.now + SECOND).is_ours
     shop.now += SECOND
     poller.poll(shop.now)
     assert waiting(memory) == [("348", "new"), ("359", "packed")]

@@ -57,7 +57,7 @@ class Recorder:
     """Stands for Jobs: each job says that it ran."""
 
     def __init__(self) -> None:
-        self.ran = {name: Event() for name in ("poll", "reconcile", "housekeep", "hasten", "expect_poll")}
+        self.ran = {name: Event() for name in ("poll", "reconcile", "housekeep", "make_all_due", "expect_poll")}
         self.took_over: Queue[datetime] = Queue()
 
     def __getattr__(self, name: str) -> Callable[[], None]:
@@ -113,7 +113,7 @@ def test_clock_step_reschedules_all_jobs(step: timedelta, event: str, caplog: py
         assert caplog.messages == [event]
         times = {job.id: job.next_run_time for job in schedule._scheduler.get_jobs()}
         if step < timedelta():  # by this machine's own clock, which the scheduler reads, all is overdue then
-            assert all(jobs.ran[name].wait(10) for name in ("poll", "housekeep", "hasten"))
+            assert all(jobs.ran[name].wait(10) for name in ("poll", "housekeep", "make_all_due"))
         else:
             assert abs(times["poll"] - datetime.now(UTC) - step) < MINUTE / 2
             assert abs(times["housekeeping"] - datetime.now(UTC) - step - MINUTE) < MINUTE / 2
@@ -124,7 +124,7 @@ def test_clock_step_reschedules_all_jobs(step: timedelta, event: str, caplog: py
 def test_what_is_hastened_wakes_delivery(tmp_path: Path) -> None:
     woken = Event()
     with closing(open_state(f"sqlite:///{tmp_path}/syncd.db", redact=str)) as state:
-        _jobs(state, woken.set).hasten()
+        _jobs(state, woken.set).make_all_due()
     assert woken.is_set()
 
 

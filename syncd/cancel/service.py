@@ -1,6 +1,6 @@
 """Takes cancellations in: on disk first, then applied once, then answered.
 
-    request ──► inbox.receive ──► mine? ──► look the order up ──► canceller.cancel ──► inbox.decide ──► answer
+    request ──► inbox.receive ──► ours? ──► look the order up ──► canceller.cancel ──► inbox.decide ──► answer
                 on disk; one      │no       its status and key    the shop's own       decision on disk
                 thread applies it └──► wait for the thread that applies it, or answer with the earlier decision
 
@@ -20,7 +20,7 @@ from typing import Protocol
 from syncd.cancel.canceller import NO_SUCH_ORDER, Canceller, shop_answer
 from syncd.deadline import BoundedCalls
 from syncd.errors import CancelError, SourceError
-from syncd.model import CancelDecision, Cancellation, CancelRequest, Order, Page, Received
+from syncd.model import CancelDecision, Cancellation, CancelRequest, InboxEntry, Order, Page
 
 MARGIN = timedelta(seconds=15)
 """After its time-out an attempt is over, but for writing its decision down."""
@@ -32,21 +32,21 @@ LOOKUPS_AT_ONCE = 4
 class Inbox(Protocol):
     """The interface that the service requires of the state. Every method may raise StateError."""
 
-    def receive(self, request: CancelRequest, token: str, now: datetime, until: datetime) -> Received:
+    def receive(self, request: CancelRequest, token: str, now: datetime, until: datetime) -> InboxEntry:
         """Put a request on disk, or find the same one there. `token` names it to the shop, if it is a new one.
 
         If it is not decided, and nobody applies it at the moment, it is the caller's to apply, and nobody else's until
         `until`.
         """
 
-    def identify(self, mine: Cancellation, found: Order, since: datetime, now: datetime) -> Received:
-        """Note the order, with its key, as a look-up that began at `since` found it. Not `mine`: another cancellation
-        is of the same order, and this one was merged into it."""
+    def identify(self, ours: Cancellation, found: Order, since: datetime, now: datetime) -> InboxEntry:
+        """Note the order, with its key, as a look-up that began at `since` found it. Not `is_ours`: another
+        cancellation is of the same order, and this one was merged into it."""
 
-    def claim_again(self, cancellation_id: int, now: datetime, until: datetime) -> Received | None: ...
+    def claim_again(self, cancellation_id: int, now: datetime, until: datetime) -> InboxEntry | None: ...
 
     def decide(
-        self, mine: Cancellation, decision: CancelDecision, now: datetime, *, answered: bool, shown: str | None = None
+        self, ours: Cancellation, decision: CancelDecision, now: datetime, *, answered: bool, shown: str | None = None
     ) -> Cancellation: ...
 
     def cancellation(self, cancellation_id: int) -> Cancellation | None: ...
@@ -99,11 +99,11 @@ class CancelService:
         """
         ends_at = self.monotonic() + self.timeout.total_seconds()
         received = self.inbox.receive(request, self.new_token(), self.now(), self._claimed_until())
-        if received.mine:
-            mine = received.cancellation
-            is_renamed = request.order_id not in (None, mine.order_id, mine.imshop_uuid)
-            received = self._apply(mine, ends_at, request.order_id if is_renamed else None, answered=True)
-        if received.mine:
+        if received.is_ours:
+            ours = received.cancellation
+            is_renamed = request.order_id not in (None, ours.order_id, ours.imshop_uuid)
+            received = self._apply(ours, ends_at, request.order_id if is_renamed else None, answered=True)
+        if received.is_ours:
             return received.cancellation
         earlier = received.cancellation
         while earlier.state == "received" and self.monotonic() < ends_at:  # until then there is nothing to answer
@@ -112,12 +112,12 @@ class CancelService:
         self.repeated(earlier)
         return earlier
 
-    def retry(self, cancellation_id: int) -> Received | None:
+    def retry(self, cancellation_id: int) -> InboxEntry | None:
         """Apply one again on an operator's behalf; see `Inbox.claim_again`. IMSHOP hears of it as of any change in the
         shop."""
         ends_at = self.monotonic() + self.timeout.total_seconds()
         claimed = self.inbox.claim_again(cancellation_id, self.now(), self._claimed_until())
-        if claimed is None or not claimed.mine:
+        if claimed is None or not claimed.is_ours:
             return claimed
         return self._apply(claimed.cancellation, ends_at, answered=False)
 
@@ -128,22 +128,22 @@ class CancelService:
     def _claimed_until(self) -> datetime:
         return self.now() + self.timeout + MARGIN
 
-    def _apply(self, mine: Cancellation, ends_at: float, former: str | None = None, *, answered: bool) -> Received:
+    def _apply(self, ours: Cancellation, ends_at: float, former: str | None = None, *, answered: bool) -> InboxEntry:
         """Have it decided. `former`: the number by which the request names the order, if the order has another one
-        now. `answered`: IMSHOP waits for the decision. Not `mine`: another cancellation is of the same order."""
+        now. `answered`: IMSHOP waits for the decision. Not `is_ours`: another cancellation is of the same order."""
         order: Order | None = None
         try:
-            has_names = mine.shop_id or not self.canceller.wants_shop_id
+            has_names = ours.shop_id or not self.canceller.wants_shop_id
             if former is None and self.lookup.allowed is None and has_names:
-                decision = self._ask_shop(mine, ends_at)
+                decision = self._ask_shop(ours, ends_at)
             else:
                 began_at = self.now()
-                order = self.lookup.order(mine, self._seconds_left(ends_at), former)
+                order = self.lookup.order(ours, self._seconds_left(ends_at), former)
                 if order and order.shop_id:
-                    identified = self.inbox.identify(mine, order, began_at, self.now())
-                    if not identified.mine:
+                    identified = self.inbox.identify(ours, order, began_at, self.now())
+                    if not identified.is_ours:
                         return identified
-                decision = self._decide_by(order, mine, ends_at)
+                decision = self._decide_by(order, ours, ends_at)
         except CancelError as error:
             decision = CancelDecision("failed", error=str(error), in_doubt=error.in_doubt)
         if decision.state == "accepted":
@@ -151,17 +151,17 @@ class CancelService:
         elif decision.state == "refused":
             decision = replace(decision, message=decision.message or self.refusal)
         shown = None if order is None else order.status
-        decided = self.inbox.decide(mine, decision, self.now(), answered=answered, shown=shown)
+        decided = self.inbox.decide(ours, decision, self.now(), answered=answered, shown=shown)
         self.observe(decided)
-        return Received(decided, mine=True)
+        return InboxEntry(decided, is_ours=True)
 
-    def _decide_by(self, order: Order | None, mine: Cancellation, ends_at: float) -> CancelDecision:
+    def _decide_by(self, order: Order | None, ours: Cancellation, ends_at: float) -> CancelDecision:
         """The decision on an order as it was looked up; the shop is asked if its status allows it. CancelError."""
         if order is None:
             return NO_SUCH_ORDER
         allowed = self.lookup.allowed
         if allowed is not None and order.status not in allowed:
-            if mine.in_doubt and order.status == self.lookup.cancelled:
+            if ours.in_doubt and order.status == self.lookup.cancelled:
                 return CancelDecision("accepted")  # by an earlier attempt, whose answer was lost
             error = f"the order is {order.status} in the shop, which is none of SYNCD_CANCEL__FROM"
             return CancelDecision("refused", error=error, lasts=False)
@@ -170,18 +170,18 @@ class CancelService:
                 f"the shop shows no shop_id of order {order.order_id} yet, and its way of cancelling asks for it. "
                 "If no order has one: see shop_id in SYNCD_SOURCE__QUERY or SYNCD_SOURCE__FIELDS__SHOP_ID"
             )
-        return self._ask_shop(replace(mine, order_id=order.order_id, shop_id=order.shop_id), ends_at)
+        return self._ask_shop(replace(ours, order_id=order.order_id, shop_id=order.shop_id), ends_at)
 
-    def _ask_shop(self, mine: Cancellation, ends_at: float) -> CancelDecision:
+    def _ask_shop(self, ours: Cancellation, ends_at: float) -> CancelDecision:
         """The shop's decision. CancelError."""
         seconds = self._seconds_left(ends_at)
-        shortened = replace(mine, reason=(mine.reason or "")[: self.reason_limit] or None)
+        shortened = replace(ours, reason=(ours.reason or "")[: self.reason_limit] or None)
         decision = shop_answer(lambda: self.canceller.cancel(shortened, seconds), seconds)
         if decision.state != "accepted" or not self.confirms:
             return decision
         # On this platform a yes means nothing: see whether the order is cancelled now.
         try:
-            order = self.lookup.order(mine, self._seconds_left(ends_at))
+            order = self.lookup.order(ours, self._seconds_left(ends_at))
         except CancelError as error:
             raise CancelError(f"the shop said yes, but: {error}", in_doubt=True) from None
         if order is not None and order.status == self.status:
@@ -212,13 +212,13 @@ class OrderLookup:
         self._opened: OrderFinder | None = None
         self._calls = BoundedCalls(0, at_most=LOOKUPS_AT_ONCE, patience=inf, name="look-up")
 
-    def order(self, mine: Cancellation, seconds: float, former: str | None = None) -> Order | None:
+    def order(self, ours: Cancellation, seconds: float, former: str | None = None) -> Order | None:
         """The order as the shop shows it now; None: it shows no such order. `former`: the request names it by this
         number, which it had before. CancelError: the order could not be looked up, or is ambiguous; nothing was
         applied."""
-        if mine.order_id is None:
+        if ours.order_id is None:
             return None
-        order_id, keys = mine.order_id, {mine.order_id: mine.shop_id} if mine.shop_id else {}
+        order_id, keys = ours.order_id, {ours.order_id: ours.shop_id} if ours.shop_id else {}
         try:
             page = shop_answer(lambda: self._found(order_id, keys, former), seconds, self._calls)
         except CancelError as error:

@@ -66,7 +66,7 @@ def retry(ctx: click.Context, ids: tuple[int, ...]) -> None:
             undone += taken is None or taken.cancellation.state != "accepted"
             if taken is None:
                 click.echo(f"syncd: there is no cancellation {cancellation_id}; see: syncd cancellations", err=True)
-            elif not taken.mine:
+            elif not taken.is_ours:
                 click.echo(
                     f"syncd: cancellation {cancellation_id} is left as it is: {_why(taken.cancellation)}", err=True
                 )

@@ -145,7 +145,7 @@ class Stager:
     """Orders recorded differently from what the shop shows: the next poll decides whether their payment is gone."""
 
     _looked_up: int = 0
-    _shares_keys: bool = False
+    _keys_are_shared: bool = False
 
     LOOKED_UP_AT_MOST: ClassVar = 500
     """In one poll so many orders that come with another number are looked up under the former one. If the shop shows
@@ -185,8 +185,9 @@ class Stager:
     def _other_numbers(self, page: dict[str, Order], known: Mapping[str, Seen]) -> dict[str, str]:
         """Orders that come with another number than they are tracked under by the shop's key: former -> new.
 
-        One key with two numbers are two orders. Of two orders with one number the number stays with the one that had it
-        first; the other is taken out of `page`: a push under this number would reach another buyer.
+        - The shop shows one key with two numbers: they are two orders, and neither is renumbered.
+        - The shop shows one number with two keys: the number stays with the order that had it first. The other order is
+          taken out of `page`, since a push under this number would reach another buyer.
         """
         shown = Counter(order.shop_id for order in page.values())
         keys = {
@@ -210,18 +211,18 @@ class Stager:
             for number in numbers
             if len(numbers) == 1 and number != keys.get(shop_id)
         }
-        sought = {**holders, **former}
-        two: set[str] = set()
+        looked_up = {**holders, **former}
+        still_there: set[str] = set()
         moved: dict[str, str] = {}
-        if sought and (self._shares_keys or self._looked_up < self.LOOKED_UP_AT_MOST):
-            there = {(order.order_id, order.shop_id) for order in self.find([*sought], sought).orders}
-            two = {number for number, shop_id in sought.items() if (number, shop_id) in there}
-            moved = _moved(holders, there)
-            self._looked_up += len(sought)
-            self._shares_keys |= bool(two)
-        for number in two & holders.keys():
+        if looked_up and (self._keys_are_shared or self._looked_up < self.LOOKED_UP_AT_MOST):
+            shown_now = {(order.order_id, order.shop_id) for order in self.find([*looked_up], looked_up).orders}
+            still_there = {number for number, shop_id in looked_up.items() if (number, shop_id) in shown_now}
+            moved = _moved(holders, shown_now)
+            self._looked_up += len(looked_up)
+            self._keys_are_shared |= bool(still_there)
+        for number in still_there & holders.keys():
             self._leave_out(page.pop(number), holders[number])
-        numbers = {number: keys[shop_id] for number, shop_id in former.items() if number not in two}
+        numbers = {number: keys[shop_id] for number, shop_id in former.items() if number not in still_there}
         numbers = {number: new for number, new in numbers.items() if new in page}
         for number, new in moved.items():
             if numbers.setdefault(number, new) == new and [*numbers.values()].count(new) > 1:

@@ -69,10 +69,10 @@ class Daemon:
             cancel_endpoint = self._cancel_endpoint(observer, state, stack)
             keeper = Keeper(
                 [delivering, polling],
-                campaign=delivering,
+                lead_with=delivering,
                 beat=self._lease_beats,
-                back=state.cut_connections,
-                tend=state.end_silent_writers,
+                on_reconnect=state.cut_connections,
+                while_leading=state.end_silent_writers,
             )
             stack.callback(keeper.close)
             self._lead(delivering)

@@ -78,7 +78,7 @@ class Jobs:
                 log.debug("pruned", extra=fields(changes=pruned.changes, orders=pruned.orders))
                 self.observer.unfinished(self.state.inbox.fail_unfinished(self.clock(), self.clock()))
 
-    def hasten(self) -> None:
+    def make_all_due(self) -> None:
         """The clock was set back: changes that wait for their next attempt are due now."""
         with self._boundary("hastening"):
             self.state.outbox.make_all_due(self.clock())

@@ -30,26 +30,26 @@ log = logging.getLogger("syncd")
 class Keeper:
     """Renews those of the leases that are held, as long as it runs.
 
-    campaign  this lease is taken, too, when it is free
-    beat      called in each round
-    back      called when the database can be reached again
-    tend      called while this process leads; returns how many sessions of others it had to end
+    lead_with      this lease is taken, too, when it is free
+    beat           called in each round
+    on_reconnect   called when the database can be reached again
+    while_leading  called in each round while this process leads; returns how many sessions of others it had to end
     """
 
     def __init__(
         self,
         leases: Sequence[Lease],
         *,
-        campaign: Lease | None = None,
+        lead_with: Lease | None = None,
         beat: Callable[[], None] = lambda: None,
-        back: Callable[[], None] = lambda: None,
-        tend: Callable[[], int] = lambda: 0,
+        on_reconnect: Callable[[], None] = lambda: None,
+        while_leading: Callable[[], int] = lambda: 0,
     ) -> None:
         self._leases = leases
-        self._campaign = campaign
+        self._lead_with = lead_with
         self._beat = beat
-        self._back = back
-        self._tend = tend
+        self._on_reconnect = on_reconnect
+        self._while_leading = while_leading
         self._gained: Callable[[], None] = lambda: None
         self._lost: Callable[[], None] = lambda: None
         self._stop = Event()
@@ -63,7 +63,7 @@ class Keeper:
         """From now on the keeper's thread calls `gained` whenever this process begins to lead, and `lost` whenever it
         stops leading."""
         self._gained, self._lost = gained, lost
-        self._leads = self._has_led = self._campaign is not None and self._campaign.held()
+        self._leads = self._has_led = self._lead_with is not None and self._lead_with.held()
         self._thread.start()
 
     def close(self) -> None:
@@ -98,7 +98,7 @@ class Keeper:
         fault: str | None = None
         for lease in self._leases:
             try:
-                if lease is self._campaign:
+                if lease is self._lead_with:
                     lease.acquire()
                 elif lease.token is not None:
                     lease.renew()
@@ -107,17 +107,17 @@ class Keeper:
         if fault and not self._unknown:
             log.warning("lease_unknown", extra=fields(error=fault))
         if self._unknown and not fault:
-            self._back()
+            self._on_reconnect()
         self._unknown = fault is not None
-        if self._campaign is not None:
-            self._tell(self._campaign)
+        if self._lead_with is not None:
+            self._tell(self._lead_with)
         if self._leads and not fault:
             self._end_silent_writers()
-        return TRY_SECONDS if fault or (self._campaign is not None and not self._leads) else RENEW_SECONDS
+        return TRY_SECONDS if fault or (self._lead_with is not None and not self._leads) else RENEW_SECONDS
 
     def _end_silent_writers(self) -> None:
         try:
-            if ended := self._tend():
+            if ended := self._while_leading():
                 log.warning("silent_writers_ended", extra=fields(count=ended))
         except StateError as error:
             log.warning("silent_writers_unknown", extra=fields(error=str(error)))

@@ -109,7 +109,7 @@ class Schedule:
         log.warning(event, extra=fields(seconds=round(step.total_seconds()), do="nothing: all jobs are scheduled anew"))
         self._set_times()
         if step < timedelta():
-            self._put("hastening", self._jobs.hasten, None, self._clock())
+            self._put("hastening", self._jobs.make_all_due, None, self._clock())
 
     def _set_times(self) -> None:
         """Give each job its next time by the present clock."""

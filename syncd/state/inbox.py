@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, delete, exists, insert, select, update
 
-from syncd.model import CancelDecision, Cancellation, CancelRequest, Change, Decision, Order, Received, Seen
+from syncd.model import CancelDecision, Cancellation, CancelRequest, Change, Decision, InboxEntry, Order, Seen
 from syncd.state.identifiers import OrderIdentifiers, of_same_order, of_shop_id, resolve_order
 from syncd.state.schema import CLAIMED, cancellations, canonical, changes, clean, in_state, seen, told_of
 from syncd.state.seen import StagingTransaction, load
@@ -35,42 +35,42 @@ class StoredInbox:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def receive(self, request: CancelRequest, token: str, now: datetime, until: datetime) -> Received:
+    def receive(self, request: CancelRequest, token: str, now: datetime, until: datetime) -> InboxEntry:
         with self._store.write() as connection:
             order = resolve_order(connection, request.order_id, request.imshop_uuid)
             row = _row(connection, of_same_order(order))
             if row is not None and _is_answer(row, now) and not (order.by_former_number and row.state in DECIDED):
                 return _answered(connection, row, 1, now)
             if row is not None and row.state in ("received", "failed"):
-                return Received(_claimed(connection, row, until, asked=row.asked + 1), mine=True)
-            return Received(_inserted(connection, request, order, token, now, until), mine=True)
+                return InboxEntry(_claimed(connection, row, until, asked=row.asked + 1), is_ours=True)
+            return InboxEntry(_inserted(connection, request, order, token, now, until), is_ours=True)
 
-    def identify(self, mine: Cancellation, found: Order, since: datetime, now: datetime) -> Received:
+    def identify(self, ours: Cancellation, found: Order, since: datetime, now: datetime) -> InboxEntry:
         """Store the order's number and key as they were looked up in the shop after `since`.
 
         If another cancellation of the same order, under another number, is being applied or was decided, this one is
-        deleted and the other one returned, with `mine` False. A decision from before the look-up that contradicts it is
+        deleted and the other one returned, with `ours` False. A decision from before the look-up that contradicts it is
         not valid any more.
         """
         assert found.shop_id is not None
         with self._store.write() as connection:
-            row = _row(connection, cancellations.c.id == mine.id)
-            if row is None or row.state != "received" or row.attempts != mine.attempts:
-                return Received(mine, mine=True)  # too late: another attempt replaced this one, and decides
+            row = _row(connection, cancellations.c.id == ours.id)
+            if row is None or row.state != "received" or row.attempts != ours.attempts:
+                return InboxEntry(ours, is_ours=True)  # too late: another attempt replaced this one, and decides
             key = clean(found.shop_id)
             tracked = connection.execute(select(seen.c.order_id).where(seen.c.shop_id == key)).scalars().all()
             number = tracked[0] if len(tracked) == 1 else found.order_id
-            other = _row(connection, of_shop_id(key), cancellations.c.id != mine.id)
+            other = _row(connection, of_shop_id(key), cancellations.c.id != ours.id)
             if other is not None and _is_contradicted(other, found.status, since):
                 _changed(connection, other.id, {"stands": False})
             elif other is not None and _is_answer(other, now):
-                connection.execute(delete(cancellations).where(cancellations.c.id == mine.id))
-                return _answered(connection, other, mine.asked, now)
+                connection.execute(delete(cancellations).where(cancellations.c.id == ours.id))
+                return _answered(connection, other, ours.asked, now)
             known = {"order_id": number, "shop_id": found.shop_id}
-            return Received(_changed(connection, mine.id, known), mine=True)
+            return InboxEntry(_changed(connection, ours.id, known), is_ours=True)
 
-    def claim_again(self, cancellation_id: int, now: datetime, until: datetime) -> Received | None:
-        """Claim a failed or refused cancellation for an operator, to apply it again. `mine` False: it must not be
+    def claim_again(self, cancellation_id: int, now: datetime, until: datetime) -> InboxEntry | None:
+        """Claim a failed or refused cancellation for an operator, to apply it again. `ours` False: it must not be
         applied, because it is being applied, was accepted, or its order has a newer one. None: it does not exist."""
         with self._store.write() as connection:
             row = _row(connection, cancellations.c.id == cancellation_id)
@@ -79,11 +79,11 @@ class StoredInbox:
             is_last = not connection.execute(select(_is_followed(row))).scalar()
             being_applied = row.state == "received" and row.claimed_until > now
             if row.state == "accepted" or being_applied or not is_last:
-                return Received(cancellation_of(row), mine=False)
-            return Received(_claimed(connection, row, until), mine=True)
+                return InboxEntry(cancellation_of(row), is_ours=False)
+            return InboxEntry(_claimed(connection, row, until), is_ours=True)
 
     def decide(
-        self, mine: Cancellation, decision: CancelDecision, now: datetime, *, answered: bool, shown: str | None = None
+        self, ours: Cancellation, decision: CancelDecision, now: datetime, *, answered: bool, shown: str | None = None
     ) -> Cancellation:
         """Record the result of an attempt; returns the cancellation as it is then.
 
@@ -92,10 +92,10 @@ class StoredInbox:
         later requests. The result of an attempt that another one replaced counts only if it is `accepted`.
         """
         with self._store.write() as connection:
-            row = _row(connection, cancellations.c.id == mine.id)
+            row = _row(connection, cancellations.c.id == ours.id)
             if row is None:
-                return mine
-            replaced = row.state != "received" or row.attempts != mine.attempts
+                return ours
+            replaced = row.state != "received" or row.attempts != ours.attempts
             if row.state == "accepted" or (replaced and decision.state != "accepted"):
                 return cancellation_of(row)
             order_id = resolve_order(connection, row.order_id, row.imshop_uuid).order_id
@@ -143,7 +143,7 @@ def _is_contradicted(row: Row[Any], status: str, since: datetime) -> bool:
     return row.state in DECIDED and row.decided_at < since and row.order_status not in (None, status)
 
 
-def _answered(connection: Connection, row: Row[Any], times: int, now: datetime) -> Received:
+def _answered(connection: Connection, row: Row[Any], times: int, now: datetime) -> InboxEntry:
     """Count requests that are answered with this cancellation. IMSHOP knows an accepted one from that answer: it may
     have been an operator's, of which IMSHOP was not told."""
     if row.state == "accepted" and row.status is not None and row.order_id is not None:
@@ -153,7 +153,7 @@ def _answered(connection: Connection, row: Row[Any], times: int, now: datetime) 
             decision = CancelDecision("accepted", row.status, row.message)
             _see_cancelled(connection, before or Seen(row.order_id, {}, None), row, decision, now)
     again = {"asked": row.asked + times, "answered_again": row.state in DECIDED}
-    return Received(_changed(connection, row.id, again), mine=False)
+    return InboxEntry(_changed(connection, row.id, again), is_ours=False)
 
 
 def _see_cancelled(

@@ -132,9 +132,9 @@ def test_operators_retry_leaves_the_status_to_poll(office: Office) -> None:
     office.shop.decide = lambda _: CancelDecision("accepted")
     taken = service.retry(failed.id)
     assert taken
-    assert (taken.mine, taken.cancellation.state) == (True, "accepted")
+    assert (taken.is_ours, taken.cancellation.state) == (True, "accepted")
     assert the(office.state).content == {"status": "new"}
     again = service.retry(failed.id)
     assert again
-    assert (again.mine, len(office.shop.asked)) == (False, 2)
+    assert (again.is_ours, len(office.shop.asked)) == (False, 2)
     assert service.retry(99) is None

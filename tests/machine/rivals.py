@@ -191,7 +191,7 @@ class Daemon:
         self.delivering, self.polling = (
             RowLease(self.state.store, self._opened.store.engine, name, self.boottime) for name in ("deliver", "poll")
         )
-        self.keeper = Keeper([self.delivering, self.polling], campaign=self.delivering)
+        self.keeper = Keeper([self.delivering, self.polling], lead_with=self.delivering)
         self.keeper._gained = self._gained
         self._poller = Poller(
             world.shop, self.state.under(self.polling).polls, lambda _: "push", 0, LOOKBACK, progress=self._progress

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from syncd.model import CancelDecision, Cancellation, CancelRequest, Decision, Order, Pause, Received
+from syncd.model import CancelDecision, Cancellation, CancelRequest, Decision, InboxEntry, Order, Pause
 from syncd.pipeline.diff import Policy, diff
 from syncd.state import State
 from tests.made import NOON
@@ -39,7 +39,7 @@ def asked(order_id: str | None = "7", uuid: str | None = None) -> CancelRequest:
     return CancelRequest("current", order_id, uuid, "Передумал")
 
 
-def receive(state: State, what: CancelRequest | None = None, now: Any = NOON, token: str = "token") -> Received:
+def receive(state: State, what: CancelRequest | None = None, now: Any = NOON, token: str = "token") -> InboxEntry:
     return state.inbox.receive(what or asked(), token, now, now + MINUTE)
 
 
@@ -54,7 +54,7 @@ def decide(state: State, ruling: CancelDecision, now: Any = NOON, *, what: Cance
 
 def test_cancellation_is_stored_before_it_is_applied(state: State, url: str) -> None:
     received = receive(state)
-    assert received.mine
+    assert received.is_ours
     with another(url) as after_a_crash:
         (found,) = after_a_crash.reports.cancellations()
     assert (found.state, found.order_id, found.reason, found.token) == ("received", "7", "Передумал", "token")
@@ -63,7 +63,7 @@ def test_cancellation_is_stored_before_it_is_applied(state: State, url: str) -> 
 def test_repeat_during_an_attempt_does_not_apply_again(state: State) -> None:
     first = receive(state)
     again = receive(state, token="other")
-    assert not again.mine
+    assert not again.is_ours
     assert (again.cancellation.id, again.cancellation.token, again.cancellation.asked) == (
         first.cancellation.id,
         "token",
@@ -77,7 +77,7 @@ def test_only_one_of_simultaneous_requests_applies(state: State, url: str) -> No
 
         def ask(daemon: State) -> None:
             start.wait()
-            mine.append(receive(daemon).mine)
+            mine.append(receive(daemon).is_ours)
 
         threads = [Thread(target=ask, args=[daemon]) for daemon in [state, other] * 4]
         for thread in threads:
@@ -93,20 +93,20 @@ def test_the_same_again_gets_the_first_decision(state: State, ruling: CancelDeci
     decide(state, ruling)
     for later in (timedelta(0), timedelta(days=30)):
         again = receive(state, now=NOON + later)
-        assert (again.mine, again.cancellation.state) == (False, ruling.state)
+        assert (again.is_ours, again.cancellation.state) == (False, ruling.state)
 
 
 def test_repeat_after_a_failure_reuses_the_token(state: State) -> None:
     decide(state, FAILED)
     again = receive(state, token="other")
-    assert (again.mine, again.cancellation.token, again.cancellation.attempts) == (True, "token", 2)
+    assert (again.is_ours, again.cancellation.token, again.cancellation.attempts) == (True, "token", 2)
 
 
 def test_unfinished_attempt_is_taken_over_in_doubt(state: State) -> None:
     """Once the claim has expired the next request applies the cancellation, which is then in doubt."""
     receive(state)
     again = receive(state, now=UNTIL)
-    assert (again.mine, again.cancellation.in_doubt) == (True, True)
+    assert (again.is_ours, again.cancellation.in_doubt) == (True, True)
 
 
 def test_reactivated_order_gets_a_new_cancellation(state: State) -> None:
@@ -114,7 +114,7 @@ def test_reactivated_order_gets_a_new_cancellation(state: State) -> None:
     first = decide(state, ACCEPTED)
     stage(state, decision("7", "packed", 5))
     again = receive(state, token="other")
-    assert again.mine
+    assert again.is_ours
     assert (again.cancellation.id, again.cancellation.token) != (first.id, "token")
 
 
@@ -124,33 +124,33 @@ def test_overtaken_decision_does_not_return_with_its_status(state: State) -> Non
     decide(state, ACCEPTED)
     stage(state, decision("7", "packed", 5))
     stage(state, decision("7", "cancelled", 6))
-    assert receive(state).mine
+    assert receive(state).is_ours
 
 
 def test_order_changed_since_its_refusal_is_asked_again(state: State) -> None:
     stage(state, adopted("7"))
     decide(state, REFUSED)
     stage(state, decision("7", "returned"))
-    assert receive(state).mine
+    assert receive(state).is_ours
 
 
 def test_a_payment_makes_no_decision_untrue(state: State) -> None:
     stage(state, adopted("7"))
     decide(state, REFUSED)
     stage(state, decision("7", content={"status": "new", "paid": True, "payment_id": "p"}))
-    assert not receive(state).mine
+    assert not receive(state).is_ours
 
 
 def test_refusal_ends_once_a_poll_sees_the_order(state: State) -> None:
     decide(state, REFUSED)
-    assert not receive(state).mine
+    assert not receive(state).is_ours
     stage(state, adopted("7"))
-    assert receive(state).mine
+    assert receive(state).is_ours
 
 
 def test_refusal_that_does_not_last_is_asked_again(state: State) -> None:
     decide(state, CancelDecision("refused", message="Заказ не найден", lasts=False))
-    assert receive(state).mine
+    assert receive(state).is_ours
 
 
 def test_answer_from_memory_queues_a_recheck(state: State) -> None:
@@ -177,7 +177,7 @@ def renumbered(state: State) -> State:
 
 def test_both_numbers_are_one_cancellation(renumbered: State) -> None:
     first, second = receive(renumbered), receive(renumbered, asked("1007"))
-    assert (first.mine, second.mine, second.cancellation.id) == (True, False, first.cancellation.id)
+    assert (first.is_ours, second.is_ours, second.cancellation.id) == (True, False, first.cancellation.id)
     assert (first.cancellation.order_id, first.cancellation.shop_id) == ("1007", "k7")
 
 
@@ -196,14 +196,14 @@ def test_unknown_number_is_matched_to_the_running_cancellation(state: State) -> 
     first = receive(state).cancellation
     unknown = receive(state, asked("1007"), token="other").cancellation
     found = state.inbox.identify(unknown, shown("1007"), NOON, NOON)
-    assert (found.mine, found.cancellation.id, found.cancellation.asked) == (False, first.id, 2)
+    assert (found.is_ours, found.cancellation.id, found.cancellation.asked) == (False, first.id, 2)
     assert [one.id for one in state.reports.cancellations()] == [first.id]
 
 
 def test_a_key_that_was_looked_up_is_kept(state: State) -> None:
     mine = receive(state).cancellation
     found = state.inbox.identify(mine, shown("7"), NOON, NOON)
-    assert (found.mine, found.cancellation.order_id, found.cancellation.shop_id) == (True, "7", "k7")
+    assert (found.is_ours, found.cancellation.order_id, found.cancellation.shop_id) == (True, "7", "k7")
     state.inbox.decide(found.cancellation, ACCEPTED, NOON, answered=True)
     assert the(state).shop_id == "k7"
 
@@ -214,7 +214,7 @@ def test_contradicting_shop_status_ends_a_decision(state: State) -> None:
     unknown = receive(state, asked("1007"), now=UNTIL, token="other").cancellation
     assert state.inbox.identify(unknown, shown("1007", "cancelled"), UNTIL, UNTIL).cancellation.id == first.id
     unknown = receive(state, asked("1007"), now=UNTIL, token="other").cancellation
-    assert state.inbox.identify(unknown, shown("1007"), UNTIL, UNTIL).mine
+    assert state.inbox.identify(unknown, shown("1007"), UNTIL, UNTIL).is_ours
 
 
 def test_a_look_from_before_the_decision_contradicts_nothing(state: State) -> None:
@@ -228,8 +228,8 @@ def test_two_orders_with_one_key_are_cancelled_each(state: State) -> None:
     stage(state, *(Decision(replace(adopted(number).seen, shop_id="k7")) for number in ("7", "8")))
     decide(state, ACCEPTED)
     other = receive(state, asked("8"), token="other")
-    assert other.mine
-    assert state.inbox.identify(other.cancellation, shown("8"), UNTIL, UNTIL).mine
+    assert other.is_ours
+    assert state.inbox.identify(other.cancellation, shown("8"), UNTIL, UNTIL).is_ours
 
 
 def test_a_former_number_is_not_answered_from_memory(state: State) -> None:
@@ -238,17 +238,17 @@ def test_a_former_number_is_not_answered_from_memory(state: State) -> None:
     with state.polls.staging() as staging:
         staging.renumber({"7": "1007"}, NOON)
     decide(state, ACCEPTED, what=asked("1007"))
-    assert (receive(state, asked("1007")).mine, receive(state, asked("7")).mine) == (False, True)
+    assert (receive(state, asked("1007")).is_ours, receive(state, asked("7")).is_ours) == (False, True)
 
 
 def test_decision_without_status_holds_until_another_status(state: State) -> None:
     stage(state, adopted("7"))
     decide(state, replace(ACCEPTED, status=None))
-    assert not receive(state).mine
+    assert not receive(state).is_ours
     stage(state, decision("7", content={"status": "new", "paid": True, "payment_id": "p"}))
-    assert not receive(state).mine
+    assert not receive(state).is_ours
     stage(state, decision("7", "packed", 2))
-    assert receive(state).mine
+    assert receive(state).is_ours
 
 
 def test_refusal_on_an_unseen_status_does_not_last(state: State) -> None:
@@ -256,7 +256,7 @@ def test_refusal_on_an_unseen_status_does_not_last(state: State) -> None:
     stage(state, adopted("7"))
     mine = receive(state).cancellation
     state.inbox.decide(mine, REFUSED, NOON, answered=True, shown="packed")
-    assert receive(state).mine
+    assert receive(state).is_ours
 
 
 def test_late_key_lookup_changes_nothing(state: State) -> None:
@@ -285,7 +285,7 @@ def test_uuid_alone_identifies_a_known_order(state: State, *, by_imshop: bool) -
     written_down(state, done)
     received = receive(state, asked(None, "u-7"))
     assert (received.cancellation.order_id, received.cancellation.imshop_uuid) == ("7", "u-7")
-    assert not receive(state, asked("7")).mine
+    assert not receive(state, asked("7")).is_ours
     assert receive(state, asked("7")).cancellation.imshop_uuid == "u-7"
 
 
@@ -296,7 +296,7 @@ def test_order_number_may_be_a_known_uuid(state: State) -> None:
 
 def test_earlier_cancellation_links_uuid_to_order(state: State) -> None:
     receive(state, asked("7", "u-7"))
-    assert not receive(state, asked(None, "u-7")).mine
+    assert not receive(state, asked(None, "u-7")).is_ours
 
 
 def test_uuid_of_several_orders_identifies_none(state: State) -> None:
@@ -305,8 +305,8 @@ def test_uuid_of_several_orders_identifies_none(state: State) -> None:
 
 
 def test_repeated_unknown_uuid_is_the_same_cancellation(state: State) -> None:
-    assert receive(state, asked(None, "u")).mine
-    assert not receive(state, asked(None, "u")).mine
+    assert receive(state, asked(None, "u")).is_ours
+    assert not receive(state, asked(None, "u")).is_ours
 
 
 def test_accepted_order_is_seen_and_told_as_cancelled(state: State) -> None:
@@ -410,7 +410,7 @@ def test_unanswered_acceptance_leaves_the_order_unchanged(state: State) -> None:
     mine = decide(state, FAILED)
     taken = state.inbox.claim_again(mine.id, NOON, UNTIL)
     assert taken
-    assert taken.mine
+    assert taken.is_ours
     state.inbox.decide(taken.cancellation, ACCEPTED, NOON, answered=False)
     assert the(state).content == {"status": "new"}
 
@@ -424,11 +424,11 @@ def test_operator_retry_takes_only_open_cancellations(state: State) -> None:
     for cancellation in (first, second):
         taken = state.inbox.claim_again(cancellation.id, NOON, UNTIL)
         assert taken
-        assert not taken.mine
+        assert not taken.is_ours
     state.inbox.decide(second, ACCEPTED, NOON, answered=True)
     taken = state.inbox.claim_again(second.id, NOON, UNTIL)
     assert taken
-    assert not taken.mine
+    assert not taken.is_ours
     assert state.inbox.claim_again(99, NOON, UNTIL) is None
 
 
@@ -515,7 +515,7 @@ def test_uuid_cancellation_is_not_repeated_for_the_order(
     knows_the_uuid_later(state)
     for again in (asked(None, "uuid-7"), asked("7"), asked("7", "uuid-7")):
         received = receive(state, again, token="other")
-        assert (received.mine, received.cancellation.id) == (False, first.cancellation.id)
+        assert (received.is_ours, received.cancellation.id) == (False, first.cancellation.id)
 
 
 def test_order_identified_meanwhile_is_seen_as_cancelled(state: State) -> None:
@@ -530,14 +530,14 @@ def test_failed_uuid_cancellation_retries_the_identified_order(state: State) -> 
     first = decide(state, FAILED, what=asked(None, "uuid-7"))
     knows_the_uuid_later(state)
     again = receive(state, asked(None, "uuid-7"), token="other")
-    assert again.mine
+    assert again.is_ours
     assert (again.cancellation.id, again.cancellation.token, again.cancellation.order_id) == (first.id, "token", "7")
 
 
 def test_uuid_refusal_ends_once_the_order_is_known(state: State) -> None:
     decide(state, REFUSED, what=asked(None, "uuid-7"))
     knows_the_uuid_later(state)
-    assert receive(state, asked(None, "uuid-7")).mine
+    assert receive(state, asked(None, "uuid-7")).is_ours
 
 
 def test_operator_retries_despite_later_cancellations_by_uuid(state: State) -> None:
@@ -546,7 +546,7 @@ def test_operator_retries_despite_later_cancellations_by_uuid(state: State) -> N
     receive(state, asked(None, "uuid-8"))
     taken = state.inbox.claim_again(failed.id, NOON, UNTIL)
     assert taken is not None
-    assert taken.mine
+    assert taken.is_ours
 
 
 def test_operator_cannot_retry_a_repeated_uuid_cancellation(state: State) -> None:
@@ -555,7 +555,7 @@ def test_operator_cannot_retry_a_repeated_uuid_cancellation(state: State) -> Non
     receive(state, asked(None, "uuid-7"))
     taken = state.inbox.claim_again(refused.id, NOON, UNTIL)
     assert taken is not None
-    assert not taken.mine
+    assert not taken.is_ours
 
 
 def test_delivery_recorded_twice_does_not_overwrite_a_cancellation(state: State) -> None:
@@ -592,7 +592,7 @@ def test_operators_cancellation_is_told_with_the_next_answer(state: State) -> No
     assert taken
     state.inbox.decide(taken.cancellation, ACCEPTED, NOON, answered=False)
     assert the(state).content == {"status": "new"}
-    assert not receive(state).mine
+    assert not receive(state).is_ours
     assert the(state).told == the(state).content == {"status": "cancelled"}
 
 
@@ -600,6 +600,6 @@ def test_decision_ends_once_another_status_is_delivered(state: State) -> None:
     stage(state, decision("7", "shipped"))
     (push,) = take(state)
     decide(state, ACCEPTED)
-    assert not receive(state).mine
+    assert not receive(state).is_ours
     written_down(state, outcome(push))
-    assert receive(state).mine
+    assert receive(state).is_ours
