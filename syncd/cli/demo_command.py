@@ -22,7 +22,7 @@ from rich.text import Text
 
 from syncd.cli.context import stopped_by_signals
 from syncd.cli.output import console
-from syncd.demo import Demo, Figures, Heard, staged
+from syncd.demo import Demo, DemoFigures, RecordedPush, staged
 
 STYLES = {
     "placed": "blue",
@@ -41,7 +41,7 @@ SLOW_SECONDS = 2.0
 HEADINGS = f"{'time':<8}  {'order':<8}  {'was':>10} → {'is':<10}  {'at IMSHOP':<17} {'lag':>7}"
 
 
-class Screen:
+class DemoScreen:
     """Live for the time of a `with`; `end` comes after it."""
 
     def __init__(self) -> None:
@@ -84,7 +84,7 @@ class Screen:
             footer = Group(Rule(style=FAINT), self._footer(running.figures()))
             self._live.update(footer, refresh=True)
 
-    def end(self, figures: Figures, complaints: Sequence[str]) -> None:
+    def end(self, figures: DemoFigures, complaints: Sequence[str]) -> None:
         """Two lines: what came of it, and what to do next; or what syncd complained of, if nothing came of it."""
         reached = f"{figures.reached} of {figures.changes} changes reached IMSHOP"
         lags = f", median lag {figures.median_lag:.2f} s, longest {figures.longest_lag:.2f} s"
@@ -101,7 +101,7 @@ class Screen:
         line.rstrip()
         self._console.print(line, no_wrap=True, overflow="ellipsis")
 
-    def _line(self, heard: Heard) -> Text:
+    def _line(self, heard: RecordedPush) -> Text:
         previous = heard.previous or "new order"
         line = Text.assemble(
             (f"{heard.at.astimezone():%H:%M:%S}  ", FAINT),
@@ -115,7 +115,7 @@ class Screen:
         line.append(f"{heard.lag:5.2f} s  ", "yellow" if heard.lag > SLOW_SECONDS else "green")
         return line.append(self._marks(heard), FAINT)
 
-    def _marks(self, heard: Heard) -> str:
+    def _marks(self, heard: RecordedPush) -> str:
         """What else was told. Where there is little room, only the first of it."""
         is_roomy = self._console.width >= ROOMY
         marks = [f"try {heard.attempt}"] if heard.attempt > 1 else []
@@ -125,7 +125,7 @@ class Screen:
             marks.append("paid" if heard.paid else "refund")
         return " · ".join(marks if is_roomy else marks[:1])
 
-    def _footer(self, figures: Figures) -> Text:
+    def _footer(self, figures: DemoFigures) -> Text:
         arrow = (" ──► ", FAINT)
         delivered = f"{figures.reached} delivered"
         return Text.assemble(
@@ -155,7 +155,7 @@ def demo(ctx: click.Context, seconds: float | None, port: int | None) -> None:
     Needs nothing and leaves nothing behind; your settings are neither read nor used. Now and then the stand-in fails a
     request, and syncd repeats it. Ctrl-C ends it. Exit status 1: no change reached IMSHOP though there were some.
     """
-    with stopped_by_signals() as stopped, Screen() as screen:
+    with stopped_by_signals() as stopped, DemoScreen() as screen:
         with staged(SystemRandom(), port) as running:
             screen.begin(running.url)
             _watch(running, screen, stopped, seconds)
@@ -165,7 +165,7 @@ def demo(ctx: click.Context, seconds: float | None, port: int | None) -> None:
     ctx.exit(1 if figures.has_failed else 0)
 
 
-def _watch(running: Demo, screen: Screen, stopped: Event, seconds: float | None) -> None:
+def _watch(running: Demo, screen: DemoScreen, stopped: Event, seconds: float | None) -> None:
     """Until it is stopped, or `seconds` have passed since the shop began to move and IMSHOP has heard of it all."""
     while not (stopped.is_set() or running.has_begun):
         screen.show(running, LOOK_SECONDS)

@@ -25,12 +25,12 @@ from syncd.text import json_text
 FAINT = "bright_black"
 
 
-class Exchanged(NamedTuple):
+class JudgedPush(NamedTuple):
     received: PushReceived
     judgement: Judgement
 
 
-class Lines:
+class RequestPrinter:
     def __init__(self, *, as_json: bool) -> None:
         self._as_json = as_json
         self._console = console()
@@ -46,7 +46,7 @@ class Lines:
         key = "set SYNCD_IMSHOP__API_KEY to the key given" if has_key else "no key is asked for"
         self._print(Text(f"{key}; Ctrl-C ends it", FAINT))
 
-    def show(self, exchanged: Exchanged) -> None:
+    def show(self, exchanged: JudgedPush) -> None:
         self._requests += 1
         self._faulty += bool(exchanged.judgement.faults)
         if self._as_json:
@@ -66,7 +66,7 @@ class Lines:
         self._console.print(line, soft_wrap=True)
 
 
-def _line(exchanged: Exchanged) -> Text:
+def _line(exchanged: JudgedPush) -> Text:
     received, judgement = exchanged
     line = Text(f"{received.at.astimezone():%H:%M:%S}  ", FAINT)
     line.append_text(_safe(f"{received.order_id or '-':<10}  {received.code or '-':<12}  ", "bold"))
@@ -96,7 +96,7 @@ def _answer(judgement: Judgement) -> Text:
     return _safe(f"{judgement.status} {judgement.answer['imshopStatus']}", "green")
 
 
-def _as_json(exchanged: Exchanged) -> dict[str, object]:
+def _as_json(exchanged: JudgedPush) -> dict[str, object]:
     received, judgement = exchanged
     body = received.body and {name: MASK if name == "key" else value for name, value in received.body.items()}
     return {
@@ -146,16 +146,16 @@ With --fail it misbehaves:{AS_IT_IS}{FAIL_GRAMMAR}"""
 @click.option("--fail", metavar="SPEC", help="How to misbehave, see above.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line, the URL's first.")
 def sandbox(port: int, host: str, key: str | None, fail: str | None, *, as_json: bool) -> None:
-    exchanged: Queue[Exchanged] = Queue(UNPRINTED)
+    exchanged: Queue[JudgedPush] = Queue(UNPRINTED)
     server = Sandbox(
         port=port,
         host=host,
         key=key,
         behave=_misbehaviour(fail),
-        on_request=lambda received, judgement: exchanged.put(Exchanged(received, judgement)),
+        on_request=lambda received, judgement: exchanged.put(JudgedPush(received, judgement)),
         keep=KEPT,
     )
-    lines = Lines(as_json=as_json)
+    lines = RequestPrinter(as_json=as_json)
     with stopped_by_signals() as stopped, _listening(server):
         lines.begin(server.url, has_key=key is not None)
         while not (stopped.is_set() and exchanged.empty()):

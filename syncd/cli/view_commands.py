@@ -13,7 +13,7 @@ import click
 from syncd.cli.context import loaded, opened_state, settings
 from syncd.cli.output import console, json_option, plain, print_json, print_pairs, print_table
 from syncd.errors import SettingsError
-from syncd.explain import NOT_SHOWN, Explained, in_the_shop, order_facts, seen_facts
+from syncd.explain import NOT_SHOWN, Explanation, in_the_shop, order_facts, seen_facts
 from syncd.model import CHANGE_STATES, Cancellation, ChangeState
 from syncd.pipeline.statuses_file import Statuses
 from syncd.runtime import composition
@@ -209,9 +209,9 @@ def explain(ctx: click.Context, order_id: str, *, json: bool) -> None:
     with opened_state(chosen) as state:
         story = state.reports.story(order_id)
         cancelled = state.reports.cancellations(story.order_id)
-    explained = Explained(story, in_the_shop(composition.source(chosen), story), cancelled)
+    explained = Explanation(story, in_the_shop(composition.source(chosen), story), cancelled)
     if json:
-        order, fault = explained.now.order, explained.now.fault
+        order, fault = explained.in_shop.order, explained.in_shop.fault
         of_source = {"source": order and plain(order_facts(order)), "source_error": fault}
         asked = [plain(asdict(one)) for one in cancelled]
         print_json({**of_source, **plain(asdict(story)), "cancellations": asked})
@@ -237,8 +237,8 @@ def _gone(orders: int) -> str | None:
     return f"{orders}, and none is forgotten; if that is right, run: syncd release" if orders else None
 
 
-def _tell(explained: Explained) -> None:
-    out, story, now = console(), explained.story, explained.now
+def _tell(explained: Explanation) -> None:
+    out, story, now = console(), explained.story, explained.in_shop
     out.print("[bold]In the shop now[/]")
     _print_known(order_facts(now.order) if now.order else {"": now.fault or NOT_SHOWN})
     out.print("\n[bold]Seen[/]")
@@ -266,9 +266,9 @@ def _tell(explained: Explained) -> None:
         for attempt in story.attempts
     ]
     print_table(["change", "at", "result", "HTTP", "answer"], tries) if tries else out.print("none")
-    if explained.cancelled:
+    if explained.cancellations:
         out.print("\n[bold]Cancelled in the app[/]")
-        print_cancellations(explained.cancelled)
+        print_cancellations(explained.cancellations)
 
 
 def _print_known(pairs: Mapping[str, object]) -> None:

@@ -19,8 +19,8 @@ from threading import Event
 import requests
 
 from syncd import logs
-from syncd.demo.imshop_side import Ear, Heard, Mishaps
-from syncd.demo.simulation import QUERY, Shop
+from syncd.demo.imshop_side import PushRecorder, RandomFailures, RecordedPush
+from syncd.demo.simulation import QUERY, DemoShop
 from syncd.errors import SyncdError
 from syncd.runtime import composition
 from syncd.runtime.daemon import Daemon
@@ -35,7 +35,7 @@ COMPLAINTS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class DemoFigures:
     """How it goes. `changes` were made in the shop, `reached` IMSHOP; lags are in seconds."""
 
     orders: int
@@ -55,7 +55,7 @@ class Figures:
 class Demo:
     """The running demo. `url`: the daemon's HTTP."""
 
-    def __init__(self, shop: Shop, ear: Ear, mishaps: Mishaps, log: StringIO, url: str) -> None:
+    def __init__(self, shop: DemoShop, ear: PushRecorder, mishaps: RandomFailures, log: StringIO, url: str) -> None:
         self.url = url
         self._log = log
         self._shop = shop
@@ -65,7 +65,7 @@ class Demo:
         self._begun = Event()
         self._working: list[Future[None]] = []
 
-    def heard(self, within: float) -> Iterator[Heard]:
+    def heard(self, within: float) -> Iterator[RecordedPush]:
         """What IMSHOP heard since last asked; waits up to `within` seconds for the first of it.
 
         Raises what the daemon raised, where it ended before its time.
@@ -75,9 +75,9 @@ class Demo:
                 work.result()
         return self._ear.heard(within)
 
-    def figures(self) -> Figures:
+    def figures(self) -> DemoFigures:
         lags = self._ear.lags.copy()
-        return Figures(
+        return DemoFigures(
             orders=len(self._shop.orders()),
             changes=self._shop.changes,
             waiting=self._ear.waiting(),
@@ -130,9 +130,9 @@ def staged(random: Random, port: int | None) -> Iterator[Demo]:
     """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="syncd-demo-")))
-        shop = Shop(folder / "shop.db", random, composition.now)
+        shop = DemoShop(folder / "shop.db", random, composition.now)
         shop.open()
-        ear, mishaps = Ear(shop), Mishaps(random)
+        ear, mishaps = PushRecorder(shop), RandomFailures(random)
         sandbox = stack.enter_context(Sandbox(behave=mishaps, on_request=ear.listen, keep=KEPT))
         settings = _settings(folder, sandbox.url, port or _free_port())
         log = stack.enter_context(_kept_logs(settings))

@@ -10,7 +10,7 @@ from queue import Empty, SimpleQueue
 from random import Random
 from threading import Lock
 
-from syncd.demo.simulation import STATUSES, Shop
+from syncd.demo.simulation import STATUSES, DemoShop
 from syncd.sandbox import Failure, Judgement, PushReceived
 
 FIRST_MISHAP = 8
@@ -18,7 +18,7 @@ MISHAPS = (Failure("http", status=503, retry_after=1), Failure("timeout", second
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class RecordedPush:
     """One request that came to IMSHOP.
 
     `previous` and `status` are the shop's texts, `previous` None for an order that IMSHOP did not know; `track` and
@@ -38,16 +38,16 @@ class Heard:
     failure: str | None
 
 
-class Ear:
+class PushRecorder:
     """Listens at the sandbox. Thread-safe."""
 
-    def __init__(self, shop: Shop) -> None:
+    def __init__(self, shop: DemoShop) -> None:
         self._shop = shop
         self._lock = Lock()
         self._told = {order.number: order.status for order in shop.orders()}
         self._tracks = {order.track for order in shop.orders()}
         self._attempts: Counter[tuple[str, str]] = Counter()
-        self._heard: SimpleQueue[Heard] = SimpleQueue()
+        self._heard: SimpleQueue[RecordedPush] = SimpleQueue()
         self._reached: set[tuple[str, str]] = set()
         self.lags: list[float] = []
         """Of every change that reached IMSHOP, when it did so first: one whose answer comes too late is told again."""
@@ -58,7 +58,7 @@ class Ear:
         with self._lock:
             return sum(self._told.get(order.number) != order.status for order in self._shop.orders())
 
-    def heard(self, within: float) -> Iterator[Heard]:
+    def heard(self, within: float) -> Iterator[RecordedPush]:
         """What was heard since last asked; waits up to `within` seconds for the first of it."""
         try:
             yield self._heard.get(timeout=within)
@@ -81,13 +81,13 @@ class Ear:
                 self._tracks.add(heard.track)
         self._heard.put(heard)
 
-    def _understood(self, received: PushReceived, judgement: Judgement) -> Heard:
+    def _understood(self, received: PushReceived, judgement: Judgement) -> RecordedPush:
         change = received.order_id, received.code
         body = received.body or {}
         previous = self._told.get(received.order_id)
         self._attempts[change] += 1
         changed_at = self._shop.changed_at(*change) or received.at
-        return Heard(
+        return RecordedPush(
             at=received.at,
             order_id=received.order_id,
             previous=STATUSES[previous] if previous else None,
@@ -118,7 +118,7 @@ def _failure(judgement: Judgement) -> str | None:
     return "no answer" if judgement.failure.kind == "timeout" else str(judgement.failure)
 
 
-class Mishaps:
+class RandomFailures:
     """The sandbox's `behave`: now and then a request fails, in turns with 503 and with silence. Thread-safe."""
 
     def __init__(self, random: Random) -> None:

@@ -96,7 +96,7 @@ REST = timedelta(seconds=6)
 """An order that has just moved rests, so that most statuses reach IMSHOP before the next one takes their place."""
 
 
-class Shop:
+class DemoShop:
     """Thread-safe. `clock` gives aware UTC time. `open` and `live` may raise SyncdError."""
 
     def __init__(self, path: Path, random: Random, clock: Callable[[], datetime]) -> None:

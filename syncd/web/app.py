@@ -16,7 +16,7 @@ from syncd.web.cancel_endpoint import CancelEndpoint, add_cancel_route
 
 
 @dataclass(frozen=True, slots=True)
-class Views:
+class AppDependencies:
     """What the application shows. `stuck`: overdue threads and for how many seconds; `not_ready`: the reasons; `ready`:
     what to say where there are none. `status` and `not_ready` may raise StateError. `cancel_endpoint`: where
     cancellations are handed in; None: the route answers 404."""
@@ -29,7 +29,7 @@ class Views:
     ready: Callable[[], str] = lambda: "ready"
 
 
-def create_app(views: Views, *more: Blueprint) -> Flask:
+def create_app(views: AppDependencies, *more: Blueprint) -> Flask:
     """`more`: the status page, say."""
     app = Flask("syncd.web", static_folder=None)
     app.json.ensure_ascii = False  # type: ignore[attr-defined]  # the default provider has it; its base does not
