@@ -30,18 +30,22 @@ COMMANDS = {
     "run": Entry("run_command", "Run the daemon: poll, push, serve metrics, until SIGTERM."),
     "once": Entry("once_commands", "Poll once, deliver what is due, and end."),
     "reconcile": Entry("once_commands", "Compare every order once, deliver what is due, and end."),
-    "check": Entry("setup_commands", "Try everything without changing or pushing anything, and say what to mend."),
-    "status": Entry("view_commands", "Say how polling and delivery are doing."),
-    "explain": Entry("view_commands", "Tell one order's story: what was seen, what was pushed, what IMSHOP answered."),
-    "changes": Entry("view_commands", "List changes and what became of them."),
+    "check": Entry("check_command", "Try everything without changing or pushing anything, and say what to mend."),
+    "status": Entry("report_commands", "Say how polling and delivery are doing."),
+    "explain": Entry(
+        "report_commands", "Tell one order's story: what was seen, what was pushed, what IMSHOP answered."
+    ),
+    "changes": Entry("report_commands", "List changes and what became of them."),
     "retry": Entry("operator_commands", "Push dead or refused changes again."),
     "discard": Entry("operator_commands", "Give up changes that wait: they are never pushed."),
     "release": Entry("operator_commands", "Let the changes go that the guard holds."),
     "resync": Entry("operator_commands", "Push the present status of the named orders again."),
-    "cancellations": Entry("view_commands", "List what buyers cancelled in the app, and apply failed ones again."),
-    "config": Entry("view_commands", "Show the settings in force and where each came from, secrets masked."),
-    "statuses": Entry("setup_commands", "List every status code that the shop has: the list that IMSHOP asks for."),
-    "presets": Entry("setup_commands", "List the shop platforms that syncd knows, or print one's preset."),
+    "cancellations": Entry(
+        "cancellations_command", "List what buyers cancelled in the app, and apply failed ones again."
+    ),
+    "config": Entry("settings_commands", "Show the settings in force and where each came from, secrets masked."),
+    "statuses": Entry("statuses_command", "List every status code that the shop has: the list that IMSHOP asks for."),
+    "presets": Entry("settings_commands", "List the shop platforms that syncd knows, or print one's preset."),
     "sandbox": Entry("sandbox_command", "Run a local stand-in for IMSHOP that prints what it gets."),
     "demo": Entry("demo_command", "Show it all at work: a small shop, the sandbox and the daemon."),
 }
