@@ -24,8 +24,8 @@ Rows: TypeAlias = Sequence[Sequence[object]]
 class StatusSource(Protocol):
     """The interface that the list requires of a source."""
 
-    def statuses(self, unlisted: Callable[[str], None]) -> Sequence[StatusCount]:
-        """Every status code that the shop has, on its orders or in its dictionary, with its name. `unlisted` is
+    def statuses(self, list_failed: Callable[[str], None]) -> Sequence[StatusCount]:
+        """Every status code that the shop has, on its orders or in its dictionary, with its name. `list_failed` is
         called with the reason if the dictionary cannot be read. An API's dictionary is cached for a day. SourceError.
         """
 
