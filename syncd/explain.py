@@ -101,7 +101,7 @@ def seen_facts(story: Story) -> dict[str, object]:
         "shop's own key": seen.shop_id,
         "last seen as": seen.content,
         "IMSHOP knows": UNKNOWN if seen.told is None else seen.told,
-        "acknowledged": seen.acknowledged_status,
+        "acknowledged status": seen.acknowledged_status,
         "acknowledged at": seen.acknowledged_at,
         "IMSHOP's UUID": seen.acknowledged_uuid or seen.imshop_uuid,
         "first seen": seen.first_seen_at,

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from threading import Event
 
 from syncd.errors import SourceError
-from syncd.explain import Explanation, LookupResult, ShopLookup, in_the_shop
+from syncd.explain import Explanation, LookupResult, ShopLookup, in_the_shop, in_words
 from syncd.model import Order, Page, Skipped
 from syncd.state import State, Story
+from syncd.web.translations import Translator
 from tests.state.made import decision, stage
 
 ORDER = Order("7", {"status": "packed"})
@@ -69,3 +70,10 @@ def test_order_is_known_to_shop_or_state(memory: State) -> None:
     assert Explanation(memory.reports.story("7"), LookupResult(ORDER)).is_known
     stage(memory, decision())
     assert Explanation(memory.reports.story("7"), LookupResult(None)).is_known
+
+
+def test_content_is_said_in_words_and_not_as_python() -> None:
+    paid = {"status": "packed", "tracking": None, "paid": True, "payment_id": "p1"}
+    assert in_words(paid) == "status packed, paid, payment p1"
+    assert in_words({"paid": False}) == "not paid"
+    assert in_words({"status": "new", "paid": False}, Translator("ru")) == "статус new, не оплачен"

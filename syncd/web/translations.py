@@ -1,4 +1,4 @@
-"""The page's words: English as the templates write them, and Russian."""
+"""The page in English and Russian: phrases, durations, moments. A phrase's key is its English text."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ RUSSIAN = {
     "Delivery is paused: no TLS connection to IMSHOP": "Отправка приостановлена: не удаётся TLS-соединение с IMSHOP",
     "Delivery is paused: IMSHOP's address has moved": "Отправка приостановлена: адрес IMSHOP изменился",
     "Delivery is paused: IMSHOP does not answer": "Отправка приостановлена: IMSHOP не отвечает",
-    "Nothing is lost: the changes are sent when IMSHOP answers again": (
-        "Ничего не потеряно: изменения уйдут сами, когда IMSHOP снова ответит"
+    "Nothing is lost: the changes are sent once IMSHOP accepts them again": (
+        "Ничего не потеряно: изменения уйдут сами, когда IMSHOP снова начнёт их принимать"
     ),
     "A change has been waiting for a long time": "Изменение долго ждёт отправки",
     "See IMSHOP's answers below": "Посмотрите ниже, что отвечает IMSHOP",
@@ -91,6 +91,7 @@ RUSSIAN = {
     "Status": "Статус",
     "What became of it": "Что с ним стало",
     "IMSHOP's answer": "Ответ IMSHOP",
+    "Status at IMSHOP": "Статус в IMSHOP",
     "Detected": "Обнаружено",
     "When": "Когда",
     "Kind": "Вид",
@@ -128,7 +129,7 @@ RUSSIAN = {
     "retry": "будет повтор",
     "paused": "пауза",
     "unsent": "не отправлено",
-    # story.py
+    # explain.py
     "order_id": "номер",
     "status": "статус",
     "tracking": "отслеживание",
@@ -143,8 +144,8 @@ RUSSIAN = {
     "shop's own key": "ключ в магазине",
     "last seen as": "в последний раз",
     "IMSHOP knows": "известно IMSHOP",
-    "acknowledged": "подтверждённый статус",
-    "acknowledged at": "подтверждён",
+    "acknowledged status": "подтверждённый статус",
+    "acknowledged at": "когда подтверждён",
     "IMSHOP's UUID": "UUID в IMSHOP",
     "first seen": "впервые замечен",
     "last changed": "последнее изменение",
@@ -165,13 +166,13 @@ _UNITS: dict[Language, tuple[str, str, str, str]] = {
 
 
 class Translator:
-    """Everything that is said in one language."""
+    """Phrases and times in one language. `_` in the templates."""
 
     def __init__(self, language: Language) -> None:
         self.language = language
 
     def __call__(self, phrase: str, **values: object) -> str:
-        """The phrase, filled in. One that is not listed stays as it is."""
+        """The phrase, translated and filled in. One that RUSSIAN does not list stays as it is."""
         said = RUSSIAN.get(phrase, phrase) if self.language == "ru" else phrase
         return said.format(**values) if values else said
 
@@ -190,7 +191,7 @@ class Translator:
         return _pair(whole // 3600, 24, day, hour)
 
     def moment(self, at: datetime, now: datetime) -> str:
-        """By the server's own clock; the day only if it is not today."""
+        """In the server's time zone; with the date if it is not today."""
         local = at.astimezone()
         return f"{local:%H:%M:%S}" if local.date() == now.astimezone().date() else f"{local:%Y-%m-%d %H:%M}"
 

@@ -96,7 +96,7 @@ def _source_reasons(summary: Summary, now: datetime) -> Iterator[Reason]:
 def _delivery_reasons(summary: Summary, now: datetime) -> Iterator[Reason]:
     if pause := summary.pause:
         what = PAUSES.get(pause.reason, "Delivery is paused")
-        do = "Nothing is lost: the changes are sent when IMSHOP answers again"
+        do = "Nothing is lost: the changes are sent once IMSHOP accepts them again"
         yield Reason("bad", what, do, pause.detail, since=pause.since)
     oldest = summary.oldest_pending_at
     if oldest and now - oldest >= MAY_WAIT and not summary.pause:
