@@ -11,28 +11,29 @@ from syncd.errors import SourceError
 from syncd.model import Cancellation, Content, Order, Page
 from syncd.state import Story
 
-NOT_SHOWN = "the query shows no such order"
-UNKNOWN = "not known: it was never told, or a push is in doubt"
+NOT_SHOWN = "the shop shows no such order"
+UNKNOWN = "not known: never pushed, or it is not clear whether a push arrived"
 
 
 @dataclass(frozen=True, slots=True)
-class InShop:
-    """The order as the shop shows it now; None: it does not, or `fault` says why that cannot be told."""
+class LookupResult:
+    """The order as the shop shows it now. None: the shop does not show it, or `fault` says why this is not known."""
 
     order: Order | None
     fault: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Explained:
+class Explanation:
+    """What the state and the shop know of one order. `cancellations` came from the app, the newest first."""
+
     story: Story
-    now: InShop
-    cancelled: Sequence[Cancellation] = ()
-    """What buyers asked for in the app, the newest first."""
+    in_shop: LookupResult
+    cancellations: Sequence[Cancellation] = ()
 
     @property
     def is_known(self) -> bool:
-        return bool(self.now.order or self.story.seen or self.story.changes or self.cancelled)
+        return bool(self.in_shop.order or self.story.seen or self.story.changes or self.cancellations)
 
 
 class OrderFinder(Protocol):
@@ -44,18 +45,18 @@ class OrderFinder(Protocol):
     def close(self) -> None: ...
 
 
-def in_the_shop(shop: OrderFinder, story: Story) -> InShop:
+def in_the_shop(shop: OrderFinder, story: Story) -> LookupResult:
     """Ask the shop for the order, by its key if that is known; it is closed then."""
     key = story.seen.shop_id if story.seen else None
     try:
         page = shop.find([story.order_id], {story.order_id: key} if key else {})
     except SourceError as error:
-        return InShop(None, str(error))
+        return LookupResult(None, str(error))
     finally:
         shop.close()
     if page.orders:
-        return InShop(page.orders[-1])
-    return InShop(None, "; ".join(f"{row.reason}: {row.detail}" for row in page.skipped) or None)
+        return LookupResult(page.orders[-1])
+    return LookupResult(None, "; ".join(f"{row.reason}: {row.detail}" for row in page.skipped) or None)
 
 
 class ShopLookup:
@@ -65,18 +66,19 @@ class ShopLookup:
         self._open_shop = open_shop
         self._calls = BoundedCalls(seconds, at_most=1, patience=0, name="look")
 
-    def __call__(self, story: Story) -> InShop:
+    def __call__(self, story: Story) -> LookupResult:
         try:
             return self._calls(lambda: in_the_shop(self._open_shop(), story))
         except BusyError:
-            return InShop(None, "another look into the shop is under way; try again in a moment")
+            return LookupResult(None, "another look into the shop is under way; try again in a moment")
         except DeadlineError:
-            return InShop(None, f"the shop did not answer within {self._calls.seconds:g} s; try again later")
+            return LookupResult(None, f"the shop did not answer within {self._calls.seconds:g} s; try again later")
         except (SourceError, ThreadError) as error:  # the driver is not installed, or nobody is there to look
-            return InShop(None, str(error))
+            return LookupResult(None, str(error))
 
 
 def order_facts(order: Order) -> dict[str, Any]:
+    """The order's fields, by the names that a query or an API's settings give them."""
     return {
         "order_id": order.order_id,
         **order.content,
@@ -89,23 +91,31 @@ def order_facts(order: Order) -> dict[str, Any]:
 
 
 def seen_facts(story: Story) -> dict[str, object]:
-    """What is known of the order; empty: it was never seen."""
+    """What the state knows of the order, by names for people; empty if it was never seen. What the order showed is a
+    Content: `in_words` says it."""
     seen = story.seen
     if seen is None:
         return {}
     return {
         "number before": ", ".join(story.former_numbers) or None,
         "shop's own key": seen.shop_id,
-        "last seen as": in_words(seen.content),
-        "IMSHOP knows": UNKNOWN if seen.told is None else in_words(seen.told),
-        "acknowledged": seen.acknowledged_status,
+        "last seen as": seen.content,
+        "IMSHOP knows": UNKNOWN if seen.told is None else seen.told,
+        "acknowledged status": seen.acknowledged_status,
         "acknowledged at": seen.acknowledged_at,
         "IMSHOP's UUID": seen.acknowledged_uuid or seen.imshop_uuid,
         "first seen": seen.first_seen_at,
-        "last differed": seen.changed_at,
+        "last changed": seen.changed_at,
         "missing since": seen.missing_since,
     }
 
 
-def in_words(content: Content) -> str:
-    return ", ".join(f"{column} {value}" for column, value in content.items() if value is not None)
+def in_words(content: Content, translate: Callable[[str], str] = str) -> str:
+    """`status packed, paid, payment p1`. `translate` is given the words `status`, `paid`, `not paid`, …"""
+    words = []
+    for field, value in content.items():
+        if field == "paid" and value is not None:
+            words.append(translate("paid" if value else "not paid"))
+        elif value is not None:
+            words.append(f"{translate('payment' if field == 'payment_id' else field)} {value}")
+    return ", ".join(words)

@@ -21,10 +21,10 @@ from random import Random
 import pytest
 import requests
 
-from syncd.cli.demo_command import Screen
-from syncd.demo import Figures
-from syncd.demo.imshop_side import FIRST_MISHAP, MISHAPS, Ear, Heard, Mishaps
-from syncd.demo.simulation import ORDERS_AT_FIRST, QUERY, STATUSES, Shop, ShopOrder, move_on, place
+from syncd.cli.demo_command import DemoScreen
+from syncd.demo import DemoFigures
+from syncd.demo.imshop_side import FAILURES, FIRST_FAILURE, PushRecorder, RandomFailures, RecordedPush
+from syncd.demo.simulation import ORDERS_AT_FIRST, QUERY, STATUSES, DemoShop, ShopOrder, move_on, place
 from syncd.errors import SyncdError
 from syncd.sandbox import PushReceived, Sandbox
 
@@ -143,7 +143,7 @@ def test_requested_port_in_use_is_reported(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-FINE = Figures(orders=41, changes=2, waiting=0, reached=2, failed=0, median_lag=0.5, longest_lag=0.6)
+FINE = DemoFigures(orders=41, changes=2, waiting=0, reached=2, failed=0, median_lag=0.5, longest_lag=0.6)
 
 
 @pytest.mark.parametrize(("changes", "reached", "failed"), [(2, 2, False), (2, 1, False), (0, 0, False), (2, 0, True)])
@@ -153,21 +153,21 @@ def test_demo_fails_if_no_change_reached_imshop(changes: int, reached: int, fail
 
 
 def test_failed_demo_ends_with_the_complaints_of_syncd(capsys: pytest.CaptureFixture[str]) -> None:
-    Screen().end(replace(FINE, reached=0), ["12:00:00  error  delivery_paused"])
+    DemoScreen().end(replace(FINE, reached=0), ["12:00:00  error  delivery_paused"])
     shown = capsys.readouterr().out.splitlines()
     assert shown == ["0 of 2 changes reached IMSHOP", "12:00:00  error  delivery_paused"]
 
 
 def test_unwritable_shop_is_reported_with_its_file(tmp_path: Path) -> None:
     with pytest.raises(SyncdError, match=rf"shop {tmp_path}/no/shop.db cannot be written"):
-        Shop(tmp_path / "no" / "shop.db", Random(1), lambda: NOON).open()
+        DemoShop(tmp_path / "no" / "shop.db", Random(1), lambda: NOON).open()
 
 
 @pytest.fixture
-def shop(tmp_path: Path) -> Shop:
+def shop(tmp_path: Path) -> DemoShop:
     """At a time of its own, that moves on by ten seconds whenever it is asked for."""
     times = iter(NOON + timedelta(seconds=10 * step) for step in range(100_000))
-    opened = Shop(tmp_path / "shop.db", Random(7), lambda: next(times))
+    opened = DemoShop(tmp_path / "shop.db", Random(7), lambda: next(times))
     opened.open()
     return opened
 
@@ -177,16 +177,16 @@ def rows(tmp_path: Path, query: str = QUERY) -> dict[str, str]:
         return {row[0]: row[1] for row in database.execute(query)}
 
 
-def test_database_holds_the_orders_of_the_shop(shop: Shop, tmp_path: Path) -> None:
+def test_database_holds_the_orders_of_the_shop(shop: DemoShop, tmp_path: Path) -> None:
     for _ in range(100):
-        shop.live()
+        shop.step()
     assert rows(tmp_path) == {order.number: order.status for order in shop.orders()}
 
 
-def test_long_lived_shop_always_has_orders_that_move(shop: Shop) -> None:
+def test_long_lived_shop_always_has_orders_that_move(shop: DemoShop) -> None:
     for _ in range(300):
         before = shop.changes
-        shop.live()
+        shop.step()
         assert shop.changes > before
         assert any(not order.is_over for order in shop.orders())
 
@@ -218,60 +218,60 @@ def push(sandbox: Sandbox, order: ShopOrder, timeout: float = 5, **more: object)
     requests.post(sandbox.url, json=body, timeout=timeout)
 
 
-def heard_of(ear: Ear) -> list[Heard]:
-    return list(ear.heard(within=0))
+def pushes_of(recorder: PushRecorder) -> list[RecordedPush]:
+    return list(recorder.pushes(within=0))
 
 
 def test_push_is_shown_with_previous_status_and_lag(tmp_path: Path) -> None:
     now = [NOON]
-    shop = Shop(tmp_path / "shop.db", Random(1), lambda: now[0])
+    shop = DemoShop(tmp_path / "shop.db", Random(1), lambda: now[0])
     shop.open()
-    ear = Ear(shop)
+    recorder = PushRecorder(shop)
     now[0] += timedelta(seconds=60)
-    shop.live()
+    shop.step()
     (order,) = [order for order in shop.orders() if shop.changed_at(order.number, order.status) == now[0]]
-    assert ear.waiting() == 1
-    with Sandbox(on_request=ear.listen, clock=lambda: NOON + timedelta(seconds=60.5)) as sandbox:
+    assert recorder.waiting() == 1
+    with Sandbox(on_request=recorder.record, clock=lambda: NOON + timedelta(seconds=60.5)) as sandbox:
         push(sandbox, order, payment={"paid": True, "paymentId": "p"}, trackingUrl="https://a.ru/?id=12")
         push(sandbox, order, trackingUrl="https://a.ru/?id=12")
-    first, second = heard_of(ear)
+    first, second = pushes_of(recorder)
     assert (first.order_id, first.status, first.lag) == (order.number, STATUSES[order.status], 0.5)
     assert (first.track, first.paid, first.attempt, first.failure) == ("12", True, 1, None)
     assert (second.previous, second.track, second.paid, second.attempt) == (first.status, None, None, 2)
-    assert (ear.waiting(), ear.lags) == (0, [0.5, 0.5])
+    assert (recorder.waiting(), recorder.lags) == (0, [0.5, 0.5])
 
 
-def test_failed_request_is_shown_and_changes_no_status(shop: Shop) -> None:
-    ear = Ear(shop)
+def test_failed_request_is_shown_and_changes_no_status(shop: DemoShop) -> None:
+    recorder = PushRecorder(shop)
     order = next(order for order in shop.orders() if order.status == "new")
     moved = move_on(order, Random(1))
-    failures = iter([*MISHAPS, None])
-    with Sandbox(on_request=ear.listen, behave=lambda _received: next(failures)) as sandbox:
+    failures = iter([*FAILURES, None])
+    with Sandbox(on_request=recorder.record, behave=lambda _received: next(failures)) as sandbox:
         push(sandbox, moved)
         with pytest.raises(requests.Timeout):
             push(sandbox, moved, timeout=0.1)
         push(sandbox, moved)
-    told = heard_of(ear)
-    assert [(heard.attempt, heard.failure) for heard in told] == [(1, "503"), (2, "no answer"), (3, None)]
-    assert {heard.previous for heard in told} == {STATUSES["new"]}
-    assert (ear.failed, len(ear.lags)) == (2, 1)
+    told = pushes_of(recorder)
+    assert [(push.attempt, push.failure) for push in told] == [(1, "503"), (2, "no answer"), (3, None)]
+    assert {push.previous for push in told} == {STATUSES["new"]}
+    assert (recorder.failed, len(recorder.lags)) == (2, 1)
 
 
 def request(number: int, order_id: str) -> PushReceived:
     return PushReceived(number, NOON, "POST", "/", {}, b"", None, None, order_id, "new")
 
 
-def test_mishaps_alternate_and_never_hit_an_order_twice() -> None:
-    behave = Mishaps(Random(5))
+def test_failures_alternate_and_never_hit_an_order_twice() -> None:
+    behave = RandomFailures(Random(5))
     met = [behave(request(number, str(number % 3))) for number in range(200)]
     failed = [number for number, failure in enumerate(met) if failure]
-    assert [met[number] for number in failed] == [MISHAPS[turn % 2] for turn in range(len(failed))]
-    assert failed[0] == FIRST_MISHAP - 1
-    assert all(FIRST_MISHAP <= later - sooner <= 3 * FIRST_MISHAP + 3 for sooner, later in pairwise(failed))
+    assert [met[number] for number in failed] == [FAILURES[turn % 2] for turn in range(len(failed))]
+    assert failed[0] == FIRST_FAILURE - 1
+    assert all(FIRST_FAILURE <= later - sooner <= 3 * FIRST_FAILURE + 3 for sooner, later in pairwise(failed))
     assert not any(met[number + 3] for number in failed[:-1])
 
 
-def test_there_is_no_mishap_once_they_are_over() -> None:
-    behave = Mishaps(Random(5))
+def test_no_request_fails_once_failures_are_over() -> None:
+    behave = RandomFailures(Random(5))
     behave.over = True
     assert not any(behave(request(number, str(number))) for number in range(200))

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from threading import Event
 
 from syncd.errors import SourceError
-from syncd.explain import Explained, InShop, ShopLookup, in_the_shop
+from syncd.explain import Explanation, LookupResult, ShopLookup, in_the_shop, in_words
 from syncd.model import Order, Page, Skipped
 from syncd.state import State, Story
+from syncd.web.translations import Translator
 from tests.state.made import decision, stage
 
 ORDER = Order("7", {"status": "packed"})
@@ -36,8 +37,8 @@ class Shop:
 
 def test_order_is_shown_or_the_reason_why_not() -> None:
     skipped = Page([], [Skipped("no_status", "7", "status is NULL")])
-    assert in_the_shop(Shop(Page([ORDER])), STORY) == InShop(ORDER)
-    assert in_the_shop(Shop(Page([])), STORY) == InShop(None)
+    assert in_the_shop(Shop(Page([ORDER])), STORY) == LookupResult(ORDER)
+    assert in_the_shop(Shop(Page([])), STORY) == LookupResult(None)
     assert in_the_shop(Shop(skipped), STORY).fault == "no_status: status is NULL"
     assert in_the_shop(gone := Shop(), STORY).fault == "the shop is gone, ['7']"
     assert gone.closed.is_set()
@@ -65,7 +66,14 @@ def test_a_shop_that_cannot_be_opened_is_told() -> None:
 
 
 def test_order_is_known_to_shop_or_state(memory: State) -> None:
-    assert not Explained(memory.reports.story("7"), InShop(None)).is_known
-    assert Explained(memory.reports.story("7"), InShop(ORDER)).is_known
+    assert not Explanation(memory.reports.story("7"), LookupResult(None)).is_known
+    assert Explanation(memory.reports.story("7"), LookupResult(ORDER)).is_known
     stage(memory, decision())
-    assert Explained(memory.reports.story("7"), InShop(None)).is_known
+    assert Explanation(memory.reports.story("7"), LookupResult(None)).is_known
+
+
+def test_content_is_said_in_words_and_not_as_python() -> None:
+    paid = {"status": "packed", "tracking": None, "paid": True, "payment_id": "p1"}
+    assert in_words(paid) == "status packed, paid, payment p1"
+    assert in_words({"paid": False}) == "not paid"
+    assert in_words({"status": "new", "paid": False}, Translator("ru")) == "статус new, не оплачен"

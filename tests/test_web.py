@@ -28,7 +28,7 @@ from syncd.runtime.health import ClockWatch, Pulses, as_json, not_ready
 from syncd.runtime.metrics import Metrics, StateCollector, standard_registry
 from syncd.runtime.observer import Observer
 from syncd.state import State, Summary
-from syncd.web import HttpServer, Views, create_app
+from syncd.web import AppDependencies, HttpServer, create_app
 from syncd.web.wsgi_server import CONNECTIONS
 from tests.made import NOON, push
 
@@ -47,7 +47,7 @@ def client(**views: Any) -> FlaskClient:
         "not_ready": list,
         "status": dict,
     }
-    return create_app(Views(**{**defaults, **views})).test_client()
+    return create_app(AppDependencies(**{**defaults, **views})).test_client()
 
 
 def unreadable() -> Any:
@@ -272,7 +272,7 @@ def test_clock_step_is_noticed_once_and_drift_never() -> None:
 @pytest.fixture
 def server() -> Iterator[int]:
     port = free_port()
-    server = HttpServer(create_app(Views(CollectorRegistry(), dict, list, dict)), "127.0.0.1", port)
+    server = HttpServer(create_app(AppDependencies(CollectorRegistry(), dict, list, dict)), "127.0.0.1", port)
     server.start()
     yield port
     server.close()
@@ -287,7 +287,7 @@ def test_the_server_answers_on_its_port(server: int) -> None:
 
 def test_a_port_that_is_taken_is_named(server: int) -> None:
     with pytest.raises(SettingsError, match=f"SYNCD_HTTP__BIND: 127.0.0.1:{server} is taken"):
-        HttpServer(create_app(Views(CollectorRegistry(), dict, list, dict)), "127.0.0.1", server)
+        HttpServer(create_app(AppDependencies(CollectorRegistry(), dict, list, dict)), "127.0.0.1", server)
 
 
 @pytest.mark.parametrize(
@@ -300,7 +300,7 @@ def test_a_port_that_is_taken_is_named(server: int) -> None:
 )
 def test_address_of_another_machine_is_named(host: str, why: str) -> None:
     with pytest.raises(SettingsError, match=why):
-        HttpServer(create_app(Views(CollectorRegistry(), dict, list, dict)), host, 9469)
+        HttpServer(create_app(AppDependencies(CollectorRegistry(), dict, list, dict)), host, 9469)
 
 
 def free_port() -> int:
@@ -319,7 +319,7 @@ def test_request_under_way_at_close_is_answered(caplog: pytest.LogCaptureFixture
         return {"version": "1"}
 
     port = free_port()
-    server = HttpServer(create_app(Views(CollectorRegistry(), dict, list, status)), "127.0.0.1", port)
+    server = HttpServer(create_app(AppDependencies(CollectorRegistry(), dict, list, status)), "127.0.0.1", port)
     server.start()
     with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection, ThreadPoolExecutor() as pool:
         connection.request("GET", "/api/status")
@@ -355,7 +355,7 @@ def test_endless_request_is_given_up_however_steady(
 def test_an_answer_that_nobody_fetches_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("syncd.web.wsgi_server.ANSWER_SECONDS", 0.5)
     port = free_port()
-    long = Views(CollectorRegistry(), dict, list, lambda: {"a": "x" * 10_000_000})
+    long = AppDependencies(CollectorRegistry(), dict, list, lambda: {"a": "x" * 10_000_000})
     server = HttpServer(create_app(long), "127.0.0.1", port)
     server.start()
     with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:

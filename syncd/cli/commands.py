@@ -1,4 +1,4 @@
-"""`syncd` itself: its commands, each imported only when it is called, and the exit codes.
+"""`syncd` itself: the index of its commands, each imported only when it is called, and the exit codes.
 
 0 done; 1 something failed or is still undelivered; 2 bad usage or configuration, one clear line a fault.
 """
@@ -20,7 +20,7 @@ from syncd.text import printable
 
 
 class Entry(NamedTuple):
-    """Where a command is, and its line in `syncd --help`, which must not cost the import of all the rooms."""
+    """In which module of this package a command is, and its line in `syncd --help`, which imports none of them."""
 
     module: str
     line: str
@@ -30,18 +30,18 @@ COMMANDS = {
     "run": Entry("run_command", "Run the daemon: poll, push, serve metrics, until SIGTERM."),
     "once": Entry("once_commands", "Poll once, deliver what is due, and end."),
     "reconcile": Entry("once_commands", "Compare every order once, deliver what is due, and end."),
-    "check": Entry("setup_commands", "Try everything without changing or pushing anything, and say what to mend."),
-    "status": Entry("view_commands", "Say how polling and delivery are doing."),
-    "explain": Entry("view_commands", "Tell one order's story: what was seen, what was pushed, what IMSHOP answered."),
-    "changes": Entry("view_commands", "List changes and what became of them."),
+    "check": Entry("check_command", "Try everything without changing or pushing anything, and say what to fix."),
+    "status": Entry("report_commands", "Say how polling and delivery are doing."),
+    "explain": Entry("report_commands", "Tell one order's story: what was seen and pushed, what IMSHOP answered."),
+    "changes": Entry("report_commands", "List changes and what became of them."),
     "retry": Entry("operator_commands", "Push dead or refused changes again."),
     "discard": Entry("operator_commands", "Give up changes that wait: they are never pushed."),
-    "release": Entry("operator_commands", "Let the changes go that the guard holds."),
+    "release": Entry("operator_commands", "Release the changes that the guard holds."),
     "resync": Entry("operator_commands", "Push the present status of the named orders again."),
-    "cancellations": Entry("view_commands", "List what buyers cancelled in the app, and apply failed ones again."),
-    "config": Entry("view_commands", "Show the settings in force and where each came from, secrets masked."),
-    "statuses": Entry("setup_commands", "List every status code that the shop has: the list that IMSHOP asks for."),
-    "presets": Entry("setup_commands", "List the shop platforms that syncd knows, or print one's preset."),
+    "cancellations": Entry("cancellations_command", "List what buyers cancelled in the app; apply failed ones again."),
+    "config": Entry("settings_commands", "Show the settings in force and where each came from, secrets masked."),
+    "statuses": Entry("statuses_command", "List every status code that the shop has: the list that IMSHOP asks for."),
+    "presets": Entry("settings_commands", "List the shop platforms that syncd knows, or print one's preset."),
     "sandbox": Entry("sandbox_command", "Run a local stand-in for IMSHOP that prints what it gets."),
     "demo": Entry("demo_command", "Show it all at work: a small shop, the sandbox and the daemon."),
 }
@@ -55,7 +55,7 @@ class Commands(click.Group):
         entry = COMMANDS.get(cmd_name)
         if entry is None:
             return None
-        gc.disable()  # a quarter of a start went into looking for garbage among the modules, where there is none
+        gc.disable()  # a quarter of the start-up time went into collecting garbage, and modules leave none
         command: click.Command = getattr(import_module(f"syncd.cli.{entry.module}"), cmd_name)
         gc.freeze()
         gc.enable()
@@ -88,35 +88,35 @@ def main() -> None:
     try:
         sys.exit(syncd(standalone_mode=False, prog_name="syncd"))  # what a command gave to ctx.exit, or None
     except SettingsError as error:
-        _complain("\n".join(error.faults), 2)
+        _fail("\n".join(error.faults), 2)
     except SyncdError as error:
-        _complain(str(error), 1)
+        _fail(str(error), 1)
     except click.UsageError as error:
-        _misused(error)
+        _print_misuse(error)
     except click.ClickException as error:
-        _complain(error.format_message(), error.exit_code)
+        _fail(error.format_message(), error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        _complain("stopped", 1)
+        _fail("stopped", 1)
     except RuntimeError as error:
         if "can't start new thread" not in str(error):
             raise
-        _complain(no_thread(), 1)
+        _fail(no_thread(), 1)
     except BrokenPipeError:  # `syncd changes | head`
         sys.stderr.close()
         sys.exit(1)
 
 
-def _misused(error: click.UsageError) -> None:
-    """One line; but who gives no command at all is shown them, which is what click's message is then."""
+def _print_misuse(error: click.UsageError) -> None:
+    """One line. Without any command, click's message is the whole help: that is shown as it is."""
     text = error.format_message()
     if "\n" in text:
         error.show()
         sys.exit(error.exit_code)
     where = f"; see: {error.ctx.command_path} --help" if error.ctx else ""
-    _complain(f"{text.rstrip('.?')}{where}", error.exit_code)
+    _fail(f"{text.rstrip('.?')}{where}", error.exit_code)
 
 
-def _complain(text: str, code: int) -> None:
+def _fail(text: str, code: int) -> None:
     for line in text.splitlines():
         click.echo(f"syncd: {printable(line)}", err=True)
     sys.exit(code)

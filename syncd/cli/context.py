@@ -1,6 +1,7 @@
-"""What every command starts with: the settings, the logs, the state.
+"""What a command takes from its process: the settings and the logs, the state they name, the signals that stop it.
 
-How commands that go on until they are stopped learn that they are.
+The composition of the parts is imported where it is used: it takes a second to load, and `syncd config`, `presets`,
+`sandbox` and `demo --help` do without.
 """
 
 from __future__ import annotations
@@ -13,13 +14,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import click
 
 from syncd import logs
-from syncd.runtime import composition
 from syncd.settings import Loaded, Settings, load
-from syncd.state import State
+
+if TYPE_CHECKING:
+    from syncd.state import State
 
 
 def loaded(ctx: click.Context) -> Loaded:
@@ -28,17 +31,24 @@ def loaded(ctx: click.Context) -> Loaded:
 
 
 def settings(ctx: click.Context, *, level: str | None = None) -> Settings:
-    """The settings, with logs going to stderr. `level`: the least that a command, other than the daemon, logs."""
+    """The settings, once logs go to stderr. `level`: the minimum level that is logged, instead of the one set."""
     chosen = loaded(ctx).settings
-    logs.configure(
-        chosen.log.format, level or chosen.log.level, composition.redactor(chosen), time.monotonic, stream=sys.stderr
-    )
+    configure_logs(chosen, level or chosen.log.level)
     return chosen
+
+
+def configure_logs(chosen: Settings, level: str) -> None:
+    """Log to stderr from now on, with the settings' secrets masked."""
+    from syncd.runtime import composition  # noqa: PLC0415 - see above
+
+    logs.configure(chosen.log.format, level, composition.redactor(chosen), time.monotonic, stream=sys.stderr)
 
 
 @contextmanager
 def opened_state(chosen: Settings) -> Iterator[State]:
-    """The state that a daemon made; a command that only looks never makes one. StateError."""
+    """The state that a daemon or `syncd once` made; it is never created here. StateError."""
+    from syncd.runtime import composition  # noqa: PLC0415 - see above
+
     state = composition.state(chosen, create=False)
     try:
         yield state
@@ -48,7 +58,7 @@ def opened_state(chosen: Settings) -> Iterator[State]:
 
 @contextmanager
 def stopped_by_signals() -> Iterator[Event]:
-    """Set by Ctrl-C, by SIGTERM, and by SIGHUP, which comes when the terminal's window is closed."""
+    """An event that is set by Ctrl-C, by SIGTERM, and by SIGHUP, which comes when the terminal's window is closed."""
     stopped = Event()
 
     def stop(_number: int, _frame: FrameType | None) -> None:

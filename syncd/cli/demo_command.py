@@ -1,8 +1,6 @@
-"""`syncd demo`: what a newcomer runs first.
+"""`syncd demo`: a line for each push that reaches the sandbox; on a terminal, a footer with the figures so far.
 
-The demo on the screen: a line for each request that reaches IMSHOP, and below them how it all goes.
-
-On a terminal the last two lines stay where they are; elsewhere there are only the lines. 80 columns are enough.
+80 columns are enough.
 """
 
 from __future__ import annotations
@@ -21,8 +19,8 @@ from rich.rule import Rule
 from rich.text import Text
 
 from syncd.cli.context import stopped_by_signals
-from syncd.cli.output import console
-from syncd.demo import Demo, Figures, Heard, staged
+from syncd.cli.output import console, counted
+from syncd.demo import Demo, DemoFigures, RecordedPush, running_demo
 
 STYLES = {
     "placed": "blue",
@@ -36,13 +34,15 @@ STYLES = {
 }
 """How an order looks, by IMSHOP's own status."""
 FAINT = "bright_black"
-ROOMY = 96  # columns from which on tracking numbers fit too
+WIDE_COLUMNS = 96  # from this width on tracking numbers fit too
 SLOW_SECONDS = 2.0
+REDRAW_SECONDS = 0.2
+SETTLE_SECONDS = 5.0
 HEADINGS = f"{'time':<8}  {'order':<8}  {'was':>10} → {'is':<10}  {'at IMSHOP':<17} {'lag':>7}"
 
 
-class Screen:
-    """Live for the time of a `with`; `end` comes after it."""
+class DemoScreen:
+    """What the demo prints. The footer lives as long as the `with`; `end` is called after it."""
 
     def __init__(self) -> None:
         self._console = console()
@@ -77,18 +77,18 @@ class Screen:
         self._print(Text(HEADINGS, FAINT))
 
     def show(self, running: Demo, within: float = 0.0) -> None:
-        """What IMSHOP has heard since the last time; waits up to `within` seconds for the first of it."""
-        for heard in running.heard(within):
-            self._print(self._line(heard))
+        """Print the pushes since the last call; wait up to `within` seconds for the first one."""
+        for push in running.pushes(within):
+            self._print(self._line(push))
         if self._is_live:
             footer = Group(Rule(style=FAINT), self._footer(running.figures()))
             self._live.update(footer, refresh=True)
 
-    def end(self, figures: Figures, complaints: Sequence[str]) -> None:
-        """Two lines: what came of it, and what to do next; or what syncd complained of, if nothing came of it."""
+    def end(self, figures: DemoFigures, complaints: Sequence[str]) -> None:
+        """Two lines: how many changes arrived, and what to do next; or syncd's errors, if no change arrived."""
         reached = f"{figures.reached} of {figures.changes} changes reached IMSHOP"
         lags = f", median lag {figures.median_lag:.2f} s, longest {figures.longest_lag:.2f} s"
-        repeated = f"; {_count(figures.failed, 'request')} failed and repeated" if figures.failed else ""
+        repeated = f"; {counted(figures.failed, 'request')} failed and repeated" if figures.failed else ""
         self._print(Text.assemble((reached, "bold"), lags if figures.reached else "", repeated))
         if figures.has_failed:
             for complaint in complaints:
@@ -101,48 +101,40 @@ class Screen:
         line.rstrip()
         self._console.print(line, no_wrap=True, overflow="ellipsis")
 
-    def _line(self, heard: Heard) -> Text:
-        previous = heard.previous or "new order"
+    def _line(self, push: RecordedPush) -> Text:
+        previous = push.previous or "new order"
         line = Text.assemble(
-            (f"{heard.at.astimezone():%H:%M:%S}  ", FAINT),
-            f"{heard.order_id:<8}  ",
+            (f"{push.at.astimezone():%H:%M:%S}  ", FAINT),
+            f"{push.order_id:<8}  ",
             (f"{previous:>10} → ", FAINT),
-            (f"{heard.status:<10}  ", STYLES.get(heard.imshop_status, "")),
+            (f"{push.status:<10}  ", STYLES.get(push.imshop_status, "")),
         )
-        if heard.failure:
-            return line.append(f"✗ {heard.failure}, will be repeated", "yellow")
-        line.append(f"{heard.imshop_status:<17} ")
-        line.append(f"{heard.lag:5.2f} s  ", "yellow" if heard.lag > SLOW_SECONDS else "green")
-        return line.append(self._marks(heard), FAINT)
+        if push.failure:
+            return line.append(f"✗ {push.failure}, will be repeated", "yellow")
+        line.append(f"{push.imshop_status:<17} ")
+        line.append(f"{push.lag:5.2f} s  ", "yellow" if push.lag > SLOW_SECONDS else "green")
+        return line.append(self._marks(push), FAINT)
 
-    def _marks(self, heard: Heard) -> str:
-        """What else was told. Where there is little room, only the first of it."""
-        is_roomy = self._console.width >= ROOMY
-        marks = [f"try {heard.attempt}"] if heard.attempt > 1 else []
-        if heard.track:
-            marks.append(f"track {heard.track}" if is_roomy else "track")
-        if heard.paid is not None:
-            marks.append("paid" if heard.paid else "refund")
-        return " · ".join(marks if is_roomy else marks[:1])
+    def _marks(self, push: RecordedPush) -> str:
+        """What else the push says; on a narrow terminal only the first of it."""
+        is_wide = self._console.width >= WIDE_COLUMNS
+        marks = [f"try {push.attempt}"] if push.attempt > 1 else []
+        if push.track:
+            marks.append(f"track {push.track}" if is_wide else "track")
+        if push.paid is not None:
+            marks.append("paid" if push.paid else "refund")
+        return " · ".join(marks if is_wide else marks[:1])
 
-    def _footer(self, figures: Figures) -> Text:
+    def _footer(self, figures: DemoFigures) -> Text:
         arrow = (" ──► ", FAINT)
         delivered = f"{figures.reached} delivered"
         return Text.assemble(
-            ("shop ", "bold"), _count(figures.orders, "order"), arrow,
+            ("shop ", "bold"), counted(figures.orders, "order"), arrow,
             ("syncd ", "bold"), (f"{figures.waiting} waiting", "yellow" if figures.waiting else ""), arrow,
             ("IMSHOP ", "bold"), (delivered, "green"), f" · median lag {figures.median_lag:.2f} s",
-            (" · Ctrl-C ends it" if self._console.width >= ROOMY else "", FAINT),
+            (" · Ctrl-C ends it" if self._console.width >= WIDE_COLUMNS else "", FAINT),
             no_wrap=True, overflow="ellipsis",
         )  # fmt: skip
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-LOOK_SECONDS = 0.2
-SETTLE_SECONDS = 5.0
 
 
 @click.command()
@@ -155,24 +147,24 @@ def demo(ctx: click.Context, seconds: float | None, port: int | None) -> None:
     Needs nothing and leaves nothing behind; your settings are neither read nor used. Now and then the stand-in fails a
     request, and syncd repeats it. Ctrl-C ends it. Exit status 1: no change reached IMSHOP though there were some.
     """
-    with stopped_by_signals() as stopped, Screen() as screen:
-        with staged(SystemRandom(), port) as running:
+    with stopped_by_signals() as stopped, DemoScreen() as screen:
+        with running_demo(SystemRandom(), port) as running:
             screen.begin(running.url)
             _watch(running, screen, stopped, seconds)
-        screen.show(running)  # what came while it ended
+        screen.show(running)  # the pushes that arrived while it ended
     figures = running.figures()
     screen.end(figures, running.complaints())
     ctx.exit(1 if figures.has_failed else 0)
 
 
-def _watch(running: Demo, screen: Screen, stopped: Event, seconds: float | None) -> None:
-    """Until it is stopped, or `seconds` have passed since the shop began to move and IMSHOP has heard of it all."""
+def _watch(running: Demo, screen: DemoScreen, stopped: Event, seconds: float | None) -> None:
+    """Until it is stopped, or `seconds` have passed since the shop began to move and IMSHOP has push of it all."""
     while not (stopped.is_set() or running.has_begun):
-        screen.show(running, LOOK_SECONDS)
+        screen.show(running, REDRAW_SECONDS)
     ends_at = None if seconds is None else time.monotonic() + seconds
     while not stopped.is_set() and (ends_at is None or time.monotonic() < ends_at):
-        screen.show(running, LOOK_SECONDS)
+        screen.show(running, REDRAW_SECONDS)
     running.rest()
     settled_by = time.monotonic() + SETTLE_SECONDS
     while not stopped.is_set() and running.figures().waiting and time.monotonic() < settled_by:
-        screen.show(running, LOOK_SECONDS)
+        screen.show(running, REDRAW_SECONDS)

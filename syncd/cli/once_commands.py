@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Literal
 
 import click
@@ -9,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from syncd.cli.context import settings
-from syncd.cli.output import seconds_option
+from syncd.cli.output import counted, seconds_option
 from syncd.model import Outcome
 from syncd.pipeline.staging import REDEFINED, PollResult
 from syncd.runtime.run_once import Ran, run_once
@@ -25,7 +26,7 @@ def once(ctx: click.Context, timeout: float) -> None:
     The first poll of all records what is there and pushes nothing, unless SYNCD_FIRST_RUN=push. Exit status 1:
     something failed, or changes still wait. Beside a running daemon, the daemon delivers.
     """
-    _work(ctx, "poll", timeout)
+    _run_and_report(ctx, "poll", timeout)
 
 
 @click.command()
@@ -34,12 +35,12 @@ def once(ctx: click.Context, timeout: float) -> None:
 def reconcile(ctx: click.Context, timeout: float) -> None:
     """Compare every order with what was seen of it, deliver what differs, and end.
 
-    Finds what a poll cannot: orders that changed without their timestamp, or that vanished.
+    Finds what a poll cannot: orders that changed without a new timestamp, or that are gone from the shop.
     """
-    _work(ctx, "reconcile", timeout)
+    _run_and_report(ctx, "reconcile", timeout)
 
 
-def _work(ctx: click.Context, kind: Literal["poll", "reconcile"], seconds: float) -> None:
+def _run_and_report(ctx: click.Context, kind: Literal["poll", "reconcile"], seconds: float) -> None:
     chosen = settings(ctx, level="error")
     columns = (
         SpinnerColumn(),
@@ -60,42 +61,43 @@ def _work(ctx: click.Context, kind: Literal["poll", "reconcile"], seconds: float
             progress.update(pushing, advance=1, total=waiting, visible=True)
 
         ran = run_once(chosen, kind, seconds, on_rows, on_outcome)
-    for line in _told(ran):
+    for line in [*_poll_lines(ran.poll), *_delivery_lines(ran)]:
         click.echo(printable(line))
     ctx.exit(1 if ran.failed or ran.undelivered else 0)
 
 
-def _told(ran: Ran) -> list[str]:
-    poll, changes = ran.poll, ran.summary.changes
-    lines = _read(poll)
-    if poll.missing:
-        lines.append(f"{poll.missing} orders are not in the shop any more")
-    if poll.fault:
-        lines.append(poll.fault)
-    if ran.outcomes:
-        lines.append("pushes: " + ", ".join(f"{count} {result}" for result, count in sorted(ran.outcomes.items())))
-    if ran.beside:
-        lines.append("a daemon runs on this state, and delivers")
-    if pause := ran.summary.pause:
-        lines.append(f"delivery is paused ({pause.reason}): {pause.detail}")
-    if changes["pending"]:
-        lines.append(f"{changes['pending']} changes still wait to be pushed; see: syncd changes --state pending")
-    if changes["held"]:
-        lines.append(f"{changes['held']} changes are held; see: syncd changes --state held")
-    return lines
-
-
-def _read(poll: PollResult) -> list[str]:
-    lines = [f"read {poll.rows} rows, found {sum(poll.found.values())} changes"]
-    if poll.adopted:
-        lines[0] += f"; {poll.adopted} orders seen for the first time, recorded and told to nobody"
+def _poll_lines(poll: PollResult) -> Iterator[str]:
+    adopted = (
+        f"; {counted(poll.adopted, 'order')} seen for the first time: recorded, not pushed" if poll.adopted else ""
+    )
+    yield f"read {counted(poll.rows, 'row')}, found {counted(sum(poll.found.values()), 'change')}{adopted}"
     if poll.redefined:
-        lines.append(f"{', '.join(poll.redefined)}: {REDEFINED}")
+        yield f"{', '.join(poll.redefined)}: {REDEFINED}"
     if skipped := sum(poll.skipped.values()):
-        why = ", ".join(f"{count} {reason}" for reason, count in sorted(poll.skipped.items()))
-        lines.append(f"skipped {skipped} rows that cannot be read as an order ({why})")
+        yield f"skipped {counted(skipped, 'row')} that cannot be read as an order ({_by_name(poll.skipped)})"
     if poll.dropped:
-        why = ", ".join(f"{count} {name}" for name, count in sorted(poll.dropped.items()))
-        lines.append(f"left out fields that cannot be read, of {poll.dropped_from} orders ({why})")
-        lines += [one.detail for one in poll.dropped_examples.values()]
-    return lines
+        orders = counted(poll.dropped_from, "order")
+        yield f"left out fields that cannot be read, of {orders} ({_by_name(poll.dropped)})"
+        yield from (example.detail for example in poll.dropped_examples.values())
+    if poll.missing:
+        yield f"gone from the shop: {counted(poll.missing, 'order')}"
+    if poll.fault:
+        yield poll.fault
+
+
+def _delivery_lines(ran: Ran) -> Iterator[str]:
+    changes = ran.summary.changes
+    if ran.outcomes:
+        yield f"pushes: {_by_name(ran.outcomes)}"
+    if ran.beside:
+        yield "a daemon runs on this state, and delivers the changes"
+    if pause := ran.summary.pause:
+        yield f"delivery is paused ({pause.reason}): {pause.detail}"
+    if changes["pending"]:
+        yield f"waiting to be pushed: {counted(changes['pending'], 'change')}; see: syncd changes --state pending"
+    if changes["held"]:
+        yield f"held: {counted(changes['held'], 'change')}; see: syncd changes --state held"
+
+
+def _by_name(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))

@@ -1,4 +1,5 @@
-"""The commands that decide: `retry`, `discard`, `release`, `resync`. A running daemon acts on them within seconds."""
+"""The commands by which an operator decides: `retry`, `discard`, `release`, `resync`. A running daemon acts on them
+within seconds."""
 
 from __future__ import annotations
 
@@ -8,11 +9,12 @@ from contextlib import closing
 import click
 
 from syncd.cli.context import opened_state, settings
+from syncd.cli.output import counted
 from syncd.runtime import composition
 from syncd.runtime.run_once import polling_alone
 from syncd.state import OperatorResult
 
-RESYNC_WAITS_SECONDS = 60.0  # for a poll that is under way
+RESYNC_WAITS_SECONDS = 60.0  # for another poll to end
 
 ids_argument = click.argument("ids", type=int, nargs=-1, metavar="ID...")
 
@@ -24,13 +26,13 @@ ids_argument = click.argument("ids", type=int, nargs=-1, metavar="ID...")
 def retry(ctx: click.Context, ids: tuple[int, ...], *, all_dead: bool) -> None:
     """Push dead or refused changes again, or those that wait for their next attempt at once.
 
-    A change is left alone if IMSHOP heard a newer one of its order, or is about to: an older status must not follow.
+    A change is left as it is if a newer one of its order was pushed or waits: an older status must not follow it.
     """
-    _something_named(ids, all_dead)
+    _require_any(ids, all_dead)
     with opened_state(settings(ctx, level="error")) as state:
         done = state.operator.retry(ids, all_dead=all_dead, now=composition.now())
-    click.echo(f"{len(done.done)} changes are due now")
-    _say_left(ctx, done)
+    click.echo(f"to be pushed now: {counted(len(done.done), 'change')}")
+    _print_left(ctx, done)
 
 
 @click.command()
@@ -40,22 +42,23 @@ def retry(ctx: click.Context, ids: tuple[int, ...], *, all_dead: bool) -> None:
 @click.pass_context
 def discard(ctx: click.Context, ids: tuple[int, ...], *, held: bool, all_dead: bool) -> None:
     """Give up changes: they are never pushed. The next change of their orders is pushed as always."""
-    _something_named(ids, held, all_dead)
+    _require_any(ids, held, all_dead)
     with opened_state(settings(ctx, level="error")) as state:
         done = state.operator.discard(ids, held=held, all_dead=all_dead, now=composition.now())
-    click.echo(f"{len(done.done)} changes discarded")
-    _say_left(ctx, done)
+    click.echo(f"discarded: {counted(len(done.done), 'change')}")
+    _print_left(ctx, done)
 
 
 @click.command()
 @click.pass_context
 def release(ctx: click.Context) -> None:
-    """Let all changes go that the guard holds, and accept that orders are gone which a full compare missed."""
+    """Release the changes that the guard holds, and accept that orders are gone which a full compare did not find."""
     with opened_state(settings(ctx, level="error")) as state:
         released = state.operator.release(composition.now())
-    click.echo(f"{released.changes} changes are let go")
+    click.echo(f"released: {counted(released.changes, 'change')}")
     if released.missing:
-        click.echo(f"the next full compare may forget {released.missing} orders that the shop does not show any more")
+        missing = counted(released.missing, "order")
+        click.echo(f"the next full compare may forget {missing} that the shop does not show any more")
 
 
 @click.command()
@@ -73,19 +76,19 @@ def resync(ctx: click.Context, order_ids: tuple[str, ...]) -> None:
         page = shop.find([*asked], state.polls.shop_ids(asked))
         orders = [order for order in page.orders if order.order_id in asked]
         count = alone.operator.resync(orders, composition.now())
-    click.echo(f"{count} orders are pushed again")
+    click.echo(f"to be pushed again: {counted(count, 'order')}")
     unknown = sorted({*asked.values()} - {asked[order.order_id] for order in orders})
     for order_id in unknown:
         click.echo(f"syncd: the shop shows no order {order_id} that can be read", err=True)
     ctx.exit(1 if unknown else 0)
 
 
-def _something_named(*named: object) -> None:
-    if not any(named):
-        raise click.UsageError("name the changes by their ids (see: syncd changes), or say which with an option")
+def _require_any(*selection: object) -> None:
+    if not any(selection):
+        raise click.UsageError("name the changes by their ids (see: syncd changes), or choose them with an option")
 
 
-def _say_left(ctx: click.Context, done: OperatorResult) -> None:
+def _print_left(ctx: click.Context, done: OperatorResult) -> None:
     for change_id, reason in done.left.items():
         click.echo(f"syncd: change {change_id} is left as it is: {reason}", err=True)
     ctx.exit(1 if done.left else 0)

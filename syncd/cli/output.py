@@ -14,7 +14,7 @@ from rich.text import Text
 from syncd.settings.values import duration
 from syncd.text import json_text, printable
 
-WIDE = 10_000  # columns where nobody looks: lines that are piped are not cut
+WIDE = 10_000  # columns, where the output is no terminal: piped lines are not wrapped
 COLOURS = {
     "delivered": "green",
     "flowing": "green",
@@ -51,6 +51,11 @@ def console() -> Console:
     return out if out.is_terminal else Console(highlight=False, width=WIDE)
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 order`, `2 orders`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def print_json(document: object) -> None:
     click.echo(json_text(document, indent=2))
 
@@ -74,13 +79,14 @@ def print_pairs(pairs: Iterable[tuple[str, object]]) -> None:
 
 def coloured(value: object) -> Text:
     """A cell. A word that is a state has its colour; what the shop wrote is shown, never interpreted."""
-    shown = local(value) if isinstance(value, datetime) else "-" if value is None else str(value)
+    shown = str(value)
+    if value is None:
+        shown = "-"
+    elif isinstance(value, bool):
+        shown = "yes" if value else "no"
+    elif isinstance(value, datetime):  # as the machine's own clock shows it
+        shown = f"{value.astimezone():%Y-%m-%d %H:%M:%S}"
     return Text(printable(shown), style=COLOURS.get(shown, ""))
-
-
-def local(at: datetime) -> str:
-    """A moment as the machine's own clock shows it."""
-    return f"{at.astimezone():%Y-%m-%d %H:%M:%S}"
 
 
 def plain(values: Mapping[str, Any]) -> dict[str, Any]:

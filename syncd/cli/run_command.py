@@ -20,7 +20,7 @@ from syncd.runtime.daemon import Daemon, signals_stop
 from syncd.runtime.service_manager import Manager
 
 ENDING_SECONDS = 14.0
-"""SIGTERM promises an end within 15 s."""
+"""The promise is an end within 15 s of SIGTERM."""
 
 log = logging.getLogger("syncd")
 
@@ -37,20 +37,20 @@ def run(ctx: click.Context) -> None:
         daemon = Daemon(chosen, Manager(os.environ, os.getpid(), time.monotonic))
         with signals_stop(daemon):
             daemon.run()
-    _leave()
+    _exit_without_waiting()
 
 
 @contextmanager
 def ends_in_time(seconds: float) -> Iterator[None]:
     """After SIGTERM or SIGINT the process ends within `seconds`, whatever its threads wait for.
 
-    Python has a signal's handler run by the main thread, once that comes back from whatever it waits for; the byte in
-    a pipe that stands for the signal can be read at once. What is lost is what a power cut would cost: the outcomes of
-    pushes that could not be written down.
+    Python runs a signal's handler in the main thread, once that returns from whatever it waits for; the byte that the
+    signal writes into a pipe can be read at once. A forced end loses what a power cut would: the outcomes of pushes
+    that were not written yet.
     """
     readable, writable = os.pipe()
     os.set_blocking(writable, False)
-    start_thread(lambda: _await(readable, seconds), "ending")
+    start_thread(lambda: _exit_after_signal(readable, seconds), "ending")
     before = signal.set_wakeup_fd(writable, warn_on_full_buffer=False)
     try:
         yield
@@ -59,7 +59,7 @@ def ends_in_time(seconds: float) -> Iterator[None]:
         os.close(writable)
 
 
-def _await(readable: int, seconds: float) -> None:
+def _exit_after_signal(readable: int, seconds: float) -> None:
     with os.fdopen(readable, "rb", buffering=0) as signals:
         while received := signals.read(1):
             if received[0] in (signal.SIGTERM, signal.SIGINT):
@@ -67,17 +67,17 @@ def _await(readable: int, seconds: float) -> None:
                 log.error(
                     "end_forced", extra=fields(do="nothing: what was in flight is pushed again at the next start")
                 )
-                _now()
+                _exit_now()
 
 
-def _leave() -> None:
-    """A poll may wait for a shop that hangs or asks to wait. Python would wait for its thread, for ever if need be; all
-    that must stay is on disk."""
+def _exit_without_waiting() -> None:
+    """A poll may still wait for a shop that hangs. Python would wait for its thread, for ever if need be; everything
+    that must be kept is on disk."""
     if threading.active_count() > 1:
-        _now()
+        _exit_now()
 
 
-def _now() -> None:
+def _exit_now() -> None:
     logging.shutdown()
     sys.stdout.flush()
     os._exit(0)

@@ -1,6 +1,6 @@
-"""`syncd sandbox`: what a new installation is pointed at before IMSHOP hands out the URL.
+"""`syncd sandbox`: a stand-in for IMSHOP on this machine, to try an installation before IMSHOP gives out the URL.
 
-What the sandbox prints: a line for each request, and in red what is wrong with it; or JSON, an object a line.
+It prints a line for each request, and in red what is wrong with it; with --json, an object a line.
 """
 
 from __future__ import annotations
@@ -23,14 +23,27 @@ from syncd.sandbox import FAIL_HELP, Failure, Judgement, PushReceived, Sandbox, 
 from syncd.text import json_text
 
 FAINT = "bright_black"
+KEPT = 1000  # orders that the sandbox remembers
+UNPRINTED = 1000  # requests that may wait to be printed; then the next request waits for its answer
+POLL_SECONDS = 0.2
+KEEP_LINES = "\n\n\b\n"  # starts a paragraph whose line breaks click keeps
+FAIL_GRAMMAR = KEEP_LINES.join(FAIL_HELP.split("\n\n"))
+HELP = f"""Run a local stand-in for IMSHOP that prints what it gets.
+
+Set SYNCD_IMSHOP__URL to the URL that it prints first, and run `syncd once` or `syncd run` in another terminal. Each
+request is checked against IMSHOP's protocol, and what is wrong with it is printed. Ctrl-C ends it.
+
+With --fail it misbehaves:{KEEP_LINES}{FAIL_GRAMMAR}"""
 
 
-class Exchanged(NamedTuple):
+class JudgedPush(NamedTuple):
     received: PushReceived
     judgement: Judgement
 
 
-class Lines:
+class RequestPrinter:
+    """Prints each push with the sandbox's judgement."""
+
     def __init__(self, *, as_json: bool) -> None:
         self._as_json = as_json
         self._console = console()
@@ -43,17 +56,17 @@ class Lines:
             click.echo(json.dumps({"url": url}))
             return
         self._print(Text(f"SYNCD_IMSHOP__URL={url}", "bold"))
-        key = "set SYNCD_IMSHOP__API_KEY to the key given" if has_key else "no key is asked for"
+        key = "set SYNCD_IMSHOP__API_KEY to the key of --key" if has_key else "no key is required"
         self._print(Text(f"{key}; Ctrl-C ends it", FAINT))
 
-    def show(self, exchanged: Exchanged) -> None:
+    def show(self, push: JudgedPush) -> None:
         self._requests += 1
-        self._faulty += bool(exchanged.judgement.faults)
+        self._faulty += bool(push.judgement.faults)
         if self._as_json:
-            click.echo(json_text(_as_json(exchanged)))
+            click.echo(json_text(_as_json(push)))
             return
-        self._print(_line(exchanged))
-        for fault in exchanged.judgement.faults:
+        self._print(_line(push))
+        for fault in push.judgement.faults:
             self._print(Text("          ✗ ", "red").append_text(_safe(fault, "red")))
 
     def end(self) -> None:
@@ -66,17 +79,17 @@ class Lines:
         self._console.print(line, soft_wrap=True)
 
 
-def _line(exchanged: Exchanged) -> Text:
-    received, judgement = exchanged
+def _line(push: JudgedPush) -> Text:
+    received, judgement = push
     line = Text(f"{received.at.astimezone():%H:%M:%S}  ", FAINT)
     line.append_text(_safe(f"{received.order_id or '-':<10}  {received.code or '-':<12}  ", "bold"))
-    for told in _told(received.body or {}):
-        line.append_text(_safe(told)).append("  ")
+    for field in _other_fields(received.body or {}):
+        line.append_text(_safe(field)).append("  ")
     return line.append("→ ", FAINT).append_text(_answer(judgement))
 
 
-def _told(body: Mapping[str, object]) -> Iterator[str]:
-    """What else is in the request, as people would say it."""
+def _other_fields(body: Mapping[str, object]) -> Iterator[str]:
+    """The other fields of the request, in words."""
     if "message" in body:
         yield f"«{body['message']}»"
     if "trackingUrl" in body:
@@ -96,8 +109,8 @@ def _answer(judgement: Judgement) -> Text:
     return _safe(f"{judgement.status} {judgement.answer['imshopStatus']}", "green")
 
 
-def _as_json(exchanged: Exchanged) -> dict[str, object]:
-    received, judgement = exchanged
+def _as_json(push: JudgedPush) -> dict[str, object]:
+    received, judgement = push
     body = received.body and {name: MASK if name == "key" else value for name, value in received.body.items()}
     return {
         "at": received.at.isoformat(),
@@ -115,23 +128,10 @@ def _as_json(exchanged: Exchanged) -> dict[str, object]:
 
 
 def _safe(text: str, style: str = "") -> Text:
-    """As it came, but for what would drive the terminal."""
+    """The text without characters that would control the terminal."""
     shown = coloured(text)
     shown.style = style
     return shown
-
-
-KEPT = 1000  # orders that the sandbox remembers
-UNPRINTED = 1000  # requests that wait to be printed; beyond that the next ones wait for their answers
-LOOK_SECONDS = 0.2
-AS_IT_IS = "\n\n\b\n"  # begins a paragraph whose lines click leaves as they are
-FAIL_GRAMMAR = AS_IT_IS.join(FAIL_HELP.split("\n\n"))
-HELP = f"""Run a local stand-in for IMSHOP that prints what it gets.
-
-Set SYNCD_IMSHOP__URL to the URL that it prints first, and run `syncd once` or `syncd run` in another terminal. Each
-request is checked against IMSHOP's protocol, and what is wrong with it is told. Ctrl-C ends it.
-
-With --fail it misbehaves:{AS_IT_IS}{FAIL_GRAMMAR}"""
 
 
 @click.command(help=HELP)
@@ -142,28 +142,28 @@ With --fail it misbehaves:{AS_IT_IS}{FAIL_GRAMMAR}"""
     show_default=True,
     help="The address to listen on. To push to it from another machine, syncd needs SYNCD_IMSHOP__ALLOW_HTTP=true.",
 )
-@click.option("--key", metavar="KEY", help="The API key that requests must carry. Default: none is asked for.")
+@click.option("--key", metavar="KEY", help="The API key that requests must carry. Default: no key is required.")
 @click.option("--fail", metavar="SPEC", help="How to misbehave, see above.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line, the URL's first.")
 def sandbox(port: int, host: str, key: str | None, fail: str | None, *, as_json: bool) -> None:
-    exchanged: Queue[Exchanged] = Queue(UNPRINTED)
+    pushes: Queue[JudgedPush] = Queue(UNPRINTED)
     server = Sandbox(
         port=port,
         host=host,
         key=key,
         behave=_misbehaviour(fail),
-        on_request=lambda received, judgement: exchanged.put(Exchanged(received, judgement)),
+        on_request=lambda received, judgement: pushes.put(JudgedPush(received, judgement)),
         keep=KEPT,
     )
-    lines = Lines(as_json=as_json)
+    printer = RequestPrinter(as_json=as_json)
     with stopped_by_signals() as stopped, _listening(server):
-        lines.begin(server.url, has_key=key is not None)
-        while not (stopped.is_set() and exchanged.empty()):
+        printer.begin(server.url, has_key=key is not None)
+        while not (stopped.is_set() and pushes.empty()):
             try:
-                lines.show(exchanged.get(timeout=LOOK_SECONDS))
+                printer.show(pushes.get(timeout=POLL_SECONDS))
             except Empty:
                 continue
-    lines.end()
+    printer.end()
 
 
 @contextmanager

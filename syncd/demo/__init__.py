@@ -1,12 +1,12 @@
-"""A small shop whose orders move by themselves, the sandbox and the real daemon: all of it in one program.
+"""`syncd demo`: a small shop whose orders move by themselves, the real daemon and the sandbox, in one process.
 
-    Mover ──► Shop (SQLite) ──► Daemon ──► Sandbox ──► Ear ──► Heard ──► cli/demo_screen.py
-     life.py    shop.py          as `run`    Mishaps    ear.py
+    DemoShop (SQLite) ──► Daemon ──► Sandbox ──► PushRecorder ──► RecordedPush ──► cli/demo_command.py
+     simulation.py         as `run`   RandomFailures   imshop_side.py
 
-The demo needs no hook in the daemon: what is shown is what IMSHOP heard, next to what the shop knows.
+The daemon knows nothing of the demo: what is shown is what reached the sandbox, beside what the shop did.
 """
 
-from syncd.demo.demo import Demo, Figures, staged
-from syncd.demo.imshop_side import Heard
+from syncd.demo.demo import Demo, DemoFigures, running_demo
+from syncd.demo.imshop_side import RecordedPush
 
-__all__ = ["Demo", "Figures", "Heard", "staged"]
+__all__ = ["Demo", "DemoFigures", "RecordedPush", "running_demo"]

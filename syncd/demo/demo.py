@@ -1,4 +1,4 @@
-"""The demo put together, and taken down without a trace."""
+"""The demo put together, and taken down with all its files."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from threading import Event
 import requests
 
 from syncd import logs
-from syncd.demo.imshop_side import Ear, Heard, Mishaps
-from syncd.demo.simulation import QUERY, Shop
+from syncd.demo.imshop_side import PushRecorder, RandomFailures, RecordedPush
+from syncd.demo.simulation import QUERY, DemoShop
 from syncd.errors import SyncdError
 from syncd.runtime import composition
 from syncd.runtime.daemon import Daemon
@@ -35,8 +35,8 @@ COMPLAINTS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
-    """How it goes. `changes` were made in the shop, `reached` IMSHOP; lags are in seconds."""
+class DemoFigures:
+    """The demo so far: `changes` in the shop, of which `reached` IMSHOP; lags in seconds."""
 
     orders: int
     changes: int
@@ -55,34 +55,36 @@ class Figures:
 class Demo:
     """The running demo. `url`: the daemon's HTTP."""
 
-    def __init__(self, shop: Shop, ear: Ear, mishaps: Mishaps, log: StringIO, url: str) -> None:
+    def __init__(
+        self, shop: DemoShop, recorder: PushRecorder, failures: RandomFailures, log: StringIO, url: str
+    ) -> None:
         self.url = url
         self._log = log
         self._shop = shop
-        self._ear = ear
-        self._mishaps = mishaps
+        self._recorder = recorder
+        self._failures = failures
         self._at_rest = Event()
         self._begun = Event()
         self._working: list[Future[None]] = []
 
-    def heard(self, within: float) -> Iterator[Heard]:
-        """What IMSHOP heard since last asked; waits up to `within` seconds for the first of it.
+    def pushes(self, within: float) -> Iterator[RecordedPush]:
+        """What reached the sandbox since the last call; waits up to `within` seconds for the first push.
 
-        Raises what the daemon raised, where it ended before its time.
+        Raises what the daemon or the shop raised, if one of them has failed.
         """
         for work in self._working:
             if work.done():
                 work.result()
-        return self._ear.heard(within)
+        return self._recorder.pushes(within)
 
-    def figures(self) -> Figures:
-        lags = self._ear.lags.copy()
-        return Figures(
+    def figures(self) -> DemoFigures:
+        lags = self._recorder.lags.copy()
+        return DemoFigures(
             orders=len(self._shop.orders()),
             changes=self._shop.changes,
-            waiting=self._ear.waiting(),
+            waiting=self._recorder.waiting(),
             reached=len(lags),
-            failed=self._ear.failed,
+            failed=self._recorder.failed,
             median_lag=median(lags) if lags else 0.0,
             longest_lag=max(lags, default=0.0),
         )
@@ -93,27 +95,27 @@ class Demo:
 
     @property
     def has_begun(self) -> bool:
-        """The daemon has taken its baseline, and the shop's orders move."""
+        """The daemon has polled once, and the shop's orders move."""
         return self._begun.is_set()
 
     def rest(self) -> None:
-        """Nothing happens in the shop any more, and IMSHOP fails no more requests."""
-        self._mishaps.over = True
+        """From now on nothing happens in the shop, and no request fails."""
+        self._failures.over = True
         self._at_rest.set()
 
     def work(self, threads: ThreadPoolExecutor, daemon: Daemon, random: Random) -> None:
-        """Set the daemon and the shop going; `rest` ends the shop."""
+        """Start the daemon and the shop; `rest` ends the shop."""
         self._working = [threads.submit(daemon.run), threads.submit(self._move, random)]
 
     def _move(self, random: Random) -> None:
         self._await_baseline()
         self._begun.set()
         while not self._at_rest.is_set():
-            self._shop.live()
+            self._shop.step()
             self._at_rest.wait(random.uniform(SHORTEST_GAP, LONGEST_GAP))
 
     def _await_baseline(self) -> None:
-        """What the daemon finds at its first poll it tells nobody, so nothing may move before."""
+        """Nothing may move before the first poll: what that finds is recorded, not pushed."""
         deadline = time.monotonic() + START_SECONDS
         with requests.Session() as session:
             session.trust_env = False  # a proxy does not lead to this machine
@@ -123,20 +125,20 @@ class Demo:
 
 
 @contextmanager
-def staged(random: Random, port: int | None) -> Iterator[Demo]:
+def running_demo(random: Random, port: int | None) -> Iterator[Demo]:
     """The demo, for as long as the context lasts. `port`: of the daemon's HTTP; None: the usual or a free one.
 
-    Nothing is read but what is made here: no variable, no file of settings. All files are in a temporary directory.
+    No variable and no env file of the user is read. All files are in a temporary directory.
     """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="syncd-demo-")))
-        shop = Shop(folder / "shop.db", random, composition.now)
+        shop = DemoShop(folder / "shop.db", random, composition.now)
         shop.open()
-        ear, mishaps = Ear(shop), Mishaps(random)
-        sandbox = stack.enter_context(Sandbox(behave=mishaps, on_request=ear.listen, keep=KEPT))
+        recorder, failures = PushRecorder(shop), RandomFailures(random)
+        sandbox = stack.enter_context(Sandbox(behave=failures, on_request=recorder.record, keep=KEPT))
         settings = _settings(folder, sandbox.url, port or _free_port())
-        log = stack.enter_context(_kept_logs(settings))
-        demo, daemon = Demo(shop, ear, mishaps, log, url=f"http://{settings.http.bind}"), Daemon(settings)
+        log = stack.enter_context(_collected_logs(settings))
+        demo, daemon = Demo(shop, recorder, failures, log, url=f"http://{settings.http.bind}"), Daemon(settings)
         threads = stack.enter_context(ThreadPoolExecutor(2, thread_name_prefix="demo"))
         stack.callback(daemon.stop)
         stack.callback(demo.rest)
@@ -145,7 +147,7 @@ def staged(random: Random, port: int | None) -> Iterator[Demo]:
 
 
 def _settings(folder: Path, imshop_url: str, port: int) -> Settings:
-    """What a merchant would write into the env file, and a little haste."""
+    """What a merchant would write into the env file, with shorter intervals."""
     written = {
         "SYNCD_IMSHOP__URL": imshop_url,
         "SYNCD_IMSHOP__TIMEOUT": "1s",
@@ -161,8 +163,8 @@ def _settings(folder: Path, imshop_url: str, port: int) -> Settings:
 
 
 @contextmanager
-def _kept_logs(settings: Settings) -> Iterator[StringIO]:
-    """The daemon's warnings, where they do not garble the screen."""
+def _collected_logs(settings: Settings) -> Iterator[StringIO]:
+    """The daemon's warnings and errors, kept off the screen."""
     log = StringIO()
     logs.configure("console", "warning", composition.redactor(settings), time.monotonic, stream=log)
     try:
@@ -183,4 +185,4 @@ def _free_port() -> int:
     for port in (USUAL_PORT, 0):
         with suppress(OSError), socket.create_server(("127.0.0.1", port)) as server:
             return int(server.getsockname()[1])
-    raise SyncdError("No port of 127.0.0.1 is free for the demo's HTTP. End some other program")
+    raise SyncdError("No port of 127.0.0.1 is free for the demo's HTTP. Stop another program that listens there")

@@ -1,4 +1,4 @@
-"""What IMSHOP hears, next to what the shop knows; and how IMSHOP fails a request now and then."""
+"""The demo at the sandbox: records each push beside what the shop did, and fails a request now and then."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from queue import Empty, SimpleQueue
 from random import Random
 from threading import Lock
 
-from syncd.demo.simulation import STATUSES, Shop
+from syncd.demo.simulation import STATUSES, DemoShop
 from syncd.sandbox import Failure, Judgement, PushReceived
 
-FIRST_MISHAP = 8
-MISHAPS = (Failure("http", status=503, retry_after=1), Failure("timeout", seconds=5))
+FIRST_FAILURE = 8
+FAILURES = (Failure("http", status=503, retry_after=1), Failure("timeout", seconds=5))
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """One request that came to IMSHOP.
+class RecordedPush:
+    """One push that reached the sandbox.
 
-    `previous` and `status` are the shop's texts, `previous` None for an order that IMSHOP did not know; `track` and
-    `paid` are given where they are new. `lag`: seconds from the shop's change until IMSHOP heard of it. `failure`: how
-    the request failed, in a person's words; None: the status took effect.
+    `previous` and `status` are the shop's texts; `previous` is None for an order that is new to IMSHOP. `track` and
+    `paid` are given where they are new. `lag`: seconds from the change in the shop to the push. `failure`: how the
+    request failed, in words; None: the status took effect.
     """
 
     at: datetime
@@ -38,56 +38,56 @@ class Heard:
     failure: str | None
 
 
-class Ear:
-    """Listens at the sandbox. Thread-safe."""
+class PushRecorder:
+    """Records what reaches the sandbox, and compares it with the shop. Thread-safe."""
 
-    def __init__(self, shop: Shop) -> None:
+    def __init__(self, shop: DemoShop) -> None:
         self._shop = shop
         self._lock = Lock()
-        self._told = {order.number: order.status for order in shop.orders()}
+        self._pushed_status = {order.number: order.status for order in shop.orders()}
         self._tracks = {order.track for order in shop.orders()}
         self._attempts: Counter[tuple[str, str]] = Counter()
-        self._heard: SimpleQueue[Heard] = SimpleQueue()
+        self._queue: SimpleQueue[RecordedPush] = SimpleQueue()
         self._reached: set[tuple[str, str]] = set()
         self.lags: list[float] = []
-        """Of every change that reached IMSHOP, when it did so first: one whose answer comes too late is told again."""
+        """One for each change, of its first successful push: a push whose answer comes too late is repeated."""
         self.failed = 0
 
     def waiting(self) -> int:
-        """How many orders IMSHOP does not know as the shop has them."""
+        """How many orders have another status in the shop than was pushed last."""
         with self._lock:
-            return sum(self._told.get(order.number) != order.status for order in self._shop.orders())
+            return sum(self._pushed_status.get(order.number) != order.status for order in self._shop.orders())
 
-    def heard(self, within: float) -> Iterator[Heard]:
-        """What was heard since last asked; waits up to `within` seconds for the first of it."""
+    def pushes(self, within: float) -> Iterator[RecordedPush]:
+        """The pushes since the last call; waits up to `within` seconds for the first one."""
         try:
-            yield self._heard.get(timeout=within)
+            yield self._queue.get(timeout=within)
             while True:
-                yield self._heard.get_nowait()
+                yield self._queue.get_nowait()
         except Empty:
             return
 
-    def listen(self, received: PushReceived, judgement: Judgement) -> None:
+    def record(self, received: PushReceived, judgement: Judgement) -> None:
         """The sandbox's `on_request`."""
         with self._lock:
-            heard = self._understood(received, judgement)
-            if heard.failure:
+            push = self._recorded(received, judgement)
+            if push.failure:
                 self.failed += 1
             else:
-                pushed = received.order_id, str(received.body)
-                self.lags += [heard.lag] if pushed not in self._reached else []
-                self._reached.add(pushed)
-                self._told[received.order_id] = received.code
-                self._tracks.add(heard.track)
-        self._heard.put(heard)
+                key = received.order_id, str(received.body)
+                self.lags += [push.lag] if key not in self._reached else []
+                self._reached.add(key)
+                self._pushed_status[received.order_id] = received.code
+                self._tracks.add(push.track)
+        self._queue.put(push)
 
-    def _understood(self, received: PushReceived, judgement: Judgement) -> Heard:
+    def _recorded(self, received: PushReceived, judgement: Judgement) -> RecordedPush:
         change = received.order_id, received.code
         body = received.body or {}
-        previous = self._told.get(received.order_id)
+        previous = self._pushed_status.get(received.order_id)
         self._attempts[change] += 1
         changed_at = self._shop.changed_at(*change) or received.at
-        return Heard(
+        return RecordedPush(
             at=received.at,
             order_id=received.order_id,
             previous=STATUSES[previous] if previous else None,
@@ -118,25 +118,26 @@ def _failure(judgement: Judgement) -> str | None:
     return "no answer" if judgement.failure.kind == "timeout" else str(judgement.failure)
 
 
-class Mishaps:
-    """The sandbox's `behave`: now and then a request fails, in turns with 503 and with silence. Thread-safe."""
+class RandomFailures:
+    """The sandbox's `behave`: now and then a request fails, alternately with 503 and with no answer; never two in a row
+    for one order. Thread-safe."""
 
     def __init__(self, random: Random) -> None:
         self._random = random
         self._lock = Lock()
-        self._left = FIRST_MISHAP
-        self._met = 0
-        self._unlucky: set[str] = set()
+        self._until_next = FIRST_FAILURE
+        self._count = 0
+        self._just_failed: set[str] = set()
         self.over = False
-        """From now on every request is answered as the protocol has it."""
+        """Set: no request fails any more."""
 
     def __call__(self, received: PushReceived) -> Failure | None:
         with self._lock:
-            self._left -= 1
-            if self._left > 0 or self.over or received.order_id in self._unlucky:
-                self._unlucky.discard(received.order_id)
+            self._until_next -= 1
+            if self._until_next > 0 or self.over or received.order_id in self._just_failed:
+                self._just_failed.discard(received.order_id)
                 return None
-            self._left = self._random.randint(FIRST_MISHAP, 3 * FIRST_MISHAP)
-            self._met += 1
-            self._unlucky.add(received.order_id)
-            return MISHAPS[(self._met - 1) % len(MISHAPS)]
+            self._until_next = self._random.randint(FIRST_FAILURE, 3 * FIRST_FAILURE)
+            self._count += 1
+            self._just_failed.add(received.order_id)
+            return FAILURES[(self._count - 1) % len(FAILURES)]

@@ -1,8 +1,7 @@
-"""The demo's shop: orders in SQLite, written as any shop's software writes them, knowing nothing of syncd.
+"""The demo's shop: orders in SQLite, written as a shop's software writes them, without any knowledge of syncd.
 
-What happens to an order of the demo's shop: it is placed, it moves on, now and then it is cancelled.
-
-Pure: the order and a Random in, the next order out.
+An order is placed, moves on along its route, and now and then is cancelled: `place` and `move_on` decide that and are
+pure, with a Random in and the next order out. `DemoShop` writes the orders.
 """
 
 from __future__ import annotations
@@ -58,7 +57,7 @@ def place(number: int, random: Random) -> ShopOrder:
 
 
 def move_on(order: ShopOrder, random: Random) -> ShopOrder:
-    """The order's next moment; it must not be over. A parcel gets its tracking number, the money comes or goes back."""
+    """The order after its next change; it must not be over. It may get a tracking number, be paid or be refunded."""
     if order.status in ("new", "processing") and random.random() < CANCELLED:
         return replace(order, status="cancelled", payment_id=None)
     moved = replace(order, status=order.route[order.route.index(order.status) + 1])
@@ -93,11 +92,11 @@ PLACED = 0.25
 BURST = 0.06
 BURST_ORDERS = 6
 REST = timedelta(seconds=6)
-"""An order that has just moved rests, so that most statuses reach IMSHOP before the next one takes their place."""
+"""How long an order stays in a status at least, so that most statuses are pushed before the next one replaces them."""
 
 
-class Shop:
-    """Thread-safe. `clock` gives aware UTC time. `open` and `live` may raise SyncdError."""
+class DemoShop:
+    """Thread-safe. `clock` gives aware UTC time. `open` and `step` may raise SyncdError."""
 
     def __init__(self, path: Path, random: Random, clock: Callable[[], datetime]) -> None:
         self._path = path
@@ -110,17 +109,17 @@ class Shop:
         """How often an order was placed or moved on since the shop opened."""
 
     def open(self) -> None:
-        """Create the tables, with orders at every moment of their lives."""
+        """Create the tables, with orders in every status."""
         with self._database() as database:
-            database.execute("PRAGMA journal_mode=WAL")  # who reads does not hold up who writes
+            database.execute("PRAGMA journal_mode=WAL")  # a reader does not block the writer
             database.executescript(SCHEMA)
             database.executemany("INSERT INTO statuses VALUES (?, ?)", STATUSES.items())
         opened_at = self._clock()
         for age in range(ORDERS_AT_FIRST, 0, -1):
-            self._write([self._grown(self._next())], opened_at - timedelta(minutes=age))
+            self._write([self._aged(self._next())], opened_at - timedelta(minutes=age))
 
-    def live(self) -> None:
-        """One thing happens: an order is placed, one moves on, or several do at once."""
+    def step(self) -> None:
+        """Make one thing happen: an order is placed, one moves on, or several move on at once."""
         now = self._clock()
         alive = [order for order in self.orders() if not order.is_over]
         rested = [order for order in alive if now - self._changed[order.number, order.status] > REST]
@@ -145,7 +144,7 @@ class Shop:
     def _next(self) -> ShopOrder:
         return place(FIRST_NUMBER + len(self._orders), self._random)
 
-    def _grown(self, order: ShopOrder) -> ShopOrder:
+    def _aged(self, order: ShopOrder) -> ShopOrder:
         for _ in range(self._random.randrange(len(order.route))):
             if not order.is_over:
                 order = move_on(order, self._random)
@@ -154,7 +153,7 @@ class Shop:
     def _write(self, orders: Iterable[ShopOrder], at: datetime) -> None:
         written = f"{at:%Y-%m-%d %H:%M:%S.%f}"  # in UTC, without an offset
         rows = [(order.number, order.status, order.phone, order.track, order.payment_id, written) for order in orders]
-        with self._lock:  # first of all: IMSHOP may hear of an order as soon as it is committed
+        with self._lock:  # before the commit: an order may be pushed as soon as it is committed
             self._orders |= {order.number: order for order in orders}
             self._changed |= {(order.number, order.status): at for order in orders}
         with self._database() as database:

@@ -14,7 +14,7 @@ from syncd.doctor.findings import Check, Finding, bounded, fault
 from syncd.doctor.host_checks import examine_address, examine_disk, examine_endpoint, examine_settings
 from syncd.doctor.state_checks import daemon_runs, examine_file, examine_state, observations, state_file
 from syncd.errors import SourceError
-from syncd.imshop import ImshopClient
+from syncd.imshop.push import ImshopClient
 from syncd.model import Push
 from syncd.pipeline.statuses_file import Statuses, StatusesFile
 from syncd.runtime import composition

@@ -21,7 +21,8 @@ from pathlib import Path
 
 from syncd.doctor.findings import Finding, fault, ok, warning
 from syncd.http.addresses import is_insecure_remote, origin
-from syncd.imshop import Connected, ImshopClient
+from syncd.imshop.push import ImshopClient
+from syncd.imshop.transport import Connected
 from syncd.pipeline.statuses_file import Statuses
 from syncd.settings import Loaded, masked, presets
 from syncd.settings.values import Address

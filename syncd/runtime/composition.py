@@ -24,7 +24,7 @@ from syncd.cancel import (
 )
 from syncd.errors import SettingsError
 from syncd.http.addresses import origin, without_login
-from syncd.imshop import ImshopClient
+from syncd.imshop.push import ImshopClient
 from syncd.logs import fields
 from syncd.model import Cancellation, Outcome
 from syncd.pipeline.deliver import Clocks, Deliverer, Limits, Outbox

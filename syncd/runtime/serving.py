@@ -11,7 +11,7 @@ from typing import TypeVar
 from syncd import __version__
 from syncd.deadline import BoundedCalls, DeadlineError, ThreadError
 from syncd.errors import StateError
-from syncd.explain import Explained, ShopLookup
+from syncd.explain import Explanation, ShopLookup
 from syncd.logs import fields
 from syncd.model import Cancellation
 from syncd.runtime import composition
@@ -20,7 +20,7 @@ from syncd.runtime.metrics import Metrics, StateCollector
 from syncd.runtime.observer import Observer
 from syncd.settings import Settings
 from syncd.state import Lease, State, Story
-from syncd.web import CancelEndpoint, HttpServer, Pages, Views, create_app, pages
+from syncd.web import AppDependencies, CancelEndpoint, HttpServer, PageDependencies, create_app, create_page
 
 LOOK_SECONDS = 5.0  # a person waits for the page
 READS_AT_ONCE = 4
@@ -53,7 +53,7 @@ def serving(
     metrics.registry.register(StateCollector(lambda: read(state.reports.summary), leads, __version__))
     kind = composition.source_kind(settings)
     look = ShopLookup(lambda: composition.source(settings), LOOK_SECONDS)
-    views = Views(
+    views = AppDependencies(
         registry=metrics.registry,
         stuck=pulses.stuck,
         not_ready=lambda: [*observer.state_faults(), *read(lambda: not_ready(state.reports.summary()))],
@@ -63,8 +63,8 @@ def serving(
         ),
         cancel_endpoint=cancel_endpoint,
     )
-    page = Pages(
-        memory=state.reports,
+    page = PageDependencies(
+        reports=state.reports,
         source_kind=kind,
         read=read,
         leads=lease.held,
@@ -72,7 +72,7 @@ def serving(
         explain=lambda order_id: _explained(order_id, read, state, look),
         now=composition.now,
     )
-    server = HttpServer(create_app(views, pages(page)), bind.host, bind.port)
+    server = HttpServer(create_app(views, create_page(page)), bind.host, bind.port)
     server.start()
     log.info("listening", extra=fields(address=str(bind)))
     try:
@@ -109,13 +109,13 @@ class StateReads:
             return False
 
 
-def _explained(order_id: str, read: StateReads, state: State, look: ShopLookup) -> Explained:
+def _explained(order_id: str, read: StateReads, state: State, look: ShopLookup) -> Explanation:
     def known() -> tuple[Story, Sequence[Cancellation]]:
         story = state.reports.story(order_id)
         return story, state.reports.cancellations(story.order_id)
 
     story, cancelled = read(known)
-    return Explained(story, look(story), cancelled)
+    return Explanation(story, look(story), cancelled)
 
 
 def _stuck(pulses: Pulses) -> list[str]:

@@ -1,4 +1,4 @@
-"""The WSGI application."""
+"""The WSGI application: /metrics, /healthz, /readyz, /api/status, the cancel endpoint, and the page if it is given."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from syncd.web.cancel_endpoint import CancelEndpoint, add_cancel_route
 
 
 @dataclass(frozen=True, slots=True)
-class Views:
+class AppDependencies:
     """What the application shows. `stuck`: overdue threads and for how many seconds; `not_ready`: the reasons; `ready`:
     what to say where there are none. `status` and `not_ready` may raise StateError. `cancel_endpoint`: where
     cancellations are handed in; None: the route answers 404."""
@@ -29,8 +29,8 @@ class Views:
     ready: Callable[[], str] = lambda: "ready"
 
 
-def create_app(views: Views, *more: Blueprint) -> Flask:
-    """`more`: the status page, say."""
+def create_app(views: AppDependencies, *more: Blueprint) -> Flask:
+    """`more`: further routes, such as the status page's."""
     app = Flask("syncd.web", static_folder=None)
     app.json.ensure_ascii = False  # type: ignore[attr-defined]  # the default provider has it; its base does not
 
@@ -57,15 +57,15 @@ def create_app(views: Views, *more: Blueprint) -> Flask:
     add_cancel_route(app, views.cancel_endpoint)
 
     @app.errorhandler(StateError)
-    def state_fails(error: StateError) -> tuple[str, int]:
+    def state_unavailable(error: StateError) -> tuple[str, int]:
         return f"state: {printable(error)}\n", 503
 
     @app.after_request
-    def not_for_browsers_to_guess(response: Response) -> Response:
+    def add_security_headers(response: Response) -> Response:
         response.headers["Cache-Control"] = "no-store"
         response.headers["X-Content-Type-Options"] = "nosniff"
         if response.mimetype == "text/html" and "Content-Security-Policy" not in response.headers:
-            # Flask's default for the plain words above
+            # Flask takes the plain texts above for HTML
             response.content_type = "text/plain; charset=utf-8"
         return response
 
@@ -74,5 +74,5 @@ def create_app(views: Views, *more: Blueprint) -> Flask:
     return app
 
 
-def _lines(said: Sequence[str]) -> str:
-    return "".join(f"{printable(line)}\n" for line in said)
+def _lines(lines: Sequence[str]) -> str:
+    return "".join(f"{printable(line)}\n" for line in lines)

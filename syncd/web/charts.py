@@ -1,4 +1,4 @@
-"""The two small charts, as coordinates: how long statuses took, and how many went out. Pure."""
+"""How long statuses took in the last 24 hours: the figures, and the chart that shows when it was slow. Pure."""
 
 from __future__ import annotations
 
@@ -9,14 +9,18 @@ from statistics import median
 
 from syncd.state import HalfHour
 
-WIDTH, HEIGHT = 480.0, 96.0
-GAP = 2.0
-MARKS = ((1.0, "1 s"), (60.0, "1 min"), (3600.0, "1 h"), (86400.0, "1 d"))
-LEAST_TOP = 60.0
+GAP = 0.4
+LEAST_HEIGHT = 2.0
+"""Both in percent, as all coordinates are: of the chart's width and height, which the page decides."""
+SCALE_MARKS = (1.0, 60.0, 3600.0, 86400.0)
+LOWEST_TOP_SECONDS = 60.0
+"""The scale reaches this far at least, so that a quiet day of two seconds does not look like an alarm."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
+    """A rectangle of the SVG; `x` and `y` are its top left corner."""
+
     x: float
     y: float
     width: float
@@ -24,69 +28,58 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
-    """A line across the chart, at a lag that people have a feeling for."""
+class ScaleMark:
+    """A horizontal line at a lag that people have a feeling for: a second, a minute, an hour, a day."""
 
     y: float
-    label: str
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class LagChart:
-    """`bars` reach from each slot's shortest to its longest lag, `medians` stand in them; the scale is logarithmic."""
+    """One of `bars` for each half-hour with pushes, from its shortest to its longest lag, with its median in it. The
+    scale is logarithmic: seconds and hours are both to be seen."""
 
     bars: Sequence[Bar]
     medians: Sequence[Bar]
-    marks: Sequence[Mark]
+    marks: Sequence[ScaleMark]
 
 
 @dataclass(frozen=True, slots=True)
-class Lags:
-    """In seconds; None: nothing was pushed."""
+class LagSummary:
+    """Lags in seconds; None where nothing was pushed. `last_hour` and `median` are medians; 95 % of the day's pushes
+    took no longer than `p95`."""
 
-    now: float | None
+    last_hour: float | None
     median: float | None
-    most: float | None
-    """19 of 20 pushes were faster."""
+    p95: float | None
     pushed: int
 
 
-def lag_chart(day: Sequence[HalfHour]) -> LagChart:
-    top = max([LEAST_TOP, *(slot.lags[-1] for slot in day if slot.lags)]) * 1.2
-    step = WIDTH / len(day)
-    bars, medians = [], []
-    for number, slot in enumerate(day):
-        if slot.lags:
-            x, width = number * step + GAP / 2, step - GAP
-            high, low = _lag_y(slot.lags[-1], top), _lag_y(slot.lags[0], top)
-            bars.append(Bar(x, high, width, max(GAP, low - high)))
-            medians.append(Bar(x, _lag_y(median(slot.lags), top) - GAP / 2, width, GAP))
-    marks = [Mark(_lag_y(seconds, top), label) for seconds, label in MARKS if seconds < top]
-    return LagChart(bars, medians, marks)
-
-
-def push_chart(day: Sequence[HalfHour]) -> Sequence[Bar]:
-    most = max(slot.pushed for slot in day)
-    step = WIDTH / len(day)
-    heights = [max(GAP, slot.pushed / most * HEIGHT * 0.9) if slot.pushed else 0.0 for slot in day]
-    return [
-        Bar(number * step + GAP / 2, HEIGHT - height, step - GAP, height)
-        for number, height in enumerate(heights)
-        if height
-    ]
-
-
-def lags(day: Sequence[HalfHour]) -> Lags:
-    """Lately is the last hour."""
-    lately = [lag for slot in day[-2:] for lag in slot.lags]
-    whole = sorted(lag for slot in day for lag in slot.lags)
-    return Lags(
-        now=median(lately) if lately else None,
-        median=median(whole) if whole else None,
-        most=whole[len(whole) * 19 // 20] if whole else None,
-        pushed=sum(slot.pushed for slot in day),
+def summarize_lags(day: Sequence[HalfHour]) -> LagSummary:
+    last_hour = [lag for half_hour in day[-2:] for lag in half_hour.lags]
+    whole_day = sorted(lag for half_hour in day for lag in half_hour.lags)
+    return LagSummary(
+        last_hour=median(last_hour) if last_hour else None,
+        median=median(whole_day) if whole_day else None,
+        p95=whole_day[len(whole_day) * 19 // 20] if whole_day else None,
+        pushed=sum(half_hour.pushed for half_hour in day),
     )
 
 
-def _lag_y(lag: float, top: float) -> float:
-    return HEIGHT - HEIGHT * log10(1 + lag) / log10(1 + top)
+def lag_chart(day: Sequence[HalfHour]) -> LagChart:
+    top = max([LOWEST_TOP_SECONDS, *(half_hour.lags[-1] for half_hour in day if half_hour.lags)]) * 1.2
+
+    def y(lag: float) -> float:
+        return 100 - 100 * log10(1 + lag) / log10(1 + top)
+
+    step = 100 / len(day)
+    bars, medians = [], []
+    for number, half_hour in enumerate(day):
+        if half_hour.lags:
+            x, width = number * step + GAP / 2, step - GAP
+            upper, lower = y(half_hour.lags[-1]), y(half_hour.lags[0])
+            bars.append(Bar(x, upper, width, max(LEAST_HEIGHT, lower - upper)))
+            medians.append(Bar(x, y(median(half_hour.lags)) - LEAST_HEIGHT / 2, width, LEAST_HEIGHT))
+    marks = [ScaleMark(y(seconds), seconds) for seconds in SCALE_MARKS if seconds < top]
+    return LagChart(bars, medians, marks)

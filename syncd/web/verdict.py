@@ -1,4 +1,4 @@
-"""Whether statuses reach buyers, in one word, and what is in the way. Pure."""
+"""Whether statuses reach buyers, in one headline, and what is in the way. Pure."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Literal, TypeAlias
 
 from syncd.state import Summary
 
-Level: TypeAlias = Literal["good", "look", "bad"]
-"""All is well; somebody should have a look; buyers are not told."""
+Severity: TypeAlias = Literal["good", "warning", "bad"]
+"""All is well; somebody should look at it; buyers are not told."""
 
 SOURCE_MAY_FAIL = timedelta(minutes=10)
 MAY_WAIT = timedelta(minutes=15)
@@ -19,9 +19,10 @@ MAY_WAIT = timedelta(minutes=15)
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """`what` and `do` are phrases of words.py, and `values` fill them; `detail` is somebody else's text."""
+    """`what` is wrong and what to `do`: phrases of translations.py, which `values` fill in. `detail` is the error, in
+    the words of the shop, IMSHOP or the state."""
 
-    level: Level
+    severity: Severity
     what: str
     do: str | None = None
     detail: str | None = None
@@ -34,88 +35,90 @@ class Verdict:
     reasons: Sequence[Reason]
 
     @property
-    def level(self) -> Level:
-        found = {reason.level for reason in self.reasons}
-        return "bad" if "bad" in found else "look" if "look" in found else "good"
+    def severity(self) -> Severity:
+        found = {reason.severity for reason in self.reasons}
+        return "bad" if "bad" in found else "warning" if "warning" in found else "good"
 
     @property
     def headline(self) -> str:
         return {
             "good": "Statuses reach buyers",
-            "look": "Statuses flow, but have a look",
+            "warning": "Statuses reach buyers, but something needs attention",
             "bad": "Statuses do not reach buyers",
-        }[self.level]
+        }[self.severity]
 
 
 def judge(summary: Summary, *, leads: bool, faults: Sequence[str], now: datetime) -> Verdict:
-    """`faults`: what is wrong with this daemon itself, in its own words."""
+    """`faults`: what is wrong with this daemon itself, in sentences."""
     reasons = [
-        *_of_daemon(leads=leads, faults=faults),
-        *_of_source(summary, now),
-        *_of_delivery(summary, now),
-        *_of_changes(summary),
+        *_daemon_reasons(leads=leads, faults=faults),
+        *_source_reasons(summary, now),
+        *_delivery_reasons(summary, now),
+        *_change_reasons(summary),
     ]
-    return Verdict(sorted(reasons, key=lambda reason: reason.level != "bad"))
+    return Verdict(sorted(reasons, key=lambda reason: reason.severity != "bad"))
 
 
 def unreadable(error: str) -> Verdict:
     """The state, and with it everything else, cannot be read."""
-    return Verdict([Reason("bad", "The state cannot be read", "Mend that first: nothing is pushed without it", error)])
+    do = "Fix this first: nothing is pushed without the state"
+    return Verdict([Reason("bad", "The state cannot be read", do, error)])
 
 
-def _of_daemon(*, leads: bool, faults: Sequence[str]) -> Iterator[Reason]:
+def _daemon_reasons(*, leads: bool, faults: Sequence[str]) -> Iterator[Reason]:
     for fault in faults:
-        yield Reason("bad", "This daemon is in trouble", "Look at its log", fault)
+        yield Reason("bad", "This daemon has a fault", "Read its log", fault)
     if not leads:
-        yield Reason("look", "Another daemon polls and pushes; this one stands by", "Nothing: it takes over by itself")
+        what = "Another daemon polls and pushes; this one stands by"
+        yield Reason("warning", what, "Nothing to do: this one takes over if the other fails")
 
 
-def _of_source(summary: Summary, now: datetime) -> Iterator[Reason]:
+def _source_reasons(summary: Summary, now: datetime) -> Iterator[Reason]:
     source = summary.source
     last_good = source.last_success_at
     was_read = last_good is not None and last_good == source.last_poll_at
     if source.consecutive_failures and not was_read:
-        level: Level = "look" if last_good and now - last_good < SOURCE_MAY_FAIL else "bad"
+        severity: Severity = "warning" if last_good and now - last_good < SOURCE_MAY_FAIL else "bad"
         do = "Run syncd check. The next poll tries again"
-        yield Reason(level, "The shop cannot be read", do, source.last_error, since=last_good)
+        yield Reason(severity, "The shop cannot be read", do, source.last_error, since=last_good)
     elif last_good is None:
-        yield Reason("look", "No poll has ended yet", "Wait a moment: the first one reads every order")
+        yield Reason("warning", "No poll has ended yet", "Wait: the first poll reads every order")
     elif now - last_good >= SOURCE_MAY_FAIL:
-        yield Reason("look", "The last poll was long ago", "See that the daemon runs", since=last_good)
+        yield Reason("warning", "The last poll was long ago", "Check that the daemon runs", since=last_good)
     if missing := summary.missing_refused:
-        do = "If they are really gone, run: syncd release"
-        yield Reason("look", "Orders missing in the shop, none forgotten: {count}", do, values={"count": missing})
+        what = "Orders missing from the shop, none of them forgotten: {count}"
+        yield Reason("warning", what, "If they are really gone, run: syncd release", values={"count": missing})
     elif source.consecutive_failures and was_read:
-        do = "Nothing: the next full compare tries again"
-        yield Reason("look", "Whether orders are gone cannot be told", do, source.last_error)
+        do = "Nothing to do: the next full compare finds out"
+        yield Reason("warning", "It is not known whether orders are gone", do, source.last_error)
 
 
-def _of_delivery(summary: Summary, now: datetime) -> Iterator[Reason]:
+def _delivery_reasons(summary: Summary, now: datetime) -> Iterator[Reason]:
     if pause := summary.pause:
         what = PAUSES.get(pause.reason, "Delivery is paused")
-        do = "Nothing waiting is lost: it goes out as soon as IMSHOP answers well again"
+        do = "Nothing is lost: the changes are sent once IMSHOP accepts them again"
         yield Reason("bad", what, do, pause.detail, since=pause.since)
     oldest = summary.oldest_pending_at
     if oldest and now - oldest >= MAY_WAIT and not summary.pause:
-        yield Reason("look", "A change has waited for long", "See below what IMSHOP answers", since=oldest)
+        yield Reason("warning", "A change has been waiting for a long time", "See IMSHOP's answers below", since=oldest)
 
 
-def _of_changes(summary: Summary) -> Iterator[Reason]:
+def _change_reasons(summary: Summary) -> Iterator[Reason]:
     if held := summary.changes["held"]:
-        do = "Look: syncd changes --state held. Then syncd release, or syncd discard --held"
-        yield Reason("look", "Held changes wait for your decision: {count}", do, values={"count": held})
+        do = "See: syncd changes --state held. Then run syncd release or syncd discard --held"
+        yield Reason("warning", "Held changes wait for your decision: {count}", do, values={"count": held})
     if dead := summary.changes["dead"]:
-        do = "Look: syncd changes --state dead. Then syncd retry --all-dead, or syncd discard --all-dead"
-        yield Reason("look", "Dead changes that IMSHOP was never told: {count}", do, values={"count": dead})
+        do = "See: syncd changes --state dead. Then run syncd retry --all-dead or syncd discard --all-dead"
+        yield Reason("warning", "Dead changes, never delivered to IMSHOP: {count}", do, values={"count": dead})
     if failed := summary.cancellations_failed:
-        do = "Look: syncd cancellations. Mend what the error says, then: syncd cancellations retry ID"
-        yield Reason("look", "Cancellations that nobody decided: {count}", do, values={"count": failed})
+        do = "See: syncd cancellations. Fix the cause, then run: syncd cancellations retry ID"
+        yield Reason("warning", "Cancellations without a decision: {count}", do, values={"count": failed})
 
 
 PAUSES = {
     "unauthorized": "Delivery is paused: IMSHOP does not accept the key",
     "unreachable": "Delivery is paused: IMSHOP cannot be reached",
-    "tls": "Delivery is paused: no secure connection to IMSHOP",
+    "tls": "Delivery is paused: no TLS connection to IMSHOP",
     "redirect": "Delivery is paused: IMSHOP's address has moved",
     "no_answer": "Delivery is paused: IMSHOP does not answer",
 }

@@ -18,7 +18,7 @@ from syncd.runtime.metrics import Metrics
 from syncd.runtime.observer import Observer
 from syncd.state import State
 from syncd.text import without_blanks
-from syncd.web import CancelEndpoint, Views, create_app
+from syncd.web import AppDependencies, CancelEndpoint, create_app
 from tests.cancel.made import Office
 from tests.cancel.shops import away
 
@@ -39,7 +39,7 @@ def to(office: Office) -> FlaskClient:
 
 def client(office: Office, **given: Any) -> FlaskClient:
     endpoint = CancelEndpoint(office.service(**given), KEY, lambda: office.passed)
-    return create_app(Views(CollectorRegistry(), dict, list, dict, endpoint)).test_client()
+    return create_app(AppDependencies(CollectorRegistry(), dict, list, dict, endpoint)).test_client()
 
 
 def post(to: FlaskClient, body: object = CURRENT, headers: dict[str, str] | None = None) -> TestResponse:
@@ -48,7 +48,7 @@ def post(to: FlaskClient, body: object = CURRENT, headers: dict[str, str] | None
 
 
 def test_it_is_off_until_a_key_is_set() -> None:
-    off = create_app(Views(CollectorRegistry(), dict, list, dict)).test_client()
+    off = create_app(AppDependencies(CollectorRegistry(), dict, list, dict)).test_client()
     assert post(off).status_code == 404
 
 

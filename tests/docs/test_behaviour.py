@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from syncd.errors import PushError
-from syncd.imshop import MEANINGS, ReplyMeaning
+from syncd.imshop.replies import MEANINGS, ReplyMeaning
 from syncd.model import CHANGE_STATES
 from syncd.pipeline.backoff import FIRST_DELAY, LONGEST_DELAY, LONGEST_PROBE, after_failure
 from syncd.pipeline.circuit_breaker import PAUSE_REASONS, CircuitBreaker

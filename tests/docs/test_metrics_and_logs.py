@@ -12,9 +12,9 @@ from prometheus_client.core import Metric
 from syncd.model import CHANGE_STATES
 from syncd.runtime.metrics import Metrics, StateCollector
 from syncd.state import SourceStatus, State, Summary
-from syncd.web import Views, create_app, pages
+from syncd.web import AppDependencies, create_app, create_page
 from tests.docs.documents import DOCS, ROOT, named
-from tests.page.conftest import Desk
+from tests.page.conftest import PageInputs
 
 PAGE = DOCS / "metrics-and-logs.md"
 SUMMARY = Summary(
@@ -65,7 +65,8 @@ def labels(given: Mapping[str, str]) -> str:
 
 
 def test_each_endpoint_is_listed(memory: State) -> None:
-    app = create_app(Views(CollectorRegistry(), dict, list, dict), pages(Desk(memory).pages()))
+    page = create_page(PageInputs(memory).dependencies())
+    app = create_app(AppDependencies(CollectorRegistry(), dict, list, dict), page)
 
     assert sorted(named(PAGE, "endpoint")) == sorted(rule.rule for rule in app.url_map.iter_rules())
 

@@ -92,7 +92,7 @@ def test_failing_endpoint_leaves_the_change_and_exits_1(world: World) -> None:
     world.sandbox.behave = lambda _: Failure("http", status=503)
     ran = world.syncd("once")
     assert ran.returncode == 1
-    assert "1 changes still wait" in ran.stdout
+    assert "waiting to be pushed: 1 change;" in ran.stdout
     world.sandbox.behave = None
     [change] = world.json("changes", "--state", "pending")
     assert (change["attempts"], change["order_id"], change["status"]) == (1, "00000001", "packed")
@@ -265,7 +265,7 @@ def test_missing_orders_block_no_push_and_await_release(world: World) -> None:
     assert world.json("status")["orders"] == {"tracked": 12, "missing_refused": 11}
     assert "syncd release" in world.done("status")
     world.done("release")
-    assert "11 orders are not in the shop any more" in world.done("once", **query)
+    assert "gone from the shop: 11 orders" in world.done("once", **query)
     assert world.json("status")["orders"] == {"tracked": 1, "missing_refused": 0}
 
 

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, Self, TypeAlias
 
 from syncd.errors import PushError
-from syncd.imshop import Auth, ImshopClient, SendIdAs
+from syncd.imshop.push import Auth, ImshopClient, SendIdAs
 from syncd.model import Payment, Push
 
 Act: TypeAlias = bytes | Callable[[socket.socket], None]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from syncd.errors import SettingsError
-from syncd.imshop import Auth, SendIdAs
+from syncd.imshop.push import Auth, SendIdAs
 from syncd.model import Push
 from tests.imshop.stub import TAKEN, Received, Stub, a_push, an_imshop, paid, reply
 

@@ -10,7 +10,7 @@ from functools import partial
 
 import pytest
 
-from syncd.imshop import MEANINGS
+from syncd.imshop.replies import MEANINGS
 from syncd.model import Answer
 from tests.imshop.stub import Stub, a_push, an_imshop, failed, outcome, reply
 

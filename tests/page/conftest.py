@@ -14,10 +14,10 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 from prometheus_client import CollectorRegistry
 
-from syncd.explain import Explained, InShop
+from syncd.explain import Explanation, LookupResult
 from syncd.model import Decision, Order
 from syncd.state import State
-from syncd.web import HttpServer, Pages, Views, create_app, pages
+from syncd.web import AppDependencies, HttpServer, PageDependencies, create_app, create_page
 from tests.made import NOON
 from tests.state.made import decision, outcome, stage, take, write_down
 from tests.test_web import free_port
@@ -27,21 +27,23 @@ PICTURES = Path(__file__).parent.parent.parent / "build"
 
 
 @dataclass
-class Desk:
+class PageInputs:
     """What the page is shown from, and can be changed while it is shown."""
 
     memory: State
     now: datetime = NOON
     leads: bool = True
     faults: list[str] = field(default_factory=list)
-    in_shop: InShop = field(default_factory=lambda: InShop(Order("7", {"status": "packed"})))
+    in_shop: LookupResult = field(default_factory=lambda: LookupResult(Order("7", {"status": "packed"})))
 
-    def explain(self, order_id: str) -> Explained:
-        return Explained(self.memory.reports.story(order_id), self.in_shop, self.memory.reports.cancellations(order_id))
+    def explain(self, order_id: str) -> Explanation:
+        return Explanation(
+            self.memory.reports.story(order_id), self.in_shop, self.memory.reports.cancellations(order_id)
+        )
 
-    def pages(self) -> Pages:
-        return Pages(
-            memory=self.memory.reports,
+    def dependencies(self) -> PageDependencies:
+        return PageDependencies(
+            reports=self.memory.reports,
             read=lambda read: read(),
             source_kind="sqlite",
             leads=lambda: self.leads,
@@ -52,16 +54,16 @@ class Desk:
 
 
 @pytest.fixture
-def desk(memory: State) -> Desk:
+def shown(memory: State) -> PageInputs:
     """One poll went well."""
     memory.polls.record_poll(NOON, None, rows=120)
-    return Desk(memory)
+    return PageInputs(memory)
 
 
 @pytest.fixture
-def url(desk: Desk) -> Iterator[str]:
+def url(shown: PageInputs) -> Iterator[str]:
     port = free_port()
-    app = create_app(Views(CollectorRegistry(), dict, list, dict), pages(desk.pages()))
+    app = create_app(AppDependencies(CollectorRegistry(), dict, list, dict), create_page(shown.dependencies()))
     server = HttpServer(app, "127.0.0.1", port)
     server.start()
     yield f"http://127.0.0.1:{port}"

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect
 from syncd.model import Pause
 from syncd.state import State
 from tests.made import NOON
-from tests.page.conftest import PICTURES, Desk, a_change, past_day
+from tests.page.conftest import PICTURES, PageInputs, a_change, past_day
 from tests.state.made import outcome, stage, take, write_down
 
 HOSTILE = [
@@ -64,21 +64,21 @@ def picture(page: Page, name: str) -> None:
 
 
 @pytest.fixture
-def day(desk: Desk) -> Desk:
+def day(shown: PageInputs) -> PageInputs:
     """A shop that went well for a day."""
-    past_day(desk.memory, Random(7))
+    past_day(shown.memory, Random(7))
     latest = [
         a_change(f"{104200 + number:08}", NOON, status) for number, status in enumerate(["packed", "sent", "new"])
     ]
-    stage(desk.memory, *latest, now=NOON)
+    stage(shown.memory, *latest, now=NOON)
     seconds = timedelta(seconds=3)
-    write_down(desk.memory, *(outcome(push, now=NOON + seconds) for push in take(desk.memory)), now=NOON + seconds)
-    desk.memory.polls.record_poll(NOON + seconds, None, rows=3, changes=3)
-    desk.now = NOON + timedelta(seconds=9)
-    return desk
+    write_down(shown.memory, *(outcome(push, now=NOON + seconds) for push in take(shown.memory)), now=NOON + seconds)
+    shown.memory.polls.record_poll(NOON + seconds, None, rows=3, changes=3)
+    shown.now = NOON + timedelta(seconds=9)
+    return shown
 
 
-def test_a_glance_tells_that_statuses_reach_buyers(day: Desk, url: str, browser: Browser) -> None:
+def test_a_glance_tells_that_statuses_reach_buyers(day: PageInputs, url: str, browser: Browser) -> None:
     looks: dict[str, dict[str, Any]] = {
         "good": {},
         "good-dark": {"color_scheme": "dark"},
@@ -107,7 +107,7 @@ def trouble(memory: State) -> None:
     memory.polls.record_poll(NOON, "the shop's database (mariadb at 10.0.0.7) cannot be reached: Connection refused")
 
 
-def test_a_glance_tells_what_is_in_the_way(day: Desk, url: str, browser: Browser) -> None:
+def test_a_glance_tells_what_is_in_the_way(day: PageInputs, url: str, browser: Browser) -> None:
     trouble(day.memory)
     phone = {"color_scheme": "dark", "viewport": {"width": 390, "height": 844}}
     looks: dict[str, dict[str, Any]] = {"bad": {}, "bad-phone-dark": phone}
@@ -119,19 +119,19 @@ def test_a_glance_tells_what_is_in_the_way(day: Desk, url: str, browser: Browser
 
 
 @pytest.fixture
-def hostile(desk: Desk) -> Desk:
+def hostile(shown: PageInputs) -> PageInputs:
     """200 orders whose every text would run if it could."""
     names = [f"{number} {HOSTILE[number % len(HOSTILE)]}" for number in range(200)]
-    stage(desk.memory, *(a_change(name, NOON, name, name) for name in names), now=NOON)
-    failed = [outcome(push, "retry", error=push.order_id, next_attempt_at=NOON) for push in take(desk.memory, 200)]
-    write_down(desk.memory, *failed)
-    desk.memory.outbox.record_and_claim([], 0, Pause("tls", NOON, HOSTILE[0]), NOON)
-    desk.memory.polls.record_poll(NOON, HOSTILE[1])
-    desk.faults = HOSTILE[:4]
-    return desk
+    stage(shown.memory, *(a_change(name, NOON, name, name) for name in names), now=NOON)
+    failed = [outcome(push, "retry", error=push.order_id, next_attempt_at=NOON) for push in take(shown.memory, 200)]
+    write_down(shown.memory, *failed)
+    shown.memory.outbox.record_and_claim([], 0, Pause("tls", NOON, HOSTILE[0]), NOON)
+    shown.memory.polls.record_poll(NOON, HOSTILE[1])
+    shown.faults = HOSTILE[:4]
+    return shown
 
 
-def test_text_of_the_shop_makes_no_tag(hostile: Desk, url: str, browser: Browser) -> None:
+def test_text_of_the_shop_makes_no_tag(hostile: PageInputs, url: str, browser: Browser) -> None:
     with opened(browser, url) as page:
         picture(page, "hostile")
         assert page.locator("main script, main [onload], main [onerror], main img:not(#verdict > img)").count() == 0
@@ -144,7 +144,7 @@ def test_text_of_the_shop_makes_no_tag(hostile: Desk, url: str, browser: Browser
         expect(page.get_by_role("heading", level=1)).to_contain_text("199 a")
 
 
-def test_hostile_orders_are_plain_text_on_their_pages(hostile: Desk, url: str, browser: Browser) -> None:
+def test_hostile_orders_are_plain_text_on_their_pages(hostile: PageInputs, url: str, browser: Browser) -> None:
     """All 200 are fetched by one page and parsed by the browser; a few of them are opened."""
     ids = [change.order_id for change in hostile.memory.reports.changes()]
     assert len(ids) == 200
@@ -170,7 +170,7 @@ def test_hostile_orders_are_plain_text_on_their_pages(hostile: Desk, url: str, b
             assert page.title().endswith("· syncd")
 
 
-def test_an_order_is_found_by_keyboard_alone(day: Desk, url: str, browser: Browser) -> None:
+def test_an_order_is_found_by_keyboard_alone(day: PageInputs, url: str, browser: Browser) -> None:
     with opened(browser, url) as page:
         page.keyboard.press("Tab")
         page.keyboard.press("Tab")
@@ -182,7 +182,7 @@ def test_an_order_is_found_by_keyboard_alone(day: Desk, url: str, browser: Brows
         picture(page, "order")
 
 
-def test_page_refreshes_itself_and_says_when_it_cannot(day: Desk, url: str, browser: Browser) -> None:
+def test_page_refreshes_itself_and_says_when_it_cannot(day: PageInputs, url: str, browser: Browser) -> None:
     with opened(browser, url) as page:
         page.get_by_role("searchbox").fill("001")
         trouble(day.memory)
@@ -193,16 +193,16 @@ def test_page_refreshes_itself_and_says_when_it_cannot(day: Desk, url: str, brow
         page.route("**/*", lambda route: route.abort())
         expect(page.get_by_role("alert")).to_be_hidden()
         page.clock.run_for(11_000)
-        expect(page.get_by_text("what is shown is old")).to_be_visible()
+        expect(page.get_by_text("this page is out of date")).to_be_visible()
 
 
-def test_page_without_scripts_is_whole_and_reloads(day: Desk, url: str, browser: Browser) -> None:
+def test_page_without_scripts_is_whole_and_reloads(day: PageInputs, url: str, browser: Browser) -> None:
     with opened(browser, url, java_script_enabled=False) as page:
         expect(page.get_by_role("heading", level=1)).to_have_text("Statuses reach buyers")
         assert page.locator('meta[http-equiv="refresh"]').get_attribute("content") == "30"
 
 
-def test_page_fits_the_width_of_a_phone(hostile: Desk, url: str, browser: Browser) -> None:
+def test_page_fits_the_width_of_a_phone(hostile: PageInputs, url: str, browser: Browser) -> None:
     with opened(browser, url, viewport={"width": 320, "height": 640}) as page:
         assert page.evaluate("document.documentElement.scrollWidth") <= 320
         picture(page, "hostile-phone")
@@ -211,7 +211,7 @@ def test_page_fits_the_width_of_a_phone(hostile: Desk, url: str, browser: Browse
         assert page.evaluate("document.documentElement.scrollWidth") <= 320
 
 
-def test_everything_that_can_be_used_has_a_name(day: Desk, url: str, browser: Browser) -> None:
+def test_everything_that_can_be_used_has_a_name(day: PageInputs, url: str, browser: Browser) -> None:
     with opened(browser, url) as page:
         for role in ("img", "link", "button", "searchbox", "search", "table", "columnheader"):
             for part in page.get_by_role(role).all():

@@ -11,20 +11,21 @@ from flask.testing import FlaskClient
 from prometheus_client import CollectorRegistry
 
 from syncd.errors import StateError
-from syncd.explain import InShop
+from syncd.explain import LookupResult
 from syncd.model import CancelRequest
-from syncd.web import Views, create_app, pages
+from syncd.web import AppDependencies, create_app, create_page
 from syncd.web.page import ASSETS, CHANGES_SHOWN, POLICY
 from tests.made import NOON
-from tests.page.conftest import Desk, a_change
+from tests.page.conftest import PageInputs, a_change
 from tests.state.made import deliver, stage
 
 RUSSIAN = {"Accept-Language": "ru-RU,ru;q=0.9,en;q=0.8"}
 
 
 @pytest.fixture
-def client(desk: Desk) -> FlaskClient:
-    return create_app(Views(CollectorRegistry(), dict, list, dict), pages(desk.pages())).test_client()
+def client(shown: PageInputs) -> FlaskClient:
+    app = create_app(AppDependencies(CollectorRegistry(), dict, list, dict), create_page(shown.dependencies()))
+    return app.test_client()
 
 
 @pytest.mark.parametrize(
@@ -61,31 +62,31 @@ def test_nothing_can_be_changed_from_the_pages(client: FlaskClient) -> None:
     assert {client.post(path).status_code for path in ("/", "/order?id=7", "/page/page.js")} == {405}
 
 
-def test_unreadable_state_is_the_verdict_and_503(desk: Desk, client: FlaskClient) -> None:
+def test_unreadable_state_is_the_verdict_and_503(shown: PageInputs, client: FlaskClient) -> None:
     def locked(*_: object) -> None:
         raise StateError("the state is <locked>")
 
-    desk.memory.reports.summary = locked  # type: ignore[assignment,method-assign]
+    shown.memory.reports.summary = locked  # type: ignore[assignment,method-assign]
     answer = client.get("/")
     assert answer.status_code == 503
     assert "Statuses do not reach buyers" in answer.text
     assert "the state is &lt;locked&gt;" in answer.text
-    desk.memory.reports.story = locked  # type: ignore[assignment,method-assign]
+    shown.memory.reports.story = locked  # type: ignore[assignment,method-assign]
     answer = client.get("/order?id=7")
     assert (answer.status_code, "the state is &lt;locked&gt;" in answer.text) == (503, True)
 
 
-def test_an_order_that_nobody_knows_is_not_found(desk: Desk, client: FlaskClient) -> None:
-    desk.in_shop = InShop(None)
+def test_an_order_that_nobody_knows_is_not_found(shown: PageInputs, client: FlaskClient) -> None:
+    shown.in_shop = LookupResult(None)
     answer = client.get("/order?id=404")
     assert answer.status_code == 404
     assert "Neither the shop nor syncd knows this order" in answer.text
 
 
-def test_an_order_is_told_as_explain_tells_it(desk: Desk, client: FlaskClient) -> None:
-    stage(desk.memory, a_change("7", NOON))
-    deliver(desk.memory)
-    desk.in_shop = InShop(None, "the shop did not answer within 5 s")
+def test_an_order_is_told_as_explain_tells_it(shown: PageInputs, client: FlaskClient) -> None:
+    stage(shown.memory, a_change("7", NOON))
+    deliver(shown.memory)
+    shown.in_shop = LookupResult(None, "the shop did not answer within 5 s")
     said = client.get("/order?id=+7+").text
     for text in (
         "the shop did not answer within 5 s",
@@ -97,48 +98,48 @@ def test_an_order_is_told_as_explain_tells_it(desk: Desk, client: FlaskClient) -
         assert text in said
 
 
-def test_nothing_steers_the_screen_wherever_it_stands(desk: Desk, client: FlaskClient) -> None:
+def test_nothing_steers_the_screen_wherever_it_stands(shown: PageInputs, client: FlaskClient) -> None:
     hostile = "\u202egnp\x9b31m\x85\u2066\u200f\u2028"
-    stage(desk.memory, a_change(hostile, NOON))
-    deliver(desk.memory)
-    desk.memory.inbox.receive(CancelRequest("current", hostile, None, hostile), "token", NOON, NOON)
-    desk.memory.polls.record_poll(NOON, hostile)
-    desk.in_shop = InShop(None, hostile)
+    stage(shown.memory, a_change(hostile, NOON))
+    deliver(shown.memory)
+    shown.memory.inbox.receive(CancelRequest("current", hostile, None, hostile), "token", NOON, NOON)
+    shown.memory.polls.record_poll(NOON, hostile)
+    shown.in_shop = LookupResult(None, hostile)
     for path in ("/", f"/order?id={quote(hostile)}"):
         said = client.get(path).text.replace("\n", "")
         assert "gnp" in said
         assert [character for character in said if not (character.isprintable() or character == "\xa0")] == []
 
 
-def test_cancellation_shows_in_the_story_of_its_order(desk: Desk, client: FlaskClient) -> None:
+def test_cancellation_shows_in_the_story_of_its_order(shown: PageInputs, client: FlaskClient) -> None:
     assert "Cancelled in the app" not in client.get("/order?id=7").text
-    desk.memory.inbox.receive(CancelRequest("current", "7", None, "<i>too late</i>"), "token", NOON, NOON)
+    shown.memory.inbox.receive(CancelRequest("current", "7", None, "<i>too late</i>"), "token", NOON, NOON)
     said = client.get("/order?id=7").text
     assert "Cancelled in the app" in said
     assert "received" in said
     assert "&lt;i&gt;too late&lt;/i&gt;" in said
 
 
-def test_only_the_newest_changes_are_shown(desk: Desk, client: FlaskClient) -> None:
-    stage(desk.memory, *(a_change(f"{number:03}", NOON) for number in range(CHANGES_SHOWN + 1)))
+def test_only_the_newest_changes_are_shown(shown: PageInputs, client: FlaskClient) -> None:
+    stage(shown.memory, *(a_change(f"{number:03}", NOON) for number in range(CHANGES_SHOWN + 1)))
     said = client.get("/").text
     assert f'"/order?id={CHANGES_SHOWN:03}"' in said
     assert '"/order?id=000"' not in said
 
 
-def test_day_is_read_again_once_it_is_stale(desk: Desk, client: FlaskClient) -> None:
+def test_day_is_read_again_once_it_is_stale(shown: PageInputs, client: FlaskClient) -> None:
     read = []
-    day = desk.memory.reports.last_day
-    desk.memory.reports.last_day = lambda now: read.append(now) or day(now)  # type: ignore[method-assign,func-returns-value]
+    day = shown.memory.reports.last_day
+    shown.memory.reports.last_day = lambda now: read.append(now) or day(now)  # type: ignore[method-assign,func-returns-value]
     for seconds in (0, 9, 10, 5):
-        desk.now = NOON + timedelta(seconds=seconds)
+        shown.now = NOON + timedelta(seconds=seconds)
         assert client.get("/").status_code == 200
     assert [(at - NOON).total_seconds() for at in read] == [0, 10, 5]
 
 
-def test_each_poll_shows_its_result_or_its_fault(desk: Desk, client: FlaskClient) -> None:
-    desk.memory.polls.record_poll(NOON, None, kind="full", rows=4321, changes=17)
-    desk.memory.polls.record_poll(NOON, "the shop is <gone>")
+def test_each_poll_shows_its_result_or_its_fault(shown: PageInputs, client: FlaskClient) -> None:
+    shown.memory.polls.record_poll(NOON, None, kind="full", rows=4321, changes=17)
+    shown.memory.polls.record_poll(NOON, "the shop is <gone>")
     said = client.get("/").text
     for text in ("4321", "17", "full", "the shop is &lt;gone&gt;"):
         assert text in said

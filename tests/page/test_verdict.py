@@ -42,34 +42,34 @@ def counts(**changes: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("state", "level", "reason"),
+    ("state", "severity", "reason"),
     [
         ({}, "good", None),
-        ({"source": failing(SOURCE_MAY_FAIL / 2)}, "look", "The shop cannot be read"),
+        ({"source": failing(SOURCE_MAY_FAIL / 2)}, "warning", "The shop cannot be read"),
         ({"source": failing(SOURCE_MAY_FAIL)}, "bad", "The shop cannot be read"),
         ({"source": failing(None)}, "bad", "The shop cannot be read"),
-        ({"source": SourceStatus(None, None, None, 0)}, "look", "No poll has ended yet"),
-        ({"source": SourceStatus(NOON, NOON - SOURCE_MAY_FAIL, None, 0)}, "look", "The last poll was long ago"),
+        ({"source": SourceStatus(None, None, None, 0)}, "warning", "No poll has ended yet"),
+        ({"source": SourceStatus(NOON, NOON - SOURCE_MAY_FAIL, None, 0)}, "warning", "The last poll was long ago"),
         ({"pause": Pause("tls", NOON, "expired")}, "bad", PAUSES["tls"]),
         ({"pause": Pause("unheard of", NOON, "?")}, "bad", "Delivery is paused"),
         ({"oldest_pending_at": NOON - MAY_WAIT / 2}, "good", None),
-        ({"oldest_pending_at": NOON - MAY_WAIT}, "look", "A change has waited for long"),
-        (counts(held=3), "look", "Held changes wait for your decision: {count}"),
-        (counts(dead=3), "look", "Dead changes that IMSHOP was never told: {count}"),
+        ({"oldest_pending_at": NOON - MAY_WAIT}, "warning", "A change has been waiting for a long time"),
+        (counts(held=3), "warning", "Held changes wait for your decision: {count}"),
+        (counts(dead=3), "warning", "Dead changes, never delivered to IMSHOP: {count}"),
         (counts(refused=3, superseded=9, discarded=1), "good", None),
-        ({"cancellations_failed": 2}, "look", "Cancellations that nobody decided: {count}"),
-        ({"missing_refused": 7}, "look", "Orders missing in the shop, none forgotten: {count}"),
+        ({"cancellations_failed": 2}, "warning", "Cancellations without a decision: {count}"),
+        ({"missing_refused": 7}, "warning", "Orders missing from the shop, none of them forgotten: {count}"),
         (
             {"missing_refused": 7, "source": failing(timedelta(0))},
-            "look",
-            "Orders missing in the shop, none forgotten: {count}",
+            "warning",
+            "Orders missing from the shop, none of them forgotten: {count}",
         ),
-        ({"source": failing(timedelta(0))}, "look", "Whether orders are gone cannot be told"),
+        ({"source": failing(timedelta(0))}, "warning", "It is not known whether orders are gone"),
     ],
 )
-def test_what_is_in_the_way_decides(state: dict[str, Any], level: str, reason: str | None) -> None:
+def test_what_is_in_the_way_decides(state: dict[str, Any], severity: str, reason: str | None) -> None:
     verdict = judge(replace(WELL, **state), leads=True, faults=[], now=NOON)
-    assert verdict.level == level
+    assert verdict.severity == severity
     assert [found.what for found in verdict.reasons] == ([reason] if reason else [])
 
 
@@ -82,12 +82,12 @@ def test_old_change_adds_no_reason_to_a_pause() -> None:
 def test_the_worst_stands_first() -> None:
     summary = replace(WELL, **counts(held=1))
     verdict = judge(summary, leads=False, faults=["stuck: poll, overdue by 9 s"], now=NOON)
-    assert [reason.level for reason in verdict.reasons] == ["bad", "look", "look"]
+    assert [reason.severity for reason in verdict.reasons] == ["bad", "warning", "warning"]
     assert verdict.reasons[0].detail == "stuck: poll, overdue by 9 s"
 
 
 def test_a_state_that_cannot_be_read_is_bad() -> None:
-    assert unreadable("locked").level == "bad"
+    assert unreadable("locked").severity == "bad"
 
 
 def test_each_reason_to_pause_has_its_own_words() -> None:

@@ -1,4 +1,4 @@
-"""Durations, moments and texts as people read them; and the charts' coordinates."""
+"""Durations, moments and texts as people read them; the lags of a day and their chart."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from syncd.state import HalfHour
-from syncd.web.charts import HEIGHT, WIDTH, lag_chart, lags, push_chart
-from syncd.web.translations import Words
+from syncd.web.charts import LEAST_HEIGHT, LagSummary, lag_chart, summarize_lags
+from syncd.web.translations import Translator
 from tests.made import NOON
 
 
@@ -31,42 +31,41 @@ from tests.made import NOON
     ],
 )
 def test_duration_has_its_two_greatest_units(seconds: float, said: str) -> None:
-    assert Words("en").span(seconds) == said
+    assert Translator("en").span(seconds) == said
 
 
 def test_russian_has_its_units_and_keeps_unlisted_phrases() -> None:
-    assert Words("ru").span(93_600) == "1 дн 2 ч"
-    assert Words("ru").ago(None, NOON) == "ни разу"
-    assert Words("ru").ago(NOON - timedelta(seconds=3), NOON) == "3 с назад"
-    assert Words("ru")("no such phrase") == "no such phrase"
+    assert Translator("ru").span(93_600) == "1 дн 2 ч"
+    assert Translator("ru").ago(None, NOON) == "ни разу"
+    assert Translator("ru").ago(NOON - timedelta(seconds=3), NOON) == "3 с назад"
+    assert Translator("ru")("no such phrase") == "no such phrase"
 
 
 def test_moment_of_another_day_has_its_date() -> None:
-    assert len(Words("en").moment(NOON, NOON)) == len("12:00:00")
-    assert len(Words("en").moment(NOON - timedelta(days=2), NOON)) == len("2026-11-21 12:00")
+    assert len(Translator("en").moment(NOON, NOON)) == len("12:00:00")
+    assert len(Translator("en").moment(NOON - timedelta(days=2), NOON)) == len("2026-11-21 12:00")
 
 
-def slots(*lags: list[float]) -> list[HalfHour]:
+def day_of(*lags: list[float]) -> list[HalfHour]:
     return [HalfHour(NOON + timedelta(minutes=30 * number), len(some), some) for number, some in enumerate(lags)]
 
 
 def test_day_without_pushes_has_no_lag_and_bars() -> None:
-    quiet = slots([], [], [])
-    assert (lags(quiet).now, lags(quiet).median, lags(quiet).most, lags(quiet).pushed) == (None, None, None, 0)
-    assert (lag_chart(quiet).bars, push_chart(quiet)) == ([], [])
+    quiet = day_of([], [], [])
+    assert summarize_lags(quiet) == LagSummary(last_hour=None, median=None, p95=None, pushed=0)
+    assert lag_chart(quiet).bars == []
 
 
 def test_lag_now_is_that_of_the_last_hour() -> None:
-    told = lags(slots([100.0, 200.0], [1.0], [2.0, 9.0]))
-    assert (told.now, told.median, told.most, told.pushed) == (2.0, 9.0, 200.0, 5)
+    lags = summarize_lags(day_of([100.0, 200.0], [1.0], [2.0, 9.0]))
+    assert lags == LagSummary(last_hour=2.0, median=9.0, p95=200.0, pushed=5)
 
 
 def test_everything_lies_within_the_chart() -> None:
-    day = slots([0.0], [], [0.5, 4.0, 100_000.0], [30.0])
-    drawn = lag_chart(day)
-    for bar in (*drawn.bars, *push_chart(day)):
-        assert 0 <= bar.x <= bar.x + bar.width <= WIDTH
+    drawn = lag_chart(day_of([0.0], [], [0.5, 4.0, 100_000.0], [30.0]))
+    for bar in drawn.bars:
+        assert 0 <= bar.x <= bar.x + bar.width <= 100
         assert bar.y >= 0
-        assert bar.y + bar.height <= HEIGHT + 2
-    assert [mark.label for mark in drawn.marks] == ["1 s", "1 min", "1 h", "1 d"]
+        assert bar.y + bar.height <= 100 + LEAST_HEIGHT
+    assert [mark.seconds for mark in drawn.marks] == [1, 60, 3600, 86400]
     assert len(drawn.medians) == 3
