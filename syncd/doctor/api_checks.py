@@ -11,10 +11,18 @@ from itertools import chain, islice
 from typing import Any
 
 from syncd.doctor.cancel_checks import keys_of_two
-from syncd.doctor.clock_checks import HOUR, SLACK, WIDEST_OFFSET, Observations, off, precision, zone_smells
-from syncd.doctor.database_checks import SAMPLES, UNTIMED, row_faults
-from syncd.doctor.database_inspection import look_at, newest_of
-from syncd.doctor.findings import Check, Finding, ok, shown, warning
+from syncd.doctor.clock_checks import (
+    HOUR,
+    SLACK,
+    WIDEST_OFFSET,
+    PollHistory,
+    clock_difference,
+    time_precision,
+    zone_findings,
+)
+from syncd.doctor.database_checks import SAMPLES, UNTIMED, row_findings
+from syncd.doctor.database_inspection import newest_rows, row_problems
+from syncd.doctor.findings import Check, Finding, ok, push_preview, warning
 from syncd.errors import SourceError
 from syncd.http.addresses import is_insecure_remote
 from syncd.model import Order, Push
@@ -38,7 +46,7 @@ _SECRET = re.compile(r"key|token|secret|pass|hash", re.IGNORECASE)
 _PHONE = re.compile(r"\+?\d[\d ()-]{8,}\d")
 
 
-class ApiExamination:
+class ApiChecks:
     """Each method is a check of its own and may raise SourceError. `body` writes the body of a push; `now` is this
     machine's clock."""
 
@@ -48,7 +56,7 @@ class ApiExamination:
         statuses: Statuses,
         body: Callable[[Push], bytes],
         now: Callable[[], datetime],
-        observed: Callable[[], Observations] = Observations,
+        observed: Callable[[], PollHistory] = PollHistory,
     ) -> None:
         self._observed = observed
         self._shop = shop
@@ -98,7 +106,7 @@ class ApiExamination:
             yield warning("source", "the API shows no orders", advice)
             return
         cursor = self._layout.cursor
-        faults = [*row_faults(look_at(rows, self._layout, dated=cursor == "updated_at"))]
+        faults = [*row_findings(row_problems(rows, self._layout, with_times=cursor == "updated_at"))]
         if cursor and (without := sum(self._layout.value(row, cursor) is None for row in rows)):
             faults.append(warning("source", f"of {len(rows)} rows looked at, {without} have NULL as {cursor}", UNTIMED))
         if self._layout.by_sequence and (odd := [*self._unnumbered(rows)]):
@@ -108,12 +116,12 @@ class ApiExamination:
 
     def samples(self) -> Iterator[Finding]:
         """Which orders changed last, and how would they be pushed?"""
-        newest = newest_of(self._newest_rows, self._layout, self._shop.timezone)
+        newest = newest_rows(self._newest_rows, self._layout, self._shop.timezone)
         for row in newest.rows[-SAMPLES:]:
-            yield shown(row, self._statuses, self._body, self._now())
+            yield push_preview(row, self._statuses, self._body, self._now())
         if newest.times and not self._layout.by_sequence:
-            yield precision(newest)
-            yield from zone_smells(newest, self._shop.now(), self._shop.timezone, self._observed())
+            yield time_precision(newest)
+            yield from zone_findings(newest, self._shop.now(), self._shop.timezone, self._observed())
         orders = [row for row in newest.rows if isinstance(row, Order)]
         yield from keys_of_two(orders)
         yield from self._found_alone(orders)
@@ -217,7 +225,7 @@ class ApiExamination:
 
     def clock(self) -> Iterator[Finding]:
         """What time is it there? An API tells it in whole seconds."""
-        yield off(self._shop.now() - self._now())
+        yield clock_difference(self._shop.now() - self._now())
 
     def close(self) -> None:
         self._shop.close()

@@ -29,7 +29,7 @@ _SHELLS = re.compile(r"(sh|dash|ash)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CancellingExamination:
+class CancelChecks:
     """`shop`: the way that is configured; None: none is. `database_url`: of the UPDATE, if that is the way. `allowed`,
     `cancelled`: SYNCD_CANCEL__FROM and …__STATUS. `preset`: of the source; the platform of one does more to cancel than
     to write a status. `orders`: some of the shop's orders; `statuses`: its codes; both may raise SourceError.

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
-from syncd.doctor.database_inspection import Newest, Replication
+from syncd.doctor.database_inspection import NewestRows, Replication
 from syncd.doctor.findings import Finding, ok, warning
 from syncd.model import Order
 
@@ -24,7 +24,7 @@ SLACK = timedelta(minutes=2)
 """Clocks of a shop's several machines may be that far apart, and the last order may have changed that long ago."""
 
 
-def off(ahead: timedelta) -> Finding:
+def clock_difference(ahead: timedelta) -> Finding:
     """`ahead`: how far the source's clock is ahead of this machine's."""
     apart = f"{abs(ahead).total_seconds():.1f} s {'ahead of' if ahead > timedelta() else 'behind'} this machine's"
     if abs(ahead) <= CLOCKS_APART:
@@ -32,7 +32,7 @@ def off(ahead: timedelta) -> Finding:
     return warning("source", f"its clock is {apart}", "Have both set by NTP: lag is measured from one to the other")
 
 
-def behind(found: Replication | None) -> Finding | None:
+def replication_finding(found: Replication | None) -> Finding | None:
     """What a replica costs. None: the database is none, as far as can be told."""
     if found is None or not found.is_replica:
         return None
@@ -45,7 +45,7 @@ def behind(found: Replication | None) -> Finding | None:
     return warning("source", text, "Every status is told that much later: mend the replication, or read the primary")
 
 
-def precision(newest: Newest) -> Finding:
+def time_precision(newest: NewestRows) -> Finding:
     """How finely `updated_at` counts. Whole seconds are enough, since each poll reads again what lies a little back."""
     fine = "whole seconds" if newest.whole_seconds else "fractions of a second"
     written = "local time without an offset" if newest.wall_clock else "an instant"
@@ -53,7 +53,7 @@ def precision(newest: Newest) -> Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Observed:
+class PolledChange:
     """A change that an incremental poll found: when, and of which time the shop said that it was."""
 
     order_id: str
@@ -62,17 +62,17 @@ class Observed:
 
 
 @dataclass(frozen=True, slots=True)
-class Observations:
+class PollHistory:
     """The last changes, newest first, that polls `interval` apart found."""
 
-    changes: Sequence[Observed] = ()
+    changes: Sequence[PolledChange] = ()
     interval: timedelta = timedelta()
 
 
-NOTHING_OBSERVED = Observations()
+NO_HISTORY = PollHistory()
 
 
-def lag_in_half_hours(newest: Newest, seen: Observations) -> tuple[timedelta, int, int] | None:
+def lag_in_half_hours(newest: NewestRows, seen: PollHistory) -> tuple[timedelta, int, int] | None:
     """How long after the time that the shop gives changes are found, in whole half hours: with the right zone none, for
     it is less than an interval of polls; and of how many polls that is so, of how many. None: too few say the same.
 
@@ -99,9 +99,7 @@ def lag_in_half_hours(newest: Newest, seen: Observations) -> tuple[timedelta, in
     return (half, count, len(polls)) if count >= MOST * len(polls) else None
 
 
-def zone_smells(
-    newest: Newest, now: datetime, zone: tzinfo, seen: Observations = NOTHING_OBSERVED
-) -> Iterator[Finding]:
+def zone_findings(newest: NewestRows, now: datetime, zone: tzinfo, seen: PollHistory = NO_HISTORY) -> Iterator[Finding]:
     """Whether the newest times would make sense in another time zone than `zone`; `now` by the source's clock. What
     polls observed tells more than how old the newest order is."""
     lag = lag_in_half_hours(newest, seen) if newest.wall_clock else None

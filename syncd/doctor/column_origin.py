@@ -11,7 +11,7 @@ from typing import Protocol
 
 from syncd.sql import Grammar
 
-Words = Sequence[str]
+Tokens = Sequence[str]
 
 _SETS = frozenset({"union", "intersect", "except", "minus"})
 _BEHIND_FROM = frozenset({"where", "group", "having", "order", "limit", "offset", "fetch", "for", "window", "qualify"})
@@ -27,7 +27,7 @@ _DEEPEST = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class TableName:
     """`written`: as the SELECT has it, with its schema and quotes."""
 
     written: str
@@ -36,10 +36,10 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class ColumnOrigin:
     """`alias`: by which name the table goes where it is read."""
 
-    table: Table
+    table: TableName
     alias: str
     column: str
 
@@ -47,14 +47,14 @@ class Origin:
 class Catalog(Protocol):
     """What the database knows of its tables."""
 
-    def columns(self, table: Table) -> Sequence[str]:
+    def columns(self, table: TableName) -> Sequence[str]:
         """In small letters. Empty: there is no such table, or it is not shown."""
 
-    def view(self, table: Table) -> str | None:
+    def view(self, table: TableName) -> str | None:
         """The SELECT of a view. None: it is none, or it is not shown."""
 
 
-def origin(sql: str, name: str, grammar: Grammar, catalog: Catalog) -> Origin | None:
+def column_origin(sql: str, name: str, grammar: Grammar, catalog: Catalog) -> ColumnOrigin | None:
     """Where the column of that name comes from. None: from no column of a table, or nobody can tell."""
     return _Select(_words(sql, grammar), {}, grammar, catalog).origin(name)
 
@@ -64,21 +64,21 @@ class _Source:
     """What is read: a table, or the words of a SELECT."""
 
     alias: str
-    table: Table | None = None
-    select: Words = ()
+    table: TableName | None = None
+    select: Tokens = ()
 
 
 @dataclass
 class _Select:
-    words: Words
-    named: Mapping[str, Words]
+    words: Tokens
+    named: Mapping[str, Tokens]
     grammar: Grammar
     catalog: Catalog
     depth: int = 0
-    _items: list[Words] = field(default_factory=list, init=False)
+    _items: list[Tokens] = field(default_factory=list, init=False)
     _sources: list[_Source] = field(default_factory=list, init=False)
 
-    def origin(self, name: str) -> Origin | None:
+    def origin(self, name: str) -> ColumnOrigin | None:
         if self.depth > _DEEPEST or not self._read():
             return None
         found = self._given(name)
@@ -109,7 +109,7 @@ class _Select:
         self._sources = [*self._read_sources(words[begin + 1 : end])]
         return True
 
-    def _without_with(self, words: Words) -> Words:
+    def _without_with(self, words: Tokens) -> Tokens:
         if not words or words[0].lower() != "with":
             return words
         named = dict(self.named)
@@ -126,7 +126,7 @@ class _Select:
         self.named = named
         return words[at - 1 :]
 
-    def _read_sources(self, words: Words) -> Iterator[_Source]:
+    def _read_sources(self, words: Tokens) -> Iterator[_Source]:
         for part in _split(words, _JOINS):
             at = 0
             while at < len(part) and part[at].lower() in ("lateral", "only"):
@@ -141,7 +141,7 @@ class _Select:
             elif part[at:]:
                 yield self._named_source(part, at)
 
-    def _named_source(self, part: Words, at: int) -> _Source:
+    def _named_source(self, part: Tokens, at: int) -> _Source:
         end = at + 1
         while part[end : end + 1] == ["."]:
             end += 2
@@ -149,7 +149,7 @@ class _Select:
         alias = _alias(part, end) or names[-1]
         if len(names) == 1 and names[0].lower() in self.named:
             return _Source(alias, select=self.named[names[0].lower()])
-        return _Source(alias, Table("".join(part[at:end]), names[-1], names[-2] if len(names) > 1 else None))
+        return _Source(alias, TableName("".join(part[at:end]), names[-1], names[-2] if len(names) > 1 else None))
 
     def _given(self, name: str) -> tuple[str, str] | None:
         """The alias, empty if there is none, and the column that are given that name."""
@@ -167,13 +167,13 @@ class _Select:
             return self._sources
         return [one for one in self._sources if one.table is None or column.lower() in self.catalog.columns(one.table)]
 
-    def _behind(self, source: _Source, column: str) -> Origin | None:
+    def _behind(self, source: _Source, column: str) -> ColumnOrigin | None:
         words = source.select
         if source.table is not None:
             view = self.catalog.view(source.table)
             if view is None:
                 known = column.lower() in self.catalog.columns(source.table)
-                return Origin(source.table, source.alias, column) if known else None
+                return ColumnOrigin(source.table, source.alias, column) if known else None
             words = _words(view, self.grammar)
         return _Select(words, self.named, self.grammar, self.catalog, self.depth + 1).origin(column.lower())
 
@@ -183,11 +183,11 @@ def bare(word: str) -> str:
     return word[1:-1] if word[:1] in ('"', "`", "[") and len(word) > 1 else word
 
 
-def _words(sql: str, grammar: Grammar) -> Words:
+def _words(sql: str, grammar: Grammar) -> Tokens:
     return [token.text for token in grammar.tokens(grammar.stripped(sql)) if token.kind not in ("blank", "comment")]
 
 
-def _column(item: Words) -> tuple[str, str] | None:
+def _column(item: Tokens) -> tuple[str, str] | None:
     """`alias.column AS name` or `MAX(alias.column) AS name`, taken apart. None: it is computed."""
     words = [*item]
     if len(words) > 1 and words[-2] != ".":
@@ -200,13 +200,13 @@ def _column(item: Words) -> tuple[str, str] | None:
     return (bare(words[-3]).lower() if len(words) > 1 else "", bare(words[-1]))
 
 
-def _alias(part: Words, at: int) -> str | None:
+def _alias(part: Tokens, at: int) -> str | None:
     if part[at : at + 1] and part[at].lower() == "as":
         at += 1
     return bare(part[at]) if at < len(part) and part[at].lower() not in _NO_ALIAS else None
 
 
-def _on_top(words: Words) -> Iterator[int]:
+def _on_top(words: Tokens) -> Iterator[int]:
     """Where the words stand that are in no brackets."""
     depth = 0
     for at, word in enumerate(words):
@@ -216,7 +216,7 @@ def _on_top(words: Words) -> Iterator[int]:
         depth += word == "("
 
 
-def _closing(words: Words, opening: int) -> int:
+def _closing(words: Tokens, opening: int) -> int:
     depth = 0
     for at in range(opening, len(words)):
         depth += (words[at] == "(") - (words[at] == ")")
@@ -225,7 +225,7 @@ def _closing(words: Words, opening: int) -> int:
     return len(words)
 
 
-def _split(words: Words, separators: frozenset[str] | set[str]) -> list[Words]:
+def _split(words: Tokens, separators: frozenset[str] | set[str]) -> list[Tokens]:
     """At those that are in no brackets."""
     parts: list[list[str]] = [[]]
     own = {*_on_top(words)}

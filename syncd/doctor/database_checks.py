@@ -8,10 +8,10 @@ from difflib import get_close_matches
 from functools import partial
 
 from syncd.doctor.cancel_checks import keys_of_two
-from syncd.doctor.clock_checks import Observations, behind, off, precision, zone_smells
-from syncd.doctor.database_inspection import Inspection, Look
-from syncd.doctor.findings import Check, Finding, ok, shown, warning
-from syncd.doctor.planner import Plan
+from syncd.doctor.clock_checks import PollHistory, clock_difference, replication_finding, time_precision, zone_findings
+from syncd.doctor.database_inspection import DatabaseInspection, RowProblems
+from syncd.doctor.findings import Check, Finding, ok, push_preview, warning
+from syncd.doctor.planner import IndexUse
 from syncd.model import Push
 from syncd.pipeline.statuses_file import Statuses
 from syncd.sources import DatabaseSource
@@ -24,7 +24,7 @@ EXAMPLES = 3
 UNTIMED = "Have the shop set it; until then only the full compare (SYNCD_POLL__RECONCILE) finds what changes there"
 
 
-class ShopExamination:
+class DatabaseChecks:
     """Each method is a check of its own and may raise SourceError. `body` writes the body of a push; `now` is this
     machine's clock; `index` makes the index that polls of this platform want; `observed` is what polls found lately."""
 
@@ -35,8 +35,8 @@ class ShopExamination:
         body: Callable[[Push], bytes],
         now: Callable[[], datetime],
         index: str | None = None,
-        observed: Callable[[], Observations] = Observations,
-        inspect: Callable[[DatabaseSource], Inspection] = Inspection.of,
+        observed: Callable[[], PollHistory] = PollHistory,
+        inspect: Callable[[DatabaseSource], DatabaseInspection] = DatabaseInspection.of,
     ) -> None:
         self._index = index
         self._observed = observed
@@ -78,21 +78,21 @@ class ShopExamination:
         """Which orders changed last, and how would they be pushed?"""
         newest = self._inspect().newest()
         for row in newest.rows[:SAMPLES]:
-            yield shown(row, self._statuses, self._body, self._now())
+            yield push_preview(row, self._statuses, self._body, self._now())
         if newest.times:
-            yield precision(newest)
-            yield from zone_smells(newest, self._shop.now(), self._shop.timezone, self._observed())
+            yield time_precision(newest)
+            yield from zone_findings(newest, self._shop.now(), self._shop.timezone, self._observed())
         if self._shop.gives("shop_id"):
             yield from keys_of_two(self._shop.sample(KEYS_COMPARED).orders)
 
     def rows(self) -> Iterator[Finding]:
         """Can its rows be read?"""
-        look = self._inspect().look()
+        look = self._inspect().row_problems()
         if not look.rows:
             advice = "See that the query names the right tables and conditions; then this is right for an empty shop"
             yield warning("source", "the query gives no rows", advice)
             return
-        faults = [*row_faults(look, self._inspect().as_time)]
+        faults = [*row_findings(look, self._inspect().as_time)]
         yield from faults
         if not faults:
             yield ok("source", f"all of the {look.rows} rows looked at can be read")
@@ -102,7 +102,7 @@ class ShopExamination:
         inspection = self._inspect()
         if not inspection.goes_by_time:
             return
-        untimed = inspection.untimed(EXAMPLES + 1)
+        untimed = inspection.rows_without_time(EXAMPLES + 1)
         if untimed.nulls:
             yield warning("source", f"orders have NULL as updated_at: {_few(untimed.nulls)}", UNTIMED)
         else:
@@ -116,23 +116,23 @@ class ShopExamination:
         """What time is it there?"""
         before = self._now()
         there = self._shop.now()
-        yield off(there - (before + (self._now() - before) / 2))
+        yield clock_difference(there - (before + (self._now() - before) / 2))
 
     def replica(self) -> Iterator[Finding]:
         """Is the database a replica?"""
-        if found := behind(self._inspect().replication()):
+        if found := replication_finding(self._inspect().replication()):
             yield found
 
     def index(self) -> Iterator[Finding]:
         """Do polls go by an index?"""
         if not self._shop.has_cursor():
             return
-        plan = self._inspect().plan()
+        plan = self._inspect().index_use()
         if plan is None:
             yield ok("source", "cannot tell on this kind of database whether there is an index for what polls go by")
             return
         cursor = "sequence" if "sequence" in self._shop.columns().used else "updated_at"
-        yield index_verdict(plan, cursor, self._index, lambda: self._inspect().is_small())
+        yield index_finding(plan, cursor, self._index, lambda: self._inspect().is_small())
 
     def login(self) -> Iterator[Finding]:
         """May the login write?"""
@@ -149,7 +149,7 @@ class ShopExamination:
         self._shop.close()
 
 
-def index_verdict(plan: Plan, cursor: str, preset_index: str | None, is_small: Callable[[], bool]) -> Finding:
+def index_finding(plan: IndexUse, cursor: str, preset_index: str | None, is_small: Callable[[], bool]) -> Finding:
     """Whether polls find what changed by an index, and what makes one. `preset_index`: what is known to make it on this
     platform."""
     found = plan.origin
@@ -187,7 +187,7 @@ def _ignored(name: str, used: Collection[str]) -> Finding:
     return ok("source", f"the column {name} is ignored")
 
 
-def row_faults(look: Look, as_time: Callable[[str], str | None] = lambda _form: None) -> Iterator[Finding]:
+def row_findings(look: RowProblems, as_time: Callable[[str], str | None] = lambda _form: None) -> Iterator[Finding]:
     """What is wrong with some of the rows. `as_time`: how an updated_at of a certain form can be made a time."""
     among = f"of {look.rows} rows looked at,"
     if look.skipped:

@@ -18,7 +18,7 @@ from typing import Any, Self
 
 from sqlalchemy import ColumnElement, text
 
-from syncd.doctor.planner import Plan, Polls, plan
+from syncd.doctor.planner import IndexUse, PollStatements, index_use
 from syncd.errors import SourceError
 from syncd.model import Dropped, Order, Skipped
 from syncd.sources import DatabaseSource
@@ -53,15 +53,15 @@ def may_write(database: Database) -> Sequence[str] | None:
 
 def _privileges_in_sqlite(database: Database) -> Sequence[str]:
     """A file has no logins, only permissions. In WAL mode readers need them too, so there nothing could be mended."""
-    (journal,) = database.ask(text("PRAGMA journal_mode"))
-    files = [str(row["file"]) for row in database.ask(text("PRAGMA database_list")) if row["file"]]
+    (journal,) = database.named_rows(text("PRAGMA journal_mode"))
+    files = [str(row["file"]) for row in database.named_rows(text("PRAGMA database_list")) if row["file"]]
     if journal["journal_mode"] == "wal":
         return []
     return [f"write the file {file}" for file in files if os.access(file, os.W_OK)]
 
 
 def _privileges_in_mariadb(database: Database) -> Sequence[str]:
-    grants = [_GRANT.match(str(value)) for row in database.ask(text("SHOW GRANTS")) for value in row.values()]
+    grants = [_GRANT.match(str(value)) for row in database.named_rows(text("SHOW GRANTS")) for value in row.values()]
     return [
         f"{', '.join(rights)} on {grant['what']}"
         for grant in grants
@@ -75,9 +75,9 @@ def _beyond_reading(rights: str) -> list[str]:
 
 
 def _privileges_in_postgresql(database: Database) -> Sequence[str]:
-    if any(row["yes"] for row in database.ask(_SUPERUSER)):
+    if any(row["yes"] for row in database.named_rows(_SUPERUSER)):
         return ["everything, as a superuser"]
-    return [f"write {row['name']}" for row in database.ask(_WRITABLE)]
+    return [f"write {row['name']}" for row in database.named_rows(_WRITABLE)]
 
 
 _PRIVILEGES: Mapping[type[Dialect], Callable[[Database], Sequence[str]]] = {
@@ -111,14 +111,14 @@ def replication(database: Database) -> Replication | None:
 
 
 def _replication_in_postgresql(database: Database) -> Replication:
-    (row,) = database.ask(_STANDBY)
+    (row,) = database.named_rows(_STANDBY)
     return Replication(bool(row["replica"]), _span(row["behind"]))
 
 
 def _replication_in_mariadb(database: Database) -> Replication | None:
     for statement in _REPLICA:
         try:
-            rows = database.ask(text(statement))
+            rows = database.named_rows(text(statement))
         except SourceError:  # a word of another version, or a right that the login does not have
             continue
         behind = [row.get("Seconds_Behind_Source", row.get("Seconds_Behind_Master")) for row in rows]
@@ -142,7 +142,7 @@ FEW = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class RowProblems:
     """Some rows, in no particular order: how many, those that are no orders, fields of orders that cannot be read, and
     what is written as their `updated_at` where that cannot be."""
 
@@ -153,7 +153,7 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
-class Newest:
+class NewestRows:
     """The rows that changed last, newest first, or some rows if that is not known, and those of their `updated_at` that
     can be read, in UTC. `wall_clock`: these are written without an offset, so that the source's time zone decides what
     they mean. `whole_seconds`: none of them has a fraction."""
@@ -165,7 +165,7 @@ class Newest:
 
 
 @dataclass(frozen=True, slots=True)
-class Untimed:
+class RowsWithoutTime:
     """Orders whose `updated_at` is NULL, by their ids; and those in which the shop writes that there was no change, as
     0000-00-00 or the beginning of 1970: what is written -> their ids."""
 
@@ -173,7 +173,7 @@ class Untimed:
     written: Mapping[str, Sequence[str]]
 
 
-class Inspection:
+class DatabaseInspection:
     """Each method reads a bounded number of rows, though finding them may take a while, and may raise SourceError."""
 
     @classmethod
@@ -190,22 +190,22 @@ class Inspection:
         """The database for a person, without user or password."""
         return self._database.name
 
-    def look(self) -> Look:
+    def row_problems(self) -> RowProblems:
         """Without zero dates, which `untimed` tells."""
         rows = self._database.rows(self._schema.everything(whole=True).order_by(None).limit(LOOKED_AT))
-        found = look_at(rows, self._schema.layout, dated=self.goes_by_time)
+        found = row_problems(rows, self._schema.layout, with_times=self.goes_by_time)
         return replace(found, unreadable_times=[one for one in found.unreadable_times if not is_zero_date(one)])
 
-    def newest(self) -> Newest:
+    def newest(self) -> NewestRows:
         rows = self._newest_rows(NEWEST)
-        return newest_of(rows, self._schema.layout, self._zone)
+        return newest_rows(rows, self._schema.layout, self._zone)
 
-    def plan(self) -> Plan | None:
+    def index_use(self) -> IndexUse | None:
         """How the database would run a poll that finds nothing. None: it is not known how to ask this database."""
         schema = self._schema
         one, another = map(schema.changed, self._ahead())
-        polls = Polls(one, another, schema.everything(whole=True), schema.query.uses_since)
-        return plan(self._database, polls, schema.query.text, schema.layout.cursor or "")
+        polls = PollStatements(one, another, schema.everything(whole=True), schema.query.uses_since)
+        return index_use(self._database, polls, schema.query.text, schema.layout.cursor or "")
 
     def is_small(self) -> bool:
         """Whether there are so few orders that a database may well read them all though it has an index."""
@@ -221,7 +221,7 @@ class Inspection:
         """Whether polls follow `updated_at`: not a sequence, nor nothing."""
         return self._schema.layout.cursor == "updated_at"
 
-    def untimed(self, limit: int) -> Untimed:
+    def rows_without_time(self, limit: int) -> RowsWithoutTime:
         """Some orders that do not say when they changed. To MariaDB a zero date is NULL, in a column that has none."""
         statement = self._schema.everything(whole=True).order_by(None)
         column, dialect = self._updated_at_of(statement), self._database.dialect
@@ -231,7 +231,7 @@ class Inspection:
         for row in rows:
             by_value.setdefault(self._updated_at(row), []).append(str(self._schema.layout.value(row, "order_id")))
         nulls = by_value.pop(None, [])
-        return Untimed(nulls, {str(value): [*dict.fromkeys(ids)][:limit] for value, ids in by_value.items()})
+        return RowsWithoutTime(nulls, {str(value): [*dict.fromkeys(ids)][:limit] for value, ids in by_value.items()})
 
     def as_time(self, form: str) -> str | None:
         """How the query would make a time of an `updated_at` of a form that `looks_like` knows."""
@@ -273,10 +273,10 @@ class Inspection:
         return self._schema.layout.value(row, "updated_at")
 
 
-def newest_of(rows: Sequence[Sequence[Any]], layout: Layout, zone: tzinfo) -> Newest:
+def newest_rows(rows: Sequence[Sequence[Any]], layout: Layout, zone: tzinfo) -> NewestRows:
     """What these rows tell, given as they are to be told."""
     moments = [when for row in rows if (when := _moment(layout.value(row, "updated_at")))]
-    return Newest(
+    return NewestRows(
         rows=[layout.order(row) for row in rows],
         times=sorted((instant(when, zone) for when in moments), reverse=True),
         wall_clock=any(when.tzinfo is None for when in moments),
@@ -284,11 +284,11 @@ def newest_of(rows: Sequence[Sequence[Any]], layout: Layout, zone: tzinfo) -> Ne
     )
 
 
-def look_at(rows: Sequence[Sequence[Any]], layout: Layout, *, dated: bool) -> Look:
-    """What these rows tell. `dated`: also of their updated_at."""
-    times = [layout.value(row, "updated_at") for row in rows] if dated else []
+def row_problems(rows: Sequence[Sequence[Any]], layout: Layout, *, with_times: bool) -> RowProblems:
+    """What these rows tell. `with_times`: also of their updated_at."""
+    times = [layout.value(row, "updated_at") for row in rows] if with_times else []
     page = layout.page(rows)
-    return Look(
+    return RowProblems(
         rows=len(rows),
         skipped=page.skipped,
         dropped=[one for order in page.orders for one in order.dropped],

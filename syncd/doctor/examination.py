@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import datetime
 
-from syncd.doctor.api_checks import ApiExamination
-from syncd.doctor.cancel_checks import CancellingExamination
-from syncd.doctor.database_checks import ShopExamination
-from syncd.doctor.findings import Check, Finding, bounded, fault
-from syncd.doctor.host_checks import examine_address, examine_disk, examine_endpoint, examine_settings
-from syncd.doctor.state_checks import daemon_runs, examine_file, examine_state, observations, state_file
+from syncd.doctor.api_checks import ApiChecks
+from syncd.doctor.cancel_checks import CancelChecks
+from syncd.doctor.database_checks import DatabaseChecks
+from syncd.doctor.findings import Check, Finding, fault, run_check
+from syncd.doctor.host_checks import check_address, check_disk, check_endpoint, check_settings
+from syncd.doctor.state_checks import check_state, check_state_file, daemon_runs, poll_history, state_file
 from syncd.errors import SourceError
 from syncd.imshop import ImshopClient
 from syncd.model import Push
@@ -43,8 +43,8 @@ def _findings(
     settings = loaded.settings
     with ExitStack() as stack:
         stack.callback(endpoint.close)
-        check = Check("settings", "Where do the settings come from?", lambda: examine_settings(loaded, statuses))
-        yield from bounded(check, seconds)
+        check = Check("settings", "Where do the settings come from?", lambda: check_settings(loaded, statuses))
+        yield from run_check(check, seconds)
         try:
             shop = _examination(loaded, statuses, endpoint.body, now)
         except SourceError as error:  # the driver is not installed
@@ -53,41 +53,41 @@ def _findings(
             stack.callback(shop.close)
             yield from _shop(shop, seconds)
         for check in _others(settings, endpoint, now):
-            yield from bounded(check, seconds)
+            yield from run_check(check, seconds)
 
 
 def _examination(
     loaded: Loaded, statuses: Statuses, body: Callable[[Push], bytes], now: Callable[[], datetime]
-) -> ShopExamination | ApiExamination:
+) -> DatabaseChecks | ApiChecks:
     settings = loaded.settings
     shop = composition.source(settings)
     state, redact = settings.state.url.get_secret_value(), composition.redactor(settings)
-    observed = lambda: observations(state, redact, settings.poll.interval)  # noqa: E731
+    observed = lambda: poll_history(state, redact, settings.poll.interval)  # noqa: E731
     if isinstance(shop, ApiSource):
-        return ApiExamination(shop, statuses, body, now, observed)
-    return ShopExamination(shop, statuses, body, now, presets.index_statement(loaded.found), observed)
+        return ApiChecks(shop, statuses, body, now, observed)
+    return DatabaseChecks(shop, statuses, body, now, presets.index_statement(loaded.found), observed)
 
 
-def _shop(shop: ShopExamination | ApiExamination, seconds: float) -> Iterator[Finding]:
+def _shop(shop: DatabaseChecks | ApiChecks, seconds: float) -> Iterator[Finding]:
     """Whether it can be read comes first, and the rest only if it can."""
     first, *others = shop.checks()
     readable = True
-    for finding in bounded(first, seconds):
+    for finding in run_check(first, seconds):
         readable = readable and finding.level != "fault"
         yield finding
     for check in others if readable else ():
-        yield from bounded(check, seconds)
+        yield from run_check(check, seconds)
 
 
 def _others(settings: Settings, endpoint: ImshopClient, now: Callable[[], datetime]) -> Iterator[Check]:
     redact = composition.redactor(settings)
     state, imshop = settings.state.url.get_secret_value(), settings.imshop.url.get_secret_value()
-    yield Check("state", "Can the state be used?", lambda: examine_state(state, redact))
-    yield Check("state", "Is the state sound?", lambda: examine_file(state, redact))
-    yield Check("state", "Is there room on its disk?", lambda: examine_disk(state_file(state)))
-    yield Check("imshop", "Can IMSHOP be reached?", lambda: examine_endpoint(imshop, endpoint, now()))
+    yield Check("state", "Can the state be used?", lambda: check_state(state, redact))
+    yield Check("state", "Is the state sound?", lambda: check_state_file(state, redact))
+    yield Check("state", "Is there room on its disk?", lambda: check_disk(state_file(state)))
+    yield Check("imshop", "Can IMSHOP be reached?", lambda: check_endpoint(imshop, endpoint, now()))
     yield Check(
-        "http", "Is the address free?", lambda: examine_address(settings.http.bind, lambda: daemon_runs(state, redact))
+        "http", "Is the address free?", lambda: check_address(settings.http.bind, lambda: daemon_runs(state, redact))
     )
     yield Check("cancel", "Can an order be cancelled?", lambda: _cancelling(settings))
 
@@ -101,7 +101,7 @@ def _cancelling(settings: Settings) -> Iterator[Finding]:
             stack.callback(shop.close)
         source = composition.source(settings)
         stack.callback(source.close)
-        yield from CancellingExamination(
+        yield from CancelChecks(
             shop=shop,
             has_key=to.api_key is not None,
             database_url=url.get_secret_value(),

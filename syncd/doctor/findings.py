@@ -66,7 +66,7 @@ class Check:
     progress: Callable[[], object] = lambda: None
 
 
-def bounded(check: Check, seconds: float) -> Iterator[Finding]:
+def run_check(check: Check, seconds: float) -> Iterator[Finding]:
     """The check's findings as it makes them, and one more if it fails or a step of it takes longer than `seconds`.
 
     It runs in a thread of its own, which is left behind when time is up: a driver's call cannot be interrupted.
@@ -90,7 +90,7 @@ def bounded(check: Check, seconds: float) -> Iterator[Finding]:
 _PHONE = re.compile(r"\d{8,}(?=\d{2})")
 
 
-def shown(row: Order | Skipped, statuses: Statuses, body: Callable[[Push], bytes], now: datetime) -> Finding:
+def push_preview(row: Order | Skipped, statuses: Statuses, body: Callable[[Push], bytes], now: datetime) -> Finding:
     """The push of this order, which `body` writes: its UUID is taken to be its own, and the order to be new."""
     if isinstance(row, Skipped):
         return warning("source", f"would be skipped: {row.detail}", "Mend that row, or leave it out of the query")

@@ -29,7 +29,7 @@ from syncd.settings.values import Address
 SHORT = 30
 
 
-def examine_settings(loaded: Loaded, statuses: Statuses) -> Iterator[Finding]:
+def check_settings(loaded: Loaded, statuses: Statuses) -> Iterator[Finding]:
     """Where do the settings come from?"""
     origins = Counter(_place(found.origin) for found in loaded.found.values())
     counted = ", ".join(f"{count} from {origin}" for origin, count in origins.items())
@@ -78,7 +78,7 @@ MEGABYTE = 1_000_000
 LITTLE, HARDLY_ANY = 1000 * MEGABYTE, 100 * MEGABYTE
 
 
-def examine_disk(file: Path | None, mounts: Path = MOUNTS) -> Iterator[Finding]:
+def check_disk(file: Path | None, mounts: Path = MOUNTS) -> Iterator[Finding]:
     """Is the state's disk local, and is there room? Nothing where there is no file, or no directory for it yet."""
     directory = file.absolute().parent.resolve() if file else None
     if directory is None or not directory.is_dir():
@@ -121,7 +121,7 @@ ANSWER_SECONDS = 3.0
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared with, never bound to
 
 
-def examine_address(bind: Address | None, daemon_runs: Callable[[], bool]) -> Iterator[Finding]:
+def check_address(bind: Address | None, daemon_runs: Callable[[], bool]) -> Iterator[Finding]:
     """Whether the address is free, or this installation's daemon answers there; `daemon_runs` says whether it runs."""
     if bind is None:
         yield ok("http", "off, as SYNCD_HTTP__BIND says")
@@ -182,7 +182,7 @@ CERTIFICATE_MARGIN = timedelta(days=21)
 """Certificates of 90 days are usually renewed 30 days before they end."""
 
 
-def examine_endpoint(url: str, imshop: ImshopClient, now: datetime) -> Iterator[Finding]:
+def check_endpoint(url: str, imshop: ImshopClient, now: datetime) -> Iterator[Finding]:
     """Does IMSHOP's host resolve, and can a connection be made?"""
     _, host, port = origin(url)
     if imshop.proxy:

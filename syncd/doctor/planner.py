@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import RowMapping, text
 
-from syncd.doctor.column_origin import Origin, Table, origin
+from syncd.doctor.column_origin import ColumnOrigin, TableName, column_origin
 from syncd.errors import SourceError
 from syncd.sources.database.connection import Database
 from syncd.sources.database.dialects import Dialect, MariaDB, PostgreSQL, SQLite
@@ -28,14 +28,14 @@ _QUOTED = re.compile(r'("[\w-]+": ")(.*?)(?="(?:,|\s)*\n\s*["}\]])', re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class IndexUse:
     """`by_index`: whether polls find what changed by an index; None: the plan does not let one know. `origin`: the
     column that the cursor is; None: it is computed, or nobody can tell. `index`: the name of an index that holds that
     column. `rows`: about how many the table has, where that is known. `depends_on_size`: of a small table the database
     reads all though there is an index. `create`: what makes an index."""
 
     by_index: bool | None
-    origin: Origin | None = None
+    origin: ColumnOrigin | None = None
     index: str | None = None
     rows: int | None = None
     depends_on_size: bool = False
@@ -55,7 +55,7 @@ class _Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Polls:
+class PollStatements:
     """Two incremental polls that ask from different values on, and what asks for all orders. `uses_since`: the query
     itself names that value, so that it stands in all of them."""
 
@@ -65,11 +65,11 @@ class Polls:
     uses_since: bool
 
 
-def plan(database: Database, polls: Polls, sql: str, cursor: str) -> Plan | None:
+def index_use(database: Database, polls: PollStatements, sql: str, cursor: str) -> IndexUse | None:
     """How the database would run a poll; `cursor` names the column of the query `sql` that it goes by. None: it is not
     known how to ask this database. SourceError."""
     planner = _PLANNERS.get(type(database.dialect))
-    return planner(database).plan(polls, sql, cursor) if planner else None
+    return planner(database).index_use(polls, sql, cursor) if planner else None
 
 
 class _Planner:
@@ -81,24 +81,24 @@ class _Planner:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def columns(self, table: Table) -> Sequence[str]:
+    def columns(self, table: TableName) -> Sequence[str]:
         raise NotImplementedError
 
-    def view(self, table: Table) -> str | None:
+    def view(self, table: TableName) -> str | None:
         raise NotImplementedError
 
-    def indexes(self, table: Table) -> Mapping[str, Sequence[str]]:
+    def indexes(self, table: TableName) -> Mapping[str, Sequence[str]]:
         """Index -> its columns, in small letters."""
         raise NotImplementedError
 
-    def rows(self, _table: Table) -> int | None:
+    def rows(self, _table: TableName) -> int | None:
         """About how many the table has."""
         return None
 
-    def steps(self, poll: Statement, found: Origin | None) -> list[_Step]:
+    def steps(self, poll: Statement, found: ColumnOrigin | None) -> list[_Step]:
         raise NotImplementedError
 
-    def create_index(self, found: Origin) -> str:
+    def create_index(self, found: ColumnOrigin) -> str:
         name = re.sub(r"\W", "", f"syncd_{found.column}")[:60]
         column = found.column if re.fullmatch(r"[a-z_]\w*", found.column, re.IGNORECASE) else self.quoted(found.column)
         return self.create.format(name=name, table=found.table.written, column=column)
@@ -106,23 +106,23 @@ class _Planner:
     def quoted(self, name: str) -> str:
         return f'"{name}"'
 
-    def fixed(self, polls: Polls, found: Origin | None) -> list[_Step]:
+    def fixed(self, polls: PollStatements, found: ColumnOrigin | None) -> list[_Step]:
         """Steps that are the same from whichever value on a poll asks: those of a poll that asks from another, since
         the plan shows the values."""
         return self.steps(polls.another, found)
 
-    def plan(self, polls: Polls, sql: str, cursor: str) -> Plan:
-        found = origin(sql, cursor, self._database.grammar, self)
+    def index_use(self, polls: PollStatements, sql: str, cursor: str) -> IndexUse:
+        found = column_origin(sql, cursor, self._database.grammar, self)
         steps, fixed = self.steps(polls.one, found), self.fixed(polls, found)
         by_value = [step for step in steps if step.since and step not in fixed]
         by_index = self._verdict(steps, by_value, found)
         if found is None:
-            return Plan(by_index, depends_on_size=self.depends_on_size)
+            return IndexUse(by_index, depends_on_size=self.depends_on_size)
         index = next(
             (name for name, columns in self.indexes(found.table).items() if found.column.lower() in columns), None
         )
         rows = self.rows(found.table)
-        return Plan(by_index, found, index, rows, self.depends_on_size, self.create_index(found))
+        return IndexUse(by_index, found, index, rows, self.depends_on_size, self.create_index(found))
 
     def asked(self, sql: str, **values: object) -> list[tuple[Any, ...]]:
         """What the database tells of its tables; nothing where it does not tell this login."""
@@ -133,10 +133,10 @@ class _Planner:
     def explained(self, poll: Statement, prefix: str, before: str = "") -> list[RowMapping]:
         """Nothing where the login may read a view, but not have it explained, or the server is too old to be asked."""
         with suppress(SourceError):
-            return self._database.ask(poll, prefix=prefix, before=before)
+            return self._database.named_rows(poll, prefix=prefix, before=before)
         return []
 
-    def _verdict(self, steps: Sequence[_Step], by_value: Sequence[_Step], found: Origin | None) -> bool | None:
+    def _verdict(self, steps: Sequence[_Step], by_value: Sequence[_Step], found: ColumnOrigin | None) -> bool | None:
         """`by_value`: the steps that begin where the poll asks from."""
         if found is not None:
             steps = [step for step in steps if step.table == found.alias.lower()]
@@ -147,30 +147,30 @@ class _Planner:
 
 
 class _SQLite(_Planner):
-    def columns(self, table: Table) -> Sequence[str]:
+    def columns(self, table: TableName) -> Sequence[str]:
         return [str(row[0]).lower() for row in self.asked("SELECT name FROM pragma_table_info(:name)", name=table.name)]
 
-    def view(self, table: Table) -> str | None:
+    def view(self, table: TableName) -> str | None:
         sql = "SELECT sql FROM sqlite_master WHERE type = 'view' AND lower(name) = lower(:name)"
         return next((_behind_as(str(row[0])) for row in self.asked(sql, name=table.name)), None)
 
-    def indexes(self, table: Table) -> Mapping[str, Sequence[str]]:
+    def indexes(self, table: TableName) -> Mapping[str, Sequence[str]]:
         sql = (
             "SELECT l.name, i.name FROM pragma_index_list(:name) l, pragma_index_info(l.name) i ORDER BY l.seq, i.seqno"
         )
         found = _grouped(self.asked(sql, name=table.name))
         return {**found, **({"PRIMARY KEY": [key]} if (key := self._rowid(table)) else {})}
 
-    def fixed(self, polls: Polls, found: Origin | None) -> list[_Step]:
+    def fixed(self, polls: PollStatements, found: ColumnOrigin | None) -> list[_Step]:
         """SQLite's plan shows no values, but without a value it has no such step."""
         return [] if polls.uses_since else self.steps(polls.everything, found)
 
-    def _rowid(self, table: Table) -> str | None:
+    def _rowid(self, table: TableName) -> str | None:
         """The column that is the key by which SQLite keeps the rows."""
         sql = "SELECT name FROM pragma_table_info(:name) WHERE pk = 1 AND upper(type) = 'INTEGER'"
         return next((str(row[0]).lower() for row in self.asked(sql, name=table.name)), None)
 
-    def steps(self, poll: Statement, found: Origin | None) -> list[_Step]:
+    def steps(self, poll: Statement, found: ColumnOrigin | None) -> list[_Step]:
         rows = self.explained(poll, "EXPLAIN QUERY PLAN ")
         details = {row["id"]: (row["parent"], str(row["detail"])) for row in rows}
         made = {
@@ -200,25 +200,25 @@ class _MariaDB(_Planner):
     def quoted(self, name: str) -> str:
         return f"`{name}`"
 
-    def columns(self, table: Table) -> Sequence[str]:
+    def columns(self, table: TableName) -> Sequence[str]:
         return [str(row[0]).lower() for row in self._of(table, "SELECT column_name FROM information_schema.columns")]
 
-    def view(self, table: Table) -> str | None:
+    def view(self, table: TableName) -> str | None:
         found = self._of(table, "SELECT view_definition FROM information_schema.views")
         return next((str(row[0]) for row in found), None)
 
-    def indexes(self, table: Table) -> Mapping[str, Sequence[str]]:
+    def indexes(self, table: TableName) -> Mapping[str, Sequence[str]]:
         sql = "SELECT index_name, column_name FROM information_schema.statistics"
         return _grouped(self._of(table, sql, " ORDER BY index_name, seq_in_index"))
 
-    def rows(self, table: Table) -> int | None:
+    def rows(self, table: TableName) -> int | None:
         found = self._of(table, "SELECT table_rows FROM information_schema.tables")
         return int(found[0][0]) if found and found[0][0] else None
 
-    def _of(self, table: Table, sql: str, order: str = "") -> list[tuple[Any, ...]]:
+    def _of(self, table: TableName, sql: str, order: str = "") -> list[tuple[Any, ...]]:
         return self.asked(f"{sql} WHERE {self._OF_TABLE}{order}", schema=table.schema, name=table.name)
 
-    def steps(self, poll: Statement, found: Origin | None) -> list[_Step]:
+    def steps(self, poll: Statement, found: ColumnOrigin | None) -> list[_Step]:
         rows = self.explained(poll, "EXPLAIN FORMAT=JSON ")
         return [self._step(table) for row in rows for table in _tables(_read(str(next(iter(row.values())))))]
 
@@ -247,27 +247,27 @@ class _PostgreSQL(_Planner):
     )
     _QUOTED = "quote_ident(:schema) || '.' || quote_ident(:name)"
 
-    def columns(self, table: Table) -> Sequence[str]:
+    def columns(self, table: TableName) -> Sequence[str]:
         return [str(row[0]).lower() for row in self.asked(self._ATTRIBUTES, name=table.written)]
 
-    def view(self, table: Table) -> str | None:
+    def view(self, table: TableName) -> str | None:
         sql = "SELECT pg_get_viewdef(oid) FROM pg_class WHERE oid = to_regclass(:name) AND relkind = 'v'"
         return next((str(row[0]) for row in self.asked(sql, name=table.written)), None)
 
-    def indexes(self, table: Table) -> Mapping[str, Sequence[str]]:
+    def indexes(self, table: TableName) -> Mapping[str, Sequence[str]]:
         return self._indexes(":name", name=table.written)
 
-    def rows(self, table: Table) -> int | None:
+    def rows(self, table: TableName) -> int | None:
         sql = "SELECT reltuples FROM pg_class WHERE oid = to_regclass(:name) AND reltuples > 0"
         return next((int(row[0]) for row in self.asked(sql, name=table.written)), None)
 
-    def create_index(self, found: Origin) -> str:
+    def create_index(self, found: ColumnOrigin) -> str:
         """One of a partitioned table cannot be made beside the work of the shop."""
         sql = "SELECT 1 FROM pg_class WHERE oid = to_regclass(:name) AND relkind = 'p'"
         made = super().create_index(found)
         return made.replace(" CONCURRENTLY", "") if self.asked(sql, name=found.table.written) else made
 
-    def steps(self, poll: Statement, found: Origin | None) -> list[_Step]:
+    def steps(self, poll: Statement, found: ColumnOrigin | None) -> list[_Step]:
         """Of a small table PostgreSQL reads the whole though there is an index, so that way is made the last resort."""
         rows = self.explained(poll, "EXPLAIN (COSTS OFF, VERBOSE, FORMAT JSON) ", "SET LOCAL enable_seqscan = off")
         nodes = [node for row in rows for node in _nodes(json.loads(row["QUERY PLAN"])[0]["Plan"])]

@@ -17,7 +17,7 @@ from typing import Literal
 from sqlalchemy import Connection, NullPool, create_engine, inspect, make_url, text
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
-from syncd.doctor.clock_checks import Observations, Observed
+from syncd.doctor.clock_checks import PolledChange, PollHistory
 from syncd.doctor.findings import Finding, fault, ok, warning
 from syncd.errors import StateError
 from syncd.state import State, Summary, open_state
@@ -52,7 +52,9 @@ def inspect_state(url: str, redact: Callable[[str], str]) -> StateInspection:
         return StateInspection(place(url), "foreign" if tables else "absent", may_create)
 
 
-def damage(url: str, redact: Callable[[str], str], seconds: float, wait_seconds: float = WAIT_SECONDS) -> str | None:
+def find_damage(
+    url: str, redact: Callable[[str], str], seconds: float, wait_seconds: float = WAIT_SECONDS
+) -> str | None:
     """What SQLite finds wrong with the file that is there; None: nothing.
 
     StateError: it cannot be read, or is locked for `wait_seconds`. TimeoutError: not done within `seconds`.
@@ -104,7 +106,7 @@ QUICK_CHECK_SECONDS = 6.0
 CHANGES_LOOKED_AT = 500
 
 
-def examine_state(url: str, redact: Callable[[str], str]) -> Iterator[Finding]:
+def check_state(url: str, redact: Callable[[str], str]) -> Iterator[Finding]:
     """What is there, whether it can be written, and whether a daemon runs on it. Nothing is made or upgraded."""
     file = state_file(url)
     found = inspect_state(url, redact)
@@ -117,13 +119,13 @@ def examine_state(url: str, redact: Callable[[str], str]) -> Iterator[Finding]:
             yield from _waiting(state.reports.summary())
 
 
-def examine_file(url: str, redact: Callable[[str], str]) -> Iterator[Finding]:
+def check_state_file(url: str, redact: Callable[[str], str]) -> Iterator[Finding]:
     """Whether a SQLite state is sound."""
     file = state_file(url)
     if file is None or not file.exists():
         return
     try:
-        found = damage(url, redact, QUICK_CHECK_SECONDS)
+        found = find_damage(url, redact, QUICK_CHECK_SECONDS)
     except TimeoutError:
         yield ok("state", f"{file} is too large to be checked for damage within {QUICK_CHECK_SECONDS:g} s")
         return
@@ -142,20 +144,20 @@ def daemon_runs(url: str, redact: Callable[[str], str]) -> bool:
         return state.lease().holder() is not None
 
 
-def observations(url: str, redact: Callable[[str], str], interval: timedelta) -> Observations:
+def poll_history(url: str, redact: Callable[[str], str], interval: timedelta) -> PollHistory:
     """The last changes that polls found by what the shop says of their time. None where the state cannot be read: that
     is told elsewhere."""
     with suppress(StateError):
         if inspect_state(url, redact).standing == "current":
             with closing(open_state(url, redact=redact, create=False)) as state:
-                return Observations([*_by_cursor(state.reports.changes(limit=CHANGES_LOOKED_AT))], interval)
-    return Observations()
+                return PollHistory([*_by_cursor(state.reports.changes(limit=CHANGES_LOOKED_AT))], interval)
+    return PollHistory()
 
 
-def _by_cursor(changes: Iterable[ChangeView]) -> Iterator[Observed]:
+def _by_cursor(changes: Iterable[ChangeView]) -> Iterator[PolledChange]:
     for one in changes:
         if one.found_by == "cursor" and one.source_updated_at:
-            yield Observed(one.order_id, one.detected_at, one.source_updated_at)
+            yield PolledChange(one.order_id, one.detected_at, one.source_updated_at)
 
 
 def _standing(found: StateInspection, place: str) -> Iterator[Finding]:

@@ -7,13 +7,13 @@ from contextlib import contextmanager
 
 import pytest
 
-from syncd.doctor.host_checks import examine_address
+from syncd.doctor.host_checks import check_address
 from syncd.settings.values import Address
 from tests.imshop.stub import Stub, free_port, reply
 
 
 def found(bind: Address | None, *, runs: bool = False) -> tuple[str, str]:
-    (finding,) = examine_address(bind, lambda: runs)
+    (finding,) = check_address(bind, lambda: runs)
     return finding.level, finding.text
 
 

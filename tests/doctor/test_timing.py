@@ -7,20 +7,27 @@ from typing import Any
 
 import pytest
 
-from syncd.doctor.clock_checks import Observations, Observed, behind, off, precision, zone_smells
-from syncd.doctor.database_inspection import Newest, Replication
+from syncd.doctor.clock_checks import (
+    PolledChange,
+    PollHistory,
+    clock_difference,
+    replication_finding,
+    time_precision,
+    zone_findings,
+)
+from syncd.doctor.database_inspection import NewestRows, Replication
 from syncd.doctor.findings import Finding
 from syncd.model import Order
 from tests.made import NOON
 
 
-def newest(*ages_in_minutes: float, wall_clock: bool = True) -> Newest:
+def newest(*ages_in_minutes: float, wall_clock: bool = True) -> NewestRows:
     times = [NOON - timedelta(minutes=age) for age in ages_in_minutes]
-    return Newest(rows=(), times=times, wall_clock=wall_clock, whole_seconds=True)
+    return NewestRows(rows=(), times=times, wall_clock=wall_clock, whole_seconds=True)
 
 
 def smells(*ages_in_minutes: float, hours_east: float = 0, wall_clock: bool = True) -> str:
-    found = zone_smells(newest(*ages_in_minutes, wall_clock=wall_clock), NOON, timezone(timedelta(hours=hours_east)))
+    found = zone_findings(newest(*ages_in_minutes, wall_clock=wall_clock), NOON, timezone(timedelta(hours=hours_east)))
     return "\n".join(f"{finding.text} {finding.advice}" for finding in found)
 
 
@@ -76,11 +83,11 @@ def observed(
     lags = [*[lag_in_minutes + number * 0.05 for number in range(polls)], *others]
     found = [NOON - timedelta(minutes=45 * number) for number in range(len(lags))]
     times = [at - timedelta(minutes=lag) for at, lag in zip(found, lags, strict=True)]
-    changes = [Observed(str(number), *pair) for number, pair in enumerate(zip(found, times, strict=True))]
+    changes = [PolledChange(str(number), *pair) for number, pair in enumerate(zip(found, times, strict=True))]
     rows = [Order(one.order_id, {"status": "new"}, one.updated_at + timedelta(minutes=read_ahead)) for one in changes]
-    shown = Newest(rows, sorted((row.updated_at for row in rows if row.updated_at), reverse=True), True, True)
-    seen = Observations(changes, timedelta(minutes=interval))
-    smelt = zone_smells(shown, NOON, timezone(timedelta(hours=hours_east)), seen)
+    shown = NewestRows(rows, sorted((row.updated_at for row in rows if row.updated_at), reverse=True), True, True)
+    seen = PollHistory(changes, timedelta(minutes=interval))
+    smelt = zone_findings(shown, NOON, timezone(timedelta(hours=hours_east)), seen)
     return "\n".join(f"{finding.text} {finding.advice}" for finding in smelt)
 
 
@@ -114,10 +121,12 @@ def test_other_lags_do_not_suggest_wrong_zone(lag: float, more: dict[str, Any]) 
 
 def test_prompt_changes_clear_an_old_newest_order() -> None:
     assert "almost to the minute" in smells(181)
-    seen = Observations([Observed(str(n), NOON - timedelta(hours=n), NOON - timedelta(hours=n)) for n in range(3, 12)])
+    seen = PollHistory(
+        [PolledChange(str(n), NOON - timedelta(hours=n), NOON - timedelta(hours=n)) for n in range(3, 12)]
+    )
     rows = [Order(one.order_id, {"status": "new"}, one.updated_at) for one in seen.changes]
-    shown = Newest(rows, [NOON - timedelta(hours=3)], wall_clock=True, whole_seconds=True)
-    assert not [*zone_smells(shown, NOON, UTC, seen)]
+    shown = NewestRows(rows, [NOON - timedelta(hours=3)], wall_clock=True, whole_seconds=True)
+    assert not [*zone_findings(shown, NOON, UTC, seen)]
 
 
 def level(finding: Finding) -> str:
@@ -125,14 +134,16 @@ def level(finding: Finding) -> str:
 
 
 def test_clock_over_two_seconds_off_is_a_warning() -> None:
-    assert level(off(timedelta(seconds=-1.9))) == "ok: its clock is 1.9 s behind this machine's"
-    assert level(off(timedelta(seconds=2.1))) == "warning: its clock is 2.1 s ahead of this machine's"
+    assert level(clock_difference(timedelta(seconds=-1.9))) == "ok: its clock is 1.9 s behind this machine's"
+    assert level(clock_difference(timedelta(seconds=2.1))) == "warning: its clock is 2.1 s ahead of this machine's"
 
 
 def test_precision_is_told() -> None:
-    fine = Newest((), [datetime(2026, 1, 2, 3, 4, 5, 6, UTC)], wall_clock=False, whole_seconds=False)
-    assert "fractions of a second and says an instant; the newest is 2026-01-02 03:04:05 UTC" in precision(fine).text
-    assert "whole seconds and says local time without an offset" in precision(newest(0)).text
+    fine = NewestRows((), [datetime(2026, 1, 2, 3, 4, 5, 6, UTC)], wall_clock=False, whole_seconds=False)
+    assert (
+        "fractions of a second and says an instant; the newest is 2026-01-02 03:04:05 UTC" in time_precision(fine).text
+    )
+    assert "whole seconds and says local time without an offset" in time_precision(newest(0)).text
 
 
 @pytest.mark.parametrize(
@@ -152,5 +163,5 @@ def test_precision_is_told() -> None:
     ],
 )
 def test_a_replica_that_lags_is_a_warning(found: Replication | None, said: str | None) -> None:
-    finding = behind(found)
+    finding = replication_finding(found)
     assert (finding and level(finding)) == said

@@ -13,8 +13,8 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import make_url
 
-from syncd.doctor.database_checks import ShopExamination, index_verdict
-from syncd.doctor.database_inspection import Inspection
+from syncd.doctor.database_checks import DatabaseChecks, index_finding
+from syncd.doctor.database_inspection import DatabaseInspection
 from syncd.errors import SourceError
 from syncd.model import Order
 from syncd.pipeline.statuses_file import Statuses
@@ -191,7 +191,7 @@ def test_wrong_prefix_error_lists_existing_tables(shop: PlatformShop) -> None:
 def test_polls_use_the_platforms_index(shop: PlatformShop) -> None:
     shop.do(shop.platform.place, *range(2, 60))
     shop.do(shop.platform.place, 60)
-    plan = Inspection.of(shop.source()).plan()
+    plan = DatabaseInspection.of(shop.source()).index_use()
     assert plan
     assert plan.by_index == shop.platform.by_index, plan
 
@@ -203,13 +203,13 @@ def test_polls_use_the_presets_advised_index(shop: PlatformShop) -> None:
     shop.do(shop.platform.place, 60)
     named = INDEX.fullmatch(shop.index or "")
     assert named
-    plan = Inspection.of(shop.source()).plan()
+    plan = DatabaseInspection.of(shop.source()).index_use()
     assert plan
-    assert f"Have one made: {named[0]};" in str(index_verdict(plan, "updated_at", shop.index, lambda: True))
+    assert f"Have one made: {named[0]};" in str(index_finding(plan, "updated_at", shop.index, lambda: True))
     with ExitStack() as cleanup:
         execute(shop.url, named[0])
         cleanup.callback(execute, shop.url, f"DROP INDEX {named['name']} ON {named['table']}")
-        plan = Inspection.of(shop.source()).plan()
+        plan = DatabaseInspection.of(shop.source()).index_use()
     assert plan
     assert plan.by_index, plan
 
@@ -260,7 +260,7 @@ def test_the_doctor_sees_a_wrong_zone(shop: PlatformShop, zone: str, warnings: i
     """That of its PHP, which no table holds: it is held against what changed just now."""
     shop.steps = 100
     shop.do(shop.platform.pay, 1)
-    examined = ShopExamination(
+    examined = DatabaseChecks(
         shop.source(PARAMS__ZONE=zone), Statuses(), lambda _push: b"{}", lambda: datetime.now(UTC)
     )
     assert sum("may be wrong" in finding.text for finding in examined.samples()) == warnings

@@ -158,7 +158,7 @@ def polled(source: Source, cursor: str) -> tuple[list[Order], str]:
 
 def rows_read(source: DatabaseSource) -> int:
     """How many rows its session with MariaDB read, as the server counts."""
-    counted = source.database.ask(text("SHOW SESSION STATUS LIKE 'Handler_read%'"))
+    counted = source.database.named_rows(text("SHOW SESSION STATUS LIKE 'Handler_read%'"))
     return sum(int(row["Value"]) for row in counted)
 
 

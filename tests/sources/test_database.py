@@ -329,7 +329,7 @@ def test_connection_cut_after_reading_does_no_harm(
     event.listen(database._engine, "rollback", cut_it)  # what ends a read, after its last row
     assert database.now().tzinfo is UTC
     assert database.rows(text("SELECT 1")) == [(1,)]
-    assert len(database.ask(text("SELECT 1"))) == 1
+    assert len(database.named_rows(text("SELECT 1"))) == 1
     assert len(set(cut)) == 3
     assert not caplog.records
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import make_url
 
-from syncd.doctor.database_inspection import Inspection
+from syncd.doctor.database_inspection import DatabaseInspection
 from syncd.model import Order
 from syncd.sources import DatabaseSource
 from tests.servers import execute
@@ -90,7 +90,7 @@ def told(source: DatabaseSource) -> Order:
     (found,) = polled(source, start(source))[0]
     (same,) = source.find(["1"]).orders
     assert found.message == same.message
-    Inspection.of(source).plan()
+    DatabaseInspection.of(source).index_use()
     source.close()
     return found
 

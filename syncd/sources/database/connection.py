@@ -89,7 +89,7 @@ class Database:
                 values = [values[name] for name in compiled.positiontup or ()]
             yield from self.dialect.blocks(connection.connection.driver_connection, str(compiled), values, size)
 
-    def ask(self, statement: Statement | TextClause, *, prefix: str = "", before: str = "") -> list[RowMapping]:
+    def named_rows(self, statement: Statement | TextClause, *, prefix: str = "", before: str = "") -> list[RowMapping]:
         """The rows, by column name, of a statement about the database, or of one that explains a statement.
 
         `before`: a statement that gives no rows, run first in the same transaction.

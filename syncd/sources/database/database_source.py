@@ -32,7 +32,7 @@ from syncd.sources.cursors import FIRST, NumberCursor, TimeCursor, last_of_each,
 from syncd.sources.database.connection import Database
 from syncd.sources.database.dialects import Rows
 from syncd.sources.database.query import Statement, as_written
-from syncd.sources.database.query_schema import Columns, QuerySchema, read_query_schema, sample_time
+from syncd.sources.database.query_schema import QueryColumns, QuerySchema, read_query_schema, sample_time
 from syncd.sources.database.status_dictionary import statuses
 from syncd.sources.status_counts import StatusCount
 from syncd.sources.timestamps import Raw, moment
@@ -142,7 +142,7 @@ class DatabaseSource:
         """The source's present, in UTC."""
         return self.clock() if self.clock else self.database.now()
 
-    def columns(self) -> Columns:
+    def columns(self) -> QueryColumns:
         return self.query_schema().columns
 
     def has_cursor(self) -> bool:

@@ -21,7 +21,7 @@ from syncd.sources.timestamps import Raw, moment
 
 
 @dataclass(frozen=True, slots=True)
-class Columns:
+class QueryColumns:
     """What the query gives: the columns that are used, those of them that are compared, and those ignored."""
 
     used: Sequence[str]
@@ -36,7 +36,7 @@ class QuerySchema:
 
     query: OrdersQuery
     layout: Layout
-    columns: Columns
+    columns: QueryColumns
     before_all: object
     unordered: Collection[str] = ()
 
@@ -133,5 +133,5 @@ def _require_numbers(database: Database, orders: OrdersQuery) -> None:
         )
 
 
-def _columns(names: Mapping[str, object], layout: Layout) -> Columns:
-    return Columns(layout.names, layout.compared, [name for name in names if name not in layout.names])
+def _columns(names: Mapping[str, object], layout: Layout) -> QueryColumns:
+    return QueryColumns(layout.names, layout.compared, [name for name in names if name not in layout.names])
