@@ -10,7 +10,7 @@ from functools import cached_property, partial
 from itertools import chain, islice
 from typing import Any
 
-from syncd.doctor.cancel_checks import keys_of_two
+from syncd.doctor.cancel_checks import shared_keys
 from syncd.doctor.clock_checks import (
     HOUR,
     SLACK,
@@ -20,7 +20,7 @@ from syncd.doctor.clock_checks import (
     time_precision,
     zone_findings,
 )
-from syncd.doctor.database_checks import SAMPLES, UNTIMED, row_findings
+from syncd.doctor.database_checks import SAMPLES, SET_THE_TIME, row_findings
 from syncd.doctor.database_inspection import newest_rows, row_problems
 from syncd.doctor.findings import Check, Finding, ok, push_preview, warning
 from syncd.errors import SourceError
@@ -56,9 +56,9 @@ class ApiChecks:
         statuses: Statuses,
         body: Callable[[Push], bytes],
         now: Callable[[], datetime],
-        observed: Callable[[], PollHistory] = PollHistory,
+        history: Callable[[], PollHistory] = PollHistory,
     ) -> None:
-        self._observed = observed
+        self._history = history
         self._shop = shop
         self._statuses = statuses
         self._body = body
@@ -108,11 +108,11 @@ class ApiChecks:
         cursor = self._layout.cursor
         faults = [*row_findings(row_problems(rows, self._layout, with_times=cursor == "updated_at"))]
         if cursor and (without := sum(self._layout.value(row, cursor) is None for row in rows)):
-            faults.append(warning("source", f"of {len(rows)} rows looked at, {without} have NULL as {cursor}", UNTIMED))
+            faults.append(warning("source", f"of {len(rows)} rows read, {without} have NULL as {cursor}", SET_THE_TIME))
         if self._layout.by_sequence and (odd := [*self._unnumbered(rows)]):
-            text = f"of {len(rows)} rows looked at, {len(odd)} have a sequence that is no number: {odd[0]}"
-            faults.append(warning("source", text, UNTIMED))
-        yield from faults or [ok("source", f"all of the {len(rows)} orders looked at can be read")]
+            text = f"of {len(rows)} rows read, {len(odd)} have a sequence that is no number: {odd[0]}"
+            faults.append(warning("source", text, SET_THE_TIME))
+        yield from faults or [ok("source", f"all of the {len(rows)} orders read can be used")]
 
     def samples(self) -> Iterator[Finding]:
         """Which orders changed last, and how would they be pushed?"""
@@ -121,9 +121,9 @@ class ApiChecks:
             yield push_preview(row, self._statuses, self._body, self._now())
         if newest.times and not self._layout.by_sequence:
             yield time_precision(newest)
-            yield from zone_findings(newest, self._shop.now(), self._shop.timezone, self._observed())
+            yield from zone_findings(newest, self._shop.now(), self._shop.timezone, self._history())
         orders = [row for row in newest.rows if isinstance(row, Order)]
-        yield from keys_of_two(orders)
+        yield from shared_keys(orders)
         yield from self._found_alone(orders)
 
     def polled(self) -> Iterator[Finding]:
@@ -162,7 +162,7 @@ class ApiChecks:
         return warning("source", text, f"{advice}. {waits}")
 
     def _newest(self) -> Record | None:
-        """Of the orders that were looked at the one that changed last, but not in the future."""
+        """Of the orders that were read the one that changed last, but not in the future."""
         first, _ = self._first
         rows = [*first.records, *self._lately]
         if self._layout.by_sequence:
@@ -277,13 +277,13 @@ class ApiChecks:
         given |= {*CURSORS} if self._layout.cursor else {"sequence"}
         unused = [name for name in KNOWN if name not in given]
         if unused:
-            yield ok("source", f"what SYNCD_SOURCE__FIELDS__… might lead to as well: {', '.join(unused)}")
+            yield ok("source", f"SYNCD_SOURCE__FIELDS__… may also lead to {', '.join(unused)}")
         if "tracking_number" in names and not {"tracking_number", "tracking_url"} & {*self._layout.names}:
             advice = "Set SYNCD_SOURCE__TRACKING_TEMPLATE, or give the whole URL as tracking_url"
-            yield warning("source", "tracking_number is not used: nothing says how to make a URL of it", advice)
+            yield warning("source", "tracking_number is not used: no setting says how to make a URL of it", advice)
         if "paid" in names and "payment_id" not in names:
             advice = "Set SYNCD_SOURCE__FIELDS__PAYMENT_ID: paid without one is not sent"
-            yield warning("source", "payments cannot be told: there is paid, but no payment_id", advice)
+            yield warning("source", "payments cannot be pushed: there is paid, but no payment_id", advice)
         if self._shop.api.paging == "keyset" and not (
             self._layout.by_sequence or self._fetcher.template.has("last_id")
         ):

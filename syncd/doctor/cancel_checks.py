@@ -94,7 +94,7 @@ class CancelChecks:
             yield ok("cancel", "the shop alone says from which status it cancels: SYNCD_CANCEL__FROM is not set")
 
 
-def keys_of_two(orders: Sequence[Order]) -> Iterator[Finding]:
+def shared_keys(orders: Sequence[Order]) -> Iterator[Finding]:
     """Does the shop's own key name one order only?"""
     numbers: dict[str, set[str]] = {}
     keys: dict[str, set[str]] = {}

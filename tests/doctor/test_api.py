@@ -52,11 +52,11 @@ def test_a_well_api_has_no_warning(installation: Installation, shop: ApiShop) ->
     assert "warning" not in found
     assert "fault" not in found
     assert "gives order_id, status, updated_at" in found
-    assert "might lead to as well: message, tracking_url" in found
-    assert "all of the 2 orders looked at can be read" in found
+    assert "may also lead to message, tracking_url" in found
+    assert "all of the 2 orders read can be used" in found
     assert 'order 2 would be pushed as {"id": "2", "code": "new"}' in found
     assert "order 1 would be pushed" not in found
-    assert "its clock is" in found
+    assert "the source's clock is" in found
 
 
 def test_complete_api_gets_no_suggestions(installation: Installation, shop: ApiShop) -> None:
@@ -68,7 +68,7 @@ def test_complete_api_gets_no_suggestions(installation: Installation, shop: ApiS
         SYNCD_SOURCE__FIELDS=json.dumps(all_fields),
         SYNCD_SOURCE__TRACKING_TEMPLATE="https://post.example/{tracking_number}",
     )
-    assert "might lead to" not in found
+    assert "may also lead to" not in found
 
 
 def test_an_api_that_shows_nothing_is_told(installation: Installation) -> None:
@@ -79,7 +79,7 @@ def test_fields_that_do_not_go_together_are_told(installation: Installation, sho
     shop.add(("1", "new", NOW))
     fields = {"order_id": "id", "status": "status", "tracking_number": "track", "paid": "paid"}
     found = installation.found("source", "warning", SYNCD_SOURCE__FIELDS=json.dumps(fields))
-    assert "tracking_number is not used: nothing says how to make a URL of it Set SYNCD_SOURCE__TRACKING" in found
+    assert "tracking_number is not used: no setting says how to make a URL of it Set SYNCD_SOURCE__TRACKING" in found
     assert "there is paid, but no payment_id Set SYNCD_SOURCE__FIELDS__PAYMENT_ID" in found
     assert "every poll reads and compares all orders If the API can be asked for what changed, set {since}" in found
 
@@ -123,13 +123,13 @@ def test_missing_items_fault_describes_the_answer(installation: Installation, sh
 def test_orders_that_cannot_be_read_are_told(installation: Installation, shop: ApiShop) -> None:
     shop.add(("1", None, NOW), ("2", "new", NOW), ("3", "new", None))
     found = installation.found("source", "warning")
-    assert "of 3 rows looked at, 1 cannot be read: order 1 has no status" in found
-    assert "of 3 rows looked at, 1 have NULL as updated_at" in found
+    assert "of 3 rows read, 1 cannot be used: order 1 has no status" in found
+    assert "of 3 rows read, 1 have NULL as updated_at" in found
 
 
 def test_a_clock_that_is_off_is_told(installation: Installation, shop: ApiShop) -> None:
     shop.clock = lambda: datetime.now(UTC) - timedelta(minutes=10)
-    assert "behind this machine's Have both set by NTP" in installation.found("source", "warning")
+    assert "behind this machine's Synchronise both by NTP" in installation.found("source", "warning")
 
 
 def test_what_is_unencrypted_is_told(
@@ -188,7 +188,7 @@ def test_the_list_of_statuses_is_tried(installation: Installation, shop: ApiShop
     assert "(SYNCD_SOURCE__STATUSES_PATH): SYNCD_SOURCE__STATUSES_ITEMS (none) finds nothing" in odd
     listed = installation.found("source", SYNCD_SOURCE__STATUSES_ITEMS="orders")
     assert "the API lists 1 statuses, such as 1: new" in listed
-    assert "might lead to as well: tracking_url" in listed
+    assert "may also lead to tracking_url" in listed
     assert "the API lists" not in installation.found("source", SYNCD_SOURCE__STATUSES_ITEMS="orders[?none]")
 
 
@@ -242,13 +242,13 @@ def test_feed_shows_each_orders_last_event(installation: Installation, feed: Fee
         True,
     ]
     assert '"code": "paid"' in found
-    assert "updated_at counts in" not in found
+    assert "updated_at has " not in found
     assert "warning" not in found
 
 
 def test_events_without_a_number_are_told(installation: Installation, feed: Feed) -> None:
     feed.add((None, "A", "new"), (1, "B", "new"))
-    assert "of 2 rows looked at, 1 have NULL as sequence" in installation.found("source", "warning")
+    assert "of 2 rows read, 1 have NULL as sequence" in installation.found("source", "warning")
     params = '{"page": "{page}", "per_page": "{limit}"}'
     assert "set {since} in a parameter, and SYNCD_SOURCE__FIELDS__SEQUENCE" in installation.found(
         "source", "warning", SYNCD_SOURCE__QUERY_PARAMS=params
@@ -259,7 +259,7 @@ def test_a_sequence_that_is_no_number_is_told(installation: Installation, feed: 
     feed.add((1, "A", "new"))
     fields = json.dumps({**EVENT_FIELDS, "sequence": EVENT_FIELDS["status"]})
     found = installation.found("source", "warning", SYNCD_SOURCE__FIELDS=fields)
-    assert "of 1 rows looked at, 1 have a sequence that is no number: 'new' is not a whole number" in found
+    assert "of 1 rows read, 1 have a sequence that is no number: 'new' is not a whole number" in found
 
 
 def test_keyset_by_time_alone_is_told(installation: Installation, shop: ApiShop) -> None:

@@ -16,9 +16,9 @@ from tests.servers import execute
 ORDERS = "SELECT o.id AS order_id, o.state AS status, o.changed AS updated_at, o.kind AS message FROM orders o"
 CHANGED, CREATED = "CREATE INDEX orders_changed ON orders (changed)", "CREATE INDEX orders_created ON orders (created)"
 MARKS_AT = "CREATE INDEX marks_at ON marks (at)"
-WELL, CREATE = "ok: polls find what changed by an index", r"warning: .*Have one made: CREATE INDEX (?:CONCURRENTLY )?"
+WELL, CREATE = "ok: polls find what changed by an index", r"warning: .*Create one: CREATE INDEX (?:CONCURRENTLY )?"
 UNUSED = "warning: every poll reads all of .*, though orders_changed is an index .* it is not used"
-COMPUTED = "warning: every poll reads all orders: updated_at is no column of one table, and no index leads to it"
+COMPUTED = "warning: every poll reads all orders: updated_at is not a column of one table, so no index is used"
 UNKNOWN, FEW = "ok: cannot tell from the database's plan", "ok: too few rows to tell"
 LAST_MARK = "(SELECT MAX(at) FROM marks l WHERE l.at >= :since AND l.at <> '2020-01-01 00:00:00')"
 
@@ -126,7 +126,7 @@ def test_verdict_is_about_the_cursors_table(
 )
 def test_advised_index_makes_polls_use_it(each_database: Installation, query: str) -> None:
     told = said(shop(each_database), ORDERS)
-    execute(each_database.shop, told.rpartition("Have one made: ")[2].rstrip(";"))
+    execute(each_database.shop, told.rpartition("Create one: ")[2].rstrip(";"))
     found = said(each_database, query)
     assert re.match(WELL, found)
 
@@ -147,7 +147,7 @@ def test_a_name_that_needs_quotes_has_them(each_database: Installation) -> None:
     made = shop(each_database, f"CREATE TABLE {table} AS SELECT id, state, changed AS {name} FROM orders")
     query = f"SELECT id AS order_id, state AS status, {name} AS updated_at FROM {table}"
     told = said(made, query)
-    execute(each_database.shop, told.rpartition("Have one made: ")[2].rstrip(";"))
+    execute(each_database.shop, told.rpartition("Create one: ")[2].rstrip(";"))
     assert re.match(WELL, said(each_database, query))
 
 
@@ -169,7 +169,7 @@ def test_partitions_are_one_table(server: str, request: pytest.FixtureRequest, t
     query = "SELECT id AS order_id, state AS status, changed AS updated_at FROM parts"
     told = said(installation, query)
     assert re.match(CREATE, told)
-    execute(installation.shop, told.rpartition("Have one made: ")[2].rstrip(";"))
+    execute(installation.shop, told.rpartition("Create one: ")[2].rstrip(";"))
     assert re.match(WELL, said(installation, query))
 
 

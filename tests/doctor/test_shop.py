@@ -34,7 +34,7 @@ def test_used_and_possible_columns_are_reported(each_database: Installation) -> 
     each_database.has_orders(OLD)
     found = each_database.found("source")
     assert "the query gives order_id, status, updated_at" in found
-    assert "might give too: message, tracking_url" in found
+    assert "the query may also give message, tracking_url" in found
 
 
 def test_query_without_updated_at_is_a_warning(each_database: Installation) -> None:
@@ -62,7 +62,7 @@ def test_newest_three_orders_are_shown_as_pushes(each_database: Installation) ->
 def test_unreadable_rows_are_reported_with_the_reason(each_database: Installation) -> None:
     each_database.has_orders(OLD, "'2', NULL, '2024-05-01 10:00:00'")
     found = each_database.found("source", "warning")
-    assert "of 2 rows looked at, 1 cannot be read: order 2 has no status" in found
+    assert "of 2 rows read, 1 cannot be used: order 2 has no status" in found
 
 
 def test_a_timestamp_that_is_null_is_told(each_database: Installation) -> None:
@@ -97,13 +97,13 @@ def test_a_zero_date_is_told_apart_from_null(mariadb_database: str, tmp_path: Pa
         "INSERT INTO orders VALUES (1, 'new', '2024-05-01'), (2, 'new', '0000-00-00')",
     )
     found = installation.found("source")
-    assert "updated_at that cannot be read: 0000-00-00 00:00:00, which is not NULL, but no time either: 2 H" in found
+    assert "updated_at that cannot be read: 0000-00-00 00:00:00, which is neither NULL nor a time: 2 H" in found
     assert "ok: no order has NULL as updated_at" in found
 
 
 def test_a_zero_in_a_number_is_no_time(each_database: Installation) -> None:
     each_database.has_orders("'1', 'new', 1795442400", "'2', 'new', 0", column="BIGINT")
-    assert "orders have 0 as updated_at, which is not NULL, but no time either: 2 H" in each_database.found("source")
+    assert "orders have 0 as updated_at, which is neither NULL nor a time: 2 H" in each_database.found("source")
 
 
 @pytest.mark.parametrize(
@@ -123,8 +123,8 @@ def test_number_that_is_no_unix_time_gets_advice(
     """The advised expression makes it a time."""
     each_database.has_orders(f"'1', 'new', {values[0]}", f"'2', 'new', {values[1]}", column=column)
     found = each_database.found("source", "warning")
-    assert f"of 2 rows looked at, 2 have an updated_at that cannot be read: {values[0]}".replace("'", "") in found
-    advised = re.search(rf"it looks like a {form}, and is no unix time Have it given as a time: (.*) AS upd", found)
+    assert f"of 2 rows read, 2 have an updated_at that cannot be read: {values[0]}".replace("'", "") in found
+    advised = re.search(rf"It looks like a {form}, not unix time Have it given as a time: (.*) AS upd", found)
     assert advised
     query = QUERY.replace("changed AS", f"{advised[1].replace('…', 'changed')} AS")
     newest = {
@@ -135,7 +135,7 @@ def test_number_that_is_no_unix_time_gets_advice(
         "Julian day": "2026-11-29 18:00:00",
     }[form]
     found = each_database.found("source", SYNCD_SOURCE__QUERY=query)
-    assert "no unix time" not in found
+    assert "not unix time" not in found
     assert f"the newest is {newest} UTC" in found
 
 
@@ -156,7 +156,7 @@ def test_a_column_that_looks_misspelt_is_told(installation: Installation) -> Non
     installation.has_orders(OLD)
     query = QUERY.replace("FROM", ", 'x' AS mesage, 1 AS total FROM")
     found = installation.found("source", SYNCD_SOURCE__QUERY=query)
-    assert "warning: the column mesage is ignored If it is meant to be message, name it so" in found
+    assert "warning: the column mesage is ignored If message is meant, give it that name" in found
     assert "ok: the column total is ignored" in found
 
 
@@ -178,7 +178,7 @@ def test_a_tracking_number_needs_a_template(installation: Installation) -> None:
 def test_paid_alone_is_told(installation: Installation) -> None:
     installation.has_orders(OLD)
     found = installation.found("source", "warning", SYNCD_SOURCE__QUERY=QUERY.replace("FROM", ", 1 AS paid FROM"))
-    assert "payments cannot be told: there is a column paid, but no payment_id" in found
+    assert "payments cannot be pushed: there is a column paid, but no payment_id" in found
 
 
 def test_example_push_masks_phone_and_key(installation: Installation) -> None:
@@ -204,7 +204,7 @@ def test_the_statuses_file_has_its_say(installation: Installation) -> None:
 def test_local_time_is_told_from_an_instant(postgresql_database: str, tmp_path: Path) -> None:
     installation = Installation(tmp_path, {"SYNCD_SOURCE__URL": postgresql_database})
     installation.has_orders("'1', 'new', '2024-05-01 10:00:00.25+03'", column="TIMESTAMPTZ")
-    expected = "counts in fractions of a second and says an instant; the newest is 2024-05-01 07:00:00 UTC"
+    expected = "has fractions of a second and is absolute time; the newest is 2024-05-01 07:00:00 UTC"
     assert expected in installation.found("source")
 
 
@@ -219,7 +219,7 @@ def test_future_orders_suggest_a_wrong_time_zone(each_database: Installation) ->
     )
     found = each_database.found("source", "warning")
     assert "orders are dated up to 3.0 h in the future: SYNCD_SOURCE__TIMEZONE (+00:00 now) may be wrong" in found
-    assert "its local time is +03:00" in found
+    assert "the shop's local time is +03:00" in found
     assert "in the future" not in each_database.found("source", "warning", SYNCD_SOURCE__TIMEZONE="Europe/Moscow")
 
 
@@ -235,13 +235,13 @@ def test_late_changes_suggest_a_wrong_time_zone(installation: Installation) -> N
             poller.poll(at + timedelta(seconds=20))
     found = installation.found("source", "warning")
     assert "of the last 7 polls that found changes, 7 found them 3.0 h after the time that the shop gives" in found
-    assert "The shop's local time is rather +00:00: set it there" in found
+    assert "The shop's local time is probably +00:00: set SYNCD_SOURCE__TIMEZONE to it" in found
     assert "probably off" not in installation.found("source", SYNCD_SOURCE__TIMEZONE="UTC")
 
 
 def test_the_shops_clock_is_compared_with_this_machines(each_database: Installation) -> None:
     each_database.has_orders(OLD)
-    assert "ok: its clock is 0." in each_database.found("source")
+    assert "ok: the source's clock is 0." in each_database.found("source")
 
 
 @pytest.mark.skipif(find_spec("pymssql") is not None, reason="the driver is installed")
@@ -270,7 +270,7 @@ def test_a_replica_that_lags_is_told() -> None:
     source = cast("DatabaseSource", None)
     shop = DatabaseChecks(source, Statuses(), lambda _: b"", lambda: NOON, inspect=lambda _: replica)
     (finding,) = shop.replica()
-    assert (finding.level, finding.text) == ("warning", "it is a replica, 300 s behind its primary")
+    assert (finding.level, finding.text) == ("warning", "the database is a replica, 300 s behind its primary")
 
 
 def test_primary_database_is_not_reported_as_copy(each_database: Installation) -> None:

@@ -51,16 +51,16 @@ def test_plausible_age_suggests_no_wrong_zone(age: float) -> None:
     ],
 )
 def test_suggested_offset_dates_newest_order_just_now(age: float, hours_east: float, likely: str) -> None:
-    assert f"its local time is {likely}" in smells(age, 5000, hours_east=hours_east)
+    assert f"the shop's local time is {likely}:" in smells(age, 5000, hours_east=hours_east)
 
 
 def test_order_dated_far_ahead_hides_no_others() -> None:
     """The others still suggest a wrong time zone."""
-    assert "its local time is +03:00" in smells(-1_000_000, -170, -60)
+    assert "the shop's local time is +03:00" in smells(-1_000_000, -170, -60)
 
 
 def test_order_dated_far_ahead_is_reported_apart() -> None:
-    assert "1 of the newest 2 orders are dated in the future, 40 days, 0:00:00 at most" in smells(-40 * 1440, 5)
+    assert "1 of the newest 2 orders are dated in the future, by up to 40 days, 0:00:00" in smells(-40 * 1440, 5)
 
 
 def test_future_instant_does_not_suggest_wrong_zone() -> None:
@@ -92,14 +92,14 @@ def observed(
 
 
 @pytest.mark.parametrize(
-    ("lag", "hours", "rather"),
+    ("lag", "hours", "likely"),
     [(180.2, "3.0 h", "+00:00"), (179, "3.0 h", "+00:00"), (90.3, "1.5 h", "+01:30"), (60, "1.0 h", "+02:00")],
 )
-def test_constant_lag_of_changes_suggests_wrong_zone(lag: float, hours: str, rather: str) -> None:
+def test_constant_lag_of_changes_suggests_wrong_zone(lag: float, hours: str, likely: str) -> None:
     found = observed(lag, others=(1400.0, 2.0))
     assert f"of the last 10 polls that found changes, 8 found them {hours} after the time that the shop gives" in found
     assert "SYNCD_SOURCE__TIMEZONE (+03:00 now) is probably off by that much" in found
-    assert f"The shop's local time is rather {rather}" in found
+    assert f"The shop's local time is probably {likely}" in found
 
 
 @pytest.mark.parametrize(
@@ -134,16 +134,19 @@ def level(finding: Finding) -> str:
 
 
 def test_clock_over_two_seconds_off_is_a_warning() -> None:
-    assert level(clock_difference(timedelta(seconds=-1.9))) == "ok: its clock is 1.9 s behind this machine's"
-    assert level(clock_difference(timedelta(seconds=2.1))) == "warning: its clock is 2.1 s ahead of this machine's"
+    assert level(clock_difference(timedelta(seconds=-1.9))) == "ok: the source's clock is 1.9 s behind this machine's"
+    assert (
+        level(clock_difference(timedelta(seconds=2.1)))
+        == "warning: the source's clock is 2.1 s ahead of this machine's"
+    )
 
 
 def test_precision_is_told() -> None:
     fine = NewestRows((), [datetime(2026, 1, 2, 3, 4, 5, 6, UTC)], wall_clock=False, whole_seconds=False)
     assert (
-        "fractions of a second and says an instant; the newest is 2026-01-02 03:04:05 UTC" in time_precision(fine).text
+        "fractions of a second and is absolute time; the newest is 2026-01-02 03:04:05 UTC" in time_precision(fine).text
     )
-    assert "whole seconds and says local time without an offset" in time_precision(newest(0)).text
+    assert "whole seconds and is local time without an offset" in time_precision(newest(0)).text
 
 
 @pytest.mark.parametrize(
@@ -151,14 +154,17 @@ def test_precision_is_told() -> None:
     [
         (None, None),
         (Replication(is_replica=False), None),
-        (Replication(is_replica=True, behind=timedelta(seconds=10)), "ok: it is a replica, 10 s behind its primary"),
+        (
+            Replication(is_replica=True, behind=timedelta(seconds=10)),
+            "ok: the database is a replica, 10 s behind its primary",
+        ),
         (
             Replication(is_replica=True, behind=timedelta(seconds=11)),
-            "warning: it is a replica, 11 s behind its primary",
+            "warning: the database is a replica, 11 s behind its primary",
         ),
         (
             Replication(is_replica=True),
-            "warning: it is a replica that does not follow its primary now, or does not say so",
+            "warning: the database is a replica that is not replicating now, or does not report how far behind it is",
         ),
     ],
 )

@@ -205,7 +205,7 @@ def test_polls_use_the_presets_advised_index(shop: PlatformShop) -> None:
     assert named
     plan = DatabaseInspection.of(shop.source()).index_use()
     assert plan
-    assert f"Have one made: {named[0]};" in str(index_finding(plan, "updated_at", shop.index, lambda: True))
+    assert f"Create one: {named[0]};" in str(index_finding(plan, "updated_at", shop.index, lambda: True))
     with ExitStack() as cleanup:
         execute(shop.url, named[0])
         cleanup.callback(execute, shop.url, f"DROP INDEX {named['name']} ON {named['table']}")
