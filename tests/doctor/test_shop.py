@@ -197,8 +197,8 @@ def test_the_statuses_file_has_its_say(installation: Installation) -> None:
     file.write_text('unknown = "hold"\n[new]\ncode = "fresh"\nmessage = "Принят"\n[packed]\nskip = true\n')
     found = installation.found("source", SYNCD_STATUSES__FILE=str(file))
     assert 'order 1 would be pushed as {"id": "1", "code": "fresh", "message": "Принят"}' in found
-    assert "order 2 would never be pushed: so the statuses file says of 'packed'" in found
-    assert "order 3 would be held: so the statuses file says of 'odd'" in found
+    assert "order 2 would never be pushed, as the statuses file says for 'packed'" in found
+    assert "order 3 would be held, as the statuses file says for 'odd'" in found
 
 
 def test_local_time_is_told_from_an_instant(postgresql_database: str, tmp_path: Path) -> None:

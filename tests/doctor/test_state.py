@@ -52,14 +52,14 @@ def a_change(order_id: str) -> Decision:
 
 def test_missing_state_is_ok_and_not_created(installation: Installation) -> None:
     found = installation.found("state").splitlines()
-    assert found[0] == f"ok: {installation.home}/state.db is not there yet; the first start makes it"
+    assert found[0] == f"ok: {installation.home}/state.db is not there yet; the first start creates it"
     assert "MB free" in found[1]
     assert [*installation.home.iterdir()] == []
 
 
 def test_missing_directory_is_a_fault(installation: Installation) -> None:
     found = installation.found("state", "fault", SYNCD_STATE__URL=f"sqlite:///{installation.home}/lib/state.db")
-    assert f"there is no directory {installation.home}/lib Make it" in found
+    assert f"there is no directory {installation.home}/lib Create it" in found
 
 
 def test_a_state_of_this_version_is_well(installation: Installation) -> None:
@@ -82,7 +82,7 @@ def test_a_state_is_left_as_it_is(installation: Installation) -> None:
 
 def test_a_state_in_postgresql_is_well(postgresql_database: str, installation: Installation) -> None:
     installation.env["SYNCD_STATE__URL"] = postgresql_database
-    assert "is not there yet; the first start makes it" in installation.found("state")
+    assert "is not there yet; the first start creates it" in installation.found("state")
     a_state(installation).close()
     assert "is there, and of this version" in installation.found("state")
     assert installation.found("state", "fault") == ""
@@ -92,7 +92,7 @@ def test_login_without_create_right_is_a_fault(postgresql_database: str, install
     execute(postgresql_database, "CREATE ROLE syncd_test_no_tables LOGIN")
     try:
         mine = make_url(postgresql_database).set(username="syncd_test_no_tables").render_as_string()
-        assert "the login may not make tables in" in installation.found("state", "fault", SYNCD_STATE__URL=mine)
+        assert "the login may not create tables in" in installation.found("state", "fault", SYNCD_STATE__URL=mine)
     finally:
         execute(postgresql_database, "DROP ROLE syncd_test_no_tables")
 
@@ -110,7 +110,7 @@ def test_another_programs_file_is_warned_and_unchanged(installation: Installatio
     with closing(sqlite3.connect(file)) as connection:
         connection.execute("CREATE TABLE goods (id INTEGER)")
     before = file.read_bytes()
-    assert "holds the tables of another program" in installation.found("state", "warning")
+    assert "has the tables of another program" in installation.found("state", "warning")
     assert file.read_bytes() == before
 
 
@@ -123,9 +123,9 @@ def test_state_of_newer_version_is_a_fault(installation: Installation) -> None:
 def test_state_of_older_version_is_not_upgraded(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     a_state(installation).close()
     monkeypatch.setattr("syncd.doctor.state_checks.REVISIONS", (*REVISIONS, "next"))
-    assert "ok: " + str(
-        installation.home / "state.db"
-    ) + " is there; the next start brings it up" in installation.found("state")
+    assert "ok: " + str(installation.home / "state.db") + " is there; the next start upgrades it" in installation.found(
+        "state"
+    )
 
 
 def test_file_that_is_no_database_is_fault(installation: Installation) -> None:
@@ -162,7 +162,7 @@ def test_a_state_that_others_may_read_is_told(installation: Installation) -> Non
     a_state(installation).close()
     file = installation.home / "state.db"
     file.chmod(0o644)
-    assert f"other users may read {file}, and it holds orders Run: chmod 600 {file}" in installation.found(
+    assert f"other users may read {file}, and it contains orders Run: chmod 600 {file}" in installation.found(
         "state", "warning"
     )
 
@@ -184,8 +184,8 @@ def test_changes_that_need_a_hand_are_told(installation: Installation) -> None:
             staging.store([a_change("2"), a_change("3")], NOON, counting=True)
         state.polls.release_or_hold(1, NOON)
     found = installation.found("state", "warning")
-    assert "2 changes are held (2 by guard) Look: syncd changes --state held" in found
-    assert "1 changes are dead: IMSHOP was never told Look: syncd changes --state dead" in found
+    assert "2 changes are held (2 by guard) See: syncd changes --state held" in found
+    assert "1 changes are dead: they never reached IMSHOP See: syncd changes --state dead" in found
 
 
 def test_polls_and_deliveries_that_fail_are_told(installation: Installation) -> None:
