@@ -56,7 +56,7 @@ class Catalog(Protocol):
 
 
 def column_origin(sql: str, name: str, grammar: Grammar, catalog: Catalog) -> ColumnOrigin | None:
-    """Where the column `name` of the SELECT `sql` comes from. None: not from a column of a table, or it is uncertain."""
+    """Where the column `name` of the SELECT `sql` comes from. None: from no column of a table, or it is uncertain."""
     return _Select(_tokens(sql, grammar), {}, grammar, catalog).origin(name)
 
 

@@ -72,7 +72,7 @@ def test_complete_api_gets_no_suggestions(installation: Installation, shop: ApiS
 
 
 def test_an_api_that_shows_nothing_is_told(installation: Installation) -> None:
-    assert "the API shows no orders See that SYNCD_SOURCE__QUERY_PARAMS" in installation.found("source", "warning")
+    assert "the API shows no orders Check that SYNCD_SOURCE__QUERY_PARAMS" in installation.found("source", "warning")
 
 
 def test_fields_that_do_not_go_together_are_told(installation: Installation, shop: ApiShop) -> None:
@@ -108,7 +108,7 @@ def test_field_path_without_value_is_a_fault(
 
     shop.bend = nested
     found = installation.found("source", SYNCD_SOURCE__FIELDS=json.dumps({**FIELDS, name: path}))
-    assert 'the first order as it came: {"pk": 1, "id": "1", "status": "new"' in found
+    assert 'the first order as the API gave it: {"pk": 1, "id": "1", "status": "new"' in found
     assert says in found.splitlines()[-1]
     assert found.splitlines()[-1].startswith("fault: ")
 
@@ -174,7 +174,7 @@ def test_too_deeply_nested_order_is_not_shown(installation: Installation, shop: 
     for _ in range(900):
         deep = [deep]
     shop.bend = lambda answer: {**answer, "body": {"orders": [{**answer["body"]["orders"][0], "deep": deep}]}}
-    assert "the first order as it came: too deeply nested to be shown" in installation.found("source")
+    assert "the first order as the API gave it: too deeply nested to be shown" in installation.found("source")
 
 
 def test_the_list_of_statuses_is_tried(installation: Installation, shop: ApiShop) -> None:
@@ -215,7 +215,7 @@ def test_a_field_that_finds_nothing_is_named(installation: Installation, shop: A
     )
     fields["updated_at"] = "changed"
     found = installation.found("source", SYNCD_SOURCE__FIELDS=json.dumps(fields))
-    assert "what finds nothing in the 2 orders of the first page: SYNCD_SOURCE__FIELDS__PHONE (client.phone)" in found
+    assert "these find nothing in the 2 orders of the first page: SYNCD_SOURCE__FIELDS__PHONE (client.phone)" in found
 
 
 @pytest.fixture
@@ -259,13 +259,13 @@ def test_a_sequence_that_is_no_number_is_told(installation: Installation, feed: 
     feed.add((1, "A", "new"))
     fields = json.dumps({**EVENT_FIELDS, "sequence": EVENT_FIELDS["status"]})
     found = installation.found("source", "warning", SYNCD_SOURCE__FIELDS=fields)
-    assert "of 1 rows read, 1 have a sequence that is no number: 'new' is not a whole number" in found
+    assert "of 1 rows read, 1 have a sequence that is not a number: 'new' is not a whole number" in found
 
 
 def test_keyset_by_time_alone_is_told(installation: Installation, shop: ApiShop) -> None:
     shop.add(("1", "new", NOW))
     installation.env["SYNCD_SOURCE__PAGING"] = "keyset"
-    assert "pages go on by {since} alone" in installation.found("source", "warning")
+    assert "pages continue by {since} alone" in installation.found("source", "warning")
     params = '{"since": "{since}", "from_id": "{last_id}"}'
     assert "{since} alone" not in installation.found("source", SYNCD_SOURCE__QUERY_PARAMS=params)
 
@@ -274,7 +274,7 @@ def test_trial_poll_finds_the_newest_order(installation: Installation, shop: Api
     shop.add(*((str(number), "new", NOW - timedelta(minutes=10 - number)) for number in range(9)))
     assert "a poll from just before order 8 (updated_at " in installation.found("source", "ok")
     earlier = NOW.replace(microsecond=0) - timedelta(minutes=7, seconds=1)
-    assert f"it asks with {{since}} {earlier.isoformat()}" in installation.found("source", "ok")
+    assert f"its {{since}} is {earlier.isoformat()}" in installation.found("source", "ok")
 
 
 @pytest.mark.parametrize(
@@ -282,7 +282,7 @@ def test_trial_poll_finds_the_newest_order(installation: Installation, shop: Api
     [
         (
             timedelta(hours=6),
-            "It comes where {since} is 14 h earlier: the API reads it in another zone Set SYNCD_SOURCE__",
+            "It is found with a {since} 14 h earlier: the API reads it in another time zone Set SYNCD_SOURCE__",
         ),
         (timedelta(days=400), "Set SYNCD_SOURCE__SINCE_FORMAT as the API reads {since}"),
     ],
@@ -293,7 +293,7 @@ def test_misread_since_is_a_warning(installation: Installation, shop: ApiShop, a
     shop._read = lambda since: read(since) + (ahead if "1970" not in since else timedelta())  # type: ignore[method-assign]
     found = installation.found("source", "warning")
     assert "a poll does not find order 2 (updated_at " in found
-    assert "though it asks with {since} " in found
+    assert "though its {since} is " in found
     assert says in found
     assert "Until then every change waits for the full compare (SYNCD_POLL__RECONCILE)" in found
 
@@ -303,7 +303,7 @@ def test_a_since_that_is_not_heeded_is_told(installation: Installation, shop: Ap
     heeding = shop._since
     shop._since = lambda *_: heeding(None, None)  # type: ignore[method-assign] # a shop with a bug
     found = installation.found("source", "warning")
-    assert "the API does not heed {since}: polls get orders that changed long before" in found
+    assert "the API ignores {since}: polls get orders that changed long before it" in found
 
 
 def test_trial_poll_skips_orders_of_the_future(installation: Installation, shop: ApiShop) -> None:
@@ -313,7 +313,7 @@ def test_trial_poll_skips_orders_of_the_future(installation: Installation, shop:
 
 def test_trial_poll_finds_the_newest_event(installation: Installation, feed: Feed) -> None:
     feed.add((1, "A", "new"), (2000, "B", "new"))
-    assert "a poll from just before order B (sequence 2000) finds it: it asks with {since} 999" in installation.found(
+    assert "a poll from just before order B (sequence 2000) finds it: its {since} is 999" in installation.found(
         "source"
     )
 

@@ -100,32 +100,32 @@ def test_number_differing_from_key_is_a_warning(keyed: Installation) -> None:
 def test_key_that_no_order_has_is_fault(installation: Installation) -> None:
     installation.has_orders("'349', 'new', '2024-05-01 10:00:00'")
     said = found(installation, url="http://127.0.0.1:1/{shop_id}")
-    assert "fault: cancelling asks for shop_id, but none of the newest orders has one" in said
+    assert "fault: cancelling needs shop_id, but none of the newest orders has one" in said
 
 
 def test_unknown_status_code_is_a_warning(keyed: Installation) -> None:
     call = "http://127.0.0.1:1/{shop_id}"
     said = found(keyed, url=call, **{"from": "new,nwe"}, status="cancelled")
-    assert "warning: SYNCD_CANCEL__FROM has 'nwe', which is no code of the shop" in said
+    assert "warning: SYNCD_CANCEL__FROM has 'nwe', which is not a code of the shop" in said
     assert "'new'" not in said
     assert "no order has 'cancelled' of SYNCD_CANCEL__STATUS yet, and the shop gives no list" in said
     assert "SYNCD_CANCEL__STATUS has" not in said
     keyed.env["SYNCD_SOURCE__STATUSES_QUERY"] = "SELECT 'new' AS status, 'New' AS message"
-    assert "warning: SYNCD_CANCEL__STATUS has 'cancelled', which is no code" in found(
+    assert "warning: SYNCD_CANCEL__STATUS has 'cancelled', which is not a code" in found(
         keyed, url=call, status="cancelled"
     )
-    assert "is no code" not in found(keyed, url=call, **{"from": "new,sent"})
+    assert "is not a code" not in found(keyed, url=call, **{"from": "new,sent"})
     assert "SYNCD_CANCEL__FROM is not set" in found(keyed, url=call)
 
 
 def test_a_key_of_two_orders_is_warned_of(keyed: Installation) -> None:
     execute(keyed.shop, "UPDATE orders SET id = 7")
-    assert "shop_id 7 is that of orders 349 and 350" in keyed.found("source")
+    assert "shop_id 7 belongs to orders 349 and 350" in keyed.found("source")
 
 
 def test_a_number_of_two_orders_is_warned_of(keyed: Installation) -> None:
     keyed.env["SYNCD_SOURCE__QUERY"] = KEYED.replace("number AS order_id", "'R1' AS order_id")
-    assert "order_id R1 is that of the orders with shop_id 348 and 349" in keyed.found("source")
+    assert "order_id R1 belongs to the orders with shop_id 348 and 349" in keyed.found("source")
 
 
 @pytest.mark.parametrize(
@@ -143,8 +143,8 @@ def test_a_number_of_two_orders_is_warned_of(keyed: Installation) -> None:
         ("sh -ec '/no/such x' /no/such", "ok: cancelling is on, by the program"),
         ("sh -e {home}/none.sh", "none.sh in SYNCD_CANCEL__COMMAND is not there"),
         ("{home}/by_env", "which is there and executable"),
-        ("{home}/by_nobody", "is to be run by /no/such/interpreter, which is not there"),
-        ("{home}/php {home}/cancel.py", "php, which runs the program, does not run itself: it ends with 3"),
+        ("{home}/by_nobody", "names /no/such/interpreter as its interpreter, which is not there"),
+        ("{home}/php {home}/cancel.py", "php, which runs the program, does not run itself: it exits with 3"),
     ],
 )
 def test_a_programs_files_and_its_interpreter_are_tried(installation: Installation, command: str, said: str) -> None:

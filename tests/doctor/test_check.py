@@ -96,7 +96,7 @@ def test_world_readable_secret_file_is_a_warning(tmp_path: Path) -> None:
     installation = Installation(tmp_path)
     del installation.env["SYNCD_IMSHOP__API_KEY"]
     found = installation.found("settings", "warning", SYNCD_SECRETS_DIR=str(secrets))
-    assert f"every user of this machine may read {key}, secrets and all Run: chmod o-r {key}" in found
+    assert f"every user of this machine may read {key} and the secrets in it Run: chmod o-r {key}" in found
 
 
 def test_what_overrides_a_preset_is_told(tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_what_overrides_a_preset_is_told(tmp_path: Path) -> None:
     installation.env |= {"SYNCD_SOURCE__TIMEZONE": "UTC", "SYNCD_SOURCE__QUERY": QUERY}
     found = installation.found("settings", SYNCD_SOURCE__PARAMS__ZONE="Asia/Omsk")
     replaced = "SYNCD_SOURCE__TIMEZONE (UTC, not Asia/Omsk), SYNCD_SOURCE__QUERY"
-    assert f"ok: set by hand in place of what the preset opencart says: {replaced}" in found
+    assert f"ok: set by hand instead of the preset opencart: {replaced}" in found
     assert "warning: SYNCD_SOURCE__PARAMS__ZONE has no effect: SYNCD_SOURCE__TIMEZONE is set" in found
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from syncd.doctor.host_checks import HARDLY_ANY, LITTLE, _room, check_disk
+from syncd.doctor.host_checks import HARDLY_ANY, LITTLE, check_disk, room_finding
 
 
 def found(folder: Path, *mounts: str) -> str:
@@ -47,10 +47,10 @@ def test_state_without_local_disk_is_not_checked(tmp_path: Path) -> None:
     ("free", "level"), [(HARDLY_ANY - 1, "fault"), (HARDLY_ANY, "warning"), (LITTLE - 1, "warning"), (LITTLE, "ok")]
 )
 def test_the_less_room_the_worse(free: int, level: str) -> None:
-    finding = _room(Path("/var/lib/syncd"), free)
+    finding = room_finding(Path("/var/lib/syncd"), free)
     assert finding.level == level
     assert ("when none is left" in (finding.advice or "")) == (level != "ok")
 
 
 def test_room_is_told_in_megabytes() -> None:
-    assert _room(Path("/var"), 12_345_000_000).text == "/var has 12 345 MB free"
+    assert room_finding(Path("/var"), 12_345_000_000).text == "/var has 12 345 MB free"

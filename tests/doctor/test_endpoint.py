@@ -15,7 +15,7 @@ from tests.imshop.stub import Stub, an_imshop, free_port
 
 def test_listening_host_is_ok_and_receives_nothing(installation: Installation, stub: Stub) -> None:
     found = installation.found("imshop", SYNCD_IMSHOP__URL=stub.url)
-    assert found == (f"ok: 127.0.0.1 resolves to 127.0.0.1\nok: {stub.address} takes connections, without TLS")
+    assert found == (f"ok: 127.0.0.1 resolves to 127.0.0.1\nok: {stub.address} accepts connections, without TLS")
     assert stub.received == []
 
 
@@ -42,8 +42,8 @@ def test_certificate_that_expires_soon_is_a_warning(
 ) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
     found = installation.found("imshop", "warning", SYNCD_IMSHOP__URL=tls_stub.url)
-    assert f"{tls_stub.address} takes connections, and its certificate is trusted until " in found
-    assert ", 1 days from now Ask who runs that server" in found
+    assert f"{tls_stub.address} accepts connections, and its certificate is trusted until " in found
+    assert ", 1 days from now Ask the operator of that server" in found
     assert tls_stub.received == []
 
 
