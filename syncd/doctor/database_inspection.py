@@ -100,7 +100,7 @@ class DatabaseInspection:
 
     def row_problems(self) -> RowProblems:
         """What is wrong with some rows. Zero dates are left to `rows_without_time`."""
-        rows = self._database.rows(self._schema.everything(whole=True).order_by(None).limit(ROWS_READ))
+        rows = self._database.rows(self._schema.all_orders(whole=True).order_by(None).limit(ROWS_READ))
         found = row_problems(rows, self._schema.layout, with_times=self.goes_by_time)
         return replace(found, unreadable_times=[one for one in found.unreadable_times if not is_zero_date(one)])
 
@@ -111,7 +111,7 @@ class DatabaseInspection:
         """Some orders that do not say when they changed. In MariaDB a zero date `IS NULL` if the column is NOT NULL, so
         the values that come decide, not the condition."""
         layout, dialect = self._schema.layout, self._database.dialect
-        statement = self._schema.everything(whole=True).order_by(None)
+        statement = self._schema.all_orders(whole=True).order_by(None)
         column = self._updated_at_of(statement)
         conditions = (column.is_(None), dialect.is_never(column, self._schema.before_all))
         rows = [row for where in conditions for row in self._database.rows(statement.where(where).limit(limit))]
@@ -128,14 +128,14 @@ class DatabaseInspection:
 
     def is_small(self) -> bool:
         """Whether there are so few orders that a database may well read them all though it has an index."""
-        few = self._schema.everything(whole=False).order_by(None).limit(FEW)
+        few = self._schema.all_orders(whole=False).order_by(None).limit(FEW)
         return len(self._database.rows(few)) < FEW
 
     def index_use(self) -> IndexUse | None:
         """How the database would run a poll that finds nothing. None: it is not known how to ask this database."""
         schema = self._schema
         one, another = map(schema.changed, self._beyond_all())
-        polls = PollStatements(one, another, schema.everything(whole=True), schema.query.uses_since)
+        polls = PollStatements(one, another, schema.all_orders(whole=True), schema.query.uses_since)
         return index_use(self._database, polls, schema.query.text, schema.layout.cursor or "")
 
     def write_privileges(self) -> Sequence[str] | None:

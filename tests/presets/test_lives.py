@@ -181,9 +181,7 @@ def test_wrong_prefix_error_lists_existing_tables(shop: PlatformShop) -> None:
         for url, shown in ((shop.url, rf".*\b{table}\b.*|.* and \d+ more"), (login, table)):
             reader = PlatformShop(shop.platform, url, shop.home)
             cleanup.callback(reader.close)
-            with pytest.raises(
-                SourceError, match=rf"asked for the table xx_\w+, and shows this user ({shown})\. Check"
-            ):
+            with pytest.raises(SourceError, match=rf"reads the table xx_\w+; this user can see ({shown})\. Check"):
                 reader.source(PARAMS__PREFIX="xx_").columns()
 
 

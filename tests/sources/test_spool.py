@@ -177,7 +177,7 @@ def test_a_full_disk_ends_the_poll_alone(
     large.execute("CREATE INDEX orders_order_id ON orders (order_id)")  # else SQLite needs room itself, to sort
     source = large.source(f"SELECT order_id, '{LONG}' AS status, updated_at FROM orders")
     poller = Poller(source, state.polls, lambda _code: "push", 0, timedelta(minutes=5))
-    advice = rf"cannot be kept in a temporary file: File too large\..* room for such files in {tmp_path}, .* TMPDIR"
+    advice = rf"cannot be written to a temporary file: File too large\..* room for such files in {tmp_path}, .* TMPDIR"
     with files_hold(2 * IN_MEMORY), pytest.raises(SourceError, match=advice):
         poller.poll(NOON)
     alter(large)
