@@ -29,7 +29,7 @@ _CANNOT_PICKLE = (TypeError, AttributeError, pickle.PicklingError)
 
 class Spool:
     """A store of blocks of rows, which are read back as they were put in. Above `IN_MEMORY` bytes it is a file without
-    a name: nobody else can open it, and it is gone with the process, however that ends. Methods may raise SourceError."""
+    a name: nobody else can open it, and it ends with the process, however that ends. Methods may raise SourceError."""
 
     def __init__(self) -> None:
         self._file: IO[bytes] = BytesIO()

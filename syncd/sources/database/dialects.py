@@ -295,8 +295,8 @@ DIALECTS: Mapping[str, type[Dialect]] = {
 
 def _text_if_unloadable(loader: Driver, fault: type[Exception]) -> type:
     """A loader that gives the text of what psycopg cannot load: 'infinity', 24:00, years that Python does not have,
-    JSON that is too deep or has too long a number. psycopg raises there, and the whole page would be lost. JSON objects and
-    lists stay text too, since they are of no use."""
+    JSON that is too deep or has too long a number. psycopg raises there, and the whole page would be lost. JSON
+    objects and lists stay text too, since they are of no use."""
 
     class TextIfUnloadable:
         format = loader.format
