@@ -7,11 +7,9 @@ import pytest
 from tests.doctor.installation import Installation
 from tests.e2e.conftest import world
 from tests.imshop.conftest import _no_proxy, certificate, stub, tls_stub
-from tests.servers import mariadb_database, postgresql_database
+from tests.servers import DATABASES, mariadb_database, postgresql_database
 
 __all__ = ["_no_proxy", "certificate", "mariadb_database", "postgresql_database", "stub", "tls_stub", "world"]
-
-DATABASES = ("sqlite", "mariadb", "postgresql")
 
 
 @pytest.fixture

@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 from sqlalchemy import make_url
 
 from tests.doctor.installation import Installation
-from tests.servers import execute
+from tests.servers import execute, kind_of, new_login
 
 ORDERS = "SELECT o.id AS order_id, o.state AS status, o.changed AS updated_at, o.kind AS message FROM orders o"
 CHANGED, CREATED = "CREATE INDEX orders_changed ON orders (changed)", "CREATE INDEX orders_created ON orders (created)"
@@ -73,27 +72,23 @@ CASES: dict[str, tuple[str, list[str], str]] = {
 
 
 def column(kind: str) -> str:
-    return {"mysql": "DATETIME", "sqlite": "TEXT", "postgresql": "TIMESTAMP"}[kind]
-
-
-def kind_of(installation: Installation) -> str:
-    return make_url(installation.shop).get_backend_name()
+    return {"mariadb": "DATETIME", "sqlite": "TEXT", "postgresql": "TIMESTAMP"}[kind]
 
 
 def shop(installation: Installation, *more: str, rows: int = 400) -> Installation:
     """Orders that changed a minute apart, and a mark for each; `more` is run last."""
-    kind = kind_of(installation)
+    kind = kind_of(installation.shop)
     if kind == "sqlite":
         (installation.home / "shop.db").touch()
     minute = {
-        "mysql": "TIMESTAMP('2026-01-01') + INTERVAL n MINUTE",
+        "mariadb": "TIMESTAMP('2026-01-01') + INTERVAL n MINUTE",
         "sqlite": "datetime('2026-01-01', n || ' minutes')",
         "postgresql": "timestamp '2026-01-01' + n * interval '1 minute'",
     }[kind]
     numbers = f"WITH RECURSIVE numbers AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM numbers WHERE n < {rows})"
     orders = f"SELECT n, 'new', {minute}, {minute}, 'a' FROM numbers"
     marks = f"SELECT n, n, {minute} FROM numbers"
-    insert = "INSERT INTO {0} {1} {2}" if kind == "mysql" else "{1} INSERT INTO {0} {2}"
+    insert = "INSERT INTO {0} {1} {2}" if kind == "mariadb" else "{1} INSERT INTO {0} {2}"
     key, time = "INTEGER PRIMARY KEY", column(kind)
     execute(
         installation.shop,
@@ -101,7 +96,7 @@ def shop(installation: Installation, *more: str, rows: int = 400) -> Installatio
         f"CREATE TABLE marks (id {key}, order_id INT, at {time})",
         *([insert.format("orders", numbers, orders), insert.format("marks", numbers, marks)] if rows else ()),
         *more,
-        *(("ANALYZE TABLE orders, marks",) if kind == "mysql" else ("ANALYZE",) if kind == "postgresql" else ()),
+        *(("ANALYZE TABLE orders, marks",) if kind == "mariadb" else ("ANALYZE",) if kind == "postgresql" else ()),
     )
     return installation
 
@@ -142,7 +137,7 @@ def test_orders_changed_at_once_do_not_discredit_index(each_database: Installati
 
 
 def test_a_name_that_needs_quotes_has_them(each_database: Installation) -> None:
-    quote = "`" if "mysql" in each_database.shop else '"'
+    quote = "`" if kind_of(each_database.shop) == "mariadb" else '"'
     table, name = (f"{quote}{text}{quote}" for text in ("The Orders", "Changed at"))
     made = shop(each_database, f"CREATE TABLE {table} AS SELECT id, state, changed AS {name} FROM orders")
     query = f"SELECT id AS order_id, state AS status, {name} AS updated_at FROM {table}"
@@ -156,7 +151,7 @@ def test_partitions_are_one_table(server: str, request: pytest.FixtureRequest, t
     installation = shop(
         Installation(tmp_path, {"SYNCD_SOURCE__URL": str(request.getfixturevalue(f"{server}_database"))})
     )
-    columns = f"(id INT, state VARCHAR(9), changed {column(kind_of(installation))} NOT NULL)"
+    columns = f"(id INT, state VARCHAR(9), changed {column(kind_of(installation.shop))} NOT NULL)"
     if server == "mariadb":
         parts = ["CREATE TABLE parts " + columns + " PARTITION BY HASH (id) PARTITIONS 3"]
     else:
@@ -176,16 +171,10 @@ def test_partitions_are_one_table(server: str, request: pytest.FixtureRequest, t
 def test_read_only_view_is_no_fault(mariadb_database: str, tmp_path: Path) -> None:
     installation = Installation(tmp_path, {"SYNCD_SOURCE__URL": mariadb_database})
     shop(installation, "CREATE VIEW shown AS SELECT id AS order_id, state AS status, changed AS updated_at FROM orders")
-    url, name = make_url(mariadb_database), f"syncd_{uuid4().hex[:8]}"
-    execute(mariadb_database, f"CREATE USER '{name}'@'%' IDENTIFIED BY 'pw'")
-    try:
-        execute(mariadb_database, f"GRANT SELECT ON {url.database}.shown TO '{name}'@'%'")
-        installation.env["SYNCD_SOURCE__URL"] = url.set(username=name, password="pw").render_as_string(
-            hide_password=False
-        )
+    view = f"{make_url(mariadb_database).database}.shown"
+    with new_login(mariadb_database, f"SELECT ON {view}") as (_, mine):
+        installation.env["SYNCD_SOURCE__URL"] = mine
         assert re.match(UNKNOWN, said(installation, SHOWN))
-    finally:
-        execute(mariadb_database, f"DROP USER '{name}'@'%'")
 
 
 def test_an_index_on_what_is_computed_is_found(postgresql_database: str, tmp_path: Path) -> None:

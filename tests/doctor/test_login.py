@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
-from uuid import uuid4
 
 from sqlalchemy import make_url, select
 
@@ -20,18 +18,7 @@ from syncd.sources.database.connection import Database
 from syncd.sources.database.dialects import MSSQL
 from tests.doctor.installation import OLD, Installation
 from tests.made import NOON
-from tests.servers import execute, mariadb_url
-
-
-@contextmanager
-def reader(server: str, *, create: str, drop: str) -> Iterator[str]:
-    """A login of its own; `{}` is its name."""
-    name = f"syncd_reader_{uuid4().hex[:8]}"
-    execute(server, create.format(name))
-    try:
-        yield name
-    finally:
-        execute(server, *drop.format(name).split(";"))
+from tests.servers import execute, new_login
 
 
 def test_a_login_that_write_privileges_is_told(each_database: Installation) -> None:
@@ -42,12 +29,10 @@ def test_a_login_that_write_privileges_is_told(each_database: Installation) -> N
 def test_a_mariadb_login_that_only_reads_is_well(mariadb_database: str, tmp_path: Path) -> None:
     installation = Installation(tmp_path, {"SYNCD_SOURCE__URL": mariadb_database})
     installation.has_orders(OLD)
-    with reader(mariadb_url(), create="CREATE USER {}@'%'", drop="DROP USER {}@'%'") as name:
-        database = make_url(mariadb_database).database
-        execute(mariadb_url(), f"GRANT SELECT, SHOW VIEW ON {database}.* TO {name}@'%'")
-        mine = make_url(mariadb_database).set(username=name, password=None).render_as_string(hide_password=False)
+    database = make_url(mariadb_database).database
+    with new_login(mariadb_database, f"SELECT, SHOW VIEW ON {database}.*") as (name, mine):
         assert "ok: the login may only read" in installation.found("source", SYNCD_SOURCE__URL=mine)
-        execute(mariadb_url(), f"GRANT SELECT, UPDATE (state) ON {database}.orders TO {name}@'%'")
+        execute(mariadb_database, f"GRANT SELECT, UPDATE (state) ON {database}.orders TO {name}")
         assert f"warning: the login has UPDATE on `{database}`.`orders`" in installation.found(
             "source", SYNCD_SOURCE__URL=mine
         )
@@ -56,9 +41,7 @@ def test_a_mariadb_login_that_only_reads_is_well(mariadb_database: str, tmp_path
 def test_a_postgresql_login_that_only_reads_is_well(postgresql_database: str, tmp_path: Path) -> None:
     installation = Installation(tmp_path, {"SYNCD_SOURCE__URL": postgresql_database})
     installation.has_orders(OLD)
-    with reader(postgresql_database, create="CREATE ROLE {} LOGIN", drop="DROP OWNED BY {0};DROP ROLE {0}") as name:
-        execute(postgresql_database, f"GRANT SELECT ON orders TO {name}")
-        mine = make_url(postgresql_database).set(username=name).render_as_string(hide_password=False)
+    with new_login(postgresql_database, "SELECT ON orders") as (name, mine):
         assert "ok: the login may only read" in installation.found("source", SYNCD_SOURCE__URL=mine)
         execute(postgresql_database, f"GRANT DELETE ON orders TO {name}")
         assert "warning: the login can write orders syncd never writes there" in installation.found(

@@ -7,7 +7,6 @@ import sqlite3
 from contextlib import closing
 
 import pytest
-from sqlalchemy import make_url
 
 from syncd.doctor.state_checks import find_damage
 from syncd.errors import StateError
@@ -16,7 +15,7 @@ from syncd.state import State, open_state
 from syncd.state.migrate import REVISIONS
 from tests.doctor.installation import Installation
 from tests.made import NOON
-from tests.servers import execute
+from tests.servers import execute, new_login
 
 CONTENT: Content = {"status": "packed"}
 BOUND = 20.0
@@ -89,12 +88,8 @@ def test_a_state_in_postgresql_is_well(postgresql_database: str, installation: I
 
 
 def test_login_without_create_right_is_a_fault(postgresql_database: str, installation: Installation) -> None:
-    execute(postgresql_database, "CREATE ROLE syncd_test_no_tables LOGIN")
-    try:
-        mine = make_url(postgresql_database).set(username="syncd_test_no_tables").render_as_string()
+    with new_login(postgresql_database) as (_, mine):
         assert "the login may not create tables in" in installation.found("state", "fault", SYNCD_STATE__URL=mine)
-    finally:
-        execute(postgresql_database, "DROP ROLE syncd_test_no_tables")
 
 
 def test_running_daemon_is_reported(installation: Installation) -> None:

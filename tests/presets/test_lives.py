@@ -8,7 +8,6 @@ from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
-from uuid import uuid4
 
 import pytest
 from sqlalchemy import make_url
@@ -35,7 +34,7 @@ from tests.presets.platforms import (
     Platform,
 )
 from tests.presets.shop import TRACK, PlatformShop
-from tests.servers import DROP_MARIADB, execute, mariadb_url, throw_away_database
+from tests.servers import DROP_MARIADB, execute, mariadb_url, new_login, throw_away_database
 from tests.sources.shop import rows_read
 
 COLON = "\\:"
@@ -146,21 +145,16 @@ def test_what_is_no_order_never_shows(shop: PlatformShop) -> None:
 @on(*PLATFORMS)
 def test_documented_grants_suffice_under_any_sql_mode(shop: PlatformShop) -> None:
     """The login has no other rights."""
-    name, database = f"syncd_{uuid4().hex[:8]}", make_url(shop.url).database
+    database = make_url(shop.url).database
     grants = re.findall(r"^#   (GRANT .*);$", preset_text(shop.platform.preset), re.MULTILINE)
     assert grants
     with ExitStack() as cleanup:
-        execute(shop.url, f"CREATE USER '{name}'@'%' IDENTIFIED BY 'pw'")
-        cleanup.callback(execute, shop.url, f"DROP USER '{name}'@'%'")
+        name, login = cleanup.enter_context(new_login(shop.url))
         for grant in grants:
             table = grant.split(" ON shop.")[1].split(" ")[0]
             if any(re.search(rf"\b{table} \(", created) for created in shop.platform.tables):
-                execute(shop.url, f"GRANT SELECT ON {database}.{table} TO '{name}'@'%'")
-        reader = PlatformShop(
-            shop.platform,
-            make_url(shop.url).set(username=name, password="pw").render_as_string(hide_password=False),
-            shop.home,
-        )
+                execute(shop.url, f"GRANT SELECT ON {database}.{table} TO {name}")
+        reader = PlatformShop(shop.platform, login, shop.home)
         cleanup.callback(reader.close)
         init = "SET sql_mode = 'ANSI_QUOTES,ONLY_FULL_GROUP_BY,STRICT_ALL_TABLES', time_zone = '+00:00'"
         poller, _ = reader.polled(INIT_SQL=init)
@@ -171,13 +165,11 @@ def test_documented_grants_suffice_under_any_sql_mode(shop: PlatformShop) -> Non
 
 @on(OPENCART, HPOS, PRESTASHOP, BITRIX, MAGENTO, CS_CART)
 def test_wrong_prefix_error_lists_existing_tables(shop: PlatformShop) -> None:
-    name, database = f"syncd_{uuid4().hex[:8]}", make_url(shop.url).database
+    database = make_url(shop.url).database
     table = str(re.search(r"CREATE TABLE (\w+)", shop.platform.tables[0])[1])  # type: ignore[index]
     with ExitStack() as cleanup:
-        execute(shop.url, f"CREATE USER '{name}'@'%' IDENTIFIED BY 'pw'")
-        cleanup.callback(execute, shop.url, f"DROP USER '{name}'@'%'")
-        execute(shop.url, f"GRANT SELECT ON {database}.{table} TO '{name}'@'%'")
-        login = make_url(shop.url).set(username=name, password="pw").render_as_string(hide_password=False)
+        name, login = cleanup.enter_context(new_login(shop.url))
+        execute(shop.url, f"GRANT SELECT ON {database}.{table} TO {name}")
         for url, shown in ((shop.url, rf".*\b{table}\b.*|.* and \d+ more"), (login, table)):
             reader = PlatformShop(shop.platform, url, shop.home)
             cleanup.callback(reader.close)
@@ -317,20 +309,18 @@ def test_parcel_with_latest_set_number_counts(shop: PlatformShop) -> None:
 def test_login_with_older_grants_still_works(shop: PlatformShop) -> None:
     """Later versions use more tables; without rights to them the rest is read."""
     shop.do(shop.platform.ship, 1)
-    name, database = f"syncd_{uuid4().hex[:8]}", make_url(shop.url).database
+    database = make_url(shop.url).database
     with ExitStack() as cleanup:
-        execute(shop.url, f"CREATE USER '{name}'@'%' IDENTIFIED BY 'pw'")
-        cleanup.callback(execute, shop.url, f"DROP USER '{name}'@'%'")
+        name, login = cleanup.enter_context(new_login(shop.url))
         for table in ("", "_payment", "_delivery", "_props", "_props_value"):
-            execute(shop.url, f"GRANT SELECT ON {database}.b_sale_order{table} TO '{name}'@'%'")
-        execute(shop.url, f"GRANT SELECT ON {database}.b_sale_status_lang TO '{name}'@'%'")
-        login = make_url(shop.url).set(username=name, password="pw").render_as_string(hide_password=False)
+            execute(shop.url, f"GRANT SELECT ON {database}.b_sale_order{table} TO {name}")
+        execute(shop.url, f"GRANT SELECT ON {database}.b_sale_status_lang TO {name}")
         reader = PlatformShop(shop.platform, login, shop.home)
         cleanup.callback(reader.close)
         assert found(reader, 1).tracking_url == f"{TRACK}TRACK1"
-        execute(shop.url, f"GRANT SELECT ON {database}.b_sale_order_change TO '{name}'@'%'")
+        execute(shop.url, f"GRANT SELECT ON {database}.b_sale_order_change TO {name}")
         assert found(reader, 1).user_id == "77"
-        execute(shop.url, f"GRANT SELECT (ID, EXTERNAL_AUTH_ID) ON {database}.b_user TO '{name}'@'%'")
+        execute(shop.url, f"GRANT SELECT (ID, EXTERNAL_AUTH_ID) ON {database}.b_user TO {name}")
         shop.do("UPDATE b_sale_order SET USER_ID = 78", 1)
         assert found(reader, 1).user_id == "79000000000"
 
@@ -633,13 +623,11 @@ def test_buyers_may_be_known_by_phone(shop: PlatformShop) -> None:
 @on(SHOP_SCRIPT)
 def test_a_login_without_contacts_reads_on(shop: PlatformShop) -> None:
     shop.do(shop.platform.ship, 1)
-    name, database = f"syncd_{uuid4().hex[:8]}", make_url(shop.url).database
+    database = make_url(shop.url).database
     with ExitStack() as cleanup:
-        execute(shop.url, f"CREATE USER '{name}'@'%' IDENTIFIED BY 'pw'")
-        cleanup.callback(execute, shop.url, f"DROP USER '{name}'@'%'")
+        name, login = cleanup.enter_context(new_login(shop.url))
         for table in ("", "_log", "_params"):
-            execute(shop.url, f"GRANT SELECT ON {database}.shop_order{table} TO '{name}'@'%'")
-        login = make_url(shop.url).set(username=name, password="pw").render_as_string(hide_password=False)
+            execute(shop.url, f"GRANT SELECT ON {database}.shop_order{table} TO {name}")
         reader = PlatformShop(shop.platform, login, shop.home)
         cleanup.callback(reader.close)
         assert (found(reader, 1).user_id, found(reader, 1, PARAMS__USER="phone").user_id) == ("77", None)

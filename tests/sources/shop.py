@@ -148,6 +148,11 @@ def start(source: Source) -> str:
     return newest[0]
 
 
+def scanned(source: Source, *, whole: bool = False) -> list[Sequence[Any]]:
+    """All rows of a scan."""
+    return [row for block in source.scan(whole=whole).blocks() for row in block]
+
+
 def polled(source: Source, cursor: str) -> tuple[list[Order], str]:
     """What a whole poll shows, and the cursor after it."""
     pages = list(source.changed(cursor))

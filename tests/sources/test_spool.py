@@ -21,18 +21,12 @@ from syncd.pipeline.poll import Poller
 from syncd.runtime.jobs import StopError
 from syncd.sources import DatabaseSource
 from syncd.spool import IN_MEMORY, Rows, Spool
-from syncd.state import State, open_state
+from syncd.state import State
 from tests.sources.shop import NOON, Shop, ids, start
 
 MANY = 9000
 LONG = "x" * 500
 """What makes so many orders too many for memory."""
-
-
-@pytest.fixture
-def state(tmp_path: Path) -> Iterator[State]:
-    with closing(open_state(f"sqlite:///{tmp_path}/state.db", redact=str)) as opened:
-        yield opened
 
 
 @pytest.fixture

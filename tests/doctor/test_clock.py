@@ -1,4 +1,4 @@
-"""What timestamps smell of."""
+"""Which wrong time zone the timestamps suggest; clocks and replicas."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def newest(*ages_in_minutes: float, wall_clock: bool = True) -> NewestRows:
     return NewestRows(rows=(), times=times, wall_clock=wall_clock, whole_seconds=True)
 
 
-def smells(*ages_in_minutes: float, hours_east: float = 0, wall_clock: bool = True) -> str:
+def suggestions(*ages_in_minutes: float, hours_east: float = 0, wall_clock: bool = True) -> str:
     found = zone_findings(newest(*ages_in_minutes, wall_clock=wall_clock), NOON, timezone(timedelta(hours=hours_east)))
     return "\n".join(f"{finding.text} {finding.advice}" for finding in found)
 
@@ -34,7 +34,7 @@ def smells(*ages_in_minutes: float, hours_east: float = 0, wall_clock: bool = Tr
 @pytest.mark.parametrize("age", [0.5, 30, 95, 100_000, -1.5])
 def test_plausible_age_suggests_no_wrong_zone(age: float) -> None:
     """The newest order changed a short or a long time ago."""
-    assert smells(age) == ""
+    assert suggestions(age) == ""
 
 
 @pytest.mark.parametrize(
@@ -51,22 +51,22 @@ def test_plausible_age_suggests_no_wrong_zone(age: float) -> None:
     ],
 )
 def test_suggested_offset_dates_newest_order_just_now(age: float, hours_east: float, likely: str) -> None:
-    assert f"the shop's local time is {likely}:" in smells(age, 5000, hours_east=hours_east)
+    assert f"the shop's local time is {likely}:" in suggestions(age, 5000, hours_east=hours_east)
 
 
 def test_order_dated_far_ahead_hides_no_others() -> None:
     """The others still suggest a wrong time zone."""
-    assert "the shop's local time is +03:00" in smells(-1_000_000, -170, -60)
+    assert "the shop's local time is +03:00" in suggestions(-1_000_000, -170, -60)
 
 
 def test_order_dated_far_ahead_is_reported_apart() -> None:
-    assert "1 of the newest 2 orders are dated in the future, by up to 40 days, 0:00:00" in smells(-40 * 1440, 5)
+    assert "1 of the newest 2 orders are dated in the future, by up to 40 days, 0:00:00" in suggestions(-40 * 1440, 5)
 
 
 def test_future_instant_does_not_suggest_wrong_zone() -> None:
     """An instant has its offset, so the setting of the time zone does not matter."""
-    assert "TIMEZONE" not in smells(-180, wall_clock=False)
-    assert smells(180, wall_clock=False) == ""
+    assert "TIMEZONE" not in suggestions(-180, wall_clock=False)
+    assert suggestions(180, wall_clock=False) == ""
 
 
 def observed(
@@ -87,8 +87,8 @@ def observed(
     rows = [Order(one.order_id, {"status": "new"}, one.updated_at + timedelta(minutes=read_ahead)) for one in changes]
     shown = NewestRows(rows, sorted((row.updated_at for row in rows if row.updated_at), reverse=True), True, True)
     seen = PollHistory(changes, timedelta(minutes=interval))
-    smelt = zone_findings(shown, NOON, timezone(timedelta(hours=hours_east)), seen)
-    return "\n".join(f"{finding.text} {finding.advice}" for finding in smelt)
+    findings = zone_findings(shown, NOON, timezone(timedelta(hours=hours_east)), seen)
+    return "\n".join(f"{finding.text} {finding.advice}" for finding in findings)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_other_lags_do_not_suggest_wrong_zone(lag: float, more: dict[str, Any]) 
 
 
 def test_prompt_changes_clear_an_old_newest_order() -> None:
-    assert "almost to the minute" in smells(181)
+    assert "almost to the minute" in suggestions(181)
     seen = PollHistory(
         [PolledChange(str(n), NOON - timedelta(hours=n), NOON - timedelta(hours=n)) for n in range(3, 12)]
     )

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import cast
 
 import pytest
-from sqlalchemy import make_url
 
 from syncd.doctor.database_checks import DatabaseChecks
 from syncd.doctor.database_inspection import DatabaseInspection, Replication
@@ -20,7 +19,7 @@ from syncd.settings import load
 from syncd.sources import DatabaseSource
 from tests.doctor.installation import OLD, QUERY, Installation
 from tests.made import NOON
-from tests.servers import execute
+from tests.servers import execute, kind_of
 
 NEWER = "'2', 'packed', '2024-05-01 10:17:31'"
 
@@ -211,11 +210,11 @@ def test_local_time_is_told_from_an_instant(postgresql_database: str, tmp_path: 
 def test_future_orders_suggest_a_wrong_time_zone(each_database: Installation) -> None:
     there = {
         "sqlite": "datetime('now', '+178 minutes')",
-        "mysql+pymysql": "UTC_TIMESTAMP() + INTERVAL 178 MINUTE",
-        "postgresql+psycopg": "(now() AT TIME ZONE 'UTC') + INTERVAL '178 minutes'",
-    }[make_url(each_database.shop).drivername]
+        "mariadb": "UTC_TIMESTAMP() + INTERVAL 178 MINUTE",
+        "postgresql": "(now() AT TIME ZONE 'UTC') + INTERVAL '178 minutes'",
+    }[kind_of(each_database.shop)]
     each_database.has_orders(
-        OLD, f"'2', 'new', {there}", column="DATETIME" if "mysql" in each_database.shop else "TIMESTAMP"
+        OLD, f"'2', 'new', {there}", column="DATETIME" if kind_of(each_database.shop) == "mariadb" else "TIMESTAMP"
     )
     found = each_database.found("source", "warning")
     assert "orders are dated up to 3.0 h in the future: SYNCD_SOURCE__TIMEZONE (+00:00 now) may be wrong" in found
