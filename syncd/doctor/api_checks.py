@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property, partial
 from itertools import chain, islice
@@ -36,7 +36,7 @@ from syncd.sources.cursors import BEFORE_ALL, number
 from syncd.sources.timestamps import EPOCH, instant, moment
 
 PAGES_SEARCHED = 2
-"""An order that must be among the first is searched in so many pages."""
+"""An order that must be on the first page is searched for on so many."""
 RECENT = (timedelta(hours=1), timedelta(hours=4), timedelta(days=1), timedelta(days=7))
 A_DAY = timedelta(days=1)
 TIME_LIMIT = 40
@@ -108,14 +108,14 @@ class ApiChecks:
         cursor = self._layout.cursor
         findings = [*row_findings(row_problems(rows, self._layout, with_times=cursor == "updated_at"))]
         if cursor and (without := sum(self._layout.value(row, cursor) is None for row in rows)):
-            findings.append(
-                warning("source", f"of {len(rows)} rows read, {without} have NULL as {cursor}", SET_THE_TIME)
-            )
+            text = f"of {len(rows)} rows read, {without} have NULL as {cursor}"
+            findings.append(warning("source", text, SET_THE_TIME))
         if self._layout.by_sequence:
             errors = []
-            for raw in filter(lambda value: value is not None, (self._layout.value(row, "sequence") for row in rows)):
+            for row in rows:
                 try:
-                    number(raw)
+                    if (raw := self._layout.value(row, "sequence")) is not None:
+                        number(raw)
                 except ValueError as error:
                     errors.append(str(error))
             if errors:
@@ -144,8 +144,8 @@ class ApiChecks:
         place = str(self._layout.value(row, self._layout.cursor or ""))[:TIME_LIMIT]
         what = f"order {order_id} ({self._layout.cursor} {place})"
         pages = self._fetcher.orders(since)
-        shown = _until(order_id, islice(pages, PAGES_SEARCHED))
-        if not _has(shown, order_id):
+        shown, is_found = _search(pages, order_id)
+        if not is_found:
             if next(pages, None):  # what changed since then fills more pages, in an unknown order
                 return
             yield self._newest_not_found(row, f"a poll does not find {what}, though its {{since}} is {since}")
@@ -159,13 +159,11 @@ class ApiChecks:
     def _newest_not_found(self, row: Record, text: str) -> Finding:
         waits = "Until then every change waits for the full compare (SYNCD_POLL__RECONCILE)"
         if self._layout.by_sequence:
-            return warning(
-                "source", text, f"Check that the API gives what comes after the number in {{since}}. {waits}"
-            )
+            advice = "Check that the API gives what comes after the number in {since}"
+            return warning("source", text, f"{advice}. {waits}")
         earlier = self._changed_at(row) - self._source.lookback - WIDEST_OFFSET
-        if _has(
-            _until(id_of(row), islice(self._fetcher.orders(self._fetcher.since(earlier)), PAGES_SEARCHED)), id_of(row)
-        ):
+        _, is_found = _search(self._fetcher.orders(self._fetcher.since(earlier)), id_of(row))
+        if is_found:
             hours = f"{WIDEST_OFFSET / HOUR:.0f} h"
             text += f". It is found with a {{since}} {hours} earlier: the API reads it in another time zone"
             advice = "Set SYNCD_SOURCE__TIMEZONE, or a SYNCD_SOURCE__SINCE_FORMAT with an offset, as the API reads it"
@@ -211,11 +209,8 @@ class ApiChecks:
         try:
             listed = self._source.status_names.read()
         except SourceError as error:
-            yield warning(
-                "source",
-                str(error),
-                "Polls go on without it: an order that has no status text of its own is pushed without one",
-            )
+            advice = "Polls go on without it: an order that has no status text of its own is pushed without one"
+            yield warning("source", str(error), advice)
             return
         if listed:
             code, name = next(iter(listed.items()))
@@ -229,9 +224,11 @@ class ApiChecks:
         if counted is None or total is None:
             return
         if counted <= total:
-            yield ok("source", f"its list of orders has as many as its statuses: {counted}")
+            yield ok("source", f"the list of orders has as many as the list of statuses counts: {counted}")
             return
-        text = f"its statuses have {counted} orders, but its list of orders has {total}: some status is left out of it"
+        text = (
+            f"the list of statuses counts {counted} orders, but the list of orders has {total}: it leaves a status out"
+        )
         advice = (
             "Compare with the shop: `syncd statuses` counts the orders of the list, and `syncd presets NAME` says "
             "what the preset leaves out. If such a status must be pushed, read the shop's database"
@@ -315,18 +312,15 @@ class ApiChecks:
         return text if len(text) <= TEXT_LIMIT else f"{text[:TEXT_LIMIT]}…"
 
 
-def _until(order_id: str | None, pages: Iterator[Records]) -> Records:
-    """The records up to the end of the page that has the order."""
-    rows: list[Record] = []
-    for page in pages:
-        rows += page
-        if _has(page, order_id):
-            break
-    return rows
-
-
-def _has(rows: Iterable[Record], order_id: str | None) -> bool:
-    return any(id_of(row) == order_id for row in rows)
+def _search(pages: Iterator[Records], order_id: str | None) -> tuple[list[Record], bool]:
+    """The records up to the end of the page that has the order, of at most PAGES_SEARCHED pages; and whether one has
+    it."""
+    records: list[Record] = []
+    for page in islice(pages, PAGES_SEARCHED):
+        records += page
+        if any(id_of(record) == order_id for record in page):
+            return records, True
+    return records, False
 
 
 def _masked(value: Any, key: str = "") -> Any:

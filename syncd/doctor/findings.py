@@ -88,9 +88,8 @@ _PHONE = re.compile(r"\d{8,}(?=\d{2})")
 def push_preview(row: Order | Skipped, statuses: Statuses, body: Callable[[Push], bytes], now: datetime) -> Finding:
     """The order as it would be pushed now if it were new. `body` writes the body of the push."""
     if isinstance(row, Skipped):
-        return warning(
-            "source", f"would be skipped: {row.detail}", "Correct that row in the shop, or leave it out of the query"
-        )
+        advice = "Correct that row in the shop, or leave it out of the query"
+        return warning("source", f"a row would be skipped: {row.detail}", advice)
     action = statuses.action(row.status)
     if action != "push":
         what = {"skip": "never be pushed", "hold": "be held"}[action]

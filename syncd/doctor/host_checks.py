@@ -45,7 +45,7 @@ def check_settings(loaded: Loaded, statuses: Statuses) -> Iterator[Finding]:
     """Where do the settings come from?"""
     places = Counter(found.origin.removeprefix("credential ") for found in loaded.found.values())
     counted = ", ".join(f"{count} from {place}" for place, count in places.items())
-    yield ok("settings", f"can be used: {counted}; the others are defaults")
+    yield ok("settings", f"the settings can be used: {counted}; the others are defaults")
     for place in places:
         if Path(place).is_file() and Path(place).stat().st_mode & 0o004:
             text = f"every user of this machine may read {place} and the secrets in it"
@@ -110,7 +110,7 @@ def _file_system(directory: Path, mounts: Path) -> str | None:
 def check_address(bind: Address | None, daemon_runs: Callable[[], bool]) -> Iterator[Finding]:
     """Is the address free, or does this installation's daemon answer there? `daemon_runs`: whether that daemon runs."""
     if bind is None:
-        yield ok("http", "off, as SYNCD_HTTP__BIND says")
+        yield ok("http", "metrics and health are off: SYNCD_HTTP__BIND is empty")
         return
     try:  # as the daemon would, for a moment, without accepting a connection
         family, kind, protocol, _, address = socket.getaddrinfo(

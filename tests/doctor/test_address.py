@@ -27,7 +27,7 @@ def served(health: str, status: int) -> Iterator[Address]:
 
 
 def test_no_address_is_well() -> None:
-    assert found(None) == ("ok", "off, as SYNCD_HTTP__BIND says")
+    assert found(None) == ("ok", "metrics and health are off: SYNCD_HTTP__BIND is empty")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "localhost"])

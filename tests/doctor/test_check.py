@@ -82,7 +82,7 @@ def test_where_the_settings_come_from_is_told(tmp_path: Path) -> None:
     findings = [*examine(load({"SYNCD_FIRST_RUN": "push"}, file))]
     assert (
         findings[0].text
-        == f"can be used: {len(installation.env)} from {file}, 1 from environment; the others are defaults"
+        == f"the settings can be used: {len(installation.env)} from {file}, 1 from environment; the others are defaults"
     )
     assert areas(findings) == {"settings", "source", "state", "imshop", "http", "cancel"}
 

@@ -547,8 +547,8 @@ def test_the_doctor_sees_a_status_left_out(shop: Shop) -> None:
         examined = ApiChecks(shop.source(), Statuses(), lambda _push: b"", lambda: datetime.now(UTC))
         return [(finding.level, finding.text) for finding in examined.statuses()]
 
-    assert ("ok", "its list of orders has as many as its statuses: 3") in found()
+    assert ("ok", "the list of orders has as many as the list of statuses counts: 3") in found()
     shop.platform.orders.pop(4)
     shop.platform.hidden = "shipped"
-    text = "its statuses have 3 orders, but its list of orders has 2: some status is left out of it"
+    text = "the list of statuses counts 3 orders, but the list of orders has 2: it leaves a status out"
     assert ("warning", text) in found()

@@ -187,7 +187,7 @@ def test_sqlite_without_sorting_space_is_reported(tmp_path: Path, monkeypatch: p
     with closing(
         DatabaseSource(url=url, query=query, timezone=UTC, lookback=timedelta(), lookback_rows=1000, batch=1000)
     ) as source:
-        advice = "It sorts in temporary files: see that there is room for them"
+        advice = "It sorts in temporary files: make room for them"
         with files_hold(IN_MEMORY // 2), pytest.raises(SourceError, match=advice):
             list(source.scan(whole=False).blocks())
 
