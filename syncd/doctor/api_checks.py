@@ -10,7 +10,6 @@ from functools import cached_property, partial
 from itertools import chain, islice
 from typing import Any
 
-from syncd.doctor.cancel_checks import shared_keys
 from syncd.doctor.clock_checks import (
     HOUR,
     SLACK,
@@ -20,9 +19,16 @@ from syncd.doctor.clock_checks import (
     time_precision,
     zone_findings,
 )
-from syncd.doctor.database_checks import SAMPLES, SET_THE_TIME, row_findings
-from syncd.doctor.database_inspection import newest_rows, row_problems
-from syncd.doctor.findings import Check, Finding, ok, push_preview, warning
+from syncd.doctor.findings import Check, Finding, ok, warning
+from syncd.doctor.order_checks import (
+    SAMPLES,
+    SET_THE_TIME,
+    newest_rows,
+    push_preview,
+    row_findings,
+    row_problems,
+    shared_keys,
+)
 from syncd.errors import SourceError
 from syncd.http.addresses import is_insecure_remote
 from syncd.model import Order, Push

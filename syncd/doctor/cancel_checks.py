@@ -102,26 +102,6 @@ class CancelChecks:
             yield ok("cancel", "the shop alone decides from which status it cancels: SYNCD_CANCEL__FROM is not set")
 
 
-def shared_keys(orders: Sequence[Order]) -> Iterator[Finding]:
-    """Does each of the shop's own keys belong to one order, and each number?"""
-    numbers: dict[str, set[str]] = {}
-    keys: dict[str, set[str]] = {}
-    for order in orders:
-        if order.shop_id:
-            numbers.setdefault(order.shop_id, set()).add(order.order_id)
-            keys.setdefault(order.order_id, set()).add(order.shop_id)
-    shared = next(((key, found) for key, found in numbers.items() if len(found) > 1), None)
-    if shared:
-        advice = "They are treated as two orders. Give a key that only one order has as shop_id"
-        what = f"shop_id {shared[0]} belongs to orders {' and '.join(sorted(shared[1])[:2])}"
-        yield warning("source", what, advice)
-    several = next(((number, found) for number, found in keys.items() if len(found) > 1), None)
-    if several:
-        advice = "Nothing is pushed of the one that came later. Give a number that only one order has as order_id"
-        what = f"order_id {several[0]} belongs to the orders with shop_id {' and '.join(sorted(several[1])[:2])}"
-        yield warning("source", what, advice)
-
-
 def _resolved(host: str, proxy: str | None) -> Finding:
     """Behind a proxy the host need not resolve here: the proxy resolves it."""
     if proxy is not None:

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
-from syncd.doctor.database_inspection import NewestRows, Replication
+from syncd.doctor.database_inspection import Replication
 from syncd.doctor.findings import Finding, ok, warning
+from syncd.doctor.order_checks import NewestRows
 from syncd.model import Order
 
 CLOCK_TOLERANCE = timedelta(seconds=2)

@@ -7,21 +7,18 @@ from datetime import datetime
 from difflib import get_close_matches
 from functools import partial
 
-from syncd.doctor.cancel_checks import shared_keys
 from syncd.doctor.clock_checks import PollHistory, clock_difference, replication_finding, time_precision, zone_findings
-from syncd.doctor.database_inspection import DatabaseInspection, RowProblems
-from syncd.doctor.findings import Check, Finding, ok, push_preview, warning
+from syncd.doctor.database_inspection import DatabaseInspection
+from syncd.doctor.findings import Check, Finding, ok, warning
+from syncd.doctor.order_checks import EXAMPLES, SAMPLES, SET_THE_TIME, few, push_preview, row_findings, shared_keys
 from syncd.doctor.planner import IndexUse
 from syncd.model import Push
 from syncd.pipeline.statuses_file import Statuses
 from syncd.sources import DatabaseSource
 from syncd.sources.columns import CURSORS, KNOWN
-from syncd.sources.timestamps import is_zero_date, looks_like
+from syncd.sources.timestamps import is_zero_date
 
-SAMPLES = 3
 KEYS_COMPARED = 1000
-EXAMPLES = 3
-SET_THE_TIME = "Have the shop set it; until then only the full compare (SYNCD_POLL__RECONCILE) finds what changes there"
 
 
 class DatabaseChecks:
@@ -107,12 +104,12 @@ class DatabaseChecks:
             return
         found = inspection.rows_without_time(EXAMPLES + 1)
         if found.nulls:
-            yield warning("source", f"orders have NULL as updated_at: {_few(found.nulls)}", SET_THE_TIME)
+            yield warning("source", f"orders have NULL as updated_at: {few(found.nulls)}", SET_THE_TIME)
         else:
             yield ok("source", "no order has NULL as updated_at")
         for value, ids in found.never.items():
             what = f"an updated_at that cannot be read: {value}" if is_zero_date(value) else f"{value} as updated_at"
-            yield warning("source", f"orders have {what}, which is neither NULL nor a time: {_few(ids)}", SET_THE_TIME)
+            yield warning("source", f"orders have {what}, which is neither NULL nor a time: {few(ids)}", SET_THE_TIME)
 
     def samples(self) -> Iterator[Finding]:
         """Which orders changed last, and how would they be pushed?"""
@@ -154,7 +151,7 @@ class DatabaseChecks:
             yield ok("source", "cannot tell on this kind of database whether the login may write; syncd never does")
         elif privileges:
             advice = "syncd never writes there. As a safeguard, give it a login that may only read"
-            yield warning("source", f"the login {_few(privileges)}", advice)
+            yield warning("source", f"the login {few(privileges)}", advice)
         else:
             yield ok("source", "the login may only read, as far as can be told")
 
@@ -187,32 +184,3 @@ def index_finding(use: IndexUse, cursor: str, preset_index: str | None, is_small
     text = f"{reads_all}: {cursor} is not a column of one table, so no index is used"
     advice = "Have the query give a column unchanged, with an index on it; a generated column can hold a computed value"
     return warning("source", text, advice)
-
-
-def row_findings(problems: RowProblems, as_time: Callable[[str], str | None] = lambda _form: None) -> Iterator[Finding]:
-    """What is wrong with some of the rows. `as_time`: the expression that converts an updated_at of a form that
-    `looks_like` knows into a time; None: it is not known."""
-    among = f"of {problems.rows} rows read,"
-    if problems.skipped:
-        text = f"{among} {len(problems.skipped)} cannot be used: {_few([row.detail for row in problems.skipped])}"
-        yield warning("source", text, "Polls skip them. Correct them in the shop, or leave them out of the query")
-    for field in dict.fromkeys(one.field for one in problems.dropped):
-        details = [one.detail for one in problems.dropped if one.field == field]
-        text = f"{among} {len(details)} have a {field} that cannot be read: {_few(details)}"
-        yield warning("source", text, f"Polls leave the {field} out. Let the query or the field's path give one text")
-    forms = [looks_like(one) for one in problems.unreadable_times]
-    for form in dict.fromkeys(forms):
-        times = [one for one, its_form in zip(problems.unreadable_times, forms, strict=True) if its_form == form]
-        text = f"{among} {len(times)} have an updated_at that cannot be read: {_few(times)}"
-        if form == "zero date":
-            yield warning("source", text, SET_THE_TIME)
-        elif form is None:
-            yield warning("source", text, "Have it given as a time: text such as 2026-11-29 18:30:00, or unix time")
-        else:
-            expression = as_time(form)
-            advice = f"Have it given as a time{f': {expression}' if expression else ', as text or unix time'}"
-            yield warning("source", f"{text}. It looks like a {form}, not unix time", advice)
-
-
-def _few(texts: Sequence[str]) -> str:
-    return "; ".join(texts[:EXAMPLES]) + ("; …" if len(texts) > EXAMPLES else "")

@@ -13,17 +13,16 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import timedelta, tzinfo
 from decimal import Decimal
 from typing import Any, Self
 
 from sqlalchemy import ColumnElement, text
 
+from syncd.doctor.order_checks import NewestRows, RowProblems, newest_rows, row_problems
 from syncd.doctor.planner import IndexUse, PollStatements, index_use
 from syncd.errors import SourceError
-from syncd.model import Dropped, Order, Skipped
 from syncd.sources import DatabaseSource
-from syncd.sources.columns import Layout
 from syncd.sources.database.connection import Database
 from syncd.sources.database.dialects import MariaDB, PostgreSQL, SQLite
 from syncd.sources.database.query import Statement
@@ -33,30 +32,6 @@ from syncd.sources.timestamps import instant, is_zero_date, moment, written_like
 ROWS_READ = 1000
 NEWEST_READ = 200
 FEW = 100
-LONGEST_TIME = 40
-
-
-@dataclass(frozen=True, slots=True)
-class RowProblems:
-    """Of `rows` rows, in no particular order: those that are no orders, fields of orders that cannot be read, and each
-    `updated_at` that cannot be read, as it is written."""
-
-    rows: int
-    skipped: Sequence[Skipped]
-    dropped: Sequence[Dropped]
-    unreadable_times: Sequence[str]
-
-
-@dataclass(frozen=True, slots=True)
-class NewestRows:
-    """The rows that changed last, newest first, or some rows if that is not known, and those of their `updated_at` that
-    can be read, in UTC. `wall_clock`: these are written without an offset, so that the source's time zone decides what
-    they mean. `whole_seconds`: none of them has a fraction."""
-
-    rows: Sequence[Order | Skipped]
-    times: Sequence[datetime]
-    wall_clock: bool
-    whole_seconds: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,38 +145,6 @@ class DatabaseInspection:
     def _updated_at_of(self, statement: Statement) -> ColumnElement[Any]:
         column: ColumnElement[Any] = [*statement.selected_columns][self._schema.layout.names.index("updated_at")]
         return column
-
-
-def newest_rows(rows: Sequence[Sequence[Any]], layout: Layout, zone: tzinfo) -> NewestRows:
-    """`rows` as orders, in the order given, and their times."""
-    moments = [when for row in rows if (when := _moment(layout.value(row, "updated_at")))]
-    return NewestRows(
-        rows=[layout.order(row) for row in rows],
-        times=sorted((instant(when, zone) for when in moments), reverse=True),
-        wall_clock=any(when.tzinfo is None for when in moments),
-        whole_seconds=not any(when.microsecond for when in moments),
-    )
-
-
-def row_problems(rows: Sequence[Sequence[Any]], layout: Layout, *, with_times: bool) -> RowProblems:
-    """What in these rows cannot be read. `with_times`: each `updated_at` too."""
-    times = [layout.value(row, "updated_at") for row in rows] if with_times else []
-    page = layout.page(rows)
-    return RowProblems(
-        rows=len(rows),
-        skipped=page.skipped,
-        dropped=[one for order in page.orders for one in order.dropped],
-        unreadable_times=[str(time)[:LONGEST_TIME] for time in times if time is not None and _moment(time) is None],
-    )
-
-
-def _moment(raw: object) -> datetime | None:
-    try:
-        when = moment(raw)
-        instant(when, UTC)  # a local time at the ends of the calendar has no instant
-    except ValueError:
-        return None
-    return when
 
 
 _READ_ONLY = {"SELECT", "USAGE", "SHOW VIEW", "SHOW DATABASES", "PROCESS", "EXECUTE", "REPLICATION CLIENT"}

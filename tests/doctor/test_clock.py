@@ -15,8 +15,9 @@ from syncd.doctor.clock_checks import (
     time_precision,
     zone_findings,
 )
-from syncd.doctor.database_inspection import NewestRows, Replication
+from syncd.doctor.database_inspection import Replication
 from syncd.doctor.findings import Finding
+from syncd.doctor.order_checks import NewestRows
 from syncd.model import Order
 from tests.made import NOON
 
