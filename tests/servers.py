@@ -15,6 +15,7 @@ import pytest
 from sqlalchemy import NullPool, create_engine, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 
+DATABASES = ("sqlite", "mariadb", "postgresql")
 DROP_POSTGRESQL = "DROP DATABASE {} WITH (FORCE)"
 DROP_MARIADB = "SET STATEMENT lock_wait_timeout = 10 FOR DROP DATABASE {}"  # a failed test may hold a lock
 
@@ -53,6 +54,28 @@ def throw_away_database(server: str, drop: str) -> Iterator[str]:
         yield make_url(server).set(database=name).render_as_string(hide_password=False)
     finally:
         execute(server, drop.format(name))
+
+
+def kind_of(url: str) -> str:
+    """Which of DATABASES the URL names."""
+    name = make_url(url).get_backend_name()
+    return "mariadb" if name == "mysql" else name
+
+
+@contextmanager
+def new_login(url: str, *privileges: str) -> Iterator[tuple[str, str]]:
+    """A login on the URL's server that has only these privileges, such as `SELECT ON orders`: its name as GRANT takes
+    it, and the URL with it."""
+    name = f"syncd_{uuid4().hex[:8]}"
+    is_mariadb = kind_of(url) == "mariadb"
+    grantee = f"'{name}'@'%'" if is_mariadb else name
+    execute(url, f"CREATE USER {grantee} IDENTIFIED BY 'pw'" if is_mariadb else f"CREATE ROLE {name} LOGIN")
+    try:
+        execute(url, *(f"GRANT {privilege} TO {grantee}" for privilege in privileges))
+        password = "pw" if is_mariadb else None
+        yield grantee, make_url(url).set(username=name, password=password).render_as_string(hide_password=False)
+    finally:
+        execute(url, *((f"DROP USER {grantee}",) if is_mariadb else (f"DROP OWNED BY {name}", f"DROP ROLE {name}")))
 
 
 def execute(url: str, *statements: str) -> None:

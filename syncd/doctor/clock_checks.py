@@ -1,4 +1,4 @@
-"""The shop's clock and its timestamps: what in them smells of a wrong setting. Pure."""
+"""The source's clock, its replication delay and its timestamps: what in them suggests a wrong setting. Pure."""
 
 from __future__ import annotations
 
@@ -7,54 +7,27 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
-from syncd.doctor.database_inspection import Newest, Replication
+from syncd.doctor.database_inspection import Replication
 from syncd.doctor.findings import Finding, ok, warning
+from syncd.doctor.order_checks import NewestRows
 from syncd.model import Order
 
-CLOCKS_APART = timedelta(seconds=2)
-REPLICA_BEHIND = timedelta(seconds=10)
+CLOCK_TOLERANCE = timedelta(seconds=2)
+REPLICA_TOLERANCE = timedelta(seconds=10)
 HOUR = timedelta(hours=1)
 HALF_HOUR = timedelta(minutes=30)
 WIDEST_OFFSET = timedelta(hours=14)
 LONGEST_INTERVAL = timedelta(minutes=10)
 """With polls further apart, half hours cannot be told from one another."""
 POLLS_COMPARED, FEWEST_POLLS, MOST = 20, 6, 0.8
-"""The last few alone, for summer time moves the offset."""
+"""Only the last few polls, since summer time moves the offset."""
 SLACK = timedelta(minutes=2)
-"""Clocks of a shop's several machines may be that far apart, and the last order may have changed that long ago."""
-
-
-def off(ahead: timedelta) -> Finding:
-    """`ahead`: how far the source's clock is ahead of this machine's."""
-    apart = f"{abs(ahead).total_seconds():.1f} s {'ahead of' if ahead > timedelta() else 'behind'} this machine's"
-    if abs(ahead) <= CLOCKS_APART:
-        return ok("source", f"its clock is {apart}")
-    return warning("source", f"its clock is {apart}", "Have both set by NTP: lag is measured from one to the other")
-
-
-def behind(found: Replication | None) -> Finding | None:
-    """What a replica costs. None: the database is none, as far as can be told."""
-    if found is None or not found.is_replica:
-        return None
-    if found.behind is None:
-        advice = "Have it follow its primary again, or read the primary: until then no change in the shop is seen"
-        return warning("source", "it is a replica that does not follow its primary now, or does not say so", advice)
-    text = f"it is a replica, {found.behind.total_seconds():.0f} s behind its primary"
-    if found.behind <= REPLICA_BEHIND:
-        return ok("source", text)
-    return warning("source", text, "Every status is told that much later: mend the replication, or read the primary")
-
-
-def precision(newest: Newest) -> Finding:
-    """How finely `updated_at` counts. Whole seconds are enough, since each poll reads again what lies a little back."""
-    fine = "whole seconds" if newest.whole_seconds else "fractions of a second"
-    written = "local time without an offset" if newest.wall_clock else "an instant"
-    return ok("source", f"updated_at counts in {fine} and says {written}; the newest is {newest.times[0]:%F %T} UTC")
+"""The clocks of a shop's machines may be that far apart, and the last order may have changed that long ago."""
 
 
 @dataclass(frozen=True, slots=True)
-class Observed:
-    """A change that an incremental poll found: when, and of which time the shop said that it was."""
+class PolledChange:
+    """A change that an incremental poll found: when it found it, and the `updated_at` that the order had (both UTC)."""
 
     order_id: str
     detected_at: datetime
@@ -62,84 +35,120 @@ class Observed:
 
 
 @dataclass(frozen=True, slots=True)
-class Observations:
-    """The last changes, newest first, that polls `interval` apart found."""
+class PollHistory:
+    """The last changes that incremental polls found, newest first. `interval`: the time between polls."""
 
-    changes: Sequence[Observed] = ()
+    changes: Sequence[PolledChange] = ()
     interval: timedelta = timedelta()
 
 
-NOTHING_OBSERVED = Observations()
+NO_HISTORY = PollHistory()
 
 
-def lag_in_half_hours(newest: Newest, seen: Observations) -> tuple[timedelta, int, int] | None:
-    """How long after the time that the shop gives changes are found, in whole half hours: with the right zone none, for
-    it is less than an interval of polls; and of how many polls that is so, of how many. None: too few say the same.
+def clock_difference(ahead: timedelta) -> Finding:
+    """`ahead`: how far the source's clock is ahead of this machine's; negative if it is behind."""
+    side = "ahead of" if ahead > timedelta() else "behind"
+    text = f"the source's clock is {abs(ahead).total_seconds():.1f} s {side} this machine's"
+    if abs(ahead) <= CLOCK_TOLERANCE:
+        return ok("source", text)
+    return warning("source", text, "Synchronise both by NTP: lag is measured from one clock to the other")
 
-    The times are as the shop's orders have them now, for the zone may have been set anew since. Of each poll the newest
-    change counts: what others waited for is not the zone's matter.
+
+def replication_finding(found: Replication | None) -> Finding | None:
+    """What reading a replica costs. None: the database is not a replica, as far as can be told."""
+    if found is None or not found.is_replica:
+        return None
+    if found.behind is None:
+        text = "the database is a replica that is not replicating now, or does not report how far behind it is"
+        advice = "Start its replication again, or read the primary: until then no change in the shop is seen"
+        return warning("source", text, advice)
+    text = f"the database is a replica, {found.behind.total_seconds():.0f} s behind its primary"
+    if found.behind <= REPLICA_TOLERANCE:
+        return ok("source", text)
+    return warning(
+        "source", text, "Every status is pushed that much later: repair the replication, or read the primary"
+    )
+
+
+def time_precision(newest: NewestRows) -> Finding:
+    """How precise `updated_at` is. Whole seconds are enough, since each poll reads again what lies a little back."""
+    precision = "whole seconds" if newest.whole_seconds else "fractions of a second"
+    kind = "local time without an offset" if newest.wall_clock else "absolute time"
+    return ok("source", f"updated_at has {precision} and is {kind}; the newest is {newest.times[0]:%F %T} UTC")
+
+
+@dataclass(frozen=True, slots=True)
+class ConstantLag:
+    """`fitting` of the last `polls` polls found changes about `lag`, whole half hours, after their `updated_at`."""
+
+    lag: timedelta
+    fitting: int
+    polls: int
+
+
+def constant_lag(newest: NewestRows, history: PollHistory) -> ConstantLag | None:
+    """How long after the time that the shop gives changes are found, in whole half hours. With the right time zone it
+    is zero, for the real delay is less than the interval of polls. None: too few polls agree.
+
+    The times are as the shop's orders have them now, since the zone may have been corrected meanwhile. Of each poll
+    only its newest change counts: an older one may have waited for another reason.
     """
-    now_said = {row.order_id: row.updated_at for row in newest.rows if isinstance(row, Order) and row.updated_at}
-    last = {one.order_id: one for one in reversed(seen.changes) if one.order_id in now_said}
-    shifts = Counter(now_said[one.order_id] - one.updated_at for one in last.values())
-    if not shifts or seen.interval > LONGEST_INTERVAL:
+    times_now = {row.order_id: row.updated_at for row in newest.rows if isinstance(row, Order) and row.updated_at}
+    last_changes = {one.order_id: one for one in reversed(history.changes) if one.order_id in times_now}
+    shifts = Counter(times_now[one.order_id] - one.updated_at for one in last_changes.values())
+    if not shifts or history.interval > LONGEST_INTERVAL:
         return None
     ((shift, _),) = shifts.most_common(1)
     lags: dict[datetime, timedelta] = {}
-    for one in last.values():
-        if now_said[one.order_id] - one.updated_at == shift:  # else it was touched again
-            lag = one.detected_at - now_said[one.order_id]
+    for one in last_changes.values():
+        if times_now[one.order_id] - one.updated_at == shift:  # else the order has changed again since
+            lag = one.detected_at - times_now[one.order_id]
             lags[one.detected_at] = min(lag, lags.get(one.detected_at, lag))
     polls = sorted(lags, reverse=True)[:POLLS_COMPARED]
-    whole = [lags[poll] + SLACK - (lags[poll] + SLACK) % HALF_HOUR for poll in polls]
-    fitting = [half for poll, half in zip(polls, whole, strict=True) if lags[poll] - half <= seen.interval + SLACK]
-    if not fitting or len(polls) < FEWEST_POLLS:
+    half_hours = [lags[poll] + SLACK - (lags[poll] + SLACK) % HALF_HOUR for poll in polls]
+    near = [half for poll, half in zip(polls, half_hours, strict=True) if lags[poll] - half <= history.interval + SLACK]
+    if not near or len(polls) < FEWEST_POLLS:
         return None
-    ((half, count),) = Counter(fitting).most_common(1)
-    return (half, count, len(polls)) if count >= MOST * len(polls) else None
+    ((commonest, count),) = Counter(near).most_common(1)
+    return ConstantLag(commonest, count, len(polls)) if count >= MOST * len(polls) else None
 
 
-def zone_smells(
-    newest: Newest, now: datetime, zone: tzinfo, seen: Observations = NOTHING_OBSERVED
+def zone_findings(
+    newest: NewestRows, now: datetime, zone: tzinfo, history: PollHistory = NO_HISTORY
 ) -> Iterator[Finding]:
-    """Whether the newest times would make sense in another time zone than `zone`; `now` by the source's clock. What
-    polls observed tells more than how old the newest order is."""
-    lag = lag_in_half_hours(newest, seen) if newest.wall_clock else None
-    if lag and timedelta() < lag[0] <= WIDEST_OFFSET:
-        yield _off_by(lag, now, zone)
+    """Whether the newest times make more sense in another time zone than `zone`. `now`: by the source's clock. A
+    constant lag of past polls is stronger evidence than the age of the newest order."""
+    lag = constant_lag(newest, history) if newest.wall_clock else None
+    configured = zone.utcoffset(now) or timedelta()
+    if lag and timedelta() < lag.lag <= WIDEST_OFFSET:
+        text = (
+            f"of the last {lag.polls} polls that found changes, {lag.fitting} found them {_hours(lag.lag)} after the "
+            f"time that the shop gives: SYNCD_SOURCE__TIMEZONE ({_offset(configured)} now) is probably off by that much"
+        )
+        likely = _offset(configured - lag.lag)
+        yield warning("source", text, f"The shop's local time is probably {likely}: set SYNCD_SOURCE__TIMEZONE to it")
         return
     leads = [at - now for at in newest.times if at - now > SLACK]
     near = [lead for lead in leads if lead <= WIDEST_OFFSET]
     if near and newest.wall_clock:
-        yield _wrong_zone(f"orders are dated up to {_hours(near[0])} in the future", near[0], now, zone)
+        yield _wrong_zone(f"orders are dated up to {_hours(near[0])} in the future", near[0], configured)
     elif leads:
-        text = f"{len(leads)} of the newest {len(newest.times)} orders are dated in the future, {leads[0]} at most"
-        yield warning("source", text, "They are told, but see that updated_at is the time of the last change")
-    elif newest.wall_clock and not lag and _is_whole_hours(now - newest.times[0]):
-        behind = now - newest.times[0]
-        yield _wrong_zone(f"the newest order is {_hours(behind)} old almost to the minute", -behind, now, zone)
+        text = f"{len(leads)} of the newest {len(newest.times)} orders are dated in the future, by up to {leads[0]}"
+        yield warning("source", text, "They are pushed, but check that updated_at is the time of the last change")
+    elif newest.wall_clock and not lag:
+        age = now - newest.times[0]
+        if HOUR <= age <= WIDEST_OFFSET and age % HOUR <= SLACK:
+            yield _wrong_zone(f"the newest order is {_hours(age)} old almost to the minute", -age, configured)
 
 
-def _off_by(lag: tuple[timedelta, int, int], now: datetime, zone: tzinfo) -> Finding:
-    half, count, polls = lag
-    configured = zone.utcoffset(now) or timedelta()
-    text = (
-        f"of the last {polls} polls that found changes, {count} found them {_hours(half)} after the time that the shop "
-        f"gives: SYNCD_SOURCE__TIMEZONE ({_offset(configured)} now) is probably off by that much"
-    )
-    return warning("source", text, f"The shop's local time is rather {_offset(configured - half)}: set it there")
-
-
-def _wrong_zone(text: str, lead: timedelta, now: datetime, zone: tzinfo) -> Finding:
+def _wrong_zone(text: str, lead: timedelta, configured: timedelta) -> Finding:
     """The likely offset is the one with which the newest order has changed just now."""
-    configured = zone.utcoffset(now) or timedelta()
-    likely = configured + -(-(lead - SLACK) // HOUR) * HOUR
-    advice = f"If orders have changed within the last minutes, its local time is {_offset(likely)}: set it there"
+    likely = _offset(configured + -(-(lead - SLACK) // HOUR) * HOUR)
+    advice = (
+        f"If orders have changed within the last minutes, the shop's local time is {likely}: "
+        "set SYNCD_SOURCE__TIMEZONE to it"
+    )
     return warning("source", f"{text}: SYNCD_SOURCE__TIMEZONE ({_offset(configured)} now) may be wrong", advice)
-
-
-def _is_whole_hours(age: timedelta) -> bool:
-    return HOUR <= age <= WIDEST_OFFSET and age % HOUR <= SLACK
 
 
 def _hours(span: timedelta) -> str:

@@ -1,6 +1,7 @@
-"""Which column of which table a column of a SELECT is, read off its text, through derived tables, WITH and views. Pure.
+"""Which column of which table a column of a SELECT comes from, read off its text, through derived tables, WITH and
+views. Pure.
 
-Only what is sure is told: a column that is computed, or comes from a UNION, is none of a table.
+No answer is given unless it is certain: a computed column and one of a UNION come from no single column.
 """
 
 from __future__ import annotations
@@ -11,24 +12,24 @@ from typing import Protocol
 
 from syncd.sql import Grammar
 
-Words = Sequence[str]
+Tokens = Sequence[str]
 
-_SETS = frozenset({"union", "intersect", "except", "minus"})
-_BEHIND_FROM = frozenset({"where", "group", "having", "order", "limit", "offset", "fetch", "for", "window", "qualify"})
+_SET_OPERATIONS = frozenset({"union", "intersect", "except", "minus"})
+_AFTER_FROM = frozenset({"where", "group", "having", "order", "limit", "offset", "fetch", "for", "window", "qualify"})
 _JOINS = frozenset({"join", "straight_join", ","})
-_NO_ALIAS = _BEHIND_FROM | _SETS | _JOINS | {
+_NO_ALIAS = _AFTER_FROM | _SET_OPERATIONS | _JOINS | {
     *("on", "using", "left", "right", "inner", "outer", "cross", "natural", "full", "partition"),
     *("use", "force", "ignore", "tablesample", "with", "lateral", "only", ")"),
 }  # fmt: skip
 _BEFORE_ITEMS = frozenset({"all", "distinct", "distinctrow", "straight_join", "high_priority", "sql_no_cache"})
 _KEEPS_VALUE = frozenset({"max", "min"})
-"""Of all functions these give a value of the column itself."""
+"""The functions whose result is a value of the column itself."""
 _DEEPEST = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
-    """`written`: as the SELECT has it, with its schema and quotes."""
+class TableName:
+    """`written`: as the SELECT has it, with its schema and quotes; `name` and `schema`: without quotes."""
 
     written: str
     name: str
@@ -36,202 +37,204 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
-    """`alias`: by which name the table goes where it is read."""
+class ColumnOrigin:
+    """`alias`: the name of the table in the SELECT that reads it."""
 
-    table: Table
+    table: TableName
     alias: str
     column: str
 
 
 class Catalog(Protocol):
-    """What the database knows of its tables."""
+    """What the database says of its tables."""
 
-    def columns(self, table: Table) -> Sequence[str]:
-        """In small letters. Empty: there is no such table, or it is not shown."""
+    def columns(self, table: TableName) -> Sequence[str]:
+        """In lower case. Empty: there is no such table, or the login is not shown it."""
 
-    def view(self, table: Table) -> str | None:
-        """The SELECT of a view. None: it is none, or it is not shown."""
+    def view(self, table: TableName) -> str | None:
+        """The SELECT of a view. None: it is not a view, or the login is not shown it."""
 
 
-def origin(sql: str, name: str, grammar: Grammar, catalog: Catalog) -> Origin | None:
-    """Where the column of that name comes from. None: from no column of a table, or nobody can tell."""
-    return _Select(_words(sql, grammar), {}, grammar, catalog).origin(name)
+def column_origin(sql: str, name: str, grammar: Grammar, catalog: Catalog) -> ColumnOrigin | None:
+    """Where the column `name` of the SELECT `sql` comes from. None: from no column of a table, or it is uncertain."""
+    return _Select(_tokens(sql, grammar), {}, grammar, catalog).origin(name)
 
 
 @dataclass(frozen=True, slots=True)
-class _Source:
-    """What is read: a table, or the words of a SELECT."""
+class _FromItem:
+    """What stands in a FROM: a table, or the tokens of a SELECT."""
 
     alias: str
-    table: Table | None = None
-    select: Words = ()
+    table: TableName | None = None
+    select: Tokens = ()
 
 
 @dataclass
 class _Select:
-    words: Words
-    named: Mapping[str, Words]
+    """A SELECT, taken apart. `named`: the SELECTs that WITH gives a name here."""
+
+    tokens: Tokens
+    named: Mapping[str, Tokens]
     grammar: Grammar
     catalog: Catalog
     depth: int = 0
-    _items: list[Words] = field(default_factory=list, init=False)
-    _sources: list[_Source] = field(default_factory=list, init=False)
+    _items: list[Tokens] = field(default_factory=list, init=False)
+    _from: list[_FromItem] = field(default_factory=list, init=False)
 
-    def origin(self, name: str) -> Origin | None:
-        if self.depth > _DEEPEST or not self._read():
+    def origin(self, name: str) -> ColumnOrigin | None:
+        if self.depth > _DEEPEST or not self._split():
             return None
-        found = self._given(name)
+        found = self._item(name)
         if found is None:
             return None
         alias, column = found
-        fitting = [one for one in self._sources if one.alias.lower() == alias] if alias else self._with_column(column)
-        return self._behind(fitting[0], column) if len(fitting) == 1 else None
+        if alias:
+            candidates = [one for one in self._from if one.alias.lower() == alias]
+        elif len(self._from) == 1:
+            candidates = self._from
+        else:
+            candidates = [
+                one for one in self._from if one.table is None or column.lower() in self.catalog.columns(one.table)
+            ]
+        return self._trace(candidates[0], column) if len(candidates) == 1 else None
 
-    def _read(self) -> bool:
-        """Split into items and sources. False: it is no plain SELECT."""
-        words = self.words
-        while words[:1] == ["("] and _closing(words, 0) == len(words) - 1:
-            words = words[1:-1]
-        words = self._without_with(words)
-        lowered = [word.lower() for word in words]
+    def _split(self) -> bool:
+        """Into the items of the SELECT and those of its FROM. False: it is not a plain SELECT."""
+        tokens = self.tokens
+        while tokens[:1] == ["("] and _closing_bracket(tokens, 0) == len(tokens) - 1:
+            tokens = tokens[1:-1]
+        tokens = self._after_with(tokens)
+        lowered = [token.lower() for token in tokens]
         if lowered[:1] != ["select"]:
             return False
-        own = [*_on_top(lowered)]
-        begin = next((at for at in own if lowered[at] == "from"), len(words))
-        if any(lowered[at] in _SETS for at in own):
+        outside = [*_outside_brackets(lowered)]
+        start = next((at for at in outside if lowered[at] == "from"), len(tokens))
+        if any(lowered[at] in _SET_OPERATIONS for at in outside):
             return False
         first = 1
-        while first < begin and lowered[first] in _BEFORE_ITEMS:
+        while first < start and lowered[first] in _BEFORE_ITEMS:
             first += 1
-        end = next((at for at in own if at > begin and lowered[at] in _BEHIND_FROM), len(words))
-        self._items = _split(words[first:begin], {","})
-        self._sources = [*self._read_sources(words[begin + 1 : end])]
+        end = next((at for at in outside if at > start and lowered[at] in _AFTER_FROM), len(tokens))
+        self._items = _parts(tokens[first:start], {","})
+        self._from = [*self._from_items(tokens[start + 1 : end])]
         return True
 
-    def _without_with(self, words: Words) -> Words:
-        if not words or words[0].lower() != "with":
-            return words
+    def _after_with(self, tokens: Tokens) -> Tokens:
+        """The SELECT after a WITH, whose named SELECTs are noted. One that names its columns itself is not traced."""
+        if not tokens or tokens[0].lower() != "with":
+            return tokens
         named = dict(self.named)
-        at = 2 if words[1:2] and words[1].lower() == "recursive" else 1
-        while at < len(words):
-            body = next((place for place in range(at, len(words)) if words[place].lower() == "as"), len(words))
-            opening = next((place for place in range(body, len(words)) if words[place] == "("), len(words))
-            end = _closing(words, opening)
-            has_own_names = words[at + 1 : at + 2] == ["("]
-            named[bare(words[at]).lower()] = () if has_own_names else words[opening + 1 : end]
+        at = 2 if tokens[1:2] and tokens[1].lower() == "recursive" else 1
+        while at < len(tokens):
+            body = next((place for place in range(at, len(tokens)) if tokens[place].lower() == "as"), len(tokens))
+            opening = next((place for place in range(body, len(tokens)) if tokens[place] == "("), len(tokens))
+            end = _closing_bracket(tokens, opening)
+            names_columns = tokens[at + 1 : at + 2] == ["("]
+            named[unquoted(tokens[at]).lower()] = () if names_columns else tokens[opening + 1 : end]
             at = end + 2
-            if words[end + 1 : end + 2] != [","]:
+            if tokens[end + 1 : end + 2] != [","]:
                 break
         self.named = named
-        return words[at - 1 :]
+        return tokens[at - 1 :]
 
-    def _read_sources(self, words: Words) -> Iterator[_Source]:
-        for part in _split(words, _JOINS):
+    def _from_items(self, tokens: Tokens) -> Iterator[_FromItem]:
+        for part in _parts(tokens, _JOINS):
             at = 0
             while at < len(part) and part[at].lower() in ("lateral", "only"):
                 at += 1
             if part[at : at + 1] == ["("]:
-                end = _closing(part, at)
+                end = _closing_bracket(part, at)
                 inner = part[at + 1 : end]
                 if inner[:1] and inner[0].lower() in ("select", "with"):
-                    yield _Source(_alias(part, end + 1) or "", select=inner)
+                    yield _FromItem(_alias(part, end + 1) or "", select=inner)
                 else:
-                    yield from self._read_sources(inner)
+                    yield from self._from_items(inner)
             elif part[at:]:
-                yield self._named_source(part, at)
+                end = at + 1
+                while part[end : end + 1] == ["."]:
+                    end += 2
+                names = [unquoted(token) for token in part[at:end:2]]
+                alias = _alias(part, end) or names[-1]
+                if len(names) == 1 and names[0].lower() in self.named:
+                    yield _FromItem(alias, select=self.named[names[0].lower()])
+                else:
+                    schema = names[-2] if len(names) > 1 else None
+                    yield _FromItem(alias, TableName("".join(part[at:end]), names[-1], schema))
 
-    def _named_source(self, part: Words, at: int) -> _Source:
-        end = at + 1
-        while part[end : end + 1] == ["."]:
-            end += 2
-        names = [bare(word) for word in part[at:end:2]]
-        alias = _alias(part, end) or names[-1]
-        if len(names) == 1 and names[0].lower() in self.named:
-            return _Source(alias, select=self.named[names[0].lower()])
-        return _Source(alias, Table("".join(part[at:end]), names[-1], names[-2] if len(names) > 1 else None))
-
-    def _given(self, name: str) -> tuple[str, str] | None:
-        """The alias, empty if there is none, and the column that are given that name."""
+    def _item(self, name: str) -> tuple[str, str] | None:
+        """The alias, empty if there is none, and the column that the SELECT gives this name. None: it is computed."""
         for item in self._items:
-            if bare(item[-1]).lower() == name:
-                return _column(item)
+            if unquoted(item[-1]).lower() == name:
+                return _alias_and_column(item)
         stars = [item for item in self._items if item[-1] == "*"]
-        if len(stars) == 1 and (len(stars[0]) == 1 or len(stars[0]) == 3):
-            return (bare(stars[0][0]).lower() if len(stars[0]) == 3 else "", name)
+        if len(stars) == 1 and len(stars[0]) in (1, 3):
+            return (unquoted(stars[0][0]).lower() if len(stars[0]) == 3 else "", name)
         return None
 
-    def _with_column(self, column: str) -> list[_Source]:
-        """The sources that may be meant by a column without an alias."""
-        if len(self._sources) == 1:
-            return self._sources
-        return [one for one in self._sources if one.table is None or column.lower() in self.catalog.columns(one.table)]
-
-    def _behind(self, source: _Source, column: str) -> Origin | None:
-        words = source.select
-        if source.table is not None:
-            view = self.catalog.view(source.table)
+    def _trace(self, item: _FromItem, column: str) -> ColumnOrigin | None:
+        tokens = item.select
+        if item.table is not None:
+            view = self.catalog.view(item.table)
             if view is None:
-                known = column.lower() in self.catalog.columns(source.table)
-                return Origin(source.table, source.alias, column) if known else None
-            words = _words(view, self.grammar)
-        return _Select(words, self.named, self.grammar, self.catalog, self.depth + 1).origin(column.lower())
+                is_there = column.lower() in self.catalog.columns(item.table)
+                return ColumnOrigin(item.table, item.alias, column) if is_there else None
+            tokens = _tokens(view, self.grammar)
+        return _Select(tokens, self.named, self.grammar, self.catalog, self.depth + 1).origin(column.lower())
 
 
-def bare(word: str) -> str:
-    """A name without its quotes."""
-    return word[1:-1] if word[:1] in ('"', "`", "[") and len(word) > 1 else word
+def unquoted(token: str) -> str:
+    return token[1:-1] if token[:1] in ('"', "`", "[") and len(token) > 1 else token
 
 
-def _words(sql: str, grammar: Grammar) -> Words:
+def _tokens(sql: str, grammar: Grammar) -> Tokens:
     return [token.text for token in grammar.tokens(grammar.stripped(sql)) if token.kind not in ("blank", "comment")]
 
 
-def _column(item: Words) -> tuple[str, str] | None:
-    """`alias.column AS name` or `MAX(alias.column) AS name`, taken apart. None: it is computed."""
-    words = [*item]
-    if len(words) > 1 and words[-2] != ".":
-        words = words[: -2 if words[-2].lower() == "as" else -1]
-    if len(words) > 3 and words[0].lower() in _KEEPS_VALUE and words[1] == "(" and words[-1] == ")":
-        words = words[2:-1]
-    is_name = all(word[:1].isalpha() or word[:1] in '_"`[' for word in words[::2])
-    if not words or not is_name or any(dot != "." for dot in words[1::2]) or len(words) % 2 == 0:
+def _alias_and_column(item: Tokens) -> tuple[str, str] | None:
+    """Of `alias.column AS name` or `MAX(alias.column) AS name`. None: it is computed."""
+    tokens = [*item]
+    if len(tokens) > 1 and tokens[-2] != ".":
+        tokens = tokens[: -2 if tokens[-2].lower() == "as" else -1]
+    if len(tokens) > 3 and tokens[0].lower() in _KEEPS_VALUE and tokens[1] == "(" and tokens[-1] == ")":
+        tokens = tokens[2:-1]
+    is_name = all(token[:1].isalpha() or token[:1] in '_"`[' for token in tokens[::2])
+    if not tokens or not is_name or any(dot != "." for dot in tokens[1::2]) or len(tokens) % 2 == 0:
         return None
-    return (bare(words[-3]).lower() if len(words) > 1 else "", bare(words[-1]))
+    return (unquoted(tokens[-3]).lower() if len(tokens) > 1 else "", unquoted(tokens[-1]))
 
 
-def _alias(part: Words, at: int) -> str | None:
+def _alias(part: Tokens, at: int) -> str | None:
     if part[at : at + 1] and part[at].lower() == "as":
         at += 1
-    return bare(part[at]) if at < len(part) and part[at].lower() not in _NO_ALIAS else None
+    return unquoted(part[at]) if at < len(part) and part[at].lower() not in _NO_ALIAS else None
 
 
-def _on_top(words: Words) -> Iterator[int]:
-    """Where the words stand that are in no brackets."""
+def _outside_brackets(tokens: Tokens) -> Iterator[int]:
+    """The places of the tokens that stand in no brackets, the brackets themselves among them."""
     depth = 0
-    for at, word in enumerate(words):
-        depth -= word == ")"
+    for at, text in enumerate(tokens):
+        depth -= text == ")"
         if depth == 0:
             yield at
-        depth += word == "("
+        depth += text == "("
 
 
-def _closing(words: Words, opening: int) -> int:
+def _closing_bracket(tokens: Tokens, opening: int) -> int:
     depth = 0
-    for at in range(opening, len(words)):
-        depth += (words[at] == "(") - (words[at] == ")")
+    for at in range(opening, len(tokens)):
+        depth += (tokens[at] == "(") - (tokens[at] == ")")
         if depth == 0:
             return at
-    return len(words)
+    return len(tokens)
 
 
-def _split(words: Words, separators: frozenset[str] | set[str]) -> list[Words]:
-    """At those that are in no brackets."""
+def _parts(tokens: Tokens, separators: frozenset[str] | set[str]) -> list[Tokens]:
+    """What stands between separators outside brackets."""
     parts: list[list[str]] = [[]]
-    own = {*_on_top(words)}
-    for at, word in enumerate(words):
-        if at in own and word.lower() in separators:
+    outside = {*_outside_brackets(tokens)}
+    for at, token in enumerate(tokens):
+        if at in outside and token.lower() in separators:
             parts.append([])
         else:
-            parts[-1].append(word)
+            parts[-1].append(token)
     return [part for part in parts if part]

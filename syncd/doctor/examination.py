@@ -1,18 +1,23 @@
-"""The whole examination: which checks there are, in which order. One that fails does not keep the others from being
-made, except that a shop that cannot be read is asked nothing more."""
+"""The whole examination: which checks are made, in which order.
+
+settings ──► source: DatabaseChecks or ApiChecks ──► state ──► imshop ──► http ──► cancel
+
+A check that fails does not prevent the others, except that nothing more is asked of a source that cannot be read.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import datetime
+from functools import partial
 
-from syncd.doctor.api_checks import ApiExamination
-from syncd.doctor.cancel_checks import CancellingExamination
-from syncd.doctor.database_checks import ShopExamination
-from syncd.doctor.findings import Check, Finding, bounded, fault
-from syncd.doctor.host_checks import examine_address, examine_disk, examine_endpoint, examine_settings
-from syncd.doctor.state_checks import daemon_runs, examine_file, examine_state, observations, state_file
+from syncd.doctor.api_checks import ApiChecks
+from syncd.doctor.cancel_checks import CancelChecks
+from syncd.doctor.database_checks import DatabaseChecks
+from syncd.doctor.findings import Check, Finding, fault, run_check
+from syncd.doctor.host_checks import check_address, check_disk, check_endpoint, check_settings
+from syncd.doctor.state_checks import check_state, check_state_file, daemon_runs, poll_history, state_file
 from syncd.errors import SourceError
 from syncd.imshop.push import ImshopClient
 from syncd.model import Push
@@ -28,87 +33,81 @@ SAMPLED = 200
 def examine(
     loaded: Loaded, now: Callable[[], datetime] = composition.now, seconds: float = CHECK_SECONDS
 ) -> Iterator[Finding]:
-    """Try everything; each check takes `seconds` at most. Nothing is changed, made or pushed.
+    """Check everything; each check takes `seconds` at most. Nothing is changed, created or pushed.
 
     Raises SettingsError at once, before the first finding, if the configuration cannot be used.
     """
     statuses = StatusesFile(loaded.settings.statuses.file).now
-    endpoint = composition.imshop(loaded.settings)
-    return _findings(loaded, statuses, endpoint, now, seconds)
+    imshop = composition.imshop(loaded.settings)
+    return _findings(loaded, statuses, imshop, now, seconds)
 
 
 def _findings(
-    loaded: Loaded, statuses: Statuses, endpoint: ImshopClient, now: Callable[[], datetime], seconds: float
+    loaded: Loaded, statuses: Statuses, imshop: ImshopClient, now: Callable[[], datetime], seconds: float
 ) -> Iterator[Finding]:
-    settings = loaded.settings
     with ExitStack() as stack:
-        stack.callback(endpoint.close)
-        check = Check("settings", "Where do the settings come from?", lambda: examine_settings(loaded, statuses))
-        yield from bounded(check, seconds)
+        stack.callback(imshop.close)
+        check = Check("settings", "Where do the settings come from?", lambda: check_settings(loaded, statuses))
+        yield from run_check(check, seconds)
         try:
-            shop = _examination(loaded, statuses, endpoint.body, now)
+            source = _source_checks(loaded, statuses, imshop.body, now)
         except SourceError as error:  # the driver is not installed
             yield fault("source", str(error))
         else:
-            stack.callback(shop.close)
-            yield from _shop(shop, seconds)
-        for check in _others(settings, endpoint, now):
-            yield from bounded(check, seconds)
+            stack.callback(source.close)
+            can_be_read, *others = source.checks()
+            levels = []
+            for finding in run_check(can_be_read, seconds):
+                levels.append(finding.level)
+                yield finding
+            for check in others if "fault" not in levels else ():
+                yield from run_check(check, seconds)
+        for check in _other_checks(loaded.settings, imshop, now):
+            yield from run_check(check, seconds)
 
 
-def _examination(
+def _source_checks(
     loaded: Loaded, statuses: Statuses, body: Callable[[Push], bytes], now: Callable[[], datetime]
-) -> ShopExamination | ApiExamination:
+) -> DatabaseChecks | ApiChecks:
     settings = loaded.settings
-    shop = composition.source(settings)
+    source = composition.source(settings)
     state, redact = settings.state.url.get_secret_value(), composition.redactor(settings)
-    observed = lambda: observations(state, redact, settings.poll.interval)  # noqa: E731
-    if isinstance(shop, ApiSource):
-        return ApiExamination(shop, statuses, body, now, observed)
-    return ShopExamination(shop, statuses, body, now, presets.index_statement(loaded.found), observed)
+    history = partial(poll_history, state, redact, settings.poll.interval)
+    if isinstance(source, ApiSource):
+        return ApiChecks(source, statuses, body, now, history)
+    return DatabaseChecks(source, statuses, body, now, presets.index_statement(loaded.found), history)
 
 
-def _shop(shop: ShopExamination | ApiExamination, seconds: float) -> Iterator[Finding]:
-    """Whether it can be read comes first, and the rest only if it can."""
-    first, *others = shop.checks()
-    readable = True
-    for finding in bounded(first, seconds):
-        readable = readable and finding.level != "fault"
-        yield finding
-    for check in others if readable else ():
-        yield from bounded(check, seconds)
-
-
-def _others(settings: Settings, endpoint: ImshopClient, now: Callable[[], datetime]) -> Iterator[Check]:
+def _other_checks(settings: Settings, imshop: ImshopClient, now: Callable[[], datetime]) -> Sequence[Check]:
     redact = composition.redactor(settings)
-    state, imshop = settings.state.url.get_secret_value(), settings.imshop.url.get_secret_value()
-    yield Check("state", "Can the state be used?", lambda: examine_state(state, redact))
-    yield Check("state", "Is the state sound?", lambda: examine_file(state, redact))
-    yield Check("state", "Is there room on its disk?", lambda: examine_disk(state_file(state)))
-    yield Check("imshop", "Can IMSHOP be reached?", lambda: examine_endpoint(imshop, endpoint, now()))
-    yield Check(
-        "http", "Is the address free?", lambda: examine_address(settings.http.bind, lambda: daemon_runs(state, redact))
+    state, url = settings.state.url.get_secret_value(), settings.imshop.url.get_secret_value()
+    runs = partial(daemon_runs, state, redact)
+    return (
+        Check("state", "Can the state be used?", lambda: check_state(state, redact)),
+        Check("state", "Is the state damaged?", lambda: check_state_file(state, redact)),
+        Check("state", "Is there room on its disk?", lambda: check_disk(state_file(state))),
+        Check("imshop", "Can IMSHOP be reached?", lambda: check_endpoint(url, imshop, now())),
+        Check("http", "Is the address free?", lambda: check_address(settings.http.bind, runs)),
+        Check("cancel", "Can an order be cancelled?", lambda: _check_cancelling(settings)),
     )
-    yield Check("cancel", "Can an order be cancelled?", lambda: _cancelling(settings))
 
 
-def _cancelling(settings: Settings) -> Iterator[Finding]:
-    to = settings.cancel
-    url = to.database_url or settings.source.url
+def _check_cancelling(settings: Settings) -> Iterator[Finding]:
+    cancel = settings.cancel
     with ExitStack() as stack:
-        shop = composition.canceller(settings)
-        if shop is not None:
-            stack.callback(shop.close)
+        canceller = composition.canceller(settings)
+        if canceller is not None:
+            stack.callback(canceller.close)
         source = composition.source(settings)
         stack.callback(source.close)
-        yield from CancellingExamination(
-            shop=shop,
-            has_key=to.api_key is not None,
-            database_url=url.get_secret_value(),
-            allowed=to.from_,
-            cancelled=to.status,
+        yield from CancelChecks(
+            canceller=canceller,
+            has_key=cancel.api_key is not None,
+            database_url=(cancel.database_url or settings.source.url).get_secret_value(),
+            allowed=cancel.from_,
+            cancelled=cancel.status,
             preset=settings.source.preset,
             orders=lambda: source.sample(SAMPLED).orders,
-            statuses=source.status_codes,
-            lists_codes=bool(settings.source.statuses_query or settings.source.statuses_path),
+            codes=source.status_codes,
+            has_list=bool(settings.source.statuses_query or settings.source.statuses_path),
         ).findings()

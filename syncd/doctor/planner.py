@@ -1,7 +1,7 @@
-"""Whether a poll goes by an index. The database's own planner is asked; the poll itself is not run.
+"""Whether polls use an index. The database's own planner is asked; the poll itself is not run.
 
-What counts is the step that reads the table of the cursor's column: whether its key is compared from the value on from
-which a poll asks. A `range` of a subquery, over another column, or from a fixed value on says nothing of it.
+What counts is the step of the plan that reads the table of the cursor's column: whether its index is searched from the
+value from which a poll reads. A range scan in a subquery, over another column, or from a constant says nothing.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import RowMapping, text
 
-from syncd.doctor.column_origin import Origin, Table, origin
+from syncd.doctor.column_origin import ColumnOrigin, TableName, column_origin
 from syncd.errors import SourceError
 from syncd.sources.database.connection import Database
 from syncd.sources.database.dialects import Dialect, MariaDB, PostgreSQL, SQLite
@@ -28,14 +28,19 @@ _QUOTED = re.compile(r'("[\w-]+": ")(.*?)(?="(?:,|\s)*\n\s*["}\]])', re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """`by_index`: whether polls find what changed by an index; None: the plan does not let one know. `origin`: the
-    column that the cursor is; None: it is computed, or nobody can tell. `index`: the name of an index that holds that
-    column. `rows`: about how many the table has, where that is known. `depends_on_size`: of a small table the database
-    reads all though there is an index. `create`: what makes an index."""
+class IndexUse:
+    """How the database would run a poll.
+
+    by_index          whether polls find what changed by an index; None: the plan does not show it
+    origin            the column that the cursor comes from; None: it is computed, or uncertain
+    index             the name of an index with that column
+    rows              about how many rows the table has; None: not known
+    depends_on_size   whether this kind of database reads a small table without its index
+    create            the statement that creates an index
+    """
 
     by_index: bool | None
-    origin: Origin | None = None
+    origin: ColumnOrigin | None = None
     index: str | None = None
     rows: int | None = None
     depends_on_size: bool = False
@@ -44,36 +49,40 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """A table that the poll itself reads, not a subquery in it. `table`: by the name that it goes by there. `since`:
-    the column of its key that is compared from some value on. `condition`: what is compared, with the values where
-    they are shown. `whole`: all of it is read."""
+    """A step of the plan: a table that the poll itself reads, not a subquery in it.
+
+    table          its alias, in lower case
+    range_column   the column by which its index is searched from some value on; None: there is none
+    condition      what is compared, with the values where the plan shows them
+    reads_all      whether the whole table is read
+    """
 
     table: str
-    since: str | None
+    range_column: str | None
     condition: str
-    whole: bool
+    reads_all: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Polls:
-    """Two incremental polls that ask from different values on, and what asks for all orders. `uses_since`: the query
-    itself names that value, so that it stands in all of them."""
+class PollStatements:
+    """Two incremental polls that read from different values, and the statement for all orders. `uses_since`: the query
+    has `:since` in it, so that the value stands in all of them."""
 
     one: Statement
     another: Statement
-    everything: Statement
+    all_orders: Statement
     uses_since: bool
 
 
-def plan(database: Database, polls: Polls, sql: str, cursor: str) -> Plan | None:
-    """How the database would run a poll; `cursor` names the column of the query `sql` that it goes by. None: it is not
-    known how to ask this database. SourceError."""
+def index_use(database: Database, polls: PollStatements, sql: str, cursor: str) -> IndexUse | None:
+    """How the database would run a poll. `cursor`: the column of the query `sql` that polls go by. None: it is not
+    known how to ask this kind of database. SourceError."""
     planner = _PLANNERS.get(type(database.dialect))
-    return planner(database).plan(polls, sql, cursor) if planner else None
+    return planner(database).index_use(polls, sql, cursor) if planner else None
 
 
 class _Planner:
-    """What one kind of database says of its tables, and of how it runs a statement."""
+    """What one kind of database says of its tables (a `Catalog`), and of how it runs a statement."""
 
     depends_on_size = False
     create = "CREATE INDEX {name} ON {table} ({column})"
@@ -81,24 +90,29 @@ class _Planner:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def columns(self, table: Table) -> Sequence[str]:
+    def columns(self, table: TableName) -> Sequence[str]:
         raise NotImplementedError
 
-    def view(self, table: Table) -> str | None:
+    def view(self, table: TableName) -> str | None:
         raise NotImplementedError
 
-    def indexes(self, table: Table) -> Mapping[str, Sequence[str]]:
-        """Index -> its columns, in small letters."""
+    def indexes(self, table: TableName) -> Mapping[str, Sequence[str]]:
+        """Index -> its columns, in lower case and in its order."""
         raise NotImplementedError
 
-    def rows(self, _table: Table) -> int | None:
-        """About how many the table has."""
+    def rows(self, _table: TableName) -> int | None:
+        """About how many the table has. None: not known."""
         return None
 
-    def steps(self, poll: Statement, found: Origin | None) -> list[_Step]:
+    def steps(self, poll: Statement, found: ColumnOrigin | None) -> list[_Step]:
         raise NotImplementedError
 
-    def create_index(self, found: Origin) -> str:
+    def constant_steps(self, polls: PollStatements, found: ColumnOrigin | None) -> list[_Step]:
+        """Steps that do not depend on the value from which a poll reads: those that a poll from another value has too,
+        since the plan shows the values."""
+        return self.steps(polls.another, found)
+
+    def create_index(self, found: ColumnOrigin) -> str:
         name = re.sub(r"\W", "", f"syncd_{found.column}")[:60]
         column = found.column if re.fullmatch(r"[a-z_]\w*", found.column, re.IGNORECASE) else self.quoted(found.column)
         return self.create.format(name=name, table=found.table.written, column=column)
@@ -106,88 +120,90 @@ class _Planner:
     def quoted(self, name: str) -> str:
         return f'"{name}"'
 
-    def fixed(self, polls: Polls, found: Origin | None) -> list[_Step]:
-        """Steps that are the same from whichever value on a poll asks: those of a poll that asks from another, since
-        the plan shows the values."""
-        return self.steps(polls.another, found)
-
-    def plan(self, polls: Polls, sql: str, cursor: str) -> Plan:
-        found = origin(sql, cursor, self._database.grammar, self)
-        steps, fixed = self.steps(polls.one, found), self.fixed(polls, found)
-        by_value = [step for step in steps if step.since and step not in fixed]
-        by_index = self._verdict(steps, by_value, found)
+    def index_use(self, polls: PollStatements, sql: str, cursor: str) -> IndexUse:
+        found = column_origin(sql, cursor, self._database.grammar, self)
+        steps, constant = self.steps(polls.one, found), self.constant_steps(polls, found)
+        ranges = [step for step in steps if step.range_column and step not in constant]
+        by_index = _is_by_index(steps, ranges, found)
         if found is None:
-            return Plan(by_index, depends_on_size=self.depends_on_size)
+            return IndexUse(by_index, depends_on_size=self.depends_on_size)
         index = next(
             (name for name, columns in self.indexes(found.table).items() if found.column.lower() in columns), None
         )
         rows = self.rows(found.table)
-        return Plan(by_index, found, index, rows, self.depends_on_size, self.create_index(found))
+        return IndexUse(by_index, found, index, rows, self.depends_on_size, self.create_index(found))
 
-    def asked(self, sql: str, **values: object) -> list[tuple[Any, ...]]:
-        """What the database tells of its tables; nothing where it does not tell this login."""
+    def catalog_rows(self, sql: str, **values: object) -> list[tuple[Any, ...]]:
+        """What the database says of its tables; nothing if it does not show that to this login."""
         with suppress(SourceError):
             return self._database.rows(text(sql).bindparams(**values))
         return []
 
-    def explained(self, poll: Statement, prefix: str, before: str = "") -> list[RowMapping]:
-        """Nothing where the login may read a view, but not have it explained, or the server is too old to be asked."""
+    def explain(self, poll: Statement, prefix: str, before: str = "") -> list[RowMapping]:
+        """Nothing if the login may read a view but not EXPLAIN it, or the server is too old for this EXPLAIN."""
         with suppress(SourceError):
-            return self._database.ask(poll, prefix=prefix, before=before)
+            return self._database.named_rows(poll, prefix=prefix, before=before)
         return []
 
-    def _verdict(self, steps: Sequence[_Step], by_value: Sequence[_Step], found: Origin | None) -> bool | None:
-        """`by_value`: the steps that begin where the poll asks from."""
-        if found is not None:
-            steps = [step for step in steps if step.table == found.alias.lower()]
-            by_value = [step for step in by_value if step in steps and step.since == found.column.lower()]
-            return bool(by_value) and not any(step.whole for step in steps) if steps else None
-        whole = any(step.whole for step in steps)
-        return None if not steps or (by_value and whole) else bool(by_value)
+
+def _is_by_index(steps: Sequence[_Step], ranges: Sequence[_Step], found: ColumnOrigin | None) -> bool | None:
+    """`ranges`: the steps that search an index from the value from which the poll reads. None: the plan does not show
+    it."""
+    if found is not None:
+        steps = [step for step in steps if step.table == found.alias.lower()]
+        ranges = [step for step in ranges if step in steps and step.range_column == found.column.lower()]
+        return bool(ranges) and not any(step.reads_all for step in steps) if steps else None
+    reads_all = any(step.reads_all for step in steps)
+    return None if not steps or (ranges and reads_all) else bool(ranges)
 
 
 class _SQLite(_Planner):
-    def columns(self, table: Table) -> Sequence[str]:
-        return [str(row[0]).lower() for row in self.asked("SELECT name FROM pragma_table_info(:name)", name=table.name)]
+    def columns(self, table: TableName) -> Sequence[str]:
+        return [
+            str(row[0]).lower()
+            for row in self.catalog_rows("SELECT name FROM pragma_table_info(:name)", name=table.name)
+        ]
 
-    def view(self, table: Table) -> str | None:
+    def view(self, table: TableName) -> str | None:
         sql = "SELECT sql FROM sqlite_master WHERE type = 'view' AND lower(name) = lower(:name)"
-        return next((_behind_as(str(row[0])) for row in self.asked(sql, name=table.name)), None)
+        return next((_select_of_view(str(row[0])) for row in self.catalog_rows(sql, name=table.name)), None)
 
-    def indexes(self, table: Table) -> Mapping[str, Sequence[str]]:
+    def indexes(self, table: TableName) -> Mapping[str, Sequence[str]]:
         sql = (
             "SELECT l.name, i.name FROM pragma_index_list(:name) l, pragma_index_info(l.name) i ORDER BY l.seq, i.seqno"
         )
-        found = _grouped(self.asked(sql, name=table.name))
+        found = _grouped(self.catalog_rows(sql, name=table.name))
         return {**found, **({"PRIMARY KEY": [key]} if (key := self._rowid(table)) else {})}
 
-    def fixed(self, polls: Polls, found: Origin | None) -> list[_Step]:
-        """SQLite's plan shows no values, but without a value it has no such step."""
-        return [] if polls.uses_since else self.steps(polls.everything, found)
+    def constant_steps(self, polls: PollStatements, found: ColumnOrigin | None) -> list[_Step]:
+        """SQLite's plan shows no values, but the plan of all orders has no step that depends on one."""
+        return [] if polls.uses_since else self.steps(polls.all_orders, found)
 
-    def _rowid(self, table: Table) -> str | None:
-        """The column that is the key by which SQLite keeps the rows."""
+    def _rowid(self, table: TableName) -> str | None:
+        """The column that is SQLite's own key of a row."""
         sql = "SELECT name FROM pragma_table_info(:name) WHERE pk = 1 AND upper(type) = 'INTEGER'"
-        return next((str(row[0]).lower() for row in self.asked(sql, name=table.name)), None)
+        return next((str(row[0]).lower() for row in self.catalog_rows(sql, name=table.name)), None)
 
-    def steps(self, poll: Statement, found: Origin | None) -> list[_Step]:
-        rows = self.explained(poll, "EXPLAIN QUERY PLAN ")
+    def steps(self, poll: Statement, found: ColumnOrigin | None) -> list[_Step]:
+        rows = self.explain(poll, "EXPLAIN QUERY PLAN ")
         details = {row["id"]: (row["parent"], str(row["detail"])) for row in rows}
-        made = {
+        temporary = {
             name[2] for _, detail in details.values() if (name := re.match(r"(MATERIALIZE|CO-ROUTINE) (\S+)", detail))
         }
         rowid = found and self._rowid(found.table)
         steps = []
         for node, (_, detail) in details.items():
-            above = [*_above(node, details)]
+            parents, parent = [], node
+            while (parent := details[parent][0]) in details:
+                parents.append(details[parent][1])
             read = _SQLITE_STEP.match(detail)
-            is_made = read and read[2] in made and not any(up.endswith(f" {read[2]}") for up in above)
-            if not read or is_made or any(re.search(r"(SCALAR|LIST) SUBQUERY", up) for up in above):
+            is_temporary = read and read[2] in temporary and not any(one.endswith(f" {read[2]}") for one in parents)
+            if not read or is_temporary or any(re.search(r"(SCALAR|LIST) SUBQUERY", one) for one in parents):
                 continue
             key = (read[4] or "").split(" AND ")
-            since = next((part[:-2].lower() for part in key if part.endswith(">?")), None)
-            column = rowid if since == "rowid" and rowid else since
-            steps.append(_Step((read[3] or read[2]).lower(), column, "", whole=read[1] == "SCAN"))
+            column = next((part[:-2].lower() for part in key if part.endswith(">?")), None)
+            column = rowid if column == "rowid" and rowid else column
+            steps.append(_Step((read[3] or read[2]).lower(), column, "", reads_all=read[1] == "SCAN"))
         return steps
 
 
@@ -200,38 +216,38 @@ class _MariaDB(_Planner):
     def quoted(self, name: str) -> str:
         return f"`{name}`"
 
-    def columns(self, table: Table) -> Sequence[str]:
+    def columns(self, table: TableName) -> Sequence[str]:
         return [str(row[0]).lower() for row in self._of(table, "SELECT column_name FROM information_schema.columns")]
 
-    def view(self, table: Table) -> str | None:
+    def view(self, table: TableName) -> str | None:
         found = self._of(table, "SELECT view_definition FROM information_schema.views")
         return next((str(row[0]) for row in found), None)
 
-    def indexes(self, table: Table) -> Mapping[str, Sequence[str]]:
+    def indexes(self, table: TableName) -> Mapping[str, Sequence[str]]:
         sql = "SELECT index_name, column_name FROM information_schema.statistics"
         return _grouped(self._of(table, sql, " ORDER BY index_name, seq_in_index"))
 
-    def rows(self, table: Table) -> int | None:
+    def rows(self, table: TableName) -> int | None:
         found = self._of(table, "SELECT table_rows FROM information_schema.tables")
         return int(found[0][0]) if found and found[0][0] else None
 
-    def _of(self, table: Table, sql: str, order: str = "") -> list[tuple[Any, ...]]:
-        return self.asked(f"{sql} WHERE {self._OF_TABLE}{order}", schema=table.schema, name=table.name)
+    def _of(self, table: TableName, sql: str, order: str = "") -> list[tuple[Any, ...]]:
+        return self.catalog_rows(f"{sql} WHERE {self._OF_TABLE}{order}", schema=table.schema, name=table.name)
 
-    def steps(self, poll: Statement, found: Origin | None) -> list[_Step]:
-        rows = self.explained(poll, "EXPLAIN FORMAT=JSON ")
-        return [self._step(table) for row in rows for table in _tables(_read(str(next(iter(row.values())))))]
+    def steps(self, poll: Statement, found: ColumnOrigin | None) -> list[_Step]:
+        rows = self.explain(poll, "EXPLAIN FORMAT=JSON ")
+        return [self._step(table) for row in rows for table in _tables(_parse_plan(str(next(iter(row.values())))))]
 
     def _step(self, table: Mapping[str, Any]) -> _Step:
         conditions = (str(table.get(f"{name}_condition", "")) for name in ("index", "attached"))
         condition = " and ".join(conditions).replace("`", "").lower()
         access = table.get("access_type")
-        since = _since(table.get("used_key_parts", ()), condition) if access == "range" else None
+        column = _range_column(table.get("used_key_parts", ()), condition) if access == "range" else None
         return _Step(
             table=str(table["table_name"]).lower(),
-            since=since,
+            range_column=column,
             condition=condition,
-            whole=access in ("ALL", "index"),
+            reads_all=access in ("ALL", "index"),
         )
 
 
@@ -247,34 +263,38 @@ class _PostgreSQL(_Planner):
     )
     _QUOTED = "quote_ident(:schema) || '.' || quote_ident(:name)"
 
-    def columns(self, table: Table) -> Sequence[str]:
-        return [str(row[0]).lower() for row in self.asked(self._ATTRIBUTES, name=table.written)]
+    def columns(self, table: TableName) -> Sequence[str]:
+        return [str(row[0]).lower() for row in self.catalog_rows(self._ATTRIBUTES, name=table.written)]
 
-    def view(self, table: Table) -> str | None:
+    def view(self, table: TableName) -> str | None:
         sql = "SELECT pg_get_viewdef(oid) FROM pg_class WHERE oid = to_regclass(:name) AND relkind = 'v'"
-        return next((str(row[0]) for row in self.asked(sql, name=table.written)), None)
+        return next((str(row[0]) for row in self.catalog_rows(sql, name=table.written)), None)
 
-    def indexes(self, table: Table) -> Mapping[str, Sequence[str]]:
+    def indexes(self, table: TableName) -> Mapping[str, Sequence[str]]:
         return self._indexes(":name", name=table.written)
 
-    def rows(self, table: Table) -> int | None:
+    def rows(self, table: TableName) -> int | None:
         sql = "SELECT reltuples FROM pg_class WHERE oid = to_regclass(:name) AND reltuples > 0"
-        return next((int(row[0]) for row in self.asked(sql, name=table.written)), None)
+        return next((int(row[0]) for row in self.catalog_rows(sql, name=table.written)), None)
 
-    def create_index(self, found: Origin) -> str:
-        """One of a partitioned table cannot be made beside the work of the shop."""
+    def create_index(self, found: ColumnOrigin) -> str:
+        """An index on a partitioned table cannot be created CONCURRENTLY."""
         sql = "SELECT 1 FROM pg_class WHERE oid = to_regclass(:name) AND relkind = 'p'"
-        made = super().create_index(found)
-        return made.replace(" CONCURRENTLY", "") if self.asked(sql, name=found.table.written) else made
+        statement = super().create_index(found)
+        is_partitioned = self.catalog_rows(sql, name=found.table.written)
+        return statement.replace(" CONCURRENTLY", "") if is_partitioned else statement
 
-    def steps(self, poll: Statement, found: Origin | None) -> list[_Step]:
-        """Of a small table PostgreSQL reads the whole though there is an index, so that way is made the last resort."""
-        rows = self.explained(poll, "EXPLAIN (COSTS OFF, VERBOSE, FORMAT JSON) ", "SET LOCAL enable_seqscan = off")
+    def steps(self, poll: Statement, found: ColumnOrigin | None) -> list[_Step]:
+        """PostgreSQL reads a small table without its index, so reading all of it is made the last resort. Partitions go
+        by the alias of their table, with a number."""
+        rows = self.explain(poll, "EXPLAIN (COSTS OFF, VERBOSE, FORMAT JSON) ", "SET LOCAL enable_seqscan = off")
         nodes = [node for row in rows for node in _nodes(json.loads(row["QUERY PLAN"])[0]["Plan"])]
         steps = [step for node in nodes for step in self._step(node)]
-        parts = {f"{found.alias.lower()}_{number}" for number in range(1, 1000)} if found else set()
-        alias = found.alias.lower() if found else ""
-        return [replace(step, table=alias) if step.table in parts else step for step in steps]
+        if found is None:
+            return steps
+        alias = found.alias.lower()
+        partitions = {f"{alias}_{number}" for number in range(1, 1000)}
+        return [replace(step, table=alias) if step.table in partitions else step for step in steps]
 
     def _step(self, node: Mapping[str, Any]) -> Iterator[_Step]:
         if "Relation Name" not in node:
@@ -282,16 +302,16 @@ class _PostgreSQL(_Planner):
         scans = [node, *_bitmaps(node)]
         conditions = [(scan["Index Name"], _plain(scan["Index Cond"])) for scan in scans if "Index Cond" in scan]
         indexes = self._indexes(self._QUOTED, name=node["Relation Name"], schema=node["Schema"])
-        since = next((one for name, cond in conditions if (one := _since(indexes.get(name, ()), cond))), None)
+        columns = (_range_column(indexes.get(name, ()), condition) for name, condition in conditions)
         yield _Step(
             table=str(node["Alias"]).lower(),
-            since=since,
+            range_column=next(filter(None, columns), None),
             condition=" ".join(condition for _, condition in conditions),
-            whole=not conditions,
+            reads_all=not conditions,
         )
 
     def _indexes(self, table: str, **values: str) -> Mapping[str, Sequence[str]]:
-        found = _grouped(self.asked(self._INDEXES.format(table), **values))
+        found = _grouped(self.catalog_rows(self._INDEXES.format(table), **values))
         return {index: [_plain(one) for one in columns] for index, columns in found.items()}
 
 
@@ -302,9 +322,9 @@ _PLANNERS: Mapping[type[Dialect], Callable[[Database], _Planner]] = {
 }
 
 
-def _since(key: Sequence[str], condition: str) -> str | None:
-    """The column of a key that the condition compares from some value on, all before it being compared with one value:
-    what stands behind it in the key narrows nothing. None: there is none."""
+def _range_column(key: Sequence[str], condition: str) -> str | None:
+    """The column of an index's `key` that the condition compares from some value on, if it compares each column before
+    it with one value: an index is not searched by the columns after the first range. None: there is none."""
     if not condition:
         return key[0].lower() if key else None
     for column in key:
@@ -316,11 +336,11 @@ def _since(key: Sequence[str], condition: str) -> str | None:
     return None
 
 
-def _read(plan_as_json: str) -> list[Any]:
-    """MariaDB's or MySQL's plan, its objects as lists of pairs, for old versions of MariaDB name several parts of one
-    alike; and MariaDB does not escape what it quotes. Empty: it cannot be read."""
-    mended = _QUOTED.sub(lambda found: found[1] + json.dumps(found[2])[1:-1], plan_as_json)
-    for text_ in (plan_as_json, mended):
+def _parse_plan(plan_as_json: str) -> list[Any]:
+    """MariaDB's or MySQL's plan, its objects as lists of pairs, since old versions of MariaDB give several parts of an
+    object the same name; and MariaDB does not escape quotes in texts. Empty: it cannot be read."""
+    escaped = _QUOTED.sub(lambda found: found[1] + json.dumps(found[2])[1:-1], plan_as_json)
+    for text_ in (plan_as_json, escaped):
         with suppress(ValueError):
             found: list[Any] = json.loads(text_, object_pairs_hook=list, strict=False)
             return found
@@ -328,7 +348,7 @@ def _read(plan_as_json: str) -> list[Any]:
 
 
 def _tables(found: object) -> Iterator[Mapping[str, Any]]:
-    """The tables in MariaDB's or MySQL's plan, without those of subqueries and what was made of others."""
+    """The tables in MariaDB's or MySQL's plan, without those of subqueries and temporary ones."""
     for part in found if isinstance(found, list) else ():
         name, value = part if isinstance(part, tuple) else ("", part)
         if name == "table" and not dict(value).get("table_name", "<").startswith("<"):
@@ -354,14 +374,9 @@ def _bitmaps(node: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 
 def _plain(condition: str) -> str:
-    """PostgreSQL's condition without brackets, quotes, casts and the names of tables, in small letters."""
+    """PostgreSQL's condition without brackets, quotes, casts and the names of tables, in lower case."""
     alone = re.sub(r"""(?<![\w'.])(?:[a-z_]\w*|"[^"]+")\.(?=["a-z_])""", "", condition.lower())
     return re.sub(r'::[a-z ]+(?:\(\d+\))?(?:\[\])?|[()"]', "", alone)
-
-
-def _above(node: int, details: Mapping[int, tuple[int, str]]) -> Iterator[str]:
-    while (node := details[node][0]) in details:
-        yield details[node][1]
 
 
 def _grouped(rows: Sequence[tuple[Any, ...]]) -> dict[str, list[str]]:
@@ -371,7 +386,7 @@ def _grouped(rows: Sequence[tuple[Any, ...]]) -> dict[str, list[str]]:
     return found
 
 
-def _behind_as(sql: str) -> str:
-    """The SELECT of a CREATE VIEW."""
+def _select_of_view(sql: str) -> str:
+    """The SELECT in a CREATE VIEW."""
     found = re.search(r"\bAS\b\s*(?=\(?\s*(?:SELECT|WITH)\b)", sql, re.IGNORECASE)
     return sql[found.end() :] if found else ""

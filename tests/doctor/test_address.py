@@ -7,13 +7,13 @@ from contextlib import contextmanager
 
 import pytest
 
-from syncd.doctor.host_checks import examine_address
+from syncd.doctor.host_checks import check_address
 from syncd.settings.values import Address
 from tests.imshop.stub import Stub, free_port, reply
 
 
 def found(bind: Address | None, *, runs: bool = False) -> tuple[str, str]:
-    (finding,) = examine_address(bind, lambda: runs)
+    (finding,) = check_address(bind, lambda: runs)
     return finding.level, finding.text
 
 
@@ -27,7 +27,7 @@ def served(health: str, status: int) -> Iterator[Address]:
 
 
 def test_no_address_is_well() -> None:
-    assert found(None) == ("ok", "off, as SYNCD_HTTP__BIND says")
+    assert found(None) == ("ok", "metrics and health are off: SYNCD_HTTP__BIND is empty")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "localhost"])

@@ -10,7 +10,7 @@ import pytest
 from syncd.doctor import examine
 from syncd.errors import SettingsError
 from syncd.settings import load
-from tests.doctor.patient import QUERY, Patient, areas
+from tests.doctor.installation import QUERY, Installation, areas
 from tests.e2e.world import World, end
 
 
@@ -69,19 +69,20 @@ def test_a_running_daemon_is_seen_and_undisturbed(world: World) -> None:
 def test_silent_shop_does_not_stop_other_checks(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"postgresql://reader@127.0.0.1:{silent.getsockname()[1]}/shop"
-        findings = Patient(tmp_path, seconds=0.3).examined(SYNCD_SOURCE__URL=url)
+        findings = Installation(tmp_path, seconds=0.3).examined(SYNCD_SOURCE__URL=url)
     assert "Does the query run? No answer within 0.3 s" in [finding.text for finding in findings]
     assert areas(findings) == {"settings", "source", "state", "imshop", "http", "cancel"}
 
 
 def test_where_the_settings_come_from_is_told(tmp_path: Path) -> None:
-    patient = Patient(tmp_path)
+    installation = Installation(tmp_path)
     file = tmp_path / "syncd.env"
-    file.write_text("".join(f"{name}={text!r}\n" for name, text in patient.env.items()))
+    file.write_text("".join(f"{name}={text!r}\n" for name, text in installation.env.items()))
     file.chmod(0o600)
     findings = [*examine(load({"SYNCD_FIRST_RUN": "push"}, file))]
     assert (
-        findings[0].text == f"can be used: {len(patient.env)} from {file}, 1 from environment; the others are defaults"
+        findings[0].text
+        == f"the settings can be used: {len(installation.env)} from {file}, 1 from environment; the others are defaults"
     )
     assert areas(findings) == {"settings", "source", "state", "imshop", "http", "cancel"}
 
@@ -92,27 +93,29 @@ def test_world_readable_secret_file_is_a_warning(tmp_path: Path) -> None:
     key = secrets / "SYNCD_IMSHOP__API_KEY"
     key.write_text("K3Y-K3Y")
     key.chmod(0o644)
-    patient = Patient(tmp_path)
-    del patient.env["SYNCD_IMSHOP__API_KEY"]
-    found = patient.found("settings", "warning", SYNCD_SECRETS_DIR=str(secrets))
-    assert f"every user of this machine may read {key}, secrets and all Run: chmod o-r {key}" in found
+    installation = Installation(tmp_path)
+    del installation.env["SYNCD_IMSHOP__API_KEY"]
+    found = installation.found("settings", "warning", SYNCD_SECRETS_DIR=str(secrets))
+    assert f"every user of this machine may read {key} and the secrets in it Run: chmod o-r {key}" in found
 
 
 def test_what_overrides_a_preset_is_told(tmp_path: Path) -> None:
-    patient = Patient(tmp_path, {"SYNCD_SOURCE__URL": "mysql://u@127.0.0.1:1/shop", "SYNCD_SOURCE__PRESET": "opencart"})
-    del patient.env["SYNCD_SOURCE__QUERY"]
-    assert "preset" not in patient.found("settings").partition("\n")[2]
-    patient.env |= {"SYNCD_SOURCE__TIMEZONE": "UTC", "SYNCD_SOURCE__QUERY": QUERY}
-    found = patient.found("settings", SYNCD_SOURCE__PARAMS__ZONE="Asia/Omsk")
+    installation = Installation(
+        tmp_path, {"SYNCD_SOURCE__URL": "mysql://u@127.0.0.1:1/shop", "SYNCD_SOURCE__PRESET": "opencart"}
+    )
+    del installation.env["SYNCD_SOURCE__QUERY"]
+    assert "preset" not in installation.found("settings").partition("\n")[2]
+    installation.env |= {"SYNCD_SOURCE__TIMEZONE": "UTC", "SYNCD_SOURCE__QUERY": QUERY}
+    found = installation.found("settings", SYNCD_SOURCE__PARAMS__ZONE="Asia/Omsk")
     replaced = "SYNCD_SOURCE__TIMEZONE (UTC, not Asia/Omsk), SYNCD_SOURCE__QUERY"
-    assert f"ok: set by hand in place of what the preset opencart says: {replaced}" in found
+    assert f"ok: set by hand instead of the preset opencart: {replaced}" in found
     assert "warning: SYNCD_SOURCE__PARAMS__ZONE has no effect: SYNCD_SOURCE__TIMEZONE is set" in found
 
 
 def test_the_statuses_file_is_told(tmp_path: Path) -> None:
     file = tmp_path / "statuses.toml"
     file.write_text('unknown = "hold"\n[new]\n[packed]\n')
-    found = Patient(tmp_path).found("settings", SYNCD_STATUSES__FILE=str(file))
+    found = Installation(tmp_path).found("settings", SYNCD_STATUSES__FILE=str(file))
     assert f"ok: statuses file {file}: 2 codes; others: hold" in found
 
 
@@ -120,4 +123,4 @@ def test_unusable_statuses_file_fails_before_any_check(tmp_path: Path) -> None:
     file = tmp_path / "statuses.toml"
     file.write_text("unknown = 1\n")
     with pytest.raises(SettingsError):
-        examine(load({**Patient(tmp_path).env, "SYNCD_STATUSES__FILE": str(file)}, usual_env_files=()))
+        examine(load({**Installation(tmp_path).env, "SYNCD_STATUSES__FILE": str(file)}, usual_env_files=()))

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from syncd.doctor.host_checks import HARDLY_ANY, LITTLE, _room, examine_disk
+from syncd.doctor.host_checks import HARDLY_ANY, LITTLE, check_disk, room_finding
 
 
 def found(folder: Path, *mounts: str) -> str:
     table = folder / "mounts"
     table.write_text("\n".join(mounts))
     (folder / "my state").mkdir(exist_ok=True)
-    findings = examine_disk(folder / "my state" / "syncd.db", table)
+    findings = check_disk(folder / "my state" / "syncd.db", table)
     return "\n".join(f"{finding.level}: {finding.text} {finding.advice or ''}" for finding in findings)
 
 
@@ -35,22 +35,22 @@ def test_what_was_mounted_last_on_a_place_counts(tmp_path: Path) -> None:
 
 
 def test_without_mounts_only_free_space_is_reported(tmp_path: Path) -> None:
-    (finding,) = examine_disk(tmp_path / "syncd.db", tmp_path / "none")
+    (finding,) = check_disk(tmp_path / "syncd.db", tmp_path / "none")
     assert "MB free" in finding.text
 
 
 def test_state_without_local_disk_is_not_checked(tmp_path: Path) -> None:
-    assert [*examine_disk(None), *examine_disk(tmp_path / "none" / "syncd.db")] == []
+    assert [*check_disk(None), *check_disk(tmp_path / "none" / "syncd.db")] == []
 
 
 @pytest.mark.parametrize(
     ("free", "level"), [(HARDLY_ANY - 1, "fault"), (HARDLY_ANY, "warning"), (LITTLE - 1, "warning"), (LITTLE, "ok")]
 )
 def test_the_less_room_the_worse(free: int, level: str) -> None:
-    finding = _room(Path("/var/lib/syncd"), free)
+    finding = room_finding(Path("/var/lib/syncd"), free)
     assert finding.level == level
     assert ("when none is left" in (finding.advice or "")) == (level != "ok")
 
 
 def test_room_is_told_in_megabytes() -> None:
-    assert _room(Path("/var"), 12_345_000_000).text == "/var has 12 345 MB free"
+    assert room_finding(Path("/var"), 12_345_000_000).text == "/var has 12 345 MB free"

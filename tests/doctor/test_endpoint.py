@@ -8,42 +8,42 @@ from pathlib import Path
 
 import pytest
 
-from syncd.doctor.host_checks import examine_endpoint
-from tests.doctor.patient import Patient
+from syncd.doctor.host_checks import check_endpoint
+from tests.doctor.installation import Installation
 from tests.imshop.stub import Stub, an_imshop, free_port
 
 
-def test_listening_host_is_ok_and_receives_nothing(patient: Patient, stub: Stub) -> None:
-    found = patient.found("imshop", SYNCD_IMSHOP__URL=stub.url)
-    assert found == (f"ok: 127.0.0.1 resolves to 127.0.0.1\nok: {stub.address} takes connections, without TLS")
+def test_listening_host_is_ok_and_receives_nothing(installation: Installation, stub: Stub) -> None:
+    found = installation.found("imshop", SYNCD_IMSHOP__URL=stub.url)
+    assert found == (f"ok: 127.0.0.1 resolves to 127.0.0.1\nok: {stub.address} accepts connections, without TLS")
     assert stub.received == []
 
 
-def test_host_that_does_not_listen_is_fault(patient: Patient) -> None:
-    found = patient.found("imshop", "fault", SYNCD_IMSHOP__URL=f"http://127.0.0.1:{free_port()}/T0KEN-T0KEN-T0KEN")
+def test_host_that_does_not_listen_is_fault(installation: Installation) -> None:
+    found = installation.found("imshop", "fault", SYNCD_IMSHOP__URL=f"http://127.0.0.1:{free_port()}/T0KEN-T0KEN-T0KEN")
     assert "Cannot connect to 127.0.0.1: Connection refused. Check the network" in found
     assert "T0KEN" not in found
 
 
-def test_unresolvable_host_is_a_fault(patient: Patient) -> None:
-    found = patient.found("imshop", SYNCD_IMSHOP__URL="https://host.invalid/v1/T0KEN-T0KEN-T0KEN")
+def test_unresolvable_host_is_a_fault(installation: Installation) -> None:
+    found = installation.found("imshop", SYNCD_IMSHOP__URL="https://host.invalid/v1/T0KEN-T0KEN-T0KEN")
     assert found.startswith("fault: host.invalid does not resolve: ")
     assert "Check SYNCD_IMSHOP__URL" in found
 
 
-def test_untrusted_certificate_is_a_fault(patient: Patient, tls_stub: Stub) -> None:
-    found = patient.found("imshop", "fault", SYNCD_IMSHOP__URL=tls_stub.url)
+def test_untrusted_certificate_is_a_fault(installation: Installation, tls_stub: Stub) -> None:
+    found = installation.found("imshop", "fault", SYNCD_IMSHOP__URL=tls_stub.url)
     assert "Cannot trust 127.0.0.1: " in found
     assert "self-signed certificate" in found
 
 
 def test_certificate_that_expires_soon_is_a_warning(
-    patient: Patient, tls_stub: Stub, certificate: Path, monkeypatch: pytest.MonkeyPatch
+    installation: Installation, tls_stub: Stub, certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
-    found = patient.found("imshop", "warning", SYNCD_IMSHOP__URL=tls_stub.url)
-    assert f"{tls_stub.address} takes connections, and its certificate is trusted until " in found
-    assert ", 1 days from now Ask who runs that server" in found
+    found = installation.found("imshop", "warning", SYNCD_IMSHOP__URL=tls_stub.url)
+    assert f"{tls_stub.address} accepts connections, and its certificate is trusted until " in found
+    assert ", 1 days from now Ask the operator of that server" in found
     assert tls_stub.received == []
 
 
@@ -53,22 +53,28 @@ def test_a_trusted_certificate_that_lasts_is_well(
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
     long_before_its_end = datetime.now(UTC) - timedelta(days=30)
     with closing(an_imshop(tls_stub.url)) as imshop:
-        _, reached = examine_endpoint(tls_stub.url, imshop, long_before_its_end)
+        _, reached = check_endpoint(tls_stub.url, imshop, long_before_its_end)
     assert reached.level == "ok"
     assert "its certificate is trusted until " in reached.text
 
 
-def test_proxy_is_reported_without_its_password(patient: Patient, stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_proxy_is_reported_without_its_password(
+    installation: Installation, stub: Stub, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HTTP_PROXY", f"http://user:PASSW0RD@{stub.address}")
-    found = patient.found("imshop", SYNCD_IMSHOP__URL="http://imshop.invalid/T0KEN", SYNCD_IMSHOP__ALLOW_HTTP="true")
+    found = installation.found(
+        "imshop", SYNCD_IMSHOP__URL="http://imshop.invalid/T0KEN", SYNCD_IMSHOP__ALLOW_HTTP="true"
+    )
     assert f"ok: pushes go through the proxy {stub.address}" in found
     assert "PASSW0RD" not in found
     assert "fault" not in found
 
 
 def test_plain_http_to_another_machine_is_a_warning(
-    patient: Patient, stub: Stub, monkeypatch: pytest.MonkeyPatch
+    installation: Installation, stub: Stub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", f"http://{stub.address}")
-    found = patient.found("imshop", SYNCD_IMSHOP__URL="http://imshop.invalid/T0KEN", SYNCD_IMSHOP__ALLOW_HTTP="true")
+    found = installation.found(
+        "imshop", SYNCD_IMSHOP__URL="http://imshop.invalid/T0KEN", SYNCD_IMSHOP__ALLOW_HTTP="true"
+    )
     assert "warning: pushes and their key travel unencrypted" in found

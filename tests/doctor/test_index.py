@@ -5,20 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 from sqlalchemy import make_url
 
-from tests.doctor.patient import Patient
-from tests.servers import execute
+from tests.doctor.installation import Installation
+from tests.servers import execute, kind_of, new_login
 
 ORDERS = "SELECT o.id AS order_id, o.state AS status, o.changed AS updated_at, o.kind AS message FROM orders o"
 CHANGED, CREATED = "CREATE INDEX orders_changed ON orders (changed)", "CREATE INDEX orders_created ON orders (created)"
 MARKS_AT = "CREATE INDEX marks_at ON marks (at)"
-WELL, CREATE = "ok: polls find what changed by an index", r"warning: .*Have one made: CREATE INDEX (?:CONCURRENTLY )?"
+WELL, CREATE = "ok: polls find what changed by an index", r"warning: .*Create one: CREATE INDEX (?:CONCURRENTLY )?"
 UNUSED = "warning: every poll reads all of .*, though orders_changed is an index .* it is not used"
-COMPUTED = "warning: every poll reads all orders: updated_at is no column of one table, and no index leads to it"
+COMPUTED = "warning: every poll reads all orders: updated_at is not a column of one table, so no index is used"
 UNKNOWN, FEW = "ok: cannot tell from the database's plan", "ok: too few rows to tell"
 LAST_MARK = "(SELECT MAX(at) FROM marks l WHERE l.at >= :since AND l.at <> '2020-01-01 00:00:00')"
 
@@ -73,88 +72,86 @@ CASES: dict[str, tuple[str, list[str], str]] = {
 
 
 def column(kind: str) -> str:
-    return {"mysql": "DATETIME", "sqlite": "TEXT", "postgresql": "TIMESTAMP"}[kind]
+    return {"mariadb": "DATETIME", "sqlite": "TEXT", "postgresql": "TIMESTAMP"}[kind]
 
 
-def kind_of(patient: Patient) -> str:
-    return make_url(patient.shop).get_backend_name()
-
-
-def shop(patient: Patient, *more: str, rows: int = 400) -> Patient:
+def shop(installation: Installation, *more: str, rows: int = 400) -> Installation:
     """Orders that changed a minute apart, and a mark for each; `more` is run last."""
-    kind = kind_of(patient)
+    kind = kind_of(installation.shop)
     if kind == "sqlite":
-        (patient.home / "shop.db").touch()
+        (installation.home / "shop.db").touch()
     minute = {
-        "mysql": "TIMESTAMP('2026-01-01') + INTERVAL n MINUTE",
+        "mariadb": "TIMESTAMP('2026-01-01') + INTERVAL n MINUTE",
         "sqlite": "datetime('2026-01-01', n || ' minutes')",
         "postgresql": "timestamp '2026-01-01' + n * interval '1 minute'",
     }[kind]
     numbers = f"WITH RECURSIVE numbers AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM numbers WHERE n < {rows})"
     orders = f"SELECT n, 'new', {minute}, {minute}, 'a' FROM numbers"
     marks = f"SELECT n, n, {minute} FROM numbers"
-    insert = "INSERT INTO {0} {1} {2}" if kind == "mysql" else "{1} INSERT INTO {0} {2}"
+    insert = "INSERT INTO {0} {1} {2}" if kind == "mariadb" else "{1} INSERT INTO {0} {2}"
     key, time = "INTEGER PRIMARY KEY", column(kind)
     execute(
-        patient.shop,
+        installation.shop,
         f"CREATE TABLE orders (id {key}, state VARCHAR(9), changed {time}, created {time}, kind CHAR(1))",
         f"CREATE TABLE marks (id {key}, order_id INT, at {time})",
         *([insert.format("orders", numbers, orders), insert.format("marks", numbers, marks)] if rows else ()),
         *more,
-        *(("ANALYZE TABLE orders, marks",) if kind == "mysql" else ("ANALYZE",) if kind == "postgresql" else ()),
+        *(("ANALYZE TABLE orders, marks",) if kind == "mariadb" else ("ANALYZE",) if kind == "postgresql" else ()),
     )
-    return patient
+    return installation
 
 
-def said(patient: Patient, query: str = ORDERS) -> str:
+def said(installation: Installation, query: str = ORDERS) -> str:
     """What is said about the index."""
-    found = patient.found("source", SYNCD_SOURCE__QUERY=query).splitlines()
+    found = installation.found("source", SYNCD_SOURCE__QUERY=query).splitlines()
     (line,) = [one for one in found if re.search(r"by an index|every poll reads", one)]
     return line
 
 
 @pytest.mark.parametrize(("query", "indexes", "verdict"), CASES.values(), ids=[*CASES])
 def test_verdict_is_about_the_cursors_table(
-    anywhere: Patient, query: str, indexes: Sequence[str], verdict: str
+    each_database: Installation, query: str, indexes: Sequence[str], verdict: str
 ) -> None:
     view = "CREATE VIEW shown AS SELECT id AS order_id, state AS status, changed AS updated_at FROM orders AS x"
-    assert re.match(verdict, said(shop(anywhere, *indexes, view), query))
+    assert re.match(verdict, said(shop(each_database, *indexes, view), query))
 
 
 @pytest.mark.parametrize(
     "query", [ORDERS, f"{ORDERS} UNION ALL SELECT id, 'old', changed, kind FROM orders WHERE id < 9"]
 )
-def test_advised_index_makes_polls_use_it(anywhere: Patient, query: str) -> None:
-    told = said(shop(anywhere), ORDERS)
-    execute(anywhere.shop, told.rpartition("Have one made: ")[2].rstrip(";"))
-    found = said(anywhere, query)
+def test_advised_index_makes_polls_use_it(each_database: Installation, query: str) -> None:
+    told = said(shop(each_database), ORDERS)
+    execute(each_database.shop, told.rpartition("Create one: ")[2].rstrip(";"))
+    found = said(each_database, query)
     assert re.match(WELL, found)
 
 
 @pytest.mark.parametrize("rows", [0, 1, 2, 5])
-def test_table_of_few_rows_needs_no_index(anywhere: Patient, rows: int) -> None:
-    assert re.match(f"{WELL}|{FEW}", said(shop(anywhere, CHANGED, rows=rows)))
+def test_table_of_few_rows_needs_no_index(each_database: Installation, rows: int) -> None:
+    assert re.match(f"{WELL}|{FEW}", said(shop(each_database, CHANGED, rows=rows)))
 
 
-def test_orders_changed_at_once_do_not_discredit_index(anywhere: Patient) -> None:
-    made = shop(anywhere, CHANGED, "UPDATE orders SET changed = '2026-01-01 00:00:00'")
+def test_orders_changed_at_once_do_not_discredit_index(each_database: Installation) -> None:
+    made = shop(each_database, CHANGED, "UPDATE orders SET changed = '2026-01-01 00:00:00'")
     assert re.match(WELL, said(made))
 
 
-def test_a_name_that_needs_quotes_has_them(anywhere: Patient) -> None:
-    quote = "`" if "mysql" in anywhere.shop else '"'
+def test_a_name_that_needs_quotes_has_them(each_database: Installation) -> None:
+    quote = "`" if kind_of(each_database.shop) == "mariadb" else '"'
     table, name = (f"{quote}{text}{quote}" for text in ("The Orders", "Changed at"))
-    made = shop(anywhere, f"CREATE TABLE {table} AS SELECT id, state, changed AS {name} FROM orders")
+    made = shop(each_database, f"CREATE TABLE {table} AS SELECT id, state, changed AS {name} FROM orders")
     query = f"SELECT id AS order_id, state AS status, {name} AS updated_at FROM {table}"
     told = said(made, query)
-    execute(anywhere.shop, told.rpartition("Have one made: ")[2].rstrip(";"))
-    assert re.match(WELL, said(anywhere, query))
+    execute(each_database.shop, told.rpartition("Create one: ")[2].rstrip(";"))
+    assert re.match(WELL, said(each_database, query))
 
 
 @pytest.mark.parametrize("server", ["mariadb", "postgresql"])
 def test_partitions_are_one_table(server: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
-    patient = shop(Patient(tmp_path, {"SYNCD_SOURCE__URL": str(request.getfixturevalue(f"{server}_database"))}))
-    columns = f"(id INT, state VARCHAR(9), changed {column(kind_of(patient))} NOT NULL)"
+    installation = shop(
+        Installation(tmp_path, {"SYNCD_SOURCE__URL": str(request.getfixturevalue(f"{server}_database"))})
+    )
+    columns = f"(id INT, state VARCHAR(9), changed {column(kind_of(installation.shop))} NOT NULL)"
     if server == "mariadb":
         parts = ["CREATE TABLE parts " + columns + " PARTITION BY HASH (id) PARTITIONS 3"]
     else:
@@ -163,41 +160,37 @@ def test_partitions_are_one_table(server: str, request: pytest.FixtureRequest, t
             f"CREATE TABLE part{n} PARTITION OF parts FOR VALUES FROM ({n * 150}) TO ({n * 150 + 150})"
             for n in range(3)
         ]
-    execute(patient.shop, *parts, "INSERT INTO parts SELECT id, state, changed FROM orders")
+    execute(installation.shop, *parts, "INSERT INTO parts SELECT id, state, changed FROM orders")
     query = "SELECT id AS order_id, state AS status, changed AS updated_at FROM parts"
-    told = said(patient, query)
+    told = said(installation, query)
     assert re.match(CREATE, told)
-    execute(patient.shop, told.rpartition("Have one made: ")[2].rstrip(";"))
-    assert re.match(WELL, said(patient, query))
+    execute(installation.shop, told.rpartition("Create one: ")[2].rstrip(";"))
+    assert re.match(WELL, said(installation, query))
 
 
 def test_read_only_view_is_no_fault(mariadb_database: str, tmp_path: Path) -> None:
-    patient = Patient(tmp_path, {"SYNCD_SOURCE__URL": mariadb_database})
-    shop(patient, "CREATE VIEW shown AS SELECT id AS order_id, state AS status, changed AS updated_at FROM orders")
-    url, name = make_url(mariadb_database), f"syncd_{uuid4().hex[:8]}"
-    execute(mariadb_database, f"CREATE USER '{name}'@'%' IDENTIFIED BY 'pw'")
-    try:
-        execute(mariadb_database, f"GRANT SELECT ON {url.database}.shown TO '{name}'@'%'")
-        patient.env["SYNCD_SOURCE__URL"] = url.set(username=name, password="pw").render_as_string(hide_password=False)
-        assert re.match(UNKNOWN, said(patient, SHOWN))
-    finally:
-        execute(mariadb_database, f"DROP USER '{name}'@'%'")
+    installation = Installation(tmp_path, {"SYNCD_SOURCE__URL": mariadb_database})
+    shop(installation, "CREATE VIEW shown AS SELECT id AS order_id, state AS status, changed AS updated_at FROM orders")
+    view = f"{make_url(mariadb_database).database}.shown"
+    with new_login(mariadb_database, f"SELECT ON {view}") as (_, mine):
+        installation.env["SYNCD_SOURCE__URL"] = mine
+        assert re.match(UNKNOWN, said(installation, SHOWN))
 
 
 def test_an_index_on_what_is_computed_is_found(postgresql_database: str, tmp_path: Path) -> None:
-    patient = Patient(tmp_path, {"SYNCD_SOURCE__URL": postgresql_database})
-    shop(patient, "CREATE INDEX computed ON orders (GREATEST(changed, created))")
-    assert re.match(WELL, said(patient, ORDERS.replace("o.changed", "GREATEST(o.changed, o.created)")))
+    installation = Installation(tmp_path, {"SYNCD_SOURCE__URL": postgresql_database})
+    shop(installation, "CREATE INDEX computed ON orders (GREATEST(changed, created))")
+    assert re.match(WELL, said(installation, ORDERS.replace("o.changed", "GREATEST(o.changed, o.created)")))
 
 
 def test_index_of_another_schema_does_not_count(postgresql_database: str, tmp_path: Path) -> None:
-    patient = Patient(tmp_path, {"SYNCD_SOURCE__URL": postgresql_database})
+    installation = Installation(tmp_path, {"SYNCD_SOURCE__URL": postgresql_database})
     shop(
-        patient,
+        installation,
         "CREATE INDEX same ON orders (changed, id)",
         "CREATE SCHEMA other",
         "CREATE TABLE other.orders AS SELECT * FROM orders",
         "CREATE INDEX same ON other.orders (id, changed)",
     )
-    assert re.match(WELL, said(patient))
-    assert re.match("warning", said(patient, ORDERS.replace("FROM orders", "FROM other.orders")))
+    assert re.match(WELL, said(installation))
+    assert re.match("warning", said(installation, ORDERS.replace("FROM orders", "FROM other.orders")))

@@ -7,30 +7,29 @@ import sqlite3
 from contextlib import closing
 
 import pytest
-from sqlalchemy import make_url
 
-from syncd.doctor.state_checks import damage
+from syncd.doctor.state_checks import find_damage
 from syncd.errors import StateError
 from syncd.model import Change, Content, Decision, Outcome, Pause, Seen
 from syncd.state import State, open_state
 from syncd.state.migrate import REVISIONS
-from tests.doctor.patient import Patient
+from tests.doctor.installation import Installation
 from tests.made import NOON
-from tests.servers import execute
+from tests.servers import execute, new_login
 
 CONTENT: Content = {"status": "packed"}
 BOUND = 20.0
 
 
-def a_state(patient: Patient) -> State:
-    return open_state(patient.env["SYNCD_STATE__URL"], redact=str)
+def a_state(installation: Installation) -> State:
+    return open_state(installation.env["SYNCD_STATE__URL"], redact=str)
 
 
-def filled_state(patient: Patient) -> None:
+def filled_state(installation: Installation) -> None:
     """A state that takes more than an instant to read."""
-    a_state(patient).close()
+    a_state(installation).close()
     numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50000)"
-    execute(patient.env["SYNCD_STATE__URL"], f"INSERT INTO facts {numbers} SELECT 'fact ' || i, '1' FROM n")
+    execute(installation.env["SYNCD_STATE__URL"], f"INSERT INTO facts {numbers} SELECT 'fact ' || i, '1' FROM n")
 
 
 def a_change(order_id: str) -> Decision:
@@ -50,130 +49,128 @@ def a_change(order_id: str) -> Decision:
     return Decision(Seen(order_id, CONTENT, None), change)
 
 
-def test_missing_state_is_ok_and_not_created(patient: Patient) -> None:
-    found = patient.found("state").splitlines()
-    assert found[0] == f"ok: {patient.home}/state.db is not there yet; the first start makes it"
+def test_missing_state_is_ok_and_not_created(installation: Installation) -> None:
+    found = installation.found("state").splitlines()
+    assert found[0] == f"ok: {installation.home}/state.db is not there yet; the first start creates it"
     assert "MB free" in found[1]
-    assert [*patient.home.iterdir()] == []
+    assert [*installation.home.iterdir()] == []
 
 
-def test_missing_directory_is_a_fault(patient: Patient) -> None:
-    found = patient.found("state", "fault", SYNCD_STATE__URL=f"sqlite:///{patient.home}/lib/state.db")
-    assert f"there is no directory {patient.home}/lib Make it" in found
+def test_missing_directory_is_a_fault(installation: Installation) -> None:
+    found = installation.found("state", "fault", SYNCD_STATE__URL=f"sqlite:///{installation.home}/lib/state.db")
+    assert f"there is no directory {installation.home}/lib Create it" in found
 
 
-def test_a_state_of_this_version_is_well(patient: Patient) -> None:
-    a_state(patient).close()
-    *found, _room = patient.found("state").splitlines()
+def test_a_state_of_this_version_is_well(installation: Installation) -> None:
+    a_state(installation).close()
+    *found, _room = installation.found("state").splitlines()
     assert found == [
-        f"ok: {patient.home}/state.db is there, and of this version",
+        f"ok: {installation.home}/state.db is there, and of this version",
         "ok: no daemon works with it now",
         "ok: 0 orders are tracked, 0 changes wait to be pushed",
-        f"ok: {patient.home}/state.db is not damaged",
+        f"ok: {installation.home}/state.db is not damaged",
     ]
 
 
-def test_a_state_is_left_as_it_is(patient: Patient) -> None:
-    a_state(patient).close()
-    before = {path.name: path.read_bytes() for path in patient.home.iterdir()}
-    patient.examined()
-    assert {path.name: path.read_bytes() for path in patient.home.iterdir()} == before
+def test_a_state_is_left_as_it_is(installation: Installation) -> None:
+    a_state(installation).close()
+    before = {path.name: path.read_bytes() for path in installation.home.iterdir()}
+    installation.examined()
+    assert {path.name: path.read_bytes() for path in installation.home.iterdir()} == before
 
 
-def test_a_state_in_postgresql_is_well(postgresql_database: str, patient: Patient) -> None:
-    patient.env["SYNCD_STATE__URL"] = postgresql_database
-    assert "is not there yet; the first start makes it" in patient.found("state")
-    a_state(patient).close()
-    assert "is there, and of this version" in patient.found("state")
-    assert patient.found("state", "fault") == ""
+def test_a_state_in_postgresql_is_well(postgresql_database: str, installation: Installation) -> None:
+    installation.env["SYNCD_STATE__URL"] = postgresql_database
+    assert "is not there yet; the first start creates it" in installation.found("state")
+    a_state(installation).close()
+    assert "is there, and of this version" in installation.found("state")
+    assert installation.found("state", "fault") == ""
 
 
-def test_login_without_create_right_is_a_fault(postgresql_database: str, patient: Patient) -> None:
-    execute(postgresql_database, "CREATE ROLE syncd_test_no_tables LOGIN")
-    try:
-        mine = make_url(postgresql_database).set(username="syncd_test_no_tables").render_as_string()
-        assert "the login may not make tables in" in patient.found("state", "fault", SYNCD_STATE__URL=mine)
-    finally:
-        execute(postgresql_database, "DROP ROLE syncd_test_no_tables")
+def test_login_without_create_right_is_a_fault(postgresql_database: str, installation: Installation) -> None:
+    with new_login(postgresql_database) as (_, mine):
+        assert "the login may not create tables in" in installation.found("state", "fault", SYNCD_STATE__URL=mine)
 
 
-def test_running_daemon_is_reported(patient: Patient) -> None:
-    with closing(a_state(patient)) as state:
+def test_running_daemon_is_reported(installation: Installation) -> None:
+    with closing(a_state(installation)) as state:
         lease = state.lease()
         assert lease.acquire()
-        assert "ok: a daemon works with it (process " in patient.found("state")
+        assert "ok: a daemon works with it (process " in installation.found("state")
         lease.release()
 
 
-def test_another_programs_file_is_warned_and_unchanged(patient: Patient) -> None:
-    file = patient.home / "state.db"
+def test_another_programs_file_is_warned_and_unchanged(installation: Installation) -> None:
+    file = installation.home / "state.db"
     with closing(sqlite3.connect(file)) as connection:
         connection.execute("CREATE TABLE goods (id INTEGER)")
     before = file.read_bytes()
-    assert "holds the tables of another program" in patient.found("state", "warning")
+    assert "has the tables of another program" in installation.found("state", "warning")
     assert file.read_bytes() == before
 
 
-def test_state_of_newer_version_is_a_fault(patient: Patient) -> None:
-    a_state(patient).close()
-    execute(patient.env["SYNCD_STATE__URL"], "UPDATE alembic_version SET version_num = '9999'")
-    assert "was written by a newer syncd" in patient.found("state", "fault")
+def test_state_of_newer_version_is_a_fault(installation: Installation) -> None:
+    a_state(installation).close()
+    execute(installation.env["SYNCD_STATE__URL"], "UPDATE alembic_version SET version_num = '9999'")
+    assert "was written by a newer syncd" in installation.found("state", "fault")
 
 
-def test_state_of_older_version_is_not_upgraded(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
-    a_state(patient).close()
+def test_state_of_older_version_is_not_upgraded(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    a_state(installation).close()
     monkeypatch.setattr("syncd.doctor.state_checks.REVISIONS", (*REVISIONS, "next"))
-    assert "ok: " + str(patient.home / "state.db") + " is there; the next start brings it up" in patient.found("state")
+    assert "ok: " + str(installation.home / "state.db") + " is there; the next start upgrades it" in installation.found(
+        "state"
+    )
 
 
-def test_file_that_is_no_database_is_fault(patient: Patient) -> None:
-    (patient.home / "state.db").write_text("not a database, but long enough to be taken for one" * 100)
-    assert "is not a SQLite database" in patient.found("state", "fault")
+def test_file_that_is_no_database_is_fault(installation: Installation) -> None:
+    (installation.home / "state.db").write_text("not a database, but long enough to be taken for one" * 100)
+    assert "is not a SQLite database" in installation.found("state", "fault")
 
 
-def test_damage_is_a_fault(patient: Patient) -> None:
-    a_state(patient).close()
-    file = patient.home / "state.db"
+def test_damage_is_a_fault(installation: Installation) -> None:
+    a_state(installation).close()
+    file = installation.home / "state.db"
     whole = bytearray(file.read_bytes())
     whole[-4096:] = b"\xff" * 4096
     file.write_bytes(whole)
-    assert "damaged" in patient.found("state", "fault")
+    assert "damaged" in installation.found("state", "fault")
 
 
-def test_file_too_large_to_check_is_no_fault(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_too_large_to_check_is_no_fault(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("syncd.doctor.state_checks.QUICK_CHECK_SECONDS", -1)
-    filled_state(patient)
-    assert "is too large to be checked for damage within" in patient.found("state", "ok")
+    filled_state(installation)
+    assert "is too large to be checked for damage within" in installation.found("state", "ok")
 
 
-def test_locked_file_is_not_reported_as_damaged(patient: Patient) -> None:
-    a_state(patient).close()
-    url = patient.env["SYNCD_STATE__URL"]
-    with closing(sqlite3.connect(patient.home / "state.db", isolation_level=None)) as other:
+def test_locked_file_is_not_reported_as_damaged(installation: Installation) -> None:
+    a_state(installation).close()
+    url = installation.env["SYNCD_STATE__URL"]
+    with closing(sqlite3.connect(installation.home / "state.db", isolation_level=None)) as other:
         other.execute("PRAGMA journal_mode = DELETE")
         other.execute("BEGIN EXCLUSIVE")
         with pytest.raises(StateError, match="locked by another process"):
-            damage(url, str, BOUND, wait_seconds=0)
+            find_damage(url, str, BOUND, wait_seconds=0)
 
 
-def test_a_state_that_others_may_read_is_told(patient: Patient) -> None:
-    a_state(patient).close()
-    file = patient.home / "state.db"
+def test_a_state_that_others_may_read_is_told(installation: Installation) -> None:
+    a_state(installation).close()
+    file = installation.home / "state.db"
     file.chmod(0o644)
-    assert f"other users may read {file}, and it holds orders Run: chmod 600 {file}" in patient.found(
+    assert f"other users may read {file}, and it contains orders Run: chmod 600 {file}" in installation.found(
         "state", "warning"
     )
 
 
-def test_directory_without_write_access_is_a_fault(patient: Patient) -> None:
+def test_directory_without_write_access_is_a_fault(installation: Installation) -> None:
     if os.geteuid() == 0:
         pytest.skip("root may write everywhere")
-    patient.home.chmod(0o500)
-    assert f"this user may not write in {patient.home}" in patient.found("state", "fault")
+    installation.home.chmod(0o500)
+    assert f"this user may not write in {installation.home}" in installation.found("state", "fault")
 
 
-def test_changes_that_need_a_hand_are_told(patient: Patient) -> None:
-    with closing(a_state(patient)) as state:
+def test_changes_that_need_a_hand_are_told(installation: Installation) -> None:
+    with closing(a_state(installation)) as state:
         with state.polls.staging() as staging:
             staging.store([a_change("1")], NOON, counting=False)
         (push,) = state.outbox.record_and_claim([], 1, None, NOON)
@@ -181,25 +178,25 @@ def test_changes_that_need_a_hand_are_told(patient: Patient) -> None:
         with state.polls.staging() as staging:
             staging.store([a_change("2"), a_change("3")], NOON, counting=True)
         state.polls.release_or_hold(1, NOON)
-    found = patient.found("state", "warning")
-    assert "2 changes are held (2 by guard) Look: syncd changes --state held" in found
-    assert "1 changes are dead: IMSHOP was never told Look: syncd changes --state dead" in found
+    found = installation.found("state", "warning")
+    assert "2 changes are held (2 by guard) See: syncd changes --state held" in found
+    assert "1 changes are dead: they never reached IMSHOP See: syncd changes --state dead" in found
 
 
-def test_polls_and_deliveries_that_fail_are_told(patient: Patient) -> None:
-    with closing(a_state(patient)) as state:
+def test_polls_and_deliveries_that_fail_are_told(installation: Installation) -> None:
+    with closing(a_state(installation)) as state:
         state.outbox.record_and_claim([], 0, Pause("unreachable", NOON, "no route"), NOON)
         state.polls.record_poll(NOON, "the shop is gone")
-    found = patient.found("state", "warning")
+    found = installation.found("state", "warning")
     assert "the last 1 polls failed: the shop is gone" in found
     assert "delivery is paused (unreachable): no route" in found
 
 
-def test_orders_that_a_full_compare_missed_are_told(patient: Patient) -> None:
-    with closing(a_state(patient)) as state:
+def test_orders_that_a_full_compare_missed_are_told(installation: Installation) -> None:
+    with closing(a_state(installation)) as state:
         with state.polls.staging() as staging:
             staging.store([Decision(Seen(str(number), CONTENT, CONTENT)) for number in range(4)], NOON, counting=False)
         assert state.polls.mark_missing(state.polls.start_compare(), NOON) is None
-    found = patient.found("state", "warning")
+    found = installation.found("state", "warning")
     assert "the last full compare missed 4 orders" in found
     assert "run: syncd release" in found

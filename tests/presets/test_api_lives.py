@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from syncd.cli.commands import syncd
-from syncd.doctor.api_checks import ApiExamination
+from syncd.doctor.api_checks import ApiChecks
 from syncd.errors import SourceError
 from syncd.model import Order
 from syncd.pipeline.poll import Poller
@@ -544,11 +544,11 @@ def test_the_doctor_sees_a_status_left_out(shop: Shop) -> None:
     shop.platform.change(3, "shipped")
 
     def found() -> list[tuple[str, str]]:
-        examined = ApiExamination(shop.source(), Statuses(), lambda _push: b"", lambda: datetime.now(UTC))
+        examined = ApiChecks(shop.source(), Statuses(), lambda _push: b"", lambda: datetime.now(UTC))
         return [(finding.level, finding.text) for finding in examined.statuses()]
 
-    assert ("ok", "its list of orders holds as many as its statuses have: 3") in found()
+    assert ("ok", "the list of orders has as many as the list of statuses counts: 3") in found()
     shop.platform.orders.pop(4)
     shop.platform.hidden = "shipped"
-    text = "its statuses have 3 orders, but its list of orders holds 2: some status is left out of it"
+    text = "the list of statuses counts 3 orders, but the list of orders has 2: it leaves a status out"
     assert ("warning", text) in found()

@@ -8,13 +8,12 @@ from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
-from uuid import uuid4
 
 import pytest
 from sqlalchemy import make_url
 
-from syncd.doctor.database_checks import ShopExamination, index_verdict
-from syncd.doctor.database_inspection import Inspection
+from syncd.doctor.database_checks import DatabaseChecks, index_finding
+from syncd.doctor.database_inspection import DatabaseInspection
 from syncd.errors import SourceError
 from syncd.model import Order
 from syncd.pipeline.statuses_file import Statuses
@@ -35,7 +34,7 @@ from tests.presets.platforms import (
     Platform,
 )
 from tests.presets.shop import TRACK, PlatformShop
-from tests.servers import DROP_MARIADB, execute, mariadb_url, throw_away_database
+from tests.servers import DROP_MARIADB, execute, mariadb_url, new_login, throw_away_database
 from tests.sources.shop import rows_read
 
 COLON = "\\:"
@@ -146,21 +145,16 @@ def test_what_is_no_order_never_shows(shop: PlatformShop) -> None:
 @on(*PLATFORMS)
 def test_documented_grants_suffice_under_any_sql_mode(shop: PlatformShop) -> None:
     """The login has no other rights."""
-    name, database = f"syncd_{uuid4().hex[:8]}", make_url(shop.url).database
+    database = make_url(shop.url).database
     grants = re.findall(r"^#   (GRANT .*);$", preset_text(shop.platform.preset), re.MULTILINE)
     assert grants
     with ExitStack() as cleanup:
-        execute(shop.url, f"CREATE USER '{name}'@'%' IDENTIFIED BY 'pw'")
-        cleanup.callback(execute, shop.url, f"DROP USER '{name}'@'%'")
+        name, login = cleanup.enter_context(new_login(shop.url))
         for grant in grants:
             table = grant.split(" ON shop.")[1].split(" ")[0]
             if any(re.search(rf"\b{table} \(", created) for created in shop.platform.tables):
-                execute(shop.url, f"GRANT SELECT ON {database}.{table} TO '{name}'@'%'")
-        reader = PlatformShop(
-            shop.platform,
-            make_url(shop.url).set(username=name, password="pw").render_as_string(hide_password=False),
-            shop.home,
-        )
+                execute(shop.url, f"GRANT SELECT ON {database}.{table} TO {name}")
+        reader = PlatformShop(shop.platform, login, shop.home)
         cleanup.callback(reader.close)
         init = "SET sql_mode = 'ANSI_QUOTES,ONLY_FULL_GROUP_BY,STRICT_ALL_TABLES', time_zone = '+00:00'"
         poller, _ = reader.polled(INIT_SQL=init)
@@ -171,19 +165,15 @@ def test_documented_grants_suffice_under_any_sql_mode(shop: PlatformShop) -> Non
 
 @on(OPENCART, HPOS, PRESTASHOP, BITRIX, MAGENTO, CS_CART)
 def test_wrong_prefix_error_lists_existing_tables(shop: PlatformShop) -> None:
-    name, database = f"syncd_{uuid4().hex[:8]}", make_url(shop.url).database
+    database = make_url(shop.url).database
     table = str(re.search(r"CREATE TABLE (\w+)", shop.platform.tables[0])[1])  # type: ignore[index]
     with ExitStack() as cleanup:
-        execute(shop.url, f"CREATE USER '{name}'@'%' IDENTIFIED BY 'pw'")
-        cleanup.callback(execute, shop.url, f"DROP USER '{name}'@'%'")
-        execute(shop.url, f"GRANT SELECT ON {database}.{table} TO '{name}'@'%'")
-        login = make_url(shop.url).set(username=name, password="pw").render_as_string(hide_password=False)
+        name, login = cleanup.enter_context(new_login(shop.url))
+        execute(shop.url, f"GRANT SELECT ON {database}.{table} TO {name}")
         for url, shown in ((shop.url, rf".*\b{table}\b.*|.* and \d+ more"), (login, table)):
             reader = PlatformShop(shop.platform, url, shop.home)
             cleanup.callback(reader.close)
-            with pytest.raises(
-                SourceError, match=rf"asked for the table xx_\w+, and shows this user ({shown})\. Check"
-            ):
+            with pytest.raises(SourceError, match=rf"reads the table xx_\w+; this user can see ({shown})\. Check"):
                 reader.source(PARAMS__PREFIX="xx_").columns()
 
 
@@ -191,7 +181,7 @@ def test_wrong_prefix_error_lists_existing_tables(shop: PlatformShop) -> None:
 def test_polls_use_the_platforms_index(shop: PlatformShop) -> None:
     shop.do(shop.platform.place, *range(2, 60))
     shop.do(shop.platform.place, 60)
-    plan = Inspection.of(shop.source()).plan()
+    plan = DatabaseInspection.of(shop.source()).index_use()
     assert plan
     assert plan.by_index == shop.platform.by_index, plan
 
@@ -203,13 +193,13 @@ def test_polls_use_the_presets_advised_index(shop: PlatformShop) -> None:
     shop.do(shop.platform.place, 60)
     named = INDEX.fullmatch(shop.index or "")
     assert named
-    plan = Inspection.of(shop.source()).plan()
+    plan = DatabaseInspection.of(shop.source()).index_use()
     assert plan
-    assert f"Have one made: {named[0]};" in str(index_verdict(plan, "updated_at", shop.index, lambda: True))
+    assert f"Create one: {named[0]};" in str(index_finding(plan, "updated_at", shop.index, lambda: True))
     with ExitStack() as cleanup:
         execute(shop.url, named[0])
         cleanup.callback(execute, shop.url, f"DROP INDEX {named['name']} ON {named['table']}")
-        plan = Inspection.of(shop.source()).plan()
+        plan = DatabaseInspection.of(shop.source()).index_use()
     assert plan
     assert plan.by_index, plan
 
@@ -260,7 +250,7 @@ def test_the_doctor_sees_a_wrong_zone(shop: PlatformShop, zone: str, warnings: i
     """That of its PHP, which no table holds: it is held against what changed just now."""
     shop.steps = 100
     shop.do(shop.platform.pay, 1)
-    examined = ShopExamination(
+    examined = DatabaseChecks(
         shop.source(PARAMS__ZONE=zone), Statuses(), lambda _push: b"{}", lambda: datetime.now(UTC)
     )
     assert sum("may be wrong" in finding.text for finding in examined.samples()) == warnings
@@ -319,20 +309,18 @@ def test_parcel_with_latest_set_number_counts(shop: PlatformShop) -> None:
 def test_login_with_older_grants_still_works(shop: PlatformShop) -> None:
     """Later versions use more tables; without rights to them the rest is read."""
     shop.do(shop.platform.ship, 1)
-    name, database = f"syncd_{uuid4().hex[:8]}", make_url(shop.url).database
+    database = make_url(shop.url).database
     with ExitStack() as cleanup:
-        execute(shop.url, f"CREATE USER '{name}'@'%' IDENTIFIED BY 'pw'")
-        cleanup.callback(execute, shop.url, f"DROP USER '{name}'@'%'")
+        name, login = cleanup.enter_context(new_login(shop.url))
         for table in ("", "_payment", "_delivery", "_props", "_props_value"):
-            execute(shop.url, f"GRANT SELECT ON {database}.b_sale_order{table} TO '{name}'@'%'")
-        execute(shop.url, f"GRANT SELECT ON {database}.b_sale_status_lang TO '{name}'@'%'")
-        login = make_url(shop.url).set(username=name, password="pw").render_as_string(hide_password=False)
+            execute(shop.url, f"GRANT SELECT ON {database}.b_sale_order{table} TO {name}")
+        execute(shop.url, f"GRANT SELECT ON {database}.b_sale_status_lang TO {name}")
         reader = PlatformShop(shop.platform, login, shop.home)
         cleanup.callback(reader.close)
         assert found(reader, 1).tracking_url == f"{TRACK}TRACK1"
-        execute(shop.url, f"GRANT SELECT ON {database}.b_sale_order_change TO '{name}'@'%'")
+        execute(shop.url, f"GRANT SELECT ON {database}.b_sale_order_change TO {name}")
         assert found(reader, 1).user_id == "77"
-        execute(shop.url, f"GRANT SELECT (ID, EXTERNAL_AUTH_ID) ON {database}.b_user TO '{name}'@'%'")
+        execute(shop.url, f"GRANT SELECT (ID, EXTERNAL_AUTH_ID) ON {database}.b_user TO {name}")
         shop.do("UPDATE b_sale_order SET USER_ID = 78", 1)
         assert found(reader, 1).user_id == "79000000000"
 
@@ -635,13 +623,11 @@ def test_buyers_may_be_known_by_phone(shop: PlatformShop) -> None:
 @on(SHOP_SCRIPT)
 def test_a_login_without_contacts_reads_on(shop: PlatformShop) -> None:
     shop.do(shop.platform.ship, 1)
-    name, database = f"syncd_{uuid4().hex[:8]}", make_url(shop.url).database
+    database = make_url(shop.url).database
     with ExitStack() as cleanup:
-        execute(shop.url, f"CREATE USER '{name}'@'%' IDENTIFIED BY 'pw'")
-        cleanup.callback(execute, shop.url, f"DROP USER '{name}'@'%'")
+        name, login = cleanup.enter_context(new_login(shop.url))
         for table in ("", "_log", "_params"):
-            execute(shop.url, f"GRANT SELECT ON {database}.shop_order{table} TO '{name}'@'%'")
-        login = make_url(shop.url).set(username=name, password="pw").render_as_string(hide_password=False)
+            execute(shop.url, f"GRANT SELECT ON {database}.shop_order{table} TO {name}")
         reader = PlatformShop(shop.platform, login, shop.home)
         cleanup.callback(reader.close)
         assert (found(reader, 1).user_id, found(reader, 1, PARAMS__USER="phone").user_id) == ("77", None)

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers import DROP_MARIADB, DROP_POSTGRESQL, mariadb_url, postgresql_url, throw_away_database
+from syncd.state import State, open_state
+from tests.servers import DATABASES, DROP_MARIADB, DROP_POSTGRESQL, mariadb_url, postgresql_url, throw_away_database
 from tests.sources.shop import DATINGS, Dating, Shop
 
 OpenShop = Callable[[Dating], Shop]
@@ -52,10 +53,16 @@ def shop(request: pytest.FixtureRequest, open_shop: OpenShop) -> Shop:
     return open_shop(request.param)
 
 
-@pytest.fixture(params=["sqlite", "mariadb", "postgresql"])
+@pytest.fixture(params=DATABASES)
 def any_shop(request: pytest.FixtureRequest, open_shop: OpenShop) -> Shop:
     """A shop on each server, where it does not matter how orders are dated."""
     return open_shop(next(dating for dating in DATINGS if dating.server == request.param))
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Iterator[State]:
+    with closing(open_state(f"sqlite:///{tmp_path}/state.db", redact=str)) as opened:
+        yield opened
 
 
 def new_file(folder: Path) -> Path:

@@ -37,14 +37,15 @@ class History(Protocol):
     def poller(self, *, batch: int = 1000, lookback: int = 1000) -> Poller: ...
 
 
-def waiting(history: History) -> list[tuple[str, str]]:
-    """The changes that wait to be told, the oldest first."""
-    changes = history.state.reports.changes(state="pending", order_id=None, limit=None)
+def waiting(state: State) -> list[tuple[str, str]]:
+    """The changes that wait to be pushed, the oldest first."""
+    changes = state.reports.changes(state="pending", order_id=None, limit=None)
     return [(change.order_id, change.status) for change in changes][::-1]
 
 
-def ever_found(history: History) -> int:
-    return len(list(history.state.reports.changes(state=None, order_id=None, limit=None)))
+def changes_found(state: State) -> int:
+    """How many changes were ever found, whatever became of them."""
+    return len(list(state.reports.changes(state=None, order_id=None, limit=None)))
 
 
 def polling(source: DatabaseSource | ApiSource, state: State) -> Poller:

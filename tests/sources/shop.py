@@ -148,6 +148,11 @@ def start(source: Source) -> str:
     return newest[0]
 
 
+def scanned(source: Source, *, whole: bool = False) -> list[Sequence[Any]]:
+    """All rows of a scan."""
+    return [row for block in source.scan(whole=whole).blocks() for row in block]
+
+
 def polled(source: Source, cursor: str) -> tuple[list[Order], str]:
     """What a whole poll shows, and the cursor after it."""
     pages = list(source.changed(cursor))
@@ -158,7 +163,7 @@ def polled(source: Source, cursor: str) -> tuple[list[Order], str]:
 
 def rows_read(source: DatabaseSource) -> int:
     """How many rows its session with MariaDB read, as the server counts."""
-    counted = source.database.ask(text("SHOW SESSION STATUS LIKE 'Handler_read%'"))
+    counted = source.database.named_rows(text("SHOW SESSION STATUS LIKE 'Handler_read%'"))
     return sum(int(row["Value"]) for row in counted)
 
 

@@ -12,7 +12,7 @@ import pytest
 from syncd.model import Skipped
 from tests.sources.api.server import STYLES, ApiShop, Style
 from tests.sources.conftest import OpenShop
-from tests.sources.shop import BERLIN, DATINGS, NOON, AnyShop, ids, polled, skipped, start
+from tests.sources.shop import BERLIN, DATINGS, NOON, AnyShop, ids, polled, scanned, skipped, start
 
 MINUTE = timedelta(minutes=1)
 
@@ -186,7 +186,7 @@ def test_an_empty_shop_says_nowhere_to_start(shop: AnyShop) -> None:
 def test_scanned_ids_can_be_looked_up_however_many(shop: AnyShop) -> None:
     shop.add(*((str(number), "new", NOON) for number in range(1203)))
     source = shop.source()
-    rows = [row for block in source.scan(whole=False).blocks() for row in block]
+    rows = scanned(source)
     assert len(ids(source.look_up([row[0] for row in rows]).orders)) == 1203
 
 

@@ -19,7 +19,21 @@ from syncd.sources.database.dialects import Dialect
 from syncd.sources.database.query import OrdersQuery
 from syncd.sql import grammar_of
 from tests.sources.conftest import OpenShop
-from tests.sources.shop import DATINGS, MOSCOW, NOON, Dating, Shop, ids, iso, polled, rows_read, skipped, start, wall
+from tests.sources.shop import (
+    DATINGS,
+    MOSCOW,
+    NOON,
+    Dating,
+    Shop,
+    ids,
+    iso,
+    polled,
+    rows_read,
+    scanned,
+    skipped,
+    start,
+    wall,
+)
 
 LOCAL = wall("%Y-%m-%d %H:%M:%S")
 MINUTE = timedelta(minutes=1)
@@ -155,7 +169,7 @@ def test_text_outside_utf_8_spoils_no_other_row(open_shop: OpenShop) -> None:
     shop.add(*((f"{number:04}", "new", NOON) for number in range(3000)))
     shop.execute("UPDATE orders SET status = CAST(x'ff41' AS TEXT) WHERE order_id = '2500'")
     source = shop.source()
-    rows = [row for block in source.scan(whole=False).blocks() for row in block]
+    rows = scanned(source)
     assert [row[0] for row in rows] == [f"{number:04}" for number in range(3000)]
     assert rows[2500][1] == "\ufffdA"
     assert len(polled(source, start(source))[0]) == 3000
@@ -288,7 +302,7 @@ def test_driver_without_streaming_cursor_works(any_shop: Shop) -> None:
     any_shop.add(*((f"{number:04}", "new", NOON) for number in range(3000)))
     source = any_shop.source()
     source.database.dialect = Dialect(source.database.dialect.driver)
-    rows = [row for block in source.scan(whole=False).blocks() for row in block]
+    rows = scanned(source)
     assert rows == [(f"{number:04}", "new") for number in range(3000)]
 
 
@@ -329,7 +343,7 @@ def test_connection_cut_after_reading_does_no_harm(
     event.listen(database._engine, "rollback", cut_it)  # what ends a read, after its last row
     assert database.now().tzinfo is UTC
     assert database.rows(text("SELECT 1")) == [(1,)]
-    assert len(database.ask(text("SELECT 1"))) == 1
+    assert len(database.named_rows(text("SELECT 1"))) == 1
     assert len(set(cut)) == 3
     assert not caplog.records
 

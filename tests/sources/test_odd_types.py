@@ -14,6 +14,7 @@ from syncd.pipeline.poll import Poller
 from syncd.sources import DatabaseSource
 from syncd.state import State
 from tests.servers import DROP_MARIADB, DROP_POSTGRESQL, execute, mariadb_url, postgresql_url, throw_away_database
+from tests.sources.history import waiting
 from tests.sources.shop import NOON
 
 
@@ -134,10 +135,6 @@ def poller(shop: sqlite3.Connection, tmp_path: Path, memory: State) -> Iterator[
         yield Poller(source, memory.polls, lambda _status: "push", max_changes=5, lookback=timedelta())
 
 
-def told(memory: State) -> list[tuple[str, str]]:
-    return [(change.order_id, change.status) for change in memory.reports.changes(state="pending")]
-
-
 def test_unreadable_fields_are_counted_but_no_change(shop: sqlite3.Connection, poller: Poller, memory: State) -> None:
     """They are counted in every compare."""
     shop.execute("INSERT INTO o VALUES ('1', 'new', 'T1', 1, 'p1', 'u1'), ('2', 'new', NULL, 0, NULL, NULL)")
@@ -149,7 +146,7 @@ def test_unreadable_fields_are_counted_but_no_change(shop: sqlite3.Connection, p
         assert (sum(result.found.values()), result.skipped) == (0, {})
     assert memory.polls.load(["1"])["1"].imshop_uuid == "u1"
     shop.execute("UPDATE o SET tn = 'T1', paid = 1, u = 'u1' WHERE id = '1'")
-    assert (poller.poll(NOON).dropped_from, told(memory)) == (0, [])
+    assert (poller.poll(NOON).dropped_from, waiting(memory)) == (0, [])
 
 
 def test_status_is_pushed_without_unreadable_fields(shop: sqlite3.Connection, poller: Poller, memory: State) -> None:
@@ -157,7 +154,7 @@ def test_status_is_pushed_without_unreadable_fields(shop: sqlite3.Connection, po
     poller.poll(NOON)
     shop.execute("UPDATE o SET st = 'paid', tn = '{}', paid = 2, pay = '{}'")
     assert poller.poll(NOON).dropped == {"tracking_url": 1, "paid": 1, "payment_id": 1}
-    assert told(memory) == [("1", "paid")]
+    assert waiting(memory) == [("1", "paid")]
 
 
 def test_field_readable_again_is_pushed_if_new(shop: sqlite3.Connection, poller: Poller, memory: State) -> None:
@@ -165,4 +162,4 @@ def test_field_readable_again_is_pushed_if_new(shop: sqlite3.Connection, poller:
     poller.poll(NOON)
     shop.execute("UPDATE o SET tn = 'T1'")
     poller.poll(NOON)
-    assert told(memory) == [("1", "new")]
+    assert waiting(memory) == [("1", "new")]

@@ -30,7 +30,7 @@ class Replica:
         self.dialect = dialect(None)
         self._answer = answer
 
-    def ask(self, statement: object) -> list[dict[str, Any]]:
+    def named_rows(self, statement: object) -> list[dict[str, Any]]:
         return self._answer(str(statement))
 
 

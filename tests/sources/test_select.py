@@ -6,15 +6,13 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import make_url
 
-from syncd.doctor.database_inspection import Inspection
+from syncd.doctor.database_inspection import DatabaseInspection
 from syncd.model import Order
 from syncd.sources import DatabaseSource
-from tests.servers import execute
+from tests.servers import DATABASES, execute, kind_of
 from tests.sources.shop import MOSCOW, polled, start
 
-SERVERS = ("sqlite", "mariadb", "postgresql")
 ENDS = [";", " ;; ", "; -- the end: it's over;", "/* a; :since */ ; -- b\n/* 'c */\n", "\n-- last"]
 ORDERS = "SELECT id AS order_id, state AS status, changed AS updated_at FROM o"
 TEXTS: dict[str, list[tuple[str, str]]] = {
@@ -56,13 +54,9 @@ TEXTS: dict[str, list[tuple[str, str]]] = {
 }
 
 
-@pytest.fixture(params=SERVERS)
+@pytest.fixture(params=DATABASES)
 def url(request: pytest.FixtureRequest, database_url: Callable[[str], str]) -> str:
     return database_url(request.param)
-
-
-def kind(url: str) -> str:
-    return {"mysql": "mariadb"}.get(name := make_url(url).get_backend_name(), name)
 
 
 def shop(url: str, query: str, **more: str) -> DatabaseSource:
@@ -90,7 +84,7 @@ def told(source: DatabaseSource) -> Order:
     (found,) = polled(source, start(source))[0]
     (same,) = source.find(["1"]).orders
     assert found.message == same.message
-    Inspection.of(source).plan()
+    DatabaseInspection.of(source).index_use()
     source.close()
     return found
 
@@ -107,7 +101,7 @@ def test_a_hash_ends_it_in_mariadb(database_url: Callable[[str], str], end: str)
 
 @pytest.mark.parametrize(
     ("server", "written", "meant"),
-    [(server, *text) for server in SERVERS for text in (*TEXTS["*"], *TEXTS[server])],
+    [(server, *text) for server in DATABASES for text in (*TEXTS["*"], *TEXTS[server])],
 )
 def test_texts_and_operators_are_read_as_written(
     database_url: Callable[[str], str], server: str, written: str, meant: str
@@ -123,7 +117,7 @@ def test_since_inside_text_is_not_replaced(url: str) -> None:
 
 
 def test_the_other_statements_end_in_the_same_ways(url: str) -> None:
-    comment = "; # it's over" if kind(url) == "mariadb" else "; -- it's over"
+    comment = "; # it's over" if kind_of(url) == "mariadb" else "; -- it's over"
     source = shop(
         url,
         "SELECT 'no' AS order_id, 'x' AS status" + comment,
@@ -131,7 +125,7 @@ def test_the_other_statements_end_in_the_same_ways(url: str) -> None:
         query_else=ORDERS + comment,
         statuses_query=f"SELECT 'new' AS status, '50% :since' AS message{comment}",
         init_sql={"sqlite": "PRAGMA cache_size = 100", "mariadb": "SET @a := 1; SET @b = ';%'"}.get(
-            kind(url), "SET application_name = 'a;b%'; SET datestyle = 'ISO'"
+            kind_of(url), "SET application_name = 'a;b%'; SET datestyle = 'ISO'"
         )
         + comment,
     )

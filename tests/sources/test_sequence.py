@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,17 +14,11 @@ from syncd.errors import SourceError
 from syncd.pipeline.poll import Poller
 from syncd.pipeline.staging import PollResult
 from syncd.sources.database.database_source import DatabaseSource
-from syncd.state import State, open_state
-from tests.sources.history import FEEDS, QUERY, Feed, FeedStyle, History, HistoryTable, ever_found, waiting
+from syncd.state import State
+from tests.servers import DATABASES
+from tests.sources.history import FEEDS, QUERY, Feed, FeedStyle, History, HistoryTable, changes_found, waiting
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
-DATABASES = ("sqlite", "mariadb", "postgresql")
-
-
-@pytest.fixture
-def state(tmp_path: Path) -> Iterator[State]:
-    with closing(open_state(f"sqlite:///{tmp_path}/state.db", redact=str, create=True)) as opened:
-        yield opened
 
 
 @pytest.fixture(params=[*DATABASES, *FEEDS], ids=str)
@@ -68,7 +61,7 @@ def test_only_last_status_between_polls_is_pushed(history: History) -> None:
     poller, _ = begun(history)
     history.add((2, "A", "paid"), (3, "B", "new"), (4, "A", "sent"))
     assert poller.poll(NOW).found == {"cursor": 2}
-    assert sorted(waiting(history)) == [("A", "sent"), ("B", "new")]
+    assert sorted(waiting(history.state)) == [("A", "sent"), ("B", "new")]
 
 
 def test_rereading_the_lookback_never_restores_old_statuses(history: History) -> None:
@@ -79,8 +72,8 @@ def test_rereading_the_lookback_never_restores_old_statuses(history: History) ->
         history.add((row, "A", f"status {row}"))
         poller.poll(NOW)
         poller.poll(NOW)
-    assert ever_found(history) == 4
-    assert waiting(history) == [("A", "status 23")]
+    assert changes_found(history.state) == 4
+    assert waiting(history.state) == [("A", "status 23")]
 
 
 def test_late_number_is_found_within_the_lookback(history: History) -> None:
@@ -90,7 +83,7 @@ def test_late_number_is_found_within_the_lookback(history: History) -> None:
     poller.poll(NOW)
     history.add((11, "B", "paid"), (8, "C", "too late"))
     assert poller.poll(NOW).found == {"lookback": 1}
-    assert sorted(waiting(history)) == [("A", "paid"), ("B", "paid")]
+    assert sorted(waiting(history.state)) == [("A", "paid"), ("B", "paid")]
 
 
 def test_an_older_row_that_commits_late_changes_nothing(history: History) -> None:
@@ -107,7 +100,7 @@ def test_full_compare_takes_each_orders_last_row(history: History) -> None:
     history.mend([3, 65], "mended")
     result = poller.reconcile(NOW)
     assert (result.rows, result.found) == (7, {"full": 1})
-    assert waiting(history) == [("order 2", "mended")]
+    assert waiting(history.state) == [("order 2", "mended")]
 
 
 def test_unnumbered_row_counts_where_it_is_alone(history: History) -> None:
@@ -117,7 +110,7 @@ def test_unnumbered_row_counts_where_it_is_alone(history: History) -> None:
     history.mend([None], "moved")
     assert poller.poll(NOW).found == {}
     assert poller.reconcile(NOW).found == {"full": 1}
-    assert waiting(history) == [("B", "moved")]
+    assert waiting(history.state) == [("B", "moved")]
 
 
 def test_polls_recover_after_numbering_restarts(history: History) -> None:
@@ -129,7 +122,7 @@ def test_polls_recover_after_numbering_restarts(history: History) -> None:
     poller.poll(NOW)
     history.add((2, "A", "paid"))
     poller.poll(NOW)
-    assert waiting(history) == [("A", "paid")]
+    assert waiting(history.state) == [("A", "paid")]
 
 
 def test_the_query_may_ask_for_the_number_itself(table: HistoryTable) -> None:
@@ -141,7 +134,7 @@ def test_the_query_may_ask_for_the_number_itself(table: HistoryTable) -> None:
     assert result.rows == 2
     table.add((3, "B", "paid"))
     assert poller.poll(NOW).rows == 1
-    assert waiting(table) == [("B", "paid")]
+    assert waiting(table.state) == [("B", "paid")]
 
 
 def test_switch_from_time_to_number_repeats_nothing(table: HistoryTable) -> None:
@@ -152,7 +145,7 @@ def test_switch_from_time_to_number_repeats_nothing(table: HistoryTable) -> None
     numbered.poll(NOW)
     table.add((3, "A", "paid"))
     numbered.poll(NOW)
-    assert waiting(table) == [("A", "paid")]
+    assert waiting(table.state) == [("A", "paid")]
 
 
 def test_updated_at_beside_the_number_says_when(table: HistoryTable) -> None:
@@ -174,7 +167,7 @@ def test_unreadable_number_is_skipped_and_counted(table: HistoryTable) -> None:
     result = poller.poll(NOW)
     assert result.skipped["bad_sequence"] >= 1
     assert [row.order_id for row in result.skipped_rows if row.order_id == "C"] == ["C"]
-    assert waiting(table) == [("B", "new")]
+    assert waiting(table.state) == [("B", "new")]
 
 
 def test_numbers_as_text_are_refused(table: HistoryTable) -> None:

@@ -21,18 +21,12 @@ from syncd.pipeline.poll import Poller
 from syncd.runtime.jobs import StopError
 from syncd.sources import DatabaseSource
 from syncd.spool import IN_MEMORY, Rows, Spool
-from syncd.state import State, open_state
+from syncd.state import State
 from tests.sources.shop import NOON, Shop, ids, start
 
 MANY = 9000
 LONG = "x" * 500
 """What makes so many orders too many for memory."""
-
-
-@pytest.fixture
-def state(tmp_path: Path) -> Iterator[State]:
-    with closing(open_state(f"sqlite:///{tmp_path}/state.db", redact=str)) as opened:
-        yield opened
 
 
 @pytest.fixture
@@ -177,7 +171,7 @@ def test_a_full_disk_ends_the_poll_alone(
     large.execute("CREATE INDEX orders_order_id ON orders (order_id)")  # else SQLite needs room itself, to sort
     source = large.source(f"SELECT order_id, '{LONG}' AS status, updated_at FROM orders")
     poller = Poller(source, state.polls, lambda _code: "push", 0, timedelta(minutes=5))
-    advice = rf"cannot be kept in a temporary file: File too large\..* room for such files in {tmp_path}, .* TMPDIR"
+    advice = rf"cannot be written to a temporary file: File too large\..* room for such files in {tmp_path}, .* TMPDIR"
     with files_hold(2 * IN_MEMORY), pytest.raises(SourceError, match=advice):
         poller.poll(NOON)
     alter(large)
@@ -193,7 +187,7 @@ def test_sqlite_without_sorting_space_is_reported(tmp_path: Path, monkeypatch: p
     with closing(
         DatabaseSource(url=url, query=query, timezone=UTC, lookback=timedelta(), lookback_rows=1000, batch=1000)
     ) as source:
-        advice = "It sorts in temporary files: see that there is room for them"
+        advice = "It sorts in temporary files: make room for them"
         with files_hold(IN_MEMORY // 2), pytest.raises(SourceError, match=advice):
             list(source.scan(whole=False).blocks())
 

@@ -1,8 +1,8 @@
-"""A read-only connection to the shop's database: statements in, rows of raw values out, faults as SourceError.
+"""A read-only connection to the shop's database: statements in, rows of raw values out, errors as SourceError.
 
-Rows are read through the driver's own cursor, streamed, and put aside: no statement is open while anything is done with
-them. SQLAlchemy's rows would cost twice the time, and one prototype that took the cursor out of a result that was
-already streaming lost a row of a million.
+Rows are streamed through the driver's own cursor and spooled, so that no statement is open while they are processed.
+SQLAlchemy's rows would take twice the time; and a prototype that took the cursor out of a result that was already
+streaming lost one row of a million.
 """
 
 from __future__ import annotations
@@ -17,24 +17,25 @@ from sqlalchemy import Connection, Engine, RowMapping, TextClause, create_engine
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from syncd.errors import SourceError
-from syncd.sources.database.dialects import CONNECT_SECONDS, DIALECTS, Dialect, Rows
+from syncd.sources.database.dialects import CONNECT_SECONDS, DIALECTS, Dialect
 from syncd.sources.database.query import Statement
-from syncd.spool import Spool
+from syncd.spool import Rows, Spool
 from syncd.sql import Grammar, grammar_of
 
-_SOME = 1000
+_BLOCK = 1000
 
 
 class Database:
-    """`redact` masks secrets in what drivers say. Every method may raise SourceError."""
+    """`init_sql`: statements for each new connection. `redact` masks secrets in the messages of drivers. Every method
+    may raise SourceError."""
 
     def __init__(self, url: str, init_sql: str | None, redact: Callable[[str], str]) -> None:
         self._redact = redact
-        self._engine, self.dialect = self._open(url)
+        self._engine, self.dialect = self._create_engine(url)
         self.grammar: Grammar = grammar_of(self._engine.dialect.name)
         self._init_sql = self.grammar.stripped(init_sql or "")
         self._faults = (SQLAlchemyError, self.dialect.driver.Error, OSError, UnicodeError)
-        event.listen(self._engine, "connect", self._opened)
+        event.listen(self._engine, "connect", self._prepare)
 
     @property
     def name(self) -> str:
@@ -46,12 +47,12 @@ class Database:
     def now(self) -> datetime:
         """The database's own clock, in UTC."""
         with self._connected() as connection:
-            value = connection.execute(text(self.dialect.present)).scalar_one()
+            value = connection.execute(text(self.dialect.now)).scalar_one()
         now = datetime.fromisoformat(value) if isinstance(value, str) else value
         return now.astimezone(UTC) if now.tzinfo else now.replace(tzinfo=UTC)
 
     def describe(self, statement: Statement) -> list[tuple[str, object]]:
-        """The names of a statement's columns, and their types as the driver codes them."""
+        """The names of a statement's columns, and their types in the driver's codes."""
         with self._connected() as connection:
             result = connection.execute(statement)
             assert result.cursor is not None
@@ -60,14 +61,14 @@ class Database:
             ]
 
     def rows(self, statement: Statement | TextClause) -> list[tuple[Any, ...]]:
-        """All rows of a statement that gives few."""
-        return [row for block in self.blocks(statement, _SOME) for row in block]
+        """All rows of a statement that gives few of them."""
+        return [row for block in self.blocks(statement, _BLOCK) for row in block]
 
     def blocks(self, statement: Statement | TextClause, size: int) -> Iterator[Rows]:
-        """All rows, `size` at a time, once the last one is read: by then the statement and its transaction are over.
+        """All rows, `size` at a time, after the last one is read: then the statement and its transaction are over.
 
-        Until then an empty block comes for each block after the first. Whoever takes it must not be long, and may close
-        the iterator to end the reading."""
+        Until then an empty block comes for each block after the first. The caller must not take long with it, and may
+        close the iterator to stop reading."""
         with closing(Spool()) as spool:
             for number, block in enumerate(self.streamed(statement, size)):
                 if number:
@@ -76,49 +77,50 @@ class Database:
             yield from spool.blocks()
 
     def streamed(self, statement: Statement | TextClause, size: int) -> Iterator[Rows]:
-        """All rows as they arrive, `size` at a time. The statement is open until the last is taken or the iterator is
-        closed, and the shop may be waiting: whoever takes them must not be long."""
+        """All rows as they arrive, `size` at a time. The statement is open until the last block is taken or the
+        iterator is closed, and may block the shop meanwhile: the caller must not take long."""
         with self._connected() as connection:
             if not self.dialect.streams:
                 result = connection.execution_options(stream_results=True).execute(statement)
                 yield from ([tuple(row) for row in part] for part in result.partitions(size))
                 return
-            compiled = statement.compile(self._engine, compile_kwargs={"render_postcompile": True})
-            values = compiled.params
-            if compiled.positional:
-                values = [values[name] for name in compiled.positiontup or ()]
-            yield from self.dialect.blocks(connection.connection.driver_connection, str(compiled), values, size)
+            sql, values = self._compiled(statement)
+            yield from self.dialect.blocks(connection.connection.driver_connection, sql, values, size)
 
-    def ask(self, statement: Statement | TextClause, *, prefix: str = "", before: str = "") -> list[RowMapping]:
-        """The rows, by column name, of a statement about the database, or of one that explains a statement.
-
-        `before`: a statement that gives no rows, run first in the same transaction.
-        """
+    def named_rows(self, statement: Statement | TextClause, *, prefix: str = "", before: str = "") -> list[RowMapping]:
+        """All rows, by column name, of a statement that gives few of them. `prefix`: SQL before it, such as EXPLAIN.
+        `before`: a statement that gives no rows, run first in the same transaction."""
         with self._connected() as connection:
             if before:
                 connection.exec_driver_sql(before)
-            compiled = statement.compile(self._engine, compile_kwargs={"render_postcompile": True})
-            values = compiled.params
-            parameters = tuple(values[name] for name in compiled.positiontup or ()) if compiled.positional else values
-            return [*connection.exec_driver_sql(prefix + str(compiled), parameters or None).mappings()]
+            sql, values = self._compiled(statement)
+            return [*connection.exec_driver_sql(prefix + sql, values or None).mappings()]
 
     def close(self) -> None:
         self._engine.dispose()
 
-    def _open(self, text_url: str) -> tuple[Engine, Dialect]:
+    def _compiled(self, statement: Statement | TextClause) -> tuple[str, Any]:
+        """The SQL for the driver and the values of its parameters, as the driver takes them."""
+        compiled = statement.compile(self._engine, compile_kwargs={"render_postcompile": True})
+        values = compiled.params
+        if compiled.positional:
+            return str(compiled), tuple(values[name] for name in compiled.positiontup or ())
+        return str(compiled), values
+
+    def _create_engine(self, text_url: str) -> tuple[Engine, Dialect]:
         try:
             url = make_url(text_url)
             dialect = DIALECTS[url.get_backend_name()]
             engine = create_engine(
-                dialect.adapted(url),
+                dialect.driver_url(url),
                 connect_args=dict(dialect.connect_args),
                 paramstyle=dialect.paramstyle,
-                pool_size=2,  # one cancelled order may be looked up while another one is
+                pool_size=2,  # two cancelled orders may be looked up at the same time
                 max_overflow=0,
                 pool_timeout=CONNECT_SECONDS,
                 pool_pre_ping=True,
                 pool_recycle=dialect.recycle_seconds,
-                pool_reset_on_return=None,  # `_roll_back` did: a second one, if it is cut then, is logged by the pool
+                pool_reset_on_return=None,  # `_connected` rolls back; if a second one fails, the pool logs it
                 hide_parameters=True,
             )
         except (KeyError, ArgumentError, ValueError) as error:
@@ -133,58 +135,59 @@ class Database:
             ) from error
         return engine, dialect(engine.dialect.loaded_dbapi)
 
-    def _opened(self, connection: Any, _pool_entry: object) -> None:
+    def _prepare(self, connection: Any, _pool_entry: object) -> None:
         self.dialect.prepare(connection)
         if self._init_sql:
             try:
                 self.dialect.execute(connection, self._init_sql)
                 connection.commit()
             except self._faults as error:
-                raise self._fault("refused SYNCD_SOURCE__INIT_SQL", error, "Mend that statement") from error
+                raise self._error("refused SYNCD_SOURCE__INIT_SQL", error, "Correct that statement") from error
 
     @contextmanager
     def _connected(self) -> Iterator[Connection]:
-        """One transaction, which is rolled back: nothing is written."""
+        """A connection in a transaction, which is rolled back: nothing is written."""
         try:
             connection = self._engine.connect()
         except self._faults as error:
-            advice = "Check SYNCD_SOURCE__URL, and that the database runs and lets this host and user in"
-            raise self._fault("cannot be reached", error, advice) from error
+            advice = "Check SYNCD_SOURCE__URL, and that the database runs and admits this host and user"
+            raise self._error("cannot be reached", error, advice) from error
         except (TypeError, ValueError, LookupError, AttributeError, NotImplementedError) as error:
-            # how drivers answer an argument that they cannot use; the settings know most of these
-            advice = "Check what stands behind the ? in SYNCD_SOURCE__URL"
-            raise self._fault(f"cannot be asked ({type(error).__name__})", error, advice) from error
+            # how drivers refuse an argument of the URL that they do not know; the settings refuse most of these
+            advice = "Check what stands after the ? in SYNCD_SOURCE__URL"
+            raise self._error(f"cannot be reached ({type(error).__name__})", error, advice) from error
         try:
             connection.begin()
             yield connection
         except self._faults as error:
-            fault = self._read_fault(error, connection)
+            read_error = self._read_error(error, connection)
             connection.invalidate()
-            raise fault from error
+            raise read_error from error
         except BaseException:
-            connection.invalidate()  # an abandoned stream would have to be read to its end first
+            connection.invalidate()  # to roll back, an abandoned stream would have to be read to its end first
             raise
         else:
-            self._roll_back(connection)
+            try:
+                connection.rollback()
+            except self._faults:  # the connection was cut, but only after everything was read
+                connection.invalidate()  # else the pool would roll back too, and log that it cannot
         finally:
             connection.close()
 
-    def _roll_back(self, connection: Connection) -> None:
-        try:
-            connection.rollback()
-        except self._faults:  # it was cut, but only now that everything was read
-            connection.invalidate()  # else the pool would try as well, and log that it cannot
-
-    def _read_fault(self, error: Exception, connection: Connection) -> SourceError:
-        if connection.invalidated or self._is_disconnect(error, connection):
-            return self._fault("broke the connection", error, "The next poll tries again")
+    def _read_error(self, error: Exception, connection: Connection) -> SourceError:
+        driver_connection = connection.connection.dbapi_connection
+        is_disconnect = isinstance(error, self.dialect.driver.Error) and self._engine.dialect.is_disconnect(
+            error, driver_connection, None
+        )
+        if connection.invalidated or is_disconnect:
+            return self._error("broke the connection", error, "The next poll tries again")
         advice = "Check SYNCD_SOURCE__QUERY, or a preset's SYNCD_SOURCE__PARAMS__…, and that the user may read all"
         if self.dialect.lacks_room(getattr(error, "orig", None) or error):
-            advice = "It sorts in temporary files: see that there is room for them in TMPDIR, else /var/tmp or /tmp"
-        return self._fault("did not answer the query", error, self._shown_instead(error, connection) + advice)
+            advice = "It sorts in temporary files: make room for them in TMPDIR, else /var/tmp or /tmp"
+        return self._error("did not answer the query", error, self._other_tables(error, connection) + advice)
 
-    def _shown_instead(self, error: Exception, connection: Connection) -> str:
-        """What the login is shown where it was looking for a table that is not there, under another prefix, say."""
+    def _other_tables(self, error: Exception, connection: Connection) -> str:
+        """If a table is missing: those that the login can see instead, which may have another prefix."""
         missing = self.dialect.missing_table(getattr(error, "orig", None) or error)
         if missing is None or self.dialect.tables is None:
             return ""
@@ -194,16 +197,10 @@ class Database:
             return ""
         alike = get_close_matches(missing, names, n=3, cutoff=0.5) or sorted(names)[:3]
         more = f" and {len(names) - len(alike)} more" if len(names) > len(alike) else ""
-        shown = f"{', '.join(alike)}{more}" if names else "no table at all"
-        return f"It was asked for the table {missing}, and shows this user {shown}. "
+        shown = f"{', '.join(alike)}{more}" if names else "no table"
+        return f"The query reads the table {missing}; this user can see {shown}. "
 
-    def _is_disconnect(self, error: Exception, connection: Connection) -> bool:
-        driver_connection = connection.connection.dbapi_connection
-        return isinstance(error, self.dialect.driver.Error) and self._engine.dialect.is_disconnect(
-            error, driver_connection, None
-        )
-
-    def _fault(self, what: str, error: Exception, advice: str) -> SourceError:
+    def _error(self, what: str, error: Exception, advice: str) -> SourceError:
         cause = getattr(error, "orig", None) or error
-        said = str(cause.args[-1] if cause.args else cause).strip().partition("\n")[0]
-        return SourceError(self._redact(f"the shop's database ({self.name}) {what}: {said}. {advice}."))
+        message = str(cause.args[-1] if cause.args else cause).strip().partition("\n")[0]
+        return SourceError(self._redact(f"the shop's database ({self.name}) {what}: {message}. {advice}."))

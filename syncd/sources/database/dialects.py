@@ -1,6 +1,6 @@
-"""What differs between databases: how a session is opened, how rows stream, what time it is.
+"""What differs between databases: how a session is prepared, how rows are streamed, how the time is read.
 
-Every wait has an end: 10 s to connect, 5 minutes for a statement. Sessions are read-only where the database can.
+Every wait has a limit: 10 s to connect, 5 minutes for a statement. Sessions are read-only if the database can do that.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from urllib.parse import quote
 from sqlalchemy import URL, ColumnElement, Text, bindparam, cast, or_
 from sqlalchemy.types import NullType
 
+from syncd.spool import Rows
+
 CONNECT_SECONDS = 10
 STATEMENT_SECONDS = 300
 
-Rows = Sequence[tuple[Any, ...]]
 Driver = Any
 """A driver's module or connection: they have no common type."""
 
@@ -26,36 +27,39 @@ _LENIENT_TEXT = partial(str, encoding="utf-8", errors="replace")
 
 
 class Dialect:
-    """A database that is read through SQLAlchemy alone."""
+    """A kind of database. This one is read through SQLAlchemy alone: it neither streams nor is known any closer.
+
+    `type_code`: the type of a column as the driver's cursor describes it. `error`: the driver's own exception.
+    """
 
     connect_args: ClassVar[Mapping[str, Any]] = {}
     session: ClassVar[Sequence[str]] = ()
-    """Statements for every new connection."""
-    present = "SELECT CURRENT_TIMESTAMP"
-    """The database's own clock: aware, or in UTC."""
+    """Statements for each new connection."""
+    now = "SELECT CURRENT_TIMESTAMP"
+    """The database's own clock: with an offset, or in UTC."""
     tables: str | None = None
-    """The names of all tables that the login is shown. None: it is not known how to ask."""
+    """A SELECT of the names of all tables that the login can see. None: not known."""
     before_all: object = "1970-01-02 00:00:00"
-    """Before every `updated_at`, whatever its type."""
+    """A value before every `updated_at`, whatever its type."""
     streams = False
-    """Whether `blocks` is to be used."""
+    """Whether `blocks` is implemented."""
     recycle_seconds = 1800
-    """How old a connection may be that is used again."""
+    """How old a connection may be to be used again."""
     times: ClassVar[Mapping[str, str]] = {}
-    """How a value is made a time that has one of the forms that `timestamps.looks_like` knows; `{}` is the value."""
+    """Form of a value, as `timestamps.looks_like` names it -> expression that makes a time of the value `{}`."""
     paramstyle: str | None = None
-    """How SQLAlchemy writes parameters, where not in the driver's first way."""
+    """How SQLAlchemy writes parameters, if not in the driver's default way."""
 
     def __init__(self, driver: Driver) -> None:
         self.driver = driver
 
     @classmethod
-    def adapted(cls, url: URL) -> URL:
+    def driver_url(cls, url: URL) -> URL:
         """The URL as the driver needs it."""
         return url
 
     def prepare(self, connection: Driver) -> None:
-        """Make a session of a driver's new connection."""
+        """Prepare the session of a driver's new connection."""
         for statement in self.session:
             self.execute(connection, statement)
         connection.commit()
@@ -67,31 +71,31 @@ class Dialect:
         cursor.close()
 
     def missing_table(self, _error: BaseException) -> str | None:
-        """The table that the driver says is not there, or not for this user. None: it says something else."""
+        """The table that the error says is missing or not visible to this user. None: it says something else."""
         return None
 
     def lacks_room(self, _error: BaseException) -> bool:
-        """Whether the driver says that there is no room on this machine's disk."""
+        """Whether the error says that this machine's disk is full."""
         return False
 
     def before_all_of(self, _type_code: object) -> object:
-        """A value before every `updated_at` of the type that the driver's cursor describes so."""
+        """A value before every `updated_at` of this type."""
         return self.before_all
 
     def is_never(self, column: ColumnElement[Any], before_all: object) -> ColumnElement[bool]:
-        """Whether an `updated_at` is what shops write for never."""
+        """Whether an `updated_at` is a value that shops write for "never"."""
         return column <= bindparam(None, before_all, type_=NullType())
 
     def holds_numbers(self, _type_code: object) -> bool:
-        """Whether the driver's cursor describes a column so that holds numbers. False: it may all the same."""
+        """Whether a column of this type has numbers. False: it is not certain."""
         return False
 
     def has_order(self, _type_code: object) -> bool:
-        """Whether the database can sort a column that the driver's cursor describes so."""
+        """Whether the database can sort a column of this type."""
         return True
 
     def blocks(self, connection: Driver, sql: str, values: Any, size: int) -> Iterator[Rows]:
-        """The rows as they arrive; memory holds `size` of them."""
+        """The rows as they arrive, `size` at a time."""
         raise NotImplementedError
 
 
@@ -100,11 +104,11 @@ _SQLITE_MINUTE = f"{_SQLITE_DATE} || ' ' || substr({{0}}, 9, 2) || ':' || substr
 
 
 class SQLite(Dialect):
-    paramstyle = "named"  # SQLAlchemy takes %(x)s for its own, literals' too, where it must count the places
-    recycle_seconds = 0  # a kept connection goes on reading a file that another one took the place of
+    paramstyle = "named"  # with positional ones SQLAlchemy would replace a %(x)s in a literal too
+    recycle_seconds = 0  # a kept connection goes on reading a file that was replaced
     connect_args: ClassVar = {"timeout": CONNECT_SECONDS}
     session: ClassVar = ["PRAGMA query_only = ON"]
-    present = "SELECT strftime('%Y-%m-%d %H:%M:%f', 'now')"
+    now = "SELECT strftime('%Y-%m-%d %H:%M:%f', 'now')"
     before_all = 0  # sorts before all text, and before all numbers that can be a time
     times: ClassVar = {
         "yyyymmdd": _SQLITE_DATE,
@@ -116,8 +120,8 @@ class SQLite(Dialect):
     streams = True
 
     @classmethod
-    def adapted(cls, url: URL) -> URL:
-        """A file that is not there is a fault, not a new shop. Not `mode=ro`: in WAL mode readers write too."""
+    def driver_url(cls, url: URL) -> URL:
+        """Without creating a file that is not there. Not `mode=ro`: in WAL mode readers write too."""
         path = url.database or ""
         if not path or path == ":memory:" or path.startswith("file:"):
             return url
@@ -130,14 +134,12 @@ class SQLite(Dialect):
         return getattr(error, "sqlite_errorname", None) in ("SQLITE_FULL", "SQLITE_IOERR_WRITE")
 
     def is_never(self, column: ColumnElement[Any], before_all: object) -> ColumnElement[bool]:
-        """To SQLite every number lies before every text."""
+        """SQLite sorts every number before every text, so a comparison cannot tell."""
         return or_(cast(column, Text).like("0000-00-00%"), cast(column, Text).like("1970-01-01%"), column == 0)
 
     def blocks(self, connection: Driver, sql: str, values: Any, size: int) -> Iterator[Rows]:
-        """Text that is not UTF-8 fails a whole block: then the rest is read again, leniently, from the same snapshot.
-
-        Lenient from the start would take a third longer.
-        """
+        """Text that is not UTF-8 makes a whole block fail: then the rest is read again from the same snapshot, with
+        such text replaced. Replacing it from the start would take a third longer."""
         connection.execute("BEGIN")
         cursor, read = connection.execute(sql, values), 0
         while True:
@@ -166,7 +168,7 @@ class MariaDB(Dialect):
     }
     session: ClassVar = (
         "SET SESSION TRANSACTION READ ONLY",
-        # How long the server waits while what it sent is put aside; and the limit, as MariaDB and as MySQL call it.
+        # How long the server waits while its rows are spooled; and the time limit, as MariaDB and as MySQL call it.
         (
             f"SET net_write_timeout = {STATEMENT_SECONDS} /*M! , max_statement_time = {STATEMENT_SECONDS} */"
             f" /*!50708 , max_execution_time = {STATEMENT_SECONDS}000 */"
@@ -179,7 +181,7 @@ class MariaDB(Dialect):
         "day count": "TIMESTAMPADD(SECOND, ROUND({0} * 86400), '1899-12-30')",
         "Julian day": "TIMESTAMPADD(SECOND, ROUND(({0} - 2415018.5) * 86400), '1899-12-30')",
     }
-    present = "SELECT UTC_TIMESTAMP(6)"
+    now = "SELECT UTC_TIMESTAMP(6)"
     tables = "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()"
     streams = True
     _NO_TABLE = (1146, 1142)
@@ -211,7 +213,7 @@ class MariaDB(Dialect):
             while block := cursor.fetchmany(size):
                 yield block
         finally:
-            if result := cursor._result:  # noqa: SLF001 - there is no other way to abandon a result: it reads on to its end
+            if result := cursor._result:  # noqa: SLF001 - else closing reads the result to its end
                 result.unbuffered_active = False
             cursor.close()
 
@@ -240,15 +242,15 @@ class PostgreSQL(Dialect):
     }
     streams = True
     _NUMBERS = frozenset({20, 21, 23, 700, 701, 1700})
-    _UNLOADABLE = ("timestamp", "timestamptz", "date", "time", "timetz", "interval", "json", "jsonb")
-    """Types with values that Python does not have."""
+    _TEXT_IF_UNLOADABLE = ("timestamp", "timestamptz", "date", "time", "timetz", "interval", "json", "jsonb")
+    """Types with values that Python cannot represent."""
     _UNORDERED = ("json", "xml", "point", "line", "lseg", "box", "path", "polygon", "circle")
 
     def prepare(self, connection: Driver) -> None:
-        for name in self._UNLOADABLE:
+        for name in self._TEXT_IF_UNLOADABLE:
             oid = connection.adapters.types[name].oid
             loader = connection.adapters.get_loader(oid, 0)
-            connection.adapters.register_loader(oid, _else_text(loader, self.driver.DataError))
+            connection.adapters.register_loader(oid, _text_if_unloadable(loader, self.driver.DataError))
         super().prepare(connection)
 
     def has_order(self, type_code: object) -> bool:
@@ -269,12 +271,12 @@ class PostgreSQL(Dialect):
 
 class MSSQL(Dialect):
     connect_args: ClassVar = {"login_timeout": CONNECT_SECONDS, "timeout": STATEMENT_SECONDS}
-    present = "SELECT SYSUTCDATETIME()"
+    now = "SELECT SYSUTCDATETIME()"
 
 
 class Oracle(Dialect):
     connect_args: ClassVar = {"tcp_connect_timeout": CONNECT_SECONDS}
-    present = "SELECT SYS_EXTRACT_UTC(SYSTIMESTAMP) FROM dual"
+    now = "SELECT SYS_EXTRACT_UTC(SYSTIMESTAMP) FROM dual"
 
     def prepare(self, connection: Driver) -> None:
         connection.call_timeout = STATEMENT_SECONDS * 1000
@@ -291,12 +293,12 @@ DIALECTS: Mapping[str, type[Dialect]] = {
 }
 
 
-def _else_text(loader: Driver, fault: type[Exception]) -> type:
-    """psycopg raises on 'infinity', on 24:00, on years that Python does not have, and on JSON that is too deep or has
-    too long a number, and so loses the whole page: give the text instead. So are objects and lists in JSON, which
-    nobody can use anyway."""
+def _text_if_unloadable(loader: Driver, fault: type[Exception]) -> type:
+    """A loader that gives the text of what psycopg cannot load: 'infinity', 24:00, years that Python does not have,
+    JSON that is too deep or has too long a number. psycopg raises there, and the whole page would be lost. JSON
+    objects and lists stay text too, since they are of no use."""
 
-    class ElseText:
+    class TextIfUnloadable:
         format = loader.format
 
         def __init__(self, oid: int, context: Driver = None) -> None:
@@ -311,4 +313,4 @@ def _else_text(loader: Driver, fault: type[Exception]) -> type:
             except (fault, ValueError, OverflowError):
                 return text.decode(errors="replace")
 
-    return ElseText
+    return TextIfUnloadable

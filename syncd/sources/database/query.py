@@ -1,6 +1,6 @@
-"""The statements that are built around the merchant's query, which stays as it is, as a derived table.
+"""The statements that are built around the merchant's query: it stands unchanged in them, as a derived table.
 
-Built with SQLAlchemy Core, so that each database gets its own way to write them. Values are bound untyped: a cast would
+SQLAlchemy Core builds them, so that each database gets its own syntax. Values are bound without a type: a cast would
 make PostgreSQL refuse to compare them, or not use the index.
 """
 
@@ -28,15 +28,19 @@ from sqlalchemy.types import NullType
 from syncd.sql import Grammar
 
 _SINCE = "since"
-_BLANKS_OF_PEOPLE = ("\t", "\r", "\n", "\xa0", "\u200b", "\ufeff")
-"""Those that, beside the space, get into numbers of orders by hand or by import."""
+_BLANKS = ("\t", "\r", "\n", "\xa0", "\u200b", "\ufeff")
+"""What, beside the space, gets into the numbers of orders when they are typed or imported."""
 
 Statement = Select[tuple[Any, ...]]
 
 
 class OrdersQuery:
-    """The merchant's SELECT, `text`, read by the database's `grammar`; `names` maps the known columns that it has to
-    their spelling in the database."""
+    """The merchant's SELECT, `text`, read by the database's `grammar`. `names`: the known columns that it has -> their
+    spelling in the database.
+
+    Each method's `since` is the value of `:since` in the query, if it has that: a value before all orders, but for
+    `changed`. `order_by`, `by`, `names`: names of known columns.
+    """
 
     def __init__(self, text: str, grammar: Grammar, names: Mapping[str, str] | None = None) -> None:
         self.text = text
@@ -49,18 +53,19 @@ class OrdersQuery:
         return select(literal_column("*")).select_from(self._orders(None)).where(false())
 
     def changed(self, names: Sequence[str], order_by: Sequence[str], since: object, *, bounded: bool) -> Statement:
-        """The rows whose cursor, the first of `order_by`, is not before `since`: times go up, numbers go down."""
+        """The rows whose cursor, the first of `order_by`, is at or after `since` (not `bounded`: is not NULL): times in
+        ascending order, numbers in descending order."""
         orders = self._orders(since)
         cursor, *others = self._columns(orders, order_by)
         start = cursor >= _value(None, since) if bounded else cursor.is_not(None)
         order = [cursor.desc(), *(other.desc() for other in others)] if order_by[0] == "sequence" else [cursor, *others]
         return select(*self._columns(orders, names)).where(start).order_by(*order)
 
-    def everything(self, names: Sequence[str], order_by: Sequence[str], since: object) -> Statement:
-        """All orders. Here and below, `since` is for a query that asks for it: a value before all of them."""
-        return self._select(self._orders(since), names, order_by)
+    def all_orders(self, names: Sequence[str], order_by: Sequence[str], since: object) -> Statement:
+        orders = self._orders(since)
+        return select(*self._columns(orders, names)).order_by(*self._order(orders, order_by))
 
-    def among(
+    def with_values(
         self,
         names: Sequence[str],
         order_by: Sequence[str],
@@ -68,32 +73,31 @@ class OrdersQuery:
         values: Sequence[Any],
         since: object,
         *,
-        bare: bool = False,
+        trimmed: bool = False,
     ) -> Statement:
-        """The orders that have these values in that column; `bare`: without the usual blanks at its ends."""
+        """The orders with these values in the column `by`. `trimmed`: blanks at the ends of the column do not count;
+        no index helps then."""
         orders = self._orders(since)
         (wanted,) = self._columns(orders, [by])
-        if bare:
-            for blank in _BLANKS_OF_PEOPLE:
+        if trimmed:
+            for blank in _BLANKS:
                 wanted = func.replace(wanted, blank, " ")
             wanted = func.trim(wanted)
         these = bindparam("ids", values, type_=NullType(), expanding=True)
-        return self._select(orders, names, order_by).where(wanted.in_(these))
+        statement = select(*self._columns(orders, names)).where(wanted.in_(these))
+        return statement.order_by(*self._order(orders, order_by))
 
     def any_value(self, name: str, since: object) -> Statement:
-        """The column's value in some order that has one: whichever the database comes upon first."""
+        """The column's value in any one order that has one."""
         orders = self._orders(since)
         (wanted,) = self._columns(orders, [name])
         return select(wanted).where(wanted.is_not(None)).limit(1)
 
     def newest(self, names: Sequence[str], by: str, limit: int, since: object) -> Statement:
-        """The last few orders by that column, of those that have it."""
+        """The `limit` orders with the highest values in the column `by`; NULL does not count."""
         orders = self._orders(since)
         (last,) = self._columns(orders, [by])
         return select(*self._columns(orders, names)).where(last.is_not(None)).order_by(last.desc()).limit(limit)
-
-    def _select(self, orders: Subquery, names: Sequence[str], order_by: Sequence[str]) -> Statement:
-        return select(*self._columns(orders, names)).order_by(*self._order(orders, order_by))
 
     def _orders(self, since: object) -> Subquery:
         query = sql_text(self._query)
@@ -102,7 +106,7 @@ class OrdersQuery:
         return query.columns(*map(column, self._names.values())).subquery("orders_")
 
     def _order(self, orders: Subquery, order_by: Sequence[str]) -> list[ColumnElement[Any]]:
-        """A row without a number comes before those that have one; on its own, each database decides that."""
+        """A row without a sequence comes before those with one. Each database would decide that in its own way."""
         columns = self._columns(orders, order_by)
         return [
             func.coalesce(column, literal_column("-1")) if name == "sequence" else column
@@ -114,7 +118,7 @@ class OrdersQuery:
 
 
 def as_written(query: str, grammar: Grammar) -> TextClause:
-    """A query that stands for itself. Nothing in it is a parameter."""
+    """A query without parameters, which stands by itself."""
     return sql_text(grammar.for_sqlalchemy(query, ()))
 
 

@@ -1,8 +1,8 @@
-"""Every status that a shop has, with its name there: in its dictionary, or on its orders."""
+"""Every status that a shop has, with its name: from the shop's list, SYNCD_SOURCE__STATUSES_QUERY, and its orders."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from syncd.errors import SourceError
 from syncd.sources.columns import ColumnOptions, text_or_none
@@ -15,13 +15,13 @@ from syncd.sources.status_counts import StatusCount, StatusTally, list_or_empty
 _BLOCK = 2000
 
 
-def statuses(
+def count_statuses(
     database: Database, schema: QuerySchema, dictionary: str | None, list_failed: Callable[[str], None] | None
 ) -> list[StatusCount]:
-    """Those of the `dictionary`, a SELECT of `status` and `message`, in its order of codes; then those that only orders
-    have. `list_failed`: see `list_or_empty`. SourceError."""
+    """The statuses of the `dictionary`, a SELECT of `status` and `message`, by code; then those that only orders have.
+    `list_failed`: see `list_or_empty`. SourceError."""
     options = schema.layout.options
-    in_list = list_or_empty(lambda: dict(_listed(database, dictionary, options)), list_failed) if dictionary else {}
+    in_list = list_or_empty(lambda: _read_list(database, dictionary, options), list_failed) if dictionary else {}
     tally = StatusTally()
     for block in last_of_each(database.blocks(schema.statuses(), _BLOCK)):
         for _, raw, *message in block:
@@ -30,7 +30,7 @@ def statuses(
     return tally.counts(in_list)
 
 
-def _listed(database: Database, dictionary: str, options: ColumnOptions) -> Iterator[tuple[str, str | None]]:
+def _read_list(database: Database, dictionary: str, options: ColumnOptions) -> dict[str, str | None]:
     described = database.describe(OrdersQuery(dictionary, database.grammar).no_rows())
     spelling = {name.lower(): name for name, _ in described}
     if missing := [name for name in ("status", "message") if name not in spelling]:
@@ -39,6 +39,5 @@ def _listed(database: Database, dictionary: str, options: ColumnOptions) -> Iter
             "Name its columns status and message, with AS"
         )
     query = OrdersQuery(dictionary, database.grammar, {name: spelling[name] for name in ("status", "message")})
-    for code, name in database.rows(query.everything(("status", "message"), ("status",), None)):
-        if text := text_or_none(code):
-            yield text, options.message(name)
+    rows = database.rows(query.all_orders(("status", "message"), ("status",), None))
+    return {text: options.message(name) for code, name in rows if (text := text_or_none(code))}

@@ -88,10 +88,10 @@ def test_fault_between_pages_pushes_nothing_until_next_poll(feed: Feed) -> None:
     feed.bend = lambda answer: answer if len(feed.asked) == 1 else {**answer, "status": 401}
     with pytest.raises(SourceError):
         poller.poll(NOW)
-    assert waiting(feed) == []
+    assert waiting(feed.state) == []
     feed.bend = lambda answer: answer
     poller.poll(NOW)
-    assert sorted(waiting(feed)) == [("A", "sent"), ("B", "new")]
+    assert sorted(waiting(feed.state)) == [("A", "sent"), ("B", "new")]
 
 
 def test_without_since_every_poll_reads_all_events(feed: Feed) -> None:
@@ -102,7 +102,7 @@ def test_without_since_every_poll_reads_all_events(feed: Feed) -> None:
     feed.add((3, "A", "paid"), (4, "A", "sent"))
     result = poller.poll(NOW)
     assert (result.kind, result.rows, result.found) == ("full", 2, {"full": 1})
-    assert waiting(feed) == [("A", "sent")]
+    assert waiting(feed.state) == [("A", "sent")]
 
 
 def test_updated_at_beside_the_number_says_when(feed: Feed) -> None:
@@ -124,7 +124,7 @@ def test_unreadable_events_are_skipped_and_counted(feed: Feed) -> None:
     result = poller.poll(NOW)
     assert result.skipped == {"no_id": 1, "bad_value": 2, "bad_sequence": 2}
     assert [row.order_id for row in result.skipped_rows if row.reason == "bad_sequence"] == ["C", None]
-    assert waiting(feed) == [("F", "new")]
+    assert waiting(feed.state) == [("F", "new")]
 
 
 def test_find_returns_an_orders_last_event(feed: Feed) -> None:

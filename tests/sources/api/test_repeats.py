@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from syncd.pipeline.poll import Poller
-from syncd.state import State, open_state
+from syncd.state import State
 from tests.sources.api.server import STYLE, ApiShop
+from tests.sources.history import changes_found, waiting
 from tests.sources.shop import NOON
 
 MINUTE = timedelta(minutes=1)
@@ -20,12 +20,6 @@ ORDERS = 600
 """Some segments of them."""
 SHOWN = [STYLE["none"], STYLE["page"], STYLE["keyset"]]
 """One page, pages that may shift, and pages that cannot: how they are gone through makes no other difference here."""
-
-
-@pytest.fixture
-def state(tmp_path: Path) -> Iterator[State]:
-    with closing(open_state(f"sqlite:///{tmp_path}/state.db", redact=str, create=True)) as opened:
-        yield opened
 
 
 @pytest.fixture(params=SHOWN, ids=str)
@@ -54,16 +48,6 @@ def polling(shop: ApiShop, state: State, *, max_changes: int = 5000, **changes: 
     return Poller(source, state.polls, lambda _status: "push", max_changes=max_changes, lookback=5 * MINUTE)
 
 
-def waiting(state: State) -> list[tuple[str, str]]:
-    return [
-        (change.order_id, change.status) for change in state.reports.changes(state="pending", order_id=None, limit=None)
-    ]
-
-
-def ever_found(state: State) -> int:
-    return len(list(state.reports.changes(state=None, order_id=None, limit=None)))
-
-
 def test_known_repeats_are_not_found_again(shop: ApiShop, state: State) -> None:
     """A change staged anew at each poll would lose its attempts and slip past the guard."""
     poller = polling(shop, state)
@@ -71,10 +55,10 @@ def test_known_repeats_are_not_found_again(shop: ApiShop, state: State) -> None:
     repeat(shop)
     poller.poll(NOON)
     poller.reconcile(NOON)
-    found = ever_found(state)
+    found = changes_found(state)
     for _ in range(3):
         assert (poller.poll(NOON).found, poller.reconcile(NOON).found) == ({}, {})
-    assert ever_found(state) == found
+    assert changes_found(state) == found
 
 
 def test_gone_orders_are_missing_despite_repeats(shop: ApiShop, state: State) -> None:

@@ -8,7 +8,7 @@ from threading import Event
 
 import pytest
 
-from syncd.doctor.findings import Check, Finding, bounded, ok
+from syncd.doctor.findings import Check, Finding, ok, run_check
 from syncd.errors import SourceError
 
 BOUND = 20.0
@@ -22,7 +22,7 @@ def test_findings_come_as_they_are_made() -> None:
         assert may_go_on.wait(BOUND)
         yield ok("source", "second")
 
-    found = bounded(Check("source", "Well?", findings), BOUND)
+    found = run_check(Check("source", "Well?", findings), BOUND)
     assert next(found).text == "first"
     may_go_on.set()
     assert [finding.text for finding in found] == ["second"]
@@ -35,7 +35,7 @@ def test_hanging_check_keeps_its_earlier_findings() -> None:
         yield ok("source", "first")
         over.wait(BOUND)
 
-    first, last = bounded(Check("source", "Does it answer?", findings), 0.05)
+    first, last = run_check(Check("source", "Does it answer?", findings), 0.05)
     over.set()
     assert first.text == "first"
     assert (last.level, last.text) == ("fault", "Does it answer? No answer within 0.05 s")
@@ -45,7 +45,7 @@ def test_expected_error_is_a_finding() -> None:
     def findings() -> Iterator[Finding]:
         raise SourceError("the shop is gone; bring it back")
 
-    (finding,) = bounded(Check("source", "Well?", findings), BOUND)
+    (finding,) = run_check(Check("source", "Well?", findings), BOUND)
     assert finding == Finding("source", "fault", "the shop is gone; bring it back")
 
 
@@ -54,8 +54,8 @@ def test_unexpected_error_is_finding_and_logged(caplog: pytest.LogCaptureFixture
         raise ZeroDivisionError("a secret")
 
     with caplog.at_level(logging.ERROR):
-        (finding,) = bounded(Check("state", "Sound?", findings), BOUND)
-    assert finding.text == "Sound? That failed in a way nobody foresaw (ZeroDivisionError)"
+        (finding,) = run_check(Check("state", "Sound?", findings), BOUND)
+    assert finding.text == "Sound? Unexpected error (ZeroDivisionError); the log has its traceback"
     assert [entry.message for entry in caplog.records] == ["check_crashed"]
 
 
@@ -73,5 +73,5 @@ def test_the_time_is_counted_anew_with_each_step() -> None:
             over.set()
         return step
 
-    (found,) = bounded(Check("source", "Well?", findings, seconds=0.1, progress=progress), 0.01)
+    (found,) = run_check(Check("source", "Well?", findings, seconds=0.1, progress=progress), 0.01)
     assert found.text == "done"

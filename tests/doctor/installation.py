@@ -17,7 +17,7 @@ QUERY = "SELECT number AS order_id, state AS status, changed AS updated_at FROM 
 
 
 @dataclass
-class Patient:
+class Installation:
     """Settings for a shop whose parts are all missing until a test makes them."""
 
     home: Path

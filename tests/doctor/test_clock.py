@@ -1,4 +1,4 @@
-"""What timestamps smell of."""
+"""Which wrong time zone the timestamps suggest; clocks and replicas."""
 
 from __future__ import annotations
 
@@ -7,27 +7,35 @@ from typing import Any
 
 import pytest
 
-from syncd.doctor.clock_checks import Observations, Observed, behind, off, precision, zone_smells
-from syncd.doctor.database_inspection import Newest, Replication
+from syncd.doctor.clock_checks import (
+    PolledChange,
+    PollHistory,
+    clock_difference,
+    replication_finding,
+    time_precision,
+    zone_findings,
+)
+from syncd.doctor.database_inspection import Replication
 from syncd.doctor.findings import Finding
+from syncd.doctor.order_checks import NewestRows
 from syncd.model import Order
 from tests.made import NOON
 
 
-def newest(*ages_in_minutes: float, wall_clock: bool = True) -> Newest:
+def newest(*ages_in_minutes: float, wall_clock: bool = True) -> NewestRows:
     times = [NOON - timedelta(minutes=age) for age in ages_in_minutes]
-    return Newest(rows=(), times=times, wall_clock=wall_clock, whole_seconds=True)
+    return NewestRows(rows=(), times=times, wall_clock=wall_clock, whole_seconds=True)
 
 
-def smells(*ages_in_minutes: float, hours_east: float = 0, wall_clock: bool = True) -> str:
-    found = zone_smells(newest(*ages_in_minutes, wall_clock=wall_clock), NOON, timezone(timedelta(hours=hours_east)))
+def suggestions(*ages_in_minutes: float, hours_east: float = 0, wall_clock: bool = True) -> str:
+    found = zone_findings(newest(*ages_in_minutes, wall_clock=wall_clock), NOON, timezone(timedelta(hours=hours_east)))
     return "\n".join(f"{finding.text} {finding.advice}" for finding in found)
 
 
 @pytest.mark.parametrize("age", [0.5, 30, 95, 100_000, -1.5])
 def test_plausible_age_suggests_no_wrong_zone(age: float) -> None:
     """The newest order changed a short or a long time ago."""
-    assert smells(age) == ""
+    assert suggestions(age) == ""
 
 
 @pytest.mark.parametrize(
@@ -44,22 +52,22 @@ def test_plausible_age_suggests_no_wrong_zone(age: float) -> None:
     ],
 )
 def test_suggested_offset_dates_newest_order_just_now(age: float, hours_east: float, likely: str) -> None:
-    assert f"its local time is {likely}" in smells(age, 5000, hours_east=hours_east)
+    assert f"the shop's local time is {likely}:" in suggestions(age, 5000, hours_east=hours_east)
 
 
 def test_order_dated_far_ahead_hides_no_others() -> None:
     """The others still suggest a wrong time zone."""
-    assert "its local time is +03:00" in smells(-1_000_000, -170, -60)
+    assert "the shop's local time is +03:00" in suggestions(-1_000_000, -170, -60)
 
 
 def test_order_dated_far_ahead_is_reported_apart() -> None:
-    assert "1 of the newest 2 orders are dated in the future, 40 days, 0:00:00 at most" in smells(-40 * 1440, 5)
+    assert "1 of the newest 2 orders are dated in the future, by up to 40 days, 0:00:00" in suggestions(-40 * 1440, 5)
 
 
 def test_future_instant_does_not_suggest_wrong_zone() -> None:
     """An instant has its offset, so the setting of the time zone does not matter."""
-    assert "TIMEZONE" not in smells(-180, wall_clock=False)
-    assert smells(180, wall_clock=False) == ""
+    assert "TIMEZONE" not in suggestions(-180, wall_clock=False)
+    assert suggestions(180, wall_clock=False) == ""
 
 
 def observed(
@@ -76,23 +84,23 @@ def observed(
     lags = [*[lag_in_minutes + number * 0.05 for number in range(polls)], *others]
     found = [NOON - timedelta(minutes=45 * number) for number in range(len(lags))]
     times = [at - timedelta(minutes=lag) for at, lag in zip(found, lags, strict=True)]
-    changes = [Observed(str(number), *pair) for number, pair in enumerate(zip(found, times, strict=True))]
+    changes = [PolledChange(str(number), *pair) for number, pair in enumerate(zip(found, times, strict=True))]
     rows = [Order(one.order_id, {"status": "new"}, one.updated_at + timedelta(minutes=read_ahead)) for one in changes]
-    shown = Newest(rows, sorted((row.updated_at for row in rows if row.updated_at), reverse=True), True, True)
-    seen = Observations(changes, timedelta(minutes=interval))
-    smelt = zone_smells(shown, NOON, timezone(timedelta(hours=hours_east)), seen)
-    return "\n".join(f"{finding.text} {finding.advice}" for finding in smelt)
+    shown = NewestRows(rows, sorted((row.updated_at for row in rows if row.updated_at), reverse=True), True, True)
+    seen = PollHistory(changes, timedelta(minutes=interval))
+    findings = zone_findings(shown, NOON, timezone(timedelta(hours=hours_east)), seen)
+    return "\n".join(f"{finding.text} {finding.advice}" for finding in findings)
 
 
 @pytest.mark.parametrize(
-    ("lag", "hours", "rather"),
+    ("lag", "hours", "likely"),
     [(180.2, "3.0 h", "+00:00"), (179, "3.0 h", "+00:00"), (90.3, "1.5 h", "+01:30"), (60, "1.0 h", "+02:00")],
 )
-def test_constant_lag_of_changes_suggests_wrong_zone(lag: float, hours: str, rather: str) -> None:
+def test_constant_lag_of_changes_suggests_wrong_zone(lag: float, hours: str, likely: str) -> None:
     found = observed(lag, others=(1400.0, 2.0))
     assert f"of the last 10 polls that found changes, 8 found them {hours} after the time that the shop gives" in found
     assert "SYNCD_SOURCE__TIMEZONE (+03:00 now) is probably off by that much" in found
-    assert f"The shop's local time is rather {rather}" in found
+    assert f"The shop's local time is probably {likely}" in found
 
 
 @pytest.mark.parametrize(
@@ -113,11 +121,13 @@ def test_other_lags_do_not_suggest_wrong_zone(lag: float, more: dict[str, Any]) 
 
 
 def test_prompt_changes_clear_an_old_newest_order() -> None:
-    assert "almost to the minute" in smells(181)
-    seen = Observations([Observed(str(n), NOON - timedelta(hours=n), NOON - timedelta(hours=n)) for n in range(3, 12)])
+    assert "almost to the minute" in suggestions(181)
+    seen = PollHistory(
+        [PolledChange(str(n), NOON - timedelta(hours=n), NOON - timedelta(hours=n)) for n in range(3, 12)]
+    )
     rows = [Order(one.order_id, {"status": "new"}, one.updated_at) for one in seen.changes]
-    shown = Newest(rows, [NOON - timedelta(hours=3)], wall_clock=True, whole_seconds=True)
-    assert not [*zone_smells(shown, NOON, UTC, seen)]
+    shown = NewestRows(rows, [NOON - timedelta(hours=3)], wall_clock=True, whole_seconds=True)
+    assert not [*zone_findings(shown, NOON, UTC, seen)]
 
 
 def level(finding: Finding) -> str:
@@ -125,14 +135,19 @@ def level(finding: Finding) -> str:
 
 
 def test_clock_over_two_seconds_off_is_a_warning() -> None:
-    assert level(off(timedelta(seconds=-1.9))) == "ok: its clock is 1.9 s behind this machine's"
-    assert level(off(timedelta(seconds=2.1))) == "warning: its clock is 2.1 s ahead of this machine's"
+    assert level(clock_difference(timedelta(seconds=-1.9))) == "ok: the source's clock is 1.9 s behind this machine's"
+    assert (
+        level(clock_difference(timedelta(seconds=2.1)))
+        == "warning: the source's clock is 2.1 s ahead of this machine's"
+    )
 
 
 def test_precision_is_told() -> None:
-    fine = Newest((), [datetime(2026, 1, 2, 3, 4, 5, 6, UTC)], wall_clock=False, whole_seconds=False)
-    assert "fractions of a second and says an instant; the newest is 2026-01-02 03:04:05 UTC" in precision(fine).text
-    assert "whole seconds and says local time without an offset" in precision(newest(0)).text
+    fine = NewestRows((), [datetime(2026, 1, 2, 3, 4, 5, 6, UTC)], wall_clock=False, whole_seconds=False)
+    assert (
+        "fractions of a second and is absolute time; the newest is 2026-01-02 03:04:05 UTC" in time_precision(fine).text
+    )
+    assert "whole seconds and is local time without an offset" in time_precision(newest(0)).text
 
 
 @pytest.mark.parametrize(
@@ -140,17 +155,20 @@ def test_precision_is_told() -> None:
     [
         (None, None),
         (Replication(is_replica=False), None),
-        (Replication(is_replica=True, behind=timedelta(seconds=10)), "ok: it is a replica, 10 s behind its primary"),
+        (
+            Replication(is_replica=True, behind=timedelta(seconds=10)),
+            "ok: the database is a replica, 10 s behind its primary",
+        ),
         (
             Replication(is_replica=True, behind=timedelta(seconds=11)),
-            "warning: it is a replica, 11 s behind its primary",
+            "warning: the database is a replica, 11 s behind its primary",
         ),
         (
             Replication(is_replica=True),
-            "warning: it is a replica that does not follow its primary now, or does not say so",
+            "warning: the database is a replica that is not replicating now, or does not report how far behind it is",
         ),
     ],
 )
 def test_a_replica_that_lags_is_a_warning(found: Replication | None, said: str | None) -> None:
-    finding = behind(found)
+    finding = replication_finding(found)
     assert (finding and level(finding)) == said
