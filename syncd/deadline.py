@@ -97,8 +97,8 @@ class BoundedCalls:
         self._places = BoundedSemaphore(at_most)
 
     def __call__(self, call: Callable[[], T], seconds: float | None = None) -> T:
-        """What `call` returns or raises, within `seconds`, else the seconds of all calls. DeadlineError: it takes
-        longer; BusyError: the others do. ThreadError."""
+        """What `call` returns or raises. `seconds` replaces the deadline of all calls. DeadlineError: it takes longer;
+        BusyError: `at_most` other calls are running; ThreadError."""
         ends_at = monotonic() + (self.seconds if seconds is None else seconds)
         if not self._places.acquire(timeout=min(self._patience, max(0.0, ends_at - monotonic()))):
             raise BusyError

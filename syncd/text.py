@@ -3,11 +3,11 @@
 A terminal obeys C1 controls as it does escapes, and U+202E turns the rest of a line around, so that what one reads is
 not what is there. Such characters are replaced where people read, and escaped where programs do.
 
-Blanks, which are no part of any value: CHAR columns come padded with them, and people copy them along from tables.
-
-One rule for what every source says, for IMSHOP's requests and for what people write in settings. White space of all of
-Unicode is blank, the no-break space too, and so are characters that nobody sees: controls, zero-width ones, byte order
-marks, marks of direction. Within a value they stay; a value that has nothing else is none.
+Blanks at the ends of a value are removed, since they are no part of it: CHAR columns are padded with them, and people
+copy them along from tables. One rule holds for all sources, for IMSHOP's requests and for what people write in
+settings. White space of all of Unicode is blank, the no-break space too, and so are characters that nobody sees:
+controls, zero-width ones, byte order marks, marks of direction. Within a value they stay; a value that has nothing else
+is none.
 """
 
 from __future__ import annotations

@@ -158,8 +158,8 @@ def is_html(text: str, headers: Mapping[str, str]) -> bool:
 
 
 def parse_json(text: str) -> Any:
-    """What the text holds. NaN, Infinity and integers of more than 300 digits become floats that are not finite: they
-    cost the order in which they stand, not the page. ValueError, RecursionError: it is no JSON."""
+    """What the text holds. NaN, Infinity and integers of more than 300 digits become floats that are not finite: then
+    only the order that holds one is skipped, not the whole page. ValueError, RecursionError: it is no JSON."""
     try:
         return json.loads(text)
     except json.JSONDecodeError:

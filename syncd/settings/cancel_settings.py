@@ -112,7 +112,7 @@ class CancelSettings(Group):
     )
     preset: bool = Field(
         default=False,
-        description="true: in the way that the source's preset knows; an API's address and login are the source's",
+        description="true: cancel as the source's preset says; an API's address and login are the source's",
     )
     from_: Annotated[tuple[str, ...] | None, PlainValidator(codes)] = Field(
         default=None,

@@ -7,11 +7,11 @@ A preset is a TOML file, see `syncd presets NAME`:
     urls = ["mysql", "mariadb"]       how SYNCD_SOURCE__URL may begin
     [params.prefix]                   SYNCD_SOURCE__PARAMS__PREFIX; without a default it must be set; in the default
                                       ${other} is that parameter's value
-    means = {old = ""}                in it: what is filled in where the value is old
+    means = {old = ""}                in [params.X]: where the value is "old", the text that is filled in for it
     [source]                          any SYNCD_SOURCE__ setting, a group as a table; ${prefix} is filled in
     index = "CREATE INDEX …"          the index that polls need and the platform lacks; ${prefix} as above
     [cancel]                          any SYNCD_CANCEL__ setting, likewise, for SYNCD_CANCEL__PRESET=true
-    program = "…"                     what of `deploy/cancel` cancels, where that takes the platform's own code
+    program = "…"                     the program in `deploy/cancel` that cancels by the platform's own code
 
 A parameter's value goes into SQL and expressions as it is. So it must match the parameter's pattern, and besides, it
 can never hold what ends a text or a name in any of these languages.

@@ -69,11 +69,11 @@ class ApiSettings(Group):
     )
     find_path: Annotated[str, AfterValidator(api_values.find_path), EmptyMeansOff()] = Field(
         default="",
-        description="API: where one order is, beside SYNCD_SOURCE__PATH, by {order_id} or {shop_id}; empty: nowhere",
+        description="API: path to one order, beside SYNCD_SOURCE__PATH, with {order_id} or {shop_id}; empty: none",
     )
     find_number_path: Annotated[str, AfterValidator(api_values.find_number_path), EmptyMeansOff()] = Field(
         default="",
-        description="API: the same by {order_id}, where that goes by {shop_id} and it is not known; empty: nowhere",
+        description="API: path to one order with {order_id}, if its {shop_id} is not known; empty: none",
     )
     find_items: JmesPath | None = Field(
         default=None,

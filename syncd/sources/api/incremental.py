@@ -4,10 +4,10 @@
 
 TimeIncremental goes by `updated_at`, SequenceIncremental by the numbers that an API gives its changes.
 
-Where an API is not known to show an order in several records, as most show the present state, records go on as they
-come: a page is staged while the next one is requested. If one turns out to have been an older record of its order, the
-newer one that follows corrects it within the poll. Where it is known, as of a feed of events, only the newest record of
-an order is current: none goes on before all have come.
+Most APIs show the present state of an order in one record: a page is staged while the next one is requested. If a
+record turns out to be an older one of its order, the newer one that follows corrects it within the poll. An API that is
+known to show several records of an order, such as a feed of events, is read to its end first, since only the newest
+record of an order is current.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from syncd.sources.api.client import ApiClient
 from syncd.sources.api.records import RecordExtractor, Records
 from syncd.sources.api.request import RequestTemplate, since_text
 from syncd.sources.api.responses import NO_CONTENT, ApiResponse, quoted
-from syncd.sources.api.signs import PAGE_SIZES, Signs, is_beyond, is_no_end, none_found, signs_of
+from syncd.sources.api.signs import PAGE_SIZES, Signs, is_beyond, is_real_error, none_found, signs_of
 from syncd.sources.api.status_names import StatusNames
 from syncd.sources.cursors import number
 from syncd.sources.timestamps import EPOCH, instant, moment
@@ -42,8 +42,8 @@ WarnOfPaging: TypeAlias = Callable[[PagingWarning, str], None]
 class FetchedPage:
     """`keys`: one for each record; two records with the same key are the same one, if it has an id. `next`: what
     SYNCD_SOURCE__NEXT finds in the response; for a paginator with `next_in_items`, what it finds in each item. `link`:
-    the target of the header Link. `refused`: the API says, in words that may mean something else, that there is no such
-    page."""
+    the target of the header Link. `refused`: the API answered with an error that most
+    likely means that the page lies behind the last one."""
 
     url: str
     records: Records
@@ -126,7 +126,7 @@ class PageFetcher:
         return FirstPage(next(reading.pages(), []), next(iter(reading.first_items), None))
 
     def first_page_and_more(self) -> tuple[FirstPage, str | None]:
-        """The same, and why there seem to be more orders, if there do though no further page is found."""
+        """The first page, and a warning if the API shows signs of more orders and yet no next page is found."""
         reading = self._open(self.since_all)
         pages = reading.pages()
         first = FirstPage(next(pages, []), next(iter(reading.first_items), None))
@@ -271,7 +271,7 @@ class Reading:
             return []
         if response.refusal is None:
             return self.fetcher.extractor.items(response.body, first=is_first, settled=self._settled)
-        if may_be_missing and not is_no_end(response.said):
+        if may_be_missing and not is_real_error(response.said):
             self._refusal = self._refusal or response
             return []
         # A 404 may mean that nothing changed, and not that the address is wrong: by its own words, else because the

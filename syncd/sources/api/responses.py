@@ -39,7 +39,7 @@ class RawResponse:
     text: str
 
     @property
-    def is_page(self) -> bool:
+    def is_html_page(self) -> bool:
         """Whether it is meant for a browser, or is XML: nothing of it is quoted."""
         return is_html(self.text, self.headers)
 
@@ -86,7 +86,7 @@ def parse_response(raw: RawResponse, host: str, redact: Callable[[str], str]) ->
         refusal = SourceError(f"{host} {what} (HTTP {raw.status}){quoted_of(raw, redact)}. {advice}")
         if raw.status not in REFUSED_PAGE:
             raise refusal
-        said = "" if raw.is_page else message_in_text(raw.text)
+        said = "" if raw.is_html_page else message_in_text(raw.text)
         return ApiResponse(raw.url, raw.status, raw.headers, refusal=refusal, said=said)
     if raw.status in NO_CONTENT:
         return ApiResponse(raw.url, raw.status, raw.headers)
@@ -132,7 +132,7 @@ _PACKED = "See that no proxy on the way does so, and that SYNCD_SOURCE__HEADERS 
 
 def quoted_of(raw: RawResponse, redact: Callable[[str], str]) -> str:
     """What a response says, unless it is a page for a browser."""
-    return "" if raw.is_page else quoted(message_in_text(raw.text), redact)
+    return "" if raw.is_html_page else quoted(message_in_text(raw.text), redact)
 
 
 def _why_refused(status: int) -> tuple[str, str]:
@@ -161,7 +161,7 @@ def _not_json(raw: RawResponse, error: Exception) -> str:
             "answers in XML instead of JSON. Ask for JSON: by a parameter in SYNCD_SOURCE__QUERY_PARAMS, or by Accept "
             "in SYNCD_SOURCE__HEADERS, as the API has it"
         )
-    if raw.is_page:
+    if raw.is_html_page:
         return (
             "answers with a page of HTML instead of JSON, perhaps a login form. "
             "Check SYNCD_SOURCE__URL and SYNCD_SOURCE__AUTH"

@@ -76,8 +76,8 @@ def is_something_else(words: str) -> bool:
     return bool(_ELSE.search(_parted(words)))
 
 
-def is_no_end(words: str) -> bool:
-    """Whether these words, of a refused page behind the first, give another reason than that there is no such page."""
+def is_real_error(words: str) -> bool:
+    """Whether these words, of a refused page behind the first, mean an error, and not the end of the pages."""
     return is_something_else(words) and not _BEYOND.search(_parted(words))
 
 
