@@ -38,7 +38,7 @@ from syncd.sources.api.deduplicate import newest_of_each, version_of
 from syncd.sources.api.page_fetcher import FirstPage
 from syncd.sources.api.records import Record, Records, id_of
 from syncd.sources.columns import CURSORS, KNOWN
-from syncd.sources.cursors import BEFORE_ALL, number
+from syncd.sources.cursors import BEFORE_ALL, parse_sequence
 from syncd.sources.timestamps import EPOCH, instant, moment
 
 PAGES_SEARCHED = 2
@@ -121,7 +121,7 @@ class ApiChecks:
             for row in rows:
                 try:
                     if (raw := self._layout.value(row, "sequence")) is not None:
-                        number(raw)
+                        parse_sequence(raw)
                 except ValueError as error:
                     errors.append(str(error))
             if errors:

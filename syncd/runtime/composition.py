@@ -69,9 +69,9 @@ def opened(settings: Settings) -> Iterator[Parts]:
         stack.callback(endpoint.close)
         shop = source(settings)
         stack.callback(shop.close)
-        memory = state(settings, create=True)
-        stack.callback(memory.close)
-        yield Parts(statuses, endpoint, shop, memory)
+        opened_state = state(settings, create=True)
+        stack.callback(opened_state.close)
+        yield Parts(statuses, endpoint, shop, opened_state)
 
 
 def now() -> datetime:
@@ -194,12 +194,12 @@ def imshop(settings: Settings) -> ImshopClient:
 
 
 def poller(
-    settings: Settings, shop: Source, memory: State, statuses: StatusesFile, progress: Callable[[int], None]
+    settings: Settings, shop: Source, polling_state: State, statuses: StatusesFile, progress: Callable[[int], None]
 ) -> Poller:
-    """`memory`: the state under the lease that gives the right to poll."""
+    """`polling_state`: the state under the lease that gives the right to poll."""
     return Poller(
         source=shop,
-        state=memory.polls,
+        state=polling_state.polls,
         action=statuses.action,
         max_changes=settings.guard.max_changes,
         lookback=settings.source.lookback,
@@ -310,16 +310,18 @@ def order_lookup(settings: Settings) -> OrderLookup:
 
 def cancel_service(
     settings: Settings,
-    memory: State,
+    opened_state: State,
     canceller: Canceller,
     observe: Callable[[Cancellation], None],
     repeated: Callable[[Cancellation], None],
 ) -> CancelService:
     to = settings.cancel
     if (definition := keys(settings)) is not None:
-        memory.polls.set_key_definition(definition)  # before the first poll says so: a cancellation may come earlier
+        opened_state.polls.set_key_definition(
+            definition
+        )  # before the first poll says so: a cancellation may come earlier
     return CancelService(
-        inbox=memory.inbox,
+        inbox=opened_state.inbox,
         canceller=canceller,
         lookup=order_lookup(settings),
         timeout=to.timeout,

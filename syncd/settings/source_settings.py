@@ -69,7 +69,7 @@ class ApiSettings(Group):
     )
     find_path: Annotated[str, AfterValidator(api_values.find_path), EmptyMeansOff()] = Field(
         default="",
-        description="API: path to one order, beside SYNCD_SOURCE__PATH, with {order_id} or {shop_id}; empty: none",
+        description="API: path to one order instead of SYNCD_SOURCE__PATH, with {order_id} or {shop_id}; empty: none",
     )
     find_number_path: Annotated[str, AfterValidator(api_values.find_number_path), EmptyMeansOff()] = Field(
         default="",

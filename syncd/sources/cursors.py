@@ -3,7 +3,7 @@
 TimeCursor belongs to a source that says when its orders changed: it is the shop's own raw timestamp. It comes from rows
 that were read, and never passes the source's present, since whatever changes after that would lie behind it.
 
-NumberCursor belongs to a source that numbers its changes: a history table, a feed of events. It moves when all rows
+SequenceCursor belongs to a source that numbers its changes: a history table, a feed of events. It moves when all rows
 were read. A number has no present to be compared with. What lies behind it is read again as far as the lookback
 reaches, for numbers are given out before their transactions commit, and these commit in any order.
 """
@@ -125,7 +125,7 @@ last numbers alone."""
 _BITS = 63
 
 
-def number(raw: object) -> int:
+def parse_sequence(raw: object) -> int:
     """A sequence as drivers and JSON give it. ValueError: it is no whole number, or one that no database holds."""
     match raw:
         case int() if not isinstance(raw, bool):
@@ -141,25 +141,25 @@ def number(raw: object) -> int:
     return found
 
 
-def dump_number(reached: int) -> str:
+def dump_sequence(reached: int) -> str:
     """The opaque text that stands for the number in the state."""
     return json.dumps(["sequence", reached])
 
 
-def load_number(text: str) -> int | None:
-    """The number that `dump_number` wrote. None: the text is something else, such as an earlier cursor of time."""
+def load_sequence(text: str) -> int | None:
+    """The number that `dump_sequence` wrote. None: the text is something else, such as an earlier cursor of time."""
     with suppress(ValueError, TypeError):
         kind, reached = json.loads(text)
-        return number(reached) if kind == "sequence" else None
+        return parse_sequence(reached) if kind == "sequence" else None
     return None
 
 
-class NumberCursor:
+class SequenceCursor:
     """How far one poll has read by number. `cursor` is what the state holds; one that cannot be read counts as none:
     the poll starts from the first number."""
 
     def __init__(self, cursor: str | None) -> None:
-        self._start = load_number(cursor) if cursor else None
+        self._start = load_sequence(cursor) if cursor else None
         self._reached: int | None = None
         self._met: set[Any] = set()
 
@@ -192,11 +192,11 @@ class NumberCursor:
         """Rows with these were read. NULL and what is no number are ignored."""
         for raw in raws:
             with suppress(ValueError):
-                self.note(number(raw))
+                self.note(parse_sequence(raw))
 
     def cursor(self) -> str | None:
         """Where the next poll may start, once everything was read. None: no number was."""
-        return None if self._reached is None else dump_number(self._reached)
+        return None if self._reached is None else dump_sequence(self._reached)
 
     def newest(self, dated: tuple[str, datetime] | None) -> tuple[str, datetime | None] | None:
         """The cursor, and the newest time of the rows, if they have one: that of `dated`, which is what

@@ -238,16 +238,16 @@ class StoredPolls:
             return 0
 
     def resolve_unlisted(
-        self, verdict: Callable[[str], Literal["push", "skip", "hold"]], max_changes: int, now: datetime
+        self, action: Callable[[str], Literal["push", "skip", "hold"]], max_changes: int, now: datetime
     ) -> None:
         with self._store.read() as connection:
-            if all(verdict(status) == "hold" for status in _unlisted(connection)):
+            if all(action(status) == "hold" for status in _unlisted(connection)):
                 return
         with self._store.write() as connection:
             statuses = _unlisted(connection)
-            for skipped in in_chunks(status for status in statuses if verdict(status) == "skip"):
+            for skipped in in_chunks(status for status in statuses if action(status) == "skip"):
                 end_changes(connection, "discarded", now, held_as("status"), changes.c.status.in_(skipped))
-            pushed = [status for status in statuses if verdict(status) == "push"]
+            pushed = [status for status in statuses if action(status) == "push"]
             too_many = max_changes and sum(statuses[status] for status in pushed) > max_changes
             for some in in_chunks(pushed):
                 listed = changes.c.status.in_(some)

@@ -18,7 +18,7 @@ from typing import Any, Literal, Self
 from syncd.errors import SourceError
 from syncd.sources.api.records import ApiLayout, Record, Records, id_of, repeated
 from syncd.sources.columns import Fault
-from syncd.sources.cursors import BEFORE_ALL, number
+from syncd.sources.cursors import BEFORE_ALL, parse_sequence
 from syncd.sources.timestamps import instant, moment
 
 _BLOCK = 1000
@@ -129,7 +129,7 @@ def version_of(record: Record, layout: ApiLayout) -> int:
     raw: Any = layout.value(record, layout.cursor or "")
     with suppress(ValueError):
         if layout.by_sequence:
-            return number(raw)
+            return parse_sequence(raw)
         return (instant(moment(raw), layout.options.zone) - _BEGINNING) // timedelta(microseconds=1)
     return BEFORE_ALL
 

@@ -13,7 +13,7 @@ from syncd.sources.api.incremental import Incremental
 from syncd.sources.api.page_fetcher import PageFetcher
 from syncd.sources.api.prefetch import prefetch
 from syncd.sources.api.records import Record, Records
-from syncd.sources.cursors import NumberCursor, TimeCursor
+from syncd.sources.cursors import SequenceCursor, TimeCursor
 from syncd.sources.timestamps import moment
 
 REREAD_AT_MOST = 1
@@ -36,7 +36,7 @@ class ApiScan:
         self._repeats = repeats
         self._layout = fetcher.extractor.layout
         self._times: TimeCursor | None = None
-        self._numbers = NumberCursor(None) if incremental and self._layout.by_sequence else None
+        self._numbers = SequenceCursor(None) if incremental and self._layout.by_sequence else None
         self._read = 0  # pages
 
     @property

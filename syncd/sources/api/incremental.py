@@ -25,7 +25,15 @@ from syncd.sources.api.deduplicate import Deduplicator, NewestRecords, Repeats
 from syncd.sources.api.page_fetcher import ALL_EVENTS, PageFetcher
 from syncd.sources.api.prefetch import prefetch
 from syncd.sources.api.records import ApiLayout, Record, Records, id_of
-from syncd.sources.cursors import NumberCursor, TimeCursor, dump_number, dump_time, load_time, number, with_last_flag
+from syncd.sources.cursors import (
+    SequenceCursor,
+    TimeCursor,
+    dump_sequence,
+    dump_time,
+    load_time,
+    parse_sequence,
+    with_last_flag,
+)
 from syncd.sources.timestamps import EPOCH, Raw, instant, lookback_start, moment
 
 _UNREADABLE: Mapping[str | None, str] = {"updated_at": "bad_timestamp", "sequence": "bad_sequence"}
@@ -111,18 +119,18 @@ class SequenceIncremental(Incremental):
         self._lookback = lookback
 
     def changed(self, cursor: str) -> Iterator[Page]:
-        count = NumberCursor(cursor)
+        count = SequenceCursor(cursor)
         poll = _SequencePoll(self._layout, count)
         return poll.orders(self._events(self._behind(count)), Repeats(known=True))
 
     def since_from(self, record: Record) -> str:
-        reached = number(self._layout.value(record, "sequence"))
-        return str(self._behind(NumberCursor(dump_number(reached))))
+        reached = parse_sequence(self._layout.value(record, "sequence"))
+        return str(self._behind(SequenceCursor(dump_sequence(reached))))
 
     def reread(self, cursor: str) -> Iterator[Records]:
         return iter(())
 
-    def _behind(self, count: NumberCursor) -> int:
+    def _behind(self, count: SequenceCursor) -> int:
         """`{since}`. One less than the number to read from: some APIs give what is behind a number, others begin with
         it."""
         since = count.since(self._lookback)
@@ -223,7 +231,7 @@ class _TimePoll(_Poll):
 
 
 class _SequencePoll(_Poll):
-    def __init__(self, layout: ApiLayout, count: NumberCursor) -> None:
+    def __init__(self, layout: ApiLayout, count: SequenceCursor) -> None:
         super().__init__(layout)
         self._count = count
 
@@ -237,7 +245,7 @@ class _SequencePoll(_Poll):
         return self._count.cursor()
 
     def _number(self, record: Record) -> int:
-        return number(self._layout.value(record, "sequence"))
+        return parse_sequence(self._layout.value(record, "sequence"))
 
 
 class ApiCursor(NamedTuple):

@@ -22,7 +22,7 @@ from syncd.sources.api.request import RequestTemplate, since_text
 from syncd.sources.api.responses import NO_CONTENT, ApiResponse, quoted
 from syncd.sources.api.signs import PAGE_SIZES, Signs, is_beyond, is_real_error, none_found, signs_of
 from syncd.sources.api.status_names import StatusNames
-from syncd.sources.cursors import number
+from syncd.sources.cursors import parse_sequence
 from syncd.sources.timestamps import EPOCH, instant, moment
 
 PAGES_AT_MOST = 100_000
@@ -156,7 +156,7 @@ class PageFetcher:
         """`{since}` to continue behind a record with this raw `updated_at` or `sequence`: text stays as it came, unless
         it is a number. ValueError: it cannot be read."""
         if self.extractor.layout.by_sequence:
-            return str(number(raw))
+            return str(parse_sequence(raw))
         if isinstance(raw, str) and self.since_format == "iso" and not _DIGITS.fullmatch(raw):
             return raw
         return self.since(instant(moment(raw), self.timezone))

@@ -21,7 +21,7 @@ from typing import Any, Literal, TypeAlias
 from syncd.errors import SourceError
 from syncd.sources.api.page_fetcher import FetchedPage, Paginator, Reading
 from syncd.sources.api.records import ApiLayout, Record, Records
-from syncd.sources.cursors import number
+from syncd.sources.cursors import parse_sequence
 from syncd.sources.timestamps import moment
 
 EMPTY_AT_MOST = 2
@@ -204,7 +204,7 @@ class KeysetPaginator(Paginator):
         raw = self._layout.value(record, self._layout.cursor or "")
         with suppress(ValueError):
             self.fetcher.since_raw(raw)
-            return number(raw) if self._layout.by_sequence else moment(raw)
+            return parse_sequence(raw) if self._layout.by_sequence else moment(raw)
         return None
 
     def _stuck(self, why: str) -> SourceError:

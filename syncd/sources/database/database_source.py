@@ -26,7 +26,7 @@ from uuid import UUID
 from syncd.errors import SourceError
 from syncd.model import Identified, Order, Page, Skipped
 from syncd.sources.columns import NO_KEYS, ColumnOptions, Layout, flag_of, text_or_none
-from syncd.sources.cursors import FIRST, NumberCursor, TimeCursor, last_of_each, number, with_last_flag
+from syncd.sources.cursors import FIRST, SequenceCursor, TimeCursor, last_of_each, parse_sequence, with_last_flag
 from syncd.sources.database.connection import Database
 from syncd.sources.database.query import Statement, as_written
 from syncd.sources.database.query_schema import QueryColumns, QuerySchema, read_query_schema, sample_time
@@ -45,7 +45,7 @@ class DatabaseScan:
         blocks: Iterator[Rows],
         layout: Layout,
         times: TimeCursor | None,
-        numbers: NumberCursor | None = None,
+        numbers: SequenceCursor | None = None,
         *,
         repeats: bool = False,
     ) -> None:
@@ -182,7 +182,7 @@ class DatabaseSource:
             yield replace(page, cursor=times.cursor(last=last)) if rows or last else page
 
     def _changed_by_number(self, cursor: str, schema: QuerySchema) -> Iterator[Page]:
-        numbers = NumberCursor(cursor)
+        numbers = SequenceCursor(cursor)
         since = max(FIRST, numbers.since(self.lookback_rows) or FIRST)
         for rows, last in with_last_flag(self._blocks(schema.changed(since), self.batch)):
             page = _page([_order_by_number(row, schema.layout, numbers) for row in rows], last=last)
@@ -194,7 +194,7 @@ class DatabaseSource:
         """All orders: only the compared columns, or `whole`."""
         schema = self.query_schema()
         times = TimeCursor(None, self.now(), self.timezone) if whole and "updated_at" in schema.columns.used else None
-        numbers = NumberCursor(None) if whole and schema.layout.by_sequence else None
+        numbers = SequenceCursor(None) if whole and schema.layout.by_sequence else None
         # Noting each row's time takes eight times as long as reading the row, so whole rows are spooled first.
         read = self.database.blocks if whole else self.database.streamed
         blocks = self._forgetting_schema(read(schema.all_orders(whole=whole), _BLOCK))
@@ -295,11 +295,11 @@ def _order_by_time(row: Sequence[Any], layout: Layout, times: TimeCursor) -> Ord
     return layout.order(row, beyond_cursor=times.is_beyond(when))
 
 
-def _order_by_number(row: Sequence[Any], layout: Layout, numbers: NumberCursor) -> Order | Skipped | None:
+def _order_by_number(row: Sequence[Any], layout: Layout, numbers: SequenceCursor) -> Order | Skipped | None:
     """The row as an order; its number is noted. None: a later row of the order was read."""
     raw_id = layout.value(row, "order_id")
     try:
-        reached = number(layout.value(row, "sequence"))
+        reached = parse_sequence(layout.value(row, "sequence"))
     except ValueError as error:
         order_id = text_or_none(raw_id)
         return Skipped("bad_sequence", order_id, f"order {order_id or 'without an id'}: sequence {error}")
