@@ -1,6 +1,6 @@
-"""Secrets out of texts that people read: the last net under everything that is logged or shown.
+"""Masks secrets in everything that is logged or shown, as the last step before it is.
 
-A driver's exception may carry a URL or a password in any spelling; nobody can know all the places it passes.
+A driver's exception may carry a URL or a password in any spelling, and reaches people by many ways.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 MASK = "***"
 _SHORTEST = 4
-"""A shorter secret would be masked inside every other word, and give itself away by that."""
+"""A shorter secret would be masked inside other words, and could be guessed from that."""
 _PASSWORD_IN_URL = re.compile(r"""([A-Za-z][A-Za-z0-9+.-]*://[^\s/:@"]*:)[^\s/?#"]*@""")
 _PHONE = re.compile(r"\+\d(?:[ ()-]{0,2}\d){9,14}(?!\d)|(?<![\d.+-])[78](?:[ ()-]{0,2}\d){10}(?![\d.])")
-"""International with a plus, or eleven digits as they are dialled where IMSHOP's shops are."""
+"""International with a plus, or eleven digits as they are dialled in Russia and Kazakhstan."""
 
 
 def without_phones(text: str) -> str:
-    """Somebody else's text without the phone numbers in it. An id that looks like one goes too, so not for ids."""
+    """The text with phone numbers masked. An id that looks like one is masked too, so this is not for ids."""
     return _PHONE.sub(MASK, text)
 
 

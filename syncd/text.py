@@ -1,13 +1,12 @@
-"""Text of a shop, a buyer or a server, without what steers a screen: line breaks, escapes, changes of direction.
+"""Text from outside: what may be shown on a screen, and what counts as blank.
 
-A terminal obeys C1 controls as it does escapes, and U+202E turns the rest of a line around, so that what one reads is
-not what is there. Such characters are replaced where people read, and escaped where programs do.
+Shown: a terminal obeys C1 controls as it does escapes, and U+202E reverses the rest of a line, so that one reads what
+is not there. Such characters are replaced where people read, and escaped where programs do.
 
-Blanks at the ends of a value are removed, since they are no part of it: CHAR columns are padded with them, and people
-copy them along from tables. One rule holds for all sources, for IMSHOP's requests and for what people write in
-settings. White space of all of Unicode is blank, the no-break space too, and so are characters that nobody sees:
-controls, zero-width ones, byte order marks, marks of direction. Within a value they stay; a value that has nothing else
-is none.
+Blank: CHAR columns are padded, and people copy blanks along with a value. One rule for every source, for IMSHOP's
+requests and for settings: all white space of Unicode is blank, the no-break space too, and so is every character that
+nobody sees: controls, zero-width characters, byte order marks, marks of direction. Blanks within a value stay; a value
+of blanks alone is no value.
 """
 
 from __future__ import annotations
@@ -23,8 +22,8 @@ _SUSPECT = re.compile(r"[^ -~]")
 
 
 def printable(text: object) -> str:
-    """On one line, with U+FFFD for each character that does not show."""
-    return _SUSPECT.sub(lambda found: found[0] if _shows(found[0]) else REPLACEMENT, str(text))
+    """The text on one line, with U+FFFD for each character that is not visible."""
+    return _SUSPECT.sub(lambda found: found[0] if _visible(found[0]) else REPLACEMENT, str(text))
 
 
 def one_line(text: str) -> str:
@@ -36,12 +35,12 @@ def one_line(text: str) -> str:
 
 
 def json_text(document: object, *, indent: int | None = None, default: Callable[[Any], object] | None = None) -> str:
-    """JSON in which all letters stand as they are, and what does not show is escaped."""
+    """JSON with all letters unescaped, and characters that are not visible escaped."""
     text = json.dumps(document, ensure_ascii=False, indent=indent, default=default)
-    return _SUSPECT.sub(lambda found: found[0] if _shows(found[0]) or found[0] == "\n" else _escaped(found[0]), text)
+    return _SUSPECT.sub(lambda found: found[0] if _visible(found[0]) or found[0] == "\n" else _escaped(found[0]), text)
 
 
-def _shows(character: str) -> bool:
+def _visible(character: str) -> bool:
     return character.isprintable() or category(character) == "Zs"
 
 
