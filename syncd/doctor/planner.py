@@ -104,34 +104,36 @@ class _Planner:
         """About how many the table has. None: not known."""
         return None
 
-    def steps(self, poll: Statement, found: ColumnOrigin | None) -> list[_Step]:
+    def steps(self, poll: Statement, origin: ColumnOrigin | None) -> list[_Step]:
         raise NotImplementedError
 
-    def constant_steps(self, polls: PollStatements, found: ColumnOrigin | None) -> list[_Step]:
+    def constant_steps(self, polls: PollStatements, origin: ColumnOrigin | None) -> list[_Step]:
         """Steps that do not depend on the value from which a poll reads: those that a poll from another value has too,
         since the plan shows the values."""
-        return self.steps(polls.another, found)
+        return self.steps(polls.another, origin)
 
-    def create_index(self, found: ColumnOrigin) -> str:
-        name = re.sub(r"\W", "", f"syncd_{found.column}")[:60]
-        column = found.column if re.fullmatch(r"[a-z_]\w*", found.column, re.IGNORECASE) else self.quoted(found.column)
-        return self.create.format(name=name, table=found.table.written, column=column)
+    def create_index(self, origin: ColumnOrigin) -> str:
+        name = re.sub(r"\W", "", f"syncd_{origin.column}")[:60]
+        column = (
+            origin.column if re.fullmatch(r"[a-z_]\w*", origin.column, re.IGNORECASE) else self.quoted(origin.column)
+        )
+        return self.create.format(name=name, table=origin.table.written, column=column)
 
     def quoted(self, name: str) -> str:
         return f'"{name}"'
 
     def index_use(self, polls: PollStatements, sql: str, cursor: str) -> IndexUse:
-        found = column_origin(sql, cursor, self._database.grammar, self)
-        steps, constant = self.steps(polls.one, found), self.constant_steps(polls, found)
+        origin = column_origin(sql, cursor, self._database.grammar, self)
+        steps, constant = self.steps(polls.one, origin), self.constant_steps(polls, origin)
         ranges = [step for step in steps if step.range_column and step not in constant]
-        by_index = _is_by_index(steps, ranges, found)
-        if found is None:
+        by_index = _is_by_index(steps, ranges, origin)
+        if origin is None:
             return IndexUse(by_index, depends_on_size=self.depends_on_size)
         index = next(
-            (name for name, columns in self.indexes(found.table).items() if found.column.lower() in columns), None
+            (name for name, columns in self.indexes(origin.table).items() if origin.column.lower() in columns), None
         )
-        rows = self.rows(found.table)
-        return IndexUse(by_index, found, index, rows, self.depends_on_size, self.create_index(found))
+        rows = self.rows(origin.table)
+        return IndexUse(by_index, origin, index, rows, self.depends_on_size, self.create_index(origin))
 
     def catalog_rows(self, sql: str, **values: object) -> list[tuple[Any, ...]]:
         """What the database says of its tables; nothing if it does not show that to this login."""
@@ -146,12 +148,12 @@ class _Planner:
         return []
 
 
-def _is_by_index(steps: Sequence[_Step], ranges: Sequence[_Step], found: ColumnOrigin | None) -> bool | None:
+def _is_by_index(steps: Sequence[_Step], ranges: Sequence[_Step], origin: ColumnOrigin | None) -> bool | None:
     """`ranges`: the steps that search an index from the value from which the poll reads. None: the plan does not show
     it."""
-    if found is not None:
-        steps = [step for step in steps if step.table == found.alias.lower()]
-        ranges = [step for step in ranges if step in steps and step.range_column == found.column.lower()]
+    if origin is not None:
+        steps = [step for step in steps if step.table == origin.alias.lower()]
+        ranges = [step for step in ranges if step in steps and step.range_column == origin.column.lower()]
         return bool(ranges) and not any(step.reads_all for step in steps) if steps else None
     reads_all = any(step.reads_all for step in steps)
     return None if not steps or (ranges and reads_all) else bool(ranges)
@@ -175,22 +177,22 @@ class _SQLite(_Planner):
         found = _grouped(self.catalog_rows(sql, name=table.name))
         return {**found, **({"PRIMARY KEY": [key]} if (key := self._rowid(table)) else {})}
 
-    def constant_steps(self, polls: PollStatements, found: ColumnOrigin | None) -> list[_Step]:
+    def constant_steps(self, polls: PollStatements, origin: ColumnOrigin | None) -> list[_Step]:
         """SQLite's plan shows no values, but the plan of all orders has no step that depends on one."""
-        return [] if polls.uses_since else self.steps(polls.all_orders, found)
+        return [] if polls.uses_since else self.steps(polls.all_orders, origin)
 
     def _rowid(self, table: TableName) -> str | None:
         """The column that is SQLite's own key of a row."""
         sql = "SELECT name FROM pragma_table_info(:name) WHERE pk = 1 AND upper(type) = 'INTEGER'"
         return next((str(row[0]).lower() for row in self.catalog_rows(sql, name=table.name)), None)
 
-    def steps(self, poll: Statement, found: ColumnOrigin | None) -> list[_Step]:
+    def steps(self, poll: Statement, origin: ColumnOrigin | None) -> list[_Step]:
         rows = self.explain(poll, "EXPLAIN QUERY PLAN ")
         details = {row["id"]: (row["parent"], str(row["detail"])) for row in rows}
         temporary = {
             name[2] for _, detail in details.values() if (name := re.match(r"(MATERIALIZE|CO-ROUTINE) (\S+)", detail))
         }
-        rowid = found and self._rowid(found.table)
+        rowid = origin and self._rowid(origin.table)
         steps = []
         for node, (_, detail) in details.items():
             parents, parent = [], node
@@ -234,7 +236,7 @@ class _MariaDB(_Planner):
     def _of(self, table: TableName, sql: str, order: str = "") -> list[tuple[Any, ...]]:
         return self.catalog_rows(f"{sql} WHERE {self._OF_TABLE}{order}", schema=table.schema, name=table.name)
 
-    def steps(self, poll: Statement, found: ColumnOrigin | None) -> list[_Step]:
+    def steps(self, poll: Statement, origin: ColumnOrigin | None) -> list[_Step]:
         rows = self.explain(poll, "EXPLAIN FORMAT=JSON ")
         return [self._step(table) for row in rows for table in _tables(_parse_plan(str(next(iter(row.values())))))]
 
@@ -277,22 +279,22 @@ class _PostgreSQL(_Planner):
         sql = "SELECT reltuples FROM pg_class WHERE oid = to_regclass(:name) AND reltuples > 0"
         return next((int(row[0]) for row in self.catalog_rows(sql, name=table.written)), None)
 
-    def create_index(self, found: ColumnOrigin) -> str:
+    def create_index(self, origin: ColumnOrigin) -> str:
         """An index on a partitioned table cannot be created CONCURRENTLY."""
         sql = "SELECT 1 FROM pg_class WHERE oid = to_regclass(:name) AND relkind = 'p'"
-        statement = super().create_index(found)
-        is_partitioned = self.catalog_rows(sql, name=found.table.written)
+        statement = super().create_index(origin)
+        is_partitioned = self.catalog_rows(sql, name=origin.table.written)
         return statement.replace(" CONCURRENTLY", "") if is_partitioned else statement
 
-    def steps(self, poll: Statement, found: ColumnOrigin | None) -> list[_Step]:
+    def steps(self, poll: Statement, origin: ColumnOrigin | None) -> list[_Step]:
         """PostgreSQL reads a small table without its index, so reading all of it is made the last resort. Partitions go
         by the alias of their table, with a number."""
         rows = self.explain(poll, "EXPLAIN (COSTS OFF, VERBOSE, FORMAT JSON) ", "SET LOCAL enable_seqscan = off")
         nodes = [node for row in rows for node in _nodes(json.loads(row["QUERY PLAN"])[0]["Plan"])]
         steps = [step for node in nodes for step in self._step(node)]
-        if found is None:
+        if origin is None:
             return steps
-        alias = found.alias.lower()
+        alias = origin.alias.lower()
         partitions = {f"{alias}_{number}" for number in range(1, 1000)}
         return [replace(step, table=alias) if step.table in partitions else step for step in steps]
 

@@ -348,6 +348,26 @@ def test_connection_cut_after_reading_does_no_harm(
     assert not caplog.records
 
 
+@pytest.mark.parametrize(
+    ("server", "own_id", "end"),
+    [
+        ("mariadb", "SELECT connection_id()", "KILL {}"),
+        ("postgresql", "SELECT pg_backend_pid()", "SELECT pg_terminate_backend({}, 10000)"),
+    ],
+)
+def test_connection_cut_before_reading_is_reported(open_shop: OpenShop, server: str, own_id: str, end: str) -> None:
+    """SQLAlchemy finds that out itself, and has no driver's connection any more."""
+    shop = open_shop(next(dating for dating in DATINGS if dating.server == server))
+    database = shop.source().database
+
+    def cut_it(connection: Connection) -> None:
+        shop.execute(end.format(connection.exec_driver_sql(own_id).scalar_one()))
+
+    event.listen(database._engine, "begin", cut_it)
+    with pytest.raises(SourceError, match=r"broke the connection: .* The next poll tries again"):
+        database.named_rows(text("SELECT 1"))
+
+
 # --- faults
 
 

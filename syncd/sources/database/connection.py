@@ -175,11 +175,12 @@ class Database:
             connection.close()
 
     def _read_error(self, error: Exception, connection: Connection) -> SourceError:
-        driver_connection = connection.connection.dbapi_connection
-        is_disconnect = isinstance(error, self.dialect.driver.Error) and self._engine.dialect.is_disconnect(
-            error, driver_connection, None
+        # SQLAlchemy knows of a cut that it met itself, and gives no driver's connection after it.
+        is_cut = connection.invalidated or (
+            isinstance(error, self.dialect.driver.Error)
+            and self._engine.dialect.is_disconnect(error, connection.connection.dbapi_connection, None)
         )
-        if connection.invalidated or is_disconnect:
+        if is_cut:
             return self._error("broke the connection", error, "The next poll tries again")
         advice = "Check SYNCD_SOURCE__QUERY, or a preset's SYNCD_SOURCE__PARAMS__…, and that the user may read all"
         if self.dialect.lacks_room(getattr(error, "orig", None) or error):

@@ -1,6 +1,6 @@
 """The schema of the merchant's query: its columns and their types, and with it the statements that read orders.
 
-Every command reads the schema anew, so that reads as few rows as possible: without an index, finding the newest row
+Every command reads the schema again, so it reads as few rows as possible: without an index, finding the newest row
 makes the database read all of them.
 """
 
