@@ -39,14 +39,20 @@ class Inbox(Protocol):
         `until`.
         """
 
-    def identify(self, ours: Cancellation, found: Order, since: datetime, now: datetime) -> InboxEntry:
+    def identify(self, cancellation: Cancellation, found: Order, since: datetime, now: datetime) -> InboxEntry:
         """Note the order, with its key, as a look-up that began at `since` found it. Not `is_ours`: another
         cancellation is of the same order, and this one was merged into it."""
 
     def claim_again(self, cancellation_id: int, now: datetime, until: datetime) -> InboxEntry | None: ...
 
     def decide(
-        self, ours: Cancellation, decision: CancelDecision, now: datetime, *, answered: bool, shown: str | None = None
+        self,
+        cancellation: Cancellation,
+        decision: CancelDecision,
+        now: datetime,
+        *,
+        answered: bool,
+        shown: str | None = None,
     ) -> Cancellation: ...
 
     def cancellation(self, cancellation_id: int) -> Cancellation | None: ...
@@ -100,9 +106,9 @@ class CancelService:
         ends_at = self.monotonic() + self.timeout.total_seconds()
         received = self.inbox.receive(request, self.new_token(), self.now(), self._claimed_until())
         if received.is_ours:
-            ours = received.cancellation
-            is_renamed = request.order_id not in (None, ours.order_id, ours.imshop_uuid)
-            received = self._apply(ours, ends_at, request.order_id if is_renamed else None, answered=True)
+            cancellation = received.cancellation
+            is_renamed = request.order_id not in (None, cancellation.order_id, cancellation.imshop_uuid)
+            received = self._apply(cancellation, ends_at, request.order_id if is_renamed else None, answered=True)
         if received.is_ours:
             return received.cancellation
         earlier = received.cancellation
@@ -128,22 +134,24 @@ class CancelService:
     def _claimed_until(self) -> datetime:
         return self.now() + self.timeout + MARGIN
 
-    def _apply(self, ours: Cancellation, ends_at: float, former: str | None = None, *, answered: bool) -> InboxEntry:
+    def _apply(
+        self, cancellation: Cancellation, ends_at: float, former: str | None = None, *, answered: bool
+    ) -> InboxEntry:
         """Have it decided. `former`: the number by which the request names the order, if the order has another one
         now. `answered`: IMSHOP waits for the decision. Not `is_ours`: another cancellation is of the same order."""
         order: Order | None = None
         try:
-            has_names = ours.shop_id or not self.canceller.wants_shop_id
+            has_names = cancellation.shop_id or not self.canceller.wants_shop_id
             if former is None and self.lookup.allowed is None and has_names:
-                decision = self._ask_shop(ours, ends_at)
+                decision = self._ask_shop(cancellation, ends_at)
             else:
                 began_at = self.now()
-                order = self.lookup.order(ours, self._seconds_left(ends_at), former)
+                order = self.lookup.order(cancellation, self._seconds_left(ends_at), former)
                 if order and order.shop_id:
-                    identified = self.inbox.identify(ours, order, began_at, self.now())
+                    identified = self.inbox.identify(cancellation, order, began_at, self.now())
                     if not identified.is_ours:
                         return identified
-                decision = self._decide_by(order, ours, ends_at)
+                decision = self._decide_by(order, cancellation, ends_at)
         except CancelError as error:
             decision = CancelDecision("failed", error=str(error), in_doubt=error.in_doubt)
         if decision.state == "accepted":
@@ -151,17 +159,17 @@ class CancelService:
         elif decision.state == "refused":
             decision = replace(decision, message=decision.message or self.refusal)
         shown = None if order is None else order.status
-        decided = self.inbox.decide(ours, decision, self.now(), answered=answered, shown=shown)
+        decided = self.inbox.decide(cancellation, decision, self.now(), answered=answered, shown=shown)
         self.observe(decided)
         return InboxEntry(decided, is_ours=True)
 
-    def _decide_by(self, order: Order | None, ours: Cancellation, ends_at: float) -> CancelDecision:
+    def _decide_by(self, order: Order | None, cancellation: Cancellation, ends_at: float) -> CancelDecision:
         """The decision on an order as it was looked up; the shop is asked if its status allows it. CancelError."""
         if order is None:
             return NO_SUCH_ORDER
         allowed = self.lookup.allowed
         if allowed is not None and order.status not in allowed:
-            if ours.in_doubt and order.status == self.lookup.cancelled:
+            if cancellation.in_doubt and order.status == self.lookup.cancelled:
                 return CancelDecision("accepted")  # by an earlier attempt, whose answer was lost
             error = f"the order is {order.status} in the shop, which is none of SYNCD_CANCEL__FROM"
             return CancelDecision("refused", error=error, lasts=False)
@@ -170,18 +178,18 @@ class CancelService:
                 f"the shop shows no shop_id of order {order.order_id} yet, and its way of cancelling asks for it. "
                 "If no order has one: see shop_id in SYNCD_SOURCE__QUERY or SYNCD_SOURCE__FIELDS__SHOP_ID"
             )
-        return self._ask_shop(replace(ours, order_id=order.order_id, shop_id=order.shop_id), ends_at)
+        return self._ask_shop(replace(cancellation, order_id=order.order_id, shop_id=order.shop_id), ends_at)
 
-    def _ask_shop(self, ours: Cancellation, ends_at: float) -> CancelDecision:
+    def _ask_shop(self, cancellation: Cancellation, ends_at: float) -> CancelDecision:
         """The shop's decision. CancelError."""
         seconds = self._seconds_left(ends_at)
-        shortened = replace(ours, reason=(ours.reason or "")[: self.reason_limit] or None)
+        shortened = replace(cancellation, reason=(cancellation.reason or "")[: self.reason_limit] or None)
         decision = shop_answer(lambda: self.canceller.cancel(shortened, seconds), seconds)
         if decision.state != "accepted" or not self.confirms:
             return decision
         # On this platform a yes means nothing: see whether the order is cancelled now.
         try:
-            order = self.lookup.order(ours, self._seconds_left(ends_at))
+            order = self.lookup.order(cancellation, self._seconds_left(ends_at))
         except CancelError as error:
             raise CancelError(f"the shop said yes, but: {error}", in_doubt=True) from None
         if order is not None and order.status == self.status:
@@ -212,13 +220,16 @@ class OrderLookup:
         self._opened: OrderFinder | None = None
         self._calls = BoundedCalls(0, at_most=LOOKUPS_AT_ONCE, patience=inf, name="look-up")
 
-    def order(self, ours: Cancellation, seconds: float, former: str | None = None) -> Order | None:
+    def order(self, cancellation: Cancellation, seconds: float, former: str | None = None) -> Order | None:
         """The order as the shop shows it now; None: it shows no such order. `former`: the request names it by this
         number, which it had before. CancelError: the order could not be looked up, or is ambiguous; nothing was
         applied."""
-        if ours.order_id is None:
+        if cancellation.order_id is None:
             return None
-        order_id, keys = ours.order_id, {ours.order_id: ours.shop_id} if ours.shop_id else {}
+        order_id, keys = (
+            cancellation.order_id,
+            {cancellation.order_id: cancellation.shop_id} if cancellation.shop_id else {},
+        )
         try:
             page = shop_answer(lambda: self._found(order_id, keys, former), seconds, self._calls)
         except CancelError as error:

@@ -45,32 +45,34 @@ class StoredInbox:
                 return InboxEntry(_claimed(connection, row, until, asked=row.asked + 1), is_ours=True)
             return InboxEntry(_inserted(connection, request, order, token, now, until), is_ours=True)
 
-    def identify(self, ours: Cancellation, found: Order, since: datetime, now: datetime) -> InboxEntry:
+    def identify(self, cancellation: Cancellation, found: Order, since: datetime, now: datetime) -> InboxEntry:
         """Store the order's number and key as they were looked up in the shop after `since`.
 
         If another cancellation of the same order, under another number, is being applied or was decided, this one is
-        deleted and the other one returned, with `ours` False. A decision from before the look-up that contradicts it is
+        deleted and the other one returned, with `is_ours` False. A decision from before the look-up that contradicts it is
         not valid any more.
         """
         assert found.shop_id is not None
         with self._store.write() as connection:
-            row = _row(connection, cancellations.c.id == ours.id)
-            if row is None or row.state != "received" or row.attempts != ours.attempts:
-                return InboxEntry(ours, is_ours=True)  # too late: another attempt replaced this one, and decides
+            row = _row(connection, cancellations.c.id == cancellation.id)
+            if row is None or row.state != "received" or row.attempts != cancellation.attempts:
+                return InboxEntry(
+                    cancellation, is_ours=True
+                )  # too late: another attempt replaced this one, and decides
             key = clean(found.shop_id)
             tracked = connection.execute(select(seen.c.order_id).where(seen.c.shop_id == key)).scalars().all()
             number = tracked[0] if len(tracked) == 1 else found.order_id
-            other = _row(connection, of_shop_id(key), cancellations.c.id != ours.id)
+            other = _row(connection, of_shop_id(key), cancellations.c.id != cancellation.id)
             if other is not None and _is_contradicted(other, found.status, since):
                 _changed(connection, other.id, {"stands": False})
             elif other is not None and _is_answer(other, now):
-                connection.execute(delete(cancellations).where(cancellations.c.id == ours.id))
-                return _answered(connection, other, ours.asked, now)
+                connection.execute(delete(cancellations).where(cancellations.c.id == cancellation.id))
+                return _answered(connection, other, cancellation.asked, now)
             known = {"order_id": number, "shop_id": found.shop_id}
-            return InboxEntry(_changed(connection, ours.id, known), is_ours=True)
+            return InboxEntry(_changed(connection, cancellation.id, known), is_ours=True)
 
     def claim_again(self, cancellation_id: int, now: datetime, until: datetime) -> InboxEntry | None:
-        """Claim a failed or refused cancellation for an operator, to apply it again. `ours` False: it must not be
+        """Claim a failed or refused cancellation for an operator, to apply it again. `is_ours` False: it must not be
         applied, because it is being applied, was accepted, or its order has a newer one. None: it does not exist."""
         with self._store.write() as connection:
             row = _row(connection, cancellations.c.id == cancellation_id)
@@ -83,7 +85,13 @@ class StoredInbox:
             return InboxEntry(_claimed(connection, row, until), is_ours=True)
 
     def decide(
-        self, ours: Cancellation, decision: CancelDecision, now: datetime, *, answered: bool, shown: str | None = None
+        self,
+        cancellation: Cancellation,
+        decision: CancelDecision,
+        now: datetime,
+        *,
+        answered: bool,
+        shown: str | None = None,
     ) -> Cancellation:
         """Record the result of an attempt; returns the cancellation as it is then.
 
@@ -92,10 +100,10 @@ class StoredInbox:
         later requests. The result of an attempt that another one replaced counts only if it is `accepted`.
         """
         with self._store.write() as connection:
-            row = _row(connection, cancellations.c.id == ours.id)
+            row = _row(connection, cancellations.c.id == cancellation.id)
             if row is None:
-                return ours
-            replaced = row.state != "received" or row.attempts != ours.attempts
+                return cancellation
+            replaced = row.state != "received" or row.attempts != cancellation.attempts
             if row.state == "accepted" or (replaced and decision.state != "accepted"):
                 return cancellation_of(row)
             order_id = resolve_order(connection, row.order_id, row.imshop_uuid).order_id
