@@ -49,8 +49,8 @@ class StoredInbox:
         """Store the order's number and key as they were looked up in the shop after `since`.
 
         If another cancellation of the same order, under another number, is being applied or was decided, this one is
-        deleted and the other one returned, with `is_ours` False. A decision from before the look-up that contradicts it is
-        not valid any more.
+        deleted and the other one returned, with `is_ours` False. A decision from before the look-up that contradicts it
+        is not valid any more.
         """
         assert found.shop_id is not None
         with self._store.write() as connection:

@@ -42,8 +42,8 @@ WarnOfPaging: TypeAlias = Callable[[PagingWarning, str], None]
 class FetchedPage:
     """`keys`: one for each record; two records with the same key are the same one, if it has an id. `next`: what
     SYNCD_SOURCE__NEXT finds in the response; for a paginator with `next_in_items`, what it finds in each item. `link`:
-    the target of the header Link. `refused`: the API answered with an error that most
-    likely means that the page lies behind the last one."""
+    the target of the header Link. `refused`: the API answered with an error that most likely means that the page lies
+    behind the last one."""
 
     url: str
     records: Records
