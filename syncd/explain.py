@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
+from syncd.cancel.service import OrderFinder
 from syncd.deadline import BoundedCalls, BusyError, DeadlineError, ThreadError
 from syncd.errors import SourceError
-from syncd.model import Cancellation, Content, Order, Page
+from syncd.model import Cancellation, Content, Order
 from syncd.state import Story
 
 NOT_SHOWN = "the shop shows no such order"
@@ -34,15 +35,6 @@ class Explanation:
     @property
     def is_known(self) -> bool:
         return bool(self.in_shop.order or self.story.seen or self.story.changes or self.cancellations)
-
-
-class OrderFinder(Protocol):
-    """The interface that `explain` requires of a source."""
-
-    def find(self, order_ids: Sequence[str], shop_ids: Mapping[str, str]) -> Page:
-        """May raise SourceError."""
-
-    def close(self) -> None: ...
 
 
 def in_the_shop(shop: OrderFinder, story: Story) -> LookupResult:

@@ -59,7 +59,7 @@ class Inbox(Protocol):
 
 
 class OrderFinder(Protocol):
-    """The interface that a look-up requires of a source. Every method may raise SourceError."""
+    """The interface that a look-up of one order requires of a source. Every method may raise SourceError."""
 
     def find(self, order_ids: Sequence[str], shop_ids: Mapping[str, str]) -> Page: ...
 

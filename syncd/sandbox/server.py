@@ -68,13 +68,13 @@ class Sandbox:
         self.ledger = Ledger(self.keep)
         self.stopping = Event()
         self._counting = Lock()
-        self._server: _Server | None = None
+        self._server: _SandboxServer | None = None
 
     def start(self) -> Self:
         """SyncdError: the port cannot be had."""
         self.stopping.clear()
         try:
-            self._server = _Server(self)
+            self._server = _SandboxServer(self)
         except (OSError, OverflowError) as error:
             message = f"The sandbox cannot listen on {self.host}:{self.port}: {error}. Choose another port."
             raise SyncdError(message) from error
@@ -144,7 +144,7 @@ class Sandbox:
         self.ledger.apply(Applied(self.clock(), received.order_id, received.code, received.body))
 
 
-class _Server(ThreadingTCPServer):
+class _SandboxServer(ThreadingTCPServer):
     """The library's server, with a thread for each connection, that can be ended within a second. (HTTPServer is this
     one and a DNS look-up of its own name, which can take long.)"""
 

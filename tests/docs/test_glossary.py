@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -54,6 +55,18 @@ def in_code() -> Iterator[str]:
                     yield from (
                         key.value for key in keys if isinstance(key, ast.Constant) and isinstance(key.value, str)
                     )
+
+
+def test_no_name_stands_for_two_classes() -> None:
+    classes = Counter(node.name for tree in TREES.values() for node in tree.body if isinstance(node, ast.ClassDef))
+
+    assert [name for name, times in classes.items() if times > 1] == []
+
+
+def test_no_name_stands_for_two_modules() -> None:
+    modules = Counter(path.name for path in SOURCES if path.name != "__init__.py")
+
+    assert [name for name, times in modules.items() if times > 1] == []
 
 
 def test_each_type_of_the_model_is_in_the_glossary() -> None:

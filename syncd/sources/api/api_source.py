@@ -18,7 +18,7 @@ from syncd.sources.api.client import ApiClient, ClientClocks
 from syncd.sources.api.deduplicate import Repeats, newest_of_each
 from syncd.sources.api.full_scan import ApiScan
 from syncd.sources.api.incremental import Incremental, SequenceIncremental, TimeIncremental
-from syncd.sources.api.lookup import OrderLookup
+from syncd.sources.api.lookup import ApiOrderLookup
 from syncd.sources.api.page_fetcher import PageFetcher, WarnOfPaging
 from syncd.sources.api.paginators import PAGINATORS, Paging
 from syncd.sources.api.records import RecordExtractor
@@ -130,7 +130,7 @@ class ApiSource:
         places = ("order_id", "shop_id", *PLACEHOLDERS)
         paths = [path for path in (api.find_path, api.find_number_path) if path]
         ways = [url_template(join_path(url, path, api.path), places) for path in paths]
-        self._lookup = OrderLookup(self.fetcher, ways, api.find_items)
+        self._lookup = ApiOrderLookup(self.fetcher, ways, api.find_items)
 
     def now(self) -> datetime:
         """The source's present, in UTC, as its last response showed it."""

@@ -15,7 +15,7 @@ from syncd.templates import Template as UrlTemplate
 ONE_BY_ONE_AT_MOST = 20
 
 
-class OrderLookup:
+class ApiOrderLookup:
     """Finds orders by their numbers or by the shop's own keys.
 
     `ways`: the URLs that lead to one order, the better one first: by SYNCD_SOURCE__FIND_PATH, which may need the shop's

@@ -3,7 +3,7 @@
 by position   `page` and `offset`. They go on until two pages in a row bring nothing new, so that an empty page in the
               middle ends nothing. Where an order that was read moves away between two pages, the one behind it is
               missed. By offset, the last record of the page before is read once more, and where it is gone, the reading
-              rewinds one page. Pages by number cannot overlap: for these, see ApiScan and OrderLookup.still_shown.
+              rewinds one page. Pages by number cannot overlap: for these, see ApiScan and ApiOrderLookup.still_shown.
 by name       `cursor` in the response, or `link` in its headers, names the next page. An empty page that names another
               one ends nothing.
 by key        `keyset` always asks for the first page, but from the last record on: its `updated_at` or `sequence`, as
