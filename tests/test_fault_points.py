@@ -48,7 +48,7 @@ PLACES = frozenset(
         "resync",
         "retry",
         "set_cursor",
-        "settle",
+        "release_or_hold",
         "staging",
         "start_compare",
         "claim_again",

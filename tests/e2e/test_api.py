@@ -87,7 +87,7 @@ def test_config_and_check_show_no_api_secret(world: World, shop: ApiShop) -> Non
     assert shown["SYNCD_SOURCE__AUTH"]["value"] == "***"
     assert shown["SYNCD_SOURCE__QUERY_PARAMS__per_page"] == {"value": "{limit}", "from": "environment"}
     checked = world.done("check")
-    assert 'the first order as it came: {"pk": 1, "id": "000"' in checked
+    assert 'the first order as the API gave it: {"pk": 1, "id": "000"' in checked
     assert 'order 006 would be pushed as {"id": "006", "code": "new"}' in checked
     assert TOKEN not in checked + json.dumps(shown)
 

@@ -178,7 +178,7 @@ def test_hanging_state_delays_neither_answers_nor_shutdown(
         answers = dict(zip(asked, threads.map(partial(world.get, seconds=10), asked), strict=True))
     assert {path: code for path, (code, _) in answers.items()} == {**dict.fromkeys(asked, 503), "/metrics": 200}
     assert "syncd_state_up 0.0" in answers["/metrics"][1]
-    assert "cannot be reached: no answer within 5 s" in answers["/readyz"][1]
+    assert "cannot be reached" in answers["/readyz"][1]
     assert "The state cannot be read" in answers["/"][1]
     assert world.get("/healthz") == (200, "ok\n")
     told_at = time.monotonic()
