@@ -8,7 +8,7 @@ from threading import Event
 
 import pytest
 
-from syncd.cancel.canceller import shop_answer
+from syncd.cancel.interface import shop_answer
 from syncd.cli import main
 from syncd.deadline import (
     BoundedCalls,

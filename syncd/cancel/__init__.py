@@ -4,13 +4,13 @@
                key, rate               what is      state and    the shop decides
                                        asked        look-up
 
-START with `service.py`. `canceller.py` is the interface of the three ways to cancel.
+START with `service.py`. `interface.py` is the interface of the three ways to cancel.
 """
 
 from syncd.cancel.by_command import CommandCanceller
 from syncd.cancel.by_http import HttpCall, HttpCanceller
 from syncd.cancel.by_sql import SqlCanceller
-from syncd.cancel.canceller import Canceller
+from syncd.cancel.interface import Canceller
 from syncd.cancel.protocol import MalformedError, answer_to, key_in, parse_body, request_in
 from syncd.cancel.service import CancelService, OrderLookup
 

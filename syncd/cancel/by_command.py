@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from tempfile import TemporaryFile
 from typing import IO
 
-from syncd.cancel.canceller import values_of
+from syncd.cancel.interface import values_of
 from syncd.cancel.protocol import for_the_buyer, shortened
 from syncd.errors import CancelError
 from syncd.logs import fields

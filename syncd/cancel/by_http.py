@@ -26,7 +26,7 @@ from jmespath.exceptions import JMESPathError
 from requests.utils import select_proxy
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
 
-from syncd.cancel.canceller import NO_SUCH_ORDER, known_identifiers, values_of, without_identifiers
+from syncd.cancel.interface import NO_SUCH_ORDER, known_identifiers, values_of, without_identifiers
 from syncd.cancel.protocol import for_the_buyer, shortened
 from syncd.errors import CancelError
 from syncd.http.addresses import authorization, without_login

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, TextClause, create_engine, make_url, text
 from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError
 
-from syncd.cancel.canceller import NO_SUCH_ORDER, known_identifiers, values_of, without_identifiers
+from syncd.cancel.interface import NO_SUCH_ORDER, known_identifiers, values_of, without_identifiers
 from syncd.errors import CancelError
 from syncd.model import CancelDecision, Cancellation
 from syncd.sources.columns import text_or_none

@@ -17,7 +17,7 @@ from math import inf
 from threading import Lock
 from typing import Protocol
 
-from syncd.cancel.canceller import NO_SUCH_ORDER, Canceller, shop_answer
+from syncd.cancel.interface import NO_SUCH_ORDER, Canceller, shop_answer
 from syncd.deadline import BoundedCalls
 from syncd.errors import CancelError, SourceError
 from syncd.model import CancelDecision, Cancellation, CancelRequest, InboxEntry, Order, Page

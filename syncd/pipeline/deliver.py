@@ -11,6 +11,8 @@ pushes.
 
 Whether a push may still be sent is checked right before it is: this process leads, and it took the change so recently
 that the request is over before another process may take it. Otherwise the change goes back as it was.
+
+Whether a push that failed is sent again, and when, is decided in backoff.py.
 """
 
 from __future__ import annotations
@@ -114,7 +116,9 @@ class _QueuedPush:
     probe: bool
 
 
-class _Sent(NamedTuple):
+class _Done(NamedTuple):
+    """A push that was sent, or given back unsent."""
+
     outcome: Outcome
     error: PushError | None = None
 
@@ -143,14 +147,14 @@ class Deliverer:
         self._texts = texts
         self._limits = limits
         self._clocks = clocks
-        self._claim = SENT_WITHIN + limits.timeout + CLAIM_MARGIN
+        self._claim_for = SENT_WITHIN + limits.timeout + CLAIM_MARGIN
         self._may_send = may_send
         self._observe = observe
         self._beat = beat
         self._circuit = CircuitBreaker(clocks.rng)
         self._rate = RateLimiter(limits.rate)
         self._queue: SimpleQueue[_QueuedPush | None] = SimpleQueue()
-        self._done: SimpleQueue[_Sent | None] = SimpleQueue()
+        self._done: SimpleQueue[_Done | None] = SimpleQueue()
         self._unwritten: list[Outcome] = []
         self._outstanding = 0
         self._average_seconds = PREFETCH_SECONDS
@@ -197,7 +201,7 @@ class Deliverer:
         ends_at = self._clocks.monotonic() + seconds
         while self._outstanding and (left := ends_at - self._clocks.monotonic()) > 0:
             self._collect(left)
-        self._write(0)
+        self._write_and_claim(0)
 
     def stop_sending(self) -> None:
         """From now on no push is sent. Any thread may call this."""
@@ -217,7 +221,7 @@ class Deliverer:
             if limit is None:
                 self._turn()
             else:
-                self._write(limit)
+                self._write_and_claim(limit)
         except StateError as error:
             log.warning("delivery_waits_for_state", extra=fields(error=str(error)))
             return False
@@ -229,7 +233,7 @@ class Deliverer:
         if not self._may_send():
             self._recall()
         send_by = self._clocks.boottime() + SENT_WITHIN.total_seconds()
-        pushes = self._write(self._room())
+        pushes = self._write_and_claim(self._room())
         now = self._clocks.monotonic()
         send_times = [self._rate.reserve(now) for _ in pushes]
         probe = self._circuit.pause is not None
@@ -240,9 +244,9 @@ class Deliverer:
             self._queue.put(_QueuedPush(push_as_told, send_at, send_by, probe))
         self._outstanding += len(pushes)
 
-    def _write(self, limit: int) -> list[Push]:
+    def _write_and_claim(self, limit: int) -> list[Push]:
         pushes = self._outbox.record_and_claim(
-            self._unwritten, limit, self._circuit.pause, self._clocks.now(), self._claim
+            self._unwritten, limit, self._circuit.pause, self._clocks.now(), self._claim_for
         )
         written, self._unwritten = self._unwritten, []
         for outcome in written:
@@ -276,7 +280,7 @@ class Deliverer:
                 ends_at = min(ends_at, self._clocks.monotonic() + GROUP_SECONDS)
             self._note(sent)
 
-    def _note(self, sent: _Sent) -> None:
+    def _note(self, sent: _Done) -> None:
         outcome, error = sent
         self._outstanding -= 1
         self._unwritten.append(outcome)
@@ -294,7 +298,7 @@ class Deliverer:
         while (queued := self._queue.get()) is not None:
             self._done.put(self._send(queued))
 
-    def _send(self, queued: _QueuedPush) -> _Sent:
+    def _send(self, queued: _QueuedPush) -> _Done:
         self._stopping.wait(max(0.0, queued.send_at - self._clocks.monotonic()))
         started_at, started = self._clocks.now(), self._clocks.monotonic()
         paused = self._circuit.pause is not None and not queued.probe
@@ -313,11 +317,11 @@ class Deliverer:
             log.exception("push_crashed", extra=fields(order_id=queued.push.order_id))
             error = PushError(f"unexpected: {type(unexpected).__name__}", in_doubt=True)
         outcome = self._outcome(queued, answer, error, started_at)
-        return _Sent(replace(outcome, seconds=self._clocks.monotonic() - started), error)
+        return _Done(replace(outcome, seconds=self._clocks.monotonic() - started), error)
 
-    def _unsent(self, queued: _QueuedPush) -> _Sent:
+    def _unsent(self, queued: _QueuedPush) -> _Done:
         now = self._clocks.now()
-        return _Sent(Outcome(queued.push, "unsent", "pending", now, now, in_doubt=queued.push.in_doubt))
+        return _Done(Outcome(queued.push, "unsent", "pending", now, now, in_doubt=queued.push.in_doubt))
 
     def _outcome(
         self, queued: _QueuedPush, answer: Answer | None, error: PushError | None, started_at: datetime

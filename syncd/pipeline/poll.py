@@ -23,7 +23,7 @@ from syncd.pipeline.full_compare import FullCompare, ScannedSource, ScannedState
 from syncd.pipeline.staging import PollResult, Stager
 
 HISTORY_MARGIN = timedelta(days=1)
-"""Where the shop was empty at the baseline, orders older than the baseline less this count as history: the time zone in
+"""Where the shop was empty at the baseline, an order from a day or more before it counts as history: the time zone in
 the settings may be wrong by up to 14 hours."""
 STATUSES_REDEFINED = 10
 """The guard's limit in the first compare after the query takes the status from another column. A few changes happened
@@ -82,8 +82,8 @@ class PollState(ScannedState, Protocol):
     def record_poll(
         self, now: datetime, error: str | None, *, kind: str, rows: int = 0, changes: int = 0, read: bool = False
     ) -> None:
-        """Record how a poll went, for `syncd status` and the status page. `read`: in spite of the error, all orders
-        were read, and their changes are told."""
+        """Record how a poll went, for `syncd status` and the status page. `read`: although `error`
+        tells of a fault, rows were read to their end and their changes are told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +160,8 @@ class Poller:
         self._record_columns(columns_before)
 
     def _cursor_to_follow(self, result: PollResult) -> str | None:
-        """None: all orders must be compared. `result` learns that before the source is asked, for that may fail."""
+        """None: all orders must be compared. Sets the kind of `result` before the source is asked, so that a failure
+        there is recorded as one of a full compare."""
         cursor = self.state.cursor()
         if cursor is None or self.state.baseline() is None:
             result.kind = "full"
@@ -181,12 +182,12 @@ class Poller:
     def _compare_all(self, now: datetime, result: PollResult) -> None:
         """Compare all orders. The first cursor and the baseline are recorded when all of them are staged: a poll that
         is interrupted before is followed by another full compare."""
-        columns_before = self.state.column_sources()
+        columns_before = self.state.column_sources()  # `reconcile` begins here, so nothing is known yet
         redefined = self._redefined(columns_before)
         cursor = self._cursor_to_follow(result)
         result.kind = "full"
-        # A full compare may take long: what the cursor shows does not wait for it. Redefined statuses do, since the
-        # limit on them holds for all orders together.
+        # A full compare may take long, so what changed since the cursor is told first. Not if the status is redefined:
+        # the limit on redefined statuses counts all orders together.
         if cursor is not None and redefined and "status" not in redefined:
             # If no definitions were recorded, they most likely did not change: rows beyond the cursor are real changes.
             self._follow(cursor, self._stager(result, now, redefined, adopt_only_old=columns_before is None))

@@ -12,7 +12,7 @@ from typing import TextIO
 import pytest
 
 from syncd.cancel import CommandCanceller
-from syncd.cancel.canceller import shop_answer
+from syncd.cancel.interface import shop_answer
 from syncd.errors import CancelError
 from syncd.model import CancelDecision
 from tests.cancel.shops import cancellation

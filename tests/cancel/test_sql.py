@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from syncd.cancel import SqlCanceller
-from syncd.cancel.canceller import NO_SUCH_ORDER
+from syncd.cancel.interface import NO_SUCH_ORDER
 from syncd.errors import CancelError
 from syncd.model import CancelDecision
 from tests.cancel.shops import cancellation

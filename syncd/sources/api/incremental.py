@@ -81,11 +81,12 @@ class TimeIncremental(Incremental):
         start = self._start(stored)
         pages = self._fetcher.pages(self._fetcher.since(start))
         first = next(pages, [])
-        if (earlier := self._start(stored)) < start:  # the API's clock, seen only now, is behind the cursor
+        # The first response has just shown the API's clock: if it is behind the cursor, the poll starts earlier.
+        if (earlier := self._start(stored)) < start:
             pages = self._fetcher.pages(self._fetcher.since(earlier))
             first = next(pages, [])
-        # If `{limit}` is not used, any page may be as long as the API lets it be. Behind a full page another one was
-        # asked for, though there may have been none any more.
+        # Behind a full page another one is requested, and orders may shift between the two: such a poll counts as one of
+        # several pages. If `{limit}` is not used, any page may be full.
         may_be_full = not self._fetcher.template.has("limit") or self._fetcher.reaches_limit(len(first))
         poll = _TimePoll(self._fetcher, stored, first_page_may_be_full=may_be_full)
         yield from poll.orders(chain([first], pages), self._repeats)
