@@ -85,7 +85,7 @@ class TimeIncremental(Incremental):
         if (earlier := self._start(stored)) < start:
             pages = self._fetcher.pages(self._fetcher.since(earlier))
             first = next(pages, [])
-        # Behind a full page another one is requested, and orders may shift between the two: such a poll counts as one of
+        # Behind a full page another is requested, and orders may shift between the two: such a poll counts as one of
         # several pages. If `{limit}` is not used, any page may be full.
         may_be_full = not self._fetcher.template.has("limit") or self._fetcher.reaches_limit(len(first))
         poll = _TimePoll(self._fetcher, stored, first_page_may_be_full=may_be_full)
