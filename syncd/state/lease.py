@@ -247,6 +247,7 @@ class FileLease:
         self.name = name
         self._path = path
         self._file: TextIOWrapper | None = None
+        self._releasing = Lock()
         self._acquired = 0
 
     def acquire(self) -> bool:
@@ -290,9 +291,10 @@ class FileLease:
             raise LeaseLostError(f"the right to {self.name} is now held by {holder or 'nobody'}", holder)
 
     def release(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        with self._releasing:  # a job ends, and the daemon stops: both release the right to poll
+            file, self._file = self._file, None
+            if file is not None:
+                file.close()
 
     def holder(self) -> str | None:
         if not self._is_taken():

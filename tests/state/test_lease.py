@@ -18,7 +18,7 @@ from sqlalchemy import event, make_url
 
 from syncd.errors import LeaseLostError, StateError
 from syncd.state import State, open_state
-from syncd.state.lease import DURATION, MARGIN, RowLease, boottime
+from syncd.state.lease import DURATION, MARGIN, FileLease, RowLease, boottime
 from tests.made import NOON
 from tests.servers import execute, postgresql_url, throw_away_database
 from tests.state.made import another, decision, log, outcome, stage, take
@@ -409,3 +409,13 @@ def test_live_holder_keeps_lease_when_clock_steps_back(rivals: Rivals) -> None:
 def test_lease_clock_never_runs_back() -> None:
     before = boottime()
     assert boottime() >= before > 0
+
+
+def test_two_threads_may_release_one_lease(tmp_path: Path) -> None:
+    """A job ends while the daemon stops."""
+    lease = FileLease(tmp_path / "lock", "poll")
+    with ThreadPoolExecutor(2) as threads:
+        for _ in range(500):
+            assert lease.acquire()
+            for released in [threads.submit(lease.release) for _ in range(2)]:
+                released.result()
