@@ -66,6 +66,12 @@ def test_a_code_may_be_called_unknown(path: Path) -> None:
     assert load(path).action("unknown") == "skip"
 
 
+def test_codes_that_differ_by_blanks_are_a_fault(path: Path) -> None:
+    path.write_text('[packed]\nskip = true\n["packed "]\nskip = false\n')
+    with pytest.raises(SettingsError, match=r"\[packed\] is there twice: blanks are no part of a code"):
+        load(path)
+
+
 def test_an_answer_as_expected_is_no_mismatch(path: Path) -> None:
     assert load(path).mismatch("packed", "ready", "ready_for_pickup") is None
     assert load(path).mismatch("packed", None, None) is None
