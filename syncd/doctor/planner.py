@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -81,7 +82,7 @@ def index_use(database: Database, polls: PollStatements, sql: str, cursor: str) 
     return planner(database).index_use(polls, sql, cursor) if planner else None
 
 
-class _Planner:
+class _Planner(ABC):
     """What one kind of database says of its tables (a `Catalog`), and of how it runs a statement."""
 
     depends_on_size = False
@@ -90,22 +91,22 @@ class _Planner:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def columns(self, table: TableName) -> Sequence[str]:
-        raise NotImplementedError
+    @abstractmethod
+    def columns(self, table: TableName) -> Sequence[str]: ...
 
-    def view(self, table: TableName) -> str | None:
-        raise NotImplementedError
+    @abstractmethod
+    def view(self, table: TableName) -> str | None: ...
 
+    @abstractmethod
     def indexes(self, table: TableName) -> Mapping[str, Sequence[str]]:
         """Index -> its columns, in lower case and in its order."""
-        raise NotImplementedError
 
     def rows(self, _table: TableName) -> int | None:
         """About how many the table has. None: not known."""
         return None
 
-    def steps(self, poll: Statement, origin: ColumnOrigin | None) -> list[_Step]:
-        raise NotImplementedError
+    @abstractmethod
+    def steps(self, poll: Statement, origin: ColumnOrigin | None) -> list[_Step]: ...
 
     def constant_steps(self, polls: PollStatements, origin: ColumnOrigin | None) -> list[_Step]:
         """Steps that do not depend on the value from which a poll reads: those that a poll from another value has too,
