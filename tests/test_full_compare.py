@@ -261,6 +261,22 @@ def test_many_differences_are_read_by_a_whole_scan(memory: State) -> None:
     assert poller.reconcile(shop.now).found == {}
 
 
+def test_rows_that_are_read_again_are_counted_once(memory: State) -> None:
+    """Those that cannot be read too, where too many orders differ to look each of them up."""
+    shop = FakeShop(page=1000)
+    poller = Poller(shop, memory.polls, lambda _status: "push", max_changes=0, lookback=LOOKBACK)
+    numbers = [f"{number:05d}" for number in range(2 * LOOKED_UP_AT_MOST)]
+    for number in numbers:
+        shop.put(number, "new")
+    poller.poll(shop.now)
+    shop.unreadable.add(numbers[0])
+    for number in numbers:
+        shop.silently(number, "packed")
+    result = poller.reconcile(shop.now)
+    assert shop.whole_scans == 2
+    assert (result.rows, result.skipped) == (len(numbers), {"no_status": 1})
+
+
 def test_early_confirmed_segments_lose_no_order(memory: State) -> None:
     """There are more segments than are confirmed at a time."""
     shop = FakeShop(page=1000)
