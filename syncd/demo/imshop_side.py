@@ -50,7 +50,8 @@ class PushRecorder:
         self._queue: SimpleQueue[RecordedPush] = SimpleQueue()
         self._reached: set[tuple[str, str]] = set()
         self.lags: list[float] = []
-        """One for each change, of its first successful push: a push whose answer comes too late is repeated."""
+        """One for each change, of its first successful push. A push whose answer comes too late is repeated, and a refund is
+        told only after a second poll."""
         self.failed = 0
 
     def waiting(self) -> int:
@@ -74,9 +75,9 @@ class PushRecorder:
             if push.failure:
                 self.failed += 1
             else:
-                key = received.order_id, str(received.body)
-                self.lags += [push.lag] if key not in self._reached else []
-                self._reached.add(key)
+                change = received.order_id, received.code
+                self.lags += [push.lag] if change not in self._reached else []
+                self._reached.add(change)
                 self._pushed_status[received.order_id] = received.code
                 self._tracks.add(push.track)
         self._queue.put(push)
