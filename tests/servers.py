@@ -1,4 +1,4 @@
-"""Throw-away databases on the real servers that some tests need.
+"""Throw-away databases on the real servers that some tests need, and ports for others.
 
 Where a server is missing, its tests are skipped with the reason; under `CI=true` they fail instead.
 """
@@ -6,6 +6,7 @@ Where a server is missing, its tests are skipped with the reason; under `CI=true
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -18,6 +19,12 @@ from sqlalchemy.exc import SQLAlchemyError
 DATABASES = ("sqlite", "mariadb", "postgresql")
 DROP_POSTGRESQL = "DROP DATABASE {} WITH (FORCE)"
 DROP_MARIADB = "SET STATEMENT lock_wait_timeout = 10 FOR DROP DATABASE {}"  # a failed test may hold a lock
+
+
+def free_port() -> int:
+    """A port of loopback that nothing listens on now."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
 
 
 def postgresql_url() -> str:

@@ -27,6 +27,7 @@ from syncd.demo.imshop_side import FAILURES, FIRST_FAILURE, PushRecorder, Random
 from syncd.demo.simulation import ORDERS_AT_FIRST, QUERY, STATUSES, DemoShop, ShopOrder, move_on, place
 from syncd.errors import SyncdError
 from syncd.sandbox import PushReceived, Sandbox
+from tests.servers import free_port
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 LINE = re.compile(r"\d\d:\d\d:\d\d  0\d{7}  +(?:new order|\w.*\w) → \w.*  [a-z_]+ +\d+\.\d\d s")
@@ -39,7 +40,8 @@ def environment(folder: Path, extra: Mapping[str, str]) -> dict[str, str]:
 
 @contextmanager
 def demo(folder: Path, *arguments: str, cwd: Path | None = None, **extra: str) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-m", "syncd", "demo", *arguments]
+    # With a port of its own, since several demos that start at once would all take the usual one.
+    command = [sys.executable, "-m", "syncd", "demo", "--port", str(free_port()), *arguments]
     with subprocess.Popen(
         command,
         cwd=cwd or folder,

@@ -31,6 +31,7 @@ from syncd.state import State, Summary
 from syncd.web import AppDependencies, HttpServer, create_app
 from syncd.web.wsgi_server import CONNECTIONS
 from tests.made import NOON, push
+from tests.servers import free_port
 
 
 @pytest.fixture
@@ -301,13 +302,6 @@ def test_a_port_that_is_taken_is_named(server: int) -> None:
 def test_address_of_another_machine_is_named(host: str, why: str) -> None:
     with pytest.raises(SettingsError, match=why):
         HttpServer(create_app(AppDependencies(CollectorRegistry(), dict, list, dict)), host, 9469)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def test_request_under_way_at_close_is_answered(caplog: pytest.LogCaptureFixture) -> None:

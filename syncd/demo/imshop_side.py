@@ -50,7 +50,7 @@ class PushRecorder:
         self._queue: SimpleQueue[RecordedPush] = SimpleQueue()
         self._reached: set[tuple[str, str]] = set()
         self.lags: list[float] = []
-        """One for each change, of its first successful push. A push whose answer comes too late is repeated, and a refund is
+        """One for each change, of its first successful push: one whose answer comes too late is repeated, a refund is
         told only after a second poll."""
         self.failed = 0
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.deploy.tools import DEPLOY, program
-from tests.e2e.world import World, free_port
+from tests.e2e.world import World
+from tests.servers import free_port
 
 SECOND_FOR_MINUTE = re.compile(r"^( +for: \d+)m$", re.MULTILINE)
 

@@ -9,7 +9,8 @@ import pytest
 
 from syncd.doctor.host_checks import check_address
 from syncd.settings.values import Address
-from tests.imshop.stub import Stub, free_port, reply
+from tests.imshop.stub import Stub, reply
+from tests.servers import free_port
 
 
 def found(bind: Address | None, *, runs: bool = False) -> tuple[str, str]:

@@ -8,8 +8,7 @@ import sys
 import pytest
 
 from tests.doctor.installation import Installation
-from tests.imshop.stub import free_port
-from tests.servers import execute
+from tests.servers import execute, free_port
 
 KEY = "imshop-cancels-with-this"
 UPDATE = "UPDATE orders SET state = 'cancelled' WHERE number = :order_id"

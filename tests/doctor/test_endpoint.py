@@ -10,7 +10,8 @@ import pytest
 
 from syncd.doctor.host_checks import check_endpoint
 from tests.doctor.installation import Installation
-from tests.imshop.stub import Stub, an_imshop, free_port
+from tests.imshop.stub import Stub, an_imshop
+from tests.servers import free_port
 
 
 def test_listening_host_is_ok_and_receives_nothing(installation: Installation, stub: Stub) -> None:

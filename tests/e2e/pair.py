@@ -15,7 +15,8 @@ from datetime import UTC, datetime
 
 from syncd.sandbox import Judgement, PushReceived
 from tests.e2e.relay import Relay
-from tests.e2e.world import World, free_port
+from tests.e2e.world import World
+from tests.servers import free_port
 
 
 @dataclass

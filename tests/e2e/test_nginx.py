@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.world import World, free_port
+from tests.e2e.world import World
+from tests.servers import free_port
 
 CONF = Path(__file__).parents[2] / "deploy" / "nginx" / "syncd.conf"
 KEY = "imshop-cancels-with-this"

@@ -13,8 +13,8 @@ from sqlalchemy import make_url
 
 from syncd.sandbox import Failure
 from tests.e2e.relay import Relay
-from tests.e2e.world import World, end, free_port
-from tests.servers import execute, postgresql_url
+from tests.e2e.world import World, end
+from tests.servers import execute, free_port, postgresql_url
 
 QUERY = "SELECT number AS order_id, state AS status, changed AS updated_at FROM orders"
 NOW = {"mysql": "utc_timestamp(6)", "postgresql": "now() AT TIME ZONE 'utc'"}

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from syncd.sandbox import Sandbox
+from tests.servers import free_port
 
 QUERY = (
     "SELECT number AS order_id, state AS status, changed AS updated_at, track AS tracking_url, app AS imshop_uuid,"
@@ -162,10 +162,3 @@ class World:
 def end(daemon: subprocess.Popen[bytes], number: int = signal.SIGTERM) -> int:
     daemon.send_signal(number)
     return daemon.wait(20)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -167,11 +167,6 @@ def paid(payment_id: str | None) -> Payment:
     return Payment(paid=payment_id is not None, payment_id=payment_id)
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
 SENT_WITHOUT_ANSWER = (False, None, True, False)
 
 

@@ -28,11 +28,11 @@ from tests.imshop.stub import (
     drip,
     failed,
     failure,
-    free_port,
     outcome,
     receive,
     reply,
 )
+from tests.servers import free_port
 
 UNREACHABLE = (False, "unreachable", False, False)
 NO_TLS = (False, "tls", False, False)

@@ -29,11 +29,11 @@ from tests.imshop.stub import (
     drip,
     failed,
     failure,
-    free_port,
     outcome,
     reply,
     wait_for_the_end,
 )
+from tests.servers import free_port
 
 ANSWERED_IN_DOUBT = (False, None, True, True)
 

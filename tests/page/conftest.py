@@ -19,8 +19,8 @@ from syncd.model import Decision, Order
 from syncd.state import State
 from syncd.web import AppDependencies, HttpServer, PageDependencies, create_app, create_page
 from tests.made import NOON
+from tests.servers import free_port
 from tests.state.made import decision, outcome, stage, take, write_down
-from tests.test_web import free_port
 
 CHROMIUM = shutil.which("chromium")
 PICTURES = Path(__file__).parent.parent.parent / "build"
