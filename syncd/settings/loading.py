@@ -82,7 +82,7 @@ def _settings(
         Settings, {variable.path[0]: {} for variable in VARIABLES.values() if variable.path[1:]}
     )
     try:
-        return Settings(_build_sources=((*reversed(sources), groups), {}))  # type: ignore[call-arg]  # mypy knows fields only
+        return Settings(sources=(*reversed(sources), groups))  # type: ignore[call-arg]  # see settings_customise_sources
     except ValidationError as error:
         for fault in error.errors():
             name = variable_name(fault["loc"])
