@@ -159,6 +159,22 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
+class FormedSegment:
+    """A segment of orders that a full compare has seen row by row. `first_seen`: those of its orders that were stored
+    as part of it when they were seen for the first time. `order_ids`: the others. `digest` None: the next compare looks
+    at each row again."""
+
+    key: int
+    order_ids: Sequence[str]
+    digest: bytes | None
+    first_seen: Sequence[str] = ()
+
+    @property
+    def all(self) -> Sequence[str]:
+        return [*self.order_ids, *self.first_seen]
+
+
+@dataclass(frozen=True, slots=True)
 class Baseline:
     """When the first full compare was done, and the newest `updated_at` it read, if there was any."""
 

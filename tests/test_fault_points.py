@@ -44,7 +44,7 @@ PLACES = frozenset(
         "prune",
         "receive",
         "release",
-        "replace_segment",
+        "replace_segments",
         "resync",
         "retry",
         "set_cursor",

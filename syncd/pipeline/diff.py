@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from syncd.model import Change, Content, Decision, FoundBy, Identified, Order, Seen
 from syncd.news import is_known_as_paid, is_news, is_payment_news, must_send_payment
@@ -50,6 +50,16 @@ def diff(
     return [decision for decision in decisions if decision is not None]
 
 
+def is_as_seen(order: Order, seen: Seen | None, policy: Policy) -> bool:
+    """Whether `diff` decides nothing about the order: so it is with most orders of most polls."""
+    if seen is None:
+        return False
+    if order.dropped or _adopts_again(order, seen, policy):
+        return _decide(order, seen, policy, "full") is None
+    shown = (order.content, order.imshop_uuid, order.shop_id, False, None)
+    return shown == (seen.content, seen.imshop_uuid, seen.shop_id, seen.missing, seen.unpaid_since)
+
+
 def as_shown(found: Order | Identified, seen: Seen) -> tuple[Content, str | None, str | None]:
     """The compared content, the UUID and the shop's key of an order. A dropped field counts as it was last seen; but a
     dropped tracking or payment is simply not known, which is no news."""
@@ -75,14 +85,24 @@ def _decide(order: Order, seen: Seen | None, policy: Policy, found_by: FoundBy) 
     unpaid_since = _unpaid_since(order.content, seen, policy.now) if "paid" not in policy.adopt_columns else None
     if unpaid_since is not None:
         order = replace(order, content={**order.content, **_payment_columns(seen.content, order.content)})
-    shown = replace(
-        seen, imshop_uuid=order.imshop_uuid, shop_id=order.shop_id, missing=False, unpaid_since=unpaid_since
-    )
-    if policy.adopt_all and order.repeats and seen.revision == 0:
-        return Decision(replace(shown, content=order.content, told=order.content))
+    shown: dict[str, Any] = {
+        "content": order.content,
+        "imshop_uuid": order.imshop_uuid,
+        "shop_id": order.shop_id,
+        "missing": False,
+        "unpaid_since": unpaid_since,
+    }
+    if _adopts_again(order, seen, policy):
+        return Decision(replace(seen, **shown, told=order.content))
     if order.content == seen.content:
-        return None if shown == seen else Decision(shown)
-    return _difference(order, shown, policy, found_by)
+        now = replace(seen, **shown)
+        return None if now == seen else Decision(now)
+    return _difference(order, seen, shown, policy, found_by)
+
+
+def _adopts_again(order: Order, seen: Seen, policy: Policy) -> bool:
+    """Whether the baseline has adopted the order from an older row of the same reading."""
+    return policy.adopt_all and order.repeats and seen.revision == 0
 
 
 def _first_sight(order: Order, policy: Policy, found_by: FoundBy) -> Decision:
@@ -97,13 +117,12 @@ def _first_sight(order: Order, policy: Policy, found_by: FoundBy) -> Decision:
     return Decision(untold, _change(order, untold, None, policy, found_by))
 
 
-def _difference(order: Order, seen: Seen, policy: Policy, found_by: FoundBy) -> Decision:
+def _difference(order: Order, seen: Seen, shown: Mapping[str, Any], policy: Policy, found_by: FoundBy) -> Decision:
+    """`shown`: the fields of the order as it is seen now."""
     told = None if seen.told is None else _adopt_columns(seen.told, order.content, policy.adopt_columns)
-    now = replace(seen, content=order.content, told=told)
-    if not is_news(order.content, _adopt_columns(seen.content, order.content, policy.adopt_columns)):
-        return Decision(now)
-    now = replace(now, revision=seen.revision + 1)
-    if policy.action(order.status) == "skip":
+    is_new = is_news(order.content, _adopt_columns(seen.content, order.content, policy.adopt_columns))
+    now = replace(seen, **shown, told=told, revision=seen.revision + is_new)
+    if not is_new or policy.action(order.status) == "skip":
         return Decision(now)
     if told is not None and not is_news(order.content, told):
         return Decision(now, void=True)

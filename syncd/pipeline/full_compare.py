@@ -14,19 +14,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol
 
 from syncd.errors import SourceError
-from syncd.model import Identified, Page, Seen, Skipped
+from syncd.model import FormedSegment, Identified, Order, Page, Seen, Skipped
 from syncd.pipeline.diff import as_shown
 from syncd.pipeline.segments import Row, Segment, segments
-from syncd.pipeline.staging import Stager, StagingState
+from syncd.pipeline.staging import NO_SEGMENTS, Staged, Stager, StagingState
 from syncd.spool import Spool
 
 CONFIRMED_AT_ONCE = 1000
 """Segments, of about 251 orders each, that are confirmed in one transaction."""
+ROWS_AT_ONCE = 4096
+"""Rows of changed segments that are compared, and staged, together."""
 LOOKED_UP_AT_ONCE = 500
 LOOKED_UP_AT_MOST = 5000
 """If more orders differ, all orders are read again, whole, instead: where the shop's id is an expression, each look-up
@@ -98,12 +100,10 @@ class ScannedState(StagingState, Protocol):
     def confirm_segments(self, keys: Sequence[int], compare: int) -> None:
         """These segments are unchanged, so this compare has seen all their orders."""
 
-    def replace_segment(
-        self, key: int, order_ids: Sequence[str], digest: bytes | None, compare: int, since: datetime
-    ) -> None:
-        """This compare has seen these tracked orders, which now make up the segment. The digests of the segments that
-        they were in before are dropped. `digest` None: the next compare examines the segment row by row too; so it does
-        if a buyer cancelled one of the orders since this compare began (`since`)."""
+    def replace_segments(self, formed: Sequence[FormedSegment], compare: int, since: datetime) -> None:
+        """This compare has seen the orders of these segments, which are tracked. The digests of the segments that they
+        were in before are dropped. A segment keeps no digest if a buyer cancelled one of its orders since this compare
+        began (`since`)."""
 
     def unseen(self, compare: int, limit: int) -> Sequence[str]:
         """Tracked orders that this compare did not see, `limit` at most."""
@@ -144,9 +144,9 @@ class FullCompare:
     def run(self) -> bool:
         """Compare all orders. False: too many differ to look each of them up, and all must be read again, whole."""
         changed = self._changed_while_reading() if self._source.scans_whole else self._changed_after_reading()
-        for segment in changed:
+        for group in self._grouped(changed):
             self._progress(self._stager.result.rows)
-            self._examine(segment)
+            self._examine(group)
             if len(self._differing) >= LOOKED_UP_AT_ONCE:
                 self._look_up()
             if self._looked_up > LOOKED_UP_AT_MOST:
@@ -197,38 +197,67 @@ class FullCompare:
             self._state.confirm_segments(self._same[start : start + CONFIRMED_AT_ONCE], self._compare)
         self._same.clear()
 
-    def _examine(self, segment: Segment) -> None:
-        """Compare a segment row by row. Its digest is kept only if each row is a tracked order that is as it was
-        seen."""
-        rows: dict[str, Row] = {}
-        contents: dict[str, Identified] = {}
-        skipped: list[Skipped] = []
-        repeated: set[str] = set()
-        for row in segment.rows:
-            read = self._scan.content(row)
-            if isinstance(read, Skipped):
-                skipped.append(read)
-                continue
-            if read.order_id in rows:
-                repeated.add(read.order_id)
-            rows[read.order_id], contents[read.order_id] = row, read
-        self._stager.result.note_skipped(skipped)
-        seen = self._state.load([*contents, *(row.order_id for row in skipped if row.order_id)])
+    def _grouped(self, changed: Iterator[Segment]) -> Iterator[list[_ReadSegment]]:
+        """The segments, read, in groups in which an order is in one segment only. An API's segments come one at a time:
+        staging one may drop the digest of the next."""
+        group: list[_ReadSegment] = []
+        ids: set[str] = set()
+        for segment in changed:
+            read = _read(segment, self._scan)
+            is_full = self._source.scans_whole or len(ids) + len(read.rows) > ROWS_AT_ONCE
+            if group and (is_full or not ids.isdisjoint(read.rows)):
+                yield group
+                group, ids = [], set()
+            group.append(read)
+            ids.update(read.rows)
+        if group:
+            yield group
+
+    def _examine(self, group: Sequence[_ReadSegment]) -> None:
+        """Compare segments row by row, and stage what differs if the scan is whole."""
+        seen = self._state.load(order_id for segment in group for order_id in segment.ids)
         self._present += len(seen)
-        # A scan is not ordered by time: of several rows of one order only a look-up tells the last.
-        same = {order_id for order_id in contents if _same(contents[order_id], seen.get(order_id))} - repeated
-        differing = [row for order_id, row in rows.items() if order_id not in same]
-        self._stager.result.note_dropped(contents[order_id].dropped for order_id in same)
+        for segment in group:
+            segment.compare(seen)
+            self._stager.result.note_skipped(segment.skipped)
+            self._stager.result.note_dropped(segment.found[order_id].dropped for order_id in segment.same)
+        staged = Staged()
         if self._whole:
-            self._stage(self._scan.read(differing))
+            segment_of = {order_id: segment.key for segment in group for order_id in segment.differing}
+            staged = self._stage(self._orders(group, seen), seen, segment_of)
         else:
-            self._differing += [row[0] for row in differing]
-        complete = len(contents) == len(segment.rows) and (self._whole or not differing)
-        recorded = contents.keys().isdisjoint(self._stager.put_off | self._stager.not_as_shown)
-        dropped = any(found.dropped for found in contents.values())  # dropped fields are counted in each compare
-        digest = segment.digest if complete and recorded and not dropped else None
-        present = [*seen, *(contents.keys() - seen.keys() if self._whole else ())]
-        self._state.replace_segment(segment.key, present, digest, self._compare, self._stager.now)
+            self._differing += [segment.rows[order_id][0] for segment in group for order_id in segment.differing]
+        formed = [self._formed(segment, seen, staged) for segment in group]
+        self._state.replace_segments(formed, self._compare, self._stager.now)
+
+    def _orders(self, group: Sequence[_ReadSegment], seen: Mapping[str, Seen]) -> Page:
+        """The orders that differ. One that the baseline sees for the first time is told to nobody, so only what is
+        compared of it is read; an API's scan tells more of it: whether it was read before."""
+        reads_less = self._stager.policy.adopt_all and not self._source.scans_whole
+        first, rows = [], []
+        for segment in group:
+            for order_id in segment.differing:
+                if reads_less and order_id not in seen:
+                    _, content, uuid, key, dropped = segment.found[order_id]
+                    first.append(Order(order_id, content, imshop_uuid=uuid, shop_id=key, dropped=dropped))
+                else:
+                    rows.append(segment.rows[order_id])
+        return Page([*first, *(self._scan.read(rows).orders if rows else ())])
+
+    def _formed(self, segment: _ReadSegment, seen: Mapping[str, Seen], staged: Staged) -> FormedSegment:
+        """The digest is kept only if each row is a tracked order that is recorded as the shop shows it; and if no field
+        was dropped, since dropped fields are counted in each compare."""
+        first_seen = [order_id for order_id in segment.differing if order_id in staged.first_seen]
+        others = [order_id for order_id in segment.ids if order_id in seen]
+        if self._whole:
+            others += [one for one in segment.differing if one not in seen and one not in staged.first_seen]
+        is_recorded = (
+            segment.is_readable
+            and (self._whole or not segment.differing)
+            and segment.found.keys().isdisjoint(self._stager.put_off | self._stager.not_as_shown)
+            and not any(found.dropped for found in segment.found.values())
+        )
+        return FormedSegment(segment.key, others, segment.digest if is_recorded else None, first_seen)
 
     def _look_up(self) -> None:
         for start in range(0, len(self._differing), LOOKED_UP_AT_ONCE):
@@ -236,10 +265,14 @@ class FullCompare:
         self._looked_up += len(self._differing)
         self._differing.clear()
 
-    def _stage(self, page: Page) -> None:
+    def _stage(
+        self, page: Page, known: Mapping[str, Seen] | None = None, segments: Mapping[str, int] = NO_SEGMENTS
+    ) -> Staged:
         """Never as the last page: more may come, and the guard counts all of it."""
         self._stager.result.note_dropped(order.dropped for order in page.orders)
-        self._present += len(self._stager.stage(replace(page, last=False), "full"))
+        staged = self._stager.stage(replace(page, last=False), "full", known, segments)
+        self._present += len(staged.first_seen) + len(staged.renumbered)
+        return staged
 
     def _mark_missing(self) -> None:
         """Mark as missing the orders that the shop does not show. If they are too many, that is a fault, which goes
@@ -276,8 +309,52 @@ class FullCompare:
             found |= {order.order_id for order in page.orders}
             found |= {row.order_id for row in page.skipped if row.order_id}
         if found:
-            self._state.replace_segment(RECHECKED_KEY, [*found], None, self._compare, self._stager.now)
+            rechecked = FormedSegment(RECHECKED_KEY, [*found], None)
+            self._state.replace_segments([rechecked], self._compare, self._stager.now)
             self._present += len(found)
+
+
+@dataclass(slots=True)
+class _ReadSegment:
+    """A segment whose rows were read as orders: the last row of each, and what is compared of it. `repeated`: orders
+    with several rows. `skipped`: rows that are no orders. `compare` fills in which orders are as they were seen."""
+
+    key: int
+    digest: bytes
+    rows: dict[str, Row] = field(default_factory=dict)
+    found: dict[str, Identified] = field(default_factory=dict)
+    repeated: set[str] = field(default_factory=set)
+    skipped: list[Skipped] = field(default_factory=list)
+    same: list[str] = field(default_factory=list)
+    differing: list[str] = field(default_factory=list)
+
+    @property
+    def ids(self) -> list[str]:
+        return [*self.rows, *(row.order_id for row in self.skipped if row.order_id)]
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether each row is an order, and another one."""
+        return not self.skipped and not self.repeated
+
+    def compare(self, seen: Mapping[str, Seen]) -> None:
+        """A scan is not ordered by time: of several rows of one order only a look-up tells the last."""
+        for order_id, found in self.found.items():
+            is_same = order_id not in self.repeated and _same(found, seen.get(order_id))
+            (self.same if is_same else self.differing).append(order_id)
+
+
+def _read(segment: Segment, scan: Scan) -> _ReadSegment:
+    read = _ReadSegment(segment.key, segment.digest)
+    for row in segment.rows:
+        found = scan.content(row)
+        if isinstance(found, Skipped):
+            read.skipped.append(found)
+            continue
+        if found.order_id in read.rows:
+            read.repeated.add(found.order_id)
+        read.rows[found.order_id], read.found[found.order_id] = row, found
+    return read
 
 
 def _same(found: Identified, seen: Seen | None) -> bool:

@@ -10,12 +10,14 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import ClassVar, Literal, Protocol, TypeAlias
+from types import MappingProxyType
+from typing import ClassVar, Literal, NamedTuple, Protocol, TypeAlias
 
 from syncd.model import Decision, Dropped, FoundBy, Order, Page, Seen, Skipped
-from syncd.pipeline.diff import Policy, diff
+from syncd.pipeline.diff import Policy, diff, is_as_seen
 
 PollKind: TypeAlias = Literal["incremental", "full"]
+NO_SEGMENTS: Mapping[str, int] = MappingProxyType({})
 
 
 class Staging(Protocol):
@@ -31,9 +33,11 @@ class Staging(Protocol):
     def renumber(self, numbers: Mapping[str, str], now: datetime) -> None:
         """Give tracked orders, with all that is stored of them, other numbers: former -> new."""
 
-    def store(self, decisions: Sequence[Decision], now: datetime, *, counting: bool) -> None:
+    def store(
+        self, decisions: Sequence[Decision], now: datetime, *, counting: bool, segments: Mapping[str, int]
+    ) -> None:
         """Write what is seen now, and the changes: as held by their `hold`, else as held until the poll is over if
-        `counting`, else as pending.
+        `counting`, else as pending. `segments`: those of orders that may be seen for the first time.
 
         A pending change supersedes all older changes of its order that are not being sent; a held one supersedes only
         held ones. A void decision supersedes both and adds none.
@@ -122,6 +126,13 @@ class PollResult:
                 self.dropped_examples.setdefault(one.field, one)
 
 
+class Staged(NamedTuple):
+    """The orders that were tracked under no number, and those that were tracked under another one."""
+
+    first_seen: Collection[str] = frozenset()
+    renumbered: Collection[str] = frozenset()
+
+
 @dataclass(slots=True)
 class Stager:
     """Stages the pages of one poll.
@@ -154,33 +165,43 @@ class Stager:
     def __post_init__(self) -> None:
         self.counting = self.state.is_counting()
 
-    def stage(self, page: Page, found_by: FoundBy | None = None) -> set[str]:
-        """Write what differs, and the page's cursor; returns the ids of orders that were not tracked under them.
+    def stage(
+        self,
+        page: Page,
+        found_by: FoundBy | None = None,
+        known: Mapping[str, Seen] | None = None,
+        segments: Mapping[str, int] = NO_SEGMENTS,
+    ) -> Staged:
+        """Write what differs, and the page's cursor. `known`: what was seen of the orders, where that is loaded
+        already. `segments`: of orders that may be seen for the first time.
 
         Most polls find nothing. So the page is compared before the transaction, which keeps others from writing, and
         what differs is compared again within it.
         """
         if not page.orders and page.cursor is None:
-            return set()
-        known = self.state.load(order.order_id for order in page.orders)
+            return Staged()
+        if known is None:
+            known = self.state.load(order.order_id for order in page.orders)
         latest = _latest(page.orders, known)
         numbers = {} if self.policy.adopt_all else self._other_numbers(latest, known)
-        differing = diff(latest.values(), known, self.policy, found_by)
+        suspects = [order for order in latest.values() if not is_as_seen(order, known.get(order.order_id), self.policy)]
         cursor_moves = page.cursor is not None and page.cursor != self.state.cursor()
-        if not differing and not cursor_moves:
-            return set()
+        if not suspects and not cursor_moves:
+            return Staged()
         with self.state.staging() as staging:
             if numbers:
                 staging.renumber(numbers, self.now)
-            suspects = [latest[decision.seen.order_id] for decision in differing]
             self.put_off |= staging.being_cancelled((order.order_id for order in suspects), self.now)
             suspects = [order for order in suspects if order.order_id not in self.put_off]
-            seen = staging.load(order.order_id for order in suspects)
+            # Nobody but a poll makes orders known, and one poll runs at a time.
+            tracked = known.keys() | numbers.values()
+            seen = staging.load(order.order_id for order in suspects if order.order_id in tracked)
             decisions = diff(suspects, seen, self.policy, found_by)
-            staging.store(decisions, self.now, counting=self._must_wait(decisions, last=page.last))
+            counting = self._must_wait(decisions, last=page.last)
+            staging.store(decisions, self.now, counting=counting, segments=segments)
             if page.cursor is not None and not self.put_off:
                 staging.set_cursor(page.cursor)
-        return self._note(decisions, seen) | {*numbers.values()}
+        return Staged(self._note(decisions, seen), numbers.values())
 
     def _other_numbers(self, page: dict[str, Order], known: Mapping[str, Seen]) -> dict[str, str]:
         """Orders that come with another number than they are tracked under by the shop's key: former -> new.

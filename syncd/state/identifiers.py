@@ -24,10 +24,11 @@ from syncd.state.schema import (
     changes,
     clean,
     former_numbers,
+    one_of,
     seen,
     segments,
 )
-from syncd.state.store import get_fact, in_chunks
+from syncd.state.store import get_fact
 from syncd.state.transitions import end_changes
 from syncd.text import without_blanks
 
@@ -58,13 +59,12 @@ def renumber(connection: Connection, numbers: Mapping[str, str], now: datetime) 
     moves = {clean(former): clean(new) for former, new in numbers.items()}
     parked = _parked(connection, moves)
     everything = {**moves, **parked}
-    for some in in_chunks(everything):
-        left = select(seen.c.segment).where(seen.c.order_id.in_(some), seen.c.segment.is_not(None))
-        connection.execute(update(segments).where(segments.c.segment.in_(left)).values(digest=None))
-        connection.execute(update(seen).where(seen.c.order_id.in_(some)).values(segment=None))
+    these = one_of(seen.c.order_id, everything)
+    left = select(seen.c.segment).where(these, seen.c.segment.is_not(None))
+    connection.execute(update(segments).where(segments.c.segment.in_(left)).values(digest=None))
+    connection.execute(update(seen).where(these).values(segment=None))
     compare = get_fact(connection, "compare") or 0
-    for some in in_chunks(moves):
-        connection.execute(update(seen).where(seen.c.order_id.in_(some)).values(compared_in=compare))
+    connection.execute(update(seen).where(one_of(seen.c.order_id, moves)).values(compared_in=compare))
     _rename(connection, {former: _MOVING + new for former, new in everything.items()})
     _rename(connection, {_MOVING + new: new for new in everything.values()})
     _set_due(connection, parked.values(), None)
@@ -85,11 +85,9 @@ def discard_parked(connection: Connection, now: datetime) -> None:
 
 
 def _parked(connection: Connection, moves: Mapping[str, str]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for some in in_chunks(new for new in moves.values() if new not in moves):
-        known = select(seen.c.order_id, seen.c.shop_id).where(seen.c.order_id.in_(some))
-        found |= {order_id: f"{_PARKED}{shop_id}" for order_id, shop_id in connection.execute(known)}
-    return found
+    taken = [new for new in moves.values() if new not in moves]
+    known = select(seen.c.order_id, seen.c.shop_id).where(one_of(seen.c.order_id, taken))
+    return {order_id: f"{_PARKED}{shop_id}" for order_id, shop_id in connection.execute(known)}
 
 
 def _rename(connection: Connection, numbers: Mapping[str, str]) -> None:
@@ -103,14 +101,12 @@ def _rename(connection: Connection, numbers: Mapping[str, str]) -> None:
 
 def _set_due(connection: Connection, order_ids: Iterable[str], until: datetime | None) -> None:
     """When the pending changes of these orders are due; None: not before the orders have a number again."""
-    for some in in_chunks(order_ids):
-        waiting = (WAITING, DUE_SOMETIME, changes.c.order_id.in_(some))
-        connection.execute(update(changes).where(*waiting).values(next_attempt_at=until))
+    waiting = (WAITING, DUE_SOMETIME, one_of(changes.c.order_id, order_ids))
+    connection.execute(update(changes).where(*waiting).values(next_attempt_at=until))
 
 
 def _keep_former(connection: Connection, moves: Mapping[str, str]) -> None:
-    for some in in_chunks([*moves, *moves.values()]):
-        connection.execute(delete(former_numbers).where(former_numbers.c.former.in_(some)))
+    connection.execute(delete(former_numbers).where(one_of(former_numbers.c.former, [*moves, *moves.values()])))
     taken = set(moves.values())
     former = [
         {"former": former, "order_id": new}

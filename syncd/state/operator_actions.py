@@ -16,9 +16,9 @@ from syncd.news import must_send_payment
 from syncd.state import missing
 from syncd.state.identifiers import is_parked
 from syncd.state.read_models import OperatorResult, Released
-from syncd.state.schema import WAITING, changes, in_state, seen
+from syncd.state.schema import WAITING, changes, in_state, one_of, seen
 from syncd.state.seen import StagingTransaction
-from syncd.state.store import Store, in_chunks
+from syncd.state.store import Store
 from syncd.state.transitions import end_changes, newer, newer_change, release_held
 
 _IS_FOLLOWED = newer_change(or_(newer.c.state.in_(["pending", "delivered"]), newer.c.in_doubt))
@@ -44,10 +44,9 @@ class OperatorActions:
         with self._store.write() as connection:
             asked = [*ids, *(_ids(connection, ~WAITING, in_state("dead")) if all_dead else ())]
             result = _choose(connection, asked, _why_not_retried)
-            for some in in_chunks(result.done):
-                afresh = {"attempts": 0, "refusals": 0, "failing_since": None, "next_attempt_at": now}
-                again = update(changes).where(changes.c.id.in_(some)).values(state="pending", ended_at=None, **afresh)
-                connection.execute(again)
+            afresh = {"attempts": 0, "refusals": 0, "failing_since": None, "next_attempt_at": now}
+            these = update(changes).where(one_of(changes.c.id, result.done))
+            connection.execute(these.values(state="pending", ended_at=None, **afresh))
         return result
 
     def discard(
@@ -58,8 +57,7 @@ class OperatorActions:
             asked = [*ids, *(_ids(connection, in_state("held")) if held else ())]
             asked += _ids(connection, ~WAITING, in_state("dead")) if all_dead else []
             result = _choose(connection, asked, _why_not_discarded)
-            for some in in_chunks(result.done):
-                end_changes(connection, "discarded", now, changes.c.id.in_(some))
+            end_changes(connection, "discarded", now, one_of(changes.c.id, result.done))
         return result
 
     def release(self, now: datetime) -> Released:
@@ -91,7 +89,7 @@ def _choose(
     `why_not` gets a change, and the orders of which a newer change is acted on.
     """
     asked = list(ids)
-    rows = [row for some in in_chunks(asked) for row in connection.execute(_STANDING.where(changes.c.id.in_(some)))]
+    rows = connection.execute(_STANDING.where(one_of(changes.c.id, asked))).all()
     left = dict.fromkeys(asked, "there is no such change")
     done: list[int] = []
     orders: set[str] = set()

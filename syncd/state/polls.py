@@ -12,13 +12,14 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Literal
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, func, select, update
 
-from syncd.model import Baseline, Hold, Seen
+from syncd.model import Baseline, FormedSegment, Hold, Seen
 from syncd.state import missing
-from syncd.state.schema import cancellations, changes, clean, held_as, seen, segments
+from syncd.state.bulk import insert_rows
+from syncd.state.schema import cancellations, changes, clean, held_as, one_of, seen, segments
 from syncd.state.seen import StagingTransaction, being_cancelled, load
-from syncd.state.store import Store, add_to_fact, all_facts, get_fact, in_chunks, instant, put_fact
+from syncd.state.store import Store, add_to_fact, all_facts, get_fact, instant, put_fact
 from syncd.state.transitions import end_changes, release_held
 
 POLLS_KEPT = 10
@@ -122,20 +123,16 @@ class StoredPolls:
         """The numbers of the tracked orders with these keys. One key has several numbers if the shop showed it so."""
         found: dict[str, set[str]] = {}
         with self._store.read() as connection:
-            for some in in_chunks(map(clean, shop_ids)):
-                known = select(seen.c.shop_id, seen.c.order_id).where(seen.c.shop_id.in_(some))
-                for shop_id, order_id in connection.execute(known):
-                    found.setdefault(shop_id, set()).add(order_id)
+            known = select(seen.c.shop_id, seen.c.order_id).where(one_of(seen.c.shop_id, map(clean, shop_ids)))
+            for shop_id, order_id in connection.execute(known):
+                found.setdefault(shop_id, set()).add(order_id)
         return found
 
     def shop_ids(self, order_ids: Iterable[str]) -> Mapping[str, str]:
         """The shop's own keys of these orders, as far as they are known."""
-        found: dict[str, str] = {}
+        known = select(seen.c.order_id, seen.c.shop_id).where(one_of(seen.c.order_id, map(clean, order_ids)))
         with self._store.read() as connection:
-            for some in in_chunks(map(clean, order_ids)):
-                known = select(seen.c.order_id, seen.c.shop_id).where(seen.c.order_id.in_(some))
-                found |= {order_id: shop_id for order_id, shop_id in connection.execute(known) if shop_id}
-        return found
+            return {order_id: shop_id for order_id, shop_id in connection.execute(known) if shop_id}
 
     def tracked(self) -> int:
         with self._store.read() as connection:
@@ -166,12 +163,11 @@ class StoredPolls:
         """The poll of `now` compared these orders with the shop. An order that it did not find there is not looked for
         again; if it is later seen unpaid again, IMSHOP is told."""
         with self._store.write() as connection:
-            for some in in_chunks(order_ids):
-                these = update(cancellations).where(cancellations.c.order_id.in_(some), cancellations.c.answered_again)
-                connection.execute(these.values(answered_again=False))
-                unpaid = (seen.c.unpaid_since.is_not(None), seen.c.unpaid_since != now)
-                waiting = update(seen).where(seen.c.order_id.in_(some), *unpaid)
-                connection.execute(waiting.values(unpaid_since=NOT_FOUND))
+            answered = (one_of(cancellations.c.order_id, order_ids), cancellations.c.answered_again)
+            connection.execute(update(cancellations).where(*answered).values(answered_again=False))
+            unpaid = (seen.c.unpaid_since.is_not(None), seen.c.unpaid_since != now)
+            waiting = update(seen).where(one_of(seen.c.order_id, order_ids), *unpaid)
+            connection.execute(waiting.values(unpaid_since=NOT_FOUND))
 
     def start_compare(self) -> int:
         with self._store.write() as connection:
@@ -181,29 +177,32 @@ class StoredPolls:
     def digests(self, keys: Sequence[int] | None = None) -> Mapping[int, tuple[bytes, int]]:
         known = select(segments.c.segment, segments.c.digest, segments.c.orders).where(segments.c.digest.is_not(None))
         if keys is not None:
-            known = known.where(segments.c.segment.in_(keys))
+            known = known.where(one_of(segments.c.segment, keys))
         with self._store.read() as connection:
             return {key: (digest, orders) for key, digest, orders in connection.execute(known)}
 
     def confirm_segments(self, keys: Sequence[int], compare: int) -> None:
         with self._store.write() as connection:
-            connection.execute(update(segments).where(segments.c.segment.in_(keys)).values(confirmed_in=compare))
+            confirmed = update(segments).where(one_of(segments.c.segment, keys)).values(confirmed_in=compare)
+            connection.execute(confirmed)
 
-    def replace_segment(
-        self, key: int, order_ids: Sequence[str], digest: bytes | None, compare: int, since: datetime
-    ) -> None:
+    def replace_segments(self, formed: Sequence[FormedSegment], compare: int, since: datetime) -> None:
+        joined = [order_id for segment in formed for order_id in segment.order_ids]
         with self._store.write() as connection:
-            if digest is not None and being_cancelled(connection, order_ids, since):
-                digest = None
-            orders = 0
-            for ids in in_chunks(order_ids):
-                left = select(seen.c.segment).where(seen.c.order_id.in_(ids), seen.c.segment.is_not(None))
+            suspects = being_cancelled(connection, (order_id for segment in formed for order_id in segment.all), since)
+            if joined:
+                left = select(seen.c.segment).where(one_of(seen.c.order_id, joined), seen.c.segment.is_not(None))
                 connection.execute(update(segments).where(segments.c.segment.in_(left)).values(digest=None))
-                joined = update(seen).where(seen.c.order_id.in_(ids)).values(segment=key, compared_in=compare)
-                orders += connection.execute(joined).rowcount
-            connection.execute(delete(segments).where(segments.c.segment == key))
-            formed = {"segment": key, "digest": digest, "orders": orders}
-            connection.execute(insert(segments), {**formed, "formed_in": compare, "confirmed_in": compare})
+            connection.execute(delete(segments).where(one_of(segments.c.segment, [segment.key for segment in formed])))
+            rows = []
+            for segment in formed:
+                orders = len(segment.first_seen)
+                if segment.order_ids:
+                    these = update(seen).where(one_of(seen.c.order_id, segment.order_ids))
+                    orders += connection.execute(these.values(segment=segment.key, compared_in=compare)).rowcount
+                digest = None if suspects and not suspects.isdisjoint(segment.all) else segment.digest
+                rows.append((segment.key, digest, orders, compare, compare))
+            insert_rows(connection, segments, ("segment", "digest", "orders", "formed_in", "confirmed_in"), rows)
 
     def unseen(self, compare: int, limit: int) -> Sequence[str]:
         with self._store.read() as connection:
@@ -245,16 +244,15 @@ class StoredPolls:
                 return
         with self._store.write() as connection:
             statuses = _unlisted(connection)
-            for skipped in in_chunks(status for status in statuses if action(status) == "skip"):
-                end_changes(connection, "discarded", now, held_as("status"), changes.c.status.in_(skipped))
+            if skipped := [status for status in statuses if action(status) == "skip"]:
+                end_changes(connection, "discarded", now, held_as("status"), one_of(changes.c.status, skipped))
             pushed = [status for status in statuses if action(status) == "push"]
             too_many = max_changes and sum(statuses[status] for status in pushed) > max_changes
-            for some in in_chunks(pushed):
-                listed = changes.c.status.in_(some)
-                if too_many:
-                    connection.execute(update(changes).where(held_as("status"), listed).values(hold="guard"))
-                else:
-                    release_held(connection, now, "status", listed)
+            listed = one_of(changes.c.status, pushed)
+            if too_many:
+                connection.execute(update(changes).where(held_as("status"), listed).values(hold="guard"))
+            elif pushed:
+                release_held(connection, now, "status", listed)
 
 
 def _held(connection: Connection, hold: Hold) -> int:

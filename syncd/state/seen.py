@@ -9,93 +9,116 @@ and a decision is valid until the order gets another status (`invalidate_decisio
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
-    BindParameter,
+    BigInteger,
+    ColumnElement,
     Connection,
     Row,
     Text,
     and_,
-    bindparam,
     case,
-    exists,
     func,
-    insert,
     or_,
     select,
     type_coerce,
     update,
 )
 
-from syncd.model import Change, Decision, Seen
+from syncd.model import Change, Content, Decision, Hold, Seen
+from syncd.state.bulk import Values, insert_rows, update_rows
 from syncd.state.identifiers import renumber
 from syncd.state.schema import (
+    EPOCH,
+    MICROSECOND,
     UNKNOWN,
     UNSENT,
     WAITING,
-    Instant,
     cancellations,
+    canonical,
     changes,
     clean,
     in_state,
+    is_listed,
+    list_parameter,
+    microseconds,
+    one_of,
     seen,
     segments,
     told_column,
-    told_of,
 )
-from syncd.state.store import add_to_fact, get_fact, in_chunks, put_fact
+from syncd.state.store import add_to_fact, get_fact, put_fact
 from syncd.state.transitions import end_changes
 
+NO_SEGMENTS: Mapping[str, int] = MappingProxyType({})
+"""No order is in a segment yet."""
 _DECIDED = cancellations.c.state.in_(["accepted", "refused"])
-_IDS: BindParameter[Any] = bindparam("ids", expanding=True)
-_SEEN = select(seen).where(seen.c.order_id.in_(_IDS))
-_IN_DOUBT = or_(changes.c.in_doubt, changes.c.claimed_at.is_not(None))
+_SEEN = select(
+    seen.c.order_id,
+    type_coerce(seen.c.content, Text),
+    seen.c.told,
+    seen.c.imshop_uuid,
+    seen.c.shop_id,
+    seen.c.revision,
+    type_coerce(seen.c.changed_at, BigInteger),
+    type_coerce(seen.c.missing_since, BigInteger),
+    type_coerce(seen.c.unpaid_since, BigInteger),
+    seen.c.segment,
+).where(is_listed(seen.c.order_id, list_parameter("orders")))
+"""The columns of _Stored, as they are stored: SQLAlchemy would convert each value."""
 _WAITING = (
     select(
         changes.c.order_id,
-        func.max(case((_IN_DOUBT, 1), else_=0)),
+        func.max(case((or_(changes.c.in_doubt, changes.c.claimed_at.is_not(None)), 1), else_=0)),
         func.max(case((changes.c.with_payment, 1), else_=0)),
     )
-    .where(WAITING, changes.c.order_id.in_(_IDS))
+    .where(WAITING, is_listed(changes.c.order_id, list_parameter("orders")))
     .group_by(changes.c.order_id)
 )
 _PAYMENT_IN_DOUBT = (
     select(changes.c.order_id)
     .join(seen, and_(seen.c.order_id == changes.c.order_id, seen.c.told == UNKNOWN))
-    .where(changes.c.in_doubt, changes.c.with_payment, changes.c.order_id.in_(_IDS))
+    .where(changes.c.in_doubt, changes.c.with_payment, is_listed(changes.c.order_id, list_parameter("orders")))
 )
-_TRACKED = select(seen.c.order_id, seen.c.missing_since, seen.c.segment).where(seen.c.order_id.in_(_IDS))
-_KNOWN_BEFORE = and_(
-    bindparam("known", type_=Text) == UNKNOWN,
-    exists().where(changes.c.order_id == seen.c.order_id, WAITING, _IN_DOUBT),
-)
-"""If what IMSHOP knows is only unknown because a push is under way, the column keeps what IMSHOP knew before: if the
-push certainly fails, that is still what it knows."""
-_SEE_AGAIN = (
-    update(seen)
-    .where(seen.c.order_id == bindparam("order"))
-    .values(
-        content=bindparam("observed"),
-        told=case(
-            (_KNOWN_BEFORE, func.coalesce(seen.c.told, type_coerce(seen.c.content, Text))),
-            else_=bindparam("known", type_=Text),
-        ),
-        imshop_uuid=bindparam("uuid"),
-        shop_id=bindparam("key"),
-        unpaid_since=bindparam("unpaid", type_=Instant),
-        revision=bindparam("number"),
-        changed_at=case(
-            (seen.c.content == bindparam("observed"), seen.c.changed_at), else_=bindparam("at", type_=Instant)
-        ),
-        missing_since=None,
-        segment=None,
-        compared_in=bindparam("compare"),
-    )
-)
+
+
+class _Stored(NamedTuple):
+    """A row of `seen`, as it is stored, and what waits of its order: changes at all, one that may have been applied,
+    one that tells a payment."""
+
+    order_id: str
+    content: str
+    told: str | None
+    imshop_uuid: str | None
+    shop_id: str | None
+    revision: int
+    changed_at: int
+    missing_since: int | None
+    unpaid_since: int | None
+    segment: int | None
+    waits: bool = False
+    in_doubt: bool = False
+    payment_in_doubt: bool = False
+
+    def as_seen(self, order_id: str) -> Seen:
+        content: Content = json.loads(self.content)
+        known: Content | None = content if self.told is None else json.loads(self.told)
+        return Seen(
+            order_id,
+            content,
+            None if self.in_doubt else known,
+            self.imshop_uuid,
+            self.revision,
+            self.missing_since is not None,
+            self.payment_in_doubt,
+            self.shop_id,
+            None if self.unpaid_since is None else EPOCH + self.unpaid_since * MICROSECOND,
+        )
 
 
 class StagingTransaction:
@@ -103,149 +126,184 @@ class StagingTransaction:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._loaded: dict[str, _Stored | None] = {}
+        """What this transaction knows of orders; None: they are not tracked."""
 
     def load(self, order_ids: Iterable[str]) -> Mapping[str, Seen]:
-        return load(self._connection, order_ids)
+        asked = {clean(order_id): order_id for order_id in order_ids}
+        stored = _stored(self._connection, asked)
+        self._loaded |= {**dict.fromkeys(asked), **stored}
+        return {asked[number]: one.as_seen(asked[number]) for number, one in stored.items()}
 
     def being_cancelled(self, order_ids: Iterable[str], since: datetime) -> set[str]:
         return being_cancelled(self._connection, order_ids, since)
 
     def renumber(self, numbers: Mapping[str, str], now: datetime) -> None:
         renumber(self._connection, numbers, now)
+        self._loaded.clear()
 
     def set_cursor(self, cursor: str) -> None:
         put_fact(self._connection, "cursor", cursor)
 
     def mark_told_unknown(self, order_ids: Iterable[str]) -> None:
         """What IMSHOP knows of these orders is unknown from now on, whatever the result of a push under way."""
-        for ids in in_chunks(map(clean, order_ids)):
-            self._connection.execute(update(seen).where(seen.c.order_id.in_(ids)).values(told=UNKNOWN))
+        these = one_of(seen.c.order_id, map(clean, order_ids))
+        self._connection.execute(update(seen).where(these).values(told=UNKNOWN))
+        self._loaded.clear()
 
-    def store(self, decisions: Sequence[Decision], now: datetime, *, counting: bool) -> None:
+    def store(
+        self, decisions: Sequence[Decision], now: datetime, *, counting: bool, segments: Mapping[str, int] = NO_SEGMENTS
+    ) -> None:
         if not decisions:
             return
+        known = self._known([clean(one.seen.order_id) for one in decisions])
         statuses = {clean(one.seen.order_id): str(one.seen.content["status"]) for one in decisions}
         invalidate_decisions(self._connection, statuses)
-        store_seen(self._connection, [decision.seen for decision in decisions], now)
-        stored = [decision.change for decision in decisions if decision.change is not None]
-        if counting:
-            stored = [replace(change, hold=change.hold or "counting") for change in stored]
-        due = [change.order_id for change in stored if change.hold is None]
-        voided = [decision.seen.order_id for decision in decisions if decision.void]
-        for ids in in_chunks(map(clean, [*due, *voided])):
-            end_changes(self._connection, "superseded", now, UNSENT, changes.c.order_id.in_(ids))
-        for ids in in_chunks(clean(change.order_id) for change in stored if change.hold is not None):
-            end_changes(self._connection, "superseded", now, WAITING, in_state("held"), changes.c.order_id.in_(ids))
-        if stored:
-            self._connection.execute(insert(changes), [_columns(change, now) for change in stored])
+        self._store_seen([decision.seen for decision in decisions], known, now, segments)
+        stored = [one.change for one in decisions if one.change is not None]
+        holds: list[Hold | None] = [change.hold or ("counting" if counting else None) for change in stored]
+        due = [clean(change.order_id) for change, hold in zip(stored, holds, strict=True) if hold is None]
+        held = [clean(change.order_id) for change, hold in zip(stored, holds, strict=True) if hold is not None]
+        voided = [clean(decision.seen.order_id) for decision in decisions if decision.void]
+        self._supersede([*due, *voided], known, now, UNSENT)
+        self._supersede(held, known, now, WAITING, in_state("held"))
+        at = microseconds(now)
+        rows = [_change_row(change, hold, at) for change, hold in zip(stored, holds, strict=True)]
+        insert_rows(self._connection, changes, _CHANGE, rows)
+        self._loaded.clear()
+
+    def _known(self, numbers: Sequence[str]) -> Mapping[str, _Stored]:
+        """What is stored of those of these orders that are tracked."""
+        if new := [number for number in numbers if number not in self._loaded]:
+            self._loaded |= {**dict.fromkeys(new), **_stored(self._connection, new)}
+        return {number: stored for number in numbers if (stored := self._loaded[number])}
+
+    def _store_seen(
+        self, orders: Sequence[Seen], known: Mapping[str, _Stored], now: datetime, segments_of: Mapping[str, int]
+    ) -> None:
+        """Store what is seen of orders, and drop the digests of the segments that they were in.
+
+        An order seen for the first time counts as seen by the newest compare: only the next one can miss it.
+        """
+        if left := {stored.segment for stored in known.values() if stored.segment is not None}:
+            stale = update(segments).where(one_of(segments.c.segment, left)).values(digest=None)
+            self._connection.execute(stale)
+        compare, at = get_fact(self._connection, "compare") or 0, microseconds(now)
+        first, again = [], []
+        for order in orders:
+            number = clean(order.order_id)
+            stored = known.get(number)
+            if stored is None:
+                first.append(_first_row(number, order, at, segments_of.get(order.order_id), compare))
+            else:
+                again.append(_row_again(stored, order, at, compare))
+        insert_rows(self._connection, seen, _FIRST, first)
+        update_rows(self._connection, seen, _AGAIN, again)
+        returned = sum(stored.missing_since is not None for stored in known.values())
+        add_to_fact(self._connection, "tracked", len(first) + returned)
+
+    def _supersede(
+        self, numbers: Sequence[str], known: Mapping[str, _Stored], now: datetime, *which: ColumnElement[bool]
+    ) -> None:
+        """Supersede what waits of these orders."""
+        if waiting := [number for number in numbers if number in known and known[number].waits]:
+            end_changes(self._connection, "superseded", now, *which, one_of(changes.c.order_id, waiting))
 
 
 def load(connection: Connection, order_ids: Iterable[str]) -> dict[str, Seen]:
     """What was seen of the tracked ones of these orders, by the ids as given."""
     asked = {clean(order_id): order_id for order_id in order_ids}
-    found = {}
-    for ids in in_chunks(asked):
-        waiting = {order_id: flags for order_id, *flags in connection.execute(_WAITING, {"ids": ids})}
-        rows = connection.execute(_SEEN, {"ids": ids}).all()
-        unknown = [row.order_id for row in rows if row.told == UNKNOWN]
-        payments = set(connection.execute(_PAYMENT_IN_DOUBT, {"ids": unknown}).scalars()) if unknown else set()
-        for row in rows:
-            in_doubt, with_payment = waiting.get(row.order_id, (0, 0))
-            order_id = asked[row.order_id]
-            found[order_id] = Seen(
-                order_id,
-                row.content,
-                told=None if in_doubt else told_of(row.content, row.told),
-                imshop_uuid=row.imshop_uuid,
-                revision=row.revision,
-                missing=row.missing_since is not None,
-                payment_in_doubt=bool(with_payment) or row.order_id in payments,
-                shop_id=row.shop_id,
-                unpaid_since=row.unpaid_since,
-            )
-    return found
+    return {asked[number]: one.as_seen(asked[number]) for number, one in _stored(connection, asked).items()}
 
 
-def store_seen(connection: Connection, orders: Sequence[Seen], now: datetime) -> None:
-    """Store what is seen of orders, and drop the digests of the segments that they were in.
-
-    An order seen for the first time counts as seen by the newest compare: only the next one can miss it.
-    """
-    numbers = [clean(order.order_id) for order in orders]
-    known = {row.order_id: row for ids in in_chunks(numbers) for row in connection.execute(_TRACKED, {"ids": ids})}
-    for keys in in_chunks(row.segment for row in known.values() if row.segment is not None):
-        connection.execute(update(segments).where(segments.c.segment.in_(keys)).values(digest=None))
-    compare = get_fact(connection, "compare") or 0
-    new = [order for order in orders if clean(order.order_id) not in known]
-    again = [order for order in orders if clean(order.order_id) in known]
-    if new:
-        connection.execute(insert(seen), [_first_seen(order, now, compare) for order in new])
-    if again:
-        connection.execute(_SEE_AGAIN, [_seen_again(order, now, compare) for order in again])
-    returned = sum(row.missing_since is not None for row in known.values())
-    add_to_fact(connection, "tracked", len(new) + returned)
+def _stored(connection: Connection, numbers: Iterable[str]) -> dict[str, _Stored]:
+    """What is stored of those of these orders that are tracked."""
+    rows = connection.execute(_SEEN, {"orders": [*numbers]}).all()
+    if not rows:
+        return {}
+    found = [row[0] for row in rows]
+    waiting = {number: flags for number, *flags in connection.execute(_WAITING, {"orders": found})}
+    unknown = [row[0] for row in rows if row[2] == UNKNOWN]
+    payments = set(connection.execute(_PAYMENT_IN_DOUBT, {"orders": unknown}).scalars()) if unknown else set()
+    stored = {}
+    for row in rows:
+        in_doubt, with_payment = waiting.get(row[0], (False, False))
+        flags = row[0] in waiting, bool(in_doubt), bool(with_payment) or row[0] in payments
+        stored[row[0]] = _Stored._make((*row, *flags))
+    return stored
 
 
-def _first_seen(order: Seen, now: datetime, compare: int) -> dict[str, object]:
-    return {
-        "order_id": order.order_id,
-        "content": order.content,
-        "told": told_column(order.told, order.content),
-        "imshop_uuid": order.imshop_uuid,
-        "shop_id": order.shop_id,
-        "revision": order.revision,
-        "first_seen_at": now,
-        "changed_at": now,
-        "compared_in": compare,
-    }
+_FIRST = (
+    *("order_id", "content", "told", "imshop_uuid", "shop_id", "revision"),
+    *("first_seen_at", "changed_at", "segment", "compared_in"),
+)
 
 
-def _seen_again(order: Seen, now: datetime, compare: int) -> dict[str, object]:
-    return {
-        "order": order.order_id,
-        "observed": order.content,
-        "known": told_column(order.told, order.content),
-        "uuid": order.imshop_uuid,
-        "key": order.shop_id,
-        "unpaid": order.unpaid_since,
-        "number": order.revision,
-        "at": now,
-        "compare": compare,
-    }
+def _first_row(number: str, order: Seen, at: int, segment: int | None, compare: int) -> Values:
+    content, told = canonical(order.content), told_column(order.told, order.content)
+    uuid, key = _clean(order.imshop_uuid), _clean(order.shop_id)
+    return number, content, told, uuid, key, order.revision, at, at, segment, compare
 
 
-def _columns(change: Change, now: datetime) -> dict[str, object]:
-    return {
-        "order_id": change.order_id,
-        "revision": change.revision,
-        "status": change.status,
-        "previous_status": change.previous_status,
-        "content": change.content,
-        "message": change.message,
-        "tracking_url": change.tracking_url,
-        "user_id": change.user_id,
-        "imshop_uuid": change.imshop_uuid,
-        "with_payment": change.with_payment,
-        "source_updated_at": change.source_updated_at,
-        "detected_at": now,
-        "found_by": change.found_by,
-        "state": "held" if change.hold else "pending",
-        "hold": change.hold,
-        "next_attempt_at": now,
-    }
+_AGAIN = (
+    *("order_id", "content", "told", "imshop_uuid", "shop_id", "unpaid_since", "revision", "changed_at"),
+    *("missing_since", "segment", "compared_in"),
+)
+
+
+def _row_again(stored: _Stored, order: Seen, at: int, compare: int) -> Values:
+    content, told = canonical(order.content), told_column(order.told, order.content)
+    if told == UNKNOWN and stored.in_doubt:
+        # What IMSHOP knows is only unknown because a push is under way: the column keeps what IMSHOP knew before. If
+        # the push certainly fails, that is still what it knows.
+        told = stored.content if stored.told is None else stored.told
+    unpaid = None if order.unpaid_since is None else microseconds(order.unpaid_since)
+    changed_at = stored.changed_at if content == stored.content else at
+    uuid, key = _clean(order.imshop_uuid), _clean(order.shop_id)
+    return stored.order_id, content, told, uuid, key, unpaid, order.revision, changed_at, None, None, compare
+
+
+_CHANGE = (
+    *("order_id", "revision", "status", "previous_status", "content", "message", "tracking_url", "user_id"),
+    *("imshop_uuid", "with_payment", "source_updated_at", "detected_at", "found_by", "state", "hold"),
+    "next_attempt_at",
+)
+
+
+def _change_row(change: Change, hold: Hold | None, at: int) -> Values:
+    updated_at = change.source_updated_at
+    return (
+        clean(change.order_id),
+        change.revision,
+        clean(change.status),
+        _clean(change.previous_status),
+        canonical(change.content),
+        _clean(change.message),
+        _clean(change.tracking_url),
+        _clean(change.user_id),
+        _clean(change.imshop_uuid),
+        change.with_payment,
+        None if updated_at is None else microseconds(updated_at),
+        at,
+        change.found_by,
+        "held" if hold else "pending",
+        hold,
+        at,
+    )
+
+
+def _clean(text: str | None) -> str | None:
+    return None if text is None else clean(text)
 
 
 def being_cancelled(connection: Connection, order_ids: Iterable[str], since: datetime) -> set[str]:
     """Those of the orders that are being cancelled, or were at any time since then: a row read since then may show the
     order as it was before the cancellation."""
-    found: set[str] = set()
     asked = {clean(order_id): order_id for order_id in order_ids}
     under_way = (cancellations.c.state == "received") & (cancellations.c.claimed_until > since)
     accepted = (cancellations.c.state == "accepted") & (cancellations.c.decided_at >= since)
-    for ids in in_chunks(asked):
-        some = select(cancellations.c.order_id).where(cancellations.c.order_id.in_(ids), or_(under_way, accepted))
-        found.update(asked[order_id] for order_id in connection.execute(some).scalars())
-    return found
+    some = select(cancellations.c.order_id).where(one_of(cancellations.c.order_id, asked), or_(under_way, accepted))
+    return {asked[order_id] for order_id in connection.execute(some).scalars()}
 
 
 def invalidate_decisions(connection: Connection, statuses: Mapping[str, str]) -> None:
@@ -269,10 +327,9 @@ def _decisions(connection: Connection, statuses: Mapping[str, str]) -> Iterator[
     """The valid decisions on these orders, each with the content of its order as last seen, and the given status."""
     columns = (cancellations.c.id, cancellations.c.order_id, cancellations.c.state, cancellations.c.order_status)
     known = select(*columns, seen.c.content).outerjoin(seen, seen.c.order_id == cancellations.c.order_id)
-    for some in in_chunks(statuses):
-        decided = (cancellations.c.order_id.in_(some), _DECIDED, cancellations.c.stands)
-        rows: Sequence[Row[Any]] = connection.execute(known.where(*decided)).all()  # type: ignore[assignment]  # of columns
-        yield from ((row, statuses[row.order_id]) for row in rows)
+    decided = (one_of(cancellations.c.order_id, statuses), _DECIDED, cancellations.c.stands)
+    rows: Sequence[Row[Any]] = connection.execute(known.where(*decided)).all()  # type: ignore[assignment]  # of columns
+    yield from ((row, statuses[row.order_id]) for row in rows)
 
 
 def _invalidate(connection: Connection, row: Row[Any]) -> None:

@@ -14,7 +14,7 @@ from threading import Lock
 from typing import Any, Protocol, Self, TypeVar
 
 from sqlalchemy import Connection, Engine, bindparam, insert, select, text, update
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from syncd.errors import StateError
@@ -50,14 +50,14 @@ _SQLSTATES = {
 }
 
 
-def state_error(error: SQLAlchemyError, place: str, redact: Callable[[str], str]) -> StateError:
+def state_error(error: Exception, place: str, redact: Callable[[str], str]) -> StateError:
     """The StateError to raise instead. `place` names the state and contains no secret."""
     cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
     text = (str(cause).strip() or type(cause).__name__).splitlines()[0]
     return StateError(redact(f"the state {place} {_advice(error, cause, text)} ({text})"))
 
 
-def _advice(error: SQLAlchemyError, cause: BaseException, text: str) -> str:
+def _advice(error: Exception, cause: BaseException, text: str) -> str:
     sqlstate = getattr(cause, "sqlstate", None)
     if sqlstate in _SQLSTATES:
         return _SQLSTATES[sqlstate]
@@ -107,6 +107,8 @@ class Store:
         self._one_writer = Lock()
         self._fence: Fence | None = None
         self._for_leases: Engine | None = None
+        assert engine.dialect.dbapi is not None
+        self._driver_error = engine.dialect.dbapi.Error  # of what goes past SQLAlchemy: `bulk.insert_rows`
         self._sockets = Sockets(engine) if engine.dialect.name == "postgresql" else None
 
     def under(self, fence: Fence) -> Self:
@@ -172,7 +174,7 @@ class Store:
     def _explained(self) -> Iterator[None]:
         try:
             yield
-        except EXPECTED as error:
+        except (*EXPECTED, self._driver_error) as error:
             raise state_error(error, self.place, self.redact) from None
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import text
 
-from syncd.model import Answer, Change, ChangeState, Content, Decision, Hold, Outcome, Push, Result, Seen
+from syncd.model import Answer, Change, ChangeState, Content, Decision, FormedSegment, Hold, Outcome, Push, Result, Seen
 from syncd.state import ChangeView, State, open_state
 from tests.made import NOON
 
@@ -65,6 +65,10 @@ def adopted(order_id: str, status: str = "new") -> Decision:
 def stage(state: State, *decisions: Decision, now: datetime = NOON, counting: bool = False) -> None:
     with state.polls.staging() as staging:
         staging.store(decisions, now, counting=counting)
+
+
+def replace_segment(state: State, key: int, order_ids: Sequence[str], digest: bytes | None, compare: int) -> None:
+    state.polls.replace_segments([FormedSegment(key, order_ids, digest)], compare, NOON)
 
 
 def take(state: State, limit: int = 100, now: datetime = NOON) -> list[Push]:

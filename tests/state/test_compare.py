@@ -21,7 +21,7 @@ from syncd.pipeline.staging import PollResult, Stager
 from syncd.state import Released, State, open_state
 from syncd.state.schema import segments
 from tests.made import NOON
-from tests.state.made import MINUTE, adopted, another, decision, stage, the
+from tests.state.made import MINUTE, adopted, another, decision, replace_segment, stage, the
 
 IDS = [str(number) for number in range(20)]
 
@@ -30,7 +30,7 @@ def tracking(state: State, order_ids: Sequence[str] = IDS) -> int:
     """These orders are tracked, seen by a compare, and one segment; returns the compare's number."""
     stage(state, *(adopted(order_id) for order_id in order_ids))
     compare = state.polls.start_compare()
-    state.polls.replace_segment(1, order_ids, b"digest", compare, NOON)
+    replace_segment(state, 1, order_ids, b"digest", compare)
     return compare
 
 
@@ -51,26 +51,26 @@ def test_digest_is_kept_with_its_order_count(state: State) -> None:
 
 def test_orders_that_are_not_tracked_are_not_counted(state: State) -> None:
     stage(state, adopted("1"))
-    state.polls.replace_segment(-5, ["1", "2"], b"digest", state.polls.start_compare(), NOON)
+    replace_segment(state, -5, ["1", "2"], b"digest", state.polls.start_compare())
     assert state.polls.digests([-5]) == {-5: (b"digest", 1)}
 
 
 def test_segment_without_digest_is_read_next_time(state: State) -> None:
     compare = tracking(state)
-    state.polls.replace_segment(1, IDS, None, compare, NOON)
+    replace_segment(state, 1, IDS, None, compare)
     assert state.polls.digests([1]) == {}
 
 
 def test_digest_is_dropped_when_an_order_leaves(state: State) -> None:
     compare = tracking(state)
-    state.polls.replace_segment(2, IDS[:3], b"other", compare, NOON)
+    replace_segment(state, 2, IDS[:3], b"other", compare)
     assert state.polls.digests([1, 2]) == {2: (b"other", 3)}
 
 
 def test_digest_is_dropped_when_an_order_changes(state: State) -> None:
     compare = tracking(state)
-    state.polls.replace_segment(2, IDS[:3], b"other", compare, NOON)
-    state.polls.replace_segment(1, IDS[3:], b"digest", compare, NOON)
+    replace_segment(state, 2, IDS[:3], b"other", compare)
+    replace_segment(state, 1, IDS[3:], b"digest", compare)
     stage(state, decision("1"))
     assert state.polls.digests([1, 2]).keys() == {1}
 
@@ -92,7 +92,7 @@ def test_orders_of_a_confirmed_segment_are_not_missing(state: State) -> None:
 def test_orders_that_no_compare_saw_are_missing(state: State) -> None:
     tracking(state)
     compare = state.polls.start_compare()
-    state.polls.replace_segment(1, IDS[1:], b"other", compare, NOON)
+    replace_segment(state, 1, IDS[1:], b"other", compare)
     assert state.polls.mark_missing(compare, NOON) == 1
     assert (missing(state), state.polls.tracked()) == ([IDS[0]], 19)
 
@@ -128,7 +128,7 @@ def test_order_returning_elsewhere_leaves_its_segment_confirmed(state: State) ->
     stage(state, adopted("other"))
     compare = state.polls.start_compare()
     state.polls.confirm_segments([1], compare)
-    state.polls.replace_segment(2, [*IDS[:5], "other"], b"another", compare, NOON)
+    replace_segment(state, 2, [*IDS[:5], "other"], b"another", compare)
     assert state.polls.mark_missing(compare, NOON) == 0
 
 
@@ -136,7 +136,7 @@ def test_order_polled_during_compare_is_not_missing(state: State) -> None:
     tracking(state)
     compare = state.polls.start_compare()
     stage(state, decision(IDS[0]))
-    state.polls.replace_segment(1, IDS[1:], b"other", compare, NOON)
+    replace_segment(state, 1, IDS[1:], b"other", compare)
     assert state.polls.mark_missing(compare, NOON) == 0
 
 
@@ -145,7 +145,7 @@ def test_order_that_vanished_is_missing_next_time(state: State) -> None:
     tracking(state)
     compare = state.polls.start_compare()
     stage(state, decision(IDS[0]))
-    state.polls.replace_segment(1, IDS[1:], b"other", compare, NOON)
+    replace_segment(state, 1, IDS[1:], b"other", compare)
     compare = state.polls.start_compare()
     state.polls.confirm_segments([1], compare)
     assert state.polls.mark_missing(compare, NOON) == 1
@@ -155,7 +155,7 @@ def test_changed_order_that_vanished_is_missing(state: State) -> None:
     tracking(state)
     stage(state, decision(IDS[0]))
     compare = state.polls.start_compare()
-    state.polls.replace_segment(1, IDS[1:], b"other", compare, NOON)
+    replace_segment(state, 1, IDS[1:], b"other", compare)
     state.polls.mark_missing(compare, NOON)
     assert missing(state) == [IDS[0]]
 
@@ -163,7 +163,7 @@ def test_changed_order_that_vanished_is_missing(state: State) -> None:
 def test_order_that_left_a_confirmed_segment_is_missing(state: State) -> None:
     tracking(state)
     gone = state.polls.start_compare()
-    state.polls.replace_segment(1, IDS[10:], b"other", gone, NOON)
+    replace_segment(state, 1, IDS[10:], b"other", gone)
     assert state.polls.mark_missing(gone, NOON) is None
     compare = state.polls.start_compare()
     state.operator.release(NOON)
@@ -176,7 +176,7 @@ def test_an_order_that_is_missing_is_missed_once(state: State) -> None:
     tracking(state)
     for expected in (1, 0):
         compare = state.polls.start_compare()
-        state.polls.replace_segment(1, IDS[1:], b"other", compare, NOON)
+        replace_segment(state, 1, IDS[1:], b"other", compare)
         assert state.polls.mark_missing(compare, NOON) == expected
     assert state.polls.tracked() == 19
 
@@ -184,7 +184,7 @@ def test_an_order_that_is_missing_is_missed_once(state: State) -> None:
 def test_an_order_that_came_back_is_tracked_again(state: State) -> None:
     tracking(state)
     compare = state.polls.start_compare()
-    state.polls.replace_segment(1, IDS[1:], b"other", compare, NOON)
+    replace_segment(state, 1, IDS[1:], b"other", compare)
     state.polls.mark_missing(compare, NOON)
     stage(state, adopted(IDS[0]))
     assert (missing(state), state.polls.tracked()) == ([], 20)
@@ -196,7 +196,7 @@ def test_an_order_that_came_back_is_tracked_again(state: State) -> None:
 def test_segment_that_was_not_met_is_dropped(state: State) -> None:
     """It could come back just as it was, and its orders would stay missing for good."""
     stage(state, adopted("alone"))
-    state.polls.replace_segment(2, ["alone"], b"other", tracking(state), NOON)
+    replace_segment(state, 2, ["alone"], b"other", tracking(state))
     compare = state.polls.start_compare()
     state.polls.confirm_segments([1], compare)
     assert state.polls.mark_missing(compare, NOON) == 1
@@ -206,7 +206,7 @@ def test_segment_that_was_not_met_is_dropped(state: State) -> None:
 def test_time_of_going_missing_is_kept(state: State) -> None:
     tracking(state)
     compare = state.polls.start_compare()
-    state.polls.replace_segment(1, IDS[1:], b"other", compare, NOON)
+    replace_segment(state, 1, IDS[1:], b"other", compare)
     state.polls.mark_missing(compare, NOON + MINUTE)
     order = state.reports.story(IDS[0]).seen
     assert order is not None
@@ -216,7 +216,7 @@ def test_time_of_going_missing_is_kept(state: State) -> None:
 def refused(state: State, gone: int) -> int | None:
     """A compare that does not see so many of the orders."""
     compare = state.polls.start_compare()
-    state.polls.replace_segment(1, IDS[gone:], b"other", compare, NOON)
+    replace_segment(state, 1, IDS[gone:], b"other", compare)
     return state.polls.mark_missing(compare, NOON)
 
 
@@ -229,7 +229,7 @@ def test_limit_on_orders_that_may_go_missing(state: State, tracked: int, gone: i
     ids = [str(number) for number in range(tracked)]
     tracking(state, ids)
     compare = state.polls.start_compare()
-    state.polls.replace_segment(1, ids[gone:], b"other", compare, NOON)
+    replace_segment(state, 1, ids[gone:], b"other", compare)
     assert state.polls.mark_missing(compare, NOON) == marked
     assert len(missing(state, ids)) == (marked or 0)
     assert state.reports.summary().missing_refused == (0 if marked else gone)
@@ -284,7 +284,7 @@ def test_refusal_can_be_accepted_during_next_compare(state: State) -> None:
     compare = state.polls.start_compare()
     assert state.reports.summary().missing_refused == 10
     assert state.operator.release(NOON).missing == 10
-    state.polls.replace_segment(1, IDS[10:], b"other", compare, NOON)
+    replace_segment(state, 1, IDS[10:], b"other", compare)
     assert state.polls.mark_missing(compare, NOON) == 10
 
 

@@ -10,7 +10,7 @@ import pytest
 from syncd.model import CancelRequest, Decision, Outcome
 from syncd.state import State
 from tests.made import NOON
-from tests.state.made import adopted, decision, outcome, stage, states, take, the, write_down
+from tests.state.made import adopted, decision, outcome, replace_segment, stage, states, take, the, write_down
 
 HOUR = timedelta(hours=1)
 
@@ -127,7 +127,7 @@ def test_push_in_doubt_counts_for_new_number(numbered: State) -> None:
 def test_a_number_is_forgotten_with_its_order(numbered: State) -> None:
     give(numbered, {"348": "1348"})
     compare = numbered.polls.start_compare()
-    numbered.polls.replace_segment(5, ["349", "350"], None, compare, NOON)
+    replace_segment(numbered, 5, ["349", "350"], None, compare)
     with numbered.store.write() as connection:
         connection.exec_driver_sql("UPDATE seen SET missing_since = 0 WHERE order_id = '1348'")
     numbered.prune(NOON, HOUR)

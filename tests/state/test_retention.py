@@ -9,7 +9,20 @@ import syncd.state.retention
 from syncd.state import Pruned, State
 from syncd.state.schema import attempts
 from tests.made import NOON
-from tests.state.made import DAY, MINUTE, adopted, decision, deliver, log, outcome, stage, states, take, write_down
+from tests.state.made import (
+    DAY,
+    MINUTE,
+    adopted,
+    decision,
+    deliver,
+    log,
+    outcome,
+    replace_segment,
+    stage,
+    states,
+    take,
+    write_down,
+)
 
 KEPT = 90 * DAY
 
@@ -50,7 +63,7 @@ def gone(state: State, *order_ids: str) -> None:
     others = [f"other {number}" for number in range(10 * len(order_ids))]
     stage(state, *(adopted(order_id) for order_id in [*order_ids, *others]))
     compare = state.polls.start_compare()
-    state.polls.replace_segment(1, others, b"digest", compare, NOON)
+    replace_segment(state, 1, others, b"digest", compare)
     assert state.polls.mark_missing(compare, NOON) == len(order_ids)
 
 
