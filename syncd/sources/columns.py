@@ -66,7 +66,10 @@ LONGEST = {"message": 1_000_000, "tracking_url": 2048}
 _LARGEST_DIGITS = 300
 _LARGEST_BITS = 1000
 _UUID_BYTES = 16
+_UUID_DIGITS = 32
 _UNDASHED_UUID = re.compile(r"([0-9a-fA-F]{8})([0-9a-fA-F]{4})([0-9a-fA-F]{4})([0-9a-fA-F]{4})([0-9a-fA-F]{12})")
+_PLAIN = re.compile(r"(?![aOCEsbid]:)[!-Z\\-z~](?:[ -~]*[!-~])?").fullmatch
+"""Matches text of printable ASCII without blanks at its ends that is certainly not `_NOTATION`: most values."""
 _NOTATION = re.compile(r'[{\[]|a:\d+:\{|[OCE]:\d+:"|s:\d+:"|[bid]:-?[0-9.E+-]+;\Z')
 
 _YES = frozenset({"1", "y", "yes", "t", "true"})
@@ -271,6 +274,8 @@ def text_of(value: object) -> str | None:
         return None
     if type(value) is int:  # most ids: none of what follows concerns them
         return _whole(value)
+    if type(value) is str and _PLAIN(value):
+        return value
     text = value if isinstance(value, str) else _written(value)
     if "\0" in text:
         text = text.replace("\0", "")  # PostgreSQL, where the state may be kept, takes no NUL in text
@@ -368,5 +373,5 @@ def _refuse_notation(text: str) -> None:
 
 def _dashed(uuid: str | None) -> str | None:
     """A UUID with dashes, as IMSHOP writes it: columns of 16 bytes or of 32 characters have no room for them."""
-    found = _UNDASHED_UUID.fullmatch(uuid) if uuid else None
+    found = _UNDASHED_UUID.fullmatch(uuid) if uuid and len(uuid) == _UUID_DIGITS else None
     return "-".join(found.groups()) if found else uuid

@@ -12,6 +12,7 @@ import re
 from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import TypeAlias
 
 from syncd.text import without_blanks
@@ -42,19 +43,33 @@ _ISO = re.compile(
 def moment(raw: object) -> datetime:
     """The moment of a raw timestamp: aware and in UTC, or naive. ValueError: it cannot be read."""
     match raw:
+        case str():
+            return _moment_of_text(raw)
+        case datetime():
+            return raw if raw.tzinfo is None else _in_utc(raw)
         case bool():
             raise _unreadable(raw)
         case int() | float() | Decimal():
             return _unix(raw)
-        case datetime():
-            return raw if raw.tzinfo is None else _in_utc(raw)
         case date():
             return datetime.combine(raw, time())
-        case str() if _DIGITS.fullmatch(without_blanks(raw)):
-            return _unix(Decimal(without_blanks(raw)))
-        case str():
-            return _iso(raw)
     raise _unreadable(raw)
+
+
+@lru_cache(maxsize=256)  # a poll asks for the moment of one row, and of its cursor, several times
+def _moment_of_text(raw: str) -> datetime:
+    text = without_blanks(raw)
+    found = _ISO.fullmatch(text)
+    if found is None:
+        if _DIGITS.fullmatch(text):
+            return _unix(Decimal(text))
+        raise _unreadable(raw)
+    try:
+        wall = datetime.fromisoformat(found["wall"] + (found["fraction"] or "").replace(",", "."))
+        offset = _offset(found)
+    except ValueError as error:
+        raise _unreadable(raw) from error
+    return wall if offset is None else _in_utc(wall.replace(tzinfo=offset))
 
 
 def instant(when: datetime, zone: tzinfo) -> datetime:
@@ -106,7 +121,8 @@ def lookback_start(raw: Raw, back: timedelta, present: datetime, zone: tzinfo, s
 def _margin(sample: Raw, start: datetime, zone: tzinfo) -> timedelta:
     """An hour where raw values may sort differently from their moments: text with an offset sorts by a wall clock,
     which may run back, and a database that keeps instants may take an hour that occurs twice for the later one."""
-    if isinstance(sample, str) and (offset := _offset(sample)) is not None:
+    found = _ISO.fullmatch(without_blanks(sample)) if isinstance(sample, str) else None
+    if found is not None and (offset := _offset(found)) is not None:
         return _HOUR if offset.utcoffset(None) else timedelta()
     if start.tzinfo is None:
         first, second = (start.replace(tzinfo=zone, fold=fold).utcoffset() for fold in (0, 1))
@@ -152,21 +168,9 @@ def _unit(number: Decimal) -> int | None:
     return next((unit for unit, first in _UNITS.items() if first * unit <= number < _TO_2200 * unit), None)
 
 
-def _iso(text: str) -> datetime:
-    found = _ISO.fullmatch(without_blanks(text))
-    if found is None:
-        raise _unreadable(text)
-    try:
-        wall = datetime.fromisoformat(found["wall"] + (found["fraction"] or "").replace(",", "."))
-        offset = _offset(text)
-    except ValueError as error:
-        raise _unreadable(text) from error
-    return wall if offset is None else _in_utc(wall.replace(tzinfo=offset))
-
-
-def _offset(text: str) -> tzinfo | None:
-    found = _ISO.fullmatch(without_blanks(text))
-    if found is None or not found["offset"]:
+def _offset(found: re.Match[str]) -> tzinfo | None:
+    """The offset of a text that `_ISO` matched."""
+    if not found["offset"]:
         return None
     if found["offset"].upper() in {"Z", "UTC"}:
         return UTC
@@ -176,7 +180,7 @@ def _offset(text: str) -> tzinfo | None:
 def _iso_like(sample: str, second: datetime, zone: tzinfo) -> str:
     found = _ISO.fullmatch(without_blanks(sample))
     assert found is not None
-    offset = _offset(sample)
+    offset = _offset(found)
     wall = _wall(instant(second, zone), offset) if offset else _wall(second, zone)
     suffix = wall.replace(tzinfo=offset).isoformat()[len(wall.isoformat()) :]
     return wall.isoformat("T" if "T" in found["wall"] else " ")[: len(found["wall"])] + suffix
