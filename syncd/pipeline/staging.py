@@ -176,16 +176,18 @@ class Stager:
         already. `segments`: of orders that may be seen for the first time.
 
         Most polls find nothing. So the page is compared before the transaction, which keeps others from writing, and
-        what differs is compared again within it.
+        what differs is compared again within it. Rows beyond the cursor did change: they are compared once.
         """
         if not page.orders and page.cursor is None:
             return Staged()
-        if known is None:
-            known = self.state.load(order.order_id for order in page.orders)
-        latest = _latest(page.orders, known)
-        numbers = {} if self.policy.adopt_all else self._other_numbers(latest, known)
-        suspects = [order for order in latest.values() if not is_as_seen(order, known.get(order.order_id), self.policy)]
         cursor_moves = page.cursor is not None and page.cursor != self.state.cursor()
+        if known is None and not _must_differ(page):
+            known = self.state.load(order.order_id for order in page.orders)
+        latest = _latest(page.orders, known or {})
+        numbers = {} if self.policy.adopt_all or known is None else self._other_numbers(latest, known)
+        suspects = [*latest.values()]
+        if known is not None:
+            suspects = [one for one in suspects if not is_as_seen(one, known.get(one.order_id), self.policy)]
         if not suspects and not cursor_moves:
             return Staged()
         with self.state.staging() as staging:
@@ -193,13 +195,13 @@ class Stager:
                 staging.renumber(numbers, self.now)
             self.put_off |= staging.being_cancelled((order.order_id for order in suspects), self.now)
             suspects = [order for order in suspects if order.order_id not in self.put_off]
-            # Nobody but a poll makes orders known, and one poll runs at a time.
-            tracked = known.keys() | numbers.values()
+            # Only polls make orders known, and one poll runs at a time: an order that was not known still is not.
+            tracked = latest.keys() if known is None else known.keys() | numbers.values()
             seen = staging.load(order.order_id for order in suspects if order.order_id in tracked)
             decisions = diff(suspects, seen, self.policy, found_by)
             counting = self._must_wait(decisions, last=page.last)
             staging.store(decisions, self.now, counting=counting, segments=segments)
-            if page.cursor is not None and not self.put_off:
+            if page.cursor is not None and cursor_moves and not self.put_off:
                 staging.set_cursor(page.cursor)
         return Staged(self._note(decisions, seen), numbers.values())
 
@@ -278,6 +280,12 @@ class Stager:
         self.result.found.update(change.found_by for change in changes)
         self.result.adopted += len(new) - len(new & {change.order_id for change in changes})
         return new
+
+
+def _must_differ(page: Page) -> bool:
+    """Whether some orders are read for the first time since they changed. Not if there are keys of the shop: of orders
+    with other numbers the shop is asked, and that not within a transaction."""
+    return any(order.beyond_cursor for order in page.orders) and all(order.shop_id is None for order in page.orders)
 
 
 def _latest(orders: Sequence[Order], known: Mapping[str, Seen]) -> dict[str, Order]:

@@ -163,7 +163,9 @@ class Layout:
             updated_at = None
         fields = OptionalFields(self._at, row, found.order_id)
         message = self.message(str(found.content["status"]), fields)
-        user_id = fields.text("user_id") or re.sub(r"[^0-9]", "", fields.text("phone") or "") or None
+        user_id = fields.text("user_id")
+        if not user_id and (phone := fields.text("phone")):
+            user_id = re.sub(r"[^0-9]", "", phone) or None
         dropped = found.dropped
         if fields.dropped:
             compared = {one.field for one in dropped}

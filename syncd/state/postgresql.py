@@ -14,8 +14,9 @@ import psycopg
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
 T = TypeVar("T")
-_HAS_TCP_USER_TIMEOUT = 120_000
-"""The first version of PostgreSQL that can give up a connection whose client acknowledges nothing."""
+_HAS_BOTH_SETTINGS = 120_000
+"""The first version of PostgreSQL that can give up a connection whose client acknowledges nothing, and plan each
+execution anew."""
 
 
 class _SilentError(Exception):
@@ -40,8 +41,10 @@ def connected(params: dict[str, Any], seconds: float, silent_seconds: float) -> 
     what it sent is acknowledged."""
     connection = _Limited.connect(**params)
     connection.seconds = seconds
-    if connection.info.server_version >= _HAS_TCP_USER_TIMEOUT:  # pragma: no branch - the tests have no older server
+    if connection.info.server_version >= _HAS_BOTH_SETTINGS:  # pragma: no branch - the tests have no older server
         connection.execute(f"SET tcp_user_timeout = {int(silent_seconds * 1000)}")
+        # A plan that is kept from when the tables were small reads them whole when they are large.
+        connection.execute("SET plan_cache_mode = force_custom_plan")
         connection.commit()
     return connection  # type: ignore[return-value]  # SQLAlchemy's name for any driver's connection
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
 from sqlalchemy import (
     BigInteger,
@@ -132,6 +132,11 @@ class is_listed(FunctionElement[bool]):  # noqa: N801 - named like a function of
 
     type = Boolean()
     inherit_cache = True
+
+    @override
+    def self_group(self, against: object = None) -> Self:
+        """SQLAlchemy would add `= 1` for SQLite, which then reads the whole table."""
+        return self
 
 
 def one_of(column: ColumnElement[Any], values: Iterable[Any]) -> is_listed:

@@ -10,7 +10,7 @@ and a decision is valid until the order gets another status (`invalidate_decisio
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -55,6 +55,7 @@ from syncd.state.schema import (
 from syncd.state.store import add_to_fact, get_fact, put_fact
 from syncd.state.transitions import end_changes
 
+_decode = json.JSONDecoder().raw_decode
 NO_SEGMENTS: Mapping[str, int] = MappingProxyType({})
 """No order is in a segment yet."""
 _DECIDED = cancellations.c.state.in_(["accepted", "refused"])
@@ -106,8 +107,8 @@ class _Stored(NamedTuple):
     payment_in_doubt: bool = False
 
     def as_seen(self, order_id: str) -> Seen:
-        content: Content = json.loads(self.content)
-        known: Content | None = content if self.told is None else json.loads(self.told)
+        content: Content = _decode(self.content)[0]
+        known: Content | None = content if self.told is None else _decode(self.told)[0]
         return Seen(
             order_id,
             content,
@@ -156,30 +157,40 @@ class StagingTransaction:
     ) -> None:
         if not decisions:
             return
-        known = self._known([clean(one.seen.order_id) for one in decisions])
-        statuses = {clean(one.seen.order_id): str(one.seen.content["status"]) for one in decisions}
+        numbered = {clean(decision.seen.order_id): decision for decision in decisions}
+        known = self._known(numbered)
+        statuses = {number: str(decision.seen.content["status"]) for number, decision in numbered.items()}
         invalidate_decisions(self._connection, statuses)
-        self._store_seen([decision.seen for decision in decisions], known, now, segments)
-        stored = [one.change for one in decisions if one.change is not None]
-        holds: list[Hold | None] = [change.hold or ("counting" if counting else None) for change in stored]
-        due = [clean(change.order_id) for change, hold in zip(stored, holds, strict=True) if hold is None]
-        held = [clean(change.order_id) for change, hold in zip(stored, holds, strict=True) if hold is not None]
-        voided = [clean(decision.seen.order_id) for decision in decisions if decision.void]
-        self._supersede([*due, *voided], known, now, UNSENT)
+        contents = {number: canonical(decision.seen.content) for number, decision in numbered.items()}
+        self._store_seen(numbered, contents, known, now, segments)
+        due, held, rows, at = list[str](), list[str](), list[Values](), microseconds(now)
+        for number, decision in numbered.items():
+            if (change := decision.change) is not None:
+                hold = change.hold or ("counting" if counting else None)
+                (held if hold else due).append(number)
+                is_same = change.content is decision.seen.content
+                content = contents[number] if is_same else canonical(change.content)
+                rows.append(_change_row(number, change, content, hold, at))
+            elif decision.void:
+                due.append(number)
+        self._supersede(due, known, now, UNSENT)
         self._supersede(held, known, now, WAITING, in_state("held"))
-        at = microseconds(now)
-        rows = [_change_row(change, hold, at) for change, hold in zip(stored, holds, strict=True)]
         insert_rows(self._connection, changes, _CHANGE, rows)
         self._loaded.clear()
 
-    def _known(self, numbers: Sequence[str]) -> Mapping[str, _Stored]:
+    def _known(self, numbers: Collection[str]) -> Mapping[str, _Stored]:
         """What is stored of those of these orders that are tracked."""
         if new := [number for number in numbers if number not in self._loaded]:
             self._loaded |= {**dict.fromkeys(new), **_stored(self._connection, new)}
         return {number: stored for number in numbers if (stored := self._loaded[number])}
 
     def _store_seen(
-        self, orders: Sequence[Seen], known: Mapping[str, _Stored], now: datetime, segments_of: Mapping[str, int]
+        self,
+        orders: Mapping[str, Decision],
+        contents: Mapping[str, str],
+        known: Mapping[str, _Stored],
+        now: datetime,
+        segments_of: Mapping[str, int],
     ) -> None:
         """Store what is seen of orders, and drop the digests of the segments that they were in.
 
@@ -190,13 +201,12 @@ class StagingTransaction:
             self._connection.execute(stale)
         compare, at = get_fact(self._connection, "compare") or 0, microseconds(now)
         first, again = [], []
-        for order in orders:
-            number = clean(order.order_id)
-            stored = known.get(number)
-            if stored is None:
-                first.append(_first_row(number, order, at, segments_of.get(order.order_id), compare))
+        for number, decision in orders.items():
+            order, content = decision.seen, contents[number]
+            if (stored := known.get(number)) is None:
+                first.append(_first_row(number, order, content, at, segments_of.get(order.order_id), compare))
             else:
-                again.append(_row_again(stored, order, at, compare))
+                again.append(_row_again(stored, order, content, at, compare))
         insert_rows(self._connection, seen, _FIRST, first)
         update_rows(self._connection, seen, _AGAIN, again)
         returned = sum(stored.missing_since is not None for stored in known.values())
@@ -239,8 +249,8 @@ _FIRST = (
 )
 
 
-def _first_row(number: str, order: Seen, at: int, segment: int | None, compare: int) -> Values:
-    content, told = canonical(order.content), told_column(order.told, order.content)
+def _first_row(number: str, order: Seen, content: str, at: int, segment: int | None, compare: int) -> Values:
+    told = told_column(order.told, order.content)
     uuid, key = _clean(order.imshop_uuid), _clean(order.shop_id)
     return number, content, told, uuid, key, order.revision, at, at, segment, compare
 
@@ -251,8 +261,8 @@ _AGAIN = (
 )
 
 
-def _row_again(stored: _Stored, order: Seen, at: int, compare: int) -> Values:
-    content, told = canonical(order.content), told_column(order.told, order.content)
+def _row_again(stored: _Stored, order: Seen, content: str, at: int, compare: int) -> Values:
+    told = told_column(order.told, order.content)
     if told == UNKNOWN and stored.in_doubt:
         # What IMSHOP knows is only unknown because a push is under way: the column keeps what IMSHOP knew before. If
         # the push certainly fails, that is still what it knows.
@@ -270,14 +280,14 @@ _CHANGE = (
 )
 
 
-def _change_row(change: Change, hold: Hold | None, at: int) -> Values:
+def _change_row(number: str, change: Change, content: str, hold: Hold | None, at: int) -> Values:
     updated_at = change.source_updated_at
     return (
-        clean(change.order_id),
+        number,
         change.revision,
         clean(change.status),
         _clean(change.previous_status),
-        canonical(change.content),
+        content,
         _clean(change.message),
         _clean(change.tracking_url),
         _clean(change.user_id),

@@ -7,7 +7,20 @@ from dataclasses import replace
 from syncd.model import Content, Decision
 from syncd.state import State
 from tests.made import NOON
-from tests.state.made import MINUTE, adopted, another, decision, outcome, seen, stage, states, take, the, write_down
+from tests.state.made import (
+    MINUTE,
+    adopted,
+    another,
+    change,
+    decision,
+    outcome,
+    seen,
+    stage,
+    states,
+    take,
+    the,
+    write_down,
+)
 
 PACKED: Content = {"status": "packed", "tracking": None, "paid": True, "payment_id": "p1"}
 NEW: Content = {"status": "new", "tracking": None, "paid": False, "payment_id": None}
@@ -124,3 +137,13 @@ def test_what_one_process_stored_another_loads(state: State, url: str) -> None:
     stage(state, adopted("1"))
     with another(url) as other:
         assert the(other, "1") == the(state, "1")
+
+
+def test_change_keeps_the_content_it_pushes(state: State) -> None:
+    """The change of a cancelled order pushes its status alone."""
+    cancelled = change(content={"status": "cancelled", "tracking": None})
+    stage(state, Decision(seen(content={"status": "cancelled", "tracking": "T1"}, told=NEW), cancelled))
+    write_down(state, *(outcome(push) for push in take(state)))
+    told = the(state).told
+    assert told
+    assert told["tracking"] is None
