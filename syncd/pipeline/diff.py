@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from syncd.model import Change, Content, Decision, FoundBy, Identified, Order, Seen
 from syncd.news import is_known_as_paid, is_news, is_payment_news, must_send_payment
@@ -85,19 +85,12 @@ def _decide(order: Order, seen: Seen | None, policy: Policy, found_by: FoundBy) 
     unpaid_since = _unpaid_since(order.content, seen, policy.now) if "paid" not in policy.adopt_columns else None
     if unpaid_since is not None:
         order = replace(order, content={**order.content, **_payment_columns(seen.content, order.content)})
-    shown: dict[str, Any] = {
-        "content": order.content,
-        "imshop_uuid": order.imshop_uuid,
-        "shop_id": order.shop_id,
-        "missing": False,
-        "unpaid_since": unpaid_since,
-    }
     if _adopts_again(order, seen, policy):
-        return Decision(replace(seen, **shown, told=order.content))
+        return Decision(_seen_now(order, seen, order.content, unpaid_since))
     if order.content == seen.content:
-        now = replace(seen, **shown)
+        now = _seen_now(order, seen, seen.told, unpaid_since)
         return None if now == seen else Decision(now)
-    return _difference(order, seen, shown, policy, found_by)
+    return _difference(order, seen, unpaid_since, policy, found_by)
 
 
 def _adopts_again(order: Order, seen: Seen, policy: Policy) -> bool:
@@ -117,16 +110,33 @@ def _first_sight(order: Order, policy: Policy, found_by: FoundBy) -> Decision:
     return Decision(untold, _change(order, untold, None, policy, found_by))
 
 
-def _difference(order: Order, seen: Seen, shown: Mapping[str, Any], policy: Policy, found_by: FoundBy) -> Decision:
-    """`shown`: the fields of the order as it is seen now."""
-    told = None if seen.told is None else _adopt_columns(seen.told, order.content, policy.adopt_columns)
-    is_new = is_news(order.content, _adopt_columns(seen.content, order.content, policy.adopt_columns))
-    now = replace(seen, **shown, told=told, revision=seen.revision + is_new)
-    if not is_new or policy.action(order.status) == "skip":
+def _difference(order: Order, seen: Seen, unpaid_since: datetime | None, policy: Policy, found_by: FoundBy) -> Decision:
+    before = _adopt_columns(seen.content, order.content, policy.adopt_columns)
+    told = before if seen.told is seen.content else seen.told
+    if told is not None and told is not before:
+        told = _adopt_columns(told, order.content, policy.adopt_columns)
+    if not is_news(order.content, before):
+        return Decision(_seen_now(order, seen, told, unpaid_since))
+    now = _seen_now(order, seen, told, unpaid_since, more=1)
+    if policy.action(order.status) == "skip":
         return Decision(now)
-    if told is not None and not is_news(order.content, told):
+    if told is not None and told is not before and not is_news(order.content, told):
         return Decision(now, void=True)
     return Decision(now, _change(order, now, seen, policy, found_by))
+
+
+def _seen_now(order: Order, seen: Seen, told: Content | None, unpaid_since: datetime | None, more: int = 0) -> Seen:
+    """The order as it is seen now. `more`: to be added to the revision."""
+    return Seen(
+        order.order_id,
+        order.content,
+        told,
+        order.imshop_uuid,
+        seen.revision + more,
+        payment_in_doubt=seen.payment_in_doubt,
+        shop_id=order.shop_id,
+        unpaid_since=unpaid_since,
+    )
 
 
 def _change(order: Order, now: Seen, before: Seen | None, policy: Policy, found_by: FoundBy) -> Change:

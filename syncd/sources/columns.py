@@ -242,6 +242,8 @@ class OptionalFields:
         position = self.at.get(name)
         if position is None or (value := self.row[position]) is None:
             return None
+        if type(value) is str and len(value) <= LONGEST_ID and _PLAIN(value):  # most values: the rest changes nothing
+            return value
         try:
             text = text_of(value)
         except ValueError as error:

@@ -88,28 +88,18 @@ class TimeCursor:
     def note_all(self, raws: Iterable[Any]) -> None:
         """Rows with these were read. NULL and what cannot be read as a time are ignored.
 
-        Raw timestamps of one type sort as their moments do, so mostly only the last of them is looked at.
+        Raw timestamps of one type sort as their moments do, so mostly only the last of them is looked at: to parse
+        each takes ten times as long as to read its row.
         """
         given = [raw for raw in raws if raw is not None]
-        if given and {*map(type, given)} == {type(self._reached or given[0])}:
-            newest = max(given)
-            if self._reached is not None and newest <= self._reached:
-                return
-            if self._is_past(newest):
-                self.note(newest, moment(newest))
+        newest = _newest(given)
+        with suppress(ValueError):
+            if newest is not None and not self.is_future(when := moment(newest)):
+                self.note(newest, when)
                 return
         for raw in given:
-            reached: Any = self._reached
-            if type(raw) is not type(reached) or raw > reached:
-                with suppress(ValueError):
-                    self.note(raw, moment(raw))
-
-    def _is_past(self, raw: Any) -> bool:
-        """Whether this is a time that is not in the future."""
-        try:
-            return not self.is_future(moment(raw))
-        except ValueError:
-            return False
+            with suppress(ValueError):
+                self.note(raw, moment(raw))
 
     def cursor(self, *, last: bool) -> str | None:
         """Where the next poll may start after the rows noted so far. `last`: there are no more.
@@ -129,6 +119,15 @@ class TimeCursor:
         if self._reached is None:
             return None
         return dump_time(self._reached), instant(moment(self._reached), self._zone)
+
+
+def _newest(raws: Sequence[Any]) -> Any:
+    """The last of these raw timestamps, if they are of one type. None: they are not, or there are none."""
+    if len({*map(type, raws)}) != 1:
+        return None
+    with suppress(TypeError):  # some datetimes have an offset, others have none
+        return max(raws)
+    return None
 
 
 FIRST = 0

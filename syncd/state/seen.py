@@ -10,7 +10,7 @@ and a decision is valid until the order gets another status (`invalidate_decisio
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -122,19 +122,23 @@ class _Stored(NamedTuple):
         )
 
 
+class _Known(NamedTuple):
+    stored: _Stored
+    seen: Seen
+
+
 class StagingTransaction:
     """See `pipeline.staging.Staging`."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._loaded: dict[str, _Stored | None] = {}
+        self._loaded: dict[str, _Known | None] = {}
         """What this transaction knows of orders; None: they are not tracked."""
 
     def load(self, order_ids: Iterable[str]) -> Mapping[str, Seen]:
         asked = {clean(order_id): order_id for order_id in order_ids}
-        stored = _stored(self._connection, asked)
-        self._loaded |= {**dict.fromkeys(asked), **stored}
-        return {asked[number]: one.as_seen(asked[number]) for number, one in stored.items()}
+        known = self._known(asked)
+        return {asked[number]: one.seen for number, one in known.items()}
 
     def being_cancelled(self, order_ids: Iterable[str], since: datetime) -> set[str]:
         return being_cancelled(self._connection, order_ids, since)
@@ -158,7 +162,7 @@ class StagingTransaction:
         if not decisions:
             return
         numbered = {clean(decision.seen.order_id): decision for decision in decisions}
-        known = self._known(numbered)
+        known = self._known({number: decision.seen.order_id for number, decision in numbered.items()})
         statuses = {number: str(decision.seen.content["status"]) for number, decision in numbered.items()}
         invalidate_decisions(self._connection, statuses)
         contents = {number: canonical(decision.seen.content) for number, decision in numbered.items()}
@@ -178,17 +182,20 @@ class StagingTransaction:
         insert_rows(self._connection, changes, _CHANGE, rows)
         self._loaded.clear()
 
-    def _known(self, numbers: Collection[str]) -> Mapping[str, _Stored]:
-        """What is stored of those of these orders that are tracked."""
+    def _known(self, numbers: Mapping[str, str]) -> Mapping[str, _Known]:
+        """What is known of those of these orders that are tracked; `numbers`: each with the id as given."""
         if new := [number for number in numbers if number not in self._loaded]:
-            self._loaded |= {**dict.fromkeys(new), **_stored(self._connection, new)}
-        return {number: stored for number in numbers if (stored := self._loaded[number])}
+            stored = _stored(self._connection, new)
+            for number in new:
+                one = stored.get(number)
+                self._loaded[number] = one and _Known(one, one.as_seen(numbers[number]))
+        return {number: known for number in numbers if (known := self._loaded[number])}
 
     def _store_seen(
         self,
         orders: Mapping[str, Decision],
         contents: Mapping[str, str],
-        known: Mapping[str, _Stored],
+        known: Mapping[str, _Known],
         now: datetime,
         segments_of: Mapping[str, int],
     ) -> None:
@@ -196,27 +203,27 @@ class StagingTransaction:
 
         An order seen for the first time counts as seen by the newest compare: only the next one can miss it.
         """
-        if left := {stored.segment for stored in known.values() if stored.segment is not None}:
+        if left := {one.stored.segment for one in known.values() if one.stored.segment is not None}:
             stale = update(segments).where(one_of(segments.c.segment, left)).values(digest=None)
             self._connection.execute(stale)
         compare, at = get_fact(self._connection, "compare") or 0, microseconds(now)
         first, again = [], []
         for number, decision in orders.items():
             order, content = decision.seen, contents[number]
-            if (stored := known.get(number)) is None:
+            if (before := known.get(number)) is None:
                 first.append(_first_row(number, order, content, at, segments_of.get(order.order_id), compare))
             else:
-                again.append(_row_again(stored, order, content, at, compare))
+                again.append(_row_again(before, order, content, at, compare))
         insert_rows(self._connection, seen, _FIRST, first)
         update_rows(self._connection, seen, _AGAIN, again)
-        returned = sum(stored.missing_since is not None for stored in known.values())
+        returned = sum(one.seen.missing for one in known.values())
         add_to_fact(self._connection, "tracked", len(first) + returned)
 
     def _supersede(
-        self, numbers: Sequence[str], known: Mapping[str, _Stored], now: datetime, *which: ColumnElement[bool]
+        self, numbers: Sequence[str], known: Mapping[str, _Known], now: datetime, *which: ColumnElement[bool]
     ) -> None:
         """Supersede what waits of these orders."""
-        if waiting := [number for number in numbers if number in known and known[number].waits]:
+        if waiting := [number for number in numbers if number in known and known[number].stored.waits]:
             end_changes(self._connection, "superseded", now, *which, one_of(changes.c.order_id, waiting))
 
 
@@ -261,12 +268,17 @@ _AGAIN = (
 )
 
 
-def _row_again(stored: _Stored, order: Seen, content: str, at: int, compare: int) -> Values:
-    told = told_column(order.told, order.content)
-    if told == UNKNOWN and stored.in_doubt:
-        # What IMSHOP knows is only unknown because a push is under way: the column keeps what IMSHOP knew before. If
-        # the push certainly fails, that is still what it knows.
-        told = stored.content if stored.told is None else stored.told
+def _row_again(before: _Known, order: Seen, content: str, at: int, compare: int) -> Values:
+    stored = before.stored
+    known = stored.content if stored.told is None else stored.told
+    if order.told is before.seen.told and not stored.in_doubt:
+        told = None if known == content else known
+    else:
+        told = told_column(order.told, order.content)
+        if told == UNKNOWN and stored.in_doubt:
+            # What IMSHOP knows is only unknown because a push is under way: the column keeps what IMSHOP knew before.
+            # If the push certainly fails, that is still what it knows.
+            told = known
     unpaid = None if order.unpaid_since is None else microseconds(order.unpaid_since)
     changed_at = stored.changed_at if content == stored.content else at
     uuid, key = _clean(order.imshop_uuid), _clean(order.shop_id)
