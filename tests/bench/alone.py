@@ -13,13 +13,15 @@ import click
 
 from tests.bench import apis
 from tests.bench.figures import memory, timed
-from tests.bench.polls import poller
+from tests.bench.polls import poller, state_url
 from tests.bench.shops import Shop
 
 
 def main(name: str, url: str, size: str, home: str) -> None:
-    shop = Shop(name, url, int(size))
-    with apis.poller(url, Path(home) / f"state-{size}.db") if name == "api" else poller(shop, Path(home)) as alone:
+    shop, state = Shop(name, url, int(size)), Path(home)
+    with (
+        apis.poller(url, state / f"state-{size}.db") if name == "api" else poller(shop, state_url(shop, state))
+    ) as alone:
         took = timed(lambda: alone.reconcile(datetime.now(UTC)))
     click.echo(json.dumps([memory(os.getpid(), "VmHWM"), took]))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -46,6 +46,11 @@ class Ratio(NamedTuple):
     one: float
     other: float
 
+    @classmethod
+    def of(cls, rounds: Sequence[tuple[float, float]]) -> Ratio:
+        ones, others = zip(*rounds, strict=True)
+        return cls(median(one / other for one, other in rounds), median(ones), median(others))
+
     def facts(self, one: str, other: str, rounds: int) -> str:
         return f"{one} {seconds(self.one)}, {other} {seconds(self.other)}, {rounds} rounds"
 
@@ -63,8 +68,7 @@ def compared(
     for _ in range(rounds + 1):
         before()
         times.append((timed(one, clock), timed(other, clock)))
-    del times[0]
-    return Ratio(median(a / b for a, b in times), median(a for a, _ in times), median(b for _, b in times))
+    return Ratio.of(times[1:])
 
 
 def timed(work: Callable[[], object], clock: Clock = time.perf_counter) -> float:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 
 from syncd.pipeline.poll import Poller
@@ -19,6 +20,8 @@ from tests.bench.shops import QUERY, Shop, open_shop
 FEW = 10_000
 COMPARE_ROUNDS = 7
 POLL_ROUNDS = 300
+ONE_OF = 1000
+"""One of so many orders changes."""
 LOOKBACK = timedelta(minutes=5)
 
 
@@ -27,32 +30,52 @@ def figures(database: str, orders: int, home: Path) -> Iterator[Figure]:
     with open_shop(database, orders, home) as large, open_shop(database, FEW, home) as small:
         yield from _peaks("baseline", large, small, home)
         yield from _peaks("full compare", large, small, home)
-        with poller(large, home) as full, poller(small, home) as few:
-            yield _full_compare(full, large)
+        with poller(large, state_url(large, home)) as full, poller(small, state_url(small, home)) as few:
             yield _nothing_new(full, few, large)
+            yield _full_compare(full, large, 0, at_most=1.5)
+            yield _full_compare(full, large, orders // ONE_OF, at_most=1.6)
+
+
+def state_url(shop: Shop, home: Path) -> str:
+    """Of a state in SQLite that lasts as long as `home`."""
+    return f"sqlite:///{home}/state-{shop.name}-{shop.size}.db"
 
 
 @contextmanager
-def poller(shop: Shop, home: Path) -> Iterator[Poller]:
-    """What polls this shop in the daemon. Its state lasts as long as `home`."""
+def poller(shop: Shop, state_url: str, max_changes: int = 5000) -> Iterator[Poller]:
+    """What polls this shop in the daemon."""
     source = DatabaseSource(url=shop.url, query=QUERY, timezone=UTC, lookback=LOOKBACK, lookback_rows=1000, batch=1000)
-    state = open_state(f"sqlite:///{home}/state-{shop.name}-{shop.size}.db", redact=str)
+    state = open_state(state_url, redact=str)
     try:
-        yield Poller(source=source, state=state.polls, action=lambda _code: "push", max_changes=5000, lookback=LOOKBACK)
+        yield Poller(
+            source=source,
+            state=state.polls,
+            action=lambda _code: "push",
+            max_changes=max_changes,
+            lookback=LOOKBACK,
+        )
     finally:
         state.close()
         source.close()
 
 
-def _full_compare(of: Poller, shop: Shop) -> Figure:
+def _full_compare(of: Poller, shop: Shop, changes: int, at_most: float) -> Figure:
+    """`changes` orders, in the same places each round, differ, and only a full compare can find it."""
+    turns = count()
+
+    def change() -> None:
+        if changes:
+            shop.change_unnoticed(changes, f"stage {next(turns)}")
+
     def compare() -> None:
         found = of.reconcile(datetime.now(UTC))
         assert found.rows == shop.size
-        assert not found.found
+        assert found.found["full"] == found.found.total() == changes
 
-    ratio = compared(compare, shop.read_bare, COMPARE_ROUNDS)
-    facts = ratio.facts(f"{shop.size:,} unchanged orders", "bare driver", COMPARE_ROUNDS)
-    return Figure(f"full compare / reading, {shop.name}", ratio.ratio, facts, at_most=2.0)
+    ratio = compared(compare, shop.read_bare, COMPARE_ROUNDS, before=change)
+    what = f"{changes:,} changes" if changes else "full compare"
+    facts = ratio.facts(f"{shop.size:,} orders, {changes:,} changed:", "bare driver", COMPARE_ROUNDS)
+    return Figure(f"{what} / reading, {shop.name}", ratio.ratio, facts, at_most=at_most)
 
 
 def _nothing_new(large: Poller, small: Poller, shop: Shop) -> Figure:

@@ -21,6 +21,7 @@ from sqlalchemy import (
     NullPool,
     String,
     Table,
+    Update,
     create_engine,
     insert,
     select,
@@ -80,8 +81,20 @@ class Shop:
 
     def change_all(self, state: str) -> None:
         """Every order has another status, now."""
+        self._change(update(orders).values(state=state, changed=_now()))
+
+    def change_first(self, count: int, state: str, ago: timedelta = timedelta()) -> None:
+        """The orders with the lowest numbers have another status, since so long ago."""
+        self._change(update(orders).where(orders.c.number < count).values(state=state, changed=_now() - ago))
+
+    def change_unnoticed(self, count: int, state: str) -> None:
+        """`count` orders, spread over all, have another status, and their `updated_at` did not move."""
+        every = self.size // count
+        self._change(update(orders).where(orders.c.number % every == 0).values(state=state))
+
+    def _change(self, statement: Update) -> None:
         with _engine(self.url) as engine, engine.begin() as connection:
-            connection.execute(update(orders).values(state=state, changed=_now()))
+            connection.execute(statement)
 
 
 @contextmanager
@@ -96,6 +109,15 @@ def open_shop(name: str, size: int, home: Path) -> Iterator[Shop]:
 def database(name: str, home: Path) -> AbstractContextManager[str]:
     """The URL of an empty database for as long as the context lasts."""
     return _DATABASES[name](home / f"{uuid4().hex}.db")
+
+
+def bytes_on_disk(url: str) -> int:
+    """What a database takes, a SQLite file with its log."""
+    if url.startswith("sqlite"):
+        path = Path(url.removeprefix("sqlite:///"))
+        return sum(file.stat().st_size for file in path.parent.glob(f"{path.name}*"))
+    with _engine(url) as engine, engine.connect() as connection:
+        return int(connection.execute(text("SELECT pg_database_size(current_database())")).scalar_one())
 
 
 def _fill(shop: Shop) -> None:

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from statistics import median
 from tempfile import TemporaryDirectory
 from threading import Event, Thread
 
@@ -108,6 +107,6 @@ def _is_done(file: sqlite3.Connection, statement: str) -> bool:
 
 
 def _figure(name: str, rounds: list[tuple[float, float]], at_most: float | None) -> Figure:
-    waited = Ratio(median(one / other for one, other in rounds), *(median(part) for part in zip(*rounds, strict=True)))
+    waited = Ratio.of(rounds)
     facts = waited.facts(f"of {ORDERS:,} orders the longest", "bare driver", len(rounds))
     return Figure(name, waited.ratio, facts, at_most=at_most)
