@@ -15,6 +15,7 @@ from syncd.settings import CONTROLS, GROUPS, OPEN_GROUPS, VARIABLES
 from syncd.settings.presets import FOLDER, list_presets, load_preset
 from syncd.sources.columns import KNOWN
 from syncd.state import ChangeView
+from tests.bench.__main__ import main as bench
 from tests.docs.documents import DOCS, LINK, PAGES, ROOT, anchors, block_after, code, named, quoted, rows, text
 from tests.docs.test_metrics_and_logs import SUMMARY, metrics
 from tests.made import NOON
@@ -135,6 +136,15 @@ def test_map_names_every_room_and_existing_files() -> None:
 
     assert top == rooms | {path.name for path in (ROOT / "syncd").glob("*.py")} - {"__init__.py"}
     assert {name for _, name in parts} <= files
+
+
+def test_figures_of_each_bench_have_their_block() -> None:
+    """`python -m tests.bench --document` writes them there. The storm has no end of its own."""
+    (names,) = [option.type for option in bench.params if option.name == "benches"]
+    assert isinstance(names, click.Choice)
+    blocks = re.findall(r"^<!-- bench (\w+) -->\n```text\n", text(DOCS / "performance.md"), re.MULTILINE)
+
+    assert sorted(blocks) == sorted({*names.choices} - {"storm"})
 
 
 def test_documents_that_the_code_cites_exist() -> None:
