@@ -25,8 +25,8 @@ from syncd.pipeline.segments import Row, Segment, segments
 from syncd.pipeline.staging import NO_SEGMENTS, Staged, Stager, StagingState
 from syncd.spool import Spool
 
-CONFIRMED_AT_ONCE = 1000
-"""Segments, of about 251 orders each, that are confirmed in one transaction."""
+CONFIRMED_AT_ONCE = 4000
+"""Segments, of about 61 orders each, that are confirmed in one transaction."""
 ROWS_AT_ONCE = 4096
 """Rows of changed segments that are compared, and staged, together."""
 LOOKED_UP_AT_ONCE = 500
@@ -165,7 +165,7 @@ class FullCompare:
             yield block
 
     def _changed_after_reading(self) -> Iterator[Segment]:
-        """The segments of a database that changed, once all rows are read. Of every 251 orders a key and a digest are
+        """The segments of a database that changed, once all rows are read. Of every 61 orders a key and a digest are
         in memory; the rows themselves are in a spool."""
         known = self._state.digests()
         heads: list[tuple[int, bytes]] = []
@@ -248,9 +248,7 @@ class FullCompare:
         """The digest is kept only if each row is a tracked order that is recorded as the shop shows it; and if no field
         was dropped, since dropped fields are counted in each compare."""
         first_seen = [order_id for order_id in segment.differing if order_id in staged.first_seen]
-        others = [order_id for order_id in segment.ids if order_id in seen]
-        if self._whole:
-            others += [one for one in segment.differing if one not in seen and one not in staged.first_seen]
+        others = [order_id for order_id in segment.ids if order_id in seen or order_id in staged.renumbered]
         is_recorded = (
             segment.is_readable
             and (self._whole or not segment.differing)

@@ -203,7 +203,7 @@ class Stager:
             staging.store(decisions, self.now, counting=counting, segments=segments)
             if page.cursor is not None and cursor_moves and not self.put_off:
                 staging.set_cursor(page.cursor)
-        return Staged(self._note(decisions, seen), numbers.values())
+        return Staged(self._note(decisions, seen), {*numbers.values()})
 
     def _other_numbers(self, page: dict[str, Order], known: Mapping[str, Seen]) -> dict[str, str]:
         """Orders that come with another number than they are tracked under by the shop's key: former -> new.

@@ -7,6 +7,7 @@ starts: the present one may have confirmed it, and then its other orders are not
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -16,7 +17,7 @@ from sqlalchemy import Connection, delete, func, select, update
 
 from syncd.model import Baseline, FormedSegment, Hold, Seen
 from syncd.state import missing
-from syncd.state.bulk import insert_rows
+from syncd.state.bulk import insert_rows, update_rows
 from syncd.state.schema import cancellations, changes, clean, held_as, one_of, seen, segments
 from syncd.state.seen import StagingTransaction, being_cancelled, load
 from syncd.state.store import Store, add_to_fact, all_facts, get_fact, instant, put_fact
@@ -187,22 +188,26 @@ class StoredPolls:
             connection.execute(confirmed)
 
     def replace_segments(self, formed: Sequence[FormedSegment], compare: int, since: datetime) -> None:
-        joined = [order_id for segment in formed for order_id in segment.order_ids]
+        joining = {clean(order_id): segment.key for segment in formed for order_id in segment.order_ids}
+        orders = Counter({segment.key: len(segment.first_seen) for segment in formed})
+        keys = [segment.key for segment in formed]
         with self._store.write() as connection:
             suspects = being_cancelled(connection, (order_id for segment in formed for order_id in segment.all), since)
-            if joined:
-                left = select(seen.c.segment).where(one_of(seen.c.order_id, joined), seen.c.segment.is_not(None))
-                connection.execute(update(segments).where(segments.c.segment.in_(left)).values(digest=None))
-            connection.execute(delete(segments).where(one_of(segments.c.segment, [segment.key for segment in formed])))
-            rows = []
+            if joining:
+                tracked = select(seen.c.order_id, seen.c.segment).where(one_of(seen.c.order_id, joining))
+                before: dict[str, int | None] = dict(connection.execute(tracked).all())
+                left = {key for key in before.values() if key is not None}
+                connection.execute(update(segments).where(one_of(segments.c.segment, left)).values(digest=None))
+                rows = [(order_id, joining[order_id], compare) for order_id in before]
+                update_rows(connection, seen, ("order_id", "segment", "compared_in"), rows)
+                orders.update(joining[order_id] for order_id in before)
+            connection.execute(delete(segments).where(one_of(segments.c.segment, keys)))
+            rows_of_segments = []
             for segment in formed:
-                orders = len(segment.first_seen)
-                if segment.order_ids:
-                    these = update(seen).where(one_of(seen.c.order_id, segment.order_ids))
-                    orders += connection.execute(these.values(segment=segment.key, compared_in=compare)).rowcount
                 digest = None if suspects and not suspects.isdisjoint(segment.all) else segment.digest
-                rows.append((segment.key, digest, orders, compare, compare))
-            insert_rows(connection, segments, ("segment", "digest", "orders", "formed_in", "confirmed_in"), rows)
+                rows_of_segments.append((segment.key, digest, orders[segment.key], compare, compare))
+            columns = ("segment", "digest", "orders", "formed_in", "confirmed_in")
+            insert_rows(connection, segments, columns, rows_of_segments)
 
     def unseen(self, compare: int, limit: int) -> Sequence[str]:
         with self._store.read() as connection:
