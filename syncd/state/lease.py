@@ -40,7 +40,6 @@ from threading import Lock, Timer
 from typing import Any, Protocol
 
 from sqlalchemy import BindParameter, Connection, Engine, Executable, Row, bindparam, literal, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from syncd.errors import LeaseLostError, StateError
 from syncd.state.engine import LEASE_SECONDS, Sockets, this_process
@@ -201,6 +200,8 @@ class RowLease:
 
     def _acquisition(self, found: Row[Any] | None) -> Executable:
         """Acquire the lease if the row is still as it was found: of several processes, one succeeds."""
+        from sqlalchemy.dialects import postgresql, sqlite  # noqa: PLC0415 - a state in SQLite does not need them
+
         insert = postgresql.insert if self._engine.dialect.name == "postgresql" else sqlite.insert
         as_found = literal(value=False) if found is None else leases.c.token == found.token
         unrenewed = leases.c.ends_at == (None if found is None else found.ends_at)

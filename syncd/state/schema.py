@@ -7,8 +7,8 @@ cancellations          what buyers want cancelled, and what was decided
 leases                 who may deliver, and who may poll
 facts                  single values by name: cursor, baseline, pause, ...
 
-The conditions below the tables say in which state a change is. Indexes and queries share them, because SQLite uses a
-partial index only for a query with the same condition.
+The conditions below the tables say in which state a change is. Queries and the partial indexes (indexes.py) share them,
+because SQLite uses a partial index only for a query with the same condition.
 """
 
 from __future__ import annotations
@@ -360,23 +360,3 @@ UNSENT = and_(WAITING, or_(DUE_SOMETIME, in_state("held")))
 CLAIMED = in_state("pending") & changes.c.claimed_at.is_not(None)
 """Being sent, or claimed by a process that is gone. `claim` counts the claims of the change; until `claim_ends_at`, on
 the database's clock, the request of the last claim may be under way."""
-
-
-def _partial(name: str, condition: ColumnElement[bool], *columns: Column[Any]) -> Index:
-    return Index(name, *columns, sqlite_where=condition, postgresql_where=condition)
-
-
-Index("changes_by_order", changes.c.order_id)
-_partial("seen_by_uuid", seen.c.imshop_uuid.is_not(None), seen.c.imshop_uuid)
-_partial("seen_by_answered_uuid", seen.c.acknowledged_uuid.is_not(None), seen.c.acknowledged_uuid)
-_partial("seen_by_shop_id", seen.c.shop_id.is_not(None), seen.c.shop_id)
-_partial("seen_unpaid", seen.c.unpaid_since.is_not(None), seen.c.unpaid_since)
-_partial("cancellations_answered_again", cancellations.c.answered_again, cancellations.c.id)
-_partial("seen_missing", seen.c.missing_since.is_not(None), seen.c.missing_since)
-_partial("changes_due", DUE_SOMETIME, changes.c.next_attempt_at, changes.c.id)
-# `ended_at` is NULL in every row of this index. Without that column SQLite rates the index of all changes of an order
-# just as good, and reads every ended change of the order to find the one that waits.
-_partial("changes_waiting", WAITING, changes.c.order_id, changes.c.ended_at)
-_partial("changes_pending", in_state("pending"), changes.c.detected_at)
-_partial("changes_ended", changes.c.ended_at.is_not(None), changes.c.state, changes.c.ended_at)
-_partial("changes_held", in_state("held"), changes.c.hold, changes.c.status)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from alembic import context
 
-from syncd.state.schema import metadata
+from syncd.state.indexes import SCHEMA
 
-context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
+context.configure(connection=context.config.attributes["connection"], target_metadata=SCHEMA)
 with context.begin_transaction():
     context.run_migrations()
