@@ -44,10 +44,9 @@ class Grammar:
 
     def __init__(self, *, comment: str, literal: str, name: str, nested: bool = False) -> None:
         self._nested = nested
-        self._token = re.compile(
+        self._token = (
             rf"(?P<blank>\s+)|(?P<comment>{comment})|(?P<literal>{literal})|(?P<name>{name})|(?P<cast>::\s*\w+)"
-            r"|(?P<parameter>(?<![\w:$\\]):[^\W\d]\w*)|(?P<word>\w[\w$]*)|(?P<sign>.)",
-            re.DOTALL,
+            r"|(?P<parameter>(?<![\w:$\\]):[^\W\d]\w*)|(?P<word>\w[\w$]*)|(?P<sign>.)"
         )
 
     def tokens(self, sql: str) -> list[Token]:
@@ -92,8 +91,8 @@ class Grammar:
         return tokens
 
     def _tokens(self, sql: str) -> Iterator[Token]:
-        at = 0
-        while found := self._token.match(sql, at):
+        token, at = re.compile(self._token, re.DOTALL), 0  # a shop needs one of the grammars
+        while found := token.match(sql, at):
             kind: Kind = found.lastgroup  # type: ignore[assignment]
             end = _end_of_nested(sql, at) if self._nested and sql.startswith("/*", at) else found.end()
             yield Token(kind, sql[at:end])

@@ -56,7 +56,7 @@ class Parameter(BaseModel):
     """`pattern`: what the whole value must match. `default` None: it must be set. `means`: what is filled in for a
     value, where that is not the value itself."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     description: str
     pattern: str
@@ -73,7 +73,7 @@ class Parameter(BaseModel):
 class Preset(BaseModel):
     """A preset's file. In `source` and `cancel` the names of settings are in lower case, and a group is a table."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     title: str
     aliases: list[str] = []

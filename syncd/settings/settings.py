@@ -157,17 +157,17 @@ class Settings(BaseSettings):
 
     imshop: ImshopSettings
     source: SourceSettings
-    poll: PollSettings = PollSettings()
+    poll: PollSettings = Field(default_factory=PollSettings)
     first_run: Annotated[Literal["baseline", "push"], Lower] = Field(
         default="baseline",
         description="baseline: the first poll notes what is there and pushes nothing; push: it pushes every order",
     )
-    guard: GuardSettings = GuardSettings()
-    statuses: StatusesSettings = StatusesSettings()
-    state: StateSettings = StateSettings()
-    http: HttpSettings = HttpSettings()
-    cancel: CancelSettings = CancelSettings()
-    log: LogSettings = LogSettings()
+    guard: GuardSettings = Field(default_factory=GuardSettings)
+    statuses: StatusesSettings = Field(default_factory=StatusesSettings)
+    state: StateSettings = Field(default_factory=StateSettings)
+    http: HttpSettings = Field(default_factory=HttpSettings)
+    cancel: CancelSettings = Field(default_factory=CancelSettings)
+    log: LogSettings = Field(default_factory=LogSettings)
 
     @field_validator("cancel")
     @classmethod
