@@ -15,8 +15,8 @@ from syncd.errors import SourceError
 from syncd.model import Page, Payment
 from syncd.pipeline.poll import Poller
 from syncd.pipeline.staging import PollResult
-from syncd.sources import DatabaseSource
 from syncd.sources.columns import NO_KEYS
+from syncd.sources.database import DatabaseSource
 from syncd.sql import grammar_of, select_items
 from syncd.state import State
 from tests.made import NOON

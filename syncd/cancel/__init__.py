@@ -4,12 +4,10 @@
                key, rate               what is      state and    the shop decides
                                        asked        look-up
 
-START with `service.py`. `interface.py` is the interface of the three ways to cancel.
+START with `service.py`. `interface.py` is the interface of the three ways to cancel. Each of these is imported by those
+that make it: a shop has one of the three, or none.
 """
 
-from syncd.cancel.by_command import CommandCanceller
-from syncd.cancel.by_http import HttpCall, HttpCanceller
-from syncd.cancel.by_sql import SqlCanceller
 from syncd.cancel.interface import Canceller
 from syncd.cancel.protocol import MalformedError, answer_to, key_in, parse_body, request_in
 from syncd.cancel.service import CancelService, OrderLookup
@@ -17,12 +15,8 @@ from syncd.cancel.service import CancelService, OrderLookup
 __all__ = [
     "CancelService",
     "Canceller",
-    "CommandCanceller",
-    "HttpCall",
-    "HttpCanceller",
     "MalformedError",
     "OrderLookup",
-    "SqlCanceller",
     "answer_to",
     "key_in",
     "parse_body",

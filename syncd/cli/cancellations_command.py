@@ -8,11 +8,12 @@ from dataclasses import asdict
 import click
 
 from syncd.cli.context import opened_state, settings
-from syncd.cli.output import console, json_option, plain, print_json, print_table
+from syncd.cli.output import json_option, plain, print_json
+from syncd.cli.tables import console, print_table
 from syncd.errors import SettingsError
 from syncd.model import Cancellation
 from syncd.pipeline.statuses_file import Statuses
-from syncd.runtime import composition
+from syncd.runtime import cancel_parts
 from syncd.runtime.observer import Observer
 from syncd.text import printable
 
@@ -46,13 +47,13 @@ def retry(ctx: click.Context, ids: tuple[int, ...]) -> None:
     IMSHOP was answered that they failed. If one succeeds now, IMSHOP learns of it as of any change: from the next poll.
     """
     chosen = settings(ctx, level="error")
-    canceller = composition.canceller(chosen)
+    canceller = cancel_parts.canceller(chosen)
     if canceller is None:
         raise SettingsError(["SYNCD_CANCEL__URL: not set, nor are …__COMMAND and …__SQL, so nothing can be cancelled"])
     observer = Observer(None, Statuses)
     all_accepted = True
     with opened_state(chosen) as state:
-        service = composition.cancel_service(
+        service = cancel_parts.cancel_service(
             chosen, state, canceller, observer.cancelled, observer.cancellation_repeated
         )
         for cancellation_id in ids:

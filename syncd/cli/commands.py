@@ -32,7 +32,7 @@ COMMANDS = {
     "reconcile": Entry("once_commands", "Compare every order once, deliver what is due, and end."),
     "check": Entry("check_command", "Try everything without changing or pushing anything, and say what to fix."),
     "status": Entry("report_commands", "Say how polling and delivery are doing."),
-    "explain": Entry("report_commands", "Tell one order's story: what was seen and pushed, what IMSHOP answered."),
+    "explain": Entry("explain_command", "Tell one order's story: what was seen and pushed, what IMSHOP answered."),
     "changes": Entry("report_commands", "List changes and what became of them."),
     "retry": Entry("operator_commands", "Push dead or refused changes again."),
     "discard": Entry("operator_commands", "Give up changes that wait: they are never pushed."),

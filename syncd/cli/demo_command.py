@@ -19,7 +19,8 @@ from rich.rule import Rule
 from rich.text import Text
 
 from syncd.cli.context import stopped_by_signals
-from syncd.cli.output import console, counted
+from syncd.cli.output import counted
+from syncd.cli.tables import console
 from syncd.demo import Demo, DemoFigures, RecordedPush, running_demo
 
 STYLES = {

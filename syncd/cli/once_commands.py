@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Literal
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from syncd.cli.context import settings
 from syncd.cli.output import counted, seconds_option
@@ -42,28 +42,23 @@ def reconcile(ctx: click.Context, timeout: float) -> None:
 
 def _run_and_report(ctx: click.Context, kind: Literal["poll", "reconcile"], seconds: float) -> None:
     chosen = settings(ctx, level="error")
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        reading = progress.add_task("reading orders", total=None)
-        pushing = progress.add_task("pushing changes", total=None, visible=False)
-
-        def on_rows(rows: int) -> None:
-            progress.update(reading, completed=rows)
-
-        def on_outcome(_outcome: Outcome, waiting: int) -> None:
-            progress.update(pushing, advance=1, total=waiting, visible=True)
-
+    with _progress() as (on_rows, on_outcome):
         ran = run_once(chosen, kind, seconds, on_rows, on_outcome)
     for line in [*_poll_lines(ran.poll), *_delivery_lines(ran)]:
         click.echo(printable(line))
     ctx.exit(1 if ran.failed or ran.undelivered else 0)
+
+
+@contextmanager
+def _progress() -> Iterator[tuple[Callable[[int], None], Callable[[Outcome, int], None]]]:
+    """What `run_once` calls as it goes: bars on a terminal. Elsewhere nothing is shown, and rich is not loaded."""
+    if sys.stderr.isatty():
+        from syncd.cli.progress import progress_bars  # noqa: PLC0415 - see above
+
+        with progress_bars() as bars:
+            yield bars
+    else:
+        yield (lambda _rows: None), (lambda _outcome, _waiting: None)
 
 
 def _poll_lines(poll: PollResult) -> Iterator[str]:

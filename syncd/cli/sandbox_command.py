@@ -16,7 +16,7 @@ import click
 from rich.text import Text
 
 from syncd.cli.context import stopped_by_signals
-from syncd.cli.output import coloured, console
+from syncd.cli.tables import coloured, console
 from syncd.errors import SettingsError, SyncdError
 from syncd.redact import MASK
 from syncd.sandbox import FAIL_HELP, Failure, Judgement, PushReceived, Sandbox, by_chance, parse_fail

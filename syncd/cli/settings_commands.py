@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from syncd.cli.context import loaded
-from syncd.cli.output import json_option, print_json, print_table
+from syncd.cli.output import json_option, print_json
+from syncd.cli.tables import print_table
 from syncd.settings import masked
 from syncd.settings import presets as preset_files
 

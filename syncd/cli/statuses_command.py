@@ -10,12 +10,13 @@ from typing import Protocol, TypeAlias
 import click
 
 from syncd.cli.context import settings
-from syncd.cli.output import json_option, print_json, print_table
+from syncd.cli.output import json_option, print_json
+from syncd.cli.tables import print_table
 from syncd.errors import SourceError
 from syncd.imshop.statuses import suggestion
 from syncd.pipeline.statuses_file import Statuses, StatusesFile
 from syncd.runtime import composition
-from syncd.sources import StatusCount
+from syncd.sources.status_counts import StatusCount
 from syncd.text import printable
 
 Rows: TypeAlias = Sequence[Sequence[object]]

@@ -33,7 +33,7 @@ from syncd.errors import SourceError
 from syncd.http.addresses import is_insecure_remote
 from syncd.model import Order, Push
 from syncd.pipeline.statuses_file import Statuses
-from syncd.sources import ApiSource
+from syncd.sources.api import ApiSource
 from syncd.sources.api.deduplicate import newest_of_each, version_of
 from syncd.sources.api.page_fetcher import FirstPage
 from syncd.sources.api.records import Record, Records, id_of

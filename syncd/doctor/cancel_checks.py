@@ -15,7 +15,9 @@ from pathlib import Path
 
 from sqlalchemy import make_url
 
-from syncd.cancel import CommandCanceller, HttpCanceller, SqlCanceller
+from syncd.cancel.by_command import CommandCanceller
+from syncd.cancel.by_http import HttpCanceller
+from syncd.cancel.by_sql import SqlCanceller
 from syncd.doctor.findings import Finding, fault, ok, warning
 from syncd.errors import CancelError, SourceError
 from syncd.model import Order

@@ -14,8 +14,8 @@ from syncd.doctor.order_checks import EXAMPLES, SAMPLES, SET_THE_TIME, few, push
 from syncd.doctor.planner import IndexUse
 from syncd.model import Push
 from syncd.pipeline.statuses_file import Statuses
-from syncd.sources import DatabaseSource
 from syncd.sources.columns import CURSORS, KNOWN
+from syncd.sources.database import DatabaseSource
 from syncd.sources.timestamps import is_zero_date
 
 KEYS_COMPARED = 1000

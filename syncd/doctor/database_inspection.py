@@ -22,7 +22,7 @@ from sqlalchemy import ColumnElement, text
 from syncd.doctor.order_checks import NewestRows, RowProblems, newest_rows, row_problems
 from syncd.doctor.planner import IndexUse, PollStatements, index_use
 from syncd.errors import SourceError
-from syncd.sources import DatabaseSource
+from syncd.sources.database import DatabaseSource
 from syncd.sources.database.connection import Database
 from syncd.sources.database.dialects import MariaDB, PostgreSQL, SQLite
 from syncd.sources.database.query import Statement

@@ -22,9 +22,9 @@ from syncd.errors import SourceError
 from syncd.imshop.push import ImshopClient
 from syncd.model import Push
 from syncd.pipeline.statuses_file import Statuses, StatusesFile
-from syncd.runtime import composition
+from syncd.runtime import cancel_parts, composition, pipeline_parts
 from syncd.settings import Loaded, Settings, presets
-from syncd.sources import ApiSource
+from syncd.sources.api import ApiSource
 
 CHECK_SECONDS = 10.0
 SAMPLED = 200
@@ -38,7 +38,7 @@ def examine(
     Raises SettingsError at once, before the first finding, if the configuration cannot be used.
     """
     statuses = StatusesFile(loaded.settings.statuses.file).now
-    imshop = composition.imshop(loaded.settings)
+    imshop = pipeline_parts.imshop(loaded.settings)
     return _findings(loaded, statuses, imshop, now, seconds)
 
 
@@ -95,7 +95,7 @@ def _other_checks(settings: Settings, imshop: ImshopClient, now: Callable[[], da
 def _check_cancelling(settings: Settings) -> Iterator[Finding]:
     cancel = settings.cancel
     with ExitStack() as stack:
-        canceller = composition.canceller(settings)
+        canceller = cancel_parts.canceller(settings)
         if canceller is not None:
             stack.callback(canceller.close)
         source = composition.source(settings)

@@ -6,7 +6,7 @@ import re
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv6Address, ip_address
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import idna
 
@@ -96,3 +96,19 @@ def authorization(auth: str | None) -> Mapping[str, str]:
         return {"Authorization": f"Bearer {credentials}"}
     login = credentials if ":" in credentials else f"{credentials}:"
     return {"Authorization": f"Basic {b64encode(login.encode()).decode()}"}
+
+
+def join_path(url: str, path: str, instead_of: str = "") -> str:
+    """The URL with `path` appended, which may bring parameters. If the URL ends in `instead_of`, `path` replaces that.
+
+    A URL that already ends in `path` is not changed: people write either the shop's address or the whole URL.
+    """
+    if not path:
+        return url
+    parts = urlsplit(url)
+    bare, _, query = path.partition("?")
+    stem = parts.path.rstrip("/")
+    for ending in (bare, instead_of.partition("?")[0]):
+        stem = stem.removesuffix(ending).removesuffix(quote(ending))
+    joined = "&".join(text for text in (parts.query, query) if text)
+    return urlunsplit(parts._replace(path=stem + bare, query=joined))

@@ -1,42 +1,29 @@
-"""Makes the parts of the program from the settings. Nothing else knows both."""
+"""Makes the shop's orders and the state from the settings. `pipeline_parts` and `cancel_parts` make what works on them;
+nothing else knows both the settings and the parts.
+
+Each command imports what it needs: `syncd status` reads the state, and loads neither a source nor an HTTP client.
+"""
 
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
-from random import SystemRandom
-from uuid import uuid4
+from typing import TYPE_CHECKING
 
-from syncd.cancel import (
-    Canceller,
-    CancelService,
-    CommandCanceller,
-    HttpCall,
-    HttpCanceller,
-    OrderLookup,
-    SqlCanceller,
-    protocol,
-)
-from syncd.errors import SettingsError
-from syncd.http.addresses import origin, without_login
-from syncd.imshop.push import ImshopClient
+from syncd.http.addresses import without_login
 from syncd.logs import fields
-from syncd.model import Cancellation, Outcome
-from syncd.pipeline.deliver import Clocks, Deliverer, Limits, Outbox
-from syncd.pipeline.poll import Poller
-from syncd.pipeline.statuses_file import StatusesFile
 from syncd.redact import Redactor
 from syncd.settings import Settings
-from syncd.sources import ApiConfig, ApiSource, DatabaseSource, Source, StatusList
-from syncd.sources.api.page_fetcher import PagingWarning
-from syncd.sources.api.request import join_path
+from syncd.sources import Source
 from syncd.sql import grammar_of, select_items
-from syncd.state import State, boottime, open_state
+from syncd.state import State, open_state
+
+if TYPE_CHECKING:
+    from syncd.sources.api import ApiSource
+    from syncd.sources.api.page_fetcher import PagingWarning
+    from syncd.sources.database import DatabaseSource
 
 log = logging.getLogger("syncd")
 
@@ -50,30 +37,6 @@ COMPARED = {
 """The columns of `syncd.model.Content`, and their names in a source."""
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What every process that polls and pushes needs."""
-
-    statuses: StatusesFile
-    endpoint: ImshopClient
-    source: Source
-    state: State
-
-
-@contextmanager
-def opened(settings: Settings) -> Iterator[Parts]:
-    """The parts, closed at the end of the context. SettingsError, StateError: one of them cannot be used."""
-    with ExitStack() as stack:
-        statuses = StatusesFile(settings.statuses.file)
-        endpoint = imshop(settings)
-        stack.callback(endpoint.close)
-        shop = source(settings)
-        stack.callback(shop.close)
-        opened_state = state(settings, create=True)
-        stack.callback(opened_state.close)
-        yield Parts(statuses, endpoint, shop, opened_state)
-
-
 def now() -> datetime:
     return datetime.now(UTC)
 
@@ -82,16 +45,14 @@ def redactor(settings: Settings) -> Redactor:
     return Redactor(settings.secrets())
 
 
-def clocks() -> Clocks:
-    return Clocks(now, time.monotonic, SystemRandom(), boottime)
-
-
 def source(settings: Settings) -> Source:
     """The shop's orders. Nothing is connected yet."""
     return _api(settings) if settings.source.is_api else _database(settings)
 
 
 def _database(settings: Settings) -> DatabaseSource:
+    from syncd.sources.database import DatabaseSource  # noqa: PLC0415 - a shop has either a database or an API
+
     shop = settings.source
     return DatabaseSource(
         url=shop.url.get_secret_value(),
@@ -112,6 +73,8 @@ def _database(settings: Settings) -> DatabaseSource:
 
 
 def _api(settings: Settings) -> ApiSource:
+    from syncd.sources.api import ApiConfig, ApiSource, StatusList  # noqa: PLC0415 - as above
+
     shop = settings.source
     return ApiSource(
         api=ApiConfig(
@@ -178,92 +141,6 @@ def state(settings: Settings, *, create: bool) -> State:
     return open_state(settings.state.url.get_secret_value(), redact=redactor(settings), create=create)
 
 
-def imshop(settings: Settings) -> ImshopClient:
-    """IMSHOP's endpoint. SettingsError if it cannot be used as configured."""
-    to = settings.imshop
-    return ImshopClient(
-        url=to.url.get_secret_value(),
-        api_key=to.api_key.get_secret_value() if to.api_key else None,
-        auth=to.auth,
-        send_id_as=to.id,
-        timeout_seconds=to.timeout.total_seconds(),
-        connections=to.concurrency,
-        clock=now,
-        redact=redactor(settings),
-    )
-
-
-def poller(
-    settings: Settings, shop: Source, polling_state: State, statuses: StatusesFile, progress: Callable[[int], None]
-) -> Poller:
-    """`polling_state`: the state under the lease that gives the right to poll."""
-    return Poller(
-        source=shop,
-        state=polling_state.polls,
-        action=statuses.action,
-        max_changes=settings.guard.max_changes,
-        lookback=settings.source.lookback,
-        push_first=settings.first_run == "push",
-        keys=keys(settings),
-        columns=columns(settings),
-        progress=progress,
-    )
-
-
-def deliverer(
-    settings: Settings,
-    outbox: Outbox,
-    endpoint: ImshopClient,
-    statuses: StatusesFile,
-    observe: Callable[[Outcome], None],
-    beat: Callable[[], None] = lambda: None,
-    may_send: Callable[[], bool] = lambda: True,
-) -> Deliverer:
-    to = settings.imshop
-    limits = Limits(to.concurrency, to.rate, to.give_up_after, to.timeout)
-    texts = lambda: statuses.now  # noqa: E731
-    return Deliverer(outbox, endpoint, texts, limits, clocks(), may_send=may_send, observe=observe, beat=beat)
-
-
-def canceller(settings: Settings) -> HttpCanceller | CommandCanceller | SqlCanceller | None:
-    """How an order is cancelled in the shop; None: nothing is configured. Nothing is connected yet."""
-    to, redact = settings.cancel, redactor(settings)
-    if to.calls_http:
-        try:
-            return HttpCanceller(_cancelling_call(settings), redact)
-        except ValueError as error:  # of the source's own address, which may hold other names in braces
-            raise SettingsError([f"SYNCD_{'CANCEL' if to.url else 'SOURCE'}__URL: {error}"]) from None
-    if to.command:
-        return CommandCanceller(to.command, redact, wants_shop_id=gives_shop_id(settings))
-    if to.sql:
-        url = to.database_url or settings.source.url
-        return SqlCanceller(url.get_secret_value(), to.sql, to.timeout.total_seconds(), redact)
-    return None
-
-
-def _cancelling_call(settings: Settings) -> HttpCall:
-    """The call uses the source's login if it goes to the source's server and has no login of its own."""
-    to, shop = settings.cancel, settings.source
-    of_shop, login_of_shop = without_login(shop.url.get_secret_value())
-    url, auth = without_login(to.url.get_secret_value()) if to.url else (of_shop, None)
-    auth = to.auth.get_secret_value() if to.auth else auth
-    headers = {name.title(): value.get_secret_value() for name, value in to.headers.items()}
-    if shop.is_api and auth is None and "Authorization" not in headers and origin(url) == origin(of_shop):
-        headers = {name.title(): value.get_secret_value() for name, value in shop.headers.items()} | headers
-        login = shop.auth.get_secret_value() if shop.auth else login_of_shop
-        auth = login if "Authorization" not in headers else None
-    return HttpCall(
-        url=join_path(url, to.path, shop.path),
-        method=to.method,
-        body=to.body,
-        headers=headers,
-        auth=auth,
-        success=to.success,
-        reason=to.reason,
-        refused=to.refused,
-    )
-
-
 def gives_shop_id(settings: Settings) -> bool:
     """Whether orders come with the shop's own key, by the settings."""
     return bool(_comes_from(settings, "shop_id"))
@@ -300,40 +177,3 @@ def _comes_from(settings: Settings, name: str) -> list[str]:
 
 def _digest(texts: Sequence[str]) -> str:
     return sha256("\n".join(texts).encode()).hexdigest()[:16]
-
-
-def order_lookup(settings: Settings) -> OrderLookup:
-    """Looks an order up right before it is cancelled. Nothing is connected before the first look-up."""
-    to = settings.cancel
-    return OrderLookup(lambda: source(settings), to.from_, to.status)
-
-
-def cancel_service(
-    settings: Settings,
-    opened_state: State,
-    canceller: Canceller,
-    observe: Callable[[Cancellation], None],
-    repeated: Callable[[Cancellation], None],
-) -> CancelService:
-    to = settings.cancel
-    if (definition := keys(settings)) is not None:
-        opened_state.polls.set_key_definition(
-            definition
-        )  # before the first poll says so: a cancellation may come earlier
-    return CancelService(
-        inbox=opened_state.inbox,
-        canceller=canceller,
-        lookup=order_lookup(settings),
-        timeout=to.timeout,
-        status=to.status,
-        message=to.message,
-        refusal=protocol.REFUSED,
-        confirms=to.confirm,
-        now=now,
-        monotonic=time.monotonic,
-        pause=time.sleep,
-        new_token=lambda: str(uuid4()),
-        observe=observe,
-        repeated=repeated,
-        reason_limit=to.reason_limit,
-    )

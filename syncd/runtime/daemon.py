@@ -23,7 +23,7 @@ from syncd.cancel.service import MARGIN
 from syncd.errors import StateError
 from syncd.logs import fields
 from syncd.pipeline.deliver import Deliverer
-from syncd.runtime import composition
+from syncd.runtime import cancel_parts, composition, pipeline_parts
 from syncd.runtime.health import Pulses
 from syncd.runtime.jobs import QUIET_SECONDS, Jobs, StopError
 from syncd.runtime.leadership import Keeper, LeasedOutbox
@@ -60,7 +60,7 @@ class Daemon:
     def run(self) -> None:
         settings = self._settings
         with ExitStack() as stack:
-            parts = stack.enter_context(composition.opened(settings))
+            parts = stack.enter_context(pipeline_parts.opened(settings))
             state = parts.state
             delivering, polling = state.lease(), state.poll_lease()
             metrics = Metrics(standard_registry())
@@ -88,7 +88,7 @@ class Daemon:
                 )
             )
             log.info("started", extra=fields(version=__version__, leads=delivering.held()))
-            deliverer = composition.deliverer(
+            deliverer = pipeline_parts.deliverer(
                 settings,
                 LeasedOutbox(state, delivering, observer),
                 parts.endpoint,
@@ -99,7 +99,7 @@ class Daemon:
             )
             progress = partial(self._progress, polling)
             jobs = Jobs(
-                poller=composition.poller(settings, parts.source, state.under(polling), parts.statuses, progress),
+                poller=pipeline_parts.poller(settings, parts.source, state.under(polling), parts.statuses, progress),
                 state=state.under(delivering),
                 statuses=parts.statuses,
                 observer=observer,
@@ -135,10 +135,10 @@ class Daemon:
 
     def _cancel_endpoint(self, observer: Observer, state: State, stack: ExitStack) -> CancelEndpoint | None:
         """The endpoint for cancellations, if it is configured."""
-        key, canceller = self._settings.cancel.api_key, composition.canceller(self._settings)
+        key, canceller = self._settings.cancel.api_key, cancel_parts.canceller(self._settings)
         if key is None or canceller is None:
             return None
-        service = composition.cancel_service(
+        service = cancel_parts.cancel_service(
             self._settings, state, canceller, observer.cancelled, observer.cancellation_repeated
         )
         stack.callback(service.close)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from syncd.errors import LeaseLostError, StateError
 from syncd.logs import fields
 from syncd.model import Cancellation, Outcome, Pause
 from syncd.pipeline.staging import REDEFINED, PollResult
 from syncd.pipeline.statuses_file import Statuses
-from syncd.runtime.metrics import Metrics
+
+if TYPE_CHECKING:  # commands that count nothing load no Prometheus client
+    from syncd.runtime.metrics import Metrics
 
 log = logging.getLogger("syncd")
 

@@ -15,7 +15,7 @@ from typing import Literal
 from syncd.errors import StateError
 from syncd.model import Outcome
 from syncd.pipeline.staging import PollResult
-from syncd.runtime import composition
+from syncd.runtime import composition, pipeline_parts
 from syncd.runtime.leadership import LeasedOutbox, kept
 from syncd.runtime.observer import Observer
 from syncd.settings import Settings
@@ -57,14 +57,14 @@ def run_once(
     """
     ends_at = time.monotonic() + seconds
     with ExitStack() as stack:
-        parts = stack.enter_context(composition.opened(settings))
+        parts = stack.enter_context(pipeline_parts.opened(settings))
         state = parts.state
         lease = state.lease()
         leads = lease.acquire()
         stack.enter_context(kept(lease))
         observer = Observer(None, lambda: parts.statuses.now)
         with polling_alone(state, ends_at) as alone:
-            poller = composition.poller(settings, parts.source, alone, parts.statuses, on_rows)
+            poller = pipeline_parts.poller(settings, parts.source, alone, parts.statuses, on_rows)
             started = time.monotonic()
             polled = (poller.poll if kind == "poll" else poller.reconcile)(composition.now())
             observer.polled(polled, time.monotonic() - started)
@@ -79,7 +79,7 @@ def run_once(
         if leads or _take_over_from_daemon(state, lease, ends_at):
             ran.beside = False
             outbox = LeasedOutbox(state, lease, observer)
-            deliverer = composition.deliverer(
+            deliverer = pipeline_parts.deliverer(
                 settings, outbox, parts.endpoint, parts.statuses, observe, may_send=lease.held
             )
             try:

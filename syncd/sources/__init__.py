@@ -1,11 +1,16 @@
-"""Where orders come from. Each source gives `syncd.model.Page`s and knows nothing of what was seen before."""
+"""Where orders come from. Each source gives `syncd.model.Page`s and knows nothing of what was seen before.
 
-from typing import TypeAlias
+`database` and `api` are imported by those that use them: a shop has one of the two.
+"""
 
-from syncd.sources.api import ApiConfig, ApiSource, StatusList
-from syncd.sources.database.database_source import DatabaseSource
-from syncd.sources.status_counts import StatusCount
+from __future__ import annotations
 
-Source: TypeAlias = DatabaseSource | ApiSource
+from typing import TYPE_CHECKING, TypeAlias
 
-__all__ = ["ApiConfig", "ApiSource", "DatabaseSource", "Source", "StatusCount", "StatusList"]
+if TYPE_CHECKING:
+    from syncd.sources.api import ApiSource
+    from syncd.sources.database import DatabaseSource
+
+Source: TypeAlias = "DatabaseSource | ApiSource"
+
+__all__ = ["Source"]

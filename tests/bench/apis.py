@@ -16,7 +16,7 @@ from threading import Thread
 from urllib.parse import parse_qs, urlsplit
 
 from syncd.pipeline.poll import Poller
-from syncd.sources import ApiConfig, ApiSource
+from syncd.sources.api import ApiConfig, ApiSource
 from syncd.sources.api.status_names import StatusList
 from syncd.state import open_state
 from tests.bench.figures import Figure, timed

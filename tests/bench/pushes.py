@@ -22,7 +22,7 @@ from syncd import logs
 from syncd.pipeline.deliver import Deliverer
 from syncd.pipeline.poll import Poller
 from syncd.pipeline.statuses_file import StatusesFile
-from syncd.runtime import composition
+from syncd.runtime import composition, pipeline_parts
 from syncd.runtime.metrics import Metrics, standard_registry
 from syncd.runtime.observer import Observer
 from syncd.settings import load
@@ -83,16 +83,18 @@ def _pipeline(environ: dict[str, str]) -> Iterator[Pipeline]:
         sink = stack.enter_context(Path(os.devnull).open("w"))
         logs.configure("json", "info", composition.redactor(settings), time.monotonic, stream=sink)
         stack.callback(logging.disable)
-        endpoint = composition.imshop(settings)
+        endpoint = pipeline_parts.imshop(settings)
         stack.callback(endpoint.close)
         source = composition.source(settings)
         stack.callback(source.close)
         state = composition.state(settings, create=True)
         stack.callback(state.close)
         observer = Observer(Metrics(standard_registry()), lambda: statuses.now)
-        deliverer = composition.deliverer(settings, state.outbox, endpoint, statuses, observer.pushed)
+        deliverer = pipeline_parts.deliverer(settings, state.outbox, endpoint, statuses, observer.pushed)
         stack.callback(deliverer.close, 10)
-        pipeline = Pipeline(composition.poller(settings, source, state, statuses, lambda _rows: None), deliverer, state)
+        pipeline = Pipeline(
+            pipeline_parts.poller(settings, source, state, statuses, lambda _rows: None), deliverer, state
+        )
         pipeline.poll(0)
         yield pipeline
 
@@ -135,7 +137,7 @@ def _post_bare(url: str, posts: int) -> None:
 def _cpu(shop: Shop, url: str, home: Path) -> Figure:
     environ = environment(shop, url, home)
     session = requests.Session()
-    body = composition.imshop(load(environ, None, ()).settings).body(push())
+    body = pipeline_parts.imshop(load(environ, None, ()).settings).body(push())
     turns = count()
 
     def bare() -> None:

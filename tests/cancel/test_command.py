@@ -11,7 +11,7 @@ from typing import TextIO
 
 import pytest
 
-from syncd.cancel import CommandCanceller
+from syncd.cancel.by_command import CommandCanceller
 from syncd.cancel.interface import shop_answer
 from syncd.errors import CancelError
 from syncd.model import CancelDecision

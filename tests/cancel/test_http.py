@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from syncd.cancel import HttpCall, HttpCanceller
+from syncd.cancel.by_http import HttpCall, HttpCanceller
 from syncd.cancel.interface import NO_SUCH_ORDER
 from syncd.cancel.protocol import NOT_KNOWN
 from syncd.errors import CancelError

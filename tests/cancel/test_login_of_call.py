@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from syncd.errors import SettingsError
-from syncd.runtime import composition
+from syncd.runtime import cancel_parts
 from syncd.settings import load
 from tests.cancel.shops import HttpServer, cancellation, served
 
@@ -37,7 +37,7 @@ def sent(server: HttpServer, call: str | None, login: str = "", **given: str) ->
     }
     if call is not None:
         env["SYNCD_CANCEL__URL"] = server.url.replace("http://", f"http://{call}")
-    shop = composition.canceller(load(env, usual_env_files=()).settings)
+    shop = cancel_parts.canceller(load(env, usual_env_files=()).settings)
     assert shop is not None
     assert shop.cancel(cancellation(), 5).state == "accepted"
     found = server.calls[-1].headers.get("Authorization")

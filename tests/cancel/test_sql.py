@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, text
 
-from syncd.cancel import SqlCanceller
+from syncd.cancel.by_sql import SqlCanceller
 from syncd.cancel.interface import NO_SUCH_ORDER
 from syncd.errors import CancelError
 from syncd.model import CancelDecision

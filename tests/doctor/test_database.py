@@ -14,9 +14,9 @@ import pytest
 from syncd.doctor.database_checks import DatabaseChecks
 from syncd.doctor.database_inspection import DatabaseInspection, Replication
 from syncd.pipeline.statuses_file import Statuses, StatusesFile
-from syncd.runtime import composition
+from syncd.runtime import composition, pipeline_parts
 from syncd.settings import load
-from syncd.sources import DatabaseSource
+from syncd.sources.database import DatabaseSource
 from tests.doctor.installation import OLD, QUERY, Installation
 from tests.made import NOON
 from tests.servers import execute, kind_of
@@ -227,7 +227,7 @@ def test_late_changes_suggest_a_wrong_time_zone(installation: Installation) -> N
     installation.env["SYNCD_SOURCE__TIMEZONE"] = "+03:00"  # and the shop writes UTC
     settings, start = load(installation.env, usual_env_files=()).settings, datetime.now(UTC)
     with closing(composition.source(settings)) as source, closing(composition.state(settings, create=True)) as state:
-        poller = composition.poller(settings, source, state, StatusesFile(None), lambda _rows: None)
+        poller = pipeline_parts.poller(settings, source, state, StatusesFile(None), lambda _rows: None)
         for number in range(10, 18):
             at = start - timedelta(minutes=20 - number)
             execute(installation.shop, f"INSERT INTO orders VALUES ('{number}', 'new', '{at:%F %T}')")

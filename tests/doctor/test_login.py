@@ -13,7 +13,7 @@ from syncd.doctor.database_checks import DatabaseChecks
 from syncd.doctor.database_inspection import DatabaseInspection, write_privileges
 from syncd.doctor.planner import IndexUse, PollStatements, index_use
 from syncd.pipeline.statuses_file import Statuses
-from syncd.sources import DatabaseSource
+from syncd.sources.database import DatabaseSource
 from syncd.sources.database.connection import Database
 from syncd.sources.database.dialects import MSSQL
 from tests.doctor.installation import OLD, Installation

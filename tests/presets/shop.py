@@ -13,9 +13,9 @@ from sqlalchemy import NullPool, create_engine, text
 
 from syncd.pipeline.poll import Poller
 from syncd.pipeline.statuses_file import StatusesFile
-from syncd.runtime import composition
+from syncd.runtime import composition, pipeline_parts
 from syncd.settings import Loaded, Settings, load, presets
-from syncd.sources import DatabaseSource
+from syncd.sources.database import DatabaseSource
 from syncd.state import State
 from tests.presets.platforms import Platform
 
@@ -83,7 +83,7 @@ class PlatformShop:
         settings = self.settings(**source)
         state = composition.state(settings, create=True)
         self.open.append(state)
-        poller = composition.poller(settings, self.source(**source), state, StatusesFile(None), lambda _rows: None)
+        poller = pipeline_parts.poller(settings, self.source(**source), state, StatusesFile(None), lambda _rows: None)
         assert poller.poll(datetime.now(UTC)).baseline
         return poller, state
 

@@ -19,9 +19,9 @@ from syncd.errors import SourceError
 from syncd.model import Order
 from syncd.pipeline.poll import Poller
 from syncd.pipeline.statuses_file import Statuses, StatusesFile
-from syncd.runtime import composition
+from syncd.runtime import composition, pipeline_parts
 from syncd.settings import Settings, load
-from syncd.sources import ApiSource
+from syncd.sources.api import ApiSource
 from syncd.state import State
 from tests.presets.apis import (
     APIS,
@@ -83,7 +83,7 @@ class Shop:
         settings = self.settings(**source)
         state = composition.state(settings, create=True)
         self.open.callback(state.close)
-        poller = composition.poller(settings, self.source(**source), state, StatusesFile(None), lambda _rows: None)
+        poller = pipeline_parts.poller(settings, self.source(**source), state, StatusesFile(None), lambda _rows: None)
         assert poller.poll(datetime.now(UTC)).baseline
         return poller, state
 

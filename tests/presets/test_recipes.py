@@ -19,7 +19,7 @@ from syncd.errors import SettingsError
 from syncd.model import Cancellation, CancelRequest
 from syncd.pipeline.poll import Poller
 from syncd.pipeline.statuses_file import StatusesFile
-from syncd.runtime import composition
+from syncd.runtime import cancel_parts, composition, pipeline_parts
 from syncd.settings import Settings, load
 from syncd.settings.presets import FOLDER, load_preset, preset_text
 from tests.presets.apis import (
@@ -174,7 +174,7 @@ class Office:
         self.open.callback(self.state.close)
         source = composition.source(self.settings)
         self.open.callback(source.close)
-        self.poller: Poller = composition.poller(
+        self.poller: Poller = pipeline_parts.poller(
             self.settings, source, self.state, StatusesFile(None), lambda _rows: None
         )
         assert self.poller.poll(datetime.now(UTC)).baseline
@@ -193,10 +193,10 @@ class Office:
 
     def service(self, **more: str) -> CancelService:
         settings = self.loaded(**more)
-        shop = composition.canceller(settings)
+        shop = cancel_parts.canceller(settings)
         assert shop is not None
         self.open.callback(shop.close)
-        return composition.cancel_service(settings, self.state, shop, lambda _decided: None, lambda _decided: None)
+        return cancel_parts.cancel_service(settings, self.state, shop, lambda _decided: None, lambda _decided: None)
 
     def cancel(self, order_id: str = "1001", **more: str) -> Cancellation:
         return self.service(**more).receive(replace(ASKED, order_id=order_id))

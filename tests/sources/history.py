@@ -12,8 +12,9 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from sqlalchemy import NullPool, create_engine, text
 
 from syncd.pipeline.poll import Poller
-from syncd.sources import ApiSource, DatabaseSource
+from syncd.sources.api import ApiSource
 from syncd.sources.api.paginators import Paging
+from syncd.sources.database import DatabaseSource
 from syncd.state import State
 from tests.sources.api.server import NEXT, PLACE, STYLES, ApiShop
 

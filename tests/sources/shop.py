@@ -12,7 +12,8 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import NullPool, create_engine, text
 
 from syncd.model import Order, Page
-from syncd.sources import DatabaseSource, Source
+from syncd.sources import Source
+from syncd.sources.database import DatabaseSource
 
 MOSCOW = ZoneInfo("Europe/Moscow")
 BERLIN = ZoneInfo("Europe/Berlin")

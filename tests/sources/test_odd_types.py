@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from syncd.pipeline.poll import Poller
-from syncd.sources import DatabaseSource
+from syncd.sources.database import DatabaseSource
 from syncd.state import State
 from tests.servers import DROP_MARIADB, DROP_POSTGRESQL, execute, mariadb_url, postgresql_url, throw_away_database
 from tests.sources.history import waiting

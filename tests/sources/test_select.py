@@ -9,7 +9,7 @@ import pytest
 
 from syncd.doctor.database_inspection import DatabaseInspection
 from syncd.model import Order
-from syncd.sources import DatabaseSource
+from syncd.sources.database import DatabaseSource
 from tests.servers import DATABASES, execute, kind_of
 from tests.sources.shop import MOSCOW, polled, start
 

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, event, make_url
 from syncd.errors import SourceError
 from syncd.pipeline.poll import Poller
 from syncd.runtime.jobs import StopError
-from syncd.sources import DatabaseSource
+from syncd.sources.database import DatabaseSource
 from syncd.spool import IN_MEMORY, Rows, Spool
 from syncd.state import State
 from tests.sources.shop import NOON, Shop, ids, start

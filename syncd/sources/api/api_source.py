@@ -12,7 +12,7 @@ from dataclasses import InitVar, dataclass, field
 from datetime import datetime, timedelta, tzinfo
 from typing import Any, ClassVar
 
-from syncd.http.addresses import authorization, without_login
+from syncd.http.addresses import authorization, join_path, without_login
 from syncd.model import Order, Page
 from syncd.sources.api.client import ApiClient, ClientClocks
 from syncd.sources.api.deduplicate import Repeats, newest_of_each
@@ -22,7 +22,7 @@ from syncd.sources.api.lookup import ApiOrderLookup
 from syncd.sources.api.page_fetcher import PageFetcher, WarnOfPaging
 from syncd.sources.api.paginators import PAGINATORS, Paging
 from syncd.sources.api.records import RecordExtractor
-from syncd.sources.api.request import PLACEHOLDERS, RequestTemplate, join_path
+from syncd.sources.api.request import PLACEHOLDERS, RequestTemplate
 from syncd.sources.api.status_names import StatusList, StatusNames
 from syncd.sources.columns import NO_KEYS, ColumnOptions, text_or_none
 from syncd.sources.status_counts import StatusCount, StatusTally, list_or_empty

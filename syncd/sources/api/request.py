@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import datetime, tzinfo
-from urllib.parse import quote, urlencode, urlsplit, urlunsplit
+from urllib.parse import quote, urlencode
 
 PLACEHOLDERS = ("since", "page", "offset", "limit", "cursor", "last_id")
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_]+)\}")
@@ -34,22 +34,6 @@ class RequestTemplate:
         if not params:
             return url
         return f"{url}{'&' if '?' in url else '?'}{urlencode(params, quote_via=quote)}"
-
-
-def join_path(url: str, path: str, instead_of: str = "") -> str:
-    """The URL with `path` appended, which may bring parameters. If the URL ends in `instead_of`, `path` replaces that.
-
-    A URL that already ends in `path` is not changed: people write either the shop's address or the whole URL.
-    """
-    if not path:
-        return url
-    parts = urlsplit(url)
-    bare, _, query = path.partition("?")
-    stem = parts.path.rstrip("/")
-    for ending in (bare, instead_of.partition("?")[0]):
-        stem = stem.removesuffix(ending).removesuffix(quote(ending))
-    joined = "&".join(text for text in (parts.query, query) if text)
-    return urlunsplit(parts._replace(path=stem + bare, query=joined))
 
 
 def since_text(when: datetime, pattern: str, zone: tzinfo) -> str:

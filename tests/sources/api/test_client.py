@@ -17,8 +17,7 @@ import pytest
 from syncd.errors import SourceError
 from syncd.http import connections
 from syncd.redact import Redactor
-from syncd.sources import ApiConfig, ApiSource
-from syncd.sources.api import client
+from syncd.sources.api import ApiConfig, ApiSource, client
 from syncd.sources.api.client import ClientClocks
 from tests.imshop.stub import Act, Stub, drip, reply
 from tests.sources.api.server import FIELDS, REQUIRED, STYLES, ApiShop

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from syncd.errors import SourceError
-from syncd.sources import StatusCount
 from syncd.sources.api.deduplicate import newest_of_each
 from syncd.sources.api.records import RecordExtractor
 from syncd.sources.columns import ColumnOptions
+from syncd.sources.status_counts import StatusCount
 from syncd.state import open_state
 from tests.sources.history import FIELDS, Feed, FeedStyle, waiting
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from syncd.errors import SourceError
-from syncd.sources import ApiSource, StatusList
+from syncd.sources.api import ApiSource, StatusList
 from syncd.sources.api.records import RecordExtractor
 from syncd.sources.api.responses import ApiResponse
 from syncd.sources.api.signs import is_beyond, none_found, signs_of

@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 
 from syncd.errors import SourceError
+from syncd.http.addresses import join_path
 from syncd.model import Order, Skipped
-from syncd.sources import StatusCount
 from syncd.sources.api.incremental import ApiCursor
 from syncd.sources.api.records import RecordExtractor
-from syncd.sources.api.request import PLACEHOLDERS, RequestTemplate, join_path, since_text
+from syncd.sources.api.request import PLACEHOLDERS, RequestTemplate, since_text
 from syncd.sources.columns import ColumnOptions
+from syncd.sources.status_counts import StatusCount
 from tests.sources.api.server import FIELDS, STYLES, ApiShop
 from tests.sources.shop import MOSCOW, NOON, start
 
