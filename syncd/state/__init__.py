@@ -7,7 +7,7 @@
     .operator       operator_actions.py: retry, discard, release, resync
     .reports        reports.py: what people, scripts and metrics read        (read_models)
 
-    schema.py, indexes.py   the tables     transitions.py   how changes end or are released without a push
+    schema.py       the tables             transitions.py   how changes end or are released without a push
     store.py        transactions           engine.py, postgresql.py          connections and their limits
     migrate.py      new versions           lease.py         who may deliver, who may poll
 

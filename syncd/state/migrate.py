@@ -12,6 +12,7 @@ from sqlalchemy import Connection, inspect, text
 
 from syncd.errors import StateError
 from syncd.state.engine import no_state_yet
+from syncd.state.schema import whole_schema
 from syncd.state.store import Store
 
 REVISIONS = ("0001", "cancellations", "shop_id", "waiting_by_order", "leases", "blanks", "unpaid")
@@ -42,11 +43,10 @@ def _revision(connection: Connection) -> str | None:
 
 def _create(connection: Connection, place: str) -> None:
     """In the caller's transaction. Another process may have created the state first."""
-    from syncd.state.indexes import SCHEMA  # noqa: PLC0415 - only a new state needs it, see there
-
     if _revision(connection) is None:
         _refuse_others(connection, place)
-        SCHEMA.create_all(connection, checkfirst=False)  # a table of that name may be another program's
+        schema = whole_schema(connection.dialect.name)
+        schema.create_all(connection, checkfirst=False)  # a table of that name may be another program's
         connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
         connection.execute(text("INSERT INTO alembic_version VALUES (:newest)"), {"newest": REVISIONS[-1]})
 

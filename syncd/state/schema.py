@@ -7,8 +7,8 @@ cancellations          what buyers want cancelled, and what was decided
 leases                 who may deliver, and who may poll
 facts                  single values by name: cursor, baseline, pause, ...
 
-The conditions below the tables say in which state a change is. Queries and the partial indexes (indexes.py) share them,
-because SQLite uses a partial index only for a query with the same condition.
+The conditions below the tables say in which state a change is. Indexes and queries share them, because SQLite uses a
+partial index only for a query with the same condition.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from sqlalchemy import (
     BigInteger,
@@ -360,3 +360,38 @@ UNSENT = and_(WAITING, or_(DUE_SOMETIME, in_state("held")))
 CLAIMED = in_state("pending") & changes.c.claimed_at.is_not(None)
 """Being sent, or claimed by a process that is gone. `claim` counts the claims of the change; until `claim_ends_at`, on
 the database's clock, the request of the last claim may be under way."""
+
+
+class PartialIndex(NamedTuple):
+    name: str
+    condition: ColumnElement[bool]
+    columns: Sequence[Column[Any]]
+
+
+Index("changes_by_order", changes.c.order_id)
+PARTIAL_INDEXES = (
+    PartialIndex("seen_by_uuid", seen.c.imshop_uuid.is_not(None), [seen.c.imshop_uuid]),
+    PartialIndex("seen_by_answered_uuid", seen.c.acknowledged_uuid.is_not(None), [seen.c.acknowledged_uuid]),
+    PartialIndex("seen_by_shop_id", seen.c.shop_id.is_not(None), [seen.c.shop_id]),
+    PartialIndex("seen_unpaid", seen.c.unpaid_since.is_not(None), [seen.c.unpaid_since]),
+    PartialIndex("cancellations_answered_again", cancellations.c.answered_again, [cancellations.c.id]),
+    PartialIndex("seen_missing", seen.c.missing_since.is_not(None), [seen.c.missing_since]),
+    PartialIndex("changes_due", DUE_SOMETIME, [changes.c.next_attempt_at, changes.c.id]),
+    # `ended_at` is NULL in every row of this index. Without that column SQLite rates the index of all changes of an
+    # order just as good, and reads every ended change of the order to find the one that waits.
+    PartialIndex("changes_waiting", WAITING, [changes.c.order_id, changes.c.ended_at]),
+    PartialIndex("changes_pending", in_state("pending"), [changes.c.detected_at]),
+    PartialIndex("changes_ended", changes.c.ended_at.is_not(None), [changes.c.state, changes.c.ended_at]),
+    PartialIndex("changes_held", in_state("held"), [changes.c.hold, changes.c.status]),
+)
+
+
+def whole_schema(dialect: str) -> MetaData:
+    """The tables with all their indexes, for `sqlite` or `postgresql`. SQLAlchemy has no partial index for both: it
+    loads what it has for a dialect, drivers of asyncio included, once an index names its condition there."""
+    whole = MetaData()
+    tables = {table: table.to_metadata(whole) for table in metadata.tables.values()}
+    for name, condition, columns in PARTIAL_INDEXES:
+        table, where = tables[columns[0].table], {f"{dialect}_where": condition}
+        Index(name, *(table.c[column.name] for column in columns), **where)  # type: ignore[arg-type]  # a dialect's own
+    return whole

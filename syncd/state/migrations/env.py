@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from alembic import context
 
-from syncd.state.indexes import SCHEMA
+from syncd.state.schema import whole_schema
 
-context.configure(connection=context.config.attributes["connection"], target_metadata=SCHEMA)
+connection = context.config.attributes["connection"]
+context.configure(connection=connection, target_metadata=whole_schema(connection.dialect.name))
 with context.begin_transaction():
     context.run_migrations()
