@@ -10,7 +10,7 @@ import click
 from syncd.cli.cancellations_command import print_cancellations
 from syncd.cli.context import opened_state, settings
 from syncd.cli.output import json_option, plain, print_json
-from syncd.cli.report_commands import print_changes
+from syncd.cli.report_tables import print_changes
 from syncd.cli.tables import console, print_pairs, print_table
 from syncd.explain import NOT_SHOWN, Explanation, in_the_shop, in_words, order_facts, seen_facts
 from syncd.runtime import composition
@@ -55,7 +55,7 @@ def _print_story(explanation: Explanation) -> None:
         "delivered": "delivered_at",
         "IMSHOP": "imshop_status",
     }
-    print_changes(columns, story.changes) if story.changes else out.print("none")
+    print_changes(story.changes, columns) if story.changes else out.print("none")
     out.print("\n[bold]Attempts[/]")
     tries = [
         (attempt.change_id, attempt.started_at, attempt.result, attempt.http_status, attempt.detail)

@@ -23,7 +23,7 @@ from syncd.cancel.service import MARGIN
 from syncd.errors import StateError
 from syncd.logs import fields
 from syncd.pipeline.deliver import Deliverer
-from syncd.runtime import cancel_parts, composition, pipeline_parts
+from syncd.runtime import composition, pipeline_parts
 from syncd.runtime.health import Pulses
 from syncd.runtime.jobs import QUIET_SECONDS, Jobs, StopError
 from syncd.runtime.leadership import Keeper, LeasedOutbox
@@ -135,8 +135,13 @@ class Daemon:
 
     def _cancel_endpoint(self, observer: Observer, state: State, stack: ExitStack) -> CancelEndpoint | None:
         """The endpoint for cancellations, if it is configured."""
-        key, canceller = self._settings.cancel.api_key, cancel_parts.canceller(self._settings)
-        if key is None or canceller is None:
+        key = self._settings.cancel.api_key
+        if key is None:
+            return None
+        from syncd.runtime import cancel_parts  # noqa: PLC0415 - 1 MB that a daemon without cancellations does not keep
+
+        canceller = cancel_parts.canceller(self._settings)
+        if canceller is None:
             return None
         service = cancel_parts.cancel_service(
             self._settings, state, canceller, observer.cancelled, observer.cancellation_repeated
