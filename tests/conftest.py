@@ -9,6 +9,7 @@ import pytest
 from hypothesis import settings
 
 from syncd.state import State, open_state
+from tests.made import check_counts
 
 # CI tries the same examples each time: it judges a change, and must not fail for another's. Every other run looks for
 # new ones; --hypothesis-profile=deep does for hours.
@@ -33,4 +34,5 @@ def memory(tmp_path: Path) -> Iterator[State]:
     """A real state in SQLite."""
     state = open_state(f"sqlite:///{tmp_path}/state.db", redact=str)
     yield state
+    check_counts(state)
     state.close()

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from syncd.model import Push
+from sqlalchemy import text
+
+from syncd.model import CHANGE_STATES, Push
+from syncd.state import State
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
@@ -29,3 +32,14 @@ def push(order_id: str = "00000007", change_id: int = 1) -> Push:
         failing_since=None,
         in_doubt=False,
     )
+
+
+def check_counts(state: State) -> None:
+    """The changes that are counted as they are written are those that are there."""
+    rows = text("SELECT state, CASE state WHEN 'held' THEN hold END, count(*) FROM changes GROUP BY 1, 2")
+    with state.store.read() as connection:
+        there = connection.execute(rows).all()
+    summary = state.reports.summary()
+    counted = {name: sum(number for change, _, number in there if change == name) for name in CHANGE_STATES}
+    assert summary.changes == counted
+    assert summary.held == {hold: number for change, hold, number in there if change == "held"}

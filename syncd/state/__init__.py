@@ -9,6 +9,7 @@
 
     schema.py       the tables             transitions.py   how changes end or are released without a push
     store.py        transactions           engine.py, postgresql.py          connections and their limits
+    counts.py       changes in each state
     migrate.py      new versions           lease.py         who may deliver, who may poll
 
 A transaction is whole or nothing, and never open while anything but the database is waited for.

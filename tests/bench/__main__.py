@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 import click
 import pytest
 
-from tests.bench import apis, daemon, disk, failover, others, polls, pushes, staging, starts, storm, waits
+from tests.bench import apis, daemon, disk, failover, others, polls, pushes, reads, staging, starts, storm, waits
 from tests.bench.figures import Figure
 from tests.bench.shops import DATABASES
 
@@ -24,6 +24,7 @@ BENCHES: Mapping[str, Callable[[Path], Iterator[Figure]]] = {
     "pushes": pushes.figures,
     "daemon": daemon.figures,
     "disk": disk.figures,
+    "reads": reads.figures,
     "failover": failover.figures,
     "others": others.figures,
 }

@@ -8,6 +8,7 @@ from syncd.model import Content, Seen
 from tests.machine.imshop import TAKEN, Knowledge, agrees
 from tests.machine.shop import ORDERS
 from tests.machine.world import World
+from tests.made import check_counts
 
 POLLS_AT_MOST = 3
 """A full compare may refuse to forget orders; the next, once that is released, forgets them."""
@@ -54,6 +55,7 @@ def come_to_rest(world: World, *, full: bool = True) -> None:
 def check_at_rest(world: World) -> None:
     """What IMSHOP heard last of each order is how it is in the shop, unless an operator did not want that."""
     check_always(world)
+    check_counts(world.state)
     summary = world.state.reports.summary()
     assert (summary.changes["pending"], summary.changes["held"]) == (0, 0)
     for order_id, seen in world.state.polls.load(ORDERS).items():

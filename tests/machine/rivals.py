@@ -32,7 +32,7 @@ from syncd.state.lease import DURATION, RowLease
 from syncd.state.store import Store
 from tests.machine.shop import LOOKBACK, OLD, ModelShop
 from tests.machine.world import SECONDS, _empty_state, one_folder
-from tests.made import NOON
+from tests.made import NOON, check_counts
 
 TIMEOUT = 10.0
 """Of a request. IMSHOP applies what it applies within this time from its arrival, whatever became of its sender."""
@@ -433,6 +433,7 @@ class Rivals:
     def check_at_rest(self) -> None:
         self.check()
         state = self.daemons[0].state
+        check_counts(state)
         assert state.reports.summary().changes["pending"] == 0, [*state.reports.changes(state="pending")]
         for order_id in self.shop.history:
             if order_id not in self.imshop.unknowable and order_id in self.imshop.knows:

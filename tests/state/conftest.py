@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 
 from syncd.state import State, open_state
+from tests.made import check_counts
 from tests.servers import execute, postgresql_url, throw_away_database
 
 
@@ -41,6 +42,8 @@ def url(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def state(url: str) -> Iterator[State]:
+    """After each test its changes are counted anew."""
     state = open_state(url, redact=str, wait_seconds=5)
     yield state
+    check_counts(state)
     state.close()

@@ -20,6 +20,12 @@ def aged(state: State) -> None:
     with state.store.write() as connection:
         connection.execute(text("DROP INDEX seen_unpaid"))
         connection.execute(text("ALTER TABLE seen DROP COLUMN unpaid_since"))
+        for trigger in ("inserted", "deleted", "updated"):
+            on_table = "" if connection.dialect.name == "sqlite" else " ON changes"
+            connection.execute(text(f"DROP TRIGGER changes_{trigger}{on_table}"))
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("DROP FUNCTION count_changes"))
+        connection.execute(text("DROP TABLE change_counts"))
         connection.execute(text("UPDATE alembic_version SET version_num = 'leases'"))
 
 

@@ -67,7 +67,7 @@ def test_oldest_change_of_each_state_is_reported(state: State) -> None:
     write_down(state, outcome(one, "dead", now=later), outcome(two, "refused", now=NOON + 2 * MINUTE))
     write_down(state, outcome(three, "dead", now=NOON + 3 * MINUTE), outcome(four))
     stage(state, decision("5", hold="guard"), now=later)
-    stage(state, decision("6", hold="guard"), now=NOON + DAY)
+    stage(state, decision("6", "sent", hold="guard"), decision("7", "odd", hold="status"), now=NOON + DAY)
     assert state.reports.oldest_by_state() == {"held": later, "dead": later, "refused": NOON + 2 * MINUTE}
 
 

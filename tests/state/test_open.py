@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -27,8 +28,9 @@ from syncd.state.engine import connect, place
 from syncd.state.migrate import REVISIONS
 from syncd.state.schema import whole_schema
 from syncd.state.store import LOCK_CLASS, Store
+from tests.made import NOON, check_counts
 from tests.servers import execute
-from tests.state.made import adopted, another, stage
+from tests.state.made import adopted, another, decision, stage
 
 MIGRATIONS = Path(syncd.state.__file__).parent / "migrations"
 
@@ -37,6 +39,10 @@ _CANCELLED = text(
     "INSERT INTO cancellations (token, generation, order_id, state, received_at, asked, attempts, claimed_until, "
     "decided_at, status, in_doubt, order_status) VALUES ('', 'current', :order, :state, 1, 1, 1, 1, 1, :answered, "
     "false, :before)"
+)
+_CHANGE = text(
+    "INSERT INTO changes (order_id, revision, status, content, with_payment, detected_at, found_by, state, hold, "
+    "ended_at) VALUES (:order, 1, 'packed', '{}', false, 1, 'cursor', :state, :hold, :ended)"
 )
 _SEEN = text(
     "INSERT INTO seen (order_id, content, revision, first_seen_at, changed_at, compared_in) "
@@ -95,6 +101,26 @@ def test_older_decisions_hold_if_statuses_agree(url: str) -> None:
         stand = connection.execute(text("SELECT order_id FROM cancellations WHERE stands ORDER BY 1")).scalars().all()
     store.close()
     assert stand == ["1", "3"]
+
+
+def test_upgrade_counts_the_changes_there_are(url: str) -> None:
+    store = Store(connect(url, create=True), place(url), str, 5)
+    with store.write() as connection:
+        migrate.upgrade(connection, "unpaid")
+        for order, state, hold, ended in (
+            ("1", "pending", None, None),
+            ("2", "held", "guard", None),
+            ("3", "dead", "guard", 1),
+        ):
+            connection.execute(_CHANGE, {"order": order, "state": state, "hold": hold, "ended": ended})
+    store.close()
+    with another(url) as opened:
+        check_counts(opened)
+        assert opened.reports.summary().changes["dead"] == 1
+        stage(opened, decision("4"))
+        opened.operator.discard([], held=True, all_dead=True, now=NOON)
+        opened.prune(NOON + timedelta(days=1), timedelta())
+        check_counts(opened)
 
 
 def test_new_state_matches_the_codes_tables(state: State) -> None:
