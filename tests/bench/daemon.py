@@ -43,7 +43,7 @@ def figures(home: Path) -> Iterator[Figure]:
         yield _command(environ, "status", "--json", at_most=1.2)
         yield _command(environ, "once", at_most=1.6)
         with database("postgresql", home) as state, _idle(environ | {"SYNCD_STATE__URL": state}, home) as daemon:
-            yield _memory(daemon, "PostgreSQL", at_most=84)
+            yield _memory(daemon, "PostgreSQL", at_most=80)
 
 
 @contextmanager
