@@ -193,11 +193,12 @@ class Stager:
         with self.state.staging() as staging:
             if numbers:
                 staging.renumber(numbers, self.now)
-            self.put_off |= staging.being_cancelled((order.order_id for order in suspects), self.now)
-            suspects = [order for order in suspects if order.order_id not in self.put_off]
             # Only polls make orders known, and one poll runs at a time: an order that was not known still is not.
             tracked = latest.keys() if known is None else known.keys() | numbers.values()
             seen = staging.load(order.order_id for order in suspects if order.order_id in tracked)
+            suspects = [one for one in suspects if not is_as_seen(one, seen.get(one.order_id), self.policy)]
+            self.put_off |= staging.being_cancelled((order.order_id for order in suspects), self.now)
+            suspects = [order for order in suspects if order.order_id not in self.put_off]
             decisions = diff(suspects, seen, self.policy, found_by)
             counting = self._must_wait(decisions, last=page.last)
             staging.store(decisions, self.now, counting=counting, segments=segments)
