@@ -1,4 +1,4 @@
-"""However many changes of an order have ended, SQLite reads those that wait."""
+"""Routine statements find their rows by an index, however many there are, and whatever the database knows of them."""
 
 from __future__ import annotations
 
@@ -10,15 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, text
 
 from syncd.state import State, open_state
 from syncd.state.schema import SQLITE_TIME
+from syncd.state.seen import load
 from syncd.state.store import Store
 from tests.made import NOON
 from tests.state.made import adopted, decision, deliver, outcome, stage, take, write_down
 
 ENDED = 50
+_SCANS = text("SELECT relname, seq_scan FROM pg_stat_xact_user_tables WHERE relname IN ('seen', 'changes') ORDER BY 1")
+"""How often PostgreSQL read a table from its beginning to its end."""
 
 
 @pytest.fixture
@@ -76,4 +79,18 @@ def test_routine_statements_do_not_read_ended_changes(state: State, file: Path) 
         statement: plan for statement, plan in read.items() if any("changes_by_order" in step for step in plan)
     }
     assert passed_by == {}
-    assert not [step for plan in found.values() for step in plan if step == "SCAN changes"]
+    assert not [step for plan in found.values() for step in plan if step in ("SCAN changes", "SCAN seen")]
+
+
+def test_no_plan_is_kept_from_small_tables(postgresql_state: str) -> None:
+    """PostgreSQL keeps a plan until its statistics are renewed, which may be long after thousands of rows came."""
+    ids = [str(number) for number in range(3000)]
+    with closing(open_state(postgresql_state, redact=str)) as state:
+        for order_id in ids[:10]:
+            stage(state, adopted(order_id))
+            state.polls.load([order_id])
+        stage(state, *(decision(order_id) for order_id in ids))
+        with state.store.read() as connection:
+            before = connection.execute(_SCANS).all()
+            load(connection, ids[:10])
+            assert connection.execute(_SCANS).all() == before

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from syncd.model import Content, Decision
 from syncd.state import State
 from tests.made import NOON
@@ -147,3 +149,17 @@ def test_change_keeps_the_content_it_pushes(state: State) -> None:
     told = the(state).told
     assert told
     assert told["tracking"] is None
+
+
+@pytest.mark.parametrize(
+    "text", ["\\N", "a\tb\nc\\.", "\\", '"{}"', "it's %s :x", "Готов 😀", "\r", "0x1f \x1f", "null"]
+)
+def test_any_text_is_stored_as_it_is(state: State, text: str) -> None:
+    """Whatever it means to COPY, to JSON or to SQL: when it is first stored, again, and in a change."""
+    content = {"status": text, "tracking": text}
+    stage(state, Decision(seen(text, content, told=content, imshop_uuid=text, shop_id=text)))
+    stage(state, Decision(seen(text, content, told=NEW, imshop_uuid=text, shop_id=text, revision=2)))
+    assert the(state, text) == seen(text, content, told=NEW, imshop_uuid=text, shop_id=text, revision=2)
+    stage(state, decision(text, text, content=content, imshop_uuid=text, message=text))
+    (push,) = take(state)
+    assert (push.order_id, push.status, push.imshop_uuid, push.message) == (text, text, text, text)
