@@ -33,14 +33,14 @@ def check(ctx: click.Context, *, json: bool) -> None:
     for finding in examine(chosen):
         findings.append(finding)
         if not json:
-            click.echo(_line(finding))
+            click.echo(finding_line(finding))
     healthy = all(finding.level != "fault" for finding in findings)
     if json:
         print_json({"ok": healthy, "findings": [asdict(finding) for finding in findings]})
     ctx.exit(0 if healthy else 1)
 
 
-def _line(finding: Finding) -> str:
+def finding_line(finding: Finding) -> str:
     """One line where it is piped; on a terminal it is folded beside its mark, which has a colour."""
     text = printable(finding.text if finding.advice is None else f"{finding.text}. {finding.advice}")
     if sys.stdout.isatty():

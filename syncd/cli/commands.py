@@ -27,6 +27,7 @@ class Entry(NamedTuple):
 
 
 COMMANDS = {
+    "init": Entry("init_command", "Set up a new installation: find the shop, write the settings, start the service."),
     "run": Entry("run_command", "Run the daemon: poll, push, serve metrics, until SIGTERM."),
     "once": Entry("once_commands", "Poll once, deliver what is due, and end."),
     "reconcile": Entry("once_commands", "Compare every order once, deliver what is due, and end."),
@@ -79,7 +80,7 @@ def syncd(ctx: click.Context, env_file: Path | None) -> None:
     """Brings an order's status from the shop's database to the buyer's IMSHOP app.
 
     Settings are environment variables that begin with SYNCD_; config.example.env explains each. A new installation
-    starts with `syncd check`; to see it all at work on nothing but this package, run `syncd demo`.
+    starts with `syncd init`; to see it all at work on nothing but this package, run `syncd demo`.
     """
     ctx.obj = env_file
 

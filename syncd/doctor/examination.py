@@ -7,7 +7,7 @@ A check that fails does not prevent the others, except that nothing more is aske
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import datetime
 from functools import partial
@@ -31,19 +31,29 @@ SAMPLED = 200
 
 
 def examine(
-    loaded: Loaded, now: Callable[[], datetime] = composition.now, seconds: float = CHECK_SECONDS
+    loaded: Loaded,
+    now: Callable[[], datetime] = composition.now,
+    seconds: float = CHECK_SECONDS,
+    leave_out: Collection[str] = (),
 ) -> Iterator[Finding]:
     """Check everything; each check takes `seconds` at most. Nothing is changed, created or pushed.
+
+    `leave_out`: questions about the source, and areas besides it, that are not examined.
 
     Raises SettingsError at once, before the first finding, if the configuration cannot be used.
     """
     statuses = StatusesFile(loaded.settings.statuses.file).now
     imshop = pipeline_parts.imshop(loaded.settings)
-    return _findings(loaded, statuses, imshop, now, seconds)
+    return _findings(loaded, statuses, imshop, now, seconds, leave_out)
 
 
 def _findings(
-    loaded: Loaded, statuses: Statuses, imshop: ImshopClient, now: Callable[[], datetime], seconds: float
+    loaded: Loaded,
+    statuses: Statuses,
+    imshop: ImshopClient,
+    now: Callable[[], datetime],
+    seconds: float,
+    leave_out: Collection[str],
 ) -> Iterator[Finding]:
     with ExitStack() as stack:
         stack.callback(imshop.close)
@@ -61,9 +71,11 @@ def _findings(
                 levels.append(finding.level)
                 yield finding
             for check in others if "fault" not in levels else ():
-                yield from run_check(check, seconds)
+                if check.question not in leave_out:
+                    yield from run_check(check, seconds)
         for check in _other_checks(loaded.settings, imshop, now):
-            yield from run_check(check, seconds)
+            if check.area not in leave_out:
+                yield from run_check(check, seconds)
 
 
 def _source_checks(

@@ -142,6 +142,19 @@ def preset_text(name: str) -> str:
     return readable(_path(name))
 
 
+def preset_named(name: str) -> Preset:
+    """ValueError: there is none of that name, or it cannot be read."""
+    return load_preset(_path(name))
+
+
+def built_in_name(name: str) -> str:
+    """The name of the built-in preset that has this name or alias. ValueError: there is none."""
+    path = _path(name)
+    if path.parent != FOLDER:
+        raise ValueError(f"{quoted(name)} is a file; name one of those that `syncd presets` lists")
+    return path.stem
+
+
 def load_preset(path: Path) -> Preset:
     """ValueError says what is wrong with the file."""
     try:
