@@ -89,7 +89,7 @@ def init(ctx: click.Context, /, *, output: Path | None, undo: bool, **options: A
     target = output or ctx.find_root().obj or ENV_FILE
     chosen = Options(**options)
     say = Phrases(language_of(os.environ))
-    ask = Questions(say, asks=_asks(chosen) and not undo, quiet=chosen.json)
+    ask = Questions(say, asks=not undo and _asks(chosen), quiet=chosen.json)
     ctx.exit(_undo(target, ask) if undo else _Setup(chosen, ask, target).run())
 
 

@@ -15,7 +15,7 @@ from syncd.redact import Redactor
 from syncd.settings import masking, urls
 from syncd.setup.shop_database import Readable, ShopDatabase
 
-NAMES = ("syncd", *(f"syncd_{number}" for number in range(2, 10)))
+NAMES = ("syncd", *(f"syncd_{number}" for number in range(2, 100)))
 CONNECT_SECONDS = 10
 _IS_THERE = ("1396", "42710")
 """The errors of MariaDB and PostgreSQL for a login that exists."""
@@ -127,7 +127,7 @@ class Administrator:
             try:
                 self._run(first)
             except SQLAlchemyError as error:
-                if _code(error) in _IS_THERE:
+                if _is_there(error):
                     continue
                 raise LoginRefusedError(f"the login may not create logins: {_why(error, self._redact)}") from error
             try:
@@ -139,7 +139,9 @@ class Administrator:
                     raise
                 raise LoginRefusedError(f"the login may not grant reading: {_why(error, self._redact)}") from error
             return login
-        raise LoginRefusedError(f"logins named {', '.join(NAMES)} are all there already; drop those that are not used")
+        raise LoginRefusedError(
+            f"logins named {NAMES[0]} to {NAMES[-1]} are there already; drop those that are not used"
+        )
 
     def remove(self, login: ReadLogin) -> None:
         """LoginRefusedError."""
@@ -153,9 +155,10 @@ class Administrator:
         self._connection.exec_driver_sql(statement.replace("%", "%%"))
 
 
-def _code(error: SQLAlchemyError) -> str:
+def _is_there(error: SQLAlchemyError) -> bool:
     driver = getattr(error, "orig", None)
-    return str(getattr(driver, "sqlstate", None) or (driver.args[0] if driver and driver.args else ""))
+    codes = [getattr(driver, "sqlstate", None), *getattr(driver, "args", ())[:1]]
+    return any(str(code) in _IS_THERE for code in codes)
 
 
 def _why(error: Exception, redact: Callable[[str], str]) -> str:

@@ -13,7 +13,7 @@ from syncd.errors import SourceError
 from syncd.imshop.statuses import suggestion
 from syncd.runtime import composition
 from syncd.settings import Loaded, Shown, load, masked
-from syncd.settings.presets import CANCEL, PARAMS, Parameter, Preset
+from syncd.settings.presets import PARAMS, Parameter, Preset
 from syncd.setup import env_file
 
 NOT_TRIED = ("state", "http")
@@ -108,7 +108,8 @@ def cancel_recipe(preset: Preset, text: str, params: Mapping[str, str], folder: 
     """What the preset's head says is set so that buyers can cancel. None: the platform cannot."""
     if not preset.cancel:
         return None
-    lines = re.findall(rf"^#   ({CANCEL}\w+=.*|{PARAMS}\w+=.*)$", text, re.MULTILINE)
+    block = re.search(r"^# To have the shop cancel.*\n((?:#   SYNCD_.*\n)+)", text, re.MULTILINE)
+    lines = re.findall(r"^#   (.*)$", block[1], re.MULTILINE) if block else []
     if folder is not None:
         lines = [re.sub(r"(COMMAND=php \S+) \S+", lambda found: f"{found[1]} {folder}", line) for line in lines]
     allowed = str(preset.cancel.get("from", ""))
