@@ -12,6 +12,7 @@ from sqlalchemy import make_url
 
 from syncd.cli.init_questions import Options, Questions
 from syncd.cli.init_source import ShopSource
+from syncd.errors import SourceError
 from syncd.settings import urls
 from syncd.settings.presets import URL
 from syncd.settings.setting_sources import FoundSettings
@@ -61,10 +62,21 @@ def _new_login(options: Options, ask: Questions, source: ShopSource, tables: Seq
         return LoginPlan(login, [] if options.dry_run else _admin_urls(options, ask, source.url))
     if how == "print":
         ask.echo("\n".join(f"  {one};" for one in login.statements()))
-        ask.text(ask.say("Run these statements, then press Enter"), "--reader-user", default="")
         source.url = login_url(source.url, login)
-        trial.read_one(source.variables())
+        _wait_for_login(ask, source)
     return None
+
+
+def _wait_for_login(ask: Questions, source: ShopSource) -> None:
+    """Until the login reads what the daemon will read."""
+    while True:
+        ask.text(ask.say("Run these statements, then press Enter"), "--reader-user", default="")
+        try:
+            trial.read_one(source.variables())
+        except SourceError as error:
+            ask.echo(str(error))
+        else:
+            return
 
 
 def _database(url: str) -> str:

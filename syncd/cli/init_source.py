@@ -313,8 +313,8 @@ class SourceFinder:
         if len({tuple(shown) for shown in numbers.values()}) > 1:
             labels = [(name, f"{name}: {', '.join(shown)}") for name, shown in numbers.items()]
             question = self._say("Which number of an order does the app know? The orders that changed last have")
-            option = "--param number=NAME"
-            source.params["number"] = self._ask.choice(question, labels, option, default=parameter.default)
+            usual = parameter.default if parameter.default in numbers else None
+            source.params["number"] = self._ask.choice(question, labels, "--param number=NAME", default=usual)
 
 
 def _is_of(preset: str, platform: ShopPlatform) -> bool:

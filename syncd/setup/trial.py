@@ -88,7 +88,8 @@ def choices(parameter: Parameter) -> list[str]:
 
 
 def numbers_by_choice(variables: Mapping[str, str], options: Sequence[str]) -> dict[str, list[str]]:
-    """For each value of the parameter `number`, the numbers of the same few orders. SourceError, SettingsError."""
+    """For each value of the parameter `number`, the numbers of the same few orders; none for a value under which orders
+    have no number. SourceError, SettingsError."""
     by_choice: dict[str, dict[str, str]] = {}
     for option in options:
         given = {"SYNCD_IMSHOP__URL": _NOT_FOR_READING, **variables, f"{PARAMS}__NUMBER": option}
@@ -97,7 +98,8 @@ def numbers_by_choice(variables: Mapping[str, str], options: Sequence[str]) -> d
             orders = source.sample(SAMPLED).orders
         finally:
             source.close()
-        by_choice[option] = {order.shop_id or order.order_id: order.order_id for order in orders}
+        if orders:
+            by_choice[option] = {order.shop_id or order.order_id: order.order_id for order in orders}
     same = [key for key in next(iter(by_choice.values()), {}) if all(key in found for found in by_choice.values())]
     telling = [key for key in same if len({found[key] for found in by_choice.values()}) > 1]
     shown = (telling or same)[:SHOWN_ORDERS]
