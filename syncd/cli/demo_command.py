@@ -95,8 +95,7 @@ class DemoScreen:
             for complaint in complaints:
                 self._print(Text(complaint, "red"))
             return
-        advice = "Next: copy config.example.env to .env, edit its five places, and run "
-        self._print(Text.assemble(advice, ("syncd check", "bold")))
+        self._print(Text.assemble("Next: ", ("syncd init", "bold"), " finds your shop and writes the settings"))
 
     def _print(self, line: Text) -> None:
         line.rstrip()

@@ -40,7 +40,9 @@ SANDBOX = f"http://127.0.0.1:9470{PATH}"
 REHEARSAL = "sqlite:///rehearsal.db"
 """A state of its own: what the sandbox received must not count as told to buyers."""
 IMSHOP_URL, IMSHOP_KEY, STATE_URL = "SYNCD_IMSHOP__URL", "SYNCD_IMSHOP__API_KEY", "SYNCD_STATE__URL"
-TEMPLATE = "SYNCD_SOURCE__TRACKING_TEMPLATE"
+TEMPLATE, BIND = "SYNCD_SOURCE__TRACKING_TEMPLATE", "SYNCD_HTTP__BIND"
+SECOND_PORTS = range(9471, 9999)
+"""Of daemons for further shops; 9469 is the first one's, 9470 the sandbox's."""
 FILE = click.Path(path_type=Path)
 
 
@@ -125,7 +127,7 @@ class _Setup:
             source = SourceFinder(self._options, self._ask, self._existing, stack).find()
             plan = choose_login(self._options, self._ask, self._existing, source)
             imshop = self._imshop()
-            changes = {**source.variables(), **imshop, **self._tracking(source)}
+            changes = {**source.variables(), **imshop, **self._tracking(source), **self._address()}
         content = env_file.changed(self._before, self._only_new(changes))
         is_rehearsal = env_file.variables_in(content).get(IMSHOP_URL) == SANDBOX
         login = plan.login if plan else None
@@ -143,7 +145,8 @@ class _Setup:
         if self._options.dry_run:
             self._ask.echo("\n" + self._say("A dry run: nothing was changed."))
         elif self._is_confirmed(has_fault=preview.has_fault):
-            report |= self._apply(content, source, plan) | self._afterwards(is_rehearsal=is_rehearsal)
+            report |= self._apply(content, source, plan)
+            report |= self._afterwards(is_rehearsal=is_rehearsal, is_new=bool(report["written"]))
             status = 0
         else:
             status = 1
@@ -178,6 +181,15 @@ class _Setup:
         check = _empty_or(values.tracking_template)
         template = self._ask.text(question, "--tracking-template", given=given, default="", check=check)
         return {TEMPLATE: template or None}
+
+    def _address(self) -> dict[str, str | None]:
+        """A port of its own for a second shop's daemon."""
+        service = _service(self._output)
+        if service in (None, "syncd") or BIND in self._existing:
+            return {}
+        others = [env_file.settings_in(one) for one in self._output.parent.glob("*.env")]
+        taken = {one[BIND].text for one in others if BIND in one}
+        return {BIND: next(one for port in SECOND_PORTS if (one := f"127.0.0.1:{port}") not in taken)}
 
     def _only_new(self, changes: dict[str, str | None]) -> dict[str, str | None]:
         """Those that differ from what the file says: its other lines stay as they are written."""
@@ -218,12 +230,12 @@ class _Setup:
             self._ask.echo(self._say("The old file is {kept}; `syncd init --undo` puts it back", kept=kept))
         return {"written": True, "kept": str(kept) if kept else None, "created_login": created}
 
-    def _afterwards(self, *, is_rehearsal: bool) -> dict[str, object]:
+    def _afterwards(self, *, is_rehearsal: bool, is_new: bool) -> dict[str, object]:
         """Starts the service if that is wanted, and names the next two commands."""
         service = _service(self._output)
         has_service = service is not None and SYSTEMD.is_dir()
         command = f"sudo {service}" if has_service else f"syncd --env-file {self._output}"
-        is_enabled = has_service and not is_rehearsal and self._enable(str(service))
+        is_enabled = has_service and not is_rehearsal and self._enable(str(service), is_new=is_new)
         if is_rehearsal:
             steps = ["/opt/syncd/bin/syncd sandbox" if has_service else "syncd sandbox", f"{command} once"]
         elif is_enabled:
@@ -234,16 +246,17 @@ class _Setup:
         self._ask.echo("\n".join(f"  {step}" for step in steps))
         return {"next": steps, "enabled": is_enabled}
 
-    def _enable(self, service: str) -> bool:
+    def _enable(self, service: str, *, is_new: bool) -> bool:
+        """`is_new`: the settings are, so that a daemon that runs must begin anew."""
         question = self._say("Start {service} now and at each boot? Its first run tells nobody", service=service)
         if not self._ask.confirm(question, given=self._options.enable):
             return False
-        command = ["systemctl", "enable", "--now", service]
-        ran = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-        if ran.returncode != 0:
-            raise SyncdError(
-                f"{self._output} is written, but {' '.join(command)} failed: {' '.join(ran.stderr.split())}"
-            )
+        for verb in ("enable", "restart" if is_new else "start"):
+            command = ["systemctl", verb, service]
+            ran = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+            if ran.returncode != 0:
+                why = " ".join(ran.stderr.split())
+                raise SyncdError(f"{self._output} is written, but {' '.join(command)} failed: {why}")
         return True
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from syncd.cli import init_command
 from syncd.errors import SyncdError
+from syncd.setup import env_file
 from tests.servers import free_port
 from tests.setup.conftest import Run
 from tests.setup.shops import OPENCART_SHOP
@@ -49,7 +50,7 @@ def test_service_is_started_at_each_boot(
 ) -> None:
     ran = run(folder, *imshop("--output", str(tmp_path / name)))
     assert ran.exit_code == 0, ran.output
-    assert systemd.read_text() == f"enable --now {service}\n"
+    assert systemd.read_text() == f"enable {service}\nrestart {service}\n"
     assert json.loads(ran.stdout)["next"] == [f"sudo {service} check", f"sudo {service} status"]
 
 
@@ -68,7 +69,7 @@ def test_service_that_does_not_start_is_told(run: Run, folder: Path, systemd: Pa
     (tmp_path / "broken").touch()
     ran = run(folder, *imshop("--output", str(tmp_path / "syncd.env")))
     assert isinstance(ran.exception, SyncdError)
-    assert "is written, but systemctl enable --now syncd failed: no unit" in str(ran.exception)
+    assert "is written, but systemctl enable syncd failed: no unit" in str(ran.exception)
     assert (tmp_path / "syncd.env").exists()
 
 
@@ -76,3 +77,15 @@ def test_host_without_systemd_is_told_the_plain_commands(run: Run, folder: Path,
     ran = run(folder, *imshop())
     file = tmp_path / "out.env"
     assert json.loads(ran.stdout)["next"] == [f"syncd --env-file {file} check", f"syncd --env-file {file} once"]
+
+
+def test_each_shop_has_a_port_of_its_own(run: Run, folder: Path, systemd: Path, tmp_path: Path) -> None:
+    """The first one keeps the usual port."""
+    for name, bind in (
+        ("syncd", None),
+        ("one", "127.0.0.1:9471"),
+        ("two", "127.0.0.1:9472"),
+        ("one", "127.0.0.1:9471"),
+    ):
+        assert run(folder, *imshop("--output", str(tmp_path / f"{name}.env"))).exit_code == 0
+        assert env_file.variables_in((tmp_path / f"{name}.env").read_text()).get("SYNCD_HTTP__BIND") == bind
