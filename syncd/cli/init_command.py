@@ -118,6 +118,8 @@ class _Setup:
         self._ask = ask
         self._say = ask.say
         self._output = output
+        if not options.dry_run:
+            env_file.check_place(output)
         self._before = env_file.read(output) or ""
         self._existing: FoundSettings = env_file.settings_in(output)
 
@@ -299,6 +301,9 @@ def _undo(output: Path, ask: Questions) -> int:
     if login:
         ask.echo(ask.say("If syncd init created the login {name}, drop it:", name=login.grantee))
         ask.echo("\n".join(f"  {one};" for one in statements))
+    if (service := _service(output)) and SYSTEMD.is_dir():
+        ask.heading(ask.say("Next:"))
+        ask.echo(f"  sudo systemctl restart {service}")
     if ask.quiet:
         print_json({"written": True, "output": str(output), "kept": str(kept), "drop": statements})
     return 0

@@ -39,7 +39,7 @@ from syncd.setup.shop_database import (
 )
 from syncd.setup.shop_folder import WEB_ROOTS, FoundShop, find_shops, likely_zone, read_configuration
 
-QUERY_FILE, TIMEZONE = "SYNCD_SOURCE__QUERY_FILE", "SYNCD_SOURCE__TIMEZONE"
+QUERY, QUERY_FILE, TIMEZONE = "SYNCD_SOURCE__QUERY", "SYNCD_SOURCE__QUERY_FILE", "SYNCD_SOURCE__TIMEZONE"
 ANY_PLACE = "Name the shop's folder, the URL of its database, or the address of its API"
 
 
@@ -92,7 +92,9 @@ class SourceFinder:
     def find(self) -> ShopSource:
         place, preset = self._options.place, self._options.preset
         if place is None and URL in self._existing and preset in (None, self._existing.get(NAME)):
-            return self._as_before()
+            if self._existing.keys() & {NAME, QUERY, QUERY_FILE}:
+                return self._as_before()
+            place = self._existing[URL]
         if place is None and preset and (api := _api_named(preset)):
             return self._api(api.address, api)
         if place is None or "://" not in place:
@@ -168,9 +170,10 @@ class SourceFinder:
                 password = self._ask.secret("", "--database-password-file", file)
                 parsed = urls.parsed_database_url(url).set(password=password)
                 url = parsed.render_as_string(hide_password=False)
-            return urls.source_url(url)
+            urls.source_url(url)
         except ValueError as error:
             raise click.UsageError(f"the URL of the database {error}") from None
+        return url
 
     def _connected(self, candidates: Sequence[str]) -> ShopDatabase:
         while True:
@@ -194,7 +197,7 @@ class SourceFinder:
         shop = self._which_shop(database.name, shops_in(tables), platform, prefix)
         name = self._options.preset or preset_of(database, shop)
         preset, text = preset_named(name)
-        known = dict(found_params(database, preset, shop))
+        known = found_params(database, preset, shop)
         if self._existing.get("SYNCD_CANCEL__PRESET") is None:
             known.pop("cancelled", None)
         kept = {key: value for key, value in self._params.items() if key in preset.params or self._is_given(key)}

@@ -3,20 +3,26 @@ nothing. What is not created can be printed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy import Connection, NullPool, create_engine, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from syncd.errors import SyncdError
 from syncd.redact import Redactor
-from syncd.settings import masking, urls
+from syncd.settings import masking
+from syncd.settings import urls as urls_of
 from syncd.setup.shop_database import Readable, ShopDatabase
 
 NAMES = ("syncd", *(f"syncd_{number}" for number in range(2, 100)))
-CONNECT_SECONDS = 10
+_LIMITS: Mapping[str, Mapping[str, Any]] = {
+    "postgresql": {"connect_timeout": 10, "options": "-c statement_timeout=60000"},
+    **{kind: {"connect_timeout": 10, "read_timeout": 60, "write_timeout": 60} for kind in ("mysql", "mariadb")},
+}
+"""How long to wait, as the drivers take it."""
 _IS_THERE = ("1396", "42710")
 """The errors of MariaDB and PostgreSQL for a login that exists."""
 
@@ -81,7 +87,7 @@ def _name(written: str) -> str:
 def left_login(url: str) -> ReadLogin | None:
     """The login of this URL if it has a name that `create` gives, as its database knows it. None: it has not, or the
     database cannot be asked."""
-    parsed = make_url(urls.source_url(url))
+    parsed = make_url(urls_of.source_url(url))
     if parsed.username not in NAMES:
         return None
     database = ShopDatabase(url)
@@ -106,8 +112,11 @@ class Administrator:
         redact = Redactor(secret for url in urls for secret in masking.database_secrets(url))
         errors = []
         for url in urls:
-            arguments = {"connect_timeout": CONNECT_SECONDS}
-            engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=arguments)
+            with_driver = make_url(urls_of.source_url(url))
+            limits = _LIMITS.get(with_driver.get_backend_name(), {})
+            engine = create_engine(
+                with_driver, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=dict(limits)
+            )
             try:
                 connection = engine.connect()
             except (SQLAlchemyError, OSError) as error:

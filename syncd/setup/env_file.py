@@ -14,20 +14,21 @@ from pathlib import Path
 from dotenv.parser import parse_stream
 
 from syncd.errors import SettingsError, SyncdError
-from syncd.settings.setting_sources import FoundSettings, written_settings
+from syncd.settings.setting_sources import Found, FoundSettings, written_settings
 
 HEADING = "# Written by syncd init"
 _BARE = re.compile(r"[\w@%+=:,./{}?&~!^()|<>-]*", re.ASCII)
 
 
 def settings_in(path: Path) -> FoundSettings:
-    """The settings of a file, none if it is not there. A URL or key that still holds an <example> is none.
-    SettingsError."""
+    """The settings of a file, none if it is not there: as it names them, and as they are meant where a group is JSON or
+    a header's name has _ for -. A URL or key that still holds an <example> is none. SettingsError."""
     faults: list[str] = []
     places = written_settings({}, path if path.exists() else None, (), faults)
     if faults:
         raise SettingsError(faults)
-    return {name: found for name, found in places[0].items() if not _is_example(name, found.text)}
+    named = {name: Found(value, str(path)) for name, value in variables_in(read(path) or "").items()}
+    return {name: found for name, found in {**named, **places[0]}.items() if not _is_example(name, found.text)}
 
 
 def _is_example(name: str, text: str) -> bool:
@@ -47,10 +48,10 @@ def changed(content: str, changes: Mapping[str, str | None]) -> str:
     lines = []
     for binding in parse_stream(StringIO(content)):
         original = binding.original.string
-        if binding.key not in changes:
+        if binding.key is None or binding.key not in changes:
             lines.append(original)
-        elif binding.key in left:
-            value = left.pop(binding.key)
+        else:
+            value = left.pop(binding.key, None)
             start = original[: len(original) - len(original.lstrip())]
             lines.append(start if value is None else f"{start}{_line(binding.key, value)}")
     text = "".join(lines)
@@ -85,6 +86,15 @@ def read(path: Path) -> str | None:
         return None
     except (OSError, UnicodeDecodeError) as error:
         raise SyncdError(f"{path} cannot be read: {getattr(error, 'strerror', 'it is not UTF-8')}") from error
+
+
+def check_place(path: Path) -> None:
+    """SyncdError: the file cannot be put there, so that nothing need be asked."""
+    there = next(folder for folder in path.resolve().parents if folder.exists())
+    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+        raise SyncdError(
+            f"{path} cannot be written: {there} may not be changed. Run this command as root, or use --output"
+        )
 
 
 def write(path: Path, content: str) -> None:

@@ -4,7 +4,7 @@ allowed to read."""
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,10 +45,12 @@ class ShopDatabase:
 
     def __init__(self, url: str) -> None:
         """ValueError: it is not the URL of a database."""
-        self.url = urls.source_url(url)
-        self._database = Database(self.url, None, Redactor(masking.database_secrets(self.url)))
-        self.is_mariadb = make_url(self.url).get_backend_name() in ("mysql", "mariadb")
-        self.has_logins = make_url(self.url).get_backend_name() != "sqlite"
+        self.url = url
+        with_driver = urls.source_url(url)
+        self._database = Database(with_driver, None, Redactor(masking.database_secrets(with_driver)))
+        kind = make_url(with_driver).get_backend_name()
+        self.is_mariadb = kind in ("mysql", "mariadb")
+        self.has_logins = kind != "sqlite"
 
     @property
     def name(self) -> str:
@@ -107,11 +109,13 @@ def database_urls(known: Mapping[str, str], sockets: Sequence[str] = SOCKETS) ->
         int(known["port"]) if known.get("port", "").isdigit() else None,
         known.get("database"),
     )
-    there = [known["socket"]] if known.get("socket") else [one for one in sockets if Path(one).exists()]
-    by_socket = [url.set(host="localhost", port=None, query={"unix_socket": one}) for one in there]
-    local = url.host == "localhost"
-    found = [*by_socket, url.set(host="127.0.0.1")] if local and not known.get("socket") else by_socket or [url]
-    if not local and not known.get("socket"):
+    if known.get("socket"):
+        found = [url.set(host="localhost", port=None, query={"unix_socket": known["socket"]})]
+    elif url.host == "localhost":
+        there = [one for one in sockets if Path(one).exists()]
+        by_socket = [url.set(port=None, query={"unix_socket": one}) for one in there]
+        found = [*by_socket, url.set(host="127.0.0.1")]
+    else:
         found = [url]
     return [one.render_as_string(hide_password=False) for one in found]
 
@@ -147,17 +151,12 @@ def tables_of_query(query: str) -> list[Readable]:
     return [Readable(name) for name in found]
 
 
-def found_params(
-    database: ShopDatabase, preset: Preset, shop: ShopInDatabase, read: Callable[[str], None] = lambda _name: None
-) -> Iterator[tuple[str, str]]:
+def found_params(database: ShopDatabase, preset: Preset, shop: ShopInDatabase) -> dict[str, str]:
     """Parameter -> value, for those that the shop's own settings know, and that the preset takes."""
-    if shop.platform.has_prefix:
-        yield "prefix", shop.prefix
-    for name, selects in shop.platform.found.items():
-        read(name)
-        value = database.value(selects, shop.prefix)
-        if value is not None and name in preset.params and preset.params[name].fault(value) is None:
-            yield name, value
+    found = {name: database.value(selects, shop.prefix) for name, selects in shop.platform.found.items()}
+    known = {name: value for name, value in found.items() if value is not None and name in preset.params}
+    fitting = {name: value for name, value in known.items() if preset.params[name].fault(value) is None}
+    return fitting | ({"prefix": shop.prefix} if shop.platform.has_prefix else {})
 
 
 def preset_of(database: ShopDatabase, shop: ShopInDatabase) -> str:

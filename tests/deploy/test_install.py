@@ -112,3 +112,21 @@ def test_remove_deletes_settings_and_state_on_request(root: Path) -> None:
     assert (removed.returncode, removed.stderr) == (0, "")
     assert "left, since it holds files of yours" in removed.stdout
     assert files(root) == {*kept}
+
+
+def test_installer_names_the_next_command_until_it_is_done(root: Path) -> None:
+    assert "Next: sudo syncd init" in run(root, "install").stdout
+    (root / "etc/syncd/syncd.env").write_text("SYNCD_SOURCE__PRESET=opencart\n")
+    assert "Next" not in run(root, "install").stdout
+
+
+@pytest.mark.parametrize(("name", "file"), [("syncd", "syncd.env"), ("syncd@shop", "shop.env")])
+def test_wrapper_runs_init_by_itself(name: str, file: str, root: Path) -> None:
+    """As root, not as the service: it writes that service's settings."""
+    program, wrapper = root / "program", root / name
+    program.write_text('#!/bin/sh\necho "$@"\n')
+    wrapper.write_text((DEPLOY / "systemd" / "syncd").read_text().replace("/opt/syncd/bin/syncd", str(program)))
+    for script in (program, wrapper):
+        script.chmod(0o755)
+    ran = subprocess.run([wrapper, "init", "/var/www", "--yes"], capture_output=True, text=True, timeout=60, check=True)
+    assert ran.stdout == f"init --output /etc/syncd/{file} /var/www --yes\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 from pathlib import Path
 
@@ -40,10 +41,10 @@ def test_folder_becomes_settings_that_read_its_orders(shop: Shop, run: Run, tmp_
     source = composition.source(loaded.settings)
     assert len(source.sample(10).orders) == 4
     source.close()
-    url = make_url(loaded.found["SYNCD_SOURCE__URL"].text)
-    assert [url.username] == [user for user, _ in logins(shop_database)]
+    url = loaded.settings.source.url.get_secret_value()
+    assert [make_url(url).username] == [user for user, _ in logins(shop_database)]
     with pytest.raises(Exception, match="denied"):
-        execute(url.render_as_string(hide_password=False), "CREATE TABLE other (id int)")
+        execute(url, "CREATE TABLE other (id int)")
     pushes = [one["text"] for one in report["findings"] if "would be pushed as" in one["text"]]
     assert len(pushes) == 3
     assert report["statuses"]
@@ -269,3 +270,16 @@ def test_carriers_page_is_set(run: Run, tmp_path: Path, shop_database: str) -> N
     ran = run(folder, "--yes", "--sandbox", "--shop-login", "--tracking-template", page, "--param", "number=entity_id")
     assert ran.exit_code == 0, ran.output
     assert written(tmp_path).settings.source.tracking_template == page
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_place_is_tried_before_anything_is_asked(run: Run, tmp_path: Path) -> None:
+    ran = run(tmp_path / "none", "--yes", "--output", "/etc/syncd-none/out.env")
+    assert "cannot be written" in str(ran.exception)
+
+
+def test_url_without_a_preset_is_looked_into(run: Run, folder: Path, shop_database: str, tmp_path: Path) -> None:
+    """An env file in which only the URL was edited."""
+    (tmp_path / "out.env").write_text(f"SYNCD_SOURCE__URL={shop_database}\n")
+    assert run("--yes", "--sandbox", "--shop-login").exit_code == 0
+    assert written(tmp_path).settings.source.preset == "opencart"
