@@ -134,7 +134,7 @@ def _prefixes(platform: ShopPlatform, tables: Collection[str]) -> set[str]:
     first = platform.tables[0]
     if not platform.has_prefix:
         return {""}
-    return {name.removesuffix(first) for name in tables if name.endswith(first)}
+    return {name.removesuffix(first) for name in tables if re.fullmatch(rf"\w*{first}", name, re.ASCII)}
 
 
 def wanted_tables(preset: Preset, preset_text: str, shop: ShopInDatabase, tables: Collection[str]) -> list[Readable]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -127,6 +128,9 @@ def _included(path: str) -> str | None:
 
 
 def _text(path: Path) -> str:
+    """OSError, also for what is no file: reading a pipe would never end."""
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "it is no file")
     with path.open(encoding="utf-8-sig", errors="replace") as file:
         return file.read(LARGEST)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
+from syncd.cli import init_source
 from syncd.errors import SyncdError
 from syncd.setup.php_literals import Computed
 from syncd.setup.shop_database import database_urls
@@ -184,6 +185,22 @@ def test_folder_without_a_shop_is_told(run: Run, folder: str, tmp_path: Path) ->
     error = run(tmp_path / folder, "--yes", "--sandbox").exception
     assert isinstance(error, SyncdError)
     assert "Name the shop's folder, the URL of its database, or the address of its API" in str(error)
+
+
+def test_usual_web_roots_are_searched(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    OPENCART_SHOP.write(tmp_path / "www" / "shop.example" / "public_html", URL)
+    monkeypatch.setattr(init_source, "WEB_ROOTS", (str(tmp_path / "none"), str(tmp_path / "www")))
+    ran = run("--yes", "--sandbox")
+    assert f"Found: opencart in {tmp_path}/www/shop.example/public_html" in ran.stdout
+
+
+def test_pipe_in_place_of_a_configuration_is_told(tmp_path: Path) -> None:
+    folder = OPENCART_SHOP.write(tmp_path, URL)
+    (folder / "config.php").unlink()
+    os.mkfifo(folder / "config.php")
+    (found,) = find_shops([tmp_path])
+    with pytest.raises(SyncdError, match="it is no file"):
+        read_configuration(found, {})
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

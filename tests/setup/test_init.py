@@ -283,3 +283,10 @@ def test_url_without_a_preset_is_looked_into(run: Run, folder: Path, shop_databa
     (tmp_path / "out.env").write_text(f"SYNCD_SOURCE__URL={shop_database}\n")
     assert run("--yes", "--sandbox", "--shop-login").exit_code == 0
     assert written(tmp_path).settings.source.preset == "opencart"
+
+
+def test_table_with_an_odd_name_is_no_prefix(run: Run, folder: Path, shop_database: str) -> None:
+    """A prefix goes into SQL."""
+    odd = [f"CREATE TABLE `x``y {name}` (id int)" for name in ("order_history", "order_status", "order")]
+    execute(shop_database, *odd)
+    assert run(shop_database, "--dry-run", "--sandbox").exit_code == 0
