@@ -23,15 +23,16 @@ from syncd.cli.init_login import LoginPlan, choose_login, login_url
 from syncd.cli.init_phrases import Phrases, language_of
 from syncd.cli.init_preview import show_preview
 from syncd.cli.init_questions import Options, Questions
-from syncd.cli.init_source import ShopSource, SourceFinder, preset_named
+from syncd.cli.init_source import QUERY_FILE, TIMEZONE, ShopSource, SourceFinder, preset_before, preset_named
 from syncd.cli.output import json_option, print_json
 from syncd.errors import SyncdError
 from syncd.sandbox.judgement import PATH
 from syncd.settings import presets, urls, values
-from syncd.settings.presets import URL
+from syncd.settings.presets import NAME, PARAMS, URL
 from syncd.settings.setting_sources import FoundSettings
 from syncd.setup import env_file, trial
 from syncd.setup.database_login import Administrator, ReadLogin, left_login
+from syncd.setup.platforms import LOGINS
 
 ENV_FILE = Path("/etc/syncd/syncd.env")
 SYSTEMD = Path("/run/systemd/system")
@@ -66,7 +67,9 @@ def _built_in(_ctx: click.Context, _param: click.Parameter, name: str | None) ->
 @click.option("--shop-login", is_flag=True, help="Read with the login that the shop itself, or the URL, has.")
 @click.option("--reader-user", metavar="USER", help="A login that only reads and is there already.")
 @click.option("--reader-password-file", type=FILE, help="Holds its password.")
-@click.option("--admin-user", metavar="USER", default="root", show_default=True, help="Creates that login.")
+@click.option(
+    "--admin-user", metavar="USER", default="root", show_default=True, help="Creates a login that only reads."
+)
 @click.option("--admin-password-file", type=FILE, help="Holds its password, which is not kept.")
 @click.option("--imshop-url", metavar="URL", help="The whole URL, as IMSHOP's manager gave it.")
 @click.option("--imshop-key-file", type=FILE, help="Holds IMSHOP's key.")
@@ -129,7 +132,8 @@ class _Setup:
             source = SourceFinder(self._options, self._ask, self._existing, stack).find()
             plan = choose_login(self._options, self._ask, self._existing, source)
             imshop = self._imshop()
-            changes = {**source.variables(), **imshop, **self._tracking(source), **self._address()}
+            changes = {**self._of_another_platform(source), **source.variables(), **imshop, **self._tracking(source)}
+            changes |= self._address()
         content = env_file.changed(self._before, self._only_new(changes))
         is_rehearsal = env_file.variables_in(content).get(IMSHOP_URL) == SANDBOX
         login = plan.login if plan else None
@@ -183,6 +187,13 @@ class _Setup:
         check = _empty_or(values.tracking_template)
         template = self._ask.text(question, "--tracking-template", given=given, default="", check=check)
         return {TEMPLATE: template or None}
+
+    def _of_another_platform(self, source: ShopSource) -> dict[str, str | None]:
+        """What `init` wrote for another platform goes."""
+        before = preset_before(self._existing)
+        logins = {login[0] for login in LOGINS.values() if login}
+        own = {NAME, QUERY_FILE, TIMEZONE, *logins, *(one for one in self._existing if one.startswith(PARAMS))}
+        return {} if before in (None, source.preset) else dict.fromkeys(own & self._existing.keys())
 
     def _address(self) -> dict[str, str | None]:
         """A port of its own for a second shop's daemon."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sqlalchemy import make_url
@@ -60,7 +60,8 @@ def _new_login(options: Options, ask: Questions, source: ShopSource, tables: Seq
         how = ask.choice(question, labels, "--shop-login", default="create")
     if how == "create":
         return LoginPlan(login, [] if options.dry_run else _admin_urls(options, ask, source.url))
-    if how == "print":
+    if how == "print":  # under a name that is hardly taken: nobody here sees which are
+        login = replace(login, name=f"{login.name}_{secrets.token_hex(3)}")
         ask.echo("\n".join(f"  {one};" for one in login.statements()))
         source.url = login_url(source.url, login)
         _wait_for_login(ask, source)

@@ -74,6 +74,15 @@ def preset_named(name: str) -> tuple[presets.Preset, str]:
         raise click.UsageError(f"--preset: {error}") from None
 
 
+def preset_before(existing: FoundSettings) -> str | None:
+    """The preset that an env file names, under its own name where it has others. None: it names none."""
+    name = existing[NAME].text if NAME in existing else None
+    try:
+        return presets.built_in_name(name) if name else None
+    except ValueError:
+        return name
+
+
 class SourceFinder:
     """`existing`: the settings that the env file has already; what they say is not asked again. SyncdError, UsageError,
     Abort."""
@@ -84,14 +93,11 @@ class SourceFinder:
         self._say = ask.say
         self._existing = {name: found.text for name, found in existing.items()}
         self._stack = stack
-        start = f"{PARAMS}__"
-        self._params = {
-            name.removeprefix(start).lower(): text for name, text in self._existing.items() if name.startswith(start)
-        } | options.params()
+        self._preset_before = preset_before(existing)
 
     def find(self) -> ShopSource:
         place, preset = self._options.place, self._options.preset
-        if place is None and URL in self._existing and preset in (None, self._existing.get(NAME)):
+        if place is None and URL in self._existing and preset in (None, self._preset_before):
             if self._existing.keys() & {NAME, QUERY, QUERY_FILE}:
                 return self._as_before()
             place = self._existing[URL]
@@ -107,6 +113,13 @@ class SourceFinder:
         if self._options.query_file:
             return self._own_query([self._with_password(place)])
         return self._shop_in_database([self._with_password(place)])
+
+    def _known_params(self, preset: str) -> dict[str, str]:
+        """Those that the env file has for this preset, and those that are given."""
+        start = f"{PARAMS}__"
+        before = self._existing if preset == self._preset_before or self._preset_before is None else {}
+        known = {name.removeprefix(start).lower(): text for name, text in before.items() if name.startswith(start)}
+        return known | self._options.params()
 
     def _as_before(self) -> ShopSource:
         """What the env file says, with the parameters that are given."""
@@ -149,7 +162,7 @@ class SourceFinder:
                 where = {"file": shop.file, "line": value.line, "written": value.text, "name": name}
                 question = self._say("{file} computes the {name} in line {line} ({written}); type it", **where)
                 option = "--param prefix=PREFIX" if name == "prefix" else "--database-url"
-                given = self._params.get("prefix") if name == "prefix" else None
+                given = self._options.params().get("prefix") if name == "prefix" else None
                 known[name] = self._ask.text(question, option, given=given, secret=name == "password")
             for name in ("database", "user"):
                 if name not in known:
@@ -181,7 +194,9 @@ class SourceFinder:
                 database = connected(candidates)
             except SourceError as error:
                 if not self._ask.asks:
-                    raise
+                    raise SourceError(
+                        f"{error} Where this is not the database's address, give --database-url"
+                    ) from error
                 self._ask.echo(str(error))
                 question = self._say("The URL of the database: mysql://user:password@host/database")
                 candidates = [self._ask.text(question, "--database-url", secret=True, check=urls.source_url)]
@@ -200,8 +215,7 @@ class SourceFinder:
         known = found_params(database, preset, shop)
         if self._existing.get("SYNCD_CANCEL__PRESET") is None:
             known.pop("cancelled", None)
-        kept = {key: value for key, value in self._params.items() if key in preset.params or self._is_given(key)}
-        source = ShopSource(database.url, name, params=known | kept)
+        source = ShopSource(database.url, name, params=known | self._known_params(name))
         if shop.platform.has_prefix:
             source.params["prefix"] = shop.prefix
         source.tables = wanted_tables(preset, text, shop, tables)
@@ -209,9 +223,6 @@ class SourceFinder:
         self._ask_params(source, preset, shop.platform.asked)
         self._ask_number(source, preset)
         return source
-
-    def _is_given(self, param: str) -> bool:
-        return param in self._options.params()
 
     def _which_shop(
         self, name: str, found: Sequence[ShopInDatabase], platform: ShopPlatform | None, prefix: str | None
@@ -260,7 +271,7 @@ class SourceFinder:
         has_key = platform.login == "webhook"
         address = self._ask.text(question, "URL", given=address, secret=has_key, check=urls.source_url)
         preset, _ = preset_named(platform.preset)
-        source = ShopSource(address, platform.preset, params=dict(self._params))
+        source = ShopSource(address, platform.preset, params=self._known_params(platform.preset))
         while True:
             source.settings = self._api_login(platform)
             try:

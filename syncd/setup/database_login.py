@@ -3,6 +3,7 @@ nothing. What is not created can be printed."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -85,10 +86,10 @@ def _name(written: str) -> str:
 
 
 def left_login(url: str) -> ReadLogin | None:
-    """The login of this URL if it has a name that `create` gives, as its database knows it. None: it has not, or the
-    database cannot be asked."""
+    """The login of this URL if it has a name that `syncd init` gives, as its database knows it. None: it has not, or
+    the database cannot be asked."""
     parsed = make_url(urls_of.source_url(url))
-    if parsed.username not in NAMES:
+    if parsed.username is None or not re.fullmatch(r"syncd(_\w+)?", parsed.username):
         return None
     database = ShopDatabase(url)
     try:

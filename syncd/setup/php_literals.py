@@ -234,16 +234,11 @@ class Expressions:
             case "name":
                 value = self._named(start, token)
             case _ if token.text == "(":
-                if (cast := self.token()).kind == "name" and self.token(1).text == ")":
-                    if cast.text.lower() not in ("string", "int", "bool"):
-                        value = self._constant(cast)
-                        self.at += 2
-                    else:
-                        self.at += 2
-                        return _cast(cast.text.lower(), self._one())
-                else:
-                    value = self._choice()
-                    self.expect(")")
+                if (cast := self.next) in ("string", "int", "bool") and self.token(1).text == ")":
+                    self.at += 2
+                    return _cast(cast, self._one())
+                value = self._choice()
+                self.expect(")")
             case _ if token.text == "[":
                 value = self._array("]")
             case _ if token.text == "!":
@@ -277,11 +272,10 @@ class Expressions:
         if name == "array":
             self.at += 1
             return self._array(")")
-        if name == "isset":
-            known = [isinstance(one, type(None) | Undefined) for one in self._arguments() if self._must_know(one)]
-            return not any(known)
         arguments = self._arguments()
         first = arguments[0] if arguments else None
+        if name == "isset" and Computed not in map(type, arguments):
+            return not any(isinstance(one, type(None) | Undefined) for one in arguments)
         if name == "defined" and isinstance(first, str):
             return first in self.constants
         if name == "constant" and isinstance(first, str) and first in self.constants:
@@ -295,11 +289,6 @@ class Expressions:
             if isinstance(times, int) and 0 < times < DEEPEST:
                 return str([PurePosixPath(first), *PurePosixPath(first).parents, PurePosixPath("/")][times])
         raise Unreadable
-
-    def _must_know(self, value: Value) -> bool:
-        if isinstance(value, Computed) and not isinstance(value, Undefined):
-            raise Unreadable
-        return True
 
     def _constant(self, token: _Token) -> Value:
         name = token.text.lstrip("\\")
@@ -360,7 +349,7 @@ def truth(value: Value) -> bool:
 
 
 def known_truth(value: Value) -> bool:
-    if isinstance(value, Computed) and not isinstance(value, Undefined):
+    if type(value) is Computed:
         raise Unreadable
     return truth(value)
 

@@ -290,3 +290,23 @@ def test_table_with_an_odd_name_is_no_prefix(run: Run, folder: Path, shop_databa
     odd = [f"CREATE TABLE `x``y {name}` (id int)" for name in ("order_history", "order_status", "order")]
     execute(shop_database, *odd)
     assert run(shop_database, "--dry-run", "--sandbox").exit_code == 0
+
+
+def test_another_platform_takes_the_place_of_the_first(run: Run, folder: Path, tmp_path: Path) -> None:
+    """With none of its parameters left, which the new one would refuse."""
+    mine = "SYNCD_SOURCE__PRESET=moysklad\nSYNCD_SOURCE__AUTH=bearer:a-token\nSYNCD_SOURCE__PARAMS__CANCELLED=x\n"
+    (tmp_path / "out.env").write_text(mine + "SYNCD_SOURCE__LOOKBACK=10m\n")
+    ran = run(folder, "--yes", "--sandbox", "--shop-login")
+    assert ran.exit_code == 0, ran.output
+    found = written(tmp_path).found
+    assert found["SYNCD_SOURCE__PRESET"].text == "opencart"
+    assert found["SYNCD_SOURCE__LOOKBACK"].text == "10m"
+    assert [
+        line for line in (tmp_path / "out.env").read_text().splitlines() if "AUTH" in line or "CANCEL" in line
+    ] == []
+
+
+def test_other_name_of_a_preset_is_the_same(run: Run, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "out.env").write_text("SYNCD_SOURCE__PRESET=ocstore\nSYNCD_SOURCE__PARAMS__ZONE=Asia/Chita\n")
+    assert run(folder, "--yes", "--sandbox", "--shop-login").exit_code == 0
+    assert written(tmp_path).found["SYNCD_SOURCE__PARAMS__ZONE"].text == "Asia/Chita"
