@@ -247,7 +247,7 @@ class _Setup:
         """Starts the service if that is wanted, and names the next two commands."""
         service = _service(self._output)
         has_service = service is not None and SYSTEMD.is_dir()
-        command = f"sudo {service}" if has_service else f"syncd --env-file {self._output}"
+        command = f"sudo {service}" if has_service else f"syncd --env-file {self._output.absolute()}"
         is_enabled = has_service and not is_rehearsal and self._enable(str(service), is_new=is_new)
         if is_rehearsal:
             steps = ["/opt/syncd/bin/syncd sandbox" if has_service else "syncd sandbox", f"{command} once"]
