@@ -17,7 +17,7 @@ DEEPEST = 60
 
 @dataclass(frozen=True, slots=True)
 class Computed:
-    """A value that only PHP itself would know: in which line, and how it is written."""
+    """A value that only PHP itself would know: in which line, and how it is written, without the texts in it."""
 
     line: int
     text: str
@@ -151,7 +151,8 @@ class Expressions:
             raise Unreadable
 
     def computed(self, start: int) -> Computed:
-        written = " ".join(token.text for token in self.tokens[start : self.at])
+        texts = ("single", "double", "heredoc")  # perhaps a part of a password
+        written = " ".join("'…'" if token.kind in texts else token.text for token in self.tokens[start : self.at])
         return Computed(self.tokens[start].line if start < len(self.tokens) else 1, written[:80])
 
     def expression(self) -> Value:
