@@ -12,7 +12,7 @@ import click
 from syncd.cli.check_command import finding_line
 from syncd.cli.init_questions import Questions
 from syncd.cli.init_source import ShopSource, preset_named
-from syncd.cli.output import print_pairs, print_table
+from syncd.cli.tables import print_pairs, print_table
 from syncd.doctor import Finding
 from syncd.settings import Shown
 from syncd.setup import trial
