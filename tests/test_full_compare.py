@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, timedelta
+from itertools import pairwise
+from pathlib import Path
 from zlib import crc32
 
 import pytest
 
 from syncd.errors import SourceError
 from syncd.model import Page
-from syncd.pipeline.full_compare import CONFIRMED_AT_ONCE, LOOKED_UP_AT_MOST
+from syncd.pipeline.full_compare import CONFIRMED_AT_ONCE, LOOKED_UP_AT_MOST, LOOKED_UP_AT_ONCE
 from syncd.pipeline.poll import Poller
 from syncd.pipeline.segments import CUT_EVERY
+from syncd.sources.database.database_source import DatabaseSource
 from syncd.state import State
 from tests.fakes import LOOKBACK, FakeShop
+from tests.made import NOON
 
 ORDERS = 3000
 
@@ -288,3 +294,83 @@ def test_early_confirmed_segments_lose_no_order(memory: State) -> None:
     poller.poll(shop.now)
     del shop.rows[each_a_segment[0]]
     assert poller.reconcile(shop.now).missing == 1
+
+
+def rows_of(tmp_path: Path, rows: Iterable[tuple[object, object]]) -> DatabaseSource:
+    """A real shop with these ids and statuses, as its query happens to give them."""
+    file = tmp_path / "shop.db"
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("CREATE TABLE orders (order_id, status)")
+        connection.executemany("INSERT INTO orders VALUES (?, ?)", rows)
+    query = "SELECT order_id, status FROM orders"
+    return DatabaseSource(
+        url=f"sqlite:///{file}", query=query, timezone=UTC, lookback=LOOKBACK, lookback_rows=100, batch=500
+    )
+
+
+LAST = 2 * CUT_EVERY
+"""An id that ends a segment."""
+
+
+@pytest.mark.parametrize("statuses", [("new", None), (None, None)])
+def test_segments_that_end_alike_are_compared(
+    tmp_path: Path, memory: State, statuses: tuple[str | None, str | None]
+) -> None:
+    """A join shows the last order of a segment twice, and a row has no status."""
+    ids = [*range(LAST - 9, LAST), LAST, LAST, *range(LAST + 1, LAST + 9)]
+    states = [dict(enumerate(statuses)).get(at - 9, "new") for at in range(len(ids))]
+    poller = Poller(rows_of(tmp_path, zip(ids, states, strict=True)), memory.polls, lambda _: "push", 0, LOOKBACK)
+    result = poller.poll(NOON)
+    assert (result.rows, result.skipped.total()) == (len(ids), statuses.count(None))
+    assert memory.polls.tracked() == 18 - statuses.count(None) // 2
+
+
+def test_rows_without_an_id_end_segments_alike(tmp_path: Path, memory: State, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("syncd.pipeline.segments.LONGEST", 50)
+    rows = [*[(None, "new")] * 5000, *((number, "new") for number in range(1, 100))]
+    result = Poller(rows_of(tmp_path, rows), memory.polls, lambda _: "push", 0, LOOKBACK).poll(NOON)
+    assert (result.rows, result.adopted) == (5099, 99)
+
+
+def test_number_that_changes_hands_is_counted_once(memory: State) -> None:
+    """A digest that covers an order too many would hide that another one is gone."""
+    shop = FakeShop(scans_whole=True)
+    for number in range(1000):
+        shop.put(f"{number:05d}", "new", shop.now - timedelta(hours=1), shop_id=f"k{number}")
+    poller = Poller(shop, memory.polls, lambda _: "push", 0, LOOKBACK)
+    poller.poll(shop.now)
+    shop.put("00005", "new", shop.now - timedelta(hours=1), shop_id="k50000")
+    shop.put("05000", "new", shop.now - timedelta(hours=1), shop_id="k5")
+    for _ in range(2):
+        shop.now += timedelta(hours=1)
+        poller.reconcile(shop.now)
+    assert sum(orders for _, orders in memory.polls.digests().values()) == 1001
+    del shop.rows["00999"]
+    assert poller.reconcile(shop.now + timedelta(hours=1)).missing == 1
+
+
+def test_later_row_of_an_api_supersedes_the_earlier(memory: State) -> None:
+    """An order comes changed, and later as before, in a segment that is as it was."""
+    ends = [name for number in range(9000) if crc32((name := f"{number:05d}").encode()) % CUT_EVERY == 0][:2]
+    shop = FakeShop(scans_whole=True)
+    for order_id in (*ends, f"{ends[1]}x"):
+        shop.put(order_id, "new", shop.now - timedelta(hours=1))
+    poller = Poller(shop, memory.polls, lambda _: "push", 0, LOOKBACK)
+    poller.poll(shop.now)
+    poller.reconcile(shop.now)
+    shop.rows[""] = (ends[1], "packed", *shop.rows[ends[1]][2:])  # the scan goes by this key, so it comes first
+    poller.reconcile(shop.now + timedelta(hours=1))
+    assert waiting(memory) == set()
+    assert memory.polls.load([ends[1]])[ends[1]].content == {"status": "new"}
+
+
+def test_compare_goes_on_between_look_ups(shop: FakeShop, poller: Poller) -> None:
+    """Each look-up may take minutes; if too many orders differ, few more of them are looked up."""
+    for order_id in shop.rows:
+        shop.silently(order_id, "packed")
+    for number in range(ORDERS, 3 * ORDERS):
+        shop.put(f"{number:05d}", "new", shop.now - timedelta(hours=1))
+    looked_up = [0]
+    replace(poller, progress=lambda _rows: looked_up.append(len(shop.looked_up))).reconcile(shop.now)
+    assert looked_up[-1] <= LOOKED_UP_AT_MOST + LOOKED_UP_AT_ONCE
+    assert max(after - before for before, after in pairwise(looked_up)) <= LOOKED_UP_AT_ONCE

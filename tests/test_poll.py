@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from syncd.errors import SourceError, SyncdError
-from syncd.model import Dropped
+from syncd.model import CancelDecision, CancelRequest, Dropped
 from syncd.pipeline.diff import StatusAction
 from syncd.pipeline.poll import HISTORY_MARGIN, Poller
 from syncd.pipeline.staging import PollResult
 from syncd.state import ChangeView, State
+from syncd.state.polls import StoredPolls
+from syncd.state.seen import StagingTransaction
 from tests.fakes import LOOKBACK, FakeShop
 from tests.made import NOON
 
@@ -355,3 +359,28 @@ def test_dropped_fields_are_counted_by_order_and_name() -> None:
     result.note_dropped([(), (Dropped("paid", "7", "first"), Dropped("user_id", "7", "")), (Dropped("paid", "8", ""),)])
     assert (result.dropped_from, result.dropped) == (2, {"paid": 2, "user_id": 1})
     assert result.dropped_examples["paid"].detail == "first"
+
+
+def test_order_made_known_meanwhile_is_left_to_the_next_poll(shop: FakeShop, memory: State) -> None:
+    """IMSHOP asks again to cancel an order that no poll has seen: it is answered, and knows the status, just before the
+    poll's transaction."""
+    shop.put("1", "new", shop.now - timedelta(hours=1), shop_id="k1")
+    Poller(shop, memory.polls, action, 0, LOOKBACK).poll(shop.now)
+    asked, soon = CancelRequest("current", "7", None), timedelta(seconds=9)
+    received = memory.inbox.receive(asked, "token", shop.now, shop.now + soon)
+    memory.inbox.decide(received.cancellation, CancelDecision("accepted", "cancelled"), shop.now, answered=False)
+    later(shop, 3600)
+    shop.put("7", "cancelled", shop.now, shop_id="k7")
+
+    class Interleaved(StoredPolls):
+        @contextmanager
+        def staging(self) -> Iterator[StagingTransaction]:
+            memory.inbox.receive(asked, "token", shop.now, shop.now + soon)
+            with super().staging() as transaction:
+                yield transaction
+
+    Poller(shop, Interleaved(memory.store), action, 0, LOOKBACK).poll(shop.now)
+    assert (waiting(memory), memory.polls.load(["7"])["7"].told) == ([], {"status": "cancelled"})
+    later(shop)
+    Poller(shop, memory.polls, action, 0, LOOKBACK).poll(shop.now)
+    assert (waiting(memory), memory.polls.load(["7"])["7"].shop_id) == ([], "k7")

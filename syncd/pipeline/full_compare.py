@@ -198,18 +198,23 @@ class FullCompare:
         self._same.clear()
 
     def _grouped(self, changed: Iterator[Segment]) -> Iterator[list[_ReadSegment]]:
-        """The segments, read, in groups in which an order is in one segment only. An API's segments come one at a time:
-        staging one may drop the digest of the next."""
+        """The segments, read, in groups in which no order and no key occurs in two of them. An API's segments come one
+        at a time, before the next one is asked for: staging one may drop the digest of the next."""
         group: list[_ReadSegment] = []
         ids: set[str] = set()
+        rows = 0
         for segment in changed:
             read = _read(segment, self._scan)
-            is_full = self._source.scans_whole or len(ids) + len(read.rows) > ROWS_AT_ONCE
-            if group and (is_full or not ids.isdisjoint(read.rows)):
+            if self._source.scans_whole:
+                yield [read]
+                continue
+            occurs = any(segment.key == other.key for other in group) or not ids.isdisjoint(read.ids)
+            if group and (occurs or rows + len(segment.rows) > ROWS_AT_ONCE):
                 yield group
-                group, ids = [], set()
+                group, ids, rows = [], set(), 0
             group.append(read)
-            ids.update(read.rows)
+            ids.update(read.ids)
+            rows += len(segment.rows)
         if group:
             yield group
 
@@ -248,7 +253,8 @@ class FullCompare:
         """The digest is kept only if each row is a tracked order that is recorded as the shop shows it; and if no field
         was dropped, since dropped fields are counted in each compare."""
         first_seen = [order_id for order_id in segment.differing if order_id in staged.first_seen]
-        others = [order_id for order_id in segment.ids if order_id in seen or order_id in staged.renumbered]
+        tracked = [order_id for order_id in segment.ids if order_id in seen or order_id in staged.renumbered]
+        others = [order_id for order_id in tracked if order_id not in staged.first_seen]
         is_recorded = (
             segment.is_readable
             and (self._whole or not segment.differing)
@@ -259,8 +265,12 @@ class FullCompare:
 
     def _look_up(self) -> None:
         for start in range(0, len(self._differing), LOOKED_UP_AT_ONCE):
-            self._stage(self._source.look_up(self._differing[start : start + LOOKED_UP_AT_ONCE]))
-        self._looked_up += len(self._differing)
+            if self._looked_up > LOOKED_UP_AT_MOST:
+                break
+            some = self._differing[start : start + LOOKED_UP_AT_ONCE]
+            self._stage(self._source.look_up(some))
+            self._looked_up += len(some)
+            self._progress(self._stager.result.rows)
         self._differing.clear()
 
     def _stage(

@@ -193,9 +193,9 @@ class Stager:
         with self.state.staging() as staging:
             if numbers:
                 staging.renumber(numbers, self.now)
-            # Only polls make orders known, and one poll runs at a time: an order that was not known still is not.
-            tracked = latest.keys() if known is None else known.keys() | numbers.values()
-            seen = staging.load(order.order_id for order in suspects if order.order_id in tracked)
+            seen = staging.load(order.order_id for order in suspects)
+            if known is not None:  # a cancellation may have made an order known since
+                self.put_off |= seen.keys() - known.keys() - {*numbers.values()}
             suspects = [one for one in suspects if not is_as_seen(one, seen.get(one.order_id), self.policy)]
             self.put_off |= staging.being_cancelled((order.order_id for order in suspects), self.now)
             suspects = [order for order in suspects if order.order_id not in self.put_off]

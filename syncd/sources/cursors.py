@@ -88,7 +88,7 @@ class TimeCursor:
     def note_all(self, raws: Iterable[Any]) -> None:
         """Rows with these were read. NULL and what cannot be read as a time are ignored.
 
-        Raw timestamps of one type sort as their moments do, so mostly only the last of them is looked at: to parse
+        Raw timestamps of one form sort as their moments do, so mostly only the last of them is looked at: to parse
         each takes ten times as long as to read its row.
         """
         given = [raw for raw in raws if raw is not None]
@@ -122,10 +122,10 @@ class TimeCursor:
 
 
 def _newest(raws: Sequence[Any]) -> Any:
-    """The last of these raw timestamps, if they are of one type. None: they are not, or there are none."""
-    if len({*map(type, raws)}) != 1:
+    """The last of these raw timestamps, if they sort as their moments do. None: they may not, or there are none."""
+    if len({*map(type, raws)}) != 1 or (isinstance(raws[0], str) and len({*map(len, raws)}) != 1):
         return None
-    with suppress(TypeError):  # some datetimes have an offset, others have none
+    with suppress(TypeError, ArithmeticError):  # only some datetimes have an offset; a Decimal is NaN
         return max(raws)
     return None
 

@@ -10,7 +10,7 @@ PostgreSQL, 4,096 rows of `seen` at a time, a row: COPY 4 µs, INSERT from a JSO
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Any, TypeAlias
 
@@ -18,8 +18,8 @@ from sqlalchemy import Connection, Table
 
 Values: TypeAlias = tuple[Any, ...]
 SQLITE_VALUES = 10_000
-"""In one statement; SQLite takes 32,766. A row takes 3 µs if it shares its statement with many, else 5 µs; in a table
-with triggers 4 µs and 13 µs, because SQLite then notes before each statement how to undo it."""
+"""In one statement at most; SQLite takes 32,766. A row takes 3 µs if it shares its statement with many, else 5 µs; in a
+table with triggers 4 µs and 13 µs, because SQLite then notes before each statement how to undo it."""
 
 
 def insert_rows(connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[Values]) -> None:
@@ -29,9 +29,7 @@ def insert_rows(connection: Connection, table: Table, columns: Sequence[str], ro
     names = ", ".join(columns)
     if connection.dialect.name == "sqlite":
         one = f"({', '.join('?' * len(columns))})"
-        at_once = SQLITE_VALUES // len(columns)
-        for start in range(0, len(rows), at_once):
-            some = rows[start : start + at_once]
+        for some in _by_powers_of_two(rows, SQLITE_VALUES // len(columns)):
             values = ", ".join([one] * len(some))
             connection.exec_driver_sql(
                 f"INSERT INTO {table.name} ({names}) VALUES {values}", tuple(chain.from_iterable(some))
@@ -49,8 +47,9 @@ def update_rows(connection: Connection, table: Table, columns: Sequence[str], ro
         return
     key, *others = columns
     if connection.dialect.name == "sqlite":
-        values = ", ".join(f"{column} = ?{number}" for number, column in enumerate(others, 2))
-        connection.exec_driver_sql(f"UPDATE {table.name} SET {values} WHERE {key} = ?1", list(rows))
+        values = ", ".join(f"{column} = ?" for column in others)
+        key_last = [(*row[1:], row[0]) for row in rows]
+        connection.exec_driver_sql(f"UPDATE {table.name} SET {values} WHERE {key} = ?", key_last)
         return
     values = ", ".join(f"{column} = given.{column}" for column in others)
     given = ", ".join(f"{column} {table.c[column].type.compile(connection.dialect)}" for column in columns)
@@ -59,3 +58,13 @@ def update_rows(connection: Connection, table: Table, columns: Sequence[str], ro
         f" WHERE {table.name}.{key} = given.{key}",
         (json.dumps([dict(zip(columns, row, strict=True)) for row in rows]),),
     )
+
+
+def _by_powers_of_two(rows: Sequence[Values], at_most: int) -> Iterator[Sequence[Values]]:
+    """The rows in groups of few sizes: SQLite's driver keeps each statement that it has seen, and a statement for each
+    number of rows would fill a hundred megabytes."""
+    start = 0
+    while left := min(len(rows) - start, at_most):
+        end = start + (1 << left.bit_length() - 1)
+        yield rows[start:end]
+        start = end

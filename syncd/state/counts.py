@@ -65,7 +65,7 @@ _TRIGGERS_OF_POSTGRESQL = (
     """,
     *(
         f"CREATE TRIGGER changes_{name} AFTER {event} ON changes REFERENCING {rows}"
-        " FOR EACH STATEMENT EXECUTE FUNCTION count_changes()"
+        " FOR EACH STATEMENT EXECUTE PROCEDURE count_changes()"  # as PostgreSQL 10 knows it, too
         for name, event, rows in (
             ("inserted", "INSERT", "NEW TABLE AS new_rows"),
             ("deleted", "DELETE", "OLD TABLE AS old_rows"),

@@ -190,7 +190,7 @@ def _see_cancelled(
 
 
 def _set_told_status(connection: Connection, order_id: str, texts: dict[str, str | None]) -> None:
-    """Set what IMSHOP knows if a push under way fails; `store_seen` keeps that value during a push."""
+    """Set what IMSHOP knows if a push under way fails; staging keeps that value during a push."""
     row = connection.execute(select(seen.c.content, seen.c.told).where(seen.c.order_id == order_id)).first()
     known = None if row is None else told_of(row.content, row.told)
     if known is not None:

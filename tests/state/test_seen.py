@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import event
 
 from syncd.model import Content, Decision
-from syncd.state import State
+from syncd.state import State, open_state
 from tests.made import NOON
 from tests.state.made import (
     MINUTE,
@@ -163,3 +165,14 @@ def test_any_text_is_stored_as_it_is(state: State, text: str) -> None:
     stage(state, decision(text, text, content=content, imshop_uuid=text, message=text))
     (push,) = take(state)
     assert (push.order_id, push.status, push.imshop_uuid, push.message) == (text, text, text, text)
+
+
+def test_statements_are_few_whatever_the_number_of_rows(sqlite_state: str) -> None:
+    """SQLite's driver keeps each statement that it has seen, with its values."""
+    statements: set[str] = set()
+    with closing(open_state(sqlite_state, redact=str)) as state:
+        event.listen(state.store.engine, "before_cursor_execute", lambda _c, _u, sql, *_rest: statements.add(sql))
+        for number in range(1, 130):
+            stage(state, *(adopted(f"{number}-{other}") for other in range(number)))
+        assert state.polls.tracked() == 129 * 130 // 2
+    assert len([sql for sql in statements if sql.startswith("INSERT INTO seen")]) <= 8
