@@ -1,4 +1,8 @@
-"""What pushes cost: how many a second, and the CPU of each from poll to acknowledged."""
+"""What pushes cost: how many a second, and the CPU of each.
+
+Each figure compares with something that runs in turns with it: the latency's own limit, a bare post of requests, a
+merchant's script, or the same order's first changes.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from http.client import HTTPConnection
 from itertools import count
 from pathlib import Path
@@ -19,6 +24,7 @@ from urllib.parse import urlsplit
 import requests
 
 from syncd import logs
+from syncd.imshop.push import ImshopClient
 from syncd.pipeline.deliver import Deliverer
 from syncd.pipeline.poll import Poller
 from syncd.pipeline.statuses_file import StatusesFile
@@ -27,17 +33,25 @@ from syncd.runtime.metrics import Metrics, standard_registry
 from syncd.runtime.observer import Observer
 from syncd.settings import load
 from syncd.state import State
+from tests.bench import script
 from tests.bench.endpoint import KEY, endpoint
-from tests.bench.figures import Figure, compared, seconds, timed
-from tests.bench.shops import QUERY, Shop, open_shop
+from tests.bench.figures import Figure, Ratio, compared, seconds, timed
+from tests.bench.shops import QUERY, Shop, database, open_shop
 from tests.made import push
 
-IN_FLIGHT = 16
+IN_FLIGHT = 8
+"""The default of SYNCD_IMSHOP__CONCURRENCY."""
 ANSWER_SECONDS = 0.05
-PACED = 3000
-COUNTED = 5000
+PACED = ((16, 3000, 0.95), (64, 9600, 0.92))
+"""How many are in flight, how many changes, and how much of the ideal is wanted."""
 PACED_ROUNDS = 3
+COUNTED = 5000
 COUNTED_ROUNDS = 5
+SCRIPTED = 10_000
+SCRIPTED_ROUNDS = 3
+AGED = 500
+AGED_ROUNDS = 7
+CHANGES_OF_AN_ORDER = 50
 HEADERS = {"Content-Type": "application/json", "Authorization": f"Bearer {KEY}"}
 
 
@@ -60,11 +74,35 @@ class Pipeline:
         assert not waiting["held"]
 
 
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """A shop in SQLite, an endpoint, and a pipeline between them that knows the shop. `state`: the kind of the state's
+    database."""
+
+    state: str
+    shop: Shop
+    url: str
+    client: ImshopClient
+    pipeline: Pipeline
+
+    def change(self, status: str, orders: range | None = None) -> None:
+        """These orders, or all, have another status, and a poll has found it."""
+        changed = range(self.shop.size) if orders is None else orders
+        self.shop.change_some(changed, status)
+        self.pipeline.poll(len(changed))
+
+
 def figures(home: Path) -> Iterator[Figure]:
-    with open_shop("sqlite", PACED, home) as shop, endpoint(ANSWER_SECONDS) as url:
-        yield _pace(shop, url, home)
-    with open_shop("sqlite", COUNTED, home) as shop, endpoint(0) as url:
-        yield _cpu(shop, url, home)
+    for state in ("sqlite", "postgresql"):
+        for in_flight, changes, at_least in PACED:
+            with _opened(state, changes, home, ANSWER_SECONDS, in_flight) as bench:
+                yield _pace(bench, in_flight, at_least)
+        with _opened(state, COUNTED, home) as bench:
+            yield _cpu(bench)
+        with _opened(state, AGED * (1 + AGED_ROUNDS), home) as bench:
+            yield _age(bench)
+        with _opened(state, SCRIPTED, home, in_flight=script.IN_FLIGHT) as bench:
+            yield _script(bench)
 
 
 def environment(shop: Shop, url: str, home: Path, **settings: object) -> dict[str, str]:
@@ -72,6 +110,23 @@ def environment(shop: Shop, url: str, home: Path, **settings: object) -> dict[st
     given = {"SYNCD_IMSHOP__URL": url, "SYNCD_IMSHOP__API_KEY": KEY, "SYNCD_SOURCE__URL": shop.url}
     given |= {"SYNCD_SOURCE__QUERY": QUERY, "SYNCD_STATE__URL": f"sqlite:///{home}/daemon-{shop.size}.db"}
     return given | {f"SYNCD_{name}": str(value) for name, value in settings.items()}
+
+
+@contextmanager
+def _opened(
+    state: str, size: int, home: Path, answer_seconds: float = 0, in_flight: int = IN_FLIGHT
+) -> Iterator[Bench]:
+    with (
+        open_shop("sqlite", size, home) as shop,
+        endpoint(answer_seconds) as url,
+        database(state, home) as state_url,
+    ):
+        own = {"STATE__URL": state_url, "IMSHOP__CONCURRENCY": in_flight, "GUARD__MAX_CHANGES": size}
+        environ = environment(shop, url, home, **own)
+        with _pipeline(environ) as pipeline:
+            client = pipeline_parts.imshop(load(environ, None, ()).settings)
+            yield Bench(state, shop, url, client, pipeline)
+            client.close()
 
 
 @contextmanager
@@ -99,25 +154,24 @@ def _pipeline(environ: dict[str, str]) -> Iterator[Pipeline]:
         yield pipeline
 
 
-def _pace(shop: Shop, url: str, home: Path) -> Figure:
+def _pace(bench: Bench, in_flight: int, at_least: float) -> Figure:
+    changes = bench.shop.size
     took, bare = [], []
-    with _pipeline(environment(shop, url, home, IMSHOP__CONCURRENCY=IN_FLIGHT)) as pipeline:
-        for turn in range(PACED_ROUNDS):
-            shop.change_all(f"stage {turn}")
-            pipeline.poll(shop.size)
-            took.append(timed(pipeline.deliver))
-            bare.append(timed(lambda: _post_bare(url, shop.size)))
-    ideal = IN_FLIGHT / ANSWER_SECONDS
-    rate, reachable = shop.size / median(took), shop.size / median(bare)
+    for turn in range(PACED_ROUNDS):
+        bench.change(f"stage {turn}")
+        took.append(timed(bench.pipeline.deliver))
+        bare.append(timed(lambda: _post_bare(bench.url, changes, in_flight)))
+    ideal = in_flight / ANSWER_SECONDS
+    rate, reachable = changes / median(took), changes / median(bare)
     facts = f"{rate:.0f} of {ideal:.0f} a second, bare http.client {reachable:.0f}, {PACED_ROUNDS} rounds"
-    return Figure(f"pushes, {IN_FLIGHT} in flight / ideal", rate / ideal, facts, at_least=0.92)
+    return Figure(f"pushes, {in_flight} in flight / ideal, {bench.state}", rate / ideal, facts, at_least=at_least)
 
 
-def _post_bare(url: str, posts: int) -> None:
+def _post_bare(url: str, posts: int, in_flight: int) -> None:
     """As fast as the server and this machine allow with nothing but the standard library."""
     host, path = urlsplit(url).netloc, urlsplit(url).path
     numbers = SimpleQueue[int | None]()
-    for number in [*range(posts), *[None] * IN_FLIGHT]:
+    for number in [*range(posts), *[None] * in_flight]:
         numbers.put(number)
 
     def post() -> None:
@@ -127,32 +181,69 @@ def _post_bare(url: str, posts: int) -> None:
             connection.getresponse().read()
         connection.close()
 
-    threads = [Thread(target=post) for _ in range(IN_FLIGHT)]
+    threads = [Thread(target=post) for _ in range(in_flight)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
 
 
-def _cpu(shop: Shop, url: str, home: Path) -> Figure:
-    environ = environment(shop, url, home)
-    session = requests.Session()
-    body = pipeline_parts.imshop(load(environ, None, ()).settings).body(push())
-    turns = count()
+def _cpu(bench: Bench) -> Figure:
+    body, changes, turns = bench.client.body(push()), bench.shop.size, count()
 
     def bare() -> None:
-        for _ in range(shop.size):
-            assert session.post(url, data=body, headers=HEADERS).ok
+        for _ in range(changes):
+            assert session.post(bench.url, data=body, headers=HEADERS).ok
 
-    with session, _pipeline(environ) as pipeline:
+    with requests.Session() as session:
+        ratio = compared(
+            bench.pipeline.deliver,
+            bare,
+            COUNTED_ROUNDS,
+            time.process_time,
+            before=lambda: bench.change(f"stage {next(turns)}"),
+        )
+    each = f"{seconds(ratio.one / changes)} a change, {seconds(ratio.other / changes)} a bare post"
+    facts = f"{each}, {COUNTED_ROUNDS} rounds"
+    return Figure(f"CPU of a delivery / a bare post, {bench.state}", ratio.ratio, facts, at_most=0.75)
 
-        def deliver() -> None:
-            pipeline.poll(shop.size)
-            pipeline.deliver()
 
-        def change() -> None:
-            shop.change_all(f"stage {next(turns)}")
+def _age(bench: Bench) -> Figure:
+    """Some orders change many times; then they and others, whose first change it is, take turns."""
+    old, turns = range(AGED), count()
 
-        ratio = compared(deliver, bare, COUNTED_ROUNDS, time.process_time, change)
-    each = f"{seconds(ratio.one / shop.size)} a change, {seconds(ratio.other / shop.size)} a bare post"
-    return Figure("CPU of a change / of a bare post", ratio.ratio, f"{each}, {COUNTED_ROUNDS} rounds", at_most=1.5)
+    def delivered(orders: range) -> float:
+        bench.change(f"stage {next(turns)}", orders)
+        return timed(bench.pipeline.deliver, time.process_time) / AGED
+
+    for _ in range(CHANGES_OF_AN_ORDER - 1):
+        delivered(old)
+    starts = range(AGED, bench.shop.size, AGED)
+    ratio = Ratio.of([(delivered(old), delivered(range(start, start + AGED))) for start in starts])
+    facts = ratio.facts("many changes", "first change", len(starts))
+    name = f"CPU of an order's change {CHANGES_OF_AN_ORDER} / 1, {bench.state}"
+    return Figure(name, ratio.ratio, facts, at_most=1.1)
+
+
+def _script(bench: Bench) -> Figure:
+    """From the shop to IMSHOP: the poll counts."""
+    turns, since = count(), ""
+
+    def change() -> None:
+        nonlocal since
+        since = datetime.now(UTC).replace(tzinfo=None).isoformat(" ")
+        bench.shop.change_all(f"stage {next(turns)}")
+
+    def sync() -> None:
+        bench.pipeline.poll(bench.shop.size)
+        bench.pipeline.deliver()
+
+    def run_script() -> None:
+        for rows in script.changed(bench.shop.url.removeprefix("sqlite:///"), since):
+            for row in rows:
+                script.push(session.post, bench.url, row)
+
+    with requests.Session() as session:
+        ratio = compared(sync, run_script, SCRIPTED_ROUNDS, before=change)
+    facts = ratio.facts("poll and delivery", "the script", SCRIPTED_ROUNDS)
+    return Figure(f"{SCRIPTED:,} changes / a script, {bench.state}", ratio.ratio, facts, at_most=0.55)

@@ -87,6 +87,11 @@ class Shop:
         """The orders with the lowest numbers have another status, since so long ago."""
         self._change(update(orders).where(orders.c.number < count).values(state=state, changed=_now() - ago))
 
+    def change_some(self, numbers: range, state: str) -> None:
+        """These orders have another status, now."""
+        these = orders.c.number.between(numbers.start, numbers.stop - 1)
+        self._change(update(orders).where(these).values(state=state, changed=_now()))
+
     def change_unnoticed(self, count: int, state: str) -> None:
         """`count` orders, spread over all, have another status, and their `updated_at` did not move."""
         every = self.size // count
