@@ -15,16 +15,20 @@ from sqlalchemy import BigInteger, Connection, Row, and_, bindparam, func, liter
 from syncd.model import Outcome, Pause, Push
 from syncd.news import payment_of
 from syncd.state.outcomes import write_outcomes
-from syncd.state.schema import CLAIMED, DUE_SOMETIME, MICROSECOND, changes, database_time, from_now, seen
+from syncd.state.schema import (
+    CLAIMED,
+    DUE_SOMETIME,
+    MICROSECOND,
+    changes,
+    database_time,
+    from_now,
+    is_listed,
+    list_parameter,
+    seen,
+)
 from syncd.state.store import Store, get_fact, in_chunks, pause_fact, put_fact
 from syncd.state.transitions import NEWER_WILL_BE_SENT, end_changes, supersede_without_news
 
-_SENT = {
-    "id",
-    *("order_id", "revision", "status", "message", "tracking_url", "user_id", "imshop_uuid"),
-    *("content", "with_payment", "detected_at", "source_updated_at"),
-    *("attempts", "refusals", "failing_since", "in_doubt", "claim"),
-}
 LONGEST_CLAIM = timedelta(seconds=14)
 _other = changes.alias("other")
 _FIRST_OF_ITS_ORDER = ~(
@@ -41,17 +45,24 @@ _FIRST_OF_ITS_ORDER = ~(
 _DUE = (DUE_SOMETIME, changes.c.next_attempt_at <= bindparam("now"))
 _ANY_DUE = select(changes.c.id).where(*_DUE).limit(1)
 _ANY_GOING = select(changes.c.id).where(or_(and_(*_DUE), CLAIMED)).limit(1)
+_LENGTH = bindparam("length", type_=BigInteger)
 _NEXT = (
-    select(*(column for column in changes.columns if column.key in _SENT))
+    select(changes.c.id)
     .where(*_DUE, _FIRST_OF_ITS_ORDER)
     .order_by(changes.c.next_attempt_at, changes.c.id)
     .limit(bindparam("most"))
+    .correlate(None)
 )
-_LENGTH = bindparam("length", type_=BigInteger)
 _CLAIM = (
     update(changes)
-    .where(changes.c.id.in_(bindparam("ids", expanding=True)))
+    .where(changes.c.id.in_(_NEXT))
     .values(claimed_at=bindparam("now"), claim=changes.c.claim + 1, claim_ends_at=from_now(_LENGTH))
+    .returning(
+        *(changes.c.id, changes.c.order_id, changes.c.revision, changes.c.status, changes.c.message),
+        *(changes.c.tracking_url, changes.c.user_id, changes.c.imshop_uuid, changes.c.content, changes.c.with_payment),
+        *(changes.c.detected_at, changes.c.source_updated_at, changes.c.attempts, changes.c.refusals),
+        *(changes.c.failing_since, changes.c.in_doubt, changes.c.claim, changes.c.next_attempt_at),
+    )
 )
 _OVER = or_(
     changes.c.claim_ends_at.is_(None),
@@ -61,10 +72,10 @@ _OVER = or_(
 """The request of the claim must be over. A claim that ends later than any claim can was made before the clock was set
 back."""
 _CLAIMS = select(changes.c.id, changes.c.claim, _OVER.label("is_over")).where(CLAIMED)
-_CLAIMS_STILL = _CLAIMS.where(changes.c.id.in_(bindparam("known", expanding=True)))
+_CLAIMS_STILL = _CLAIMS.where(is_listed(changes.c.id, list_parameter("known")))
 _SHARED = (
     select(seen.c.imshop_uuid)
-    .where(seen.c.imshop_uuid.in_(bindparam("uuids", expanding=True)))
+    .where(is_listed(seen.c.imshop_uuid, list_parameter("uuids")))
     .group_by(seen.c.imshop_uuid)
     .having(func.count() > 1)
 )
@@ -193,13 +204,11 @@ class StoredOutbox:
 
 
 def _claim_due(connection: Connection, limit: int, claim: timedelta, now: datetime) -> list[Push]:
-    due = connection.execute(_NEXT, {"now": now, "most": limit}).all()
-    if not due:
-        return []
-    connection.execute(_CLAIM, {"now": now, "ids": [row.id for row in due], "length": claim // MICROSECOND})
-    uuids = [row.imshop_uuid for row in due if row.imshop_uuid is not None]
+    claimed = connection.execute(_CLAIM, {"now": now, "most": limit, "length": claim // MICROSECOND}).all()
+    uuids = [row.imshop_uuid for row in claimed if row.imshop_uuid is not None]
     shared = set(connection.execute(_SHARED, {"uuids": uuids}).scalars()) if uuids else set()
-    return [_push(row, uuid_is_shared=row.imshop_uuid in shared) for row in due]
+    longest_due_first = sorted(claimed, key=lambda row: (row.next_attempt_at, row.id))
+    return [_push(row, uuid_is_shared=row.imshop_uuid in shared) for row in longest_due_first]
 
 
 def _push(row: Row[Any], *, uuid_is_shared: bool) -> Push:
@@ -221,5 +230,5 @@ def _push(row: Row[Any], *, uuid_is_shared: bool) -> Push:
         refusals=row.refusals,
         failing_since=row.failing_since,
         in_doubt=row.in_doubt,
-        claim=row.claim + 1,
+        claim=row.claim,
     )

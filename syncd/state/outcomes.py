@@ -12,25 +12,42 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     Connection,
     Row,
     bindparam,
     delete,
-    func,
+    exists,
     insert,
     literal,
     literal_column,
     or_,
     select,
+    type_coerce,
     update,
 )
 
 from syncd.model import ChangeState, Outcome, Push
 from syncd.news import known_after
-from syncd.state.schema import UNKNOWN, attempts, changes, in_state, seen, told_column, told_of
+from syncd.state.bulk import Values, insert_rows, update_rows
+from syncd.state.schema import (
+    UNKNOWN,
+    attempts,
+    cancellations,
+    changes,
+    clean,
+    in_state,
+    is_listed,
+    list_parameter,
+    microseconds,
+    seen,
+    told_column,
+    told_of,
+)
 from syncd.state.seen import invalidate_decisions_told
 from syncd.state.store import put_fact
 from syncd.state.transitions import (
@@ -55,49 +72,31 @@ _STANDING = (
         changes.c.order_id,
         changes.c.state,
         changes.c.claim,
-        changes.c.claimed_at,
+        changes.c.claimed_at.is_not(None).label("is_claimed"),
         changes.c.in_doubt,
-        changes.c.ended_at,
-        NEWER_TOLD.label("newer_told"),
-        NEWER_WILL_BE_SENT.label("newer_will_be_sent"),
-        NEWER_WAITS.label("newer_waits"),
+        type_coerce(changes.c.next_attempt_at, BigInteger).label("next_attempt_at"),
+        type_coerce(changes.c.ended_at, BigInteger).label("ended_at"),
+        changes.c.last_error,
         changes.c.content,
         seen.c.content.label("seen_content"),
         seen.c.told,
+        NEWER_WAITS.label("newer_waits"),
+        exists().where(cancellations.c.order_id == changes.c.order_id, cancellations.c.stands).label("was_cancelled"),
     )
     .outerjoin(seen, seen.c.order_id == changes.c.order_id)
-    .where(changes.c.id.in_(bindparam("ids", expanding=True)))
+    .where(is_listed(changes.c.id, list_parameter("ids")))
 )
-_UPDATE_CHANGE = (
-    update(changes)
-    .where(changes.c.id == bindparam("change"))
-    .values(
-        state=bindparam("result_state"),
-        attempts=bindparam("tried"),
-        refusals=bindparam("refused_times"),
-        failing_since=bindparam("since"),
-        in_doubt=bindparam("doubt"),
-        claimed_at=None,
-        next_attempt_at=func.coalesce(
-            bindparam("next", type_=changes.c.next_attempt_at.type), changes.c.next_attempt_at
-        ),
-        ended_at=bindparam("end"),
-        last_error=func.coalesce(bindparam("error", type_=changes.c.last_error.type), changes.c.last_error),
-        answered_uuid=bindparam("uuid"),
-        imshop_status=bindparam("imshop"),
-    )
+_NEWER = select(changes.c.id, NEWER_TOLD.label("told"), NEWER_WILL_BE_SENT.label("will_be_sent")).where(
+    is_listed(changes.c.id, list_parameter("ids"))
 )
-_ACKNOWLEDGE = (
-    update(seen)
-    .where(seen.c.order_id == bindparam("order"))
-    .values(
-        acknowledged_status=bindparam("status"),
-        acknowledged_at=bindparam("at"),
-        acknowledged_uuid=bindparam("uuid"),
-        told=bindparam("known"),
-    )
+"""What most outcomes need not know."""
+_CHANGED = (
+    *("id", "state", "attempts", "refusals", "failing_since", "in_doubt", "claimed_at", "next_attempt_at", "ended_at"),
+    *("last_error", "answered_uuid", "imshop_status"),
 )
-_SET_UNKNOWN = update(seen).where(seen.c.order_id.in_(bindparam("orders", expanding=True))).values(told=UNKNOWN)
+_ACKNOWLEDGED = ("order_id", "acknowledged_status", "acknowledged_at", "acknowledged_uuid", "told")
+_ATTEMPTED = ("change_id", "started_at", "ended_at", "result", "http_status", "detail")
+_SET_UNKNOWN = update(seen).where(is_listed(seen.c.order_id, list_parameter("orders"))).values(told=UNKNOWN)
 _NEWEST = (
     select(changes, seen.c.content.label("seen_content"), seen.c.told, seen.c.revision.label("seen_revision"))
     .outerjoin(seen, seen.c.order_id == changes.c.order_id)
@@ -134,26 +133,37 @@ def write_outcomes(connection: Connection, outcomes: Sequence[Outcome]) -> None:
     if not outcomes:
         return
     ids = [outcome.push.change_id for outcome in outcomes]
-    standing = {row.id: row for row in connection.execute(_STANDING, {"ids": ids})}
+    standing = {row.id: row for row in connection.execute(_STANDING, {"ids": ids}).all()}
+    found = [(outcome, row) for outcome in outcomes if (row := standing.get(outcome.push.change_id))]
+    newer = _newer_changes(connection, found)
     in_time: list[_InTime] = []
     late: list[Outcome] = []
-    for outcome in outcomes:
-        row = standing.get(outcome.push.change_id)
-        if row is None or _is_recorded(outcome, row):
+    for outcome, row in found:
+        newer_one = newer.get(row.id)
+        if _is_recorded(outcome, row):
             continue
-        if _is_late(outcome, row):
-            late.append(outcome)
-        else:
-            superseded = outcome.state == "pending" and row.newer_will_be_sent
+        if not _is_late(outcome, row, newer_one):
+            superseded = outcome.state == "pending" and newer_one and newer_one.will_be_sent
             in_time.append(_InTime(outcome, row, "superseded" if superseded else outcome.state))
-    for outcome in late:
-        row = standing[outcome.push.change_id]
-        if row.newer_told or _answered_since(row):
+            continue
+        late.append(outcome)
+        if (newer_one and newer_one.told) or _answered_since(row):
             _push_newest_again(connection, outcome, row)
     _insert_attempts(connection, late)
     if in_time:
         _record_in_time(connection, in_time)
         _insert_attempts(connection, [one.outcome for one in in_time])
+
+
+def _newer_changes(connection: Connection, found: Sequence[tuple[Outcome, Row[Any]]]) -> dict[int, Row[Any]]:
+    """What is known of newer changes, for those outcomes for which it matters: late ones, and pushes that failed while
+    something newer waits."""
+    ids = [
+        row.id
+        for outcome, row in found
+        if not row.is_claimed or row.claim != outcome.push.claim or (row.newer_waits and outcome.state == "pending")
+    ]
+    return {row.id: row for row in connection.execute(_NEWER, {"ids": ids}).all()} if ids else {}
 
 
 def _is_recorded(outcome: Outcome, row: Row[Any]) -> bool:
@@ -162,13 +172,13 @@ def _is_recorded(outcome: Outcome, row: Row[Any]) -> bool:
     return bool(outcome.state == row.state == "delivered" and row.claim == outcome.push.claim)
 
 
-def _is_late(outcome: Outcome, row: Row[Any]) -> bool:
+def _is_late(outcome: Outcome, row: Row[Any], newer_one: Row[Any] | None) -> bool:
     """Whether another process ended the claim, so that the outcome does not decide the state of the change. A delivery
     still does, unless the other process delivered the change too, something newer was told since, or the change is
     being sent once more."""
-    if row.claimed_at is not None:
+    if row.is_claimed:
         return bool(row.claim != outcome.push.claim)
-    return outcome.result != "delivered" or row.state == "delivered" or bool(row.newer_told)
+    return outcome.result != "delivered" or row.state == "delivered" or bool(newer_one and newer_one.told)
 
 
 def _answered_since(change: Row[Any]) -> dict[str, object] | None:
@@ -199,11 +209,12 @@ def _push_newest_again(connection: Connection, late: Outcome, row: Row[Any]) -> 
 
 
 def _record_in_time(connection: Connection, found: Sequence[_InTime]) -> None:
-    connection.execute(_UPDATE_CHANGE, [_change_columns(one) for one in found])
+    update_rows(connection, changes, _CHANGED, [_changed(one) for one in found])
     delivered = [one for one in found if one.outcome.state == "delivered"]
     if delivered:
-        connection.execute(_ACKNOWLEDGE, [_acknowledged(one.outcome, one.row) for one in delivered])
-        invalidate_decisions_told(connection, {one.row.order_id: one.outcome.push.status for one in delivered})
+        update_rows(connection, seen, _ACKNOWLEDGED, [_acknowledged(one.outcome, one.row) for one in delivered])
+        if cancelled := {one.row.order_id: one.outcome.push.status for one in delivered if one.row.was_cancelled}:
+            invalidate_decisions_told(connection, cancelled)
         put_fact(connection, "last_delivered_at", max(one.outcome.ended_at for one in delivered).isoformat())
     unknown = [
         one.row.order_id for one in found if one.state == "dead" or (one.state != "delivered" and one.outcome.in_doubt)
@@ -216,33 +227,37 @@ def _record_in_time(connection: Connection, found: Sequence[_InTime]) -> None:
         supersede_without_news(connection, [one.row.order_id for one in followed], latest)
 
 
-def _change_columns(found: _InTime) -> dict[str, object]:
-    outcome, push, answer = found.outcome, found.outcome.push, found.outcome.answer
+def _changed(found: _InTime) -> Values:
+    """The columns of _CHANGED."""
+    outcome, row, push, answer = found.outcome, found.row, found.outcome.push, found.outcome.answer
     failed = outcome.result in ("retry", "refused", "dead")
-    return {
-        "change": push.change_id,
-        "result_state": found.state,
-        "tried": push.attempts + (failed or outcome.result == "delivered"),
-        "refused_times": push.refusals + outcome.refused,
-        "since": push.failing_since or (outcome.ended_at if failed else None),
-        "doubt": outcome.in_doubt,
-        "next": outcome.next_attempt_at,
-        "end": found.row.ended_at if found.state == found.row.state else outcome.ended_at,
-        "error": outcome.error and outcome.error[:DETAIL_LENGTH],
-        "uuid": answer and answer.uuid,
-        "imshop": answer and answer.imshop_status,
-    }
+    return (
+        push.change_id,
+        found.state,
+        push.attempts + (failed or outcome.result == "delivered"),
+        push.refusals + outcome.refused,
+        _stored(push.failing_since or (outcome.ended_at if failed else None)),
+        outcome.in_doubt,
+        None,
+        _stored(outcome.next_attempt_at) or row.next_attempt_at,
+        row.ended_at if found.state == row.state else _stored(outcome.ended_at),
+        row.last_error if outcome.error is None else clean(outcome.error[:DETAIL_LENGTH]),
+        answer and _stored(answer.uuid),
+        answer and _stored(answer.imshop_status),
+    )
 
 
-def _acknowledged(outcome: Outcome, row: Row[Any]) -> dict[str, object]:
+def _acknowledged(outcome: Outcome, row: Row[Any]) -> Values:
+    """The columns of _ACKNOWLEDGED. The order may have another number since the push was claimed."""
     push, answer = outcome.push, outcome.answer
-    return {
-        "order": row.order_id,  # the order may have another number since the push was claimed
-        "status": push.status,
-        "at": outcome.ended_at,
-        "uuid": answer and answer.uuid,
-        "known": _known_once_delivered(row, push),
-    }
+    uuid = answer and _stored(answer.uuid)
+    return row.order_id, push.status, _stored(outcome.ended_at), uuid, _known_once_delivered(row, push)
+
+
+def _stored(value: datetime | str | None) -> int | str | None:
+    if isinstance(value, datetime):
+        return microseconds(value)
+    return value and clean(value)
 
 
 def _known_once_delivered(row: Row[Any], push: Push) -> str | None:
@@ -250,7 +265,7 @@ def _known_once_delivered(row: Row[Any], push: Push) -> str | None:
     if not row.seen_content:
         return None
     known = known_after(row.content, told_of(row.seen_content, row.told))
-    if row.claimed_at is not None and row.in_doubt and not push.in_doubt:
+    if row.is_claimed and row.in_doubt and not push.in_doubt:
         # The change came into doubt during the push: IMSHOP was answered that the order is cancelled, and which status
         # it heard last is unknown.
         known = {**known, "status": None}
@@ -262,7 +277,7 @@ def _insert_attempts(connection: Connection, outcomes: Sequence[Outcome]) -> Non
     sent = [outcome for outcome in outcomes if outcome.result != "unsent"]
     if not sent:
         return
-    connection.execute(insert(attempts), [_attempt(outcome) for outcome in sent])
+    insert_rows(connection, attempts, _ATTEMPTED, [_attempted(outcome) for outcome in sent])
     many = [
         {"change": outcome.push.change_id}
         for outcome in sent
@@ -272,7 +287,8 @@ def _insert_attempts(connection: Connection, outcomes: Sequence[Outcome]) -> Non
         connection.execute(_TRIM, many)
 
 
-def _attempt(outcome: Outcome) -> dict[str, object]:
+def _attempted(outcome: Outcome) -> Values:
+    """The columns of _ATTEMPTED."""
     answer = outcome.answer
     if answer is None:
         detail = outcome.error
@@ -280,11 +296,11 @@ def _attempt(outcome: Outcome) -> dict[str, object]:
         fields = ("newStatus", answer.new_status), ("imshopStatus", answer.imshop_status), ("uuid", answer.uuid)
         said = [*fields, ("message", answer.message)]
         detail = ", ".join(f"{name} {value}" for name, value in said if value is not None)
-    return {
-        "change_id": outcome.push.change_id,
-        "started_at": outcome.started_at,
-        "ended_at": outcome.ended_at,
-        "result": outcome.result,
-        "http_status": outcome.http_status if answer is None else answer.http_status,
-        "detail": detail and detail[:DETAIL_LENGTH],
-    }
+    return (
+        outcome.push.change_id,
+        microseconds(outcome.started_at),
+        microseconds(outcome.ended_at),
+        outcome.result,
+        outcome.http_status if answer is None else answer.http_status,
+        detail and clean(detail[:DETAIL_LENGTH]),
+    )

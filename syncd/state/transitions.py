@@ -13,11 +13,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, bindparam, exists, literal_column, select, update
+from sqlalchemy import ColumnElement, Connection, exists, literal_column, select, update
 
 from syncd.model import ChangeState
 from syncd.news import is_news
-from syncd.state.schema import DUE_SOMETIME, UNKNOWN, UNSENT, WAITING, changes, in_state, seen, told_of
+from syncd.state.schema import (
+    DUE_SOMETIME,
+    UNKNOWN,
+    UNSENT,
+    WAITING,
+    changes,
+    in_state,
+    is_listed,
+    list_parameter,
+    seen,
+    told_of,
+)
 
 newer = changes.alias("newer")
 
@@ -33,7 +44,7 @@ NEWER_WILL_BE_SENT = newer_change(newer.c.ended_at.is_(None), newer.c.state == l
 _NEWEST_WAITING = (
     select(changes.c.order_id, changes.c.content, seen.c.content, seen.c.told)
     .join(seen, seen.c.order_id == changes.c.order_id)
-    .where(WAITING, ~NEWER_WAITS, ~changes.c.in_doubt, changes.c.order_id.in_(bindparam("orders", expanding=True)))
+    .where(WAITING, ~NEWER_WAITS, ~changes.c.in_doubt, is_listed(changes.c.order_id, list_parameter("orders")))
 )
 
 
