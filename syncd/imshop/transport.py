@@ -19,6 +19,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import requests
 from requests.utils import select_proxy
@@ -71,6 +72,20 @@ class _Connection(BoundedConnection):
     OSError nor urllib3's, so urllib3 and requests let it through as it is."""
 
     response_class = _Response
+    _held_back: list[bytes] | None = None
+
+    def request(self, *arguments: Any, **options: Any) -> None:
+        """Head and body leave in one packet, so that a server need not wake up twice. http.client sends them apart."""
+        self._held_back = []
+        super().request(*arguments, **options)
+        whole, self._held_back = b"".join(self._held_back), None
+        self.send(whole)
+
+    def send(self, data: Any) -> None:
+        if self._held_back is None:
+            super().send(data)
+        else:
+            self._held_back.append(data)
 
     def connect(self) -> None:
         """Within the time-out of the whole push, of which `timeout` is half: a host may have many addresses, and this

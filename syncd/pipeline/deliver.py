@@ -41,7 +41,8 @@ GROUP_SECONDS = 0.01
 """An outcome waits so long at most for others to be written with it."""
 PREFETCH_SECONDS = 0.2
 """Changes are taken ahead for so many seconds of work. It is also the first estimate of how long a push takes."""
-PREFETCH_AT_MOST = 64
+PREFETCH_AT_MOST = 200
+"""Enough for whole groups of outcomes where IMSHOP answers at once: while one is written, the workers send the rest."""
 IDLE_SECONDS = 1.0
 """Between two looks for changes that became due or were released by an operator."""
 STATE_RETRY_SECONDS = 1.0
@@ -239,9 +240,10 @@ class Deliverer:
         probe = self._circuit.pause is not None
         texts = self._texts()
         for push, send_at in zip(pushes, send_times, strict=True):
-            message = push.message or texts.message(push.status)
-            push_as_told = replace(push, code=texts.code(push.status), message=message)
-            self._queue.put(_QueuedPush(push_as_told, send_at, send_by, probe))
+            code, message = texts.code(push.status), push.message or texts.message(push.status)
+            if (code, message) != (push.code, push.message):
+                push = replace(push, code=code, message=message)  # noqa: PLW2901 - a copy costs as much as the rest
+            self._queue.put(_QueuedPush(push, send_at, send_by, probe))
         self._outstanding += len(pushes)
 
     def _write_and_claim(self, limit: int) -> list[Push]:
@@ -316,19 +318,24 @@ class Deliverer:
         except Exception as unexpected:  # the boundary: a worker must live on, and the change must not be lost
             log.exception("push_crashed", extra=fields(order_id=queued.push.order_id))
             error = PushError(f"unexpected: {type(unexpected).__name__}", in_doubt=True)
-        outcome = self._outcome(queued, answer, error, started_at)
-        return _Done(replace(outcome, seconds=self._clocks.monotonic() - started), error)
+        seconds = self._clocks.monotonic() - started
+        return _Done(self._outcome(queued, answer, error, started_at, seconds), error)
 
     def _unsent(self, queued: _QueuedPush) -> _Done:
         now = self._clocks.now()
         return _Done(Outcome(queued.push, "unsent", "pending", now, now, in_doubt=queued.push.in_doubt))
 
     def _outcome(
-        self, queued: _QueuedPush, answer: Answer | None, error: PushError | None, started_at: datetime
+        self,
+        queued: _QueuedPush,
+        answer: Answer | None,
+        error: PushError | None,
+        started_at: datetime,
+        seconds: float,
     ) -> Outcome:
         push, now = queued.push, self._clocks.now()
         if error is None:
-            return Outcome(push, "delivered", "delivered", started_at, now, answer=answer)
+            return Outcome(push, "delivered", "delivered", started_at, now, seconds, answer=answer)
         then = after_failure(push, error, now, self._limits.give_up_after, self._clocks.rng, probe=queued.probe)
         return Outcome(
             push,
@@ -336,6 +343,7 @@ class Deliverer:
             then.state,
             started_at,
             now,
+            seconds,
             next_attempt_at=then.at,
             in_doubt=push.in_doubt or error.in_doubt,
             error=str(error),
