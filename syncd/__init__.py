@@ -1,3 +1,3 @@
 """syncd: an order's status, changed in the shop, is changed in the buyer's IMSHOP app."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 import pytest
 
+from syncd import __version__
 from syncd.cli.commands import COMMANDS, syncd
 from syncd.runtime.health import as_json
 from syncd.settings import CONTROLS, GROUPS, OPEN_GROUPS, VARIABLES
@@ -155,3 +156,9 @@ def test_documents_that_the_code_cites_exist() -> None:
     for page, section in cited:
         assert (ROOT / page).exists(), page
         assert not section or f"\n## {section}. " in text(ROOT / page), f"{page}, section {section}"
+
+
+def test_changelog_begins_with_this_version() -> None:
+    newest, *_ = re.findall(r"^## (.+)$", text(ROOT / "CHANGELOG.md"), re.MULTILINE)
+
+    assert newest in (__version__, "Unreleased")
