@@ -26,6 +26,10 @@ class StateError(SyncdError):
     """The state could not be opened, read or written. What was not written is not done."""
 
 
+class InUseError(StateError):
+    """Another process works on this state just now. This one has done nothing."""
+
+
 class LeaseLostError(StateError):
     """This process lost its lease, which `holder` has now (None: nobody). Nothing was written; it must stop."""
 

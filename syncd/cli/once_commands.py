@@ -10,42 +10,53 @@ from typing import Literal
 import click
 
 from syncd.cli.context import settings
+from syncd.cli.cron_runs import run_for_cron
 from syncd.cli.output import counted, seconds_option
 from syncd.model import Outcome
 from syncd.pipeline.staging import REDEFINED, PollResult
 from syncd.runtime.run_once import Ran, run_once
 from syncd.text import printable
 
+timeout_option = seconds_option("--timeout", default="5m", help="Stop delivering after this long.")
+cron_option = click.option("--cron", is_flag=True, help="Print only what began to be wrong, and what is over, once.")
+
 
 @click.command()
-@seconds_option("--timeout", default="5m", help="Stop delivering after this long.")
+@timeout_option
+@cron_option
 @click.pass_context
-def once(ctx: click.Context, timeout: float) -> None:
+def once(ctx: click.Context, timeout: float, *, cron: bool) -> None:
     """Poll once, deliver until nothing is due, and end.
 
     The first poll of all records what is there and pushes nothing, unless SYNCD_FIRST_RUN=push. Exit status 1:
     something failed, or changes still wait. Beside a running daemon, the daemon delivers.
+
+    With --cron it also ends at once, with exit status 0, if another process polls or delivers.
     """
-    _run_and_report(ctx, "poll", timeout)
+    (run_for_cron if cron else _run_and_report)(ctx, "poll", timeout)
 
 
 @click.command()
-@seconds_option("--timeout", default="5m", help="Stop delivering after this long.")
+@timeout_option
+@cron_option
 @click.pass_context
-def reconcile(ctx: click.Context, timeout: float) -> None:
+def reconcile(ctx: click.Context, timeout: float, *, cron: bool) -> None:
     """Compare every order with what was seen of it, deliver what differs, and end.
 
-    Finds what a poll cannot: orders that changed without a new timestamp, or that are gone from the shop.
+    Finds what a poll cannot: orders that changed without a new timestamp, or that are gone from the shop. Unless a
+    daemon runs, it also deletes what is older than SYNCD_STATE__RETENTION.
     """
-    _run_and_report(ctx, "reconcile", timeout)
+    (run_for_cron if cron else _run_and_report)(ctx, "reconcile", timeout)
 
 
 def _run_and_report(ctx: click.Context, kind: Literal["poll", "reconcile"], seconds: float) -> None:
     chosen = settings(ctx, level="error")
     with _progress() as (on_rows, on_outcome):
         ran = run_once(chosen, kind, seconds, on_rows, on_outcome)
-    for line in [*_poll_lines(ran.poll), *_delivery_lines(ran)]:
+    for line in [*(() if ran.unread else _poll_lines(ran.poll)), *_delivery_lines(ran)]:
         click.echo(printable(line))
+    if ran.unread:
+        raise ran.unread
     ctx.exit(1 if ran.failed or ran.undelivered else 0)
 
 

@@ -16,7 +16,7 @@ from syncd.doctor.api_checks import ApiChecks
 from syncd.doctor.cancel_checks import CancelChecks
 from syncd.doctor.database_checks import DatabaseChecks
 from syncd.doctor.findings import Check, Finding, fault, run_check
-from syncd.doctor.host_checks import check_address, check_disk, check_endpoint, check_settings
+from syncd.doctor.host_checks import check_address, check_disk, check_endpoint, check_settings, check_web_root
 from syncd.doctor.state_checks import check_state, check_state_file, daemon_runs, poll_history, state_file
 from syncd.errors import SourceError
 from syncd.imshop.push import ImshopClient
@@ -94,10 +94,12 @@ def _other_checks(settings: Settings, imshop: ImshopClient, now: Callable[[], da
     redact = composition.redactor(settings)
     state, url = settings.state.url.get_secret_value(), settings.imshop.url.get_secret_value()
     runs = partial(daemon_runs, state, redact)
+    file = state_file(state)
     return (
         Check("state", "Can the state be used?", lambda: check_state(state, redact)),
         Check("state", "Is the state damaged?", lambda: check_state_file(state, redact)),
-        Check("state", "Is there room on its disk?", lambda: check_disk(state_file(state))),
+        Check("state", "Is there room on its disk?", lambda: check_disk(file)),
+        Check("state", "Can the web server read it?", lambda: check_web_root("state", file) if file else iter(())),
         Check("imshop", "Can IMSHOP be reached?", lambda: check_endpoint(url, imshop, now())),
         Check("http", "Is the address free?", lambda: check_address(settings.http.bind, runs)),
         Check("cancel", "Can an order be cancelled?", lambda: _check_cancelling(settings)),

@@ -1,6 +1,6 @@
 """What syncd needs of this machine and of the network, one check each:
 
-settings   where they come from, and whether other users can read them
+settings   where they come from, and whether other users or the web server can read them
 disk       whether the state's file is on a local disk, and how much room there is
 address    whether the daemon can serve metrics and health there
 endpoint   whether IMSHOP can be reached, and how long its certificate is trusted. No request is sent
@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
-from syncd.doctor.findings import Finding, fault, ok, warning
+from syncd.doctor.findings import Area, Finding, fault, ok, warning
 from syncd.http.addresses import is_insecure_remote, origin
 from syncd.imshop.push import ImshopClient
 from syncd.pipeline.statuses_file import Statuses
@@ -27,6 +27,9 @@ from syncd.settings import Loaded, masked, presets
 from syncd.settings.values import Address
 
 SHORT = 30
+WEB_ROOTS = {"public_html", "htdocs", "httpdocs", "wwwroot", "webroot"}
+"""What hosting providers and web servers call the folder that they serve."""
+INDEXES = ("index.php", "index.html")
 MOUNTS = Path("/proc/self/mounts")
 NETWORK = re.compile(
     r"(nfs|cifs|smb|afs|ceph|gluster|lustre|gfs|ocfs|9p|davfs|beegfs|fuse\.(sshfs|s3fs|glusterfs|rclone|ceph|davfs))"
@@ -50,6 +53,8 @@ def check_settings(loaded: Loaded, statuses: Statuses) -> Iterator[Finding]:
         if Path(place).is_file() and Path(place).stat().st_mode & 0o004:
             text = f"every user of this machine may read {place} and the secrets in it"
             yield warning("settings", text, f"Run: chmod o-r {place}")
+        if Path(place).is_file():
+            yield from check_web_root("settings", Path(place))
     if found := presets.overrides(loaded.found):
         if found.replaced:
             shown = {line.variable: line.value for line in masked(loaded)}
@@ -68,6 +73,15 @@ def _replaced(name: str, shown: str, preset: str) -> str:
     """With both values if they are short, so that an overridden time zone is seen at once."""
     short = all(0 < len(text) <= SHORT and "\n" not in text for text in (shown, preset))
     return f"{name} ({shown}, not {preset})" if short else name
+
+
+def check_web_root(area: Area, file: Path) -> Iterator[Finding]:
+    """Does the file lie where a web server would hand it out? It need not exist."""
+    for folder in file.resolve().parents:
+        if folder.name in WEB_ROOTS or any((folder / index).exists() for index in INDEXES):
+            text = f"{file} lies within {folder}, which looks like a web server's folder: anyone might download it"
+            yield warning(area, text, f"Move it to a folder outside {folder}")
+            return
 
 
 def check_disk(file: Path | None, mounts: Path = MOUNTS) -> Iterator[Finding]:

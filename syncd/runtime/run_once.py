@@ -1,7 +1,7 @@
 """One poll and its deliveries, without the daemon: what `syncd once` and `syncd reconcile` do.
 
 If a daemon runs on the same state, this process only polls and the daemon delivers, so that no order is pushed by two
-processes.
+processes. A shop that cannot be read does not keep back what already waits to be delivered.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
-from syncd.errors import StateError
+from syncd.errors import InUseError, SourceError
 from syncd.model import Outcome
 from syncd.pipeline.staging import PollResult
 from syncd.runtime import composition, pipeline_parts
@@ -27,11 +27,13 @@ LOOK_SECONDS = 0.2
 
 @dataclass(slots=True)
 class Ran:
-    """What one run did. `beside`: a daemon delivers. `summary`: the state at the end."""
+    """What one run did. `beside`: a daemon delivers. `summary`: the state at the end. `unread`: why the shop could not
+    be read to its end; `poll` says what was done until then."""
 
     poll: PollResult
     summary: Summary
     beside: bool
+    unread: SourceError | None = None
     outcomes: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -40,8 +42,9 @@ class Ran:
 
     @property
     def failed(self) -> int:
-        """How many pushes failed for good, and one more if the poll has a fault."""
-        return self.outcomes.get("refused", 0) + self.outcomes.get("dead", 0) + (self.poll.fault is not None)
+        """How many pushes failed for good, and one more if the poll failed or has a fault."""
+        poll_failed = self.poll.fault is not None or self.unread is not None
+        return self.outcomes.get("refused", 0) + self.outcomes.get("dead", 0) + poll_failed
 
 
 def run_once(
@@ -50,25 +53,38 @@ def run_once(
     seconds: float,
     on_rows: Callable[[int], None],
     on_outcome: Callable[[Outcome, int], None],
+    *,
+    give_way: bool = False,
 ) -> Ran:
-    """Poll, then deliver until nothing is due, delivery is paused, or `seconds` have passed.
+    """Poll, then deliver until nothing is due, delivery is paused, or `seconds` have passed. A full compare without a
+    daemon beside it then deletes what is older than the retention, as the daemon does each day.
 
+    `give_way`: InUseError at once if another process polls or delivers; otherwise that is waited for.
     `on_rows` is called with the rows read so far, `on_outcome` with each outcome and how many changes still wait.
     """
     ends_at = time.monotonic() + seconds
+    waits_until = time.monotonic() if give_way else ends_at
     with ExitStack() as stack:
         parts = stack.enter_context(pipeline_parts.opened(settings))
         state = parts.state
         lease = state.lease()
         leads = lease.acquire()
+        if give_way and not leads:
+            raise InUseError(f"another process works on this state ({lease.last_holder() or 'ended just now'})")
         stack.enter_context(kept(lease))
         observer = Observer(None, lambda: parts.statuses.now)
-        with polling_alone(state, ends_at) as alone:
+        poll = PollResult("incremental" if kind == "poll" else "full")
+        unread = None
+        with polling_alone(state, waits_until) as alone:
             poller = pipeline_parts.poller(settings, parts.source, alone, parts.statuses, on_rows)
             started = time.monotonic()
-            polled = (poller.poll if kind == "poll" else poller.reconcile)(composition.now())
-            observer.polled(polled, time.monotonic() - started)
-        ran = Ran(polled, state.reports.summary(), beside=not leads)
+            try:
+                (poller.poll if kind == "poll" else poller.reconcile)(composition.now(), poll)
+            except SourceError as error:
+                unread = error
+            else:
+                observer.polled(poll, time.monotonic() - started)
+        ran = Ran(poll, state.reports.summary(), beside=not leads, unread=unread)
         waiting = ran.summary.changes["pending"]
 
         def observe(outcome: Outcome) -> None:
@@ -86,18 +102,20 @@ def run_once(
                 deliverer.drain(lambda: time.monotonic() >= ends_at or not lease.held())
             finally:
                 deliverer.close(CLOSING_SECONDS)
+        if kind == "reconcile" and not ran.beside:
+            state.under(lease).prune(composition.now(), settings.state.retention)
         ran.summary = state.reports.summary()
         return ran
 
 
 @contextmanager
 def polling_alone(state: State, ends_at: float) -> Iterator[State]:
-    """Wait until no other process polls, and let none begin; gives the state under the right to poll. StateError: one
+    """Wait until no other process polls, and let none begin; gives the state under the right to poll. InUseError: one
     still polls at `ends_at`, on the monotonic clock."""
     lease = state.poll_lease()
     while not lease.acquire():
         if time.monotonic() >= ends_at:
-            raise StateError(
+            raise InUseError(
                 f"another poll of this shop is under way ({lease.last_holder() or 'ended just now'}); "
                 "wait for its end, then try again"
             )

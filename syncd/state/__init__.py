@@ -17,7 +17,7 @@ A transaction is whole or nothing, and never open while anything but the databas
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from syncd.state.engine import WAIT_SECONDS, connect, place, sqlite_file, wall_clock
@@ -43,7 +43,7 @@ from syncd.state.read_models import (
 )
 from syncd.state.reports import Reports
 from syncd.state.retention import prune
-from syncd.state.store import Store
+from syncd.state.store import Store, get_fact, put_fact
 
 __all__ = [
     "AttemptView",
@@ -95,6 +95,16 @@ class State:
         if file is None:
             return RowLease(self.store, self.store.lease_engine(), name, boottime)
         return FileLease(file.with_name(file.name + suffix), name)
+
+    def told_troubles(self) -> Mapping[str, str]:
+        """What a person was told to be wrong, and not yet that it is over: a text for each kind."""
+        with self.store.read() as connection:
+            told: Mapping[str, str] = get_fact(connection, "told_troubles") or {}
+            return told
+
+    def set_told_troubles(self, told: Mapping[str, str]) -> None:
+        with self.store.write() as connection:
+            put_fact(connection, "told_troubles", {**told})
 
     @property
     def place(self) -> str:

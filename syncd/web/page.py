@@ -22,9 +22,9 @@ from syncd.explain import Explanation, in_words, order_facts, seen_facts
 from syncd.model import ChangeState
 from syncd.state import ChangeWithAttempt, HalfHour, PollView, Summary
 from syncd.text import printable
+from syncd.verdict import judge, unreadable
 from syncd.web.charts import lag_chart, summarize_lags
 from syncd.web.translations import Translator
-from syncd.web.verdict import judge, unreadable
 
 T = TypeVar("T")
 

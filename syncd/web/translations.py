@@ -34,7 +34,9 @@ RUSSIAN = {
         "Ничего не потеряно: изменения уйдут сами, когда IMSHOP снова начнёт их принимать"
     ),
     "A change has been waiting for a long time": "Изменение долго ждёт отправки",
-    "See IMSHOP's answers below": "Посмотрите ниже, что отвечает IMSHOP",
+    "See IMSHOP's answers: syncd changes --state pending": (
+        "Посмотрите, что отвечает IMSHOP: syncd changes --state pending"
+    ),
     "Cancellations without a decision: {count}": "Отмены без решения: {count}",
     "See: syncd cancellations. Fix the cause, then run: syncd cancellations retry ID": (
         "Посмотрите: syncd cancellations. Устраните причину, затем: syncd cancellations retry ID"

@@ -200,3 +200,25 @@ def test_orders_that_a_full_compare_missed_are_told(installation: Installation) 
     found = installation.found("state", "warning")
     assert "the last full compare missed 4 orders" in found
     assert "run: syncd release" in found
+
+
+@pytest.mark.parametrize("served", ["public_html", "site/index.php"])
+def test_files_that_a_web_server_serves_are_named(installation: Installation, served: str) -> None:
+    """By what hosts call that folder, or by what lies in it."""
+    root = installation.home / served.split("/", maxsplit=1)[0]
+    home = root / "syncd"
+    home.mkdir(parents=True)
+    (root / "index.php").touch()
+    state = f"sqlite:///{home}/state.db"
+    expected = f"{home}/state.db lies within {root}, which looks like a web server's folder"
+    assert expected in installation.found("state", "warning", SYNCD_STATE__URL=state)
+    secret = home / "SYNCD_IMSHOP__API_KEY"
+    secret.write_text("K3Y-K3Y")
+    del installation.env["SYNCD_IMSHOP__API_KEY"]
+    assert f"{secret} lies within {root}" in installation.found("settings", "warning", SYNCD_SECRETS_DIR=str(home))
+
+
+def test_files_beside_the_web_servers_folder_are_well(installation: Installation) -> None:
+    (installation.home / "public_html").mkdir()
+    (installation.home / "public_html" / "index.php").touch()
+    assert "web server" not in installation.found("state")

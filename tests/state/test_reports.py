@@ -9,7 +9,7 @@ from syncd.model import CHANGE_STATES
 from syncd.state import State, Summary
 from syncd.state.read_models import SourceStatus
 from tests.made import NOON
-from tests.state.made import MINUTE, adopted, decision, deliver, outcome, seen, stage, take, write_down
+from tests.state.made import MINUTE, adopted, another, decision, deliver, outcome, seen, stage, take, write_down
 
 
 def test_a_new_state_has_figures_too(state: State) -> None:
@@ -135,3 +135,11 @@ def test_only_orders_that_are_tracked_are_counted(state: State) -> None:
     stage(state, decision("2"))
     assert (state.polls.tracked(), state.reports.summary().tracked) == (2, 2)
     assert seen("3").order_id not in state.polls.load(["3"])
+
+
+def test_told_troubles_are_kept_until_replaced(state: State, url: str) -> None:
+    assert state.told_troubles() == {}
+    state.set_told_troubles({"held": "2 changes are held", "paused": "no answer"})
+    state.set_told_troubles({"paused": "no answer"})
+    with another(url) as again:
+        assert again.told_troubles() == {"paused": "no answer"}

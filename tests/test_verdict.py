@@ -15,8 +15,8 @@ from syncd.explain import NOT_SHOWN, UNKNOWN
 from syncd.model import CHANGE_STATES, Pause
 from syncd.pipeline.circuit_breaker import PAUSE_REASONS
 from syncd.state import SourceStatus, Summary
+from syncd.verdict import MAY_WAIT, PAUSES, SOURCE_MAY_FAIL, judge, unreadable
 from syncd.web.translations import RUSSIAN
-from syncd.web.verdict import MAY_WAIT, PAUSES, SOURCE_MAY_FAIL, judge, unreadable
 from tests.made import NOON
 
 WEB = Path(syncd.web.__file__).parent
@@ -97,7 +97,7 @@ def test_each_reason_to_pause_has_its_own_words() -> None:
 def test_phrases_and_translations_match() -> None:
     """Each phrase has a translation, and each translation a phrase."""
     files = [path for path in WEB.rglob("*") if path.suffix in (".html", ".py") and path.name != "translations.py"]
-    rooms = [path.read_text(encoding="utf-8") for path in files]
+    rooms = [path.read_text(encoding="utf-8") for path in (*files, WEB.parent / "verdict.py")]
     asked = {phrase for room in rooms for phrase in re.findall(r'\b_\("([^"]+)"', room)}
     assert asked <= RUSSIAN.keys()
     said = "".join(rooms) + (WEB / "translations.py").read_text(encoding="utf-8").partition("_UNITS")[2]

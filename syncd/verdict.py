@@ -1,4 +1,5 @@
-"""Whether statuses reach buyers, in one headline, and what is in the way. Pure."""
+"""Whether statuses reach buyers, in one headline, and what is in the way: for the status page, and for the mails of
+`syncd once --cron`. Pure."""
 
 from __future__ import annotations
 
@@ -19,8 +20,8 @@ MAY_WAIT = timedelta(minutes=15)
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """`what` is wrong and what to `do`: phrases of translations.py, which `values` fill in. `detail` is the error, in
-    the words of the shop, IMSHOP or the state."""
+    """`what` is wrong and what to `do`: phrases of web/translations.py, which `values` fill in. `detail` is the error,
+    in the words of the shop, IMSHOP or the state."""
 
     severity: Severity
     what: str
@@ -28,6 +29,17 @@ class Reason:
     detail: str | None = None
     values: Mapping[str, object] = field(default_factory=dict)
     since: datetime | None = None
+
+    @property
+    def headline(self) -> str:
+        """What is wrong, in English."""
+        return self.what.format(**self.values)
+
+    @property
+    def line(self) -> str:
+        """All of it in one line, in English."""
+        sentences = (self.headline, self.detail, self.do)
+        return ". ".join(sentence.rstrip(".") for sentence in sentences if sentence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +112,12 @@ def _delivery_reasons(summary: Summary, now: datetime) -> Iterator[Reason]:
         yield Reason("bad", what, do, pause.detail, since=pause.since)
     oldest = summary.oldest_pending_at
     if oldest and now - oldest >= MAY_WAIT and not summary.pause:
-        yield Reason("warning", "A change has been waiting for a long time", "See IMSHOP's answers below", since=oldest)
+        yield Reason(
+            "warning",
+            "A change has been waiting for a long time",
+            "See IMSHOP's answers: syncd changes --state pending",
+            since=oldest,
+        )
 
 
 def _change_reasons(summary: Summary) -> Iterator[Reason]:

@@ -1,0 +1,90 @@
+"""`syncd once --cron` and `syncd reconcile --cron`: runs of which cron mails only what a person should know.
+
+cron mails whatever a run prints, each minute. So a run prints a trouble when it begins and when it is over, and nothing
+else. What was told is in the state. While the settings or the state itself cannot be used, an empty file in the working
+directory stands for "told": a full disk still has room for that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from syncd.cli.context import opened_state, settings
+from syncd.errors import InUseError, SettingsError
+from syncd.runtime import composition
+from syncd.runtime.run_once import run_once
+from syncd.state import State, Summary
+from syncd.text import printable
+from syncd.verdict import Reason, judge
+
+FAILED_MARK = Path("syncd.failed")
+HANGS_AFTER = timedelta(hours=1)
+"""A run that has recorded no poll for so long, while it keeps others from polling, hangs."""
+
+
+def run_for_cron(ctx: click.Context, kind: Literal["poll", "reconcile"], seconds: float) -> None:
+    """Run once and print only news. If another process works on the state, a poll ends at once and silently; a full
+    compare waits, because the next one may be a day away."""
+    try:
+        status = _run(ctx, kind, seconds)
+    except Exception as error:  # whatever it is, `main` prints it; here is decided only whether that is news
+        if FAILED_MARK.exists():
+            ctx.exit(2 if isinstance(error, SettingsError) else 1)
+        with suppress(OSError):
+            FAILED_MARK.touch(0o600)
+        raise
+    if FAILED_MARK.exists():
+        _print("over: syncd can run again")
+        FAILED_MARK.unlink(missing_ok=True)
+    ctx.exit(status)
+
+
+def _run(ctx: click.Context, kind: Literal["poll", "reconcile"], seconds: float) -> int:
+    chosen = settings(ctx, level="critical")
+    try:
+        ran = run_once(
+            chosen, kind, seconds, lambda _rows: None, lambda _outcome, _waiting: None, give_way=kind == "poll"
+        )
+    except InUseError as error:
+        with opened_state(chosen) as state:
+            _tell_begun(state, _hanging(state.reports.summary(), str(error)))
+        return 0
+    with opened_state(chosen) as state:
+        reasons = judge(state.reports.summary(), leads=True, faults=(), now=composition.now()).reasons
+        _tell_over(state, {reason.what for reason in reasons})
+        _tell_begun(state, reasons)
+    return 1 if ran.failed or ran.undelivered else 0
+
+
+def _hanging(summary: Summary, who: str) -> Sequence[Reason]:
+    last = summary.source.last_poll_at
+    if last is None or composition.now() - last < HANGS_AFTER:
+        return ()
+    return [Reason("bad", "The shop was not polled for an hour", "If that process hangs, end it", who)]
+
+
+def _tell_begun(state: State, reasons: Sequence[Reason]) -> None:
+    """Printed first and noted then: rather twice than never."""
+    told = state.told_troubles()
+    if new := [reason for reason in reasons if reason.what not in told]:
+        for reason in new:
+            _print(reason.line)
+        state.set_told_troubles({**told, **{reason.what: reason.headline for reason in new}})
+
+
+def _tell_over(state: State, remaining: Collection[str]) -> None:
+    told = state.told_troubles()
+    if over := [what for what in told if what not in remaining]:
+        for what in over:
+            _print(f"over: {told[what]}")
+        state.set_told_troubles({what: text for what, text in told.items() if what in remaining})
+
+
+def _print(line: str) -> None:
+    click.echo(f"syncd: {printable(line)}", err=True)
