@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
@@ -20,8 +20,8 @@ from syncd.pipeline.circuit_breaker import PAUSE_REASONS
 from syncd.pipeline.staging import PollKind, PollResult
 from syncd.state import Summary
 
-LAG_BUCKETS = (0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 21600, 86400)
-PUSH_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+LAG_BUCKETS = (0.005, 0.025, 0.1, 0.25, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 21600, 86400)
+PUSH_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 POLL_BUCKETS = (0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 COUNTED_PUSHES = ("delivered", "retry", "refused", "dead")
 CANCELLATION_RESULTS = ("accepted", "refused", "failed")
@@ -32,6 +32,7 @@ class Metrics:
     """Counters and histograms. Each known label value exists from the start, at 0, so that rates work."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # a series beside each one, with the start's time
         self.registry = registry
         self._polls = Counter("syncd_polls", "Polls of the shop", ["kind", "result"], registry=registry)
         self._poll_seconds = Histogram(

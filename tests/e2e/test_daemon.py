@@ -27,6 +27,7 @@ def test_a_change_reaches_imshop_and_the_metrics(world: World) -> None:
     assert world.metric("syncd_orders_tracked") == 1
     assert world.metric("syncd_leader") == 1
     assert world.metric("process_resident_memory_bytes") > 0
+    assert "_created" not in world.get("/metrics")[1]
     assert (world.get("/healthz")[0], world.get("/readyz")[0]) == (200, 200)
     assert end(daemon) == 0
     assert "Traceback" not in world.log()
