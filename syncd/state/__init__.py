@@ -5,6 +5,7 @@
     .outbox         outbox.py: claims of due changes, outcomes               (outcomes)
     .inbox          inbox.py: buyers' cancellations                          (identifiers)
     .operator       operator_actions.py: retry, discard, release, resync
+    .notices        notice_record.py: what people were told of troubles
     .reports        reports.py: what people, scripts and metrics read        (read_models)
 
     schema.py       the tables             transitions.py   how changes end or are released without a push
@@ -24,6 +25,7 @@ from syncd.state.engine import WAIT_SECONDS, connect, place, sqlite_file, wall_c
 from syncd.state.inbox import StoredInbox
 from syncd.state.lease import FileLease, Lease, RowLease, boottime
 from syncd.state.migrate import bring_up_to_date
+from syncd.state.notice_record import StoredNotices
 from syncd.state.operator_actions import OperatorActions
 from syncd.state.outbox import StoredOutbox
 from syncd.state.polls import StoredPolls
@@ -74,6 +76,7 @@ class State:
         self.outbox = StoredOutbox(store)
         self.inbox = StoredInbox(store)
         self.operator = OperatorActions(store)
+        self.notices = StoredNotices(store)
         self.reports = Reports(store)
 
     def under(self, lease: Lease) -> State:

@@ -140,6 +140,14 @@ class Reports:
                 since[state] = connection.execute(first).scalar()
         return {state: at for state, at in since.items() if at}
 
+    def waiting(self, limit: int) -> Sequence[ChangeView]:
+        """The changes that have been pending for longest, without those that IMSHOP refused at least once: it is asked
+        for them again within the hour, and they say nothing of how delivery goes."""
+        of_delivery = select(changes).where(in_state("pending"), changes.c.refusals == 0)
+        with self._store.read() as connection:
+            oldest = connection.execute(of_delivery.order_by(changes.c.detected_at).limit(limit))
+            return [change_view(row) for row in oldest]
+
     def newest_changes(self, limit: int) -> Sequence[ChangeWithAttempt]:
         """The newest changes, newest first, each with its last attempt."""
         newest = select(changes).order_by(changes.c.id.desc()).limit(limit)
