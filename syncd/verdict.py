@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal, TypeAlias
 
+from syncd.notify.conditions import MAY_WAIT, PAUSES
 from syncd.state import Summary
 
 Severity: TypeAlias = Literal["good", "warning", "bad"]
 """All is well; somebody should look at it; buyers are not told."""
 
 SOURCE_MAY_FAIL = timedelta(minutes=10)
-MAY_WAIT = timedelta(minutes=15)
-"""The limits of the alerts in docs/operations.md."""
+"""The limit of the alert in docs/operations.md."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +130,3 @@ def _change_reasons(summary: Summary) -> Iterator[Reason]:
     if failed := summary.cancellations_failed:
         do = "See: syncd cancellations. Fix the cause, then run: syncd cancellations retry ID"
         yield Reason("warning", "Cancellations without a decision: {count}", do, values={"count": failed})
-
-
-PAUSES = {
-    "unauthorized": "Delivery is paused: IMSHOP does not accept the key",
-    "unreachable": "Delivery is paused: IMSHOP cannot be reached",
-    "tls": "Delivery is paused: no TLS connection to IMSHOP",
-    "redirect": "Delivery is paused: IMSHOP's address has moved",
-    "no_answer": "Delivery is paused: IMSHOP does not answer",
-}

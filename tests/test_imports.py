@@ -21,13 +21,23 @@ finally:
 """
 DAEMON = ("flask", "waitress", "apscheduler", "prometheus_client")
 OTHER_STATES = ("alembic", "psycopg", "sqlalchemy.dialects.postgresql")
+UNTOLD = ("apprise", "syncd.runtime.notifier")
 OTHER_SHOPS = ("pymysql", "jmespath", "syncd.sources.api", "syncd.cancel")
 UNUSED = {
     "--help": ("pydantic", "sqlalchemy", "rich", "requests", "syncd.settings", "syncd.state"),
-    "status --json": (*DAEMON, *OTHER_STATES, *OTHER_SHOPS, "requests", "rich", "syncd.pipeline", "syncd.imshop"),
-    "status": (*DAEMON, *OTHER_STATES, *OTHER_SHOPS, "requests", "syncd.sources.database"),
-    "changes --json": (*DAEMON, *OTHER_STATES, *OTHER_SHOPS, "requests", "rich", "syncd.sources.database"),
-    "once": (*DAEMON, *OTHER_STATES, *OTHER_SHOPS, "rich"),
+    "status --json": (
+        *DAEMON,
+        *UNTOLD,
+        *OTHER_STATES,
+        *OTHER_SHOPS,
+        "requests",
+        "rich",
+        "syncd.pipeline",
+        "syncd.imshop",
+    ),
+    "status": (*DAEMON, *UNTOLD, *OTHER_STATES, *OTHER_SHOPS, "requests", "syncd.sources.database"),
+    "changes --json": (*DAEMON, *UNTOLD, *OTHER_STATES, *OTHER_SHOPS, "requests", "rich", "syncd.sources.database"),
+    "once": (*DAEMON, *UNTOLD, *OTHER_STATES, *OTHER_SHOPS, "rich"),
 }
 
 

@@ -13,6 +13,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from syncd.errors import SettingsError
+from syncd.redact import Redactor
 from syncd.settings import VARIABLES, Loaded, Settings, load, masked
 
 TOKEN = "5f9c5363a1b2c3d4"
@@ -273,3 +274,25 @@ def test_importing_settings_imports_no_heavy_library() -> None:
 def test_settings_can_be_built_only_with_known_names() -> None:
     with pytest.raises(ValidationError, match="Extra inputs are not permitted"):
         Settings.model_validate({"imshop": {"url": "https://h/x"}, "source": {"url": "sqlite:///x"}, "pool": {}})
+
+
+def test_notify_urls_are_masked_wherever_they_stand() -> None:
+    """Separated by blanks or commas; a comma within a URL is part of it. Addresses of servers are no secret."""
+    urls = "tgram://1234567:B0T-T0KEN/98765432, mailtos://shop%40example.com:pa55word@smtp.example.com?to=a@b.c,d@e.f"
+    heartbeat = "https://hc.example/ping/9a1b2c3d-4e5f-6789"
+    result = loaded(SYNCD_NOTIFY__URLS=urls, SYNCD_NOTIFY__HEARTBEAT_URL=heartbeat)
+    assert len(result.settings.notify.url_list) == 2
+    shown = {one.variable: one.value for one in masked(result)}
+    assert shown["SYNCD_NOTIFY__URLS"] == "tgram://*** mailtos://***"
+    assert shown["SYNCD_NOTIFY__HEARTBEAT_URL"] == "https://hc.example/***"
+    redact = Redactor(result.settings.secrets())
+    said = redact(f"{urls} {heartbeat} B0T-T0KEN 98765432 pa55word 9a1b2c3d-4e5f-6789 smtp.example.com")
+    assert not [secret for secret in ("T0KEN", "98765432", "pa55word", "9a1b2c3d") if secret in said]
+    assert "smtp.example.com" in said
+
+
+@pytest.mark.parametrize("name", ["SYNCD_NOTIFY__URLS", "SYNCD_NOTIFY__HEARTBEAT_URL"])
+def test_what_is_no_url_for_notices_is_refused(name: str) -> None:
+    (fault,) = faults(**{name: "S3CRET"})
+    assert fault.startswith(name)
+    assert "S3CRET" not in fault

@@ -13,9 +13,10 @@ import pytest
 import syncd.web
 from syncd.explain import NOT_SHOWN, UNKNOWN
 from syncd.model import CHANGE_STATES, Pause
+from syncd.notify.conditions import MAY_WAIT, PAUSES
 from syncd.pipeline.circuit_breaker import PAUSE_REASONS
 from syncd.state import SourceStatus, Summary
-from syncd.verdict import MAY_WAIT, PAUSES, SOURCE_MAY_FAIL, judge, unreadable
+from syncd.verdict import SOURCE_MAY_FAIL, judge, unreadable
 from syncd.web.translations import RUSSIAN
 from tests.made import NOON
 
@@ -101,7 +102,17 @@ def test_phrases_and_translations_match() -> None:
     asked = {phrase for room in rooms for phrase in re.findall(r'\b_\("([^"]+)"', room)}
     assert asked <= RUSSIAN.keys()
     said = "".join(rooms) + (WEB / "translations.py").read_text(encoding="utf-8").partition("_UNITS")[2]
-    elsewhere = {*CHANGE_STATES, "retry", "paused", "unsent", "incremental", "full", NOT_SHOWN, UNKNOWN}
+    elsewhere = {
+        *CHANGE_STATES,
+        *PAUSES.values(),
+        "retry",
+        "paused",
+        "unsent",
+        "incremental",
+        "full",
+        NOT_SHOWN,
+        UNKNOWN,
+    }
     facts = {name for name in RUSSIAN if name[0].islower() or name.startswith("IMSHOP")}
     assert {name for name in RUSSIAN if f'"{name}"' not in said} <= elsewhere | facts
 

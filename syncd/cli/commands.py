@@ -42,6 +42,7 @@ COMMANDS = {
     "cancellations": Entry("cancellations_command", "List what buyers cancelled in the app; apply failed ones again."),
     "config": Entry("settings_commands", "Show the settings in force and where each came from, secrets masked."),
     "statuses": Entry("statuses_command", "List every status code that the shop has: the list that IMSHOP asks for."),
+    "notify": Entry("notify_command", "Send a test notice to those who are told of troubles."),
     "presets": Entry("settings_commands", "List the shop platforms that syncd knows, or print one's preset."),
     "sandbox": Entry("sandbox_command", "Run a local stand-in for IMSHOP that prints what it gets."),
     "demo": Entry("demo_command", "Show it all at work: a small shop, the sandbox and the daemon."),

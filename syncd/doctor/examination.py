@@ -1,6 +1,6 @@
 """The whole examination: which checks are made, in which order.
 
-settings ──► source: DatabaseChecks or ApiChecks ──► state ──► imshop ──► http ──► cancel
+settings ──► source: DatabaseChecks or ApiChecks ──► state ──► imshop ──► http ──► cancel ──► notify
 
 A check that fails does not prevent the others, except that nothing more is asked of a source that cannot be read.
 """
@@ -17,12 +17,13 @@ from syncd.doctor.cancel_checks import CancelChecks
 from syncd.doctor.database_checks import DatabaseChecks
 from syncd.doctor.findings import Check, Finding, fault, run_check
 from syncd.doctor.host_checks import check_address, check_disk, check_endpoint, check_settings, check_web_root
+from syncd.doctor.notify_checks import check_notices, last_failures
 from syncd.doctor.state_checks import check_state, check_state_file, daemon_runs, poll_history, state_file
 from syncd.errors import SourceError
 from syncd.imshop.push import ImshopClient
 from syncd.model import Push
 from syncd.pipeline.statuses_file import Statuses, StatusesFile
-from syncd.runtime import cancel_parts, composition, pipeline_parts
+from syncd.runtime import cancel_parts, composition, notifier, pipeline_parts
 from syncd.settings import Loaded, Settings, presets
 from syncd.sources.api import ApiSource
 
@@ -103,7 +104,14 @@ def _other_checks(settings: Settings, imshop: ImshopClient, now: Callable[[], da
         Check("imshop", "Can IMSHOP be reached?", lambda: check_endpoint(url, imshop, now())),
         Check("http", "Is the address free?", lambda: check_address(settings.http.bind, runs)),
         Check("cancel", "Can an order be cancelled?", lambda: _check_cancelling(settings)),
+        Check("notify", "Can people be told?", lambda: _check_notices(settings)),
     )
+
+
+def _check_notices(settings: Settings) -> Iterator[Finding]:
+    state, redact = settings.state.url.get_secret_value(), composition.redactor(settings)
+    unusable = notifier.sender(settings).unusable if settings.notify.urls else None
+    yield from check_notices(unusable, lambda: last_failures(state, redact))
 
 
 def _check_cancelling(settings: Settings) -> Iterator[Finding]:

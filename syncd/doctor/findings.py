@@ -13,7 +13,7 @@ from syncd.errors import SyncdError
 
 log = logging.getLogger("syncd")
 
-Area: TypeAlias = Literal["settings", "source", "state", "imshop", "http", "cancel"]
+Area: TypeAlias = Literal["settings", "source", "state", "imshop", "http", "cancel", "notify"]
 Level: TypeAlias = Literal["ok", "warning", "fault"]
 
 

@@ -2,6 +2,7 @@
 
 scheduler (APScheduler) ──► jobs: poll, reconcile, housekeeping ──► wakes ──► delivery thread ──► its workers
 main thread: signals, service manager     lease thread: who leads     HTTP: metrics, health, readiness, status
+notices and heartbeat: a thread each, where they are configured
 
 Every daemon that shares a state runs all of this. Those that do not lead stand by: their jobs and delivery do nothing.
 """
@@ -22,9 +23,11 @@ from syncd import __version__
 from syncd.cancel.service import MARGIN
 from syncd.errors import StateError
 from syncd.logs import fields
+from syncd.notify.conditions import NoticeLimits
 from syncd.pipeline.deliver import Deliverer
 from syncd.runtime import composition, pipeline_parts
-from syncd.runtime.health import Pulses
+from syncd.runtime import notifier as notifying
+from syncd.runtime.health import Pulses, not_ready
 from syncd.runtime.jobs import QUIET_SECONDS, Jobs, StopError
 from syncd.runtime.leadership import Keeper, LeasedOutbox
 from syncd.runtime.metrics import Metrics, standard_registry
@@ -48,8 +51,11 @@ WATCH_SECONDS = 1.0
 class Daemon:
     """One shop's daemon. `run` returns after SIGTERM or SIGINT, or `stop`; SyncdError if it cannot start."""
 
-    def __init__(self, settings: Settings, manager: Manager | None = None) -> None:
+    def __init__(
+        self, settings: Settings, manager: Manager | None = None, notice_limits: NoticeLimits | None = None
+    ) -> None:
         self._settings = settings
+        self._notice_limits = notice_limits
         self._manager = manager or Manager({}, 0, time.monotonic)
         self._stop = Event()
         self._pulses = Pulses(time.monotonic)
@@ -64,7 +70,10 @@ class Daemon:
             state = parts.state
             delivering, polling = state.lease(), state.poll_lease()
             metrics = Metrics(standard_registry())
-            observer = Observer(metrics, lambda: parts.statuses.now)
+            notifier = notifying.notifier(
+                settings, state, delivering, parts.endpoint, metrics.noticed, limits=self._notice_limits
+            )
+            observer = Observer(metrics, lambda: parts.statuses.now, *([notifier.polled] if notifier else []))
             began_at = composition.now()
             cancel_endpoint = self._cancel_endpoint(observer, state, stack)
             keeper = Keeper(
@@ -115,7 +124,8 @@ class Daemon:
                 pause=self._stop.wait,
             )
             schedule = Schedule(jobs, settings.poll, composition.now, time.monotonic)
-            with self._delivering(deliverer), schedule.running():
+            telling = notifying.telling(settings, notifier, lambda: self._is_well(state, observer))
+            with self._delivering(deliverer), schedule.running(), telling:
                 unfinished_until = self._unfinished_until(began_at)
                 if delivering.held():
                     schedule.take_over(unfinished_until)
@@ -148,6 +158,10 @@ class Daemon:
         )
         stack.callback(service.close)
         return CancelEndpoint(service, key.get_secret_value(), time.monotonic)
+
+    def _is_well(self, state: State, observer: Observer) -> bool:
+        """Whether all works that this daemon is there for. StateError."""
+        return not (self._pulses.stuck() or observer.state_faults() or not_ready(state.reports.summary()))
 
     def _unfinished_until(self, began_at: datetime) -> datetime:
         """Cancellations that an earlier process should have applied by this time are unfinished. Where other daemons

@@ -25,6 +25,7 @@ PUSH_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 POLL_BUCKETS = (0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 COUNTED_PUSHES = ("delivered", "retry", "refused", "dead")
 CANCELLATION_RESULTS = ("accepted", "refused", "failed")
+NOTICE_RESULTS = ("sent", "failed")
 GAUGED_CHANGES: tuple[ChangeState, ...] = ("pending", "held", "refused", "dead")
 
 
@@ -64,6 +65,12 @@ class Metrics:
         self._cancellations = Counter(
             "syncd_cancellations", "Cancellations by what the shop decided", ["result"], registry=registry
         )
+        self._notices = Counter(
+            "syncd_notices",
+            "Notices to people: sent to one of their URLs at least, or to none",
+            ["result"],
+            registry=registry,
+        )
         self._crashes = Counter(
             "syncd_job_errors", "Jobs that ended in an unforeseen error", ["job"], registry=registry
         )
@@ -79,6 +86,8 @@ class Metrics:
             self._pushes.labels(result)
         for result in CANCELLATION_RESULTS:
             self._cancellations.labels(result)
+        for result in NOTICE_RESULTS:
+            self._notices.labels(result)
         for job in ("poll", "reconcile", "housekeeping", "hastening"):
             self._crashes.labels(job)
 
@@ -108,6 +117,9 @@ class Metrics:
     def cancelled(self, cancellation: Cancellation) -> None:
         if cancellation.state in CANCELLATION_RESULTS:
             self._cancellations.labels(cancellation.state).inc()
+
+    def noticed(self, result: str) -> None:
+        self._notices.labels(result).inc()
 
     def mismatched(self) -> None:
         self._mismatches.inc()

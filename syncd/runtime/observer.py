@@ -20,11 +20,17 @@ log = logging.getLogger("syncd")
 
 
 class Observer:
-    """Logs and counts. One a process; `metrics` None: it only logs."""
+    """Logs and counts. One a process; `metrics` None: it only logs. `also`: is given the result of each poll too."""
 
-    def __init__(self, metrics: Metrics | None, statuses: Callable[[], Statuses]) -> None:
+    def __init__(
+        self,
+        metrics: Metrics | None,
+        statuses: Callable[[], Statuses],
+        also: Callable[[PollResult], object] = lambda _result: None,
+    ) -> None:
         self._metrics = metrics
         self._statuses = statuses
+        self._also = also
         self._pause: Pause | None = None
         self._failing: str | None = None
         self._missing: str | None = None
@@ -65,6 +71,7 @@ class Observer:
             self._failing = None
         if self._metrics:
             self._metrics.polled(result, seconds)
+        self._also(result)
         self._log_skipped(result)
         self._log_missing(result)
         if result.baseline:

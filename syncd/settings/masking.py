@@ -10,7 +10,7 @@ from base64 import b64encode
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from syncd.settings.urls import is_http, parsed_database_url
+from syncd.settings.urls import apprise_urls, is_http, parsed_database_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,6 +88,11 @@ def mask_database_url(url: str) -> str:
     return parsed.set(query={}).render_as_string(hide_password=True) + ("?***" if parsed.query else "")
 
 
+def mask_notify_urls(urls: str) -> str:
+    """The schemes alone: what is secret in the rest depends on the service."""
+    return " ".join(f"{url.partition('://')[0]}://***" for url in apprise_urls(urls))
+
+
 def imshop_secrets(url: str) -> Iterator[str]:
     """The URL, its path and query as a driver's error shows them, and each part that may be a token."""
     yield url
@@ -95,6 +100,23 @@ def imshop_secrets(url: str) -> Iterator[str]:
     yield f"/{path}"
     yield from (part for part in re.split(r"[/?&=;]", path) if len(part) >= _LONG)
     yield urlsplit(url).password or ""
+
+
+def notify_secrets(urls: str) -> Iterator[str]:
+    """Each URL, its password, and each part that may be a token: of a service without a host, what stands in its place
+    too."""
+    for url in apprise_urls(urls):
+        yield url
+        authority, *path = re.split(r"[/?&=;,]", url.partition("://")[2])
+        login, _, host = authority.rpartition("@")
+        yield login.partition(":")[2]
+        parts = [*login.split(":"), *path, *(() if _is_address(host) else host.split(":"))]
+        yield from (part for part in parts if len(part) >= _SHORT and not re.fullmatch(r"[a-z.@-]+", part))
+
+
+def _is_address(host: str) -> bool:
+    """Whether it is the address of a server, which logs and messages show."""
+    return host.startswith("[") or "localhost" in host or "." in host
 
 
 def source_secrets(url: str) -> Iterator[str]:

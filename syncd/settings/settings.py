@@ -1,5 +1,6 @@
 """Everything that can be set: each setting's default, bounds and meaning, by group."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,6 +12,7 @@ from syncd.http.addresses import is_insecure_remote
 from syncd.settings import cron, masking, urls, values
 from syncd.settings.cancel_settings import CancelSettings, statement
 from syncd.settings.source_settings import SourceSettings
+from syncd.settings.urls import apprise_urls, notify_urls  # the field `urls` hides the module
 from syncd.settings.values import EmptyMeansOff, Group, Lower, Masked, duration, number, whole_number, within
 from syncd.sql import grammar_of
 
@@ -117,6 +119,35 @@ class HttpSettings(Group):
     )
 
 
+class NotifySettings(Group):
+    """SYNCD_NOTIFY__…: who is told that buyers are not being told."""
+
+    heartbeat_url: Annotated[SecretStr | None, BeforeValidator(urls.heartbeat_url), Masked(masking.mask_imshop_url)] = (
+        Field(
+            default=None,
+            description="asked by GET once a minute while all is well (healthchecks.io and its like); a secret",
+        )
+    )
+    urls: Annotated[SecretStr | None, BeforeValidator(notify_urls), Masked(masking.mask_notify_urls)] = Field(
+        default=None,
+        description="Apprise URLs (mail, Telegram, Slack, …), blanks between them; secrets; try: syncd notify --test",
+    )
+
+    def secrets(self) -> Iterator[str]:
+        if self.urls:
+            yield from masking.notify_secrets(self.urls.get_secret_value())
+        if self.heartbeat_url:
+            yield from masking.imshop_secrets(self.heartbeat_url.get_secret_value())
+
+    @property
+    def is_set(self) -> bool:
+        return self.urls is not None or self.heartbeat_url is not None
+
+    @property
+    def url_list(self) -> list[str]:
+        return apprise_urls(self.urls.get_secret_value()) if self.urls else []
+
+
 class LogSettings(Group):
     format: Annotated[Literal["console", "json"] | None, Lower] = Field(
         default=None,
@@ -167,6 +198,7 @@ class Settings(BaseSettings):
     state: StateSettings = Field(default_factory=StateSettings)
     http: HttpSettings = Field(default_factory=HttpSettings)
     cancel: CancelSettings = Field(default_factory=CancelSettings)
+    notify: NotifySettings = Field(default_factory=NotifySettings)
     log: LogSettings = Field(default_factory=LogSettings)
 
     @field_validator("cancel")
@@ -209,5 +241,6 @@ class Settings(BaseSettings):
             *self.source.secrets(),
             *masking.database_secrets(self.state.url.get_secret_value()),
             *self.cancel.secrets(),
+            *self.notify.secrets(),
         ]
         return [secret for secret in dict.fromkeys(found) if secret]

@@ -89,6 +89,25 @@ def source_url(text: str) -> str:
     return text
 
 
+def notify_urls(text: str) -> str:
+    """Apprise URLs, one blank between them. Whether Apprise knows them is not checked here: it is heavy."""
+    urls = apprise_urls(filled_out(text))
+    if not all(re.match(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s]+$", url) for url in urls):
+        raise ValueError("is not a list of Apprise URLs, each scheme://…, with blanks between them")
+    return " ".join(urls)
+
+
+def apprise_urls(text: str) -> list[str]:
+    """A URL may hold commas, so one separates two URLs only where another scheme follows."""
+    return [url for url in re.split(r"[\s,]+(?=[A-Za-z][A-Za-z0-9+.-]*://)", text.strip()) if url]
+
+
+def heartbeat_url(text: str) -> str:
+    if re.search(r"[\s\x00-\x1f]", filled_out(text)) or not is_http(one_login(text)) or not _host(text):
+        raise ValueError("is not a URL of the form https://host/path")
+    return text
+
+
 def is_http(url: str) -> bool:
     return bool(re.match(r"https?://", url, re.IGNORECASE))
 

@@ -19,7 +19,15 @@ def test_sound_installation_exits_0(world: World) -> None:
     world.shop.put("0042", "packed")
     lines = world.done("check").splitlines()
     assert {line.split()[0] for line in lines} <= {"ok", "warning"}
-    assert {line[9:17].strip() for line in lines} == {"settings", "source", "state", "imshop", "http", "cancel"}
+    assert {line[9:17].strip() for line in lines} == {
+        "settings",
+        "source",
+        "state",
+        "imshop",
+        "http",
+        "cancel",
+        "notify",
+    }
     assert any('order 0042 would be pushed as {"id": "0042", "code": "packed"}' in line for line in lines)
     assert world.sandbox.requests == 0
     assert not (world.home / "state.db").exists()
@@ -71,7 +79,7 @@ def test_silent_shop_does_not_stop_other_checks(tmp_path: Path) -> None:
         url = f"postgresql://reader@127.0.0.1:{silent.getsockname()[1]}/shop"
         findings = Installation(tmp_path, seconds=0.3).examined(SYNCD_SOURCE__URL=url)
     assert "Does the query run? No answer within 0.3 s" in [finding.text for finding in findings]
-    assert areas(findings) == {"settings", "source", "state", "imshop", "http", "cancel"}
+    assert areas(findings) == {"settings", "source", "state", "imshop", "http", "cancel", "notify"}
 
 
 def test_where_the_settings_come_from_is_told(tmp_path: Path) -> None:
@@ -84,7 +92,7 @@ def test_where_the_settings_come_from_is_told(tmp_path: Path) -> None:
         findings[0].text
         == f"the settings can be used: {len(installation.env)} from {file}, 1 from environment; the others are defaults"
     )
-    assert areas(findings) == {"settings", "source", "state", "imshop", "http", "cancel"}
+    assert areas(findings) == {"settings", "source", "state", "imshop", "http", "cancel", "notify"}
 
 
 def test_world_readable_secret_file_is_a_warning(tmp_path: Path) -> None:

@@ -8,9 +8,10 @@ import pytest
 from syncd.sandbox import Sandbox
 from tests.e2e.world import World
 from tests.imshop.conftest import certificate, tls_stub
+from tests.notify.conftest import receiver
 from tests.servers import mariadb_database, postgresql_database
 
-__all__ = ["certificate", "mariadb_database", "postgresql_database", "tls_stub", "world"]
+__all__ = ["certificate", "mariadb_database", "postgresql_database", "receiver", "tls_stub", "world"]
 
 
 @pytest.fixture

@@ -1,0 +1,203 @@
+"""What a person is told, and when: each trouble once, once more when it is over, and never more than HOURLY notices an
+hour. Pure: the time comes in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from syncd.notify.conditions import KINDS, Kind, Trouble, Troubles
+
+HOUR = timedelta(hours=1)
+HOURLY = 6
+AGAIN_AFTER = HOUR / HOURLY
+"""A notice that reached nobody is tried again after this; and it counts as one of HOURLY."""
+GROWS_AFTER = HOUR
+"""A trouble that grew, as by more dead changes, is told again, but not sooner after it was told."""
+ORDERS_NAMED = 3
+ROWS_NAMED = 20
+
+OVER: Mapping[Kind, str] = {
+    "state": "The state can be read again",
+    "source": "The shop is read again",
+    "paused": "Delivery goes on",
+    "waiting": "No change waits for long any more",
+    "held": "No change is held any more",
+    "dead": "No change is dead any more",
+    "skipped": "All rows of the shop can be read",
+    "cancellations": "No cancellation is undecided any more",
+    "certificate": "IMSHOP's certificate was renewed",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """A trouble that was told: `at`, with this count. `since`: when it began."""
+
+    at: datetime
+    since: datetime
+    count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Skips:
+    """Rows that polls skipped since a full compare read every row; some of their order numbers."""
+
+    count: int = 0
+    order_ids: Sequence[str] = ()
+
+    def after(self, count: int, order_ids: Sequence[str], *, full: bool) -> Skips:
+        """After one more poll. Polls read the same row again, so the greatest count is kept and not the sum; a full
+        compare reads all rows, so its count is the true one."""
+        if full:
+            return Skips(count, tuple(order_ids))
+        return Skips(max(self.count, count), tuple(dict.fromkeys([*self.order_ids, *order_ids]))[:ROWS_NAMED])
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeRecord:
+    """What is kept in the state.
+
+    announced    the troubles that were told and are not over, by kind
+    noticed      when the others were noticed first
+    sent_at      the notices of the last hour
+    failing      what the last notice failed on, by the URL's label; `reached_nobody`: at all of them
+    certificate_ends, certificate_seen_at   as looked at last
+    """
+
+    announced: Mapping[Kind, Announced] = field(default_factory=dict)
+    noticed: Mapping[Kind, datetime] = field(default_factory=dict)
+    sent_at: Sequence[datetime] = ()
+    failing: Mapping[str, str] = field(default_factory=dict)
+    reached_nobody: bool = False
+    skips: Skips = Skips()
+    certificate_ends: datetime | None = None
+    certificate_seen_at: datetime | None = None
+
+    @classmethod
+    def of(cls, stored: Mapping[str, Any] | None) -> NoticeRecord:
+        """What `stored` made of it; an empty one, if another version of syncd wrote what this one cannot read."""
+        try:
+            return _adapter().validate_python(stored or {})
+        except ValidationError:
+            return cls()
+
+    def stored(self) -> dict[str, Any]:
+        found: dict[str, Any] = _adapter().dump_python(self, mode="json")
+        return found
+
+
+@cache
+def _adapter() -> TypeAdapter[NoticeRecord]:
+    return TypeAdapter(NoticeRecord)
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One message: the troubles that begin, and the kinds of those that are over, with how long they lasted."""
+
+    begun: Sequence[Trouble]
+    over: Mapping[Kind, timedelta]
+    left: int
+    """How many troubles were told before and go on."""
+
+
+def next_notice(record: NoticeRecord, troubles: Troubles, now: datetime) -> tuple[NoticeRecord, Notice | None]:
+    """What is to be told now, if anything; and the record with what was noticed, to be kept in any case."""
+    found = {trouble.kind: trouble for trouble in troubles.found}
+    announced = {
+        kind: replace(known, count=min(known.count, found[kind].count)) if kind in found else known
+        for kind, known in record.announced.items()
+    }
+    noticed = {kind: at for kind, at in record.noticed.items() if kind in troubles.unknown}
+    noticed |= {  # not after now: the clock may have been set back
+        kind: min(record.noticed.get(kind, trouble.since or now), now)
+        for kind, trouble in found.items()
+        if kind not in announced
+    }
+    record = replace(
+        record,
+        announced=announced,
+        noticed=noticed,
+        sent_at=[at for at in record.sent_at if timedelta() <= now - at < HOUR],
+    )
+    begun = [trouble for trouble in troubles.found if _is_news(trouble, record, found, now)]
+    ended = [kind for kind in KINDS if kind in announced and kind not in found and kind not in troubles.unknown]
+    if not (begun or ended) or not _may_send(record, now):
+        return record, None
+    begins = {trouble.kind for trouble in begun}
+    left = sum(kind not in begins and kind not in ended for kind in announced)
+    return record, Notice(begun, {kind: now - announced[kind].since for kind in ended}, left)
+
+
+def _is_news(trouble: Trouble, record: NoticeRecord, found: Mapping[Kind, Trouble], now: datetime) -> bool:
+    if known := record.announced.get(trouble.kind):
+        return trouble.count > known.count and now - known.at >= GROWS_AFTER
+    since = trouble.since or record.noticed[trouble.kind]
+    return trouble.because not in found and max(now - since, timedelta()) >= trouble.lasts
+
+
+def _may_send(record: NoticeRecord, now: datetime) -> bool:
+    if len(record.sent_at) >= HOURLY:
+        return False
+    return not (record.reached_nobody and record.sent_at and now - max(record.sent_at) < AGAIN_AFTER)
+
+
+def after_sending(
+    record: NoticeRecord, notice: Notice, failing: Mapping[str, str], *, reached_nobody: bool, now: datetime
+) -> NoticeRecord:
+    """The record once the notice was sent. If it reached nobody, it is still to be told."""
+    record = replace(record, sent_at=[*record.sent_at, now], failing={**failing}, reached_nobody=reached_nobody)
+    if reached_nobody:
+        return record
+    announced = {kind: known for kind, known in record.announced.items() if kind not in notice.over}
+    for trouble in notice.begun:
+        before = announced.get(trouble.kind)
+        since = before.since if before else trouble.since or record.noticed.get(trouble.kind, now)
+        announced[trouble.kind] = Announced(now, since, trouble.count)
+    noticed = {kind: at for kind, at in record.noticed.items() if kind not in announced}
+    return replace(record, announced=announced, noticed=noticed)
+
+
+def title(notice: Notice) -> str:
+    if not notice.begun:
+        rest = f"; {_counted(notice.left)} left" if notice.left else ""
+        return f"syncd: {_counted(len(notice.over))} over{rest}"
+    if len(notice.begun) == 1:
+        return f"syncd: {notice.begun[0].what}"
+    return f"syncd: {_counted(len(notice.begun))}"
+
+
+def body(notice: Notice, order_ids: Mapping[Kind, Sequence[str]], about: str, now: datetime) -> str:
+    """`order_ids`: some of the orders that a trouble is about. `about`: which shop and machine this is, as the last
+    line."""
+    lines = []
+    for trouble in notice.begun:
+        lasted = f", for {_span(now - trouble.since)}" if trouble.since and trouble.lasts else ""
+        lines.append(f"{trouble.what}{lasted}.{_orders(order_ids.get(trouble.kind, ()), trouble.count)}")
+        lines.append(f"Run: syncd {trouble.command}")
+    lines += [f"Over: {OVER[kind]}, after {_span(lasted)}." for kind, lasted in notice.over.items()]
+    return "\n".join([*lines, "", about])
+
+
+def _orders(order_ids: Sequence[str], count: int) -> str:
+    if not order_ids:
+        return ""
+    named = order_ids[:ORDERS_NAMED]
+    return f" Orders: {', '.join(named)}{' and more' if max(count, len(order_ids)) > len(named) else ''}."
+
+
+def _counted(number: int) -> str:
+    return f"{number} trouble" if number == 1 else f"{number} troubles"
+
+
+def _span(length: timedelta) -> str:
+    minutes = max(0, round(length.total_seconds() / 60))
+    if minutes < 120:
+        return f"{minutes} min"
+    return f"{minutes // 60} h" if minutes < 48 * 60 else f"{minutes // 1440} days"

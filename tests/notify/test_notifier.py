@@ -1,0 +1,215 @@
+"""The notifier on a real state, and what a real server gets of it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from syncd.errors import PushError
+from syncd.model import Pause, Skipped
+from syncd.notify.conditions import NoticeLimits
+from syncd.notify.notices import AGAIN_AFTER
+from syncd.notify.sender import Heartbeat, NoticeSender
+from syncd.pipeline.staging import PollResult
+from syncd.runtime.notifier import CERTIFICATE_EVERY, Beating, Notifier
+from syncd.state import State
+from tests.made import NOON
+from tests.notify.conftest import Receiver
+from tests.state.made import MINUTE, decision, outcome, stage, take, write_down
+
+DAY = timedelta(days=1)
+
+
+@dataclass
+class Watched:
+    """A leader's notifier, and what it counted."""
+
+    state: State
+    receiver: Receiver
+    leads: bool = True
+    certificate: Callable[[], datetime | None] = lambda: None
+    results: list[str] = field(default_factory=list)
+    now: datetime = NOON
+
+    def __post_init__(self) -> None:
+        self.restart()
+
+    def restart(self) -> None:
+        self.notifier = Notifier(
+            state=self.state,
+            leads=lambda: self.leads,
+            sender=NoticeSender([self.receiver.url], str),
+            about="Shop: x",
+            certificate_ends=self._ends,
+            counted=self.results.append,
+            limits=NoticeLimits(),
+        )
+
+    def _ends(self) -> datetime | None:
+        return self.certificate()
+
+    def told(self, after: timedelta = timedelta()) -> list[str]:
+        """The titles of what is told by now, and not before."""
+        self.now += after
+        before = len(self.receiver.notices)
+        self.notifier.look(self.now)
+        return [title for title, _ in self.receiver.notices[before:]]
+
+    @property
+    def text(self) -> str:
+        return self.receiver.notices[-1][1]
+
+
+@pytest.fixture
+def watched(memory: State, receiver: Receiver) -> Watched:
+    return Watched(memory, receiver)
+
+
+def skipped(*order_ids: str, full: bool = False) -> PollResult:
+    result = PollResult("full" if full else "incremental")
+    result.note_skipped([Skipped("no_status", order_id, "of +79161234567") for order_id in order_ids])
+    return result
+
+
+def events(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.message for record in caplog.records if record.name == "syncd"]
+
+
+def die(state: State, *order_ids: str) -> None:
+    stage(state, *(decision(order_id) for order_id in order_ids))
+    write_down(state, *(outcome(push, "dead") for push in take(state)))
+
+
+def test_dead_changes_are_told_with_their_orders(watched: Watched) -> None:
+    assert watched.told() == []
+    die(watched.state, "05671891", "05671892")
+    assert watched.told(MINUTE) == ["syncd: Changes were given up, and IMSHOP was never told: 2"]
+    assert "Orders: 05671892, 05671891.\nRun: syncd changes --state dead\n" in watched.text
+    watched.state.operator.discard([1, 2], now=NOON)
+    assert watched.told(MINUTE) == ["syncd: 1 trouble over"]
+    assert watched.results == ["sent", "sent"]
+
+
+def test_restart_tells_nothing_again(watched: Watched) -> None:
+    die(watched.state, "1")
+    assert len(watched.told()) == 1
+    watched.restart()
+    assert watched.told(MINUTE) == []
+
+
+def test_who_stands_by_tells_nothing(watched: Watched) -> None:
+    """Neither does it tell again, once it leads, what the other one told."""
+    die(watched.state, "1")
+    other = Watched(watched.state, watched.receiver, leads=False)
+    assert other.told() == []
+    assert len(watched.told()) == 1
+    other.leads = True
+    assert other.told() == []
+
+
+def test_pause_is_told_and_that_it_is_over(watched: Watched) -> None:
+    watched.state.outbox.record_and_claim([], 0, Pause("unreachable", NOON, "refused +79161234567"), NOON)
+    assert watched.told(4 * MINUTE) == []
+    assert watched.told(MINUTE) == ["syncd: Delivery is paused: IMSHOP cannot be reached"]
+    assert "for 5 min." in watched.text
+    assert "7916" not in watched.text
+    watched.state.outbox.record_and_claim([], 0, None, NOON)
+    assert watched.told(MINUTE) == ["syncd: 1 trouble over"]
+
+
+def test_unreadable_shop_is_told(watched: Watched) -> None:
+    watched.state.polls.record_poll(NOON, None)
+    watched.state.polls.record_poll(NOON + MINUTE, "the shop's database is gone")
+    assert watched.told(4 * MINUTE) == []
+    assert watched.told(MINUTE) == ["syncd: The shop cannot be read: what changes there is not seen"]
+    watched.state.polls.record_poll(NOON + 6 * MINUTE, None)
+    assert watched.told(MINUTE) == ["syncd: 1 trouble over"]
+
+
+def test_change_that_waits_long_is_told(watched: Watched) -> None:
+    stage(watched.state, decision("05671891"))
+    assert watched.told(14 * MINUTE) == []
+    assert len(watched.told(MINUTE)) == 1
+    assert "Orders: 05671891." in watched.text
+
+
+def test_skipped_rows_are_told_until_all_are_read(watched: Watched) -> None:
+    watched.notifier.polled(skipped("7", "8"))
+    assert watched.told() == ["syncd: Rows of the shop cannot be read as orders: 2"]
+    assert "Orders: 7, 8." in watched.text
+    assert "7916" not in watched.text
+    watched.notifier.polled(skipped())
+    assert watched.told(MINUTE) == []
+    watched.notifier.polled(skipped(full=True))
+    assert watched.told(MINUTE) == ["syncd: 1 trouble over"]
+
+
+def test_certificate_is_looked_at_twice_a_day(watched: Watched) -> None:
+    """One that cannot be looked at is not over."""
+    asked = []
+
+    def ends() -> datetime:
+        asked.append(1)
+        if len(asked) == 2:
+            raise PushError("no connection")
+        return NOON + (13 * DAY if len(asked) == 1 else 90 * DAY)
+
+    watched.certificate = ends
+    assert watched.told() == ["syncd: IMSHOP's certificate ends in 13 days; ask IMSHOP to renew it"]
+    watched.restart()
+    assert (watched.told(MINUTE), len(asked)) == ([], 1)
+    assert (watched.told(CERTIFICATE_EVERY), len(asked)) == ([], 2)
+    assert watched.told(CERTIFICATE_EVERY) == ["syncd: 1 trouble over"]
+
+
+def test_state_that_cannot_be_read_is_told(watched: Watched, tmp_path: Path) -> None:
+    die(watched.state, "1")
+    assert len(watched.told()) == 1
+    state = tmp_path / "state.db"
+    watched.state.store.engine.dispose()
+    for name in ("state.db", "state.db-wal", "state.db-shm"):
+        if (tmp_path / name).exists():
+            (tmp_path / name).rename(tmp_path / f"{name}.away")
+    state.mkdir()
+    assert watched.told(MINUTE) == []
+    assert watched.told(5 * MINUTE) == ["syncd: The state cannot be read: nothing is polled or pushed"]
+    state.rmdir()
+    for path in tmp_path.glob("*.away"):
+        path.rename(path.with_suffix(""))
+    assert watched.told(MINUTE) == ["syncd: 1 trouble over; 1 trouble left"]
+
+
+def test_failing_notifier_is_logged_once(watched: Watched, caplog: pytest.LogCaptureFixture) -> None:
+    """And when it is over; and kept for the doctor."""
+    caplog.set_level(logging.INFO, "syncd")
+    die(watched.state, "1")
+    watched.receiver.status = 500
+    for _ in range(3):
+        assert watched.told(AGAIN_AFTER) == []
+    assert events(caplog) == ["notice_failed"]
+    assert (watched.state.notices.read() or {})["failing"].keys() == {"1: json://"}
+    watched.receiver.status = 200
+    assert len(watched.told(AGAIN_AFTER)) == 1
+    assert events(caplog) == ["notice_failed", "notices_recovered"]
+    assert watched.results == ["failed", "failed", "failed", "sent"]
+
+
+def test_heart_beats_only_while_all_is_well(receiver: Receiver, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "syncd")
+    well = [True]
+    beating = Beating(Heartbeat(receiver.heartbeat_url, str), lambda: well[0])
+    beating.beat(NOON)
+    well[0] = False
+    beating.beat(NOON)
+    assert len(receiver.asked) == 1
+    well[0], receiver.status = True, 404
+    beating.beat(NOON)
+    beating.beat(NOON)
+    receiver.status = 200
+    beating.beat(NOON)
+    assert events(caplog) == ["heartbeat_failed", "heartbeat_recovered"]
