@@ -241,12 +241,15 @@ def test_a_state_that_fails_a_poll_is_told(desk: Desk, memory: State, caplog: py
     memory.store.engine.dispose()
     path = memory.store.engine.url.database
     assert path
+    intact = Path(path).read_bytes()
     Path(path).write_bytes(b"no database" * 1000)
     for leftover in ("-wal", "-shm"):
         Path(path + leftover).unlink(missing_ok=True)
     desk.jobs.poll()
     desk.jobs.housekeep()
     assert caplog.messages == ["poll_failed", "state_failed"]
+    memory.store.engine.dispose()
+    Path(path).write_bytes(intact)
 
 
 def test_finished_changes_are_forgotten_in_time(desk: Desk, memory: State, caplog: pytest.LogCaptureFixture) -> None:

@@ -63,7 +63,9 @@ class Terminal:
     def interrupt(self, question: str) -> int:
         """Ctrl-C at the question, and again where it came before the command waits for an answer."""
         self.prompted(question)
+        gives_up_at = time.monotonic() + SECONDS
         while self.process.poll() is None and "stopped" not in self.shown:
+            assert time.monotonic() < gives_up_at, f"Ctrl-C does not stop it:\n{self.shown}"
             os.write(self._screen, CTRL_C)
             ends_at = time.monotonic() + 1.0
             while self._read(ends_at):
@@ -84,8 +86,11 @@ class Terminal:
 def init(folder: Path, *arguments: str | Path, language: str = "C.UTF-8") -> Iterator[Terminal]:
     """`syncd init` in this folder, where it writes out.env."""
     screen, inner = pty.openpty()
-    # In a session of its own, whose terminal is the one that Ctrl-C comes from.
+    # In a session of its own, whose terminal is the one that Ctrl-C comes from. If the tests run as a background job of
+    # a shell, they ignore SIGINT, and so would the command.
     command = [
+        "env",
+        "--default-signal=INT",
         "setsid",
         "--ctty",
         "--wait",
