@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from syncd.model import Change, Content, Decision, Dropped, Order, Seen
-from syncd.pipeline.diff import Policy, StatusAction, diff
+from syncd.pipeline.diff import Policy, StatusAction, diff, is_as_seen
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
@@ -31,6 +31,7 @@ def seen(status: str, told: Content | str | None = "same", **columns: str | bool
 
 def decide(now: Order, before: Seen | None, policy: Policy = POLICY) -> Decision | None:
     decisions = diff([now], {} if before is None else {"7": before}, policy)
+    assert is_as_seen(now, before, policy) == (not decisions)
     return decisions[0] if decisions else None
 
 

@@ -54,10 +54,10 @@ def is_as_seen(order: Order, seen: Seen | None, policy: Policy) -> bool:
     """Whether `diff` decides nothing about the order: so it is with most orders of most polls."""
     if seen is None:
         return False
-    if order.dropped or _adopts_again(order, seen, policy):
+    if order.dropped or seen.unpaid_since is not None or _adopts_again(order, seen, policy):
         return _decide(order, seen, policy, "full") is None
-    shown = (order.content, order.imshop_uuid, order.shop_id, False, None)
-    return shown == (seen.content, seen.imshop_uuid, seen.shop_id, seen.missing, seen.unpaid_since)
+    shown = (order.content, order.imshop_uuid, order.shop_id, False)
+    return shown == (seen.content, seen.imshop_uuid, seen.shop_id, seen.missing)
 
 
 def as_shown(found: Order | Identified, seen: Seen) -> tuple[Content, str | None, str | None]:
