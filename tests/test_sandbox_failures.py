@@ -149,7 +149,7 @@ def test_slow_late_and_drip_answer_after_a_while(kind: Kind) -> None:
 
 
 def test_slow_applies_even_after_its_client_has_gone(sandbox: Sandbox) -> None:
-    sandbox.behave = lambda _received: Failure("slow", seconds=0.3)
+    sandbox.behave = lambda _received: Failure("slow", seconds=1.0)
     with pytest.raises(requests.Timeout):
         requests.post(sandbox.url, json=ORDER, timeout=0.05)
     assert sandbox.applied == []

@@ -168,7 +168,7 @@ class Notifier:
         if self._record == self._kept:
             return
         try:
-            self._state.notices.write(self._record.stored())
+            self._state.notices.keep(self._record.stored())
             self._kept = self._record
         except LeaseLostError:
             self._record = None

@@ -18,7 +18,7 @@ class StoredNotices:
             record: dict[str, Any] | None = get_fact(connection, "notices")
             return record
 
-    def write(self, record: dict[str, Any]) -> None:
+    def keep(self, record: dict[str, Any]) -> None:
         """LeaseLostError: another daemon leads, and does the telling."""
         with self._store.write() as connection:
             put_fact(connection, "notices", record)

@@ -24,7 +24,7 @@ def test_unusable_url_is_a_warning_without_secrets(installation: Installation) -
 
 def test_notice_that_failed_is_a_warning(installation: Installation, tmp_path: Path) -> None:
     state = open_state(f"sqlite:///{tmp_path}/state.db", redact=str)
-    state.notices.write(NoticeRecord(failing={"1: json://": "HTTP 500"}).stored())
+    state.notices.keep(NoticeRecord(failing={"1: json://": "HTTP 500"}).stored())
     state.close()
     found = installation.found("notify", "warning", SYNCD_NOTIFY__URLS=URLS)
     assert found == "warning: the last notice did not reach 1: json://: HTTP 500 Run: syncd notify --test"

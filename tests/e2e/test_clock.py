@@ -42,5 +42,5 @@ def test_clock_set_by_years_stops_nothing(world: World, clock: Path, before: str
     world.shop.put("1", "packed")
     clock.write_text(after + "\n")
     world.wait(lambda: world.sandbox.orders.get("1") == "packed", "the change is told", 25)
-    assert event in world.log()
+    world.wait(lambda: event in world.log(), "the clock is noticed", 25)
     assert end(daemon) == 0

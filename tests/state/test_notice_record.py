@@ -14,8 +14,8 @@ from tests.state.made import MINUTE, decision, outcome, stage, take, write_down
 
 def test_record_is_kept(state: State) -> None:
     assert state.notices.read() is None
-    state.notices.write({"announced": {"dead": 1}})
-    state.notices.write({"announced": {}})
+    state.notices.keep({"announced": {"dead": 1}})
+    state.notices.keep({"announced": {}})
     assert state.notices.read() == {"announced": {}}
 
 
@@ -24,7 +24,7 @@ def test_only_the_leader_keeps_a_record(state: State) -> None:
     assert lease.acquire()
     lease.release()
     with pytest.raises(LeaseLostError):
-        state.under(lease).notices.write({})
+        state.under(lease).notices.keep({})
 
 
 def test_refused_change_does_not_wait_for_delivery(state: State) -> None:
