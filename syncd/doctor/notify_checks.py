@@ -9,12 +9,12 @@ from syncd.doctor.findings import Finding, ok, warning
 from syncd.doctor.state_checks import inspect_state
 from syncd.errors import StateError
 from syncd.notify.notices import NoticeRecord
-from syncd.notify.sender import Delivery
+from syncd.notify.sender import NoticeResult
 from syncd.state import open_state
 
 
 def check_notices(
-    unusable: Callable[[], Sequence[Delivery]] | None, failing: Callable[[], Mapping[str, str]]
+    unusable: Callable[[], Sequence[NoticeResult]] | None, failing: Callable[[], Mapping[str, str]]
 ) -> Iterator[Finding]:
     """`unusable`: asks Apprise about each URL; None: there are none. `failing`: why the last notice did not reach a
     URL, by the URL's label."""

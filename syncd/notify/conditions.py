@@ -9,10 +9,10 @@ from typing import Literal, TypeAlias, get_args
 
 from syncd.state import Summary
 
-Kind: TypeAlias = Literal[
+TroubleKind: TypeAlias = Literal[
     "state", "source", "paused", "waiting", "held", "dead", "skipped", "cancellations", "certificate"
 ]
-KINDS: tuple[Kind, ...] = get_args(Kind)
+TROUBLE_KINDS: tuple[TroubleKind, ...] = get_args(TroubleKind)
 
 PAUSES = {
     "unauthorized": "Delivery is paused: IMSHOP does not accept the key",
@@ -57,13 +57,13 @@ class Trouble:
     """`what` is wrong, without a full stop. `since` None: it is not known. It counts once it `lasts` that long, unless
     `because` is there as well, which explains it. `count`: how many orders or rows it is about, where it is counted."""
 
-    kind: Kind
+    kind: TroubleKind
     what: str
     command: str
     since: datetime | None = None
     lasts: timedelta = timedelta()
     count: int = 0
-    because: Kind | None = None
+    because: TroubleKind | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class Troubles:
     """`unknown`: the kinds of which it is not known whether they are there."""
 
     found: Sequence[Trouble]
-    unknown: frozenset[Kind] = frozenset()
+    unknown: frozenset[TroubleKind] = frozenset()
 
 
 def judge_situation(situation: Situation, limits: NoticeLimits, now: datetime) -> Troubles:
@@ -81,7 +81,7 @@ def judge_situation(situation: Situation, limits: NoticeLimits, now: datetime) -
         unreadable = Trouble(
             "state", "The state cannot be read: nothing is polled or pushed", "check", lasts=limits.fault
         )
-        return Troubles([unreadable], frozenset(KINDS) - {"state"})
+        return Troubles([unreadable], frozenset(TROUBLE_KINDS) - {"state"})
     found = [
         *_of_source(summary, limits),
         *_of_delivery(summary, situation.waiting_since, limits),

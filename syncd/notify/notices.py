@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from syncd.notify.conditions import KINDS, Kind, Trouble, Troubles
+from syncd.notify.conditions import TROUBLE_KINDS, Trouble, TroubleKind, Troubles
 
 HOUR = timedelta(hours=1)
 HOURLY = 6
@@ -22,7 +22,7 @@ GROWS_AFTER = HOUR
 ORDERS_NAMED = 3
 ROWS_NAMED = 20
 
-OVER: Mapping[Kind, str] = {
+OVER: Mapping[TroubleKind, str] = {
     "state": "The state can be read again",
     "source": "The shop is read again",
     "paused": "Delivery goes on",
@@ -70,8 +70,8 @@ class NoticeRecord:
     certificate_ends, certificate_seen_at   as looked at last
     """
 
-    announced: Mapping[Kind, Announced] = field(default_factory=dict)
-    noticed: Mapping[Kind, datetime] = field(default_factory=dict)
+    announced: Mapping[TroubleKind, Announced] = field(default_factory=dict)
+    noticed: Mapping[TroubleKind, datetime] = field(default_factory=dict)
     sent_at: Sequence[datetime] = ()
     failing: Mapping[str, str] = field(default_factory=dict)
     reached_nobody: bool = False
@@ -102,7 +102,7 @@ class Notice:
     """One message: the troubles that begin, and the kinds of those that are over, with how long they lasted."""
 
     begun: Sequence[Trouble]
-    over: Mapping[Kind, timedelta]
+    over: Mapping[TroubleKind, timedelta]
     left: int
     """How many troubles were told before and go on."""
 
@@ -127,7 +127,7 @@ def next_notice(record: NoticeRecord, troubles: Troubles, now: datetime) -> tupl
         sent_at=[at for at in record.sent_at if timedelta() <= now - at < HOUR],
     )
     begun = [trouble for trouble in troubles.found if _is_news(trouble, record, found, now)]
-    ended = [kind for kind in KINDS if kind in announced and kind not in found and kind not in troubles.unknown]
+    ended = [kind for kind in TROUBLE_KINDS if kind in announced and kind not in found and kind not in troubles.unknown]
     if not (begun or ended) or not _may_send(record, now):
         return record, None
     begins = {trouble.kind for trouble in begun}
@@ -135,7 +135,7 @@ def next_notice(record: NoticeRecord, troubles: Troubles, now: datetime) -> tupl
     return record, Notice(begun, {kind: now - announced[kind].since for kind in ended}, left)
 
 
-def _is_news(trouble: Trouble, record: NoticeRecord, found: Mapping[Kind, Trouble], now: datetime) -> bool:
+def _is_news(trouble: Trouble, record: NoticeRecord, found: Mapping[TroubleKind, Trouble], now: datetime) -> bool:
     if known := record.announced.get(trouble.kind):
         return trouble.count > known.count and now - known.at >= GROWS_AFTER
     since = trouble.since or record.noticed[trouble.kind]
@@ -173,7 +173,7 @@ def title(notice: Notice) -> str:
     return f"syncd: {_counted(len(notice.begun))}"
 
 
-def body(notice: Notice, order_ids: Mapping[Kind, Sequence[str]], about: str, now: datetime) -> str:
+def body(notice: Notice, order_ids: Mapping[TroubleKind, Sequence[str]], about: str, now: datetime) -> str:
     """`order_ids`: some of the orders that a trouble is about. `about`: which shop and machine this is, as the last
     line."""
     lines = []

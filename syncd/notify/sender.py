@@ -33,7 +33,7 @@ NOT_INSTALLED = "Apprise is not installed; run: pip install 'syncd[notify]'"
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class NoticeResult:
     """What became of a notice at one URL. `label` names the URL without its secrets. `error` None: it took it."""
 
     label: str
@@ -48,13 +48,15 @@ class NoticeSender:
         self._redact = redact
         self._calls = BoundedCalls(seconds, at_most=LEFT_BEHIND, patience=0.0, name="notice")
 
-    def send(self, title: str, body: str) -> Sequence[Delivery]:
+    def send(self, title: str, body: str) -> Sequence[NoticeResult]:
         """Send it to each URL, one after the other."""
-        return [Delivery(label, self._bounded(partial(_send, url, title, body))) for label, url in self._urls.items()]
+        return [
+            NoticeResult(label, self._bounded(partial(_send, url, title, body))) for label, url in self._urls.items()
+        ]
 
-    def unusable(self) -> Sequence[Delivery]:
+    def unusable(self) -> Sequence[NoticeResult]:
         """Whether each URL is one that Apprise can use. Nothing is sent."""
-        return [Delivery(label, self._bounded(partial(_fault, url))) for label, url in self._urls.items()]
+        return [NoticeResult(label, self._bounded(partial(_fault, url))) for label, url in self._urls.items()]
 
     def _bounded(self, call: Callable[[], str | None]) -> str | None:
         try:
@@ -79,14 +81,14 @@ def _send(url: str, title: str, body: str) -> str | None:
     apprise = _apprise(url)
     if apprise is None:
         return UNKNOWN_URL
-    said = _Said()
+    last = _LastMessage()
     logger = logging.getLogger("apprise")
-    logger.addHandler(said)
+    logger.addHandler(last)
     try:
         taken = apprise.notify(title=title, body=body, body_format="text")
     finally:
-        logger.removeHandler(said)
-    return None if taken else said.text or "it could not be sent"
+        logger.removeHandler(last)
+    return None if taken else last.text or "it could not be sent"
 
 
 def _apprise(url: str) -> Apprise | None:
@@ -104,7 +106,7 @@ def _apprise(url: str) -> Apprise | None:
     return apprise if apprise.add(url) else None
 
 
-class _Said(logging.Handler):
+class _LastMessage(logging.Handler):
     """Keeps the last thing that Apprise said: it returns only whether it worked."""
 
     text: str | None = None

@@ -22,7 +22,7 @@ from syncd.errors import SourceError
 from syncd.model import FormedSegment, Identified, Order, Page, Seen, Skipped
 from syncd.pipeline.diff import as_shown
 from syncd.pipeline.segments import Row, Segment, segments
-from syncd.pipeline.staging import NO_SEGMENTS, Staged, Stager, StagingState
+from syncd.pipeline.staging import Staged, Stager, StagingState
 from syncd.spool import Spool
 
 CONFIRMED_AT_ONCE = 4000
@@ -274,7 +274,7 @@ class FullCompare:
         self._differing.clear()
 
     def _stage(
-        self, page: Page, known: Mapping[str, Seen] | None = None, segments: Mapping[str, int] = NO_SEGMENTS
+        self, page: Page, known: Mapping[str, Seen] | None = None, segments: Mapping[str, int] | None = None
     ) -> Staged:
         """Never as the last page: more may come, and the guard counts all of it."""
         self._stager.result.note_dropped(order.dropped for order in page.orders)

@@ -10,14 +10,12 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from types import MappingProxyType
 from typing import ClassVar, Literal, NamedTuple, Protocol, TypeAlias
 
 from syncd.model import Decision, Dropped, FoundBy, Order, Page, Seen, Skipped
 from syncd.pipeline.diff import Policy, diff, is_as_seen
 
 PollKind: TypeAlias = Literal["incremental", "full"]
-NO_SEGMENTS: Mapping[str, int] = MappingProxyType({})
 
 
 class Staging(Protocol):
@@ -34,7 +32,7 @@ class Staging(Protocol):
         """Give tracked orders, with all that is stored of them, other numbers: former -> new."""
 
     def store(
-        self, decisions: Sequence[Decision], now: datetime, *, counting: bool, segments: Mapping[str, int]
+        self, decisions: Sequence[Decision], now: datetime, *, counting: bool, segments: Mapping[str, int] | None = None
     ) -> None:
         """Write what is seen now, and the changes: as held by their `hold`, else as held until the poll is over if
         `counting`, else as pending. `segments`: those of orders that may be seen for the first time.
@@ -170,7 +168,7 @@ class Stager:
         page: Page,
         found_by: FoundBy | None = None,
         known: Mapping[str, Seen] | None = None,
-        segments: Mapping[str, int] = NO_SEGMENTS,
+        segments: Mapping[str, int] | None = None,
     ) -> Staged:
         """Write what differs, and the page's cursor. `known`: what was seen of the orders, where that is loaded
         already. `segments`: of orders that may be seen for the first time.

@@ -124,8 +124,8 @@ class Daemon:
                 pause=self._stop.wait,
             )
             schedule = Schedule(jobs, settings.poll, composition.now, time.monotonic)
-            telling = notifying.telling(settings, notifier, lambda: self._is_well(state, observer))
-            with self._delivering(deliverer), schedule.running(), telling:
+            telling_people = notifying.notices_and_heartbeat(settings, notifier, lambda: self._is_well(state, observer))
+            with self._delivering(deliverer), schedule.running(), telling_people:
                 unfinished_until = self._unfinished_until(began_at)
                 if delivering.held():
                     schedule.take_over(unfinished_until)

@@ -19,7 +19,7 @@ from threading import Event, Thread
 from syncd.errors import LeaseLostError, PushError, StateError
 from syncd.imshop.push import ImshopClient
 from syncd.logs import fields
-from syncd.notify.conditions import Kind, NoticeLimits, Situation, judge_situation
+from syncd.notify.conditions import NoticeLimits, Situation, TroubleKind, judge_situation
 from syncd.notify.notices import ORDERS_NAMED, NoticeRecord, after_sending, body, next_notice, title
 from syncd.notify.sender import Heartbeat, NoticeSender
 from syncd.pipeline.staging import PollResult
@@ -129,12 +129,12 @@ class Notifier:
         except PushError:
             return replace(record, certificate_seen_at=now)
 
-    def _order_ids(self, kinds: Sequence[Kind]) -> Mapping[Kind, Sequence[str]]:
+    def _order_ids(self, kinds: Sequence[TroubleKind]) -> Mapping[TroubleKind, Sequence[str]]:
         """A few of the orders that troubles of these kinds are about."""
         reports, named = self._state.reports, ORDERS_NAMED + 1
         assert self._record is not None
         skipped = self._record.skips.order_ids
-        read: dict[Kind, Callable[[], Sequence[str]]] = {
+        read: dict[TroubleKind, Callable[[], Sequence[str]]] = {
             "waiting": lambda: [change.order_id for change in reports.waiting(named)],
             "held": lambda: [change.order_id for change in reports.changes("held", limit=named)],
             "dead": lambda: [change.order_id for change in reports.changes("dead", limit=named)],
@@ -207,13 +207,13 @@ def about(settings: Settings) -> str:
     return f"Shop: {masking.mask_source_url(settings.source.url.get_secret_value())}, on {socket.gethostname()}"
 
 
-def beating(settings: Settings, is_well: Callable[[], bool]) -> Beating | None:
+def heartbeat_job(settings: Settings, is_well: Callable[[], bool]) -> HeartbeatJob | None:
     """None: SYNCD_NOTIFY__HEARTBEAT_URL is not set."""
     url = settings.notify.heartbeat_url
-    return Beating(Heartbeat(url.get_secret_value(), composition.redactor(settings)), is_well) if url else None
+    return HeartbeatJob(Heartbeat(url.get_secret_value(), composition.redactor(settings)), is_well) if url else None
 
 
-class Beating:
+class HeartbeatJob:
     """Sends a heartbeat while all is well, and logs once that it fails, and when that is over."""
 
     def __init__(self, heart: Heartbeat, is_well: Callable[[], bool]) -> None:
@@ -236,13 +236,13 @@ class Beating:
 
 
 @contextmanager
-def telling(settings: Settings, notifier: Notifier | None, is_well: Callable[[], bool]) -> Iterator[None]:
+def notices_and_heartbeat(settings: Settings, notifier: Notifier | None, is_well: Callable[[], bool]) -> Iterator[None]:
     """Tell people and send heartbeats within the context, as far as that is configured. A thread that does not end in
     time is left behind."""
     works: dict[str, tuple[Callable[[datetime], None], timedelta]] = {}
     if notifier:
         works["notices"] = notifier.look, notifier.limits.every
-    if heart := beating(settings, is_well):
+    if heart := heartbeat_job(settings, is_well):
         works["heartbeat"] = heart.beat, HEARTBEAT_EVERY
     stop = Event()
     with ExitStack() as stack:
@@ -256,7 +256,7 @@ def telling(settings: Settings, notifier: Notifier | None, is_well: Callable[[],
 
 def tell_once(settings: Settings, notifier: Notifier | None, is_well: Callable[[], bool]) -> None:
     """The same for a process that ends: look once, and send one heartbeat."""
-    for work in (notifier and notifier.look, (heart := beating(settings, is_well)) and heart.beat):
+    for work in (notifier and notifier.look, (heart := heartbeat_job(settings, is_well)) and heart.beat):
         if work:
             _within_boundary(work, lambda: False)
 

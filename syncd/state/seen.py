@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -56,8 +55,6 @@ from syncd.state.store import add_to_fact, get_fact, put_fact
 from syncd.state.transitions import end_changes
 
 _decode = json.JSONDecoder().raw_decode
-NO_SEGMENTS: Mapping[str, int] = MappingProxyType({})
-"""No order is in a segment yet."""
 _DECIDED = cancellations.c.state.in_(["accepted", "refused"])
 _SEEN = select(
     seen.c.order_id,
@@ -157,7 +154,7 @@ class StagingTransaction:
         self._loaded.clear()
 
     def store(
-        self, decisions: Sequence[Decision], now: datetime, *, counting: bool, segments: Mapping[str, int] = NO_SEGMENTS
+        self, decisions: Sequence[Decision], now: datetime, *, counting: bool, segments: Mapping[str, int] | None = None
     ) -> None:
         if not decisions:
             return
@@ -166,7 +163,7 @@ class StagingTransaction:
         statuses = {number: str(decision.seen.content["status"]) for number, decision in numbered.items()}
         invalidate_decisions(self._connection, statuses)
         contents = {number: canonical(decision.seen.content) for number, decision in numbered.items()}
-        self._store_seen(numbered, contents, known, now, segments)
+        self._store_seen(numbered, contents, known, now, segments or {})
         due, held, rows, at = list[str](), list[str](), list[Values](), microseconds(now)
         for number, decision in numbered.items():
             if (change := decision.change) is not None:

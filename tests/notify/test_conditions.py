@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from syncd.model import Pause
-from syncd.notify.conditions import KINDS, PAUSES, NoticeLimits, Situation, judge_situation
+from syncd.notify.conditions import PAUSES, TROUBLE_KINDS, NoticeLimits, Situation, judge_situation
 from syncd.pipeline.circuit_breaker import PAUSE_REASONS
 from syncd.state import SourceStatus
 from tests.made import NOON
@@ -61,5 +61,5 @@ def test_pause_says_why() -> None:
 
 
 def test_unreadable_state_leaves_all_else_unknown() -> None:
-    assert judge_situation(Situation(None), LIMITS, NOON).unknown == {*KINDS} - {"state"}
+    assert judge_situation(Situation(None), LIMITS, NOON).unknown == {*TROUBLE_KINDS} - {"state"}
     assert judge_situation(Situation(WELL), LIMITS, NOON).unknown == {"certificate"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from syncd.notify.conditions import KINDS, Kind, Trouble, Troubles
+from syncd.notify.conditions import TROUBLE_KINDS, Trouble, TroubleKind, Troubles
 from syncd.notify.notices import (
     AGAIN_AFTER,
     HOUR,
@@ -24,7 +24,7 @@ from tests.made import NOON
 MINUTE = timedelta(minutes=1)
 
 
-def trouble(kind: Kind = "dead", count: int = 0, **fields: object) -> Trouble:
+def trouble(kind: TroubleKind = "dead", count: int = 0, **fields: object) -> Trouble:
     return Trouble(kind, f"{kind} went wrong", "check", count=count, **fields)  # type: ignore[arg-type]
 
 
@@ -38,7 +38,7 @@ class Telling:
     told: list[Notice] = field(default_factory=list)
 
     def look(
-        self, *found: Trouble, after: timedelta = timedelta(), unknown: frozenset[Kind] = frozenset()
+        self, *found: Trouble, after: timedelta = timedelta(), unknown: frozenset[TroubleKind] = frozenset()
     ) -> list[str]:
         """What is told: the kinds that begin, and with a minus those that are over."""
         self.now += after
@@ -95,7 +95,7 @@ def test_consequence_is_not_told_beside_its_cause() -> None:
 def test_unknown_is_not_over() -> None:
     telling = Telling()
     telling.look(trouble("dead"))
-    assert telling.look(trouble("state"), unknown=frozenset(KINDS) - {"state"}, after=MINUTE) == ["state"]
+    assert telling.look(trouble("state"), unknown=frozenset(TROUBLE_KINDS) - {"state"}, after=MINUTE) == ["state"]
     assert telling.look(trouble("dead"), after=MINUTE) == ["-state"]
 
 
@@ -167,4 +167,4 @@ def test_title_says_what_it_is_about() -> None:
     assert title(Notice([trouble()], {}, left=2)) == "syncd: dead went wrong"
     assert title(Notice([], {"dead": HOUR}, left=0)) == "syncd: 1 trouble over"
     assert title(Notice([], {"dead": HOUR, "held": HOUR}, left=1)) == "syncd: 2 troubles over; 1 trouble left"
-    assert set(OVER) == set(KINDS)
+    assert set(OVER) == set(TROUBLE_KINDS)

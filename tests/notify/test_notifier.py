@@ -16,7 +16,7 @@ from syncd.notify.conditions import NoticeLimits
 from syncd.notify.notices import AGAIN_AFTER
 from syncd.notify.sender import Heartbeat, NoticeSender
 from syncd.pipeline.staging import PollResult
-from syncd.runtime.notifier import CERTIFICATE_EVERY, Beating, Notifier
+from syncd.runtime.notifier import CERTIFICATE_EVERY, HeartbeatJob, Notifier
 from syncd.state import State
 from tests.made import NOON
 from tests.notify.conftest import Receiver
@@ -202,14 +202,14 @@ def test_failing_notifier_is_logged_once(watched: Watched, caplog: pytest.LogCap
 def test_heart_beats_only_while_all_is_well(receiver: Receiver, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "syncd")
     well = [True]
-    beating = Beating(Heartbeat(receiver.heartbeat_url, str), lambda: well[0])
-    beating.beat(NOON)
+    job = HeartbeatJob(Heartbeat(receiver.heartbeat_url, str), lambda: well[0])
+    job.beat(NOON)
     well[0] = False
-    beating.beat(NOON)
+    job.beat(NOON)
     assert len(receiver.asked) == 1
     well[0], receiver.status = True, 404
-    beating.beat(NOON)
-    beating.beat(NOON)
+    job.beat(NOON)
+    job.beat(NOON)
     receiver.status = 200
-    beating.beat(NOON)
+    job.beat(NOON)
     assert events(caplog) == ["heartbeat_failed", "heartbeat_recovered"]

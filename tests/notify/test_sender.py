@@ -10,7 +10,7 @@ from logging.handlers import BufferingHandler
 
 import pytest
 
-from syncd.notify.sender import NOT_INSTALLED, Delivery, Heartbeat, NoticeSender
+from syncd.notify.sender import NOT_INSTALLED, Heartbeat, NoticeResult, NoticeSender
 from syncd.redact import Redactor
 from tests.notify.conftest import Receiver
 from tests.servers import free_port
@@ -19,7 +19,7 @@ LABEL = "1: json://"
 
 
 def test_notice_arrives_with_title_and_text(receiver: Receiver) -> None:
-    assert NoticeSender([receiver.url], str).send("Title", "one\ntwo <b>") == [Delivery(LABEL, None)]
+    assert NoticeSender([receiver.url], str).send("Title", "one\ntwo <b>") == [NoticeResult(LABEL, None)]
     assert receiver.notices == [("Title", "one\ntwo <b>")]
     assert "ThreadPoolExecutor" not in str(threading.enumerate())
 
@@ -57,7 +57,7 @@ def test_silent_server_is_left_behind_in_time(receiver: Receiver) -> None:
 
 def test_missing_apprise_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "apprise", None)
-    assert NoticeSender(["json://127.0.0.1"], str).send("", "") == [Delivery(LABEL, NOT_INSTALLED)]
+    assert NoticeSender(["json://127.0.0.1"], str).send("", "") == [NoticeResult(LABEL, NOT_INSTALLED)]
 
 
 def test_unusable_urls_are_found_without_sending(receiver: Receiver) -> None:
