@@ -26,12 +26,14 @@ class BusyError(DeadlineError):
     """As many calls as allowed are running already, so this one was not started."""
 
 
-def start_thread(work: Callable[[], object], name: str) -> None:
+def start_thread(work: Callable[[], object], name: str) -> Thread:
     """Run `work` in a thread that the process does not wait for at its end. ThreadError."""
+    thread = Thread(target=work, name=name, daemon=True)
     try:
-        Thread(target=work, name=name, daemon=True).start()
+        thread.start()
     except RuntimeError:
         raise ThreadError(no_thread()) from None
+    return thread
 
 
 def no_thread() -> str:
@@ -69,7 +71,7 @@ def iterate_within(
         else:
             made.put(([], None))
 
-    start_thread(work, name)
+    thread = start_thread(work, name)
     step, ends_at = progress(), monotonic() + seconds
     while True:
         try:
@@ -79,11 +81,13 @@ def iterate_within(
                 raise DeadlineError from None
             step, ends_at = progress(), monotonic() + seconds
             continue
+        if item:
+            yield item[0]
+            continue
+        thread.join()  # what it drops last, a pool of connections say, must be gone before Python exits
         if error is not None:
             raise error
-        if not item:
-            return
-        yield item[0]
+        return
 
 
 class BoundedCalls:

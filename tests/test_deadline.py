@@ -38,6 +38,14 @@ def test_it_gives_what_the_call_gives_or_raises() -> None:
         bounded()(lambda: 1 // 0)
 
 
+def test_a_call_in_time_leaves_no_thread_behind() -> None:
+    before = set(threading.enumerate())
+    assert call_within(lambda: 7, PATIENT, "test") == 7
+    with pytest.raises(ZeroDivisionError):
+        call_within(lambda: 1 // 0, PATIENT, "test")
+    assert set(threading.enumerate()) == before
+
+
 def test_timed_out_call_keeps_its_place_while_running() -> None:
     go_on, ended = Event(), Event()
 

@@ -538,6 +538,13 @@ def test_push_unfinished_at_shutdown_is_in_doubt_afterwards(bench: Bench) -> Non
         leave.set()
 
 
+def test_close_leaves_no_worker_behind(bench: Bench) -> None:
+    before = set(threading.enumerate())
+    bench.stage("packed", numbers(20))
+    bench.drain()
+    assert set(threading.enumerate()) == before
+
+
 def void(_anything: object = None) -> None:
     """Do nothing: IMSHOP takes the push."""
 

@@ -202,6 +202,9 @@ class Deliverer:
         ends_at = self._clocks.monotonic() + seconds
         while self._outstanding and (left := ends_at - self._clocks.monotonic()) > 0:
             self._collect(left)
+        for worker in self._workers:
+            # Whoever drops a connection pool last runs its finalizer, and a thread must not do that while Python exits.
+            worker.join(max(0.0, ends_at - self._clocks.monotonic()) if self._outstanding else None)
         self._write_and_claim(0)
 
     def stop_sending(self) -> None:
