@@ -19,7 +19,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from syncd.errors import SourceError
-from syncd.model import FormedSegment, Identified, Order, Page, Seen, Skipped
+from syncd.model import FormedSegment, Identified, Page, Seen, Skipped
 from syncd.pipeline.diff import as_shown
 from syncd.pipeline.segments import Row, Segment, segments
 from syncd.pipeline.staging import Staged, Stager, StagingState
@@ -228,26 +228,29 @@ class FullCompare:
             self._stager.result.note_dropped(segment.found[order_id].dropped for order_id in segment.same)
         staged = Staged()
         if self._whole:
-            segment_of = {order_id: segment.key for segment in group for order_id in segment.differing}
-            staged = self._stage(self._orders(group, seen), seen, segment_of)
+            staged = self._stage_differing(group, seen)
         else:
             self._differing += [segment.rows[order_id][0] for segment in group for order_id in segment.differing]
         formed = [self._formed(segment, seen, staged) for segment in group]
         self._state.replace_segments(formed, self._compare, self._stager.now)
 
-    def _orders(self, group: Sequence[_ReadSegment], seen: Mapping[str, Seen]) -> Page:
-        """The orders that differ. One that the baseline sees for the first time is told to nobody, so only what is
-        compared of it is read; an API's scan tells more of it: whether it was read before."""
-        reads_less = self._stager.policy.adopt_all and not self._source.scans_whole
+    def _stage_differing(self, group: Sequence[_ReadSegment], seen: Mapping[str, Seen]) -> Staged:
+        """Stage the orders that differ. One that the baseline sees for the first time is told to nobody, so only what
+        is compared of it is read; an API's scan tells more of it: whether it was read before."""
+        adopts = self._stager.policy.adopt_all and not self._source.scans_whole
         first, rows = [], []
+        segment_of: dict[str, int] = {}
         for segment in group:
+            segment_of.update(dict.fromkeys(segment.differing, segment.key))
             for order_id in segment.differing:
-                if reads_less and order_id not in seen:
-                    _, content, uuid, key, dropped = segment.found[order_id]
-                    first.append(Order(order_id, content, imshop_uuid=uuid, shop_id=key, dropped=dropped))
+                if adopts and order_id not in seen:
+                    first.append(segment.found[order_id])
                 else:
                     rows.append(segment.rows[order_id])
-        return Page([*first, *(self._scan.read(rows).orders if rows else ())])
+        adopted = self._stager.adopt(first, segment_of) if first else set()
+        self._present += len(adopted)
+        staged = self._stage(Page(self._scan.read(rows).orders), seen, segment_of) if rows else Staged()
+        return Staged(adopted | staged.first_seen, staged.renumbered)
 
     def _formed(self, segment: _ReadSegment, seen: Mapping[str, Seen], staged: Staged) -> FormedSegment:
         """The digest is kept only if each row is a tracked order that is recorded as the shop shows it; and if no field

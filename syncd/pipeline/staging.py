@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar, Literal, NamedTuple, Protocol, TypeAlias
 
-from syncd.model import Decision, Dropped, FoundBy, Order, Page, Seen, Skipped
+from syncd.model import Decision, Dropped, FoundBy, Identified, Order, Page, Seen, Skipped
 from syncd.pipeline.diff import Policy, diff, is_as_seen
 
 PollKind: TypeAlias = Literal["incremental", "full"]
@@ -40,6 +41,10 @@ class Staging(Protocol):
         A pending change supersedes all older changes of its order that are not being sent; a held one supersedes only
         held ones. A void decision supersedes both and adds none.
         """
+
+    def adopt(self, found: Sequence[Identified], now: datetime, segments: Mapping[str, int]) -> set[str]:
+        """Record orders that were not tracked when they were looked for, each with its segment, as if IMSHOP knew all
+        that they show. Returns those that a cancellation has made known since: they are left as they are."""
 
     def set_cursor(self, cursor: str) -> None: ...
 
@@ -127,7 +132,7 @@ class PollResult:
 class Staged(NamedTuple):
     """The orders that were tracked under no number, and those that were tracked under another one."""
 
-    first_seen: Collection[str] = frozenset()
+    first_seen: AbstractSet[str] = frozenset()
     renumbered: Collection[str] = frozenset()
 
 
@@ -203,6 +208,19 @@ class Stager:
             if page.cursor is not None and cursor_moves and not self.put_off:
                 staging.set_cursor(page.cursor)
         return Staged(self._note(decisions, seen), {*numbers.values()})
+
+    def adopt(self, found: Sequence[Identified], segments: Mapping[str, int]) -> set[str]:
+        """The baseline sees these orders for the first time: record them, and tell nobody. Returns their numbers, but
+        for those that are put off."""
+        self.result.note_dropped(one.dropped for one in found)
+        numbers = {one.order_id for one in found}
+        with self.state.staging() as staging:
+            self.put_off |= staging.being_cancelled(numbers, self.now)
+            new = [one for one in found if one.order_id not in self.put_off]
+            self.put_off |= staging.adopt(new, self.now, segments)
+        numbers -= self.put_off
+        self.result.adopted += len(numbers)
+        return numbers
 
     def _other_numbers(self, page: dict[str, Order], known: Mapping[str, Seen]) -> dict[str, str]:
         """Orders that come with another number than they are tracked under by the shop's key: former -> new.

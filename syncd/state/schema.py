@@ -17,6 +17,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, NamedTuple, Self
 
 from sqlalchemy import (
@@ -64,7 +65,14 @@ def clean(text: str) -> str:
 
 def canonical(content: Content) -> str:
     """Content as JSON: equal content is equal text. Non-ASCII characters are escaped, so every character is kept."""
-    return _encode(dict(content))
+    return _encode(dict(content)) if "message" in content else _canonical(tuple(content.items()))
+
+
+@lru_cache(maxsize=1024)
+def _canonical(items: tuple[tuple[str, str | bool | None], ...]) -> str:
+    """Most orders show the same as many others. No value is a number, so equal items are the same items. Messages may
+    be long, and are not kept."""
+    return _encode(dict(items))
 
 
 def told_of(content: Content, told: str | None) -> Content | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from syncd.model import CancelDecision, Cancellation, CancelRequest, Decision, InboxEntry, Order, Pause
+from syncd.model import CancelDecision, Cancellation, CancelRequest, Decision, Identified, InboxEntry, Order, Pause
 from syncd.pipeline.diff import Policy, diff
 from syncd.state import State
 from tests.made import NOON
@@ -524,6 +524,15 @@ def test_order_identified_meanwhile_is_seen_as_cancelled(state: State) -> None:
     knows_the_uuid_later(state)
     assert state.inbox.decide(mine, ACCEPTED, NOON, answered=True).order_id == "7"
     assert state.polls.load(["7"])["7"].content["status"] == "cancelled"
+
+
+def test_order_cancelled_while_the_baseline_is_taken_stays_so(state: State) -> None:
+    """The baseline looked for the order before the cancellation made it known."""
+    decide(state, ACCEPTED, what=asked("7"))
+    found = [Identified(order_id, {"status": "new"}, None, None) for order_id in ("7", "8")]
+    with state.polls.staging() as staging:
+        assert staging.adopt(found, NOON, {"7": 1, "8": 1}) == {"7"}
+    assert [one.content["status"] for one in state.polls.load(["7", "8"]).values()] == ["cancelled", "new"]
 
 
 def test_failed_uuid_cancellation_retries_the_identified_order(state: State) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import event
 
-from syncd.model import Content, Decision
+from syncd.model import Content, Decision, Identified
 from syncd.state import State, open_state
 from tests.made import NOON
 from tests.state.made import (
@@ -73,6 +73,13 @@ def test_a_transaction_sees_what_it_stored(state: State) -> None:
     with state.polls.staging() as staging:
         staging.store([adopted("1")], NOON, counting=False)
         assert staging.load(["1"])["1"].content == {"status": "new"}
+
+
+def test_an_adopted_order_is_known_as_it_is_shown(state: State) -> None:
+    with state.polls.staging() as staging:
+        assert not staging.adopt([Identified("7", PACKED, "u1", "k7")], NOON, {"7": 1})
+    assert the(state) == seen(content=PACKED, told=PACKED, imshop_uuid="u1", shop_id="k7", revision=0)
+    assert state.polls.tracked() == 1
 
 
 def test_any_text_is_loaded_as_stored(state: State) -> None:
