@@ -49,6 +49,11 @@ from typing_extensions import override
 from syncd.model import ChangeState, Content, Hold
 
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+_decode = json.JSONDecoder().raw_decode
+_decoded = lru_cache(maxsize=1024)(_decode)
+"""Most orders show the same as many others."""
+SHORT = 1000
+"""Characters of JSON that is kept decoded at most."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 SQLITE_TIME = "syncd_time"
@@ -75,10 +80,15 @@ def _canonical(items: tuple[tuple[str, str | bool | None], ...]) -> str:
     return _encode(dict(items))
 
 
+def content_of(text: str) -> Content:
+    """The reverse of `canonical`."""
+    content: Content = (_decoded if len(text) <= SHORT else _decode)(text)[0]
+    return content
+
+
 def told_of(content: Content, told: str | None) -> Content | None:
     """What IMSHOP knows of an order, from these columns of `seen`; None: unknown."""
-    known: Content | None = content if told is None else json.loads(told)
-    return known
+    return content if told is None else None if told == UNKNOWN else content_of(told)
 
 
 def told_column(told: Content | None, content: Content) -> str | None:
@@ -205,8 +215,7 @@ class CanonicalJson(TypeDecorator[Content]):
 
     @override
     def process_result_value(self, value: str | None, dialect: Dialect) -> Content | None:
-        content: Content | None = None if value is None else json.loads(value)
-        return content
+        return None if value is None else content_of(value)
 
 
 metadata = MetaData()

@@ -9,10 +9,8 @@ and a decision is valid until the order gets another status (`invalidate_decisio
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -30,7 +28,7 @@ from sqlalchemy import (
     update,
 )
 
-from syncd.model import Change, Content, Decision, Hold, Identified, Seen
+from syncd.model import Change, Decision, Hold, Identified, Seen
 from syncd.state.bulk import Values, insert_rows, update_rows
 from syncd.state.identifiers import renumber
 from syncd.state.schema import (
@@ -43,6 +41,7 @@ from syncd.state.schema import (
     canonical,
     changes,
     clean,
+    content_of,
     in_state,
     is_listed,
     list_parameter,
@@ -51,13 +50,11 @@ from syncd.state.schema import (
     seen,
     segments,
     told_column,
+    told_of,
 )
 from syncd.state.store import add_to_fact, get_fact, put_fact
 from syncd.state.transitions import end_changes
 
-_decode = json.JSONDecoder().raw_decode
-SHORT = 1000
-"""Characters of content that is kept decoded: most orders show the same as many others."""
 _SOME_CANCELLATION = select(cancellations.c.id).limit(1)
 _DECIDED = cancellations.c.state.in_(["accepted", "refused"])
 _SEEN = select(
@@ -89,18 +86,6 @@ _PAYMENT_IN_DOUBT = (
 )
 
 
-def _content(text: str) -> Content:
-    return _short(text) if len(text) <= SHORT else _decoded(text)
-
-
-def _decoded(text: str) -> Content:
-    content: Content = _decode(text)[0]
-    return content
-
-
-_short = lru_cache(maxsize=1024)(_decoded)
-
-
 class _Stored(NamedTuple):
     """A row of `seen`, as it is stored, and what waits of its order: changes at all, one that may have been applied,
     one that tells a payment."""
@@ -120,8 +105,8 @@ class _Stored(NamedTuple):
     payment_in_doubt: bool = False
 
     def as_seen(self, order_id: str) -> Seen:
-        content = _content(self.content)
-        known = content if self.told is None else _content(self.told)
+        content = content_of(self.content)
+        known = told_of(content, self.told)
         return Seen(
             order_id,
             content,
