@@ -3,13 +3,13 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
-from syncd.state import State, open_state
+from syncd.state import State
 from tests.made import check_counts
+from tests.states import SqliteState
 
 # CI tries the same examples each time: it judges a change, and must not fail for another's. Every other run looks for
 # new ones; --hypothesis-profile=deep does for hours.
@@ -29,10 +29,15 @@ def _logging_stays_as_it_was() -> Iterator[None]:
     root.setLevel(level)
 
 
+@pytest.fixture(scope="session")
+def shared_sqlite() -> SqliteState:
+    return SqliteState()
+
+
 @pytest.fixture
-def memory(tmp_path: Path) -> Iterator[State]:
-    """A real state in SQLite."""
-    state = open_state(f"sqlite:///{tmp_path}/state.db", redact=str)
+def memory(shared_sqlite: SqliteState) -> Iterator[State]:
+    """A real state in SQLite, empty."""
+    state = shared_sqlite.emptied()
     yield state
     check_counts(state)
     state.close()

@@ -18,6 +18,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 DATABASES = ("sqlite", "mariadb", "postgresql")
 DROP_POSTGRESQL = "DROP DATABASE {} WITH (FORCE)"
+_UNDURABLE = {"postgresql": "ALTER DATABASE {} SET synchronous_commit = off"}
+"""Processes die in the tests, servers do not: no commit need wait for the server's disk."""
 DROP_MARIADB = "SET STATEMENT lock_wait_timeout = 10 FOR DROP DATABASE {}"  # a failed test may hold a lock
 
 
@@ -56,7 +58,7 @@ def throw_away_database(server: str, drop: str) -> Iterator[str]:
     """A database that lives as long as the context; `drop` is the statement that removes it, `{}` its name."""
     _require(server)
     name = f"syncd_test_{uuid4().hex[:12]}"
-    execute(server, f"CREATE DATABASE {name}")
+    execute(server, f"CREATE DATABASE {name}", *_UNDURABLE.get(kind_of(server), "").format(name).splitlines())
     try:
         yield make_url(server).set(database=name).render_as_string(hide_password=False)
     finally:

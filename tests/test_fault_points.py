@@ -24,7 +24,8 @@ from syncd.state import State
 from tests.machine.imshop import TAKEN, Reply
 from tests.machine.promises import check_always, check_at_rest, check_everything_moves, come_to_rest
 from tests.machine.shop import OLD
-from tests.machine.world import RETENTION, Death, Fault, Killed, World, one_folder
+from tests.machine.world import RETENTION, Death, Fault, Killed, World
+from tests.states import one_folder
 
 PLACES = frozenset(
     {

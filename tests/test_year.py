@@ -15,14 +15,14 @@ ORDERS_A_WEEK = 140
 WEEKS_SHOWN = 12  # the shop's query shows only recent orders, as many do
 
 
-def test_the_state_stays_as_large_as_its_retention(memory: State, tmp_path: Path) -> None:
+def test_the_state_stays_as_large_as_its_retention(memory: State) -> None:
     shop = FakeShop(page=1000)
     poller = Poller(shop, memory.polls, lambda _status: "push", max_changes=0, lookback=LOOKBACK)
     sizes = []
     for week in range(52):
         live_through(week, shop, poller, memory)
         memory.prune(shop.now, RETENTION)
-        sizes.append((tmp_path / "state.db").stat().st_size)
+        sizes.append(Path(memory.place).stat().st_size)
         shop.now += timedelta(days=7)
     assert sizes[-1] <= 1.1 * sizes[25]
     assert memory.polls.tracked() <= ORDERS_A_WEEK * (WEEKS_SHOWN + 1)

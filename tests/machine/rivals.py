@@ -31,8 +31,9 @@ from syncd.state import State, open_state
 from syncd.state.lease import DURATION, RowLease
 from syncd.state.store import Store
 from tests.machine.shop import LOOKBACK, OLD, ModelShop
-from tests.machine.world import SECONDS, _empty_state, one_folder
+from tests.machine.world import SECONDS
 from tests.made import NOON, check_counts
+from tests.states import one_folder, put_empty_state
 
 TIMEOUT = 10.0
 """Of a request. IMSHOP applies what it applies within this time from its arrival, whatever became of its sender."""
@@ -360,7 +361,7 @@ class Rivals:
     def __init__(self, rates: Sequence[float] = (1.0, 1.0), skews: Sequence[float] = (0, 0)) -> None:
         self.at = 0.0
         self.file = one_folder() / "rivals.db"
-        self.file.write_bytes(_empty_state())
+        put_empty_state(self.file)
         _WORLD[:] = [self]
         self.shop = ModelShop(lambda: NOON + timedelta(seconds=self.at), page=3)
         for number, order_id in enumerate(OLD):

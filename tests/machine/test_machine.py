@@ -16,7 +16,8 @@ from tests.machine.driving import Driver, Happening
 from tests.machine.imshop import REPLIES, TAKEN
 from tests.machine.promises import check_always, check_at_rest, check_everything_moves, come_to_rest
 from tests.machine.shop import LOOKBACK, OLD, ORDERS
-from tests.machine.world import Fault, World, one_folder
+from tests.machine.world import Fault, World
+from tests.states import one_folder
 
 few_orders = st.sampled_from(ORDERS[:3])
 """What goes wrong takes several things to happen to one order, so they happen to few."""

@@ -11,7 +11,8 @@ from syncd.imshop.replies import BUSY, REFUSED
 from tests.machine.imshop import TAKEN, UNPAID, Reply
 from tests.machine.promises import check_at_rest, come_to_rest
 from tests.machine.shop import OLD
-from tests.machine.world import World, one_folder
+from tests.machine.world import World
+from tests.states import one_folder
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,9 +9,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from random import Random
-from shutil import rmtree
 from sqlite3 import OperationalError as DriverError
-from tempfile import TemporaryDirectory, mkdtemp
 from typing import Literal, TypeAlias
 
 from sqlalchemy import Connection, event, select
@@ -31,9 +28,8 @@ from tests.machine.buyer import Manner, cancel_service
 from tests.machine.imshop import TAKEN, Line, ModelImshop, Reply
 from tests.machine.shop import LOOKBACK, OLD, ModelShop
 from tests.made import NOON
+from tests.states import put_empty_state
 
-MEMORY = Path("/dev/shm")
-"""Where there is one: these processes die, the machine does not, so that nothing need reach a disk."""
 GIVE_UP_AFTER = timedelta(hours=2)
 RETENTION = timedelta(hours=8)
 SECONDS = 10.0  # for a worker to get somewhere
@@ -79,7 +75,7 @@ class World:
         for number, order_id in enumerate(OLD):
             self.shop.place(order_id, timedelta(days=2, minutes=-number))
         self.imshop = ModelImshop(self.shop, self.action)
-        (self.folder / "state.db").write_bytes(_empty_state())
+        put_empty_state(self.folder / "state.db")
         self._opened = _opened(self.folder / "state.db")
         _DATABASE_TIME[:] = [self.now]
         self.restart()
@@ -260,23 +256,6 @@ def _database_time() -> datetime:
 
 
 @cache
-def one_folder() -> Path:
-    """For all worlds that come one after the other."""
-    folder = Path(mkdtemp(dir=MEMORY if MEMORY.is_dir() else None))
-    atexit.register(rmtree, folder)
-    return folder
-
-
-@cache
-def _empty_state() -> bytes:
-    """Alembic takes a tenth of a second to make one."""
-    with TemporaryDirectory() as folder:
-        open_state(f"sqlite:///{folder}/state.db", redact=str).close()
-        return (Path(folder) / "state.db").read_bytes()
-
-
-@cache
 def _opened(file: Path) -> State:
-    """One engine a file: it keeps the statements that it compiled, which takes half of all time. Without connections it
-    knows no more of the state than that of a new process."""
+    """One engine a file, as in `tests.states`."""
     return open_state(f"sqlite:///{file}", redact=str, create=False, clock=_database_time)

@@ -167,19 +167,18 @@ def test_certificate_is_looked_at_twice_a_day(watched: Watched) -> None:
     assert watched.told(CERTIFICATE_EVERY) == ["syncd: 1 trouble over"]
 
 
-def test_state_that_cannot_be_read_is_told(watched: Watched, tmp_path: Path) -> None:
+def test_state_that_cannot_be_read_is_told(watched: Watched) -> None:
     die(watched.state, "1")
     assert len(watched.told()) == 1
-    state = tmp_path / "state.db"
+    state = Path(watched.state.place)
     watched.state.store.engine.dispose()
-    for name in ("state.db", "state.db-wal", "state.db-shm"):
-        if (tmp_path / name).exists():
-            (tmp_path / name).rename(tmp_path / f"{name}.away")
+    for path in state.parent.glob(f"{state.name}*"):
+        path.rename(f"{path}.away")
     state.mkdir()
     assert watched.told(MINUTE) == []
     assert watched.told(5 * MINUTE) == ["syncd: The state cannot be read: nothing is polled or pushed"]
     state.rmdir()
-    for path in tmp_path.glob("*.away"):
+    for path in state.parent.glob("*.away"):
         path.rename(path.with_suffix(""))
     assert watched.told(MINUTE) == ["syncd: 1 trouble over; 1 trouble left"]
 

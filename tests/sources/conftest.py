@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from syncd.state import State, open_state
+from syncd.state import State
 from tests.servers import DATABASES, DROP_MARIADB, DROP_POSTGRESQL, mariadb_url, postgresql_url, throw_away_database
 from tests.sources.shop import DATINGS, Dating, Shop
 
@@ -60,9 +60,8 @@ def any_shop(request: pytest.FixtureRequest, open_shop: OpenShop) -> Shop:
 
 
 @pytest.fixture
-def state(tmp_path: Path) -> Iterator[State]:
-    with closing(open_state(f"sqlite:///{tmp_path}/state.db", redact=str)) as opened:
-        yield opened
+def state(memory: State) -> State:
+    return memory
 
 
 def new_file(folder: Path) -> Path:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
-from syncd.state import State, open_state
+from syncd.state import State
 from tests.made import check_counts
-from tests.servers import execute, postgresql_url, throw_away_database
+from tests.servers import DROP_POSTGRESQL, execute, postgresql_url, throw_away_database
+from tests.states import PostgresqlState
 
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[str]:
     """The URL of a PostgreSQL database for all tests of the state."""
-    with throw_away_database(postgresql_url(), drop="DROP DATABASE {} WITH (FORCE)") as url:
+    with throw_away_database(postgresql_url(), drop=DROP_POSTGRESQL) as url:
         yield url
 
 
@@ -34,16 +36,29 @@ def sqlite_state(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/syncd.db"
 
 
+@pytest.fixture(scope="session")
+def shared_postgresql(postgresql: str) -> Iterator[PostgresqlState]:
+    with closing(PostgresqlState(postgresql)) as shared:
+        yield shared
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest) -> str:
-    """Where there is no state yet, in each kind of database."""
-    return str(request.getfixturevalue(f"{request.param}_state"))
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
 
 
 @pytest.fixture
-def state(url: str) -> Iterator[State]:
+def url(request: pytest.FixtureRequest, kind: str) -> str:
+    """Where there is no state yet, in each kind of database; where a test asks for `state` too, the URL of that."""
+    if "state" in request.fixturenames:
+        return str(request.getfixturevalue(f"shared_{kind}").url)
+    return str(request.getfixturevalue(f"{kind}_state"))
+
+
+@pytest.fixture
+def state(request: pytest.FixtureRequest, kind: str) -> Iterator[State]:
     """After each test its changes are counted anew."""
-    state = open_state(url, redact=str, wait_seconds=5)
+    state: State = request.getfixturevalue(f"shared_{kind}").emptied()
     yield state
     check_counts(state)
     state.close()

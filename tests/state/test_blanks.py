@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import closing
 
+import pytest
 from sqlalchemy import text
 
 from syncd.model import Content, Decision, Order, Seen
 from syncd.pipeline.diff import Policy, diff
 from syncd.state import ChangeView, State, open_state
+from tests.made import check_counts
 from tests.state.made import adopted, another, change, stage
 
 OLD: Content = {"status": "new  ", "tracking": "T1\xa0", "paid": True, "payment_id": " p7"}
 NOW: Content = {"status": "new", "tracking": "T1", "paid": True, "payment_id": "p7"}
+
+
+@pytest.fixture
+def url(request: pytest.FixtureRequest, kind: str) -> str:
+    return str(request.getfixturevalue(f"{kind}_state"))
+
+
+@pytest.fixture
+def state(url: str) -> Iterator[State]:
+    """One that no other test uses: its tables are changed."""
+    with closing(open_state(url, redact=str)) as state:
+        yield state
+        check_counts(state)
 
 
 def aged(state: State) -> None:
