@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import logging
 import os
 from collections.abc import Iterator
@@ -17,6 +18,17 @@ settings.register_profile("explore", settings.get_profile("default"), deadline=N
 settings.register_profile("ci", settings.get_profile("explore"), derandomize=True)
 settings.register_profile("deep", settings.get_profile("explore"), max_examples=100_000)
 settings.load_profile("ci" if os.environ.get("CI") == "true" else "explore")
+
+
+gc.disable()
+"""While tests are collected: what is made then stays, and to look for garbage in it takes half of the time."""
+os.environ["SSL_CERT_FILE"] = os.devnull
+"""PyMySQL has OpenSSL read the machine's certificates for each connection, in 23 ms. No test trusts one of them."""
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)
