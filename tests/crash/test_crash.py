@@ -1,6 +1,6 @@
 """`syncd run` is killed again and again while the shop moves and IMSHOP misbehaves; at the end IMSHOP knows the shop.
 
-CRASH_KILLS says how often (20), CRASH_SEED what chance decides; the seed of a failed run is in its output.
+CRASH_KILLS says how often (12), CRASH_SEED what chance decides; the seed of a failed run is in its output.
 
 A killed daemon's request is still served for a while: `slow` applies it up to 0.3 s later. The next daemon needs longer
 than that to start, so what it sends is also applied later. Against an IMSHOP that takes longer no client could
@@ -23,7 +23,7 @@ from tests.crash.shop import QUERY, MovingShop
 from tests.crash.verdict import Story
 from tests.e2e.world import World, end
 
-KILLS = int(os.environ.get("CRASH_KILLS", "20"))
+KILLS = int(os.environ.get("CRASH_KILLS", "12"))
 BASELINE_KILLS = 2
 MOVE_SECONDS = 0.015
 MOODS = ["calm", "stormy", "stormy", "stormy", "slow", "silent", "locked", "gone"]

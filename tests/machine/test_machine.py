@@ -224,5 +224,5 @@ class Daemon(RuleBasedStateMachine):
 
 TestDaemon = Daemon.TestCase
 TestDaemon.settings = settings(
-    max_examples=4 * settings().max_examples, stateful_step_count=20, suppress_health_check=list(HealthCheck)
+    max_examples=2 * settings().max_examples, stateful_step_count=20, suppress_health_check=list(HealthCheck)
 )
