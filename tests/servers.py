@@ -9,11 +9,11 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, lru_cache
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import NullPool, create_engine, make_url, text
+from sqlalchemy import Engine, NullPool, create_engine, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 
 DATABASES = ("sqlite", "mariadb", "postgresql")
@@ -89,11 +89,15 @@ def new_login(url: str, *privileges: str) -> Iterator[tuple[str, str]]:
 
 def execute(url: str, *statements: str) -> None:
     """Run statements, each in a transaction of its own, on a connection of their own."""
-    engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
+    with engine_of(url).connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         for statement in statements:
             connection.execute(text(statement))
-    engine.dispose()
+
+
+@lru_cache(maxsize=32)
+def engine_of(url: str, **connect_args: str) -> Engine:
+    """An engine that keeps no connection. It is kept itself: a new one first asks the server all about itself."""
+    return create_engine(url, poolclass=NullPool, connect_args=connect_args)
 
 
 def _require(server: str) -> None:

@@ -83,6 +83,12 @@ def _emptying(connection: Connection) -> list[str]:
     return [*statements, *(f"SELECT setval('{name}', 1, false)" for name in sequences.scalars())]
 
 
+def begin_state(file: Path) -> None:
+    """What the first start of a daemon makes, where it is not made yet."""
+    if not file.exists():
+        put_empty_state(file)
+
+
 def put_empty_state(file: Path) -> None:
     """A new state in SQLite, as its first start leaves it."""
     shutil.copy(_empty_state(), file)

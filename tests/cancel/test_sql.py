@@ -9,14 +9,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import text
 
 from syncd.cancel.by_sql import SqlCanceller
 from syncd.cancel.interface import NO_SUCH_ORDER
 from syncd.errors import CancelError
 from syncd.model import CancelDecision
 from tests.cancel.shops import cancellation
-from tests.servers import execute, mariadb_database, postgresql_database
+from tests.servers import (
+    DROP_MARIADB,
+    DROP_POSTGRESQL,
+    engine_of,
+    execute,
+    mariadb_database,
+    mariadb_url,
+    postgresql_database,
+    postgresql_url,
+    throw_away_database,
+)
 
 __all__ = ["mariadb_database", "postgresql_database"]
 
@@ -33,15 +43,28 @@ SHOPS = {
 }
 
 
+@pytest.fixture(scope="module")
+def shared_mariadb() -> Iterator[str]:
+    with throw_away_database(mariadb_url(), drop=DROP_MARIADB) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def shared_postgresql() -> Iterator[str]:
+    with throw_away_database(postgresql_url(), drop=DROP_POSTGRESQL) as url:
+        yield url
+
+
 @pytest.fixture(params=SHOPS)
 def shop_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Orders with a number as text and a key that is a number: 2, 7 and 1000, and one each that are like them."""
     kind, mode, engine = SHOPS[request.param]
-    url = f"sqlite:///{tmp_path}/shop.db" if kind == "sqlite" else str(request.getfixturevalue(f"{kind}_database"))
+    url = f"sqlite:///{tmp_path}/shop.db" if kind == "sqlite" else str(request.getfixturevalue(f"shared_{kind}"))
     if kind == "mariadb":
         url += f"?sql_mode={mode}" if mode else "?sql_mode="
     execute(
         url,
+        "DROP TABLE IF EXISTS orders",
         f"CREATE TABLE orders (id INT PRIMARY KEY, number VARCHAR(20), state VARCHAR(20), why VARCHAR(200)) {engine}",
         "INSERT INTO orders VALUES (2, '7', 'new', NULL), (7, '8', 'new', NULL), (1000, 'a1', 'new', NULL)",
     )
@@ -49,11 +72,8 @@ def shop_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 def states(url: str) -> dict[int, str]:
-    engine = create_engine(url)
-    with engine.connect() as connection:
-        found = {row.id: row.state for row in connection.execute(text("SELECT id, state FROM orders"))}
-    engine.dispose()
-    return found
+    with engine_of(url).connect() as connection:
+        return {row.id: row.state for row in connection.execute(text("SELECT id, state FROM orders"))}
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import NullPool, create_engine, text
+from sqlalchemy import text
 
 from syncd.pipeline.poll import Poller
 from syncd.pipeline.statuses_file import StatusesFile
@@ -18,6 +18,8 @@ from syncd.settings import Loaded, Settings, load, presets
 from syncd.sources.database import DatabaseSource
 from syncd.state import State
 from tests.presets.platforms import Platform
+from tests.servers import engine_of
+from tests.states import begin_state
 
 TRACK = "https://track.example/?order_id="
 
@@ -31,7 +33,7 @@ class PlatformShop:
     open: list[Any] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.engine = create_engine(self.url, poolclass=NullPool)
+        self.engine = engine_of(self.url)
 
     def open_anew(self) -> None:
         """Empty tables, and in them the platform's dictionary and an order that was there before."""
@@ -81,6 +83,7 @@ class PlatformShop:
     def polled(self, **source: str) -> tuple[Poller, State]:
         """A poller whose baseline is taken, and its state."""
         settings = self.settings(**source)
+        begin_state(self.home / "state.db")
         state = composition.state(settings, create=True)
         self.open.append(state)
         poller = pipeline_parts.poller(settings, self.source(**source), state, StatusesFile(None), lambda _rows: None)

@@ -41,6 +41,7 @@ from tests.presets.apis import (
     WooCommerce,
 )
 from tests.presets.shop import TRACK
+from tests.states import begin_state
 
 A_DAY = 24 * 3600.0
 
@@ -81,6 +82,7 @@ class Shop:
     def polled(self, **source: str) -> tuple[Poller, State]:
         """A poller whose baseline is taken, and its state."""
         settings = self.settings(**source)
+        begin_state(self.home / "state.db")
         state = composition.state(settings, create=True)
         self.open.callback(state.close)
         poller = pipeline_parts.poller(settings, self.source(**source), state, StatusesFile(None), lambda _rows: None)

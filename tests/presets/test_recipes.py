@@ -42,6 +42,7 @@ from tests.presets.apis import (
 from tests.presets.platforms import BITRIX, CS_CART, HPOS, LEGACY, MAGENTO, OPENCART, PRESTASHOP, SHOP_SCRIPT, Platform
 from tests.presets.shop import PlatformShop
 from tests.servers import DROP_MARIADB, mariadb_url, throw_away_database
+from tests.states import begin_state
 
 REASON = "Он сказал: \"нет\", 'да' & {order_id}=1 \\ 100%;\nпередумал+"
 WORDS = "Уже собран"
@@ -170,6 +171,7 @@ class Office:
 
     def __post_init__(self) -> None:
         self.settings = self.loaded()
+        begin_state(self.home / "state.db")
         self.state = composition.state(self.settings, create=True)
         self.open.callback(self.state.close)
         source = composition.source(self.settings)

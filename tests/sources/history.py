@@ -9,13 +9,14 @@ from datetime import UTC, timedelta
 from typing import Any, Protocol
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from sqlalchemy import NullPool, create_engine, text
+from sqlalchemy import text
 
 from syncd.pipeline.poll import Poller
 from syncd.sources.api import ApiSource
 from syncd.sources.api.paginators import Paging
 from syncd.sources.database import DatabaseSource
 from syncd.state import State
+from tests.servers import engine_of
 from tests.sources.api.server import NEXT, PLACE, STYLES, ApiShop
 
 QUERY = "SELECT order_id, status, id AS sequence FROM history"
@@ -60,7 +61,7 @@ class HistoryTable:
     sources: list[DatabaseSource] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.engine = create_engine(self.url, poolclass=NullPool)
+        self.engine = engine_of(self.url)
         self.execute("DROP TABLE IF EXISTS history")
         self.execute("CREATE TABLE history (id BIGINT, order_id VARCHAR(20), status VARCHAR(20))")
         self.execute("CREATE INDEX history_id ON history (id)")

@@ -9,11 +9,12 @@ from decimal import Decimal
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import NullPool, create_engine, text
+from sqlalchemy import text
 
 from syncd.model import Order, Page
 from syncd.sources import Source
 from syncd.sources.database import DatabaseSource
+from tests.servers import engine_of
 
 MOSCOW = ZoneInfo("Europe/Moscow")
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -77,7 +78,7 @@ class Shop:
     sources: list[DatabaseSource] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.engine = create_engine(self.url, poolclass=NullPool, connect_args=_PATIENCE.get(self.dating.server, {}))
+        self.engine = engine_of(self.url, **_PATIENCE.get(self.dating.server, {}))
         self.execute("DROP TABLE IF EXISTS orders")
         columns = f"order_id VARCHAR(40), status VARCHAR(40), updated_at {self.dating.column}"
         self.execute(f"CREATE TABLE orders ({columns})")
