@@ -1,11 +1,18 @@
-"""The dashboard in deploy/grafana: Grafana is not asked here, but every query is, of a real Prometheus."""
+"""The dashboard in deploy/grafana: judged by Grafana's own schema, and every query asked of a real Prometheus."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
+
+import pytest
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.cog.plugins import register_default_plugins
+from grafana_foundation_sdk.models.dashboard import Dashboard
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from tests.deploy.prometheus import Prometheus, prometheus
 from tests.deploy.tools import DEPLOY
@@ -13,6 +20,64 @@ from tests.e2e.world import World
 
 DASHBOARD = json.loads((DEPLOY / "grafana" / "syncd.json").read_text(encoding="utf-8"))
 PANELS: list[Any] = DASHBOARD["panels"]
+
+
+TITLE_OF_ANNOTATION = "/annotations/list/0/titleFormat"
+"""Prometheus's own, which the schema of dashboards leaves to data sources."""
+
+
+def faults(dashboard: object) -> set[str]:
+    """Where a dashboard does not follow Grafana's schema: names that it does not have, values that are not of its
+    types."""
+    register_default_plugins()
+    read = Dashboard.from_json(dashboard)
+    return {*unknown(dashboard, json.loads(JSONEncoder().encode(read))), *mistyped(read)}
+
+
+def unknown(given: Any, understood: Any, path: str = "") -> Iterator[str]:
+    """What is gone or another after it was read into the schema's types and written again."""
+    if isinstance(given, dict) and isinstance(understood, dict):
+        for name, value in given.items():
+            yield from unknown(value, understood.get(name), f"{path}/{name}")
+    elif isinstance(given, list) and isinstance(understood, list) and len(given) == len(understood):
+        for nth, (value, back) in enumerate(zip(given, understood, strict=True)):
+            yield from unknown(value, back, f"{path}/{nth}")
+    elif given != understood:
+        yield path
+
+
+def mistyped(read: Any, path: str = "") -> Iterator[str]:
+    """What is not of the type that the schema gives it: reading takes every value as it comes."""
+    if isinstance(read, list):
+        for nth, value in enumerate(read):
+            yield from mistyped(value, f"{path}/{nth}")
+    elif type(read).__module__.startswith("grafana_foundation_sdk"):
+        for name, kind in get_type_hints(type(read)).items():
+            value = getattr(read, name)
+            try:
+                TypeAdapter(kind, config=ConfigDict(arbitrary_types_allowed=True)).validate_python(value)
+            except ValidationError:
+                yield f"{path}/{name}"
+            yield from mistyped(value, f"{path}/{name}")
+
+
+def test_dashboard_follows_the_schema_of_grafana() -> None:
+    assert faults(DASHBOARD) == {TITLE_OF_ANNOTATION}
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "where"),
+    [
+        ('"colorMode": "background"', '"colorMode": "backdrop"', "/options/color_mode"),
+        ('"graphMode"', '"graphModus"', "/options/graphModus"),
+        ('"schemaVersion": 38', '"schemaVersion": "late"', "/schema_version"),
+        ('"legendFormat"', '"legend"', "/targets/0/legend"),
+    ],
+)
+def test_a_slip_in_the_dashboard_is_found(right: str, wrong: str, where: str) -> None:
+    spoilt = json.dumps(DASHBOARD).replace(right, wrong)
+
+    assert any(fault.endswith(where) for fault in faults(json.loads(spoilt)))
 
 
 def queries() -> list[str]:
