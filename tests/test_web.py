@@ -145,6 +145,7 @@ def test_every_documented_metric_exists_from_the_start(summary: Summary) -> None
         "syncd_source_rows_total",
         "syncd_source_rows_skipped_total{no_id}",
         "syncd_orders_tracked",
+        "syncd_orders_without_shop_id",
         "syncd_changes_detected_total{lookback}",
         "syncd_changes{held}",
         "syncd_oldest_pending_timestamp_seconds",

@@ -131,8 +131,17 @@ class Metrics:
 class StateCollector(Collector):
     """The gauges that describe the state, read at each scrape."""
 
-    def __init__(self, summary: Callable[[], Summary], is_leader: Callable[[], bool], version: str) -> None:
+    def __init__(
+        self,
+        summary: Callable[[], Summary],
+        is_leader: Callable[[], bool],
+        version: str,
+        without_shop_id: Callable[[], int] | None = None,
+    ) -> None:
+        """`without_shop_id`: counts the orders that cannot be cancelled for want of it; None: no cancellation needs
+        it."""
         self._summary = summary
+        self._without_shop_id = without_shop_id
         self._is_leader = is_leader
         self._version = version
 
@@ -144,11 +153,15 @@ class StateCollector(Collector):
         yield _gauge("syncd_leader", "Whether this daemon is the one that polls and pushes", int(self._is_leader()))
         try:
             summary = self._summary()
+            without_shop_id = self._without_shop_id() if self._without_shop_id else 0
         except StateError:
             yield _gauge("syncd_state_up", "Whether the state can be read", 0)
             return
         yield _gauge("syncd_state_up", "Whether the state can be read", 1)
         yield from _of_state(summary)
+        yield _gauge(
+            "syncd_orders_without_shop_id", "Orders without the shop_id that cancelling asks for", without_shop_id
+        )
 
 
 def _of_state(summary: Summary) -> Iterable[Metric]:

@@ -50,7 +50,9 @@ def serving(
         return
     read = StateReads(state.place, LOOK_SECONDS)
     leads = partial(StateReads(state.place, LEADS_SECONDS).or_no, lease.held)
-    metrics.registry.register(StateCollector(lambda: read(state.reports.summary), leads, __version__))
+    wants_shop_id = cancel_endpoint is not None and cancel_endpoint.service.canceller.wants_shop_id
+    count = (lambda: read(state.reports.without_shop_id)) if wants_shop_id else None
+    metrics.registry.register(StateCollector(lambda: read(state.reports.summary), leads, __version__, count))
     kind = composition.source_kind(settings)
     look = ShopLookup(lambda: composition.source(settings), LOOK_SECONDS)
     views = AppDependencies(

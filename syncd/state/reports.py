@@ -64,6 +64,9 @@ _CANCELLATIONS_FAILED = (
 )
 """Undecided cancellations whose order has no newer one."""
 
+_KEYS = select(func.count()).select_from(seen).where(seen.c.shop_id.is_not(None))
+_KEYS_NOT_TRACKED = _KEYS.where(seen.c.missing_since.is_not(None))
+
 
 class Reports:
     """Each method reads; none writes."""
@@ -90,6 +93,13 @@ class Reports:
             missing_refused=missing.refused(facts),
             cancellations_failed=failed,
         )
+
+    def without_shop_id(self) -> int:
+        """Tracked orders of which the shop's own key is not known. Counted along the index of the keys."""
+        with self._store.read() as connection:
+            tracked = get_fact(connection, "tracked") or 0
+            known, not_tracked = (connection.execute(count).scalar_one() for count in (_KEYS, _KEYS_NOT_TRACKED))
+        return max(0, tracked - known + not_tracked)
 
     def changes(
         self, state: ChangeState | None = None, order_id: str | None = None, limit: int | None = None

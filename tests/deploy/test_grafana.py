@@ -26,7 +26,7 @@ TITLE_OF_ANNOTATION = "/annotations/list/0/titleFormat"
 """Prometheus's own, which the schema of dashboards leaves to data sources."""
 
 
-def faults(dashboard: object) -> set[str]:
+def faults(dashboard: Any) -> set[str]:
     """Where a dashboard does not follow Grafana's schema: names that it does not have, values that are not of its
     types."""
     register_default_plugins()

@@ -145,6 +145,18 @@ def test_renumbered_order_is_cancelled_by_its_key(numbered: World, server: HttpS
     assert told(numbered, "350") == []
 
 
+def test_orders_without_the_key_that_cancelling_needs_are_counted(numbered: World) -> None:
+    numbered.shop.put("350", "new")
+    numbered.started()
+    assert numbered.metric("syncd_orders_without_shop_id") == 1
+
+
+def test_orders_without_a_key_that_nobody_needs_are_not_counted(cancels: World) -> None:
+    cancels.shop.put("350", "new")
+    cancels.started()
+    assert cancels.metric("syncd_orders_without_shop_id") == 0
+
+
 def test_unreachable_shop_is_503_and_can_be_retried(cancels: World, server: HttpServer) -> None:
     """An operator applies the cancellation later, with `cancellations retry`."""
     cancels.shop.put("0007", "new")

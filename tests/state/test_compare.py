@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from syncd.model import Identified, Order, Page, Skipped
+from syncd.model import Decision, Identified, Order, Page, Skipped
 from syncd.pipeline.diff import Policy
 from syncd.pipeline.full_compare import FullCompare
 from syncd.pipeline.segments import Row
@@ -21,7 +21,7 @@ from syncd.pipeline.staging import PollResult, Stager
 from syncd.state import Released, State, open_state
 from syncd.state.schema import segments
 from tests.made import NOON
-from tests.state.made import MINUTE, adopted, another, decision, replace_segment, stage, the
+from tests.state.made import MINUTE, adopted, another, decision, replace_segment, seen, stage, the
 
 IDS = [str(number) for number in range(20)]
 
@@ -95,6 +95,15 @@ def test_orders_that_no_compare_saw_are_missing(state: State) -> None:
     replace_segment(state, 1, IDS[1:], b"other", compare)
     assert state.polls.mark_missing(compare, NOON) == 1
     assert (missing(state), state.polls.tracked()) == ([IDS[0]], 19)
+
+
+def test_missing_orders_lack_no_key(state: State) -> None:
+    tracking(state)
+    stage(state, Decision(seen("keyed", shop_id="1")))
+    compare = state.polls.start_compare()
+    replace_segment(state, 1, IDS[1:], b"other", compare)
+    assert state.polls.mark_missing(compare, NOON) == 2
+    assert state.reports.without_shop_id() == 19
 
 
 def test_order_first_seen_during_compare_is_not_missing(state: State) -> None:

@@ -64,6 +64,11 @@ def test_any_number_of_orders_is_loaded_at_once(state: State) -> None:
     assert len(state.polls.load(map(str, range(1500)))) == 1201
 
 
+def test_tracked_orders_without_the_shops_key_are_counted(state: State) -> None:
+    stage(state, *(Decision(seen(number, shop_id=key)) for number, key in (("1", "k1"), ("2", None), ("3", "k3"))))
+    assert state.reports.without_shop_id() == 1
+
+
 def test_storing_no_decision_changes_nothing(state: State) -> None:
     stage(state)
     assert state.polls.tracked() == 0
