@@ -24,6 +24,7 @@ from syncd.cli.init_phrases import Phrases, language_of
 from syncd.cli.init_preview import show_preview
 from syncd.cli.init_questions import Options, Questions
 from syncd.cli.init_source import QUERY_FILE, TIMEZONE, ShopSource, SourceFinder, preset_before, preset_named
+from syncd.cli.init_statuses import StatusesOffer
 from syncd.cli.output import json_option, print_json
 from syncd.errors import SyncdError
 from syncd.sandbox.judgement import PATH
@@ -75,6 +76,7 @@ def _built_in(_ctx: click.Context, _param: click.Parameter, name: str | None) ->
 @click.option("--imshop-key-file", type=FILE, help="Holds IMSHOP's key.")
 @click.option("--sandbox", is_flag=True, help="A rehearsal: `syncd sandbox` instead of IMSHOP, and a state of its own.")
 @click.option("--tracking-template", metavar="URL", help="The carrier's page, with {tracking_number} in it.")
+@click.option("--statuses", type=FILE, help="Write the shop's statuses to this file; one that is there stays.")
 @click.option("--enable/--no-enable", default=None, help="Whether systemd starts the service now and at each boot.")
 @click.option("--output", type=FILE, help=f"The file to write. Default: --env-file, else {ENV_FILE}.")
 @click.option("--yes", is_flag=True, help="Ask nothing: take the defaults, and fail where there is none.")
@@ -134,24 +136,26 @@ class _Setup:
             imshop = self._imshop()
             changes = {**self._of_another_platform(source), **source.variables(), **imshop, **self._tracking(source)}
             changes |= self._address()
-        content = env_file.changed(self._before, self._only_new(changes))
+        statuses = StatusesOffer(self._ask, self._options.statuses, self._existing, self._output)
+        content = env_file.changed(self._before, self._only_new({**changes, **statuses.before()}))
         is_rehearsal = env_file.variables_in(content).get(IMSHOP_URL) == SANDBOX
         login = plan.login if plan else None
-        final = _with_login(content, source, login) if login else content
-        contents = (content, final)
+        contents = (content, _with_login(content, source, login) if login else content)
         preview = show_preview(self._ask, contents, self._output, source, login, is_rehearsal=is_rehearsal)
+        statuses.choose(preview.statuses)
         report: dict[str, object] = {
             "written": False,
             "output": str(self._output),
             "preset": source.preset,
             "folder": str(source.folder) if source.folder else None,
+            "statuses_file": str(statuses.path) if statuses.path else None,
             **preview.as_json(),
         }
         status = int(preview.has_fault)
         if self._options.dry_run:
             self._ask.echo("\n" + self._say("A dry run: nothing was changed."))
         elif self._is_confirmed(has_fault=preview.has_fault):
-            report |= self._apply(content, source, plan)
+            report |= self._apply(content, source, plan, statuses)
             report |= self._afterwards(is_rehearsal=is_rehearsal, is_new=bool(report["written"]))
             status = 0
         else:
@@ -216,32 +220,38 @@ class _Setup:
             return self._ask.asks and self._ask.confirm(self._say("Write it all the same?"), default=False)
         return self._ask.confirm(self._say("Write {file}?", file=self._output))
 
-    def _apply(self, content: str, source: ShopSource, plan: LoginPlan | None) -> dict[str, object]:
-        """The login and the file, both or neither. A signal waits until that is done, or undone."""
-        with stopped_by_signals() as stopped, ExitStack() as undo:
+    def _apply(
+        self, content: str, source: ShopSource, plan: LoginPlan | None, statuses: StatusesOffer
+    ) -> dict[str, object]:
+        """The login and the files, all or none. A signal waits until that is done, or undone."""
+        with stopped_by_signals() as stopped, ExitStack() as closing:
+            admin = closing.enter_context(Administrator.connected(plan.admin_urls)) if plan else None
+            undo = closing.enter_context(ExitStack())
             created = None
-            if plan:
-                admin = undo.enter_context(Administrator.connected(plan.admin_urls))
+            if plan and admin:
                 login = admin.create(plan.login)
                 created = login.grantee
-                removal = undo.enter_context(ExitStack())
-                removal.callback(admin.remove, login)
+                undo.callback(admin.remove, login)
                 content = _with_login(content, source, login)
                 trial.read_one(env_file.variables_in(content))
             if stopped.is_set():
                 raise click.Abort
-            if content == self._before:
-                self._ask.echo(self._say("{file} is as it should be already", file=self._output))
-                return {}
-            kept = env_file.put_in_place(self._output, content)
-            if plan:
-                removal.pop_all()
+            if listed := statuses.write():
+                undo.callback(listed.unlink)
+            content = statuses.named_in(content)
+            is_new = content != self._before
+            kept = env_file.put_in_place(self._output, content) if is_new else None
+            undo.pop_all()
         if created:
             self._ask.echo(self._say("Created the login {name}", name=created))
-        self._ask.echo(self._say("Written: {file}", file=self._output))
+        for file in (listed, self._output if is_new else None):
+            if file:
+                self._ask.echo(self._say("Written: {file}", file=file))
+        if not is_new:
+            self._ask.echo(self._say("{file} is as it should be already", file=self._output))
         if kept:
             self._ask.echo(self._say("The old file is {kept}; `syncd init --undo` puts it back", kept=kept))
-        return {"written": True, "kept": str(kept) if kept else None, "created_login": created}
+        return {"written": is_new, "kept": str(kept) if kept else None, "created_login": created}
 
     def _afterwards(self, *, is_rehearsal: bool, is_new: bool) -> dict[str, object]:
         """Starts the service if that is wanted, and names the next two commands."""

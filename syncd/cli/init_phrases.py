@@ -71,6 +71,24 @@ RUSSIAN = {
     "The login that will be created; it only reads these tables": (
         "Будет создана учётная запись, которая только читает эти таблицы"
     ),
+    # init_statuses.py
+    "Use the statuses file {file}, which is there? It stays as it is": (
+        "Взять файл статусов {file}, который уже есть? Он останется как есть"
+    ),
+    "Write this list to {file}? IMSHOP's answers are then checked against it; correct the guesses": (
+        "Записать этот список в {file}? С ним будут сверяться ответы IMSHOP; догадки исправьте"
+    ),
+    "The list goes to {file}, and {setting} names it": "Список пойдёт в {file}, его назовёт {setting}",
+    "The statuses file is not written: the shop's statuses cannot be read": (
+        "Файл статусов не записан: статусы магазина не читаются"
+    ),
+    "Written by syncd init. The daemon reads it again when it changes; docs/behaviour.md has all that may stand here.\n"
+    "imshop is a guess by code and text: what IMSHOP is expected to show. Its answers are checked against it. Correct "
+    'each.\nmessage = "..." in a status is the text that buyers get where the shop gives none.': (
+        "Записано syncd init. Изменения служба видит сама; всё, что здесь бывает, — в docs/ru/install.md.\n"
+        "imshop — догадка по коду и названию: чем статус должен стать в IMSHOP. С ней сверяются его ответы. Исправьте "
+        'каждую.\nmessage = "..." у статуса — текст для покупателя, если магазин своего не даёт.'
+    ),
     # init_command.py
     "IMSHOP's URL, from IMSHOP's manager (it is not shown)": "Адрес IMSHOP, от менеджера IMSHOP (не отображается)",
     "IMSHOP's key (it is not shown; empty: none)": "Ключ IMSHOP (не отображается; пусто — без ключа)",

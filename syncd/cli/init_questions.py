@@ -37,6 +37,7 @@ class Options:
     imshop_key_file: Path | None
     sandbox: bool
     tracking_template: str | None
+    statuses: Path | None
     enable: bool | None
     yes: bool
     dry_run: bool

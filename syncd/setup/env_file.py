@@ -97,9 +97,9 @@ def check_place(path: Path) -> None:
         )
 
 
-def write(path: Path, content: str) -> None:
-    """Put the file in place, readable by its owner alone; a file that is there keeps its owner. SyncdError: it cannot
-    be written, and what was there is unchanged."""
+def write(path: Path, content: str, mode: int = 0o600) -> None:
+    """Put the file in place, readable by its owner alone unless `mode` says otherwise; a file that is there keeps its
+    owner. SyncdError: it cannot be written, and what was there is unchanged."""
     path = path.resolve()
     temporary = None
     try:
@@ -108,6 +108,7 @@ def write(path: Path, content: str) -> None:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(content)
             file.flush()
+            os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())
         if path.exists() and os.geteuid() == 0:
             os.chown(temporary, path.stat().st_uid, path.stat().st_gid)

@@ -103,6 +103,7 @@ def test_remove_deletes_settings_and_state_on_request(root: Path) -> None:
     run(root, "install")
     kept = ["var/lib/syncd-backups/precious", "etc/syncd/orders.sql", "etc/systemd/system/other.service.d/x.conf"]
     gone = ["var/lib/private/syncd/syncd.db", "var/lib/private/syncd-shop/syncd.db", "etc/syncd/shop.env"]
+    gone += ["etc/syncd/statuses.toml", "etc/syncd/shop.statuses.toml"]
     gone += ["etc/systemd/system/syncd.service.d/x.conf", "etc/systemd/system/syncd@shop.service.d/x.conf"]
     for name in (*kept, *gone):
         (root / name).parent.mkdir(parents=True, exist_ok=True)

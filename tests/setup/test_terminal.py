@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
+from syncd.pipeline.statuses_file import load as load_statuses
 from syncd.settings import load
 from tests.servers import execute, new_login
 from tests.setup.conftest import logins
@@ -129,6 +130,7 @@ ANSWERS = [
     ("The password of root (it is not shown or kept; empty: none)", ""),
     ("IMSHOP's URL, from IMSHOP's manager (it is not shown)", IMSHOP),
     ("IMSHOP's key (it is not shown; empty: none)", "imshop-key-0123"),
+    ("Write this list to", "y"),
     ("Write it all the same? [y/N]", "y"),
 ]
 
@@ -147,6 +149,8 @@ def test_all_questions_are_answered_on_a_terminal(shop: Path, tmp_path: Path, sh
     assert found["SYNCD_IMSHOP__URL"] == IMSHOP
     assert found["SYNCD_IMSHOP__API_KEY"] == "imshop-key-0123"
     assert [user for user, _ in logins(shop_database)] == [make_url(found["SYNCD_SOURCE__URL"]).username]
+    assert found["SYNCD_STATUSES__FILE"] == f"{tmp_path}/out.statuses.toml"
+    assert load_statuses(tmp_path / "out.statuses.toml").listed
     assert f"syncd --env-file {tmp_path}/out.env check\n" in terminal.shown
 
 
@@ -172,6 +176,7 @@ def test_statements_can_be_run_by_hand(tmp_path: Path, shop_database: str) -> No
         statements = re.findall(r"  ((?:CREATE|GRANT) .*);$", terminal.shown, re.MULTILINE)
         execute(shop_database, *statements)
         os.write(terminal._screen, b"\n")
+        terminal.answer("Write this list to", "")
         terminal.answer("Write", "")
         assert terminal.end() == 0, terminal.shown
     assert "the login may only read" in terminal.shown
@@ -183,6 +188,7 @@ def test_questions_are_in_russian_by_the_locale(shop: Path, tmp_path: Path) -> N
         terminal.answer("В каком часовом поясе магазин пишет время?", "Omsk")
         terminal.answer("'Omsk' is not a time zone", "Asia/Omsk")
         terminal.answer("Какой номер заказа знает приложение?", "")
+        terminal.answer("Записать этот список", "")
         terminal.answer("Записать out.env?", "да")
         assert terminal.end() == 0, terminal.shown
     assert "Найден магазин: prestashop" in terminal.shown
@@ -200,6 +206,7 @@ def test_computed_values_are_typed(tmp_path: Path, shop_database: str) -> None:
         terminal.answer("computes the database in line 11 (name_of_database ( )); type it", "no_such_database")
         terminal.expect("no_such_database")
         terminal.answer("The URL of the database", shop_database)
+        terminal.answer("Write this list to", "")
         terminal.answer("Write out.env?", "n")
         assert terminal.end() == 1, terminal.shown
     assert not (tmp_path / "out.env").exists()
@@ -218,6 +225,7 @@ def test_one_of_several_shops_is_chosen(tmp_path: Path, shop_database: str) -> N
     with init(tmp_path, "www", "--sandbox", "--shop-login") as terminal:
         terminal.answer("Several shops are there. Which one?", "1")
         terminal.answer("The prefix 'gone_' is not in the database", "2")
+        terminal.answer("Write this list to", "")
         terminal.answer("Write", "y")
         assert terminal.end() == 0, terminal.shown
     assert load({}, tmp_path / "out.env").found["SYNCD_SOURCE__PARAMS__PREFIX"].text == "oc_"
@@ -234,6 +242,7 @@ def test_login_that_may_not_create_logins_stops_it(shop: Path, tmp_path: Path, s
         terminal.answer("Which number", "1")
         terminal.answer("Who creates it?", "1")
         terminal.answer("The password of", "pw")
+        terminal.answer("Write this list to", "")
         terminal.answer("Write", "y")
         assert terminal.end() == 1, terminal.shown
     assert "syncd: the login may not create logins" in terminal.shown
