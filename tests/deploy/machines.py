@@ -75,7 +75,7 @@ def made(suite: str, root: Path) -> Path:
         unavailable("only root boots a machine")
     packages = f"--include={PACKAGES}"
     tar = root.with_suffix(".tar")
-    command = [program("mmdebstrap", "mmdebstrap"), "--quiet", "--variant=minbase", packages, suite, tar]
+    command = [program("mmdebstrap", "mmdebstrap"), "--quiet", "--variant=minbase", packages, suite, str(tar)]
     subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
     root.mkdir()
     subprocess.run(["tar", "-x", "-C", root, "-f", tar], check=True)
@@ -91,7 +91,17 @@ def booted(root: Path) -> Iterator[Machine]:
     if AUTHORITIES.exists():  # the network's own may be among them
         (root / "etc/test-ca.crt").write_bytes(AUTHORITIES.read_bytes())
         (root / "etc/pip.conf").write_text("[global]\ncert = /etc/test-ca.crt\n")
-    command = ["unshare", "--mount", "--propagation=private", "sh", "-ec", BOOT, "sh", root, f"syncd-{os.getpid()}"]
+    command = [
+        "unshare",
+        "--mount",
+        "--propagation=private",
+        "sh",
+        "-ec",
+        BOOT,
+        "sh",
+        str(root),
+        f"syncd-{os.getpid()}",
+    ]
     with (root.parent / "boot.log").open("wb") as log:
         nspawn = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     try:
