@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,29 @@ def test_an_upgrade_keeps_the_settings(root: Path) -> None:
     before = files(root)
     assert run(root, "install").returncode == 0
     assert (files(root), (root / "etc/syncd/syncd.env").read_text()) == (before, "mine")
+
+
+def test_an_upgrade_takes_what_is_no_longer_installed(root: Path) -> None:
+    """Unless it was changed since."""
+    run(root, "install")
+    before, pages = files(root), root / "usr/local/share/doc/syncd"
+    for name in ("old.md", "mine.md"):
+        (pages / name).write_text("old")
+    with (root / "opt/syncd/made-by-install").open("a") as made:
+        made.writelines(f"{sha256(b'old').hexdigest()}  {pages / name}\n" for name in ("old.md", "mine.md", "gone.md"))
+    (pages / "mine.md").write_text("mine")
+    assert run(root, "install").returncode == 0
+    assert files(root) == {*before, "usr/local/share/doc/syncd/mine.md"}
+
+
+def test_an_upgrade_from_0_1_leaves_nothing_of_it(root: Path) -> None:
+    """Version 0.1 kept no list of what it installed."""
+    run(root, "install")
+    before = files(root)
+    (root / "opt/syncd/made-by-install").unlink()
+    (root / "usr/local/share/doc/syncd/README.ru.md").touch()
+    assert run(root, "install").returncode == 0
+    assert files(root) == before
 
 
 def test_install_refuses_a_folder_it_did_not_make(root: Path) -> None:
