@@ -61,7 +61,7 @@ def test_container_pushes_unprivileged_with_read_only_root(containers: Container
         assert containers.done(*within, "id", "-u") == "10001\n"
         assert "Read-only file system" in containers.run(*within, "touch", "/opt/syncd/mine")
         assert "syncd.db" in containers.done(*within, "ls", "/var/lib/syncd")
-        containers.done("podman", "stop", container)
+        containers.done("podman", "stop", "--time=20", container)
         state = containers.done("podman", "inspect", "--format={{.State.ExitCode}}", container)
         assert state == "0\n", containers.run("podman", "logs", container)
 
