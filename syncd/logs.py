@@ -16,9 +16,10 @@ from syncd.rate_limiter import RateLimiter
 from syncd.redact import without_phones
 from syncd.text import json_text, printable
 
-EVENTS_A_MINUTE = 20
-NEWS_A_DAY = 2000
-"""Of an event of level info, besides the first EVENTS_A_MINUTE: the log of a healthy shop stays under 1 MB a day."""
+AT_ONCE = 20
+SECONDS_FOR_ANOTHER = 60.0
+"""Of each event AT_ONCE lines are written at once, and then one a minute: the log stays under 1 MB a day whether the
+shop is healthy or everything fails."""
 LONGEST_VALUE = 2000  # characters
 QUOTING = ("error", "detail")
 """Fields that may quote IMSHOP or the shop, and with them a buyer's phone number."""
@@ -38,23 +39,21 @@ class _EventLimit:
 
 
 class EventFilter(logging.Filter):
-    """Lets each event through as often as its level allows, and then says how many it kept back.
+    """Lets some lines of each event through, and then says how many it kept back.
 
     An event that repeats for as long as a fault lasts would otherwise fill the disk that holds the daemon's own state.
-    Events of level info are limited by the day: what became of each change is in the state anyway.
+    What became of each change is in the state anyway.
     """
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         super().__init__()
         self._monotonic = monotonic
-        self._events: dict[tuple[str, str, bool], _EventLimit] = {}
+        self._events: dict[tuple[str, str, int], _EventLimit] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        is_news = record.levelno <= logging.INFO
-        event = record.name, str(record.msg), is_news
+        event = record.name, str(record.msg), record.levelno
         if (limit := self._events.get(event)) is None:
-            per_second = NEWS_A_DAY / 86400 if is_news else EVENTS_A_MINUTE / 60
-            limit = self._events[event] = _EventLimit(RateLimiter(per_second, capacity=EVENTS_A_MINUTE))
+            limit = self._events[event] = _EventLimit(RateLimiter(1 / SECONDS_FOR_ANOTHER, capacity=AT_ONCE))
         if not limit.limiter.take(self._monotonic()):
             limit.kept_back += 1
             return False

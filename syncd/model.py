@@ -8,9 +8,9 @@ All datetimes are aware and in UTC.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Literal, NamedTuple, TypeAlias
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import ClassVar, Literal, NamedTuple, TypeAlias
 
 Content: TypeAlias = Mapping[str, str | bool | None]
 """The compared part of an order: a value for each of COMPARED that the source gives.
@@ -89,6 +89,36 @@ class Skipped:
     reason: str
     order_id: str | None
     detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class OddRows:
+    """Rows of the shop that a person should look at. `skipped`: so many are not taken for orders; `order_ids` names
+    some of them, `example` says why one is not. `ahead`: so many are dated in the future, by up to `ahead_by`."""
+
+    skipped: int = 0
+    order_ids: Sequence[str] = ()
+    example: str | None = None
+    ahead: int = 0
+    ahead_by: timedelta = timedelta()
+
+    NAMED: ClassVar = 20
+
+    def after(self, poll: OddRows, *, full: bool) -> OddRows:
+        """What is known after one more poll. A full compare reads all rows, so what it skipped is all; other polls read
+        the same row again, so of them the greatest number is kept and not the sum. Only they read each time the rows
+        that are dated in the future."""
+        if full:
+            return replace(poll, ahead=self.ahead, ahead_by=self.ahead_by)
+        return replace(
+            poll,
+            skipped=max(self.skipped, poll.skipped),
+            order_ids=tuple(dict.fromkeys([*self.order_ids, *poll.order_ids]))[: self.NAMED],
+            example=poll.example or self.example,
+        )
+
+
+NO_ODD_ROWS = OddRows()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,132 +1,308 @@
-"""Whether statuses reach buyers, in one headline, and what is in the way: for the status page, and for the mails of
-`syncd once --cron`. Pure."""
+"""Whether statuses reach buyers, and what is in the way. Pure: all that is known comes in, reasons come out.
+
+The status page, `syncd status`, /readyz, the line of `systemctl status`, notices, `syncd once --cron`, the doctor and
+the metrics all say what `judge` finds. Red (`bad`): buyers are not told now. Amber (`warning`): a person is needed
+soon.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Literal, TypeAlias
 
-from syncd.notify.conditions import MAY_WAIT, PAUSES
-from syncd.state import Summary
+from syncd.pipeline.statuses_file import Statuses
+from syncd.reasons import KINDS, Reason, ReasonKind, Severity, Verdict
+from syncd.state import Recent, Summary
+from syncd.symptoms import common_lag, mismatches, refusals, slow_polls, unusual_refusals
 
-Severity: TypeAlias = Literal["good", "warning", "bad"]
-"""All is well; somebody should look at it; buyers are not told."""
-
-SOURCE_MAY_FAIL = timedelta(minutes=10)
-"""The limit of the alert in docs/operations.md."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """`what` is wrong and what to `do`: phrases of web/translations.py, which `values` fill in. `detail` is the error,
-    in the words of the shop, IMSHOP or the state."""
-
-    severity: Severity
-    what: str
-    do: str | None = None
-    detail: str | None = None
-    values: Mapping[str, object] = field(default_factory=dict)
-    since: datetime | None = None
-
-    @property
-    def headline(self) -> str:
-        """What is wrong, in English."""
-        return self.what.format(**self.values)
-
-    @property
-    def line(self) -> str:
-        """All of it in one line, in English."""
-        sentences = (self.headline, self.detail, self.do)
-        return ". ".join(sentence.rstrip(".") for sentence in sentences if sentence)
+PAUSES = {
+    "unauthorized": "Delivery is paused: IMSHOP does not accept the key",
+    "unreachable": "Delivery is paused: IMSHOP cannot be reached",
+    "tls": "Delivery is paused: no TLS connection to IMSHOP",
+    "redirect": "Delivery is paused: IMSHOP's address has moved",
+    "no_answer": "Delivery is paused: IMSHOP does not answer",
+}
+"""By the reason of the pause."""
+_GOES_ON = "Nothing is lost: the changes are sent once IMSHOP accepts them again"
+_AFTER_PAUSE = {
+    "unauthorized": "Correct SYNCD_IMSHOP__API_KEY or SYNCD_IMSHOP__AUTH, then restart syncd",
+    "redirect": "Correct SYNCD_IMSHOP__URL, then restart syncd",
+}
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    reasons: Sequence[Reason]
+class Patience:
+    """How long something lasts before it is told in a notice: a `fault`; a change that waits (`waiting`), which counts
+    from then on only. `source`: from when on a shop that cannot be read is bad. `certificate`: how long before its
+    end."""
 
-    @property
-    def severity(self) -> Severity:
-        found = {reason.severity for reason in self.reasons}
-        return "bad" if "bad" in found else "warning" if "warning" in found else "good"
-
-    @property
-    def headline(self) -> str:
-        return {
-            "good": "Statuses reach buyers",
-            "warning": "Statuses reach buyers, but something needs attention",
-            "bad": "Statuses do not reach buyers",
-        }[self.severity]
+    fault: timedelta = timedelta(minutes=5)
+    waiting: timedelta = timedelta(minutes=15)
+    source: timedelta = timedelta(minutes=10)
+    certificate: timedelta = timedelta(days=14)
 
 
-def judge(summary: Summary, *, leads: bool, faults: Sequence[str], now: datetime) -> Verdict:
-    """`faults`: what is wrong with this daemon itself, in sentences."""
-    reasons = [
-        *_daemon_reasons(leads=leads, faults=faults),
-        *_source_reasons(summary, now),
-        *_delivery_reasons(summary, now),
-        *_change_reasons(summary),
-    ]
-    return Verdict(sorted(reasons, key=lambda reason: reason.severity != "bad"))
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What is known.
+
+    summary, recent   None: the state cannot be read, and `state_fault` says why
+    state_fault       why the state cannot be read or written
+    file_fault        why its file is not the one that the daemon works with
+    faults            of this daemon itself, in sentences
+    is_run            whether a daemon works with this state, as far as is known
+    stands_by         which daemon polls and pushes instead of this one, in a sentence
+    interval          from one poll to the next
+    statuses          the statuses file, and its path
+    other_settings    the daemon works with other settings than are written now
+    certificate_ends  of IMSHOP's; None: not known, or no TLS
+    """
+
+    summary: Summary | None
+    recent: Recent | None = None
+    state_fault: str | None = None
+    file_fault: str | None = None
+    faults: Sequence[str] = ()
+    is_run: bool = True
+    stands_by: str | None = None
+    interval: timedelta = timedelta(days=1)
+    statuses: Statuses = field(default_factory=Statuses)
+    statuses_file: str = "SYNCD_STATUSES__FILE"
+    other_settings: bool = False
+    certificate_ends: datetime | None = None
 
 
 def unreadable(error: str) -> Verdict:
     """The state, and with it everything else, cannot be read."""
-    do = "Fix this first: nothing is pushed without the state"
-    return Verdict([Reason("bad", "The state cannot be read", do, error)])
+    return Verdict([*_of_state(Situation(None, state_fault=error), Patience())])
 
 
-def _daemon_reasons(*, leads: bool, faults: Sequence[str]) -> Iterator[Reason]:
-    for fault in faults:
-        yield Reason("bad", "This daemon has a fault", "Read its log", fault)
-    if not leads:
-        what = "Another daemon polls and pushes; this one stands by"
-        yield Reason("warning", what, "Nothing to do: this one takes over if the other fails")
+def judge(situation: Situation, now: datetime, patience: Patience | None = None) -> Verdict:
+    """What is in the way now, that included which has not lasted long enough for a notice."""
+    patience = patience or Patience()
+    summary, recent = situation.summary, situation.recent or Recent()
+    own = [*_of_state(situation, patience), *_of_daemon(situation)]
+    if summary is None:
+        return Verdict(own, frozenset(KINDS) - {"state", "daemon"})
+    reasons = [
+        *own,
+        *_of_polls(summary, situation, now, patience),
+        *_of_delivery(summary, recent, now, patience),
+        *_of_changes(summary, recent, situation),
+        *_of_answers(recent, situation),
+        *_of_rows(summary),
+        *_of_times(summary, recent, situation.interval),
+        *_of_durations(summary, situation.interval),
+        *_of_certificate(situation, now, patience),
+    ]
+    order = ("bad", "warning", "good")
+    unknown: frozenset[ReasonKind] = frozenset() if situation.certificate_ends else frozenset({"certificate"})
+    return Verdict(sorted(reasons, key=lambda reason: order.index(reason.severity)), unknown)
 
 
-def _source_reasons(summary: Summary, now: datetime) -> Iterator[Reason]:
+def _of_state(situation: Situation, patience: Patience) -> Iterator[Reason]:
+    if situation.summary is None:
+        what = "The state cannot be read: nothing is polled or pushed"
+        do = "Mend this first; syncd check says more. Then it goes on by itself"
+    elif situation.state_fault:
+        what = "The state cannot be written: nothing is polled or pushed"
+        do = "Mend this first. Then it goes on by itself"
+    elif situation.file_fault:
+        what = "The state's file is gone: what this daemon knows is lost when it ends"
+        do = "Put it back from a backup, then restart syncd; without one, the restart takes a new baseline"
+    else:
+        return
+    detail = situation.state_fault or situation.file_fault
+    yield Reason("state", "bad", what, do, "check", detail, lasts=patience.fault)
+
+
+def _of_daemon(situation: Situation) -> Iterator[Reason]:
+    if situation.faults:
+        do = "Read its log, then restart syncd"
+        yield Reason("daemon", "bad", "This daemon has a fault", do, "check", "; ".join(situation.faults))
+    if situation.stands_by:
+        what = "This daemon stands by"
+        do = "Nothing to do: this one takes over if the other fails"
+        yield Reason("standby", "good", what, do, "status", situation.stands_by)
+    if situation.other_settings:
+        what = "The daemon works with other settings than are written now"
+        yield Reason("settings", "warning", what, "Try them with syncd check, then restart syncd", "check")
+
+
+def _of_polls(summary: Summary, situation: Situation, now: datetime, patience: Patience) -> Iterator[Reason]:
     source = summary.source
     last_good = source.last_success_at
     was_read = last_good is not None and last_good == source.last_poll_at
     if source.consecutive_failures and not was_read:
-        severity: Severity = "warning" if last_good and now - last_good < SOURCE_MAY_FAIL else "bad"
-        do = "Run syncd check. The next poll tries again"
-        yield Reason(severity, "The shop cannot be read", do, source.last_error, since=last_good)
+        yield Reason(
+            "source",
+            "warning" if last_good and now - last_good < patience.source else "bad",
+            "The shop cannot be read: what changes there is not seen",
+            "Run syncd check. The next poll tries again; after a change of the settings restart syncd",
+            "check",
+            source.last_error,
+            since=last_good,
+            lasts=patience.fault,
+        )
     elif last_good is None:
-        yield Reason("warning", "No poll has ended yet", "Wait: the first poll reads every order")
-    elif now - last_good >= SOURCE_MAY_FAIL:
-        yield Reason("warning", "The last poll was long ago", "Check that the daemon runs", since=last_good)
-    if missing := summary.missing_refused:
+        do = "Wait: the first poll reads every order"
+        yield Reason("first", "warning", "No poll has ended yet", do, "status", lasts=patience.source)
+    elif now - last_good >= max(patience.source, 2 * situation.interval):
+        severity: Severity = "warning" if situation.is_run else "bad"
+        do = "Start it: sudo systemctl start syncd. If it runs, read its log"
+        yield Reason("late", severity, "The last poll was long ago", do, "status", since=last_good)
+    if summary.missing_refused:
         what = "Orders missing from the shop, none of them forgotten: {count}"
-        yield Reason("warning", what, "If they are really gone, run: syncd release", values={"count": missing})
+        do = "If they are really gone, run: syncd release"
+        yield _counted("missing", what, do, "status", summary.missing_refused)
     elif source.consecutive_failures and was_read:
+        what = "It is not known whether orders are gone"
         do = "Nothing to do: the next full compare finds out"
-        yield Reason("warning", "It is not known whether orders are gone", do, source.last_error)
+        yield Reason("missing", "warning", what, do, "status", source.last_error)
+    if summary.lost_at:
+        what = "A new baseline was taken, because the state was lost: nobody is told what changed meanwhile"
+        do = "Tell the buyers who should know: syncd resync ORDER. Then accept it: syncd release"
+        yield Reason("lost", "warning", what, do, "status", since=summary.lost_at)
 
 
-def _delivery_reasons(summary: Summary, now: datetime) -> Iterator[Reason]:
+def _of_delivery(summary: Summary, recent: Recent, now: datetime, patience: Patience) -> Iterator[Reason]:
     if pause := summary.pause:
         what = PAUSES.get(pause.reason, "Delivery is paused")
-        do = "Nothing is lost: the changes are sent once IMSHOP accepts them again"
-        yield Reason("bad", what, do, pause.detail, since=pause.since)
-    oldest = summary.oldest_pending_at
-    if oldest and now - oldest >= MAY_WAIT and not summary.pause:
+        do = _AFTER_PAUSE.get(pause.reason, _GOES_ON)
+        yield Reason("paused", "bad", what, do, "check", pause.detail, since=pause.since, lasts=patience.fault)
+    if pushes := unusual_refusals(summary, recent, now):
+        began = pushes[-1].ended_at
         yield Reason(
-            "warning",
-            "A change has been waiting for a long time",
+            "refusals",
+            "bad",
+            "IMSHOP refused the last {refused} of {pushes} pushes",
+            "Ask IMSHOP why, or correct the settings and restart syncd. Then push again: syncd retry --refused {since}",
+            "changes",
+            next(push.error for push in pushes if push.refused),
+            {"refused": refusals(pushes), "pushes": len(pushes), "since": _whole_hours(now - began)},
+            since=began,
+            lasts=patience.fault,
+        )
+    since = recent.waiting_since
+    if since and now - since >= patience.waiting:
+        stalls = summary.last_delivered_at is None or summary.last_delivered_at < since
+        yield Reason(
+            "waiting",
+            "bad" if stalls and not summary.pause else "warning",
+            "Nothing is delivered, though changes wait" if stalls else "A change has been waiting for a long time",
             "See IMSHOP's answers: syncd changes --state pending",
-            since=oldest,
+            "changes --state pending",
+            since=since,
+            because="paused",
         )
 
 
-def _change_reasons(summary: Summary) -> Iterator[Reason]:
-    if held := summary.changes["held"]:
+def _whole_hours(span: timedelta) -> str:
+    return f"{max(0, span // timedelta(hours=1)) + 1}h"
+
+
+def _of_changes(summary: Summary, recent: Recent, situation: Situation) -> Iterator[Reason]:
+    """The guard counts for the length of a poll, so what it holds meanwhile is none yet."""
+    unlisted = summary.held.get("status", 0)
+    if held := summary.changes["held"] - summary.held.get("counting", 0) - unlisted:
+        what = "Held changes wait for your decision: {count}"
         do = "See: syncd changes --state held. Then run syncd release or syncd discard --held"
-        yield Reason("warning", "Held changes wait for your decision: {count}", do, values={"count": held})
+        yield _counted("held", what, do, "changes --state held", held)
+    if unlisted:
+        yield Reason(
+            "unlisted",
+            "warning",
+            "Changes held, because the statuses file does not list their code: {count}",
+            "List the code in {file}: {codes}. They go by themselves",
+            "changes --state held",
+            values={"count": unlisted, "file": situation.statuses_file, "codes": codes_in_words(recent.unlisted)},
+            count=unlisted,
+        )
     if dead := summary.changes["dead"]:
+        what = "Changes were given up, and IMSHOP was never told: {count}"
         do = "See: syncd changes --state dead. Then run syncd retry --all-dead or syncd discard --all-dead"
-        yield Reason("warning", "Dead changes, never delivered to IMSHOP: {count}", do, values={"count": dead})
+        yield _counted("dead", what, do, "changes --state dead", dead)
     if failed := summary.cancellations_failed:
+        what = "Cancellations without a decision: {count}"
         do = "See: syncd cancellations. Fix the cause, then run: syncd cancellations retry ID"
-        yield Reason("warning", "Cancellations without a decision: {count}", do, values={"count": failed})
+        yield _counted("cancellations", what, do, "cancellations", failed)
+
+
+def codes_in_words(codes: Mapping[str, int]) -> str:
+    return ", ".join(f"{code} ({count})" for code, count in codes.items())
+
+
+def _of_answers(recent: Recent, situation: Situation) -> Iterator[Reason]:
+    if not (wrong := mismatches(recent.pushes, situation.statuses)):
+        return
+    yield Reason(
+        "mismatch",
+        "warning",
+        "Statuses that IMSHOP shows otherwise than the statuses file expects: {count}",
+        "Have IMSHOP map the code, or correct its `imshop` in {file}. Then run: syncd resync {orders}",
+        "status",
+        "; ".join(text for _, text in wrong.values()),
+        {
+            "count": len(wrong),
+            "file": situation.statuses_file,
+            "orders": " ".join(push.order_id for push, _ in wrong.values()),
+        },
+        count=len(wrong),
+    )
+
+
+def _of_rows(summary: Summary) -> Iterator[Reason]:
+    if skipped := summary.odd_rows.skipped:
+        yield Reason(
+            "skipped",
+            "warning",
+            "Rows of the shop cannot be read as orders: {count}",
+            "Correct these rows in the shop (or the query, and restart syncd). Then run: syncd reconcile",
+            "check",
+            summary.odd_rows.example,
+            {"count": skipped},
+            count=skipped,
+        )
+
+
+def _of_times(summary: Summary, recent: Recent, interval: timedelta) -> Iterator[Reason]:
+    """A row of the future is right only in a shop of another time zone or clock. So is a change that is found whole
+    half hours after its time, again and again: polls are not that late."""
+    do = "Run syncd check. Correct SYNCD_SOURCE__TIMEZONE or the shop's clock, then restart syncd"
+    if ahead := summary.odd_rows.ahead:
+        values = {"count": ahead, "span": in_words(summary.odd_rows.ahead_by)}
+        what = "Rows of the shop are dated in the future, by up to {span}: {count}"
+        yield Reason("future", "warning", what, do, "check", values=values, count=ahead)
+    elif lag := common_lag(recent.lags, interval):
+        what = "Changes are found {span} after the time that the shop gives them"
+        if lag < timedelta():
+            what = "Changes are found {span} before the time that the shop gives them"
+        yield Reason("zone", "warning", what, do, "check", values={"span": in_words(abs(lag))})
+
+
+def _of_durations(summary: Summary, interval: timedelta) -> Iterator[Reason]:
+    if seconds := slow_polls(summary.polls, interval):
+        what = "Polls take longer than their interval: {seconds} s, each {interval} s"
+        do = "Run syncd check: the cursor's column may lack an index. Or raise SYNCD_POLL__INTERVAL, then restart syncd"
+        values = {"seconds": f"{seconds:.1f}", "interval": f"{interval.total_seconds():g}"}
+        yield Reason("slow", "warning", what, do, "check", values=values)
+
+
+def _of_certificate(situation: Situation, now: datetime, patience: Patience) -> Iterator[Reason]:
+    if (ends := situation.certificate_ends) and ends - now < patience.certificate:
+        what = "IMSHOP's certificate has ended" if ends <= now else "IMSHOP's certificate ends in {days} days"
+        yield Reason(
+            "certificate", "warning", what, "Ask IMSHOP to renew it", "check", values={"days": (ends - now).days}
+        )
+
+
+def _counted(kind: ReasonKind, what: str, do: str, command: str, count: int) -> Reason:
+    return Reason(kind, "warning", what, do, command, values={"count": count}, count=count)
+
+
+def in_words(span: timedelta) -> str:
+    if span < timedelta(minutes=1):
+        return f"{span.total_seconds():.0f} s"
+    minutes = round(span.total_seconds() / 60)
+    return f"{minutes // 60}:{minutes % 60:02} h" if minutes < 48 * 60 else f"{minutes // 1440} d"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -397,12 +398,23 @@ class Failing:
 def test_unwritable_outcomes_are_kept_and_not_pushed_twice(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     full = threading.Event()
     full.set()
+    caplog.set_level(logging.INFO)
     bench.stage("packed", ["1"])
-    with bench.running(Failing(bench.memory, lambda outcomes: bool(outcomes) and full.is_set())):
-        wait_for(lambda: "delivery_waits_for_state" in caplog.text, "it is told")
+    failed = []
+
+    def fails(outcomes: Sequence[Outcome]) -> bool:
+        if outcomes and full.is_set():
+            failed.append(outcomes)
+            return True
+        return False
+
+    with bench.running(Failing(bench.memory, fails)):
+        wait_for(lambda: len(failed) == 2, "it is tried again")
         full.clear()
         wait_for(lambda: bench.change().state == "delivered", "the outcome is written")
+        wait_for(lambda: "delivery_goes_on" in caplog.text, "that is told too")
     assert len(bench.imshop.asked) == 1
+    assert caplog.text.count("delivery_waits_for_state") == 1
 
 
 def test_draining_on_a_state_that_fails_says_so(bench: Bench) -> None:

@@ -107,11 +107,9 @@ def test_missing_orders_are_logged_once_as_an_error(desk: Desk, caplog: pytest.L
     assert caplog.messages.count("orders_missing") == 1
     assert desk.sample("syncd_polls_total", kind="full", result="error") == 3
     assert len(desk.staged) == 4
-    assert "only 1 of the 12 orders" in desk.jobs.observer.in_words()
     desk.shop.rows.update(gone)
     desk.jobs.poll()
-    assert caplog.messages[-2:] == ["source_recovered", "polled"]
-    assert desk.jobs.observer.in_words() == "polls and pushes"
+    assert caplog.messages[-2:] == ["orders_missing_over", "polled"]
 
 
 def test_missing_orders_stay_reported_after_a_cursor_poll(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
@@ -123,8 +121,7 @@ def test_missing_orders_stay_reported_after_a_cursor_poll(desk: Desk, caplog: py
         del desk.shop.rows[f"{number:02d}"]
     desk.jobs.reconcile()
     desk.jobs.poll()
-    assert "source_recovered" not in caplog.messages
-    assert "only 1 of the 12 orders" in desk.jobs.observer.in_words()
+    assert "orders_missing_over" not in caplog.messages
 
 
 def test_unexpected_error_is_logged_once_and_polling_continues(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
@@ -227,14 +224,16 @@ def test_unusable_statuses_file_is_logged_and_polling_continues(
     assert desk.sample("syncd_polls_total", kind="full", result="ok") == 1
 
 
-def test_unwritable_state_is_reported_until_it_can_write(desk: Desk) -> None:
+def test_unwritable_state_is_reported_until_it_can_write(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
     with pytest.raises(StateError), desk.jobs.observer.writing():
         raise StateError("the disk is full")
     with desk.jobs.observer.writing(proves=False):
         pass
-    assert desk.jobs.observer.state_faults() == ["state: the disk is full"]
+    faults = [desk.jobs.observer.state_fault]
     desk.jobs.poll()
-    assert desk.jobs.observer.state_faults() == []
+    assert [*faults, desk.jobs.observer.state_fault] == ["the disk is full", None]
+    assert caplog.messages[:2] == ["state_failed", "state_recovered"]
 
 
 def test_a_state_that_fails_a_poll_is_told(desk: Desk, memory: State, caplog: pytest.LogCaptureFixture) -> None:
@@ -247,7 +246,7 @@ def test_a_state_that_fails_a_poll_is_told(desk: Desk, memory: State, caplog: py
         Path(path + leftover).unlink(missing_ok=True)
     desk.jobs.poll()
     desk.jobs.housekeep()
-    assert caplog.messages == ["poll_failed", "state_failed"]
+    assert caplog.messages == ["state_failed", "job_failed"]
     memory.store.engine.dispose()
     Path(path).write_bytes(intact)
 

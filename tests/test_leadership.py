@@ -145,7 +145,7 @@ def test_push_in_flight_here_is_not_claimed_twice(bench: Bench) -> None:
 def test_lost_lease_is_no_fault_of_the_state(bench: Bench) -> None:
     with pytest.raises(LeaseLostError), bench.observer.writing():
         raise LeaseLostError("another leads")
-    assert bench.observer.state_faults() == []
+    assert bench.observer.state_fault is None
 
 
 @dataclass

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from syncd import logs
-from syncd.logs import EVENTS_A_MINUTE, LONGEST_VALUE, fields
+from syncd.logs import AT_ONCE, LONGEST_VALUE, SECONDS_FOR_ANOTHER, fields
 from syncd.model import Answer, Outcome
 from syncd.pipeline.staging import PollResult
 from syncd.pipeline.statuses_file import Statuses
@@ -65,13 +65,23 @@ def test_secret_shows_nowhere_even_in_a_traceback(out: io.StringIO) -> None:
 
 
 def test_what_stays_broken_does_not_fill_the_disk(out: io.StringIO, clock: Clock) -> None:
-    for _ in range(EVENTS_A_MINUTE + 30):
+    for _ in range(AT_ONCE + 30):
         logging.getLogger("syncd").warning("push_failed")
     logging.getLogger("syncd").info("polled")
-    assert len(events(out)) == EVENTS_A_MINUTE + 1
-    clock.now = 61
+    assert len(events(out)) == AT_ONCE + 1
+    clock.now = SECONDS_FOR_ANOTHER + 1
     logging.getLogger("syncd").warning("push_failed", extra=fields(order_id="1"))
     assert events(out)[-1]["kept_back"] == 30
+
+
+def test_a_day_in_which_everything_fails_stays_under_a_megabyte(out: io.StringIO, clock: Clock) -> None:
+    error = "IMSHOP refused the change (HTTP 200): " + "no such order " * 10
+    log = logging.getLogger("syncd")
+    for second in range(0, 86_400, 10):
+        clock.now = second
+        log.warning("push_failed", extra=fields(order_id="05671891", status="packed", error=error))
+        log.error("change_refused", extra=fields(order_id="05671891", status="packed", error=error))
+    assert 500_000 < len(out.getvalue()) < 1_000_000
 
 
 def test_an_event_may_be_about_nothing(out: io.StringIO) -> None:

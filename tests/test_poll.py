@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 
 from syncd.errors import SourceError, SyncdError
-from syncd.model import CancelDecision, CancelRequest, Dropped
+from syncd.model import CancelDecision, CancelRequest, Dropped, OddRows
 from syncd.pipeline.diff import StatusAction
 from syncd.pipeline.poll import HISTORY_MARGIN, Poller
 from syncd.pipeline.staging import PollResult
@@ -155,6 +155,22 @@ def test_few_skipped_rows_are_kept_all_are_counted(poller: Poller, shop: FakeSho
     assert (result.skipped["no_status"], len(result.skipped_rows)) == (50, PollResult.SKIPPED_ROWS_KEPT)
 
 
+def test_odd_rows_and_the_time_taken_are_recorded(poller: Poller, shop: FakeShop, memory: State) -> None:
+    """A row of the future is read at each poll, and told all the same."""
+    ticks = iter([0.0, 1.5, 10.0, 10.25])
+    poller = replace(poller, monotonic=lambda: next(ticks))
+    baseline(poller, shop)
+    shop.put("01", "packed", at=shop.now + timedelta(hours=3))
+    shop.put("02", "packed", at=shop.now + timedelta(minutes=1))
+    shop.unreadable = {"03"}
+    shop.put("03", "packed")
+    poller.poll(shop.now)
+    summary = memory.reports.summary()
+    assert [poll.seconds for poll in summary.polls] == [0.25, 1.5]
+    assert summary.odd_rows == OddRows(1, ("03",), "no status", 1, timedelta(hours=3))
+    assert ("01", "packed") in waiting(memory)
+
+
 def test_a_new_order_is_staged(poller: Poller, shop: FakeShop, memory: State) -> None:
     baseline(poller, shop)
     shop.put("99", "new")
@@ -201,7 +217,7 @@ def test_failed_poll_without_a_cursor_is_recorded_as_full(poller: Poller, shop: 
     shop.fail_after = 0
     with pytest.raises(SourceError):
         poller.poll(shop.now)
-    assert [(poll.kind, poll.error is None) for poll in memory.reports.last_polls()][:2] == [
+    assert [(poll.kind, poll.error is None) for poll in memory.reports.summary().polls][:2] == [
         ("full", False),
         ("full", True),
     ]

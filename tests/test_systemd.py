@@ -10,12 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from syncd.model import Pause
-from syncd.pipeline.statuses_file import Statuses
 from syncd.runtime.health import Pulses
-from syncd.runtime.observer import Observer
 from syncd.runtime.service_manager import Manager
-from tests.made import NOON
 
 PID = 42
 WATCHED = {"WATCHDOG_USEC": "120000000", "WATCHDOG_PID": str(PID)}
@@ -144,17 +140,3 @@ def test_lost_manager_is_logged_once_and_stops_nothing(
     back.close()
     manager.ready()
     assert len(caplog.records) == 2
-
-
-def test_obstacles_are_described_in_words() -> None:
-    observer = Observer(None, Statuses)
-    assert observer.in_words() == "polls and pushes"
-
-    observer.poll_failed("incremental", "no such table: orders")
-    observer.paused(Pause("unauthorized", NOON, "IMSHOP answered 401"))
-    assert observer.in_words() == (
-        "polls fail: no such table: orders; delivery is paused (unauthorized): IMSHOP answered 401"
-    )
-
-    observer.paused(None)
-    assert observer.in_words() == "polls fail: no such table: orders"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,18 @@ import pytest
 
 import syncd.web
 from syncd.explain import NOT_SHOWN, UNKNOWN
-from syncd.model import CHANGE_STATES, Pause
-from syncd.notify.conditions import MAY_WAIT, PAUSES
+from syncd.model import CHANGE_STATES, OddRows, Pause
 from syncd.pipeline.circuit_breaker import PAUSE_REASONS
-from syncd.state import SourceStatus, Summary
-from syncd.verdict import SOURCE_MAY_FAIL, judge, unreadable
+from syncd.pipeline.statuses_file import Status, Statuses
+from syncd.reasons import KINDS, Reason
+from syncd.state import PollView, PushView, Recent, SourceStatus, Summary
+from syncd.verdict import PAUSES, Patience, Situation, judge, unreadable
 from syncd.web.translations import RUSSIAN
 from tests.made import NOON
 
 WEB = Path(syncd.web.__file__).parent
+PATIENCE = Patience()
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 WELL = Summary(
     tracked=5,
     changes=dict.fromkeys(CHANGE_STATES, 0),
@@ -42,53 +46,192 @@ def counts(**changes: int) -> dict[str, Any]:
     return {"changes": {**WELL.changes, **changes}}
 
 
+def pushes(results: str, status: str = "packed", imshop: str | None = "processing") -> list[PushView]:
+    """Newest first: `+` was delivered, `-` refused, `?` failed."""
+    kinds = {"+": "delivered", "-": "refused", "?": "retry"}
+    return [
+        PushView(str(at), status, kinds[one], one == "-", NOON - at * MINUTE, "no such order", status, imshop)  # type: ignore[arg-type]
+        for at, one in enumerate(results)
+    ]
+
+
+def found(summary: dict[str, Any] | None = None, now: datetime = NOON, **known: Any) -> list[Reason]:
+    recent = {
+        name: known.pop(name) for name in ("pushes", "quiets", "lags", "waiting_since", "unlisted") if name in known
+    }
+    situation = Situation(replace(WELL, **(summary or {})), Recent(**recent), **{"interval": MINUTE / 2, **known})
+    return [*judge(situation, now).reasons]
+
+
+def said(*arguments: Any, **known: Any) -> list[tuple[str, str]]:
+    return [(reason.kind, reason.severity) for reason in found(*arguments, **known)]
+
+
+SOURCE = "source"
+EXPECTED = Statuses(listed={"packed": Status(imshop="ready_for_pickup")})
+SLOW = [PollView(NOON, "incremental", 1, 0, None, 45.0)] * 3
+
+
 @pytest.mark.parametrize(
-    ("state", "severity", "reason"),
+    ("summary", "known", "reasons"),
     [
-        ({}, "good", None),
-        ({"source": failing(SOURCE_MAY_FAIL / 2)}, "warning", "The shop cannot be read"),
-        ({"source": failing(SOURCE_MAY_FAIL)}, "bad", "The shop cannot be read"),
-        ({"source": failing(None)}, "bad", "The shop cannot be read"),
-        ({"source": SourceStatus(None, None, None, 0)}, "warning", "No poll has ended yet"),
-        ({"source": SourceStatus(NOON, NOON - SOURCE_MAY_FAIL, None, 0)}, "warning", "The last poll was long ago"),
-        ({"pause": Pause("tls", NOON, "expired")}, "bad", PAUSES["tls"]),
-        ({"pause": Pause("unheard of", NOON, "?")}, "bad", "Delivery is paused"),
-        ({"oldest_pending_at": NOON - MAY_WAIT / 2}, "good", None),
-        ({"oldest_pending_at": NOON - MAY_WAIT}, "warning", "A change has been waiting for a long time"),
-        (counts(held=3), "warning", "Held changes wait for your decision: {count}"),
-        (counts(dead=3), "warning", "Dead changes, never delivered to IMSHOP: {count}"),
-        (counts(refused=3, superseded=9, discarded=1), "good", None),
-        ({"cancellations_failed": 2}, "warning", "Cancellations without a decision: {count}"),
-        ({"missing_refused": 7}, "warning", "Orders missing from the shop, none of them forgotten: {count}"),
-        (
-            {"missing_refused": 7, "source": failing(timedelta(0))},
-            "warning",
-            "Orders missing from the shop, none of them forgotten: {count}",
-        ),
-        ({"source": failing(timedelta(0))}, "warning", "It is not known whether orders are gone"),
+        ({}, {}, []),
+        ({"source": failing(PATIENCE.source / 2)}, {}, [("source", "warning")]),
+        ({"source": failing(PATIENCE.source)}, {}, [("source", "bad")]),
+        ({"source": failing(None)}, {}, [("source", "bad")]),
+        ({"source": SourceStatus(None, None, None, 0)}, {}, [("first", "warning")]),
+        ({"source": SourceStatus(NOON, NOON - PATIENCE.source, None, 0)}, {}, [("late", "warning")]),
+        ({"source": SourceStatus(NOON, NOON - PATIENCE.source, None, 0)}, {"is_run": False}, [("late", "bad")]),
+        ({"source": SourceStatus(NOON, NOON - PATIENCE.source, None, 0)}, {"interval": PATIENCE.source}, []),
+        ({"pause": Pause("tls", NOON, "expired")}, {}, [("paused", "bad")]),
+        ({"pause": Pause("unheard of", NOON, "?")}, {}, [("paused", "bad")]),
+        (counts(held=3) | {"held": {"guard": 3}}, {}, [("held", "warning")]),
+        (counts(held=3) | {"held": {"counting": 3}}, {}, []),
+        (counts(held=3) | {"held": {"status": 3}}, {"unlisted": {"courier": 3}}, [("unlisted", "warning")]),
+        (counts(dead=3), {}, [("dead", "warning")]),
+        (counts(refused=3, superseded=9, discarded=1), {}, []),
+        ({"cancellations_failed": 2}, {}, [("cancellations", "warning")]),
+        ({"missing_refused": 7}, {}, [("missing", "warning")]),
+        ({"missing_refused": 7, "source": failing(timedelta())}, {}, [("missing", "warning")]),
+        ({"source": failing(timedelta())}, {}, [("missing", "warning")]),
+        ({"lost_at": NOON}, {}, [("lost", "warning")]),
+        ({"odd_rows": OddRows(skipped=1)}, {}, [("skipped", "warning")]),
+        ({"odd_rows": OddRows(ahead=1, ahead_by=3 * HOUR)}, {}, [("future", "warning")]),
+        ({"polls": SLOW}, {}, [("slow", "warning")]),
+        ({"polls": SLOW}, {"interval": MINUTE}, []),
+        ({"polls": [*SLOW[:2], replace(SLOW[0], seconds=1.0)]}, {}, []),
+        ({"polls": [*SLOW[:2], replace(SLOW[0], seconds=None)]}, {}, []),
+        ({"polls": [replace(SLOW[0], kind="full"), *SLOW]}, {}, [("slow", "warning")]),
+        ({}, {"stands_by": "another one works"}, [("standby", "good")]),
+        ({}, {"other_settings": True}, [("settings", "warning")]),
+        ({}, {"faults": ["stuck: poll"]}, [("daemon", "bad")]),
+        ({}, {"state_fault": "disk full"}, [("state", "bad")]),
+        ({}, {"file_fault": "deleted"}, [("state", "bad")]),
+        ({}, {"certificate_ends": NOON + 13 * DAY}, [("certificate", "warning")]),
+        ({}, {"certificate_ends": NOON - DAY}, [("certificate", "warning")]),
+        ({}, {"certificate_ends": NOON + 15 * DAY}, []),
     ],
 )
-def test_what_is_in_the_way_decides(state: dict[str, Any], severity: str, reason: str | None) -> None:
-    verdict = judge(replace(WELL, **state), leads=True, faults=[], now=NOON)
-    assert verdict.severity == severity
-    assert [found.what for found in verdict.reasons] == ([reason] if reason else [])
+def test_each_reason_is_found(summary: dict[str, Any], known: dict[str, Any], reasons: list[tuple[str, str]]) -> None:
+    assert said(summary, **known) == reasons
 
 
-def test_old_change_adds_no_reason_to_a_pause() -> None:
-    """While delivery is paused, a change that waits long is no further reason."""
-    paused = replace(WELL, pause=Pause("tls", NOON, "expired"), oldest_pending_at=NOON - MAY_WAIT)
-    assert len(judge(paused, leads=True, faults=[], now=NOON).reasons) == 1
+@pytest.mark.parametrize(
+    ("results", "earlier", "figures"),
+    [
+        ("-" * 33, {}, (33, 33)),
+        ("-----", {}, (5, 5)),
+        ("----", {}, None),
+        ("?-?-?-?-?-", {}, (5, 5)),
+        ("-----" + "+" * 50, {"delivered": 500}, (5, 5)),
+        ("-+--------" + "+" * 50, {"delivered": 500, "refused": 20}, (9, 10)),
+        ("++" + "-" * 33, {}, None),
+        ("-" * 9 + "+" * 50, {"delivered": 500, "refused": 500}, None),
+        ("-" * 10 + "+" * 50, {"delivered": 500, "refused": 400}, (10, 10)),
+        ("-" * 80, {"delivered": 50, "refused": 950}, None),
+        ("", {}, None),
+    ],
+)
+def test_refusals_count_where_they_are_unusual(
+    results: str, earlier: dict[str, int], figures: tuple[int, int] | None
+) -> None:
+    """Orders that were not placed in the app are refused every day: in some shops most of them."""
+    ended = {"delivered": results.count("+"), "refused": results.count("-")}
+    totals = {state: number + earlier.get(state, 0) for state, number in ended.items()}
+    reasons = [one for one in found(counts(**totals), pushes=pushes(results)) if one.kind == "refusals"]
+    assert [(one.values["refused"], one.values["pushes"]) for one in reasons] == ([figures] if figures else [])
+
+
+def test_refusals_count_once_the_shop_was_never_so_quiet() -> None:
+    """Also where most are refused every day."""
+    usual = counts(delivered=300, refused=9000)
+    often = {"pushes": pushes("-" * 20), "quiets": [DAY / 2] * 20}
+    assert said(usual, NOON + DAY, **often, interval=DAY) == []
+    assert said(usual | {"source": SourceStatus(NOON + 2 * DAY, NOON + 2 * DAY, None, 0)}, NOON + 2 * DAY, **often) == [
+        ("refusals", "bad")
+    ]
+
+
+def test_refusals_end_with_the_command_for_these() -> None:
+    (reason,) = found(
+        now=NOON + 90 * MINUTE,
+        summary={"source": SourceStatus(NOON + HOUR * 1.5, NOON + HOUR * 1.5, None, 0)},
+        pushes=pushes("-" * 7),
+    )
+    assert reason.headline == "IMSHOP refused the last 7 of 7 pushes"
+    assert reason.advice.endswith("syncd retry --refused 2h")
+    assert reason.detail == "no such order"
+
+
+def test_change_that_waits_is_bad_if_nothing_is_delivered() -> None:
+    waits = {"waiting_since": NOON - PATIENCE.waiting}
+    assert said(**waits) == [("waiting", "warning")]
+    assert said({"last_delivered_at": NOON - HOUR}, **waits) == [("waiting", "bad")]
+    assert said({"last_delivered_at": None}, **waits) == [("waiting", "bad")]
+    assert said(waiting_since=NOON - PATIENCE.waiting / 2) == []
+
+
+def test_old_change_is_explained_by_a_pause() -> None:
+    paused = {"pause": Pause("tls", NOON, "expired"), "last_delivered_at": None}
+    reasons = found(paused, waiting_since=NOON - HOUR)
+    assert [(one.kind, one.because) for one in reasons] == [("paused", None), ("waiting", "paused")]
+
+
+@pytest.mark.parametrize(
+    ("lags", "late"),
+    [
+        ([3 * HOUR + MINUTE / 4] * 5, "3:00 h"),
+        ([5.5 * HOUR - MINUTE] * 5, "5:30 h"),
+        ([3 * HOUR] * 4, None),
+        ([MINUTE / 4, *[3 * HOUR] * 9], None),
+        ([3 * HOUR, 3 * HOUR + 9 * MINUTE, *[3 * HOUR] * 9], None),
+        ([MINUTE / 4] * 9, None),
+        ([20 * HOUR] * 9, None),
+        ([-MINUTE / 2] * 5, "30 s"),
+        ([MINUTE / -60] * 5, None),
+    ],
+)
+def test_whole_half_hours_show_another_zone(lags: list[timedelta], late: str | None) -> None:
+    reasons = [one.values["span"] for one in found(lags=lags) if one.kind == "zone"]
+    assert reasons == ([late] if late else [])
+    assert said(lags=lags, interval=HOUR) == []
+
+
+def test_newest_answer_of_a_code_counts() -> None:
+    wrong, right = pushes("+")[0], pushes("+", imshop="ready_for_pickup")[0]
+    (reason,) = found(pushes=[wrong, right], statuses=EXPECTED, statuses_file="/etc/s.toml")
+    assert (reason.kind, reason.values["orders"], reason.count) == ("mismatch", "0", 1)
+    assert "maps 'packed' to 'processing', not to 'ready_for_pickup'" in (reason.detail or "")
+    assert "/etc/s.toml" in reason.advice
+    assert said(pushes=[right, wrong], statuses=EXPECTED) == []
+
+
+def test_unlisted_codes_and_their_file_are_named() -> None:
+    held = counts(held=2) | {"held": {"status": 2}}
+    (reason,) = found(held, unlisted={"courier_wait": 2}, statuses_file="/etc/s.toml")
+    assert reason.advice == "List the code in /etc/s.toml: courier_wait (2). They go by themselves"
 
 
 def test_the_worst_stands_first() -> None:
-    summary = replace(WELL, **counts(held=1))
-    verdict = judge(summary, leads=False, faults=["stuck: poll, overdue by 9 s"], now=NOON)
-    assert [reason.severity for reason in verdict.reasons] == ["bad", "warning", "warning"]
-    assert verdict.reasons[0].detail == "stuck: poll, overdue by 9 s"
+    known: dict[str, Any] = {"stands_by": "another", "faults": ["stuck: poll, overdue by 9 s"]}
+    reasons = found(counts(dead=1), **known)
+    assert [reason.severity for reason in reasons] == ["bad", "warning", "good"]
+    assert reasons[0].detail == "stuck: poll, overdue by 9 s"
 
 
-def test_a_state_that_cannot_be_read_is_bad() -> None:
+def test_unreadable_state_leaves_all_else_unknown() -> None:
     assert unreadable("locked").severity == "bad"
+    assert judge(Situation(None), NOON).unknown == {*KINDS} - {"state", "daemon"}
+    assert judge(Situation(WELL), NOON).unknown == {"certificate"}
+
+
+def test_a_verdict_fits_in_a_line() -> None:
+    assert judge(Situation(WELL), NOON).in_a_line == "polls and pushes"
+    paused = Situation(replace(WELL, **counts(dead=1), pause=Pause("unauthorized", NOON, "HTTP 401")))
+    assert judge(paused, NOON).in_a_line == (
+        "Delivery is paused: IMSHOP does not accept the key: HTTP 401; "
+        "Changes were given up, and IMSHOP was never told: 1"
+    )
 
 
 def test_each_reason_to_pause_has_its_own_words() -> None:
@@ -98,7 +241,9 @@ def test_each_reason_to_pause_has_its_own_words() -> None:
 def test_phrases_and_translations_match() -> None:
     """Each phrase has a translation, and each translation a phrase."""
     files = [path for path in WEB.rglob("*") if path.suffix in (".html", ".py") and path.name != "translations.py"]
-    rooms = [path.read_text(encoding="utf-8") for path in (*files, WEB.parent / "verdict.py")]
+    rooms = [
+        path.read_text(encoding="utf-8") for path in (*files, WEB.parent / "verdict.py", WEB.parent / "reasons.py")
+    ]
     asked = {phrase for room in rooms for phrase in re.findall(r'\b_\("([^"]+)"', room)}
     assert asked <= RUSSIAN.keys()
     said = "".join(rooms) + (WEB / "translations.py").read_text(encoding="utf-8").partition("_UNITS")[2]
@@ -118,15 +263,12 @@ def test_phrases_and_translations_match() -> None:
 
 
 def test_each_reason_can_be_said_in_russian() -> None:
-    bad = replace(
-        WELL,
-        pause=Pause("?", NOON, ""),
-        source=failing(None),
-        missing_refused=1,
-        **counts(held=1, dead=1),
-    )
-    verdict = judge(bad, leads=False, faults=["x"], now=NOON)
-    untold = judge(replace(WELL, source=failing(timedelta(0))), leads=True, faults=[], now=NOON)
-    reasons = (*verdict.reasons, *untold.reasons, *unreadable("").reasons)
-    said = {text for reason in reasons for text in (reason.what, reason.do) if text}
-    assert {*said, *PAUSES.values(), verdict.headline} <= RUSSIAN.keys()
+    """Each phrase of the module, but for its docstrings."""
+    source = ast.parse((WEB.parent / "verdict.py").read_text(encoding="utf-8"))
+    texts = {node.value for node in ast.walk(source) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    documented = {
+        node.value.value
+        for node in ast.walk(source)
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    }
+    assert {text for text in texts - documented if text[:1].isupper() and " " in text} <= RUSSIAN.keys()

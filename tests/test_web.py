@@ -24,10 +24,12 @@ from syncd.errors import SettingsError, StateError
 from syncd.model import Answer, Outcome, Pause
 from syncd.pipeline.staging import PollResult
 from syncd.pipeline.statuses_file import Status, Statuses
-from syncd.runtime.health import ClockWatch, Pulses, as_json, not_ready
+from syncd.reasons import Reason, ReasonKind, Severity, Verdict
+from syncd.runtime.health import ClockWatch, Pulses, as_json
 from syncd.runtime.metrics import Metrics, StateCollector, standard_registry
 from syncd.runtime.observer import Observer
 from syncd.state import State, Summary
+from syncd.verdict import Situation
 from syncd.web import AppDependencies, HttpServer, create_app
 from syncd.web.wsgi_server import CONNECTIONS
 from tests.made import NOON, push
@@ -45,10 +47,14 @@ def client(**views: Any) -> FlaskClient:
     defaults: dict[str, Any] = {
         "registry": CollectorRegistry(),
         "stuck": dict,
-        "not_ready": list,
+        "verdict": lambda: Verdict([]),
         "status": dict,
     }
     return create_app(AppDependencies(**{**defaults, **views})).test_client()
+
+
+def reason(kind: ReasonKind, severity: Severity) -> Reason:
+    return Reason(kind, severity, "it is so", "Mend it", "check")
 
 
 def unreadable() -> Any:
@@ -63,8 +69,11 @@ def test_healthz_is_200_or_names_the_stuck_threads() -> None:
 
 def test_readyz_gives_the_reasons() -> None:
     assert client().get("/readyz").status_code == 200
-    answer = client(not_ready=lambda: ["source: away", "held: 3"]).get("/readyz")
-    assert (answer.status_code, answer.text) == (503, "source: away\nheld: 3\n")
+    reasons = [reason("source", "bad"), reason("dead", "warning")]
+    answer = client(verdict=lambda: Verdict(reasons)).get("/readyz")
+    assert (answer.status_code, answer.text) == (503, "source: it is so. Mend it\ndead: it is so. Mend it\n")
+    answer = client(verdict=lambda: Verdict(reasons[1:])).get("/readyz")
+    assert (answer.status_code, answer.text) == (200, "ready\ndead: it is so. Mend it\n")
 
 
 def test_unreadable_state_is_503_and_no_crash() -> None:
@@ -80,7 +89,7 @@ def test_answers_forbid_caching_and_type_guessing() -> None:
 
 
 def test_status_is_the_contracts_json(summary: Summary) -> None:
-    shown = as_json(summary, source_kind="sqlite", leader=True, now=NOON)
+    shown = as_json(Situation(summary), source_kind="sqlite", leader=True, now=NOON)
     answer = client(status=lambda: shown).get("/api/status")
     assert answer.json == json.loads(json.dumps(shown))
     expected = {
@@ -92,6 +101,7 @@ def test_status_is_the_contracts_json(summary: Summary) -> None:
         "delivery",
         "last_delivered_at",
         "leader",
+        "verdict",
     }
     assert expected <= set(shown)
     of_source = {"kind", "last_poll_at", "last_success_at", "last_error", "consecutive_failures"}
@@ -105,21 +115,9 @@ def test_status_shows_a_pause_and_the_oldest_age(summary: Summary) -> None:
     paused = replace(
         summary, pause=Pause("unauthorized", NOON, "HTTP 401"), oldest_pending_at=NOON - timedelta(seconds=90)
     )
-    shown = as_json(paused, source_kind="sqlite", leader=True, now=NOON)
+    shown = as_json(Situation(paused), source_kind="sqlite", leader=True, now=NOON)
     assert (shown["delivery"]["state"], shown["delivery"]["reason"]) == ("paused", "unauthorized")
     assert shown["oldest_pending_seconds"] == 90
-
-
-def test_ready_means_that_statuses_flow(memory: State, summary: Summary) -> None:
-    assert not_ready(summary) == []
-    assert not_ready(replace(summary, source=replace(summary.source, last_success_at=None))) == [
-        "source: no poll has succeeded yet"
-    ]
-    failing = replace(summary, source=replace(summary.source, consecutive_failures=2, last_error="away"))
-    assert "away" in not_ready(failing)[0]
-    assert "HTTP 401" in not_ready(replace(summary, pause=Pause("unauthorized", NOON, "HTTP 401")))[0]
-    held = replace(summary, changes={**summary.changes, "held": 3}, held={"guard": 3})
-    assert "3 by guard" in not_ready(held)[0]
 
 
 def samples(registry: CollectorRegistry) -> dict[str, float]:
@@ -134,7 +132,7 @@ def samples(registry: CollectorRegistry) -> dict[str, float]:
 def test_every_documented_metric_exists_from_the_start(summary: Summary) -> None:
     registry = standard_registry()
     Metrics(registry)
-    registry.register(StateCollector(lambda: summary, lambda: True, "1.2.3"))
+    registry.register(StateCollector(lambda: Situation(summary), lambda: True, "1.2.3", lambda: NOON))
     found = samples(registry)
     for name in (
         "syncd_build_info{1.2.3}",
@@ -170,7 +168,7 @@ def test_gauges_show_the_state_at_the_scrape(summary: Summary) -> None:
         pause=Pause("tls", NOON, "expired"),
     )
     registry = CollectorRegistry()
-    registry.register(StateCollector(lambda: now, lambda: False, "1"))
+    registry.register(StateCollector(lambda: Situation(now), lambda: False, "1", lambda: NOON))
     found = samples(registry)
     assert (found["syncd_orders_tracked"], found["syncd_changes{dead}"], found["syncd_leader"]) == (5, 2, 0)
     assert (found["syncd_delivery_paused{tls}"], found["syncd_delivery_paused{unreachable}"]) == (1, 0)
@@ -181,7 +179,7 @@ def test_scrape_of_an_unreadable_state_keeps_the_counters() -> None:
     """`syncd_state_up` is 0 in such a scrape."""
     registry = CollectorRegistry()
     Metrics(registry)
-    registry.register(StateCollector(unreadable, lambda: True, "1"))
+    registry.register(StateCollector(lambda: Situation(None, state_fault="gone"), lambda: True, "1", lambda: NOON))
     found = samples(registry)
     assert (found["syncd_state_up"], found["syncd_pushes_total{delivered}"]) == (0, 0)
     assert "syncd_orders_tracked" not in found
@@ -274,7 +272,9 @@ def test_clock_step_is_noticed_once_and_drift_never() -> None:
 @pytest.fixture
 def server() -> Iterator[int]:
     port = free_port()
-    server = HttpServer(create_app(AppDependencies(CollectorRegistry(), dict, list, dict)), "127.0.0.1", port)
+    server = HttpServer(
+        create_app(AppDependencies(CollectorRegistry(), dict, lambda: Verdict([]), dict)), "127.0.0.1", port
+    )
     server.start()
     yield port
     server.close()
@@ -289,7 +289,9 @@ def test_the_server_answers_on_its_port(server: int) -> None:
 
 def test_a_port_that_is_taken_is_named(server: int) -> None:
     with pytest.raises(SettingsError, match=f"SYNCD_HTTP__BIND: 127.0.0.1:{server} is taken"):
-        HttpServer(create_app(AppDependencies(CollectorRegistry(), dict, list, dict)), "127.0.0.1", server)
+        HttpServer(
+            create_app(AppDependencies(CollectorRegistry(), dict, lambda: Verdict([]), dict)), "127.0.0.1", server
+        )
 
 
 @pytest.mark.parametrize(
@@ -302,7 +304,7 @@ def test_a_port_that_is_taken_is_named(server: int) -> None:
 )
 def test_address_of_another_machine_is_named(host: str, why: str) -> None:
     with pytest.raises(SettingsError, match=why):
-        HttpServer(create_app(AppDependencies(CollectorRegistry(), dict, list, dict)), host, 9469)
+        HttpServer(create_app(AppDependencies(CollectorRegistry(), dict, lambda: Verdict([]), dict)), host, 9469)
 
 
 def test_request_under_way_at_close_is_answered(caplog: pytest.LogCaptureFixture) -> None:
@@ -314,7 +316,9 @@ def test_request_under_way_at_close_is_answered(caplog: pytest.LogCaptureFixture
         return {"version": "1"}
 
     port = free_port()
-    server = HttpServer(create_app(AppDependencies(CollectorRegistry(), dict, list, status)), "127.0.0.1", port)
+    server = HttpServer(
+        create_app(AppDependencies(CollectorRegistry(), dict, lambda: Verdict([]), status)), "127.0.0.1", port
+    )
     server.start()
     with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection, ThreadPoolExecutor() as pool:
         connection.request("GET", "/api/status")
@@ -350,7 +354,7 @@ def test_endless_request_is_given_up_however_steady(
 def test_an_answer_that_nobody_fetches_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("syncd.web.wsgi_server.ANSWER_SECONDS", 0.5)
     port = free_port()
-    long = AppDependencies(CollectorRegistry(), dict, list, lambda: {"a": "x" * 10_000_000})
+    long = AppDependencies(CollectorRegistry(), dict, lambda: Verdict([]), lambda: {"a": "x" * 10_000_000})
     server = HttpServer(create_app(long), "127.0.0.1", port)
     server.start()
     with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:

@@ -17,11 +17,14 @@ import click
 
 from syncd.cli.context import opened_state, settings
 from syncd.errors import InUseError, SettingsError
+from syncd.pipeline.statuses_file import StatusesFile
+from syncd.reasons import Reason
 from syncd.runtime import composition
+from syncd.runtime.outlook import situation
 from syncd.runtime.run_once import run_once
 from syncd.state import State, Summary
 from syncd.text import printable
-from syncd.verdict import Reason, judge
+from syncd.verdict import judge
 
 FAILED_MARK = Path("syncd.failed")
 HANGS_AFTER = timedelta(hours=1)
@@ -56,8 +59,9 @@ def _run(ctx: click.Context, kind: Literal["poll", "reconcile"], seconds: float)
             _tell_begun(state, _hanging(state.reports.summary(), str(error)))
         return 0
     with opened_state(chosen) as state:
-        reasons = judge(state.reports.summary(), leads=True, faults=(), now=composition.now()).reasons
-        _tell_over(state, {reason.what for reason in reasons})
+        statuses = StatusesFile(chosen.statuses.file).now
+        reasons = judge(situation(chosen, state, statuses), composition.now()).reasons
+        _tell_over(state, {reason.kind for reason in reasons})
         _tell_begun(state, reasons)
     return 1 if ran.failed or ran.undelivered else 0
 
@@ -66,24 +70,25 @@ def _hanging(summary: Summary, who: str) -> Sequence[Reason]:
     last = summary.source.last_poll_at
     if last is None or composition.now() - last < HANGS_AFTER:
         return ()
-    return [Reason("bad", "The shop was not polled for an hour", "If that process hangs, end it", who)]
+    what = "The shop was not polled for an hour"
+    return [Reason("hangs", "bad", what, "If that process hangs, end it", "status", who)]
 
 
 def _tell_begun(state: State, reasons: Sequence[Reason]) -> None:
     """Printed first and noted then: rather twice than never."""
     told = state.told_troubles()
-    if new := [reason for reason in reasons if reason.what not in told]:
+    if new := [reason for reason in reasons if reason.kind not in told]:
         for reason in new:
             _print(reason.line)
-        state.set_told_troubles({**told, **{reason.what: reason.headline for reason in new}})
+        state.set_told_troubles({**told, **{reason.kind: reason.headline for reason in new}})
 
 
 def _tell_over(state: State, remaining: Collection[str]) -> None:
     told = state.told_troubles()
-    if over := [what for what in told if what not in remaining]:
-        for what in over:
-            _print(f"over: {told[what]}")
-        state.set_told_troubles({what: text for what, text in told.items() if what in remaining})
+    if over := [kind for kind in told if kind not in remaining]:
+        for kind in over:
+            _print(f"over: {told[kind]}")
+        state.set_told_troubles({kind: text for kind, text in told.items() if kind in remaining})
 
 
 def _print(line: str) -> None:

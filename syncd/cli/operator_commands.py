@@ -5,14 +5,16 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
+from datetime import timedelta
 
 import click
 
 from syncd.cli.context import opened_state, settings
-from syncd.cli.output import counted
+from syncd.cli.output import counted, seconds_option
 from syncd.runtime import composition
 from syncd.runtime.run_once import polling_alone
 from syncd.state import OperatorResult
+from syncd.verdict import codes_in_words
 
 RESYNC_WAITS_SECONDS = 60.0  # for another poll to end
 
@@ -22,15 +24,18 @@ ids_argument = click.argument("ids", type=int, nargs=-1, metavar="ID...")
 @click.command()
 @ids_argument
 @click.option("--all-dead", is_flag=True, help="Every dead change.")
+@seconds_option("--refused", default=None, help="Those that IMSHOP refused within this time, e.g. 3h.")
 @click.pass_context
-def retry(ctx: click.Context, ids: tuple[int, ...], *, all_dead: bool) -> None:
+def retry(ctx: click.Context, ids: tuple[int, ...], *, all_dead: bool, refused: float | None) -> None:
     """Push dead or refused changes again, or those that wait for their next attempt at once.
 
     A change is left as it is if a newer one of its order was pushed or waits: an older status must not follow it.
     """
-    _require_any(ids, all_dead)
+    _require_any(ids, all_dead, refused)
+    now = composition.now()
+    since = None if refused is None else now - timedelta(seconds=refused)
     with opened_state(settings(ctx, level="error")) as state:
-        done = state.operator.retry(ids, all_dead=all_dead, now=composition.now())
+        done = state.operator.retry(ids, all_dead=all_dead, refused_since=since, now=now)
     click.echo(f"to be pushed now: {counted(len(done.done), 'change')}")
     _print_left(ctx, done)
 
@@ -53,9 +58,19 @@ def discard(ctx: click.Context, ids: tuple[int, ...], *, held: bool, all_dead: b
 @click.pass_context
 def release(ctx: click.Context) -> None:
     """Release the changes that the guard holds, and accept that orders are gone which a full compare did not find."""
-    with opened_state(settings(ctx, level="error")) as state:
+    chosen = settings(ctx, level="error")
+    with opened_state(chosen) as state:
         released = state.operator.release(composition.now())
     click.echo(f"released: {counted(released.changes, 'change')}")
+    if released.unlisted:
+        held = counted(sum(released.unlisted.values()), "change")
+        file = chosen.statuses.file or "the file of SYNCD_STATUSES__FILE"
+        click.echo(
+            f"still held: {held}, whose codes are not in {file}: {codes_in_words(released.unlisted)}. "
+            "List them there, and they go by themselves"
+        )
+    if released.baseline:
+        click.echo("the new baseline is accepted")
     if released.missing:
         missing = counted(released.missing, "order")
         click.echo(f"the next full compare may forget {missing} that the shop does not show any more")

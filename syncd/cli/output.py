@@ -21,9 +21,9 @@ def seconds_option(name: str, **options: Any) -> Callable[[Command], Command]:
     return click.option(name, metavar="DURATION", callback=_seconds, show_default=True, **options)
 
 
-def _seconds(_ctx: click.Context, _param: click.Parameter, value: str) -> float:
+def _seconds(_ctx: click.Context, _param: click.Parameter, value: str | None) -> float | None:
     try:
-        return duration(value).total_seconds()
+        return None if value is None else duration(value).total_seconds()
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
 

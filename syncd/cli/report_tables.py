@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rich.text import Text
+
 from syncd.cli.output import counted
 from syncd.cli.tables import console, print_pairs, print_table
 from syncd.model import CHANGE_STATES
-from syncd.state import ChangeView, Summary
+from syncd.state import ChangeView
+from syncd.text import printable
+from syncd.verdict import Situation
 
 CHANGE_COLUMNS = {
     "id": "id",
@@ -24,27 +28,27 @@ CHANGE_COLUMNS = {
     "last error": "last_error",
 }
 """Each heading, and the field that stands under it."""
+MARKS = {"bad": "✗", "warning": "!", "good": "·"}
 
 
-def print_status(document: Mapping[str, Any], summary: Summary, *, daemon_runs: bool) -> None:
-    delivery, source = document["delivery"], document["source"]
-    failures, missing = counted(source["consecutive_failures"], "poll"), counted(summary.missing_refused, "order")
+def print_status(document: Mapping[str, Any], known: Situation) -> None:
+    delivery, source, verdict, summary = document["delivery"], document["source"], document["verdict"], known.summary
+    assert summary
+    _print_verdict(verdict)
+    failures = counted(source["consecutive_failures"], "poll")
     pairs: list[tuple[str, object]] = [
-        ("delivery", delivery["state"]),
+        ("delivery", "paused" if summary.pause else "not paused"),
         ("reason", delivery["reason"] and f"{delivery['reason']}: {delivery['detail']}"),
         ("paused since", summary.pause and summary.pause.since),
-        ("daemon", "running" if daemon_runs else "not running"),
+        ("daemon", "running" if known.is_run else "not running"),
         ("source", source["kind"]),
         ("last poll", summary.source.last_poll_at),
         ("last good poll", summary.source.last_success_at),
         ("failing", source["last_error"] and f"{failures}: {source['last_error']}"),
         ("orders tracked", summary.tracked),
-        ("orders missing", f"{missing}, none forgotten; if they are really gone, run: syncd release"),
         ("last delivered", summary.last_delivered_at),
         ("oldest waiting", summary.oldest_pending_at),
     ]
-    if not summary.missing_refused:
-        pairs = [pair for pair in pairs if pair[0] != "orders missing"]
     print_pairs([pair for pair in pairs if pair[1] is not None])
     console().print()
     print_table(["changes", ""], [(name, summary.changes[name]) for name in CHANGE_STATES])
@@ -52,3 +56,13 @@ def print_status(document: Mapping[str, Any], summary: Summary, *, daemon_runs: 
 
 def print_changes(changes: Sequence[ChangeView], columns: Mapping[str, str] = CHANGE_COLUMNS) -> None:
     print_table([*columns], [[getattr(change, field) for field in columns.values()] for change in changes])
+
+
+def _print_verdict(verdict: Mapping[str, Any]) -> None:
+    lines = [verdict["headline"]]
+    for reason in verdict["reasons"]:
+        lines += [f"{MARKS[reason['severity']]} {reason['what']}"]
+        lines += [f"  {text}" for text in (reason["detail"], reason["do"]) if text]
+    for line in lines:
+        console().print(Text(printable(line)))
+    console().print()

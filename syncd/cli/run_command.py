@@ -15,6 +15,7 @@ import click
 
 from syncd.cli.context import settings
 from syncd.deadline import start_thread
+from syncd.errors import SettingsError, SyncdError
 from syncd.logs import fields
 from syncd.runtime.daemon import Daemon, signals_stop
 from syncd.runtime.service_manager import Manager
@@ -36,7 +37,11 @@ def run(ctx: click.Context) -> None:
     with ends_in_time(ENDING_SECONDS):
         daemon = Daemon(chosen, Manager(os.environ, os.getpid(), time.monotonic))
         with signals_stop(daemon):
-            daemon.run()
+            try:
+                daemon.run()
+            except SyncdError as error:  # where logs are collected, that it did not start is an event too
+                log.error("not_started", extra=fields(error=str(error)))
+                ctx.exit(2 if isinstance(error, SettingsError) else 1)
     _exit_without_waiting()
 
 

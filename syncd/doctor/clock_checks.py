@@ -21,6 +21,10 @@ LONGEST_INTERVAL = timedelta(minutes=10)
 """With polls further apart, half hours cannot be told from one another."""
 POLLS_COMPARED, FEWEST_POLLS, MOST = 20, 6, 0.8
 """Only the last few polls, since summer time moves the offset."""
+_ZONE = (
+    "SYNCD_SOURCE__TIMEZONE to it (better a name, e.g. Europe/Moscow: an offset ignores summer time), "
+    "then restart syncd"
+)
 SLACK = timedelta(minutes=2)
 """The clocks of a shop's machines may be that far apart, and the last order may have changed that long ago."""
 
@@ -126,7 +130,7 @@ def zone_findings(
             f"time that the shop gives: SYNCD_SOURCE__TIMEZONE ({_offset(configured)} now) is probably off by that much"
         )
         likely = _offset(configured - lag.lag)
-        yield warning("source", text, f"The shop's local time is probably {likely}: set SYNCD_SOURCE__TIMEZONE to it")
+        yield warning("source", text, f"The shop's local time is probably {likely}: set {_ZONE}")
         return
     leads = [at - now for at in newest.times if at - now > SLACK]
     near = [lead for lead in leads if lead <= WIDEST_OFFSET]
@@ -144,10 +148,7 @@ def zone_findings(
 def _wrong_zone(text: str, lead: timedelta, configured: timedelta) -> Finding:
     """The likely offset is the one with which the newest order has changed just now."""
     likely = _offset(configured + -(-(lead - SLACK) // HOUR) * HOUR)
-    advice = (
-        f"If orders have changed within the last minutes, the shop's local time is {likely}: "
-        "set SYNCD_SOURCE__TIMEZONE to it"
-    )
+    advice = f"If orders have changed within the last minutes, the shop's local time is {likely}: set {_ZONE}"
     return warning("source", f"{text}: SYNCD_SOURCE__TIMEZONE ({_offset(configured)} now) may be wrong", advice)
 
 

@@ -24,6 +24,7 @@ from syncd.imshop.push import ImshopClient
 from syncd.model import Push
 from syncd.pipeline.statuses_file import Statuses, StatusesFile
 from syncd.runtime import cancel_parts, composition, notifier, pipeline_parts
+from syncd.runtime.outlook import known_beside_daemon
 from syncd.settings import Loaded, Settings, presets
 from syncd.sources.api import ApiSource
 
@@ -95,9 +96,10 @@ def _other_checks(settings: Settings, imshop: ImshopClient, now: Callable[[], da
     redact = composition.redactor(settings)
     state, url = settings.state.url.get_secret_value(), settings.imshop.url.get_secret_value()
     runs = partial(daemon_runs, state, redact)
+    known = partial(known_beside_daemon, settings)
     file = state_file(state)
     return (
-        Check("state", "Can the state be used?", lambda: check_state(state, redact)),
+        Check("state", "Can the state be used?", lambda: check_state(state, redact, known, now())),
         Check("state", "Is the state damaged?", lambda: check_state_file(state, redact)),
         Check("state", "Is there room on its disk?", lambda: check_disk(file)),
         Check("state", "Can the web server read it?", lambda: check_web_root("state", file) if file else iter(())),

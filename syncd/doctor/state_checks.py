@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from time import monotonic
 from typing import Literal
@@ -20,10 +20,11 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from syncd.doctor.clock_checks import PolledChange, PollHistory
 from syncd.doctor.findings import Finding, fault, ok, warning
 from syncd.errors import StateError
-from syncd.state import Summary, open_state
+from syncd.state import State, open_state
 from syncd.state.engine import WAIT_SECONDS, connect, place, sqlite_file
 from syncd.state.migrate import REVISIONS
 from syncd.state.store import state_error
+from syncd.verdict import Situation, judge
 
 QUICK_CHECK_SECONDS = 6.0
 CHANGES_READ = 500
@@ -40,8 +41,10 @@ class StateInspection:
     may_create: bool = True
 
 
-def check_state(url: str, redact: Callable[[str], str]) -> Iterator[Finding]:
-    """What is there, whether it can be written, and whether a daemon runs on it."""
+def check_state(
+    url: str, redact: Callable[[str], str], known: Callable[[State], Situation], now: datetime
+) -> Iterator[Finding]:
+    """What is there, whether it can be written, whether a daemon runs on it, and what is `known` of its work."""
     file = state_file(url)
     found = inspect_state(url, redact)
     shown = str(file.absolute() if file else found.place)
@@ -63,7 +66,7 @@ def check_state(url: str, redact: Callable[[str], str]) -> Iterator[Finding]:
         with closing(open_state(url, redact=redact, create=False)) as state:
             holder = state.lease().holder()
             yield ok("state", f"a daemon works with it ({holder})" if holder else "no daemon works with it now")
-            yield from _progress(state.reports.summary())
+            yield from _progress(known(state), now)
 
 
 def check_state_file(url: str, redact: Callable[[str], str]) -> Iterator[Finding]:
@@ -179,26 +182,12 @@ def _permissions(file: Path) -> Iterator[Finding]:
         yield warning("state", f"other users may read {file}, and it contains orders", f"Run: chmod 600 {file}")
 
 
-def _progress(summary: Summary) -> Iterator[Finding]:
+def _progress(known: Situation, now: datetime) -> Iterator[Finding]:
     """How polls and delivery are doing, and what of it needs an operator."""
-    changes = summary.changes
-    yield ok("state", f"{summary.tracked} orders are tracked, {changes['pending']} changes wait to be pushed")
-    if failures := summary.source.consecutive_failures:
-        why = (summary.source.last_error or "").rstrip(".")
-        advice = "If the checks of the source are ok now, the next poll will succeed"
-        yield warning("state", f"the last {failures} polls failed: {why}", advice)
-    if summary.missing_refused:
-        text = f"the last full compare missed {summary.missing_refused} orders, and forgot none of them"
-        yield warning("state", text, "If the shop has really deleted them, run: syncd release")
-    if summary.pause:
-        text = f"delivery is paused ({summary.pause.reason}): {summary.pause.detail}"
-        yield warning("state", text, "A running daemon tries again by itself")
-    if held := changes["held"]:
-        why = ", ".join(f"{count} by {reason}" for reason, count in summary.held.items())
-        advice = (
-            "See: syncd changes --state held. Then push them (syncd release) or give them up (syncd discard --held)"
-        )
-        yield warning("state", f"{held} changes are held ({why})", advice)
-    if dead := changes["dead"]:
-        advice = "See: syncd changes --state dead. Then run: syncd retry --all-dead, or syncd discard --all-dead"
-        yield warning("state", f"{dead} changes are dead: they never reached IMSHOP", advice)
+    summary = known.summary
+    assert summary
+    yield ok("state", f"{summary.tracked} orders are tracked, {summary.changes['pending']} changes wait to be pushed")
+    for reason in judge(known, now).reasons:
+        if known.is_run or reason.kind not in ("first", "late"):
+            say = fault if reason.severity == "bad" else warning
+            yield say("state", reason.headline_and_detail.rstrip("."), reason.advice)

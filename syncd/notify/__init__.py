@@ -1,7 +1,6 @@
 """Notices for people who have no Prometheus: that buyers are not told, and that they are told again.
 
-conditions.py   pure: the state's figures -> the troubles that there are
-notices.py      pure: troubles, and what was announced before -> a notice, or none
+notices.py      pure: the verdict's reasons, and what was announced before -> a notice, or none
 sender.py       a notice to each of SYNCD_NOTIFY__URLS through Apprise; a heartbeat by GET
 
 `syncd.runtime.notifier` looks, decides and sends. A notice holds order numbers and syncd's own words: no text of the

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from syncd.notify.conditions import TROUBLE_KINDS, Trouble, TroubleKind, Troubles
+from syncd.reasons import KINDS, Reason, ReasonKind, Verdict
 
 HOUR = timedelta(hours=1)
 HOURLY = 6
@@ -20,16 +20,27 @@ AGAIN_AFTER = HOUR / HOURLY
 GROWS_AFTER = HOUR
 """A trouble that grew, as by more dead changes, is told again, but not sooner after it was told."""
 ORDERS_NAMED = 3
-ROWS_NAMED = 20
 
-OVER: Mapping[TroubleKind, str] = {
-    "state": "The state can be read again",
+OVER: Mapping[ReasonKind, str] = {
+    "state": "The state can be read and written again",
+    "daemon": "The daemon has no fault any more",
     "source": "The shop is read again",
     "paused": "Delivery goes on",
+    "refusals": "IMSHOP takes changes again",
     "waiting": "No change waits for long any more",
     "held": "No change is held any more",
+    "unlisted": "All codes of held changes are listed",
     "dead": "No change is dead any more",
+    "mismatch": "IMSHOP shows all statuses as expected",
     "skipped": "All rows of the shop can be read",
+    "future": "No row is dated in the future any more",
+    "zone": "Changes are found at their time",
+    "slow": "Polls are done within their interval",
+    "late": "The shop is polled again",
+    "missing": "It is decided whether orders are gone",
+    "lost": "The new baseline was accepted",
+    "settings": "The daemon works with the settings that are written",
+    "first": "A poll has ended",
     "cancellations": "No cancellation is undecided any more",
     "certificate": "IMSHOP's certificate was renewed",
 }
@@ -45,21 +56,6 @@ class Announced:
 
 
 @dataclass(frozen=True, slots=True)
-class Skips:
-    """Rows that polls skipped since a full compare read every row; some of their order numbers."""
-
-    count: int = 0
-    order_ids: Sequence[str] = ()
-
-    def after(self, count: int, order_ids: Sequence[str], *, full: bool) -> Skips:
-        """After one more poll. Polls read the same row again, so the greatest count is kept and not the sum; a full
-        compare reads all rows, so its count is the true one."""
-        if full:
-            return Skips(count, tuple(order_ids))
-        return Skips(max(self.count, count), tuple(dict.fromkeys([*self.order_ids, *order_ids]))[:ROWS_NAMED])
-
-
-@dataclass(frozen=True, slots=True)
 class NoticeRecord:
     """What is kept in the state.
 
@@ -70,12 +66,11 @@ class NoticeRecord:
     certificate_ends, certificate_seen_at   as looked at last
     """
 
-    announced: Mapping[TroubleKind, Announced] = field(default_factory=dict)
-    noticed: Mapping[TroubleKind, datetime] = field(default_factory=dict)
+    announced: Mapping[ReasonKind, Announced] = field(default_factory=dict)
+    noticed: Mapping[ReasonKind, datetime] = field(default_factory=dict)
     sent_at: Sequence[datetime] = ()
     failing: Mapping[str, str] = field(default_factory=dict)
     reached_nobody: bool = False
-    skips: Skips = Skips()
     certificate_ends: datetime | None = None
     certificate_seen_at: datetime | None = None
 
@@ -101,20 +96,20 @@ def _adapter() -> TypeAdapter[NoticeRecord]:
 class Notice:
     """One message: the troubles that begin, and the kinds of those that are over, with how long they lasted."""
 
-    begun: Sequence[Trouble]
-    over: Mapping[TroubleKind, timedelta]
+    begun: Sequence[Reason]
+    over: Mapping[ReasonKind, timedelta]
     left: int
     """How many troubles were told before and go on."""
 
 
-def next_notice(record: NoticeRecord, troubles: Troubles, now: datetime) -> tuple[NoticeRecord, Notice | None]:
+def next_notice(record: NoticeRecord, verdict: Verdict, now: datetime) -> tuple[NoticeRecord, Notice | None]:
     """What is to be told now, if anything; and the record with what was noticed, to be kept in any case."""
-    found = {trouble.kind: trouble for trouble in troubles.found}
+    found = {trouble.kind: trouble for trouble in verdict.reasons if trouble.severity != "good"}
     announced = {
         kind: replace(known, count=min(known.count, found[kind].count)) if kind in found else known
         for kind, known in record.announced.items()
     }
-    noticed = {kind: at for kind, at in record.noticed.items() if kind in troubles.unknown}
+    noticed = {kind: at for kind, at in record.noticed.items() if kind in verdict.unknown}
     noticed |= {  # not after now: the clock may have been set back
         kind: min(record.noticed.get(kind, trouble.since or now), now)
         for kind, trouble in found.items()
@@ -126,8 +121,8 @@ def next_notice(record: NoticeRecord, troubles: Troubles, now: datetime) -> tupl
         noticed=noticed,
         sent_at=[at for at in record.sent_at if timedelta() <= now - at < HOUR],
     )
-    begun = [trouble for trouble in troubles.found if _is_news(trouble, record, found, now)]
-    ended = [kind for kind in TROUBLE_KINDS if kind in announced and kind not in found and kind not in troubles.unknown]
+    begun = [trouble for trouble in found.values() if _is_news(trouble, record, found, now)]
+    ended = [kind for kind in KINDS if kind in announced and kind not in found and kind not in verdict.unknown]
     if not (begun or ended) or not _may_send(record, now):
         return record, None
     begins = {trouble.kind for trouble in begun}
@@ -135,7 +130,7 @@ def next_notice(record: NoticeRecord, troubles: Troubles, now: datetime) -> tupl
     return record, Notice(begun, {kind: now - announced[kind].since for kind in ended}, left)
 
 
-def _is_news(trouble: Trouble, record: NoticeRecord, found: Mapping[TroubleKind, Trouble], now: datetime) -> bool:
+def _is_news(trouble: Reason, record: NoticeRecord, found: Mapping[ReasonKind, Reason], now: datetime) -> bool:
     if known := record.announced.get(trouble.kind):
         return trouble.count > known.count and now - known.at >= GROWS_AFTER
     since = trouble.since or record.noticed[trouble.kind]
@@ -169,17 +164,17 @@ def title(notice: Notice) -> str:
         rest = f"; {_counted(notice.left)} left" if notice.left else ""
         return f"syncd: {_counted(len(notice.over))} over{rest}"
     if len(notice.begun) == 1:
-        return f"syncd: {notice.begun[0].what}"
+        return f"syncd: {notice.begun[0].headline}"
     return f"syncd: {_counted(len(notice.begun))}"
 
 
-def body(notice: Notice, order_ids: Mapping[TroubleKind, Sequence[str]], about: str, now: datetime) -> str:
+def body(notice: Notice, order_ids: Mapping[ReasonKind, Sequence[str]], about: str, now: datetime) -> str:
     """`order_ids`: some of the orders that a trouble is about. `about`: which shop and machine this is, as the last
     line."""
     lines = []
     for trouble in notice.begun:
         lasted = f", for {_span(now - trouble.since)}" if trouble.since and trouble.lasts else ""
-        lines.append(f"{trouble.what}{lasted}.{_orders(order_ids.get(trouble.kind, ()), trouble.count)}")
+        lines.append(f"{trouble.headline}{lasted}.{_orders(order_ids.get(trouble.kind, ()), trouble.count)}")
         lines.append(f"Run: syncd {trouble.command}")
     lines += [f"Over: {OVER[kind]}, after {_span(lasted)}." for kind, lasted in notice.over.items()]
     return "\n".join([*lines, "", about])

@@ -158,6 +158,7 @@ class Deliverer:
         self._done: SimpleQueue[_Done | None] = SimpleQueue()
         self._unwritten: list[Outcome] = []
         self._outstanding = 0
+        self._waits_for_state = False
         self._average_seconds = PREFETCH_SECONDS
         self._stopping = Event()
         self._workers = [
@@ -227,8 +228,13 @@ class Deliverer:
             else:
                 self._write_and_claim(limit)
         except StateError as error:
-            log.warning("delivery_waits_for_state", extra=fields(error=str(error)))
+            if not self._waits_for_state:
+                log.warning("delivery_waits_for_state", extra=fields(error=str(error)))
+            self._waits_for_state = True
             return False
+        if self._waits_for_state:
+            log.info("delivery_goes_on")
+            self._waits_for_state = False
         return True
 
     def _turn(self) -> None:

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from syncd.errors import SourceError, SyncdError
-from syncd.model import Baseline, Page
+from syncd.model import NO_ODD_ROWS, Baseline, OddRows, Page
 from syncd.pipeline.diff import Policy, StatusAction
 from syncd.pipeline.full_compare import FullCompare, ScannedSource, ScannedState
 from syncd.pipeline.staging import PollResult, Stager
@@ -25,6 +25,8 @@ from syncd.pipeline.staging import PollResult, Stager
 HISTORY_MARGIN = timedelta(days=1)
 """Where the shop was empty at the baseline, an order from a day or more before it counts as history: the time zone in
 the settings may be wrong by up to 14 hours."""
+AHEAD = timedelta(minutes=2)
+"""A row that is dated further in the future than clocks differ."""
 STATUSES_REDEFINED = 10
 """The guard's limit in the first compare after the query takes the status from another column. A few changes happened
 while the settings were changed; more of them are the same statuses in other words."""
@@ -80,10 +82,19 @@ class PollState(ScannedState, Protocol):
         (more than `max_changes` are held by the guard), discard those that it skips."""
 
     def record_poll(
-        self, now: datetime, error: str | None, *, kind: str, rows: int = 0, changes: int = 0, read: bool = False
+        self,
+        now: datetime,
+        error: str | None,
+        *,
+        kind: str,
+        rows: int = 0,
+        changes: int = 0,
+        read: bool = False,
+        seconds: float | None = None,
+        odd_rows: OddRows = NO_ODD_ROWS,
     ) -> None:
-        """Record how a poll went, for `syncd status` and the status page. `read`: although `error`
-        tells of a fault, rows were read to their end and their changes are told."""
+        """Record how a poll went, for `syncd.verdict` and the status page. `read`: although `error` tells of a fault,
+        rows were read to their end and their changes are told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +110,7 @@ class Poller:
     columns      where each compared column comes from, likewise. If one comes from elsewhere than before, all orders
                  are compared: what the column shows is recorded and told to nobody, but for statuses, of which more
                  than STATUSES_REDEFINED are held
+    monotonic    a clock that says how long a poll took; None: that is not measured
     progress     called with the number of rows read so far; it may raise to abandon the poll, whose changes stay staged
     """
 
@@ -110,6 +122,7 @@ class Poller:
     push_first: bool = False
     keys: str | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
+    monotonic: Callable[[], float] | None = None
     progress: Callable[[int], None] = lambda _rows: None
 
     def poll(self, now: datetime, result: PollResult | None = None) -> PollResult:
@@ -126,6 +139,7 @@ class Poller:
 
     def _recorded(self, now: datetime, result: PollResult, poll: Callable[[datetime, PollResult], None]) -> PollResult:
         """Run a poll and record in the state how it went."""
+        started = self.monotonic() if self.monotonic else 0.0
         try:
             if self.keys is not None:
                 self.state.set_key_definition(self.keys)
@@ -147,6 +161,8 @@ class Poller:
             rows=result.rows,
             changes=sum(result.found.values()),
             read=result.rows > 0,
+            seconds=self.monotonic() - started if self.monotonic else None,
+            odd_rows=_odd_rows(result),
         )
         return result
 
@@ -173,6 +189,7 @@ class Poller:
             stager.result.rows += len(page.orders) + len(page.skipped)
             stager.result.note_skipped(page.skipped)
             stager.result.note_dropped(order.dropped for order in page.orders)
+            _note_ahead(stager.result, page, stager.now)
             stager.stage(page)
             self.progress(stager.result.rows)
         if orders := self.state.orders_to_compare(stager.now):
@@ -254,3 +271,16 @@ class Poller:
         return Stager(
             self.state, policy, max_changes, now, result, find=self.source.find, release_at_end=self.source.scans_whole
         )
+
+
+def _note_ahead(result: PollResult, page: Page, now: datetime) -> None:
+    latest = now + AHEAD
+    if ahead := [order.updated_at - now for order in page.orders if order.updated_at and order.updated_at > latest]:
+        result.ahead += len(ahead)
+        result.ahead_by = max(result.ahead_by, *ahead)
+
+
+def _odd_rows(result: PollResult) -> OddRows:
+    named = [row.order_id for row in result.skipped_rows if row.order_id]
+    example = next((row.detail for row in result.skipped_rows), None)
+    return OddRows(result.skipped.total(), tuple(named), example, result.ahead, result.ahead_by)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import ClassVar, Literal, NamedTuple, Protocol, TypeAlias
 
 from syncd.model import Decision, Dropped, FoundBy, Identified, Order, Page, Seen, Skipped
@@ -88,6 +88,7 @@ class PollResult:
     held       changes that the guard holds
     missing    orders that the source shows no more
     redefined  compared columns that come from elsewhere than before
+    ahead      rows that are dated in the future, by up to `ahead_by`
     fault      why orders that the source does not show were not forgotten; those that it shows were compared and staged
     """
 
@@ -104,6 +105,8 @@ class PollResult:
     held: int = 0
     missing: int = 0
     redefined: Sequence[str] = ()
+    ahead: int = 0
+    ahead_by: timedelta = timedelta()
     fault: str | None = None
 
     SKIPPED_ROWS_KEPT: ClassVar = 20

@@ -13,8 +13,8 @@ import logging
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from datetime import datetime
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import datetime, timedelta
 from functools import partial
 from threading import Event, Thread
 from types import FrameType
@@ -23,21 +23,22 @@ from syncd import __version__
 from syncd.cancel.service import MARGIN
 from syncd.errors import StateError
 from syncd.logs import fields
-from syncd.notify.conditions import NoticeLimits
 from syncd.pipeline.deliver import Deliverer
 from syncd.runtime import composition, pipeline_parts
 from syncd.runtime import notifier as notifying
-from syncd.runtime.health import Pulses, not_ready
+from syncd.runtime.health import Pulses
 from syncd.runtime.jobs import QUIET_SECONDS, Jobs, StopError
 from syncd.runtime.leadership import Keeper, LeasedOutbox
 from syncd.runtime.metrics import Metrics, standard_registry
 from syncd.runtime.observer import Observer
+from syncd.runtime.outlook import Outlook, note_settings
 from syncd.runtime.schedule import Schedule
 from syncd.runtime.service_manager import Manager
-from syncd.runtime.serving import serving, standing_by
+from syncd.runtime.serving import serving
 from syncd.settings import Settings
 from syncd.state import Lease, State
 from syncd.state.lease import DURATION
+from syncd.verdict import Patience
 from syncd.web import CancelEndpoint
 
 log = logging.getLogger("syncd")
@@ -46,19 +47,26 @@ CLOSING_SECONDS = 12.0  # for pushes in flight; SIGTERM promises an end within 1
 QUIET_SECONDS_OF_A_THREAD = 60.0
 POLLING_ENDS_WITHIN = DURATION.total_seconds() + 1
 WATCH_SECONDS = 1.0
+STATUS_SECONDS = 3.0  # from one look at the state for the service manager's line to the next
 
 
 class Daemon:
     """One shop's daemon. `run` returns after SIGTERM or SIGINT, or `stop`; SyncdError if it cannot start."""
 
     def __init__(
-        self, settings: Settings, manager: Manager | None = None, notice_limits: NoticeLimits | None = None
+        self,
+        settings: Settings,
+        manager: Manager | None = None,
+        patience: Patience | None = None,
+        look_every: timedelta = notifying.LOOK_EVERY,
     ) -> None:
+        """`patience`, `look_every`: of notices to people."""
         self._settings = settings
-        self._notice_limits = notice_limits
+        self._patience, self._look_every = patience, look_every
         self._manager = manager or Manager({}, 0, time.monotonic)
         self._stop = Event()
         self._pulses = Pulses(time.monotonic)
+        self._status, self._status_due = "", 0.0
 
     def stop(self) -> None:
         self._stop.set()
@@ -70,10 +78,18 @@ class Daemon:
             state = parts.state
             delivering, polling = state.lease(), state.poll_lease()
             metrics = Metrics(standard_registry())
-            notifier = notifying.notifier(
-                settings, state, delivering, parts.endpoint, metrics.noticed, limits=self._notice_limits
+            observer = Observer(metrics, lambda: parts.statuses.now)
+            outlook = Outlook(
+                settings,
+                state,
+                delivering,
+                lambda: parts.statuses.now,
+                self._pulses,
+                unwritable=lambda: observer.state_fault,
             )
-            observer = Observer(metrics, lambda: parts.statuses.now, *([notifier.polled] if notifier else []))
+            notifier = notifying.notifier(
+                settings, state, delivering, parts.endpoint, outlook.known, metrics.noticed, self._patience
+            )
             began_at = composition.now()
             cancel_endpoint = self._cancel_endpoint(observer, state, stack)
             keeper = Keeper(
@@ -85,13 +101,15 @@ class Daemon:
             )
             stack.callback(keeper.close)
             self._lead(delivering)
+            if delivering.held():
+                self._note_settings(state.under(delivering))
             stack.enter_context(
                 serving(
                     settings,
                     state=state,
                     lease=delivering,
                     pulses=self._pulses,
-                    observer=observer,
+                    outlook=outlook,
                     metrics=metrics,
                     cancel_endpoint=cancel_endpoint,
                 )
@@ -124,24 +142,32 @@ class Daemon:
                 pause=self._stop.wait,
             )
             schedule = Schedule(jobs, settings.poll, composition.now, time.monotonic)
-            telling_people = notifying.notices_and_heartbeat(settings, notifier, lambda: self._is_well(state, observer))
+            telling_people = notifying.notices_and_heartbeat(
+                settings, notifier, lambda: not outlook.verdict().unready, self._look_every
+            )
             with self._delivering(deliverer), schedule.running(), telling_people:
                 unfinished_until = self._unfinished_until(began_at)
                 if delivering.held():
                     schedule.take_over(unfinished_until)
 
                 def gained() -> None:
+                    self._note_settings(state.under(delivering))
                     schedule.take_over(unfinished_until)
                     schedule.poll_now()
                     deliverer.wake()
 
                 keeper.start(gained, lost=deliverer.wake)
                 self._manager.ready()
-                while self._goes_on(_in_words(delivering, observer)):
+                while self._goes_on(outlook):
                     schedule.follow_clock()
                 deliverer.stop_sending()
                 keeper.close()
         log.info("stopped")
+
+    def _note_settings(self, state: State) -> None:
+        """A state that cannot be written shows elsewhere, and keeps no daemon from starting."""
+        with suppress(StateError):
+            note_settings(self._settings, state)
 
     def _cancel_endpoint(self, observer: Observer, state: State, stack: ExitStack) -> CancelEndpoint | None:
         """The endpoint for cancellations, if it is configured."""
@@ -159,10 +185,6 @@ class Daemon:
         stack.callback(service.close)
         return CancelEndpoint(service, key.get_secret_value(), time.monotonic)
 
-    def _is_well(self, state: State, observer: Observer) -> bool:
-        """Whether all works that this daemon is there for. StateError."""
-        return not (self._pulses.stuck() or observer.state_faults() or not_ready(state.reports.summary()))
-
     def _unfinished_until(self, began_at: datetime) -> datetime:
         """Cancellations that an earlier process should have applied by this time are unfinished. Where other daemons
         may share the state, one of them may still be applying them."""
@@ -177,9 +199,11 @@ class Daemon:
                 "twice; stop that one, or give this one a state of its own with SYNCD_STATE__URL"
             )
 
-    def _goes_on(self, status: str) -> bool:
+    def _goes_on(self, outlook: Outlook) -> bool:
         """Wait a second and tell the service manager the status; False: the daemon must stop."""
-        self._manager.working(status, self._pulses.stuck())
+        if time.monotonic() >= self._status_due:
+            self._status, self._status_due = outlook.verdict(patient=False).in_a_line, time.monotonic() + STATUS_SECONDS
+        self._manager.working(self._status, self._pulses.stuck())
         if self._stop.wait(WATCH_SECONDS):
             self._manager.stopping()
             return False
@@ -219,13 +243,6 @@ class Daemon:
             deliverer.close(CLOSING_SECONDS)
         except StateError as error:
             log.error("outcomes_not_written", extra=fields(error=str(error), do="nothing: they are pushed again"))
-
-
-def _in_words(lease: Lease, observer: Observer) -> str:
-    """One line for the service manager: what this daemon does now."""
-    if lease.held():
-        return observer.in_words()
-    return standing_by(lease)
 
 
 @contextmanager

@@ -1,5 +1,5 @@
-"""The health of the daemon: whether its threads work, whether the machine's clock was set, what `/api/status` and
-`syncd status --json` say (docs/interface.md, section 5), and why the daemon is not ready."""
+"""The health of the daemon: whether its threads work, whether the machine's clock was set, and what `/api/status` and
+`syncd status --json` say (docs/interface.md, section 5)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from threading import Lock
 from typing import Any
 
 from syncd import __version__
-from syncd.state import Summary
+from syncd.reasons import Verdict
+from syncd.verdict import Situation, judge
 
 CLOCK_STEP = timedelta(seconds=2)
 
@@ -54,8 +55,10 @@ class Pulses:
             return {thread: now - due for thread, due in self._due.items() if now > due}
 
 
-def as_json(summary: Summary, *, source_kind: str, leader: bool, now: datetime) -> dict[str, Any]:
-    """The state as a JSON object. Times are ISO 8601 in UTC."""
+def as_json(known: Situation, *, source_kind: str, leader: bool, now: datetime) -> dict[str, Any]:
+    """The state, which can be read, as a JSON object. Times are ISO 8601 in UTC."""
+    summary = known.summary
+    assert summary
     pause = summary.pause
     oldest = summary.oldest_pending_at
     return {
@@ -79,23 +82,27 @@ def as_json(summary: Summary, *, source_kind: str, leader: bool, now: datetime) 
         },
         "last_delivered_at": _iso(summary.last_delivered_at),
         "leader": leader,
+        "verdict": verdict_as_json(judge(known, now)),
     }
 
 
-def not_ready(summary: Summary) -> list[str]:
-    """Why some statuses are not on their way to buyers, a line each; empty: all are."""
-    reasons = []
-    source = summary.source
-    if source.consecutive_failures:
-        reasons.append(f"source: polls that failed in a row: {source.consecutive_failures}; {source.last_error}")
-    elif source.last_success_at is None:
-        reasons.append("source: no poll has succeeded yet")
-    if summary.pause:
-        reasons.append(f"delivery: paused ({summary.pause.reason}): {summary.pause.detail}")
-    if held := summary.changes["held"]:
-        why = ", ".join(f"{count} by {reason}" for reason, count in summary.held.items())
-        reasons.append(f"held: {held} changes wait ({why}); see: syncd changes --state held")
-    return reasons
+def verdict_as_json(verdict: Verdict) -> dict[str, Any]:
+    return {
+        "severity": verdict.severity,
+        "headline": verdict.headline,
+        "reasons": [
+            {
+                "kind": reason.kind,
+                "severity": reason.severity,
+                "what": reason.headline,
+                "do": reason.advice,
+                "detail": reason.detail,
+                "since": _iso(reason.since),
+                "count": reason.count,
+            }
+            for reason in verdict.reasons
+        ],
+    }
 
 
 def _iso(at: datetime | None) -> str | None:

@@ -114,15 +114,18 @@ class Jobs:
 
     def _polled(self, result: PollResult, poll: Callable[[datetime, PollResult], PollResult]) -> None:
         self._refresh_statuses()
+        self.observer.state_kept(self.state.file_fault())
         started = time.monotonic()
         try:
             with self.observer.writing():
                 poll(self.clock(), result)
         except LeaseLostError:
             raise StopError from None
-        except (SourceError, StateError) as error:
+        except SourceError as error:
             self.metrics.poll_failed(result.kind, time.monotonic() - started)
             self.observer.poll_failed(result.kind, str(error))
+        except StateError:  # the observer has logged it
+            self.metrics.poll_failed(result.kind, time.monotonic() - started)
         except StopError:
             raise
         except Exception:
@@ -147,7 +150,7 @@ class Jobs:
         except (StopError, LeaseLostError):
             log.info("job_abandoned", extra=fields(job=job))
         except StateError as error:
-            log.error("state_failed", extra=fields(job=job, error=str(error)))
+            log.error("job_failed", extra=fields(job=job, error=str(error)))
         except Exception:  # the boundary of the job
             log.exception("job_crashed", extra=fields(job=job))
             self.metrics.crashed(job)

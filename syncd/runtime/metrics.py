@@ -6,6 +6,7 @@ The gauges are read at each scrape, so they are right after a restart, before th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -18,7 +19,10 @@ from syncd.errors import StateError
 from syncd.model import Cancellation, ChangeState, Outcome
 from syncd.pipeline.circuit_breaker import PAUSE_REASONS
 from syncd.pipeline.staging import PollKind, PollResult
+from syncd.reasons import KINDS
 from syncd.state import Summary
+from syncd.symptoms import mismatches
+from syncd.verdict import Situation, judge
 
 LAG_BUCKETS = (0.005, 0.025, 0.1, 0.25, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 21600, 86400)
 PUSH_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -133,17 +137,19 @@ class StateCollector(Collector):
 
     def __init__(
         self,
-        summary: Callable[[], Summary],
+        known: Callable[[], Situation],
         is_leader: Callable[[], bool],
         version: str,
+        clock: Callable[[], datetime],
         without_shop_id: Callable[[], int] | None = None,
     ) -> None:
         """`without_shop_id`: counts the orders that cannot be cancelled for want of it; None: no cancellation needs
         it."""
-        self._summary = summary
+        self._known = known
         self._without_shop_id = without_shop_id
         self._is_leader = is_leader
         self._version = version
+        self._clock = clock
 
     def describe(self) -> Iterable[Metric]:
         return []
@@ -151,17 +157,34 @@ class StateCollector(Collector):
     def collect(self) -> Iterable[Metric]:
         yield _gauge("syncd_build_info", "The version that runs", 1, version=self._version)
         yield _gauge("syncd_leader", "Whether this daemon is the one that polls and pushes", int(self._is_leader()))
+        known = self._known()
+        is_up = known.state_fault is None
+        summary = known.summary
         try:
-            summary = self._summary()
-            without_shop_id = self._without_shop_id() if self._without_shop_id else 0
+            without_shop_id = self._without_shop_id() if self._without_shop_id and summary else 0
         except StateError:
-            yield _gauge("syncd_state_up", "Whether the state can be read", 0)
-            return
-        yield _gauge("syncd_state_up", "Whether the state can be read", 1)
-        yield from _of_state(summary)
-        yield _gauge(
-            "syncd_orders_without_shop_id", "Orders without the shop_id that cancelling asks for", without_shop_id
-        )
+            is_up, summary = False, None
+        yield _gauge("syncd_state_up", "Whether the state can be read and written", int(is_up))
+        if summary is not None:
+            yield from _of_state(summary)
+            yield from _of_verdict(known, self._clock())
+            yield _gauge(
+                "syncd_orders_without_shop_id", "Orders without the shop_id that cancelling asks for", without_shop_id
+            )
+
+
+def _of_verdict(known: Situation, now: datetime) -> Iterable[Metric]:
+    there = {reason.kind for reason in judge(known, now).reasons}
+    reasons = GaugeMetricFamily("syncd_reason", "Whether this is in the way of statuses", labels=["kind"])
+    for kind in KINDS:
+        reasons.add_metric([kind], int(kind in there))
+    yield reasons
+    mismatch = GaugeMetricFamily(
+        "syncd_status_mismatch", "IMSHOP shows this status otherwise than expected", labels=["status"]
+    )
+    for status in mismatches(known.recent.pushes if known.recent else (), known.statuses):
+        mismatch.add_metric([status], 1)
+    yield mismatch
 
 
 def _of_state(summary: Summary) -> Iterable[Metric]:

@@ -1,7 +1,7 @@
 """Tells people of troubles, and a heartbeat's receiver that there are none: in threads of their own, beside polling and
 delivery, which wait for neither.
 
-thread `notices`     each 15 seconds: state, certificate ──► judge_situation ──► next_notice ──► NoticeSender
+thread `notices`     each 15 seconds: state, certificate ──► judge ──► next_notice ──► NoticeSender
 thread `heartbeat`   each minute, while the daemon is ready: GET
 """
 
@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from threading import Event, Thread
@@ -19,28 +18,30 @@ from threading import Event, Thread
 from syncd.errors import LeaseLostError, PushError, StateError
 from syncd.imshop.push import ImshopClient
 from syncd.logs import fields
-from syncd.notify.conditions import NoticeLimits, Situation, TroubleKind, judge_situation
 from syncd.notify.notices import ORDERS_NAMED, NoticeRecord, after_sending, body, next_notice, title
 from syncd.notify.sender import Heartbeat, NoticeSender
-from syncd.pipeline.staging import PollResult
+from syncd.reasons import ReasonKind
 from syncd.runtime import composition
 from syncd.settings import Settings, masking
 from syncd.state import Lease, State
+from syncd.verdict import Patience, Situation, judge
 
+LOOK_EVERY = timedelta(seconds=15)
+"""What begins between two looks is told together."""
 HEARTBEAT_EVERY = timedelta(minutes=1)
 CONNECT_SECONDS = 8.0
 CERTIFICATE_EVERY = timedelta(hours=12)
 ENDING_SECONDS = 1.0
-POLLS_KEPT = 100
 CANCELLATIONS_READ = 100
 
 log = logging.getLogger("syncd")
 
 
 class Notifier:
-    """Looks at the state and tells what is new. One thread calls `look`; `polled` is called by any.
+    """Looks at the state and tells what is new.
 
     state            under the right to deliver: who does not lead any more keeps nothing
+    known            how polling and delivery go; StateError
     leads            whether this process leads: only the leader tells
     certificate_ends asks IMSHOP's server; PushError
     counted          called with the result of each notice: sent (to one URL at least) or failed
@@ -50,27 +51,24 @@ class Notifier:
         self,
         *,
         state: State,
+        known: Callable[[], Situation],
         leads: Callable[[], bool],
         sender: NoticeSender,
         about: str,
         certificate_ends: Callable[[], datetime | None],
         counted: Callable[[str], None] = lambda _result: None,
-        limits: NoticeLimits,
+        patience: Patience,
     ) -> None:
-        self.limits = limits
+        self._patience = patience
         self._state = state
+        self._known = known
         self._leads = leads
         self._sender = sender
         self._about = about
         self._certificate_ends = certificate_ends
         self._counted = counted
-        self._polls: deque[PollResult] = deque(maxlen=POLLS_KEPT)
         self._record: NoticeRecord | None = None
         self._kept: NoticeRecord | None = None
-
-    def polled(self, result: PollResult) -> None:
-        """Note which rows a poll skipped: the state does not hold them."""
-        self._polls.append(result)
 
     def look(self, now: datetime) -> None:
         """Tell what is to be told now. Errors of the state are part of what is told, and raise nothing."""
@@ -81,12 +79,12 @@ class Notifier:
                 self._record = None
                 return
             self._record = self._record or self._read()
-            situation = self._situation(now)
-        except StateError:  # whoever led until now tells it
-            situation = Situation(None)
+            known = self._with_certificate(self._known(), now)
+        except StateError as error:  # whoever led until now tells it
+            known = Situation(None, state_fault=str(error))
         if self._record is None:
             return
-        record, notice = next_notice(self._record, judge_situation(situation, self.limits, now), now)
+        record, notice = next_notice(self._record, judge(known, now, self._patience), now)
         if notice:
             text = body(notice, self._order_ids([one.kind for one in notice.begun]), self._about, now)
             results = self._sender.send(title(notice), text)
@@ -98,43 +96,20 @@ class Notifier:
         self._record = record
         self._keep()
 
-    def _situation(self, now: datetime) -> Situation:
+    def _with_certificate(self, known: Situation, now: datetime) -> Situation:
+        """With IMSHOP's certificate, looked at again if that is due. If it cannot be, delivery tells why."""
         assert self._record is not None
-        self._record = self._with_certificate(self._with_polls(self._record), now)
-        summary = self._state.reports.summary()
-        oldest = summary.oldest_pending_at
-        waits = self._state.reports.waiting(1) if oldest and now - oldest >= self.limits.waiting else ()
-        return Situation(
-            summary,
-            waits[0].detected_at if waits else None,
-            self._record.skips.count,
-            self._record.certificate_ends,
-        )
+        seen_at = self._record.certificate_seen_at
+        if not (seen_at and seen_at <= now < seen_at + CERTIFICATE_EVERY):
+            self._record = replace(self._record, certificate_seen_at=now)
+            with suppress(PushError):
+                self._record = replace(self._record, certificate_ends=self._certificate_ends())
+        return replace(known, certificate_ends=self._record.certificate_ends)
 
-    def _with_polls(self, record: NoticeRecord) -> NoticeRecord:
-        skips = record.skips
-        while self._polls:
-            poll = self._polls.popleft()
-            numbers = [row.order_id for row in poll.skipped_rows if row.order_id]
-            skips = skips.after(poll.skipped.total(), numbers, full=poll.kind == "full")
-        return replace(record, skips=skips)
-
-    def _with_certificate(self, record: NoticeRecord, now: datetime) -> NoticeRecord:
-        """With IMSHOP's certificate looked at again, if that is due. If it cannot be, delivery tells why."""
-        seen_at = record.certificate_seen_at
-        if seen_at and seen_at <= now < seen_at + CERTIFICATE_EVERY:
-            return record
-        try:
-            return replace(record, certificate_ends=self._certificate_ends(), certificate_seen_at=now)
-        except PushError:
-            return replace(record, certificate_seen_at=now)
-
-    def _order_ids(self, kinds: Sequence[TroubleKind]) -> Mapping[TroubleKind, Sequence[str]]:
+    def _order_ids(self, kinds: Sequence[ReasonKind]) -> Mapping[ReasonKind, Sequence[str]]:
         """A few of the orders that troubles of these kinds are about."""
         reports, named = self._state.reports, ORDERS_NAMED + 1
-        assert self._record is not None
-        skipped = self._record.skips.order_ids
-        read: dict[TroubleKind, Callable[[], Sequence[str]]] = {
+        read: dict[ReasonKind, Callable[[], Sequence[str]]] = {
             "waiting": lambda: [change.order_id for change in reports.waiting(named)],
             "held": lambda: [change.order_id for change in reports.changes("held", limit=named)],
             "dead": lambda: [change.order_id for change in reports.changes("dead", limit=named)],
@@ -143,7 +118,7 @@ class Notifier:
                 for one in reports.cancellations(limit=CANCELLATIONS_READ)
                 if one.state == "failed" and one.order_id
             ],
-            "skipped": lambda: skipped,
+            "skipped": lambda: reports.summary().odd_rows.order_ids,
         }
         try:
             return {kind: read[kind]() for kind in kinds if kind in read}
@@ -181,20 +156,22 @@ def notifier(
     state: State,
     lease: Lease,
     endpoint: ImshopClient,
+    known: Callable[[], Situation],
     counted: Callable[[str], None] = lambda _result: None,
-    limits: NoticeLimits | None = None,
+    patience: Patience | None = None,
 ) -> Notifier | None:
     """None: SYNCD_NOTIFY__URLS is not set. `lease`: the right to deliver from this state."""
     if not settings.notify.urls:
         return None
     return Notifier(
         state=state.under(lease),
+        known=known,
         leads=lease.held,
         sender=sender(settings),
         about=about(settings),
         certificate_ends=lambda: endpoint.connect(CONNECT_SECONDS).certificate_ends,
         counted=counted,
-        limits=limits or NoticeLimits(),
+        patience=patience or Patience(),
     )
 
 
@@ -236,18 +213,20 @@ class HeartbeatJob:
 
 
 @contextmanager
-def notices_and_heartbeat(settings: Settings, notifier: Notifier | None, is_well: Callable[[], bool]) -> Iterator[None]:
+def notices_and_heartbeat(
+    settings: Settings, notifier: Notifier | None, is_well: Callable[[], bool], every: timedelta = LOOK_EVERY
+) -> Iterator[None]:
     """Tell people and send heartbeats within the context, as far as that is configured. A thread that does not end in
     time is left behind."""
     works: dict[str, tuple[Callable[[datetime], None], timedelta]] = {}
     if notifier:
-        works["notices"] = notifier.look, notifier.limits.every
+        works["notices"] = notifier.look, every
     if heart := heartbeat_job(settings, is_well):
         works["heartbeat"] = heart.beat, HEARTBEAT_EVERY
     stop = Event()
     with ExitStack() as stack:
-        for name, (work, every) in works.items():
-            thread = Thread(target=_repeat, args=[work, every, stop], name=name, daemon=True)
+        for name, (work, interval) in works.items():
+            thread = Thread(target=_repeat, args=[work, interval, stop], name=name, daemon=True)
             thread.start()
             stack.callback(thread.join, ENDING_SECONDS)
         stack.callback(stop.set)

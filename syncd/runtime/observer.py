@@ -18,23 +18,24 @@ if TYPE_CHECKING:  # commands that count nothing load no Prometheus client
 
 log = logging.getLogger("syncd")
 
+ODD_ROWS_REMEMBERED = 1000
+
 
 class Observer:
-    """Logs and counts. One a process; `metrics` None: it only logs. `also`: is given the result of each poll too."""
+    """Logs and counts. One a process; `metrics` None: it only logs. What lasts is logged once, and once when it is
+    over."""
 
-    def __init__(
-        self,
-        metrics: Metrics | None,
-        statuses: Callable[[], Statuses],
-        also: Callable[[PollResult], object] = lambda _result: None,
-    ) -> None:
+    def __init__(self, metrics: Metrics | None, statuses: Callable[[], Statuses]) -> None:
         self._metrics = metrics
         self._statuses = statuses
-        self._also = also
         self._pause: Pause | None = None
         self._failing: str | None = None
         self._missing: str | None = None
-        self._state_fault: str | None = None
+        self._mismatches: dict[str, str] = {}
+        self._odd: set[tuple[str | None, ...]] = set()
+        self._lost = False
+        self.state_fault: str | None = None
+        """Why the state cannot be written now."""
 
     @contextmanager
     def writing(self, *, proves: bool = True) -> Iterator[None]:
@@ -45,25 +46,19 @@ class Observer:
         except LeaseLostError:
             raise  # the state can be written, but not by this process
         except StateError as error:
-            self._state_fault = str(error)
+            if self.state_fault is None:
+                log.error("state_failed", extra=fields(error=str(error), do="mend that; nothing is polled or pushed"))
+            self.state_fault = str(error)
             raise
-        if proves:
-            self._state_fault = None
+        if proves and self.state_fault is not None:
+            log.info("state_recovered")
+            self.state_fault = None
 
-    def state_faults(self) -> list[str]:
-        """Why the state cannot be written now, for `/readyz`."""
-        return [f"state: {self._state_fault}"] if self._state_fault else []
-
-    def in_words(self) -> str:
-        """One line: what this daemon does now, or what prevents it. Secrets are masked."""
-        troubles = self.state_faults()
-        if self._failing:
-            troubles.append(f"polls fail: {self._failing}")
-        if self._missing:
-            troubles.append(self._missing)
-        if self._pause:
-            troubles.append(f"delivery is paused ({self._pause.reason}): {self._pause.detail}")
-        return "; ".join(troubles) or "polls and pushes"
+    def state_kept(self, file_fault: str | None) -> None:
+        """Whether the state's file is still there. Logged once: a restart ends it."""
+        if file_fault and not self._lost:
+            log.error("state_lost", extra=fields(error=file_fault, do="put it back from a backup, then restart syncd"))
+        self._lost = file_fault is not None
 
     def polled(self, result: PollResult, seconds: float) -> None:
         if self._failing:
@@ -71,7 +66,6 @@ class Observer:
             self._failing = None
         if self._metrics:
             self._metrics.polled(result, seconds)
-        self._also(result)
         self._log_skipped(result)
         self._log_missing(result)
         if result.baseline:
@@ -108,7 +102,7 @@ class Observer:
             log.info("polled", extra=counts)
 
     def poll_failed(self, result_kind: str, error: str) -> None:
-        """Logged once for each error; metrics and `/readyz` show it as long as it lasts."""
+        """The shop cannot be read. Logged once for each error."""
         if error != self._failing:
             log.error("poll_failed", extra=fields(kind=result_kind, error=error))
         self._failing = error
@@ -165,10 +159,15 @@ class Observer:
             "pushed", extra=fields(order_id=push.order_id, status=push.status, imshop_status=imshop_status, lag=lag)
         )
         wrong = answer and self._statuses().mismatch(push.status, answer.new_status, answer.imshop_status)
+        before = self._mismatches.pop(push.status, None)
         if wrong:
-            log.warning("status_mismatch", extra=fields(order_id=push.order_id, status=push.status, error=wrong))
+            self._mismatches[push.status] = wrong
+            if wrong != before:
+                log.warning("status_mismatch", extra=fields(order_id=push.order_id, status=push.status, error=wrong))
             if self._metrics:
                 self._metrics.mismatched()
+        elif before:
+            log.info("status_matches", extra=fields(order_id=push.order_id, status=push.status))
 
     def _log_missing(self, result: PollResult) -> None:
         """Logged once for each fault. Only a full compare finds it, so only another one finds that it is over."""
@@ -177,17 +176,33 @@ class Observer:
         if result.fault and result.fault != self._missing:
             log.error("orders_missing", extra=fields(error=result.fault))
         elif self._missing and not result.fault:
-            log.info("source_recovered")
+            log.info("orders_missing_over")
         self._missing = result.fault
 
     def _log_skipped(self, result: PollResult) -> None:
+        """Each row once, though each poll may read it again; again once a full compare could read all rows."""
+        if result.kind == "full" and not result.skipped_rows and not result.dropped_examples:
+            if self._odd:
+                log.info("rows_readable")
+            self._odd.clear()
         for row in result.skipped_rows:
-            log.warning("row_skipped", extra=fields(order_id=row.order_id, reason=row.reason, detail=row.detail))
+            if self._is_new(row.reason, row.order_id, row.detail):
+                log.warning("row_skipped", extra=fields(order_id=row.order_id, reason=row.reason, detail=row.detail))
         for name, one in result.dropped_examples.items():
             about = fields(
                 field=name, orders=result.dropped[name], order_id=one.order_id, reason="bad_value", detail=one.detail
             )
-            log.warning("field_dropped", extra=about)
+            if self._is_new(name, one.order_id, one.detail):
+                log.warning("field_dropped", extra=about)
+
+    def _is_new(self, *row: str | None) -> bool:
+        """Whether this was not logged yet, as far as that is remembered."""
+        if row in self._odd:
+            return False
+        if len(self._odd) >= ODD_ROWS_REMEMBERED:
+            self._odd.clear()
+        self._odd.add(row)
+        return True
 
 
 def _about(cancellation: Cancellation) -> dict[str, object]:

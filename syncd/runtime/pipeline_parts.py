@@ -75,6 +75,7 @@ def poller(
         push_first=settings.first_run == "push",
         keys=composition.keys(settings),
         columns=composition.columns(settings),
+        monotonic=time.monotonic,
         progress=progress,
     )
 

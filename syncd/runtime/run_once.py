@@ -10,21 +10,19 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from syncd.errors import InUseError, SourceError
 from syncd.model import Outcome
 from syncd.pipeline.staging import PollResult
 from syncd.runtime import composition, pipeline_parts
-from syncd.runtime.health import not_ready
 from syncd.runtime.leadership import LeasedOutbox, kept
 from syncd.runtime.observer import Observer
+from syncd.runtime.outlook import situation
 from syncd.runtime.pipeline_parts import Parts
 from syncd.settings import Settings
 from syncd.state import Lease, State, Summary
-
-if TYPE_CHECKING:
-    from syncd.runtime.notifier import Notifier
+from syncd.verdict import Situation, judge
 
 CLOSING_SECONDS = 12.0
 LOOK_SECONDS = 0.2
@@ -77,10 +75,9 @@ def run_once(
         if give_way and not leads:
             raise InUseError(f"another process works on this state ({lease.last_holder() or 'ended just now'})")
         stack.enter_context(kept(lease))
-        notifier = _notifier(settings, parts, lease) if leads else None
-        observer = Observer(None, lambda: parts.statuses.now, *([notifier.polled] if notifier else []))
+        observer = Observer(None, lambda: parts.statuses.now)
         if leads and settings.notify.is_set:
-            stack.callback(_tell, settings, notifier, state)
+            stack.callback(_tell, settings, parts, lease)
         poll = PollResult("incremental" if kind == "poll" else "full")
         unread = None
         with polling_alone(state, waits_until) as alone:
@@ -116,19 +113,15 @@ def run_once(
         return ran
 
 
-def _notifier(settings: Settings, parts: Parts, lease: Lease) -> Notifier | None:
-    if not settings.notify.is_set:
-        return None
-    from syncd.runtime.notifier import notifier  # noqa: PLC0415 - most shops have none
-
-    return notifier(settings, parts.state, lease, parts.endpoint)
-
-
-def _tell(settings: Settings, notifier: Notifier | None, state: State) -> None:
+def _tell(settings: Settings, parts: Parts, lease: Lease) -> None:
     """Also after a poll that failed: that is what is to be told."""
-    from syncd.runtime.notifier import tell_once  # noqa: PLC0415 - as above
+    from syncd.runtime.notifier import notifier, tell_once  # noqa: PLC0415 - most shops have none
 
-    tell_once(settings, notifier, lambda: not not_ready(state.reports.summary()))
+    def known() -> Situation:
+        return situation(settings, parts.state, parts.statuses.now)
+
+    teller = notifier(settings, parts.state, lease, parts.endpoint, known)
+    tell_once(settings, teller, lambda: not judge(known(), composition.now()).unready)
 
 
 @contextmanager

@@ -3,33 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
-from typing import TypeVar
+from typing import Any
 
 from syncd import __version__
-from syncd.deadline import BoundedCalls, DeadlineError, ThreadError
-from syncd.errors import StateError
 from syncd.explain import Explanation, ShopLookup
 from syncd.logs import fields
 from syncd.model import Cancellation
 from syncd.runtime import composition
-from syncd.runtime.health import Pulses, as_json, not_ready
+from syncd.runtime.health import Pulses, as_json
 from syncd.runtime.metrics import Metrics, StateCollector
-from syncd.runtime.observer import Observer
+from syncd.runtime.outlook import LOOK_SECONDS, Outlook, StateReads
 from syncd.settings import Settings
 from syncd.state import Lease, State, Story
 from syncd.web import AppDependencies, CancelEndpoint, HttpServer, PageDependencies, create_app, create_page
 
-LOOK_SECONDS = 5.0  # a person waits for the page
-READS_AT_ONCE = 4
-"""Of the server's threads. If the state does not answer, these wait, and the others go on answering."""
-PATIENCE_SECONDS = 1.0
-LEADS_SECONDS = 1.0  # so that a scrape, which asks for both, ends within Prometheus's 10 s
-
 log = logging.getLogger("syncd")
-T = TypeVar("T")
 
 
 @contextmanager
@@ -39,7 +29,7 @@ def serving(
     state: State,
     lease: Lease,
     pulses: Pulses,
-    observer: Observer,
+    outlook: Outlook,
     metrics: Metrics,
     cancel_endpoint: CancelEndpoint | None,
 ) -> Iterator[None]:
@@ -49,28 +39,27 @@ def serving(
         yield
         return
     read = StateReads(state.place, LOOK_SECONDS)
-    leads = partial(StateReads(state.place, LEADS_SECONDS).or_no, lease.held)
     wants_shop_id = cancel_endpoint is not None and cancel_endpoint.service.canceller.wants_shop_id
     count = (lambda: read(state.reports.without_shop_id)) if wants_shop_id else None
-    metrics.registry.register(StateCollector(lambda: read(state.reports.summary), leads, __version__, count))
+    metrics.registry.register(StateCollector(outlook.situation, outlook.leads, __version__, composition.now, count))
     kind = composition.source_kind(settings)
     look = ShopLookup(lambda: composition.source(settings), LOOK_SECONDS)
+
+    def status() -> dict[str, Any]:
+        return as_json(outlook.known(), source_kind=kind, leader=lease.held(), now=composition.now())
+
     views = AppDependencies(
         registry=metrics.registry,
         stuck=pulses.stuck,
-        not_ready=lambda: [*observer.state_faults(), *read(lambda: not_ready(state.reports.summary()))],
-        ready=lambda: "ready" if lease.held() else f"ready; {standing_by(lease)}",
-        status=lambda: read(
-            lambda: as_json(state.reports.summary(), source_kind=kind, leader=lease.held(), now=composition.now())
-        ),
+        verdict=outlook.verdict,
+        status=lambda: read(status),
         cancel_endpoint=cancel_endpoint,
     )
     page = PageDependencies(
         reports=state.reports,
         source_kind=kind,
         read=read,
-        leads=lease.held,
-        faults=lambda: [*_stuck(pulses), *observer.state_faults()],
+        known=outlook.known,
         explain=lambda order_id: _explained(order_id, read, state, look),
         now=composition.now,
     )
@@ -83,34 +72,6 @@ def serving(
         server.close()
 
 
-class StateReads:
-    """Reads the state within a limit of time, whatever the state's server does."""
-
-    def __init__(self, place: str, seconds: float) -> None:
-        self._place = place
-        self._calls = BoundedCalls(
-            seconds, at_most=READS_AT_ONCE, patience=min(seconds, PATIENCE_SECONDS), name="state-read"
-        )
-
-    def __call__(self, read: Callable[[], T]) -> T:
-        """The result of `read`. StateError: it failed, or took too long."""
-        try:
-            return self._calls(read)
-        except DeadlineError:
-            raise StateError(
-                f"the state {self._place} cannot be reached: no answer within {self._calls.seconds:g} s; "
-                "check that its server runs and that this machine can reach it"
-            ) from None
-        except ThreadError as error:
-            raise StateError(str(error)) from None
-
-    def or_no(self, read: Callable[[], bool]) -> bool:
-        try:
-            return self(read)
-        except StateError:
-            return False
-
-
 def _explained(order_id: str, read: StateReads, state: State, look: ShopLookup) -> Explanation:
     def known() -> tuple[Story, Sequence[Cancellation]]:
         story = state.reports.story(order_id)
@@ -118,12 +79,3 @@ def _explained(order_id: str, read: StateReads, state: State, look: ShopLookup) 
 
     story, cancelled = read(known)
     return Explanation(story, look(story), cancelled)
-
-
-def _stuck(pulses: Pulses) -> list[str]:
-    return [f"stuck: {thread}, overdue by {late:.0f} s" for thread, late in pulses.stuck().items()]
-
-
-def standing_by(lease: Lease) -> str:
-    """What a daemon that does not lead says of itself."""
-    return f"stands by: {lease.last_holder() or 'another daemon'} polls and pushes"

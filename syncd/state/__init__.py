@@ -20,7 +20,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from pathlib import Path
 
+from sqlalchemy import make_url
+
+from syncd.errors import StateError
 from syncd.state.engine import WAIT_SECONDS, connect, place, sqlite_file, wall_clock
 from syncd.state.inbox import StoredInbox
 from syncd.state.lease import FileLease, Lease, RowLease, boottime
@@ -37,6 +41,8 @@ from syncd.state.read_models import (
     OperatorResult,
     PollView,
     Pruned,
+    PushView,
+    Recent,
     Released,
     SeenView,
     SourceStatus,
@@ -56,6 +62,8 @@ __all__ = [
     "OperatorResult",
     "PollView",
     "Pruned",
+    "PushView",
+    "Recent",
     "Released",
     "SeenView",
     "SourceStatus",
@@ -65,6 +73,10 @@ __all__ = [
     "boottime",
     "open_state",
 ]
+
+
+LOCK = ".lock"
+"""What the file of the right to deliver has behind the name of a SQLite state."""
 
 
 class State:
@@ -86,7 +98,7 @@ class State:
 
     def lease(self) -> Lease:
         """The right to deliver from this state: one daemon at a time."""
-        return self._lease("deliver", ".lock")
+        return self._lease("deliver", LOCK)
 
     def poll_lease(self) -> Lease:
         """The right to poll: one poll at a time, in all processes. A page that is read before another poll's page and
@@ -97,7 +109,7 @@ class State:
         file = sqlite_file(self.store.engine.url)
         if file is None:
             return RowLease(self.store, self.store.lease_engine(), name, boottime)
-        return FileLease(file.with_name(file.name + suffix), name)
+        return FileLease(_beside(file, suffix), name)
 
     def told_troubles(self) -> Mapping[str, str]:
         """What a person was told to be wrong, and not yet that it is over: a text for each kind."""
@@ -108,6 +120,26 @@ class State:
     def set_told_troubles(self, told: Mapping[str, str]) -> None:
         with self.store.write() as connection:
             put_fact(connection, "told_troubles", {**told})
+
+    def settings_mark(self) -> Mapping[str, str] | None:
+        """What the daemon that led last noted of its settings; see `note_settings`."""
+        with self.store.read() as connection:
+            mark: Mapping[str, str] | None = get_fact(connection, "settings")
+            return mark
+
+    def note_settings(self, mark: Mapping[str, str]) -> None:
+        """Note a mark by which others know whether the daemon works with the settings that they read."""
+        with self.store.write() as connection:
+            put_fact(connection, "settings", {**mark})
+
+    def file_fault(self) -> str | None:
+        """See `Store.file_fault`."""
+        return self.store.file_fault()
+
+    def try_writing(self) -> None:
+        """Write something, and nothing else. StateError: the state cannot be written."""
+        with self.store.write(fenced=False) as connection:
+            put_fact(connection, "tried_at", self.store.engine.name)
 
     @property
     def place(self) -> str:
@@ -131,6 +163,10 @@ class State:
         self.store.close()
 
 
+def _beside(file: Path, suffix: str) -> Path:
+    return file.with_name(file.name + suffix)
+
+
 def open_state(
     url: str,
     *,
@@ -144,11 +180,24 @@ def open_state(
     `redact` removes secrets from messages. `create` False: the state must exist. `wait_seconds` limits each wait for a
     lock or a connection. `clock` is used as the database's clock with SQLite; it returns aware datetimes. StateError
     says what is wrong and what to do: no directory, no rights, locked, damaged, of a newer version, unreachable.
+
+    A lock without its state shows that there was one: it was lost, and that is noted in the new one.
     """
+    file = sqlite_file(make_url(url))
+    lost = file is not None and not file.exists() and _beside(file, LOCK).exists()
+    if file is not None and lost and not create and (holder := FileLease(_beside(file, LOCK), "deliver").holder()):
+        raise StateError(
+            f"the state {file} was deleted or moved away while a daemon works with it ({holder}): put it back, from a "
+            "backup if need be, then restart syncd; without one, the restart takes a new baseline"
+        )
     engine = connect(url, create=create, wait_seconds=wait_seconds, clock=clock)
     store = Store(engine, place(url), redact, wait_seconds)
     try:
         bring_up_to_date(store, create=create)
+        if lost:
+            with store.write() as connection:
+                put_fact(connection, "lost_at", clock().isoformat())
+        store.note_file()
     except BaseException:
         store.close()
         raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sqlite3
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -32,6 +33,7 @@ its host is gone. Then it loses the writers' lock, so that another daemon can wr
 the session itself, unless it has received half of a batch of statements (psycopg sends a batch without waiting for
 answers); `end_silent_writers` covers that case. No transaction here waits for anything but the database."""
 CONNECT_SECONDS = 5
+FILE_IS_GONE = "the file is gone"
 LEASE_SECONDS = 2
 """The limit on each wait of a statement about a lease. After it, the statement is tried again."""
 
@@ -128,10 +130,19 @@ def _sqlite(url: URL, wait_seconds: float, clock: Callable[[], datetime]) -> Eng
         pool_timeout=wait_seconds,
         connect_args={"timeout": wait_seconds, "isolation_level": None},
     )
+    event.listen(engine, "do_connect", partial(_refuse_to_make, sqlite_file(url)))
     event.listen(engine, "connect", _make_durable)
     event.listen(engine, "connect", tell_time)
     event.listen(engine, "begin", _begin)
     return engine
+
+
+def _refuse_to_make(
+    file: Path | None, _dialect: Dialect, _entry: ConnectionPoolEntry, _args: object, _params: object
+) -> None:
+    """SQLite would make an empty file where the state's was deleted."""
+    if file and not file.exists():
+        raise sqlite3.OperationalError(FILE_IS_GONE)
 
 
 def _make_durable(connection: DBAPIConnection, _pool_entry: ConnectionPoolEntry) -> None:

@@ -15,10 +15,11 @@ from syncd.model import Change, Decision, Order, Seen
 from syncd.news import must_send_payment
 from syncd.state import missing
 from syncd.state.identifiers import is_parked
+from syncd.state.polls import unlisted
 from syncd.state.read_models import OperatorResult, Released
 from syncd.state.schema import WAITING, changes, in_state, one_of, seen
 from syncd.state.seen import StagingTransaction
-from syncd.state.store import Store
+from syncd.state.store import Store, get_fact, put_fact
 from syncd.state.transitions import end_changes, newer, newer_change, release_held
 
 _IS_FOLLOWED = newer_change(or_(newer.c.state.in_(["pending", "delivered"]), newer.c.in_doubt))
@@ -39,10 +40,22 @@ class OperatorActions:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def retry(self, ids: Iterable[int] = (), *, all_dead: bool = False, now: datetime) -> OperatorResult:
-        """Make changes due now that are dead, refused, or wait for their next attempt; they start afresh."""
+    def retry(
+        self,
+        ids: Iterable[int] = (),
+        *,
+        all_dead: bool = False,
+        refused_since: datetime | None = None,
+        now: datetime,
+    ) -> OperatorResult:
+        """Make changes due now that are dead, refused, or wait for their next attempt; they start afresh.
+        `refused_since`: those that IMSHOP refused since, and of which it was told nothing newer."""
         with self._store.write() as connection:
             asked = [*ids, *(_ids(connection, ~WAITING, in_state("dead")) if all_dead else ())]
+            if refused_since:
+                again = _ids(connection, in_state("pending"), changes.c.refusals > 0, changes.c.claimed_at.is_(None))
+                ended = _ids(connection, ~WAITING, in_state("refused"), changes.c.ended_at >= refused_since)
+                asked += _choose(connection, [*again, *ended], _why_not_retried).done
             result = _choose(connection, asked, _why_not_retried)
             afresh = {"attempts": 0, "refusals": 0, "failing_since": None, "next_attempt_at": now}
             these = update(changes).where(one_of(changes.c.id, result.done))
@@ -62,9 +75,16 @@ class OperatorActions:
 
     def release(self, now: datetime) -> Released:
         """Release the changes that the guard holds. If the last full compare refused to mark orders as missing, the
-        next one may mark that many."""
+        next one may mark that many. A baseline that was taken over a lost state is accepted."""
         with self._store.write() as connection:
-            return Released(changes=release_held(connection, now, "guard"), missing=missing.accept_refused(connection))
+            if lost := get_fact(connection, "lost_at") is not None:
+                put_fact(connection, "lost_at", None)
+            return Released(
+                changes=release_held(connection, now, "guard"),
+                missing=missing.accept_refused(connection),
+                baseline=lost,
+                unlisted=unlisted(connection),
+            )
 
     def resync(self, orders: Sequence[Order], now: datetime) -> int:
         """Have the present content of these orders pushed although nothing changed. Returns the number of changes."""

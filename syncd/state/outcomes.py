@@ -287,6 +287,16 @@ def _insert_attempts(connection: Connection, outcomes: Sequence[Outcome]) -> Non
         connection.execute(_TRIM, many)
 
 
+def answered_status(detail: str | None) -> str | None:
+    """The status that IMSHOP said to be in force, in the detail of a delivered attempt."""
+    if detail is None or not detail.startswith("newStatus "):
+        return None
+    said = detail.removeprefix("newStatus ")
+    for name in ("imshopStatus", "uuid", "message"):
+        said = said.partition(f", {name} ")[0]
+    return said
+
+
 def _attempted(outcome: Outcome) -> Values:
     """The columns of _ATTEMPTED."""
     answer = outcome.answer

@@ -10,14 +10,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from typing import Literal
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
 
 from sqlalchemy import Connection, delete, func, select, update
 
-from syncd.model import Baseline, FormedSegment, Hold, Seen
+from syncd.model import NO_ODD_ROWS, Baseline, FormedSegment, Hold, OddRows, Seen
 from syncd.state import missing
 from syncd.state.bulk import insert_rows, update_rows
+from syncd.state.read_models import PollView
 from syncd.state.schema import cancellations, changes, clean, held_as, one_of, seen, segments
 from syncd.state.seen import StagingTransaction, being_cancelled, load
 from syncd.state.store import Store, add_to_fact, all_facts, get_fact, instant, put_fact
@@ -71,16 +73,22 @@ class StoredPolls:
         rows: int = 0,
         changes: int = 0,
         read: bool = False,
+        seconds: float | None = None,
+        odd_rows: OddRows = NO_ODD_ROWS,
     ) -> None:
         """Note how a poll went. `error` None: well. `rows`: how many it read. `changes`: how many it found. `read`: the
-        shop was read to the end despite the error."""
+        shop was read to the end despite the error. `seconds`: how long it took. `odd_rows`: those of this poll."""
         with self._store.write() as connection:
             before = get_fact(connection, "source") or {}
             ended = {**before, "last_poll_at": now.isoformat(), "last_error": error}
             if error is None or read:
                 ended["last_success_at"] = now.isoformat()
+                known = odd_rows_of(before).after(odd_rows, full=kind == "full")
+                ended["odd_rows"] = {**asdict(known), "ahead_by": known.ahead_by.total_seconds()}
             ended["consecutive_failures"] = 0 if error is None else before.get("consecutive_failures", 0) + 1
-            put_fact(connection, "source", ended)
+            # Not in "polls": an older daemon that runs beside this one knows all that is there, and no more.
+            took = [{"at": now.isoformat(), "seconds": seconds and round(seconds, 3)}, *before.get("took", [])]
+            put_fact(connection, "source", {**ended, "took": took[:POLLS_KEPT]})
             poll = {"at": now.isoformat(), "kind": kind, "rows": rows, "changes": changes, "error": error}
             put_fact(connection, "polls", [poll, *(get_fact(connection, "polls") or [])][:POLLS_KEPT])
 
@@ -245,10 +253,10 @@ class StoredPolls:
         self, action: Callable[[str], Literal["push", "skip", "hold"]], max_changes: int, now: datetime
     ) -> None:
         with self._store.read() as connection:
-            if all(action(status) == "hold" for status in _unlisted(connection)):
+            if all(action(status) == "hold" for status in unlisted(connection)):
                 return
         with self._store.write() as connection:
-            statuses = _unlisted(connection)
+            statuses = unlisted(connection)
             if skipped := [status for status in statuses if action(status) == "skip"]:
                 end_changes(connection, "discarded", now, held_as("status"), one_of(changes.c.status, skipped))
             pushed = [status for status in statuses if action(status) == "push"]
@@ -264,7 +272,25 @@ def _held(connection: Connection, hold: Hold) -> int:
     return connection.execute(select(func.count()).select_from(changes).where(held_as(hold))).scalar_one()
 
 
-def _unlisted(connection: Connection) -> dict[str, int]:
+def polls_of(facts: Mapping[str, Any]) -> Sequence[PollView]:
+    took = {poll["at"]: poll["seconds"] for poll in facts.get("source", {}).get("took", ())}
+    polls = facts.get("polls") or ()
+    return tuple(
+        PollView(**{**poll, "at": datetime.fromisoformat(poll["at"])}, seconds=took.get(poll["at"])) for poll in polls
+    )
+
+
+def odd_rows_of(fact: Mapping[str, Any]) -> OddRows:
+    """What the fact "source" says of them."""
+    known = fact.get("odd_rows")
+    if known is None:
+        return NO_ODD_ROWS
+    return OddRows(
+        **{**known, "order_ids": tuple(known["order_ids"]), "ahead_by": timedelta(seconds=known["ahead_by"])}
+    )
+
+
+def unlisted(connection: Connection) -> dict[str, int]:
     """How many changes are held because their status is not in the statuses file, by status."""
     counts = select(changes.c.status, func.count()).where(held_as("status")).group_by(changes.c.status)
     return dict(connection.execute(counts).all())

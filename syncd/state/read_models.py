@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
-from syncd.model import ChangeState, Content, FoundBy, Hold, Pause, Result
+from syncd.model import NO_ODD_ROWS, ChangeState, Content, FoundBy, Hold, OddRows, Pause, Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,9 @@ class Summary:
     """The state in figures. `changes` has a count for each of CHANGE_STATES, `held` one for each reason that holds any.
 
     `missing_refused`: how many orders the last full compare refused to mark as missing until an operator releases them.
-    `cancellations_failed`: how many cancellations are undecided.
+    `cancellations_failed`: how many cancellations are undecided. `odd_rows`: of the shop, by the last polls.
+    `polls`: the last ones, newest first. `lost_at`: when this state was made where an earlier one was lost, until an
+    operator accepts that.
     """
 
     tracked: int
@@ -37,6 +39,46 @@ class Summary:
     last_delivered_at: datetime | None
     missing_refused: int
     cancellations_failed: int = 0
+    odd_rows: OddRows = NO_ODD_ROWS
+    polls: Sequence[PollView] = ()
+    lost_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PushView:
+    """The last push of a change. `result` is that of the attempt; `refused`: IMSHOP said no. `new_status` and
+    `imshop_status` as IMSHOP answered."""
+
+    order_id: str
+    status: str
+    result: Result
+    refused: bool
+    ended_at: datetime
+    error: str | None = None
+    new_status: str | None = None
+    imshop_status: str | None = None
+
+    @property
+    def delivered(self) -> bool:
+        return self.result == "delivered"
+
+
+@dataclass(frozen=True, slots=True)
+class Recent:
+    """What happened lately; all newest first.
+
+    pushes         the last ones, of each change one
+    quiets         the times between the last deliveries; only if the last push was refused
+    lags           how long after the shop's time changes were found: the least of each of the last polls
+    waiting_since  since when the change waits that has been pending for longest, without those that IMSHOP refused
+    unlisted       how many changes are held for each code that the statuses file does not list
+    """
+
+    pushes: Sequence[PushView] = ()
+    quiets: Sequence[timedelta] = ()
+    lags: Sequence[timedelta] = ()
+    waiting_since: datetime | None = None
+    unlisted: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +149,15 @@ class Story:
 
 @dataclass(frozen=True, slots=True)
 class PollView:
-    """One poll: how many rows it read and changes it found, or the `error` that ended it."""
+    """One poll: how many rows it read and changes it found, or the `error` that ended it. `seconds`: how long it took,
+    where that was measured."""
 
     at: datetime
     kind: str
     rows: int
     changes: int
     error: str | None
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +181,13 @@ class ChangeWithAttempt:
 @dataclass(frozen=True, slots=True)
 class Released:
     """What an operator released: how many changes of the guard, and how many orders the next full compare may mark as
-    missing."""
+    missing. `baseline`: that a new baseline was taken where the state was lost. `unlisted`: what stays held, for codes
+    that the statuses file does not list."""
 
     changes: int
     missing: int
+    baseline: bool = False
+    unlisted: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

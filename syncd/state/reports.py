@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any, get_args
 
 from sqlalchemy import ColumnElement, Connection, Row, bindparam, exists, func, select
@@ -18,12 +19,15 @@ from syncd.state import missing
 from syncd.state.counts import read_counts
 from syncd.state.identifiers import current_number
 from syncd.state.inbox import CANCELLATION_COLUMNS, cancellation_of
+from syncd.state.outcomes import answered_status
+from syncd.state.polls import odd_rows_of, polls_of, unlisted
 from syncd.state.read_models import (
     AttemptView,
     ChangeView,
     ChangeWithAttempt,
     HalfHour,
-    PollView,
+    PushView,
+    Recent,
     SeenView,
     SourceStatus,
     Story,
@@ -40,6 +44,9 @@ HALF_HOURS = 48
 LAGS_KEPT = 200
 """In each half-hour: enough for a median. A lag costs a read of its change, while a count reads the index alone."""
 
+RECENT = 100
+"""Attempts, changes and deliveries that are read to see how delivery goes."""
+
 FAILED: tuple[ChangeState, ...] = ("refused", "dead")
 ENDED = changes.c.ended_at.is_not(None)
 """Redundant with a final state, but without it SQLite does not use the partial index."""
@@ -52,6 +59,27 @@ _NEXT_HELD = (
 """The oldest held change of the next status."""
 _OLDEST_PENDING = select(func.min(changes.c.detected_at)).where(in_state("pending"))
 _NEXT_DUE = select(func.min(changes.c.next_attempt_at)).where(DUE_SOMETIME)
+
+_WAITING_SINCE = (
+    select(changes.c.detected_at)
+    .where(in_state("pending"), changes.c.refusals == 0)
+    .order_by(changes.c.detected_at)
+    .limit(1)
+)
+_RECENT_PUSHES = (
+    select(attempts, changes.c.order_id, changes.c.status, changes.c.refusals, changes.c.imshop_status)
+    .join(changes, changes.c.id == attempts.c.change_id)
+    .order_by(attempts.c.id.desc())
+    .limit(RECENT)
+)
+_DELIVERED = (
+    select(changes.c.ended_at).where(in_state("delivered"), ENDED).order_by(changes.c.ended_at.desc()).limit(RECENT)
+)
+_FINDS = (
+    select(changes.c.found_by, changes.c.detected_at, changes.c.source_updated_at)
+    .order_by(changes.c.id.desc())
+    .limit(RECENT)
+)
 
 _later = cancellations.alias("later")
 _CANCELLATIONS_FAILED = (
@@ -92,7 +120,29 @@ class Reports:
             last_delivered_at=instant(facts.get("last_delivered_at")),
             missing_refused=missing.refused(facts),
             cancellations_failed=failed,
+            odd_rows=odd_rows_of(facts.get("source", {})),
+            polls=polls_of(facts),
+            lost_at=instant(facts.get("lost_at")),
         )
+
+    def recent(self) -> Recent:
+        """What happened lately, from so many rows at most, however many there are."""
+        with self._store.read() as connection:
+            last = {row.change_id: row for row in reversed(connection.execute(_RECENT_PUSHES).all())}
+            pushes = [_push_view(row) for row in sorted(last.values(), key=lambda row: row.id, reverse=True)]
+            delivered = connection.execute(_DELIVERED).scalars().all() if pushes and pushes[0].refused else ()
+            finds: dict[datetime, timedelta] = {}
+            for found_by, detected_at, updated_at in connection.execute(_FINDS):
+                if found_by == "cursor" and updated_at:
+                    lag = detected_at - updated_at
+                    finds[detected_at] = min(lag, finds.get(detected_at, lag))
+            return Recent(
+                pushes,
+                quiets=[later - earlier for later, earlier in pairwise(delivered)],
+                lags=list(finds.values()),
+                waiting_since=connection.execute(_WAITING_SINCE).scalar(),
+                unlisted=unlisted(connection),
+            )
 
     def without_shop_id(self) -> int:
         """Tracked orders of which the shop's own key is not known. Counted along the index of the keys."""
@@ -168,12 +218,6 @@ class Reports:
             last = {row.change_id: attempt_view(row) for row in tries}
         return [ChangeWithAttempt(view, last.get(view.id)) for view in views]
 
-    def last_polls(self) -> Sequence[PollView]:
-        """The last polls, newest first; a few are kept."""
-        with self._store.read() as connection:
-            polls = get_fact(connection, "polls") or []
-        return [PollView(**{**poll, "at": datetime.fromisoformat(poll["at"])}) for poll in polls]
-
     def cancellations(self, order_id: str | None = None, limit: int | None = None) -> list[Cancellation]:
         """Newest first; `limit` None: all of them."""
         of_order = [] if order_id is None else [cancellations.c.order_id == order_id]
@@ -217,6 +261,22 @@ def change_view(row: Row[Any]) -> ChangeView:
         hold=row.hold,
         message=row.message,
         tracking_url=row.tracking_url,
+    )
+
+
+def _push_view(row: Row[Any]) -> PushView:
+    """A refusal that is not the last one is an attempt that is repeated, of a change that IMSHOP answered."""
+    refused = row.result == "refused" or (row.result == "retry" and row.refusals > 0 and (row.http_status or 500) < 500)
+    delivered = row.result == "delivered"
+    return PushView(
+        row.order_id,
+        row.status,
+        row.result,
+        refused,
+        row.ended_at,
+        None if delivered else row.detail,
+        answered_status(row.detail) if delivered else None,
+        row.imshop_status if delivered else None,
     )
 
 

@@ -6,8 +6,9 @@ Every error of the database leaves as a StateError that says what happened, to w
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from copy import copy
 from datetime import datetime
 from threading import Lock
@@ -19,7 +20,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from syncd.errors import StateError
 from syncd.model import Pause
-from syncd.state.engine import HALF_DONE_SECONDS, Sockets, connect_for_lease
+from syncd.state.engine import FILE_IS_GONE, HALF_DONE_SECONDS, Sockets, connect_for_lease, sqlite_file
 from syncd.state.schema import facts
 
 EXPECTED = (DBAPIError, PoolTimeoutError)
@@ -30,6 +31,7 @@ _ADVICE = (
     ("database table is locked", "is locked by another process; end that process, or wait until it is done"),
     ("disk is full", "cannot be written, because the disk is full; free some space"),
     ("attempt to write a readonly", "cannot be written; make the file, its directory and the disk writable"),
+    (FILE_IS_GONE, "was deleted while syncd works with it; put it back, from a backup if need be, then restart syncd"),
     ("unable to open database file", "cannot be opened; let syncd's user read and write the file and its directory"),
     ("file is not a database", "is not a SQLite database; name another file in SYNCD_STATE__URL, or restore a backup"),
     ("is malformed", "is damaged; restore a backup, or move the file away to start over with a new baseline"),
@@ -107,6 +109,7 @@ class Store:
         self._one_writer = Lock()
         self._fence: Fence | None = None
         self._for_leases: Engine | None = None
+        self._file: os.stat_result | None = None
         assert engine.dialect.dbapi is not None
         self._driver_error = engine.dialect.dbapi.Error  # of what goes past SQLAlchemy: `bulk.insert_rows`
         self._sockets = Sockets(engine) if engine.dialect.name == "postgresql" else None
@@ -127,6 +130,21 @@ class Store:
         self.engine.dispose()
         if self._for_leases is not None:
             self._for_leases.dispose()
+
+    def note_file(self) -> None:
+        """The file that is at its place now is the state's."""
+        file = sqlite_file(self.engine.url)
+        self._file = file.stat() if file else None
+
+    def file_fault(self) -> str | None:
+        """Whether somebody deleted or replaced the file of a SQLite state, which this process goes on working with."""
+        file = sqlite_file(self.engine.url)
+        if file is None or self._file is None:
+            return None
+        with suppress(OSError):
+            if os.path.samestat(self._file, file.stat()):
+                return None
+        return f"the file {file} was deleted or replaced by another one while syncd works with it"
 
     def cut_connections(self) -> None:
         """Close all connections to PostgreSQL: a thread that waits for an answer gets an error, and the next statement

@@ -11,22 +11,21 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from syncd.errors import StateError
+from syncd.reasons import Verdict
 from syncd.text import json_text, printable
 from syncd.web.cancel_endpoint import CancelEndpoint, add_cancel_route
 
 
 @dataclass(frozen=True, slots=True)
 class AppDependencies:
-    """What the application shows. `stuck`: overdue threads and for how many seconds; `not_ready`: the reasons; `ready`:
-    what to say where there are none. `status` and `not_ready` may raise StateError. `cancel_endpoint`: where
-    cancellations are handed in; None: the route answers 404."""
+    """What the application shows. `stuck`: overdue threads and for how many seconds; `status` may raise StateError.
+    `cancel_endpoint`: where cancellations are handed in; None: the route answers 404."""
 
     registry: CollectorRegistry
     stuck: Callable[[], Mapping[str, float]]
-    not_ready: Callable[[], list[str]]
+    verdict: Callable[[], Verdict]
     status: Callable[[], Mapping[str, Any]]
     cancel_endpoint: CancelEndpoint | None = None
-    ready: Callable[[], str] = lambda: "ready"
 
 
 def create_app(views: AppDependencies, *more: Blueprint) -> Flask:
@@ -47,8 +46,9 @@ def create_app(views: AppDependencies, *more: Blueprint) -> Flask:
 
     @app.get("/readyz")
     def readyz() -> tuple[str, int]:
-        reasons = views.not_ready()
-        return _lines(reasons or [views.ready()]), 503 if reasons else 200
+        verdict = views.verdict()
+        said = [f"{reason.kind}: {reason.line}" for reason in verdict.reasons]
+        return _lines(said if verdict.unready else ["ready", *said]), 503 if verdict.unready else 200
 
     @app.get("/api/status")
     def status() -> Response:

@@ -20,9 +20,9 @@ from syncd import __version__
 from syncd.errors import StateError
 from syncd.explain import Explanation, in_words, order_facts, seen_facts
 from syncd.model import ChangeState
-from syncd.state import ChangeWithAttempt, HalfHour, PollView, Summary
+from syncd.state import ChangeWithAttempt, HalfHour
 from syncd.text import printable
-from syncd.verdict import judge, unreadable
+from syncd.verdict import Situation, judge, unreadable
 from syncd.web.charts import lag_chart, summarize_lags
 from syncd.web.translations import Translator
 
@@ -51,11 +51,7 @@ ASSETS: Mapping[str, str] = {
 class OverviewReports(Protocol):
     """The interface that the page requires of the state. Every method may raise StateError."""
 
-    def summary(self) -> Summary: ...
-
     def oldest_by_state(self) -> Mapping[ChangeState, datetime]: ...
-
-    def last_polls(self) -> Sequence[PollView]: ...
 
     def newest_changes(self, limit: int) -> Sequence[ChangeWithAttempt]: ...
 
@@ -70,14 +66,12 @@ class BoundedRead(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PageDependencies:
-    """What the page is made from. `faults`: what is wrong with this daemon itself, in sentences; `explain` may raise
-    StateError."""
+    """What the page is made from. `known` and `explain` may raise StateError."""
 
     reports: OverviewReports
     read: BoundedRead
     source_kind: str
-    leads: Callable[[], bool]
-    faults: Callable[[], list[str]]
+    known: Callable[[], Situation]
     explain: Callable[[str], Explanation]
     now: Callable[[], datetime]
 
@@ -86,12 +80,10 @@ class PageDependencies:
 class OverviewData:
     """All that the overview shows of the state, from one read."""
 
-    summary: Summary
+    known: Situation
     oldest: Mapping[ChangeState, datetime]
-    polls: Sequence[PollView]
     changes: Sequence[ChangeWithAttempt]
     day: Sequence[HalfHour]
-    leads: bool
 
 
 class CachedDay:
@@ -149,22 +141,21 @@ def _forbid_undefined(setup: BlueprintSetupState) -> None:
 
 def _read_overview(page: PageDependencies, day: CachedDay, now: datetime) -> OverviewData:
     return OverviewData(
-        summary=page.reports.summary(),
+        known=page.known(),
         oldest=page.reports.oldest_by_state(),
-        polls=page.reports.last_polls(),
         changes=page.reports.newest_changes(CHANGES_SHOWN),
         day=day(now),
-        leads=page.leads(),
     )
 
 
 def _overview_values(page: PageDependencies, data: OverviewData, now: datetime) -> dict[str, object]:
-    summary = data.summary
+    summary = data.known.summary
+    assert summary
     return {
-        "verdict": judge(summary, leads=data.leads, faults=page.faults(), now=now),
+        "verdict": judge(data.known, now),
         "summary": summary,
         "oldest": {"pending": summary.oldest_pending_at, **data.oldest},
-        "polls": data.polls,
+        "polls": summary.polls,
         "changes": data.changes,
         "lags": summarize_lags(data.day),
         "lag_chart": lag_chart(data.day),

@@ -12,18 +12,48 @@ RUSSIAN = {
     "Statuses reach buyers": "Статусы доходят до покупателей",
     "Statuses reach buyers, but something needs attention": "Статусы доходят, но есть замечания",
     "Statuses do not reach buyers": "Статусы не доходят до покупателей",
-    "The state cannot be read": "Состояние не читается",
-    "Fix this first: nothing is pushed without the state": "Начните с этого: без состояния ничего не отправляется",
+    "The state cannot be read: nothing is polled or pushed": "Состояние не читается: нет ни опросов, ни отправки",
+    "The state cannot be written: nothing is polled or pushed": (
+        "Состояние не записывается: нет ни опросов, ни отправки"
+    ),
+    "Mend this first; syncd check says more. Then it goes on by itself": (
+        "Начните с этого; подробности скажет syncd check. Дальше работа продолжится сама"
+    ),
+    "Mend this first. Then it goes on by itself": "Начните с этого. Дальше работа продолжится сама",
+    "The state's file is gone: what this daemon knows is lost when it ends": (
+        "Файл состояния пропал: всё, что знает служба, потеряется, когда она остановится"
+    ),
+    "Put it back from a backup, then restart syncd; without one, the restart takes a new baseline": (
+        "Верните его из копии и перезапустите syncd; без копии перезапуск начнёт всё заново"
+    ),
     "This daemon has a fault": "Неполадка в этой службе",
-    "Read its log": "Посмотрите журнал службы",
-    "Another daemon polls and pushes; this one stands by": "Работает другая служба, эта — в резерве",
+    "Read its log, then restart syncd": "Посмотрите журнал службы, затем перезапустите syncd",
+    "This daemon stands by": "Эта служба — в резерве",
     "Nothing to do: this one takes over if the other fails": "Ничего делать не нужно: если та откажет, эта её заменит",
-    "The shop cannot be read": "Магазин не читается",
-    "Run syncd check. The next poll tries again": "Выполните syncd check. Следующий опрос попробует снова",
+    "The daemon works with other settings than are written now": "Служба работает не с теми настройками, что записаны",
+    "Try them with syncd check, then restart syncd": "Проверьте их: syncd check, затем перезапустите syncd",
+    "The shop cannot be read: what changes there is not seen": "Магазин не читается: изменения в нём не видны",
+    "Run syncd check. The next poll tries again; after a change of the settings restart syncd": (
+        "Выполните syncd check. Следующий опрос попробует снова; после правки настроек перезапустите syncd"
+    ),
     "No poll has ended yet": "Ни один опрос ещё не завершён",
     "Wait: the first poll reads every order": "Подождите: первый опрос читает все заказы",
     "The last poll was long ago": "Последний опрос был давно",
-    "Check that the daemon runs": "Проверьте, работает ли служба",
+    "Start it: sudo systemctl start syncd. If it runs, read its log": (
+        "Запустите: sudo systemctl start syncd. Если она работает, посмотрите журнал"
+    ),
+    "Orders missing from the shop, none of them forgotten: {count}": (
+        "Заказы пропали из магазина, ни один не забыт: {count}"
+    ),
+    "If they are really gone, run: syncd release": "Если их действительно больше нет, выполните: syncd release",
+    "It is not known whether orders are gone": "Не удалось выяснить, пропали ли заказы",
+    "Nothing to do: the next full compare finds out": "Ничего делать не нужно: это выяснит следующая полная сверка",
+    "A new baseline was taken, because the state was lost: nobody is told what changed meanwhile": (
+        "Состояние было потеряно, и учёт начат заново: о том, что изменилось за это время, никому не сообщено"
+    ),
+    "Tell the buyers who should know: syncd resync ORDER. Then accept it: syncd release": (
+        "Сообщите тем, кому нужно: syncd resync ЗАКАЗ. Затем подтвердите: syncd release"
+    ),
     "Delivery is paused": "Отправка приостановлена",
     "Delivery is paused: IMSHOP does not accept the key": "Отправка приостановлена: IMSHOP не принимает ключ",
     "Delivery is paused: IMSHOP cannot be reached": "Отправка приостановлена: IMSHOP недоступен",
@@ -33,28 +63,70 @@ RUSSIAN = {
     "Nothing is lost: the changes are sent once IMSHOP accepts them again": (
         "Ничего не потеряно: изменения уйдут сами, когда IMSHOP снова начнёт их принимать"
     ),
+    "Correct SYNCD_IMSHOP__API_KEY or SYNCD_IMSHOP__AUTH, then restart syncd": (
+        "Исправьте SYNCD_IMSHOP__API_KEY или SYNCD_IMSHOP__AUTH, затем перезапустите syncd"
+    ),
+    "Correct SYNCD_IMSHOP__URL, then restart syncd": "Исправьте SYNCD_IMSHOP__URL, затем перезапустите syncd",
+    "IMSHOP refused the last {refused} of {pushes} pushes": (
+        "IMSHOP ответил отказом на последние отправки: {refused} из {pushes}"
+    ),
+    "Ask IMSHOP why, or correct the settings and restart syncd. Then push again: syncd retry --refused {since}": (
+        "Спросите у IMSHOP, почему, или исправьте настройки и перезапустите syncd. Затем отправьте снова: "
+        "syncd retry --refused {since}"
+    ),
+    "Nothing is delivered, though changes wait": "Ничего не доставляется, хотя изменения ждут",
     "A change has been waiting for a long time": "Изменение долго ждёт отправки",
     "See IMSHOP's answers: syncd changes --state pending": (
         "Посмотрите, что отвечает IMSHOP: syncd changes --state pending"
-    ),
-    "Cancellations without a decision: {count}": "Отмены без решения: {count}",
-    "See: syncd cancellations. Fix the cause, then run: syncd cancellations retry ID": (
-        "Посмотрите: syncd cancellations. Устраните причину, затем: syncd cancellations retry ID"
     ),
     "Held changes wait for your decision: {count}": "Изменения задержаны и ждут вашего решения: {count}",
     "See: syncd changes --state held. Then run syncd release or syncd discard --held": (
         "Посмотрите: syncd changes --state held. Затем syncd release или syncd discard --held"
     ),
-    "Dead changes, never delivered to IMSHOP: {count}": "Изменения, о которых IMSHOP так и не узнал: {count}",
+    "Changes held, because the statuses file does not list their code: {count}": (
+        "Изменения задержаны, потому что их кода нет в файле статусов: {count}"
+    ),
+    "List the code in {file}: {codes}. They go by themselves": "Впишите код в {file}: {codes}. Они уйдут сами",
+    "Changes were given up, and IMSHOP was never told: {count}": "Изменения, о которых IMSHOP так и не узнал: {count}",
     "See: syncd changes --state dead. Then run syncd retry --all-dead or syncd discard --all-dead": (
         "Посмотрите: syncd changes --state dead. Затем syncd retry --all-dead или syncd discard --all-dead"
     ),
-    "Orders missing from the shop, none of them forgotten: {count}": (
-        "Заказы пропали из магазина, ни один не забыт: {count}"
+    "Cancellations without a decision: {count}": "Отмены без решения: {count}",
+    "See: syncd cancellations. Fix the cause, then run: syncd cancellations retry ID": (
+        "Посмотрите: syncd cancellations. Устраните причину, затем: syncd cancellations retry ID"
     ),
-    "If they are really gone, run: syncd release": "Если их действительно больше нет, выполните: syncd release",
-    "It is not known whether orders are gone": "Не удалось выяснить, пропали ли заказы",
-    "Nothing to do: the next full compare finds out": "Ничего делать не нужно: это выяснит следующая полная сверка",
+    "Statuses that IMSHOP shows otherwise than the statuses file expects: {count}": (
+        "Статусы, которые IMSHOP показывает не так, как ждёт файл статусов: {count}"
+    ),
+    "Have IMSHOP map the code, or correct its `imshop` in {file}. Then run: syncd resync {orders}": (
+        "Попросите IMSHOP сопоставить код или исправьте его `imshop` в {file}. Затем: syncd resync {orders}"
+    ),
+    "Rows of the shop cannot be read as orders: {count}": "Строки магазина, которые не читаются как заказы: {count}",
+    "Correct these rows in the shop (or the query, and restart syncd). Then run: syncd reconcile": (
+        "Исправьте эти строки в магазине (или запрос, и перезапустите syncd). Затем: syncd reconcile"
+    ),
+    "Rows of the shop are dated in the future, by up to {span}: {count}": (
+        "Строки магазина с датой из будущего, самое большее на {span}: {count}"
+    ),
+    "Changes are found {span} after the time that the shop gives them": (
+        "Изменения находятся через {span} после времени, которое даёт магазин"
+    ),
+    "Changes are found {span} before the time that the shop gives them": (
+        "Изменения находятся на {span} раньше времени, которое даёт магазин"
+    ),
+    "Run syncd check. Correct SYNCD_SOURCE__TIMEZONE or the shop's clock, then restart syncd": (
+        "Выполните syncd check. Исправьте SYNCD_SOURCE__TIMEZONE или часы магазина, затем перезапустите syncd"
+    ),
+    "Polls take longer than their interval: {seconds} s, each {interval} s": (
+        "Опросы идут дольше своего интервала: {seconds} с при интервале {interval} с"
+    ),
+    "Run syncd check: the cursor's column may lack an index. Or raise SYNCD_POLL__INTERVAL, then restart syncd": (
+        "Выполните syncd check: столбцу времени может не хватать индекса. Или увеличьте SYNCD_POLL__INTERVAL и "
+        "перезапустите syncd"
+    ),
+    "IMSHOP's certificate has ended": "Сертификат IMSHOP истёк",
+    "IMSHOP's certificate ends in {days} days": "Сертификат IMSHOP истекает, осталось дней: {days}",
+    "Ask IMSHOP to renew it": "Попросите IMSHOP обновить его",
     # templates
     "Order number": "Номер заказа",
     "Find": "Найти",

@@ -17,9 +17,10 @@ from sqlalchemy import text
 
 from syncd.explain import Explanation, LookupResult
 from syncd.runtime import composition
-from syncd.runtime.health import as_json, not_ready
+from syncd.runtime.health import as_json
 from syncd.runtime.metrics import StateCollector
 from syncd.state import State, open_state
+from syncd.verdict import Situation, judge
 from syncd.web import AppDependencies, PageDependencies, create_app, create_page
 from tests.bench.daemon import SYNCD
 from tests.bench.figures import Figure, compared, cpu_of
@@ -84,19 +85,22 @@ def _fill(state: State, waiting: int) -> None:
 def _answers(state: State) -> Mapping[str, Callable[[], object]]:
     """Each path, and what asks for it. The figures of the day, which the page keeps for ten seconds, count little."""
     registry = CollectorRegistry()
-    registry.register(StateCollector(state.reports.summary, lambda: True, "0"))
+
+    def known() -> Situation:
+        return Situation(state.reports.summary(), state.reports.recent())
+
+    registry.register(StateCollector(known, lambda: True, "0", composition.now))
     views = AppDependencies(
         registry=registry,
         stuck=dict,
-        not_ready=lambda: not_ready(state.reports.summary()),
-        status=lambda: as_json(state.reports.summary(), source_kind="sqlite", leader=True, now=composition.now()),
+        verdict=lambda: judge(known(), composition.now()),
+        status=lambda: as_json(known(), source_kind="sqlite", leader=True, now=composition.now()),
     )
     page = PageDependencies(
         reports=state.reports,
         read=lambda read: read(),
         source_kind="sqlite",
-        leads=lambda: True,
-        faults=list,
+        known=known,
         explain=lambda order_id: Explanation(state.reports.story(order_id), LookupResult(None)),
         now=composition.now,
     )

@@ -14,6 +14,7 @@ from werkzeug.test import TestResponse
 
 from syncd.model import CancelDecision
 from syncd.pipeline.statuses_file import Statuses
+from syncd.reasons import Verdict
 from syncd.runtime.metrics import Metrics
 from syncd.runtime.observer import Observer
 from syncd.state import State
@@ -39,7 +40,7 @@ def to(office: Office) -> FlaskClient:
 
 def client(office: Office, **given: Any) -> FlaskClient:
     endpoint = CancelEndpoint(office.service(**given), KEY, lambda: office.passed)
-    return create_app(AppDependencies(CollectorRegistry(), dict, list, dict, endpoint)).test_client()
+    return create_app(AppDependencies(CollectorRegistry(), dict, lambda: Verdict([]), dict, endpoint)).test_client()
 
 
 def post(to: FlaskClient, body: object = CURRENT, headers: dict[str, str] | None = None) -> TestResponse:
@@ -48,7 +49,7 @@ def post(to: FlaskClient, body: object = CURRENT, headers: dict[str, str] | None
 
 
 def test_it_is_off_until_a_key_is_set() -> None:
-    off = create_app(AppDependencies(CollectorRegistry(), dict, list, dict)).test_client()
+    off = create_app(AppDependencies(CollectorRegistry(), dict, lambda: Verdict([]), dict)).test_client()
     assert post(off).status_code == 404
 
 

@@ -18,7 +18,7 @@ from syncd.sources.columns import KNOWN
 from syncd.state import ChangeView
 from tests.bench.__main__ import main as bench
 from tests.docs.documents import DOCS, LINK, PAGES, ROOT, anchors, block_after, code, named, quoted, rows, text
-from tests.docs.test_metrics_and_logs import SUMMARY, metrics
+from tests.docs.test_metrics_and_logs import SITUATION, metrics
 from tests.made import NOON
 
 README = ROOT / "README.md"
@@ -120,7 +120,7 @@ def test_each_preset_is_listed_with_its_parameters() -> None:
 def test_json_fields_of_the_interface_are_given() -> None:
     """Pinned fields of a change and of the status; more may be given."""
     _, change, status = (part.split("\n\n")[1] for part in text(INTERFACE).split(" at least:"))
-    given = as_json(SUMMARY, source_kind="sqlite", leader=True, now=NOON)
+    given = as_json(SITUATION, source_kind="sqlite", leader=True, now=NOON)
     groups = [group for group in given.values() if isinstance(group, dict)]
 
     assert set(quoted(change)) <= {field.name for field in fields(ChangeView)}

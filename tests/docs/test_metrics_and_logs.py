@@ -9,25 +9,19 @@ import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
 
-from syncd.model import CHANGE_STATES
+from syncd.reasons import Verdict
 from syncd.runtime.metrics import Metrics, StateCollector
-from syncd.state import SourceStatus, State, Summary
+from syncd.state import Recent, State
+from syncd.verdict import Situation
 from syncd.web import AppDependencies, create_app, create_page
 from tests.docs.documents import DOCS, ROOT, named
+from tests.made import NOON
 from tests.page.conftest import PageInputs
+from tests.test_verdict import EXPECTED, WELL, pushes
 
 PAGE = DOCS / "metrics-and-logs.md"
-SUMMARY = Summary(
-    tracked=0,
-    changes=dict.fromkeys(CHANGE_STATES, 0),
-    held={},
-    oldest_pending_at=None,
-    next_due_at=None,
-    source=SourceStatus(None, None, None, 0),
-    pause=None,
-    last_delivered_at=None,
-    missing_refused=0,
-)
+SITUATION = Situation(WELL, Recent(pushes("+")), statuses=EXPECTED)
+"""With a mismatch: its metric has no samples else."""
 
 
 def test_each_metric_is_listed_with_its_labels() -> None:
@@ -47,7 +41,7 @@ def reasons() -> set[str]:
 def collected() -> list[Metric]:
     registry = CollectorRegistry()
     Metrics(registry)
-    registry.register(StateCollector(lambda: SUMMARY, lambda: True, "1"))
+    registry.register(StateCollector(lambda: SITUATION, lambda: True, "1", lambda: NOON))
     return list(registry.collect())
 
 
@@ -66,7 +60,7 @@ def labels(given: Mapping[str, str]) -> str:
 
 def test_each_endpoint_is_listed(memory: State) -> None:
     page = create_page(PageInputs(memory).dependencies())
-    app = create_app(AppDependencies(CollectorRegistry(), dict, list, dict), page)
+    app = create_app(AppDependencies(CollectorRegistry(), dict, lambda: Verdict([]), dict), page)
 
     assert sorted(named(PAGE, "endpoint")) == sorted(rule.rule for rule in app.url_map.iter_rules())
 

@@ -234,7 +234,7 @@ def test_late_changes_suggest_a_wrong_time_zone(installation: Installation) -> N
             poller.poll(at + timedelta(seconds=20))
     found = installation.found("source", "warning")
     assert "of the last 7 polls that found changes, 7 found them 3.0 h after the time that the shop gives" in found
-    assert "The shop's local time is probably +00:00: set SYNCD_SOURCE__TIMEZONE to it" in found
+    assert "The shop's local time is probably +00:00: set SYNCD_SOURCE__TIMEZONE to it (better a name" in found
     assert "probably off" not in installation.found("source", SYNCD_SOURCE__TIMEZONE="UTC")
 
 

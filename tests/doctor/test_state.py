@@ -179,17 +179,17 @@ def test_changes_that_need_a_hand_are_told(installation: Installation) -> None:
             staging.store([a_change("2"), a_change("3")], NOON, counting=True)
         state.polls.release_or_hold(1, NOON)
     found = installation.found("state", "warning")
-    assert "2 changes are held (2 by guard) See: syncd changes --state held" in found
-    assert "1 changes are dead: they never reached IMSHOP See: syncd changes --state dead" in found
+    assert "Held changes wait for your decision: 2 See: syncd changes --state held" in found
+    assert "Changes were given up, and IMSHOP was never told: 1 See: syncd changes --state dead" in found
 
 
 def test_polls_and_deliveries_that_fail_are_told(installation: Installation) -> None:
     with closing(a_state(installation)) as state:
         state.outbox.record_and_claim([], 0, Pause("unreachable", NOON, "no route"), NOON)
         state.polls.record_poll(NOON, "the shop is gone")
-    found = installation.found("state", "warning")
-    assert "the last 1 polls failed: the shop is gone" in found
-    assert "delivery is paused (unreachable): no route" in found
+    found = installation.found("state", "fault")
+    assert "The shop cannot be read: what changes there is not seen: the shop is gone" in found
+    assert "Delivery is paused: IMSHOP cannot be reached: no route" in found
 
 
 def test_orders_that_a_full_compare_missed_are_told(installation: Installation) -> None:
@@ -198,7 +198,7 @@ def test_orders_that_a_full_compare_missed_are_told(installation: Installation) 
             staging.store([Decision(Seen(str(number), CONTENT, CONTENT)) for number in range(4)], NOON, counting=False)
         assert state.polls.mark_missing(state.polls.start_compare(), NOON) is None
     found = installation.found("state", "warning")
-    assert "the last full compare missed 4 orders" in found
+    assert "Orders missing from the shop, none of them forgotten: 4" in found
     assert "run: syncd release" in found
 
 

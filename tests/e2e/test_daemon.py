@@ -120,7 +120,7 @@ def test_dead_endpoint_pauses_delivery_which_resumes_by_itself(world: World) -> 
     world.shop.put("1", "packed")
     world.wait(lambda: world.status()["delivery"]["reason"] == "unreachable", "delivery is paused")
     assert world.metric("syncd_delivery_paused", {"reason": "unreachable"}) == 1
-    assert "delivery: paused" in world.get("/readyz")[1]
+    assert "paused: Delivery is paused" in world.get("/readyz")[1]
     world.sandbox.start()
     world.wait(lambda: told(world) == [("1", "packed")], "it flows again", 40)
     world.wait(lambda: world.get("/readyz")[0] == 200, "it is ready again")

@@ -7,19 +7,20 @@ from contextlib import contextmanager
 from datetime import timedelta
 from threading import Thread
 
-from syncd.notify.conditions import NoticeLimits
 from syncd.runtime.daemon import Daemon
 from syncd.settings import load
+from syncd.verdict import Patience
 from tests.e2e.world import World
 from tests.notify.conftest import Receiver
 
-FAST = NoticeLimits(every=timedelta(milliseconds=50), fault=timedelta(milliseconds=300))
+FAST = Patience(fault=timedelta(milliseconds=300))
+OFTEN = timedelta(milliseconds=50)
 
 
 @contextmanager
 def daemon(world: World, **env: str) -> Iterator[None]:
     """The daemon within this process, which looks often and has no patience."""
-    running = Daemon(load({**world.env, **env}, usual_env_files=()).settings, notice_limits=FAST)
+    running = Daemon(load({**world.env, **env}, usual_env_files=()).settings, patience=FAST, look_every=OFTEN)
     thread = Thread(target=running.run)
     thread.start()
     try:

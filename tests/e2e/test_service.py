@@ -57,7 +57,7 @@ def test_standby_is_ready_feeds_watchdog_names_leader(
         WATCHDOG_USEC="2000000",
     )
 
-    assert until(notify, f"STATUS=stands by: process {leading.pid} on ")[0] == "READY=1"
+    assert until(notify, f"STATUS=This daemon stands by: process {leading.pid} on ")[0] == "READY=1"
     assert until(notify, "WATCHDOG=1")
     end(leading)
     until(notify, "STATUS=polls and pushes")
@@ -71,7 +71,7 @@ def test_a_pause_shows_in_the_status(world: World, notify: socket.socket) -> Non
     world.started(NOTIFY_SOCKET=notify.getsockname(), SYNCD_IMSHOP__API_KEY="wrong")
     world.shop.put("1", "packed")
 
-    told = until(notify, "STATUS=delivery is paused (unauthorized): ")
+    told = until(notify, "STATUS=Delivery is paused: IMSHOP does not accept the key: ")
     assert "wrong" not in told[-1]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from syncd.notify.conditions import TROUBLE_KINDS, Trouble, TroubleKind, Troubles
 from syncd.notify.notices import (
     AGAIN_AFTER,
     HOUR,
@@ -13,19 +12,19 @@ from syncd.notify.notices import (
     OVER,
     Notice,
     NoticeRecord,
-    Skips,
     after_sending,
     body,
     next_notice,
     title,
 )
+from syncd.reasons import KINDS, Reason, ReasonKind, Verdict
 from tests.made import NOON
 
 MINUTE = timedelta(minutes=1)
 
 
-def trouble(kind: TroubleKind = "dead", count: int = 0, **fields: object) -> Trouble:
-    return Trouble(kind, f"{kind} went wrong", "check", count=count, **fields)  # type: ignore[arg-type]
+def trouble(kind: ReasonKind = "dead", count: int = 0, **fields: object) -> Reason:
+    return Reason(kind, "warning", f"{kind} went wrong", "Mend it", "check", count=count, **fields)  # type: ignore[arg-type]
 
 
 @dataclass
@@ -38,11 +37,11 @@ class Telling:
     told: list[Notice] = field(default_factory=list)
 
     def look(
-        self, *found: Trouble, after: timedelta = timedelta(), unknown: frozenset[TroubleKind] = frozenset()
+        self, *found: Reason, after: timedelta = timedelta(), unknown: frozenset[ReasonKind] = frozenset()
     ) -> list[str]:
         """What is told: the kinds that begin, and with a minus those that are over."""
         self.now += after
-        self.record, notice = next_notice(self.record, Troubles(found, unknown), self.now)
+        self.record, notice = next_notice(self.record, Verdict(found, unknown), self.now)
         if notice is None:
             return []
         failing = {} if self.works else {"1: json://": "HTTP 500"}
@@ -95,7 +94,7 @@ def test_consequence_is_not_told_beside_its_cause() -> None:
 def test_unknown_is_not_over() -> None:
     telling = Telling()
     telling.look(trouble("dead"))
-    assert telling.look(trouble("state"), unknown=frozenset(TROUBLE_KINDS) - {"state"}, after=MINUTE) == ["state"]
+    assert telling.look(trouble("state"), unknown=frozenset(KINDS) - {"state"}, after=MINUTE) == ["state"]
     assert telling.look(trouble("dead"), after=MINUTE) == ["-state"]
 
 
@@ -141,13 +140,6 @@ def test_record_of_another_version_is_a_new_one() -> None:
     assert NoticeRecord.of(None) == NoticeRecord()
 
 
-def test_skips_last_until_a_full_compare() -> None:
-    skips = Skips().after(2, ["1", "2"], full=False).after(1, ["1"], full=False).after(0, [], full=False)
-    assert skips == Skips(2, ("1", "2"))
-    assert skips.after(1, ["2"], full=True) == Skips(1, ("2",))
-    assert skips.after(0, [], full=True) == Skips()
-
-
 def test_notice_names_orders_and_the_command() -> None:
     begun = [trouble("dead", 9), trouble("paused", since=NOON - 7 * MINUTE, lasts=5 * MINUTE)]
     notice = Notice(begun, {"source": 3 * HOUR}, left=0)
@@ -167,4 +159,4 @@ def test_title_says_what_it_is_about() -> None:
     assert title(Notice([trouble()], {}, left=2)) == "syncd: dead went wrong"
     assert title(Notice([], {"dead": HOUR}, left=0)) == "syncd: 1 trouble over"
     assert title(Notice([], {"dead": HOUR, "held": HOUR}, left=1)) == "syncd: 2 troubles over; 1 trouble left"
-    assert set(OVER) == set(TROUBLE_KINDS)
+    assert set(OVER) == set(KINDS) - {"standby", "hangs"}

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from syncd.errors import PushError
-from syncd.model import Pause, Skipped
-from syncd.notify.conditions import NoticeLimits
+from syncd.model import OddRows, Pause
 from syncd.notify.notices import AGAIN_AFTER
 from syncd.notify.sender import Heartbeat, NoticeSender
-from syncd.pipeline.staging import PollResult
+from syncd.pipeline.staging import PollKind
 from syncd.runtime.notifier import CERTIFICATE_EVERY, HeartbeatJob, Notifier
 from syncd.state import State
+from syncd.verdict import Patience, Situation
 from tests.made import NOON
 from tests.notify.conftest import Receiver
 from tests.state.made import MINUTE, decision, outcome, stage, take, write_down
@@ -42,13 +42,17 @@ class Watched:
     def restart(self) -> None:
         self.notifier = Notifier(
             state=self.state,
+            known=self.known,
             leads=lambda: self.leads,
             sender=NoticeSender([self.receiver.url], str),
             about="Shop: x",
             certificate_ends=self._ends,
             counted=self.results.append,
-            limits=NoticeLimits(),
+            patience=Patience(),
         )
+
+    def known(self) -> Situation:
+        return Situation(self.state.reports.summary(), self.state.reports.recent())
 
     def _ends(self) -> datetime | None:
         return self.certificate()
@@ -70,10 +74,10 @@ def watched(memory: State, receiver: Receiver) -> Watched:
     return Watched(memory, receiver)
 
 
-def skipped(*order_ids: str, full: bool = False) -> PollResult:
-    result = PollResult("full" if full else "incremental")
-    result.note_skipped([Skipped("no_status", order_id, "of +79161234567") for order_id in order_ids])
-    return result
+def poll(state: State, *skipped: str, kind: PollKind = "incremental", now: datetime = NOON) -> None:
+    """One that could not read these orders."""
+    odd = OddRows(len(skipped), skipped, "of +79161234567" if skipped else None)
+    state.polls.record_poll(now, None, kind=kind, odd_rows=odd)
 
 
 def events(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -139,13 +143,13 @@ def test_change_that_waits_long_is_told(watched: Watched) -> None:
 
 
 def test_skipped_rows_are_told_until_all_are_read(watched: Watched) -> None:
-    watched.notifier.polled(skipped("7", "8"))
+    poll(watched.state, "7", "8")
     assert watched.told() == ["syncd: Rows of the shop cannot be read as orders: 2"]
     assert "Orders: 7, 8." in watched.text
     assert "7916" not in watched.text
-    watched.notifier.polled(skipped())
+    poll(watched.state)
     assert watched.told(MINUTE) == []
-    watched.notifier.polled(skipped(full=True))
+    poll(watched.state, kind="full")
     assert watched.told(MINUTE) == ["syncd: 1 trouble over"]
 
 
@@ -160,10 +164,13 @@ def test_certificate_is_looked_at_twice_a_day(watched: Watched) -> None:
         return NOON + (13 * DAY if len(asked) == 1 else 90 * DAY)
 
     watched.certificate = ends
-    assert watched.told() == ["syncd: IMSHOP's certificate ends in 13 days; ask IMSHOP to renew it"]
+    poll(watched.state)
+    assert watched.told() == ["syncd: IMSHOP's certificate ends in 13 days"]
     watched.restart()
     assert (watched.told(MINUTE), len(asked)) == ([], 1)
+    poll(watched.state, now=watched.now + CERTIFICATE_EVERY)
     assert (watched.told(CERTIFICATE_EVERY), len(asked)) == ([], 2)
+    poll(watched.state, now=watched.now + CERTIFICATE_EVERY)
     assert watched.told(CERTIFICATE_EVERY) == ["syncd: 1 trouble over"]
 
 

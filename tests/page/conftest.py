@@ -16,7 +16,9 @@ from prometheus_client import CollectorRegistry
 
 from syncd.explain import Explanation, LookupResult
 from syncd.model import Decision, Order
+from syncd.reasons import Verdict
 from syncd.state import State
+from syncd.verdict import Situation
 from syncd.web import AppDependencies, HttpServer, PageDependencies, create_app, create_page
 from tests.made import NOON
 from tests.servers import free_port
@@ -32,7 +34,7 @@ class PageInputs:
 
     memory: State
     now: datetime = NOON
-    leads: bool = True
+    stands_by: str | None = None
     faults: list[str] = field(default_factory=list)
     in_shop: LookupResult = field(default_factory=lambda: LookupResult(Order("7", {"status": "packed"})))
 
@@ -41,13 +43,16 @@ class PageInputs:
             self.memory.reports.story(order_id), self.in_shop, self.memory.reports.cancellations(order_id)
         )
 
+    def known(self) -> Situation:
+        reports = self.memory.reports
+        return Situation(reports.summary(), reports.recent(), faults=self.faults, stands_by=self.stands_by)
+
     def dependencies(self) -> PageDependencies:
         return PageDependencies(
             reports=self.memory.reports,
             read=lambda read: read(),
             source_kind="sqlite",
-            leads=lambda: self.leads,
-            faults=lambda: self.faults,
+            known=self.known,
             explain=self.explain,
             now=lambda: self.now,
         )
@@ -63,7 +68,9 @@ def shown(memory: State) -> PageInputs:
 @pytest.fixture
 def url(shown: PageInputs) -> Iterator[str]:
     port = free_port()
-    app = create_app(AppDependencies(CollectorRegistry(), dict, list, dict), create_page(shown.dependencies()))
+    app = create_app(
+        AppDependencies(CollectorRegistry(), dict, lambda: Verdict([]), dict), create_page(shown.dependencies())
+    )
     server = HttpServer(app, "127.0.0.1", port)
     server.start()
     yield f"http://127.0.0.1:{port}"

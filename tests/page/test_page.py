@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from syncd.errors import StateError
 from syncd.explain import LookupResult
 from syncd.model import CancelRequest
+from syncd.reasons import Verdict
 from syncd.web import AppDependencies, create_app, create_page
 from syncd.web.page import ASSETS, CHANGES_SHOWN, POLICY
 from tests.made import NOON
@@ -24,7 +25,9 @@ RUSSIAN = {"Accept-Language": "ru-RU,ru;q=0.9,en;q=0.8"}
 
 @pytest.fixture
 def client(shown: PageInputs) -> FlaskClient:
-    app = create_app(AppDependencies(CollectorRegistry(), dict, list, dict), create_page(shown.dependencies()))
+    app = create_app(
+        AppDependencies(CollectorRegistry(), dict, lambda: Verdict([]), dict), create_page(shown.dependencies())
+    )
     return app.test_client()
 
 

@@ -418,7 +418,7 @@ def test_replaced_file_is_read(tmp_path: Path, source_of: SourceOf) -> None:
 def test_a_wrong_password_is_told_but_not_shown(open_shop: OpenShop, source_of: SourceOf, server: str) -> None:
     url = make_url(open_shop(next(dating for dating in DATINGS if dating.server == server)).url)
     wrong = url.set(username="nobody_here", password="s3cret-word").render_as_string(hide_password=False)
-    with pytest.raises(SourceError, match=r"cannot be reached.*nobody_here.*Check SYNCD_SOURCE__URL") as caught:
+    with pytest.raises(SourceError, match=r"refuses the login.*nobody_here.*Correct user and password") as caught:
         source_of(wrong).columns()
     assert "s3cret-word" not in str(caught.value)
     assert "\n" not in str(caught.value)

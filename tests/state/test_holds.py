@@ -88,7 +88,7 @@ def test_released_change_supersedes_one_in_doubt(state: State) -> None:
 
 def test_release_lets_the_guards_changes_go(state: State) -> None:
     stage(state, decision("1", hold="guard"), decision("2", hold="status"), decision("3"))
-    assert state.operator.release(NOON) == Released(changes=1, missing=0)
+    assert state.operator.release(NOON) == Released(changes=1, missing=0, unlisted={"packed": 1})
     assert [states(state, order_id) for order_id in "123"] == [["pending"], ["held"], ["pending"]]
 
 

@@ -82,15 +82,15 @@ def test_newest_changes_come_with_their_last_attempt(state: State) -> None:
 
 
 def test_only_the_last_few_polls_are_kept(state: State) -> None:
-    assert state.reports.last_polls() == []
+    assert state.reports.summary().polls == ()
     state.polls.record_poll(NOON, "the shop is gone", kind="full")
     for number in range(POLLS_KEPT - 1):
         state.polls.record_poll(NOON + number * MINUTE, None, rows=number, changes=1)
-    polls = state.reports.last_polls()
+    polls = state.reports.summary().polls
     assert (len(polls), polls[-1].error, polls[-1].kind) == (POLLS_KEPT, "the shop is gone", "full")
     assert (polls[0].at, polls[0].rows, polls[0].changes, polls[0].error) == (NOON + 8 * MINUTE, 8, 1, None)
     state.polls.record_poll(NOON, None)
-    assert "the shop is gone" not in [poll.error for poll in state.reports.last_polls()]
+    assert "the shop is gone" not in [poll.error for poll in state.reports.summary().polls]
 
 
 def test_status_page_reads_changes_by_index(sqlite_state: str) -> None:

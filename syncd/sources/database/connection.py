@@ -7,6 +7,7 @@ streaming lost one row of a million.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
@@ -23,6 +24,11 @@ from syncd.spool import Rows, Spool
 from syncd.sql import Grammar, grammar_of
 
 _BLOCK = 1000
+
+_REFUSED_LOGIN = re.compile(
+    r"access denied|authentication failed|login failed|no pg_hba\.conf entry|role .* does not exist|ORA-01017",
+    re.IGNORECASE,
+)
 
 
 class Database:
@@ -150,7 +156,10 @@ class Database:
         try:
             connection = self._engine.connect()
         except self._faults as error:
-            advice = "Check SYNCD_SOURCE__URL, and that the database runs and admits this host and user"
+            if _REFUSED_LOGIN.search(str(getattr(error, "orig", None) or error)):
+                advice = "Correct user and password in SYNCD_SOURCE__URL, or that user's rights; then restart syncd"
+                raise self._error("refuses the login", error, advice) from error
+            advice = "Check SYNCD_SOURCE__URL, and that the database runs and admits this host"
             raise self._error("cannot be reached", error, advice) from error
         except (TypeError, ValueError, LookupError, AttributeError, NotImplementedError) as error:
             # how drivers refuse an argument of the URL that they do not know; the settings refuse most of these
