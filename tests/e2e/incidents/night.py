@@ -1,0 +1,198 @@
+"""A night on duty: the daemon in this process, and all the places in which an operator looks.
+
+An incident is caused; `shows` finds it in each place, and gives the reason; `cured` runs what was printed; `is_green`
+sees it end in each place.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import shlex
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from html import unescape
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import apprise  # noqa: F401 - it takes a second, in which the first notice would count as lost
+from click.testing import CliRunner, Result
+
+from syncd.cli.commands import syncd
+from syncd.runtime.daemon import Daemon
+from syncd.runtime.service_manager import Manager
+from syncd.settings import load
+from syncd.verdict import Patience
+from tests.docs.documents import DOCS, rows
+from tests.e2e.world import World
+from tests.notify.conftest import Receiver
+
+IMPATIENT = Patience(fault=timedelta(milliseconds=100))
+OFTEN = timedelta(milliseconds=50)
+COMMAND = re.compile(r"syncd [a-z]+(?: --[a-z-]+)?")
+
+
+class Events(logging.Handler):
+    """The names of the events that are logged."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.names.append(record.getMessage())
+
+
+@dataclass
+class Night:
+    world: World
+    receiver: Receiver
+    log: Events = field(default_factory=Events)
+    running: list[tuple[Daemon, Thread]] = field(default_factory=list)
+
+    def start(self, **env: str) -> None:
+        self.world.env |= {"SYNCD_NOTIFY__URLS": self.receiver.url, **env}
+        self.ear = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        path = self.world.home / "notify"
+        path.unlink(missing_ok=True)
+        self.ear.bind(str(path))
+        self.ear.setblocking(False)
+        settings = load(self.world.env, usual_env_files=()).settings
+        manager = Manager({"NOTIFY_SOCKET": str(path)}, 1, time.monotonic)
+        daemon = Daemon(settings, manager, IMPATIENT, OFTEN)
+        thread = Thread(target=daemon.run)
+        thread.start()
+        self.running.append((daemon, thread))
+        self.world.wait(lambda: self.world.status()["source"]["last_poll_at"], "the daemon polls")
+
+    def stop(self) -> None:
+        while self.running:
+            daemon, thread = self.running.pop()
+            daemon.stop()
+            thread.join(20)
+            self.ear.close()
+
+    def restart(self, **env: str) -> None:
+        self.stop()
+        self.start(**env)
+
+    def command(self, *arguments: str) -> Result:
+        """A command as it is typed, in this process."""
+        root = logging.getLogger()
+        handlers, level = root.handlers[:], root.level
+        try:
+            return CliRunner().invoke(syncd, arguments, env=self.world.env, catch_exceptions=True)
+        finally:
+            root.handlers[:] = handlers
+            root.setLevel(level)
+
+    def shows(self, kind: str, severity: str = "warning") -> dict[str, Any]:
+        """The reason of this kind, once it is there, and that it shows in each place."""
+        self.world.wait(lambda: self._reason(self.world.status(), kind), f"{kind} is found")
+        reason = self._reason(self.world.status(), kind)
+        assert reason
+        assert reason["severity"] == severity
+        _is_documented(reason)
+        self.world.wait(lambda: reason["do"] in self.command("status").stdout, "status prints it")
+        status = json.loads(self.command("status", "--json").stdout)
+        assert self._reason(status, kind)
+        assert status["verdict"]["headline"] in self.command("status").stdout
+        page = unescape(self.world.get("/")[1])
+        what = reason["what"].partition(":")[0]  # the figures may change
+        assert what in page
+        assert reason["do"] in page
+        code, said = self.world.get("/readyz")
+        assert f"{kind}: {what}" in said
+        assert code == (503 if severity == "bad" or not said.startswith("ready") else 200)
+        assert self.world.metric("syncd_reason", {"kind": kind}) == 1
+        self.world.wait(lambda: what in self.service_line(), "systemd shows it")
+        if severity != "good":
+            self.world.wait(lambda: what in str(self.receiver.notices), "a person is told")
+        return reason
+
+    def checked(self, reason: Mapping[str, str]) -> None:
+        """The doctor says it too."""
+        assert reason["what"].partition(":")[0] in self.command("check").stdout
+
+    def cured(self, reason: Mapping[str, str]) -> list[str]:
+        """Run the commands that were printed."""
+        printed = re.findall(
+            r"syncd (?:release|reconcile|retry --refused \w+|resync [\w ]+|retry --all-dead)", reason["do"]
+        )
+        assert printed
+        return [self._done(shlex.split(line)[1:]) for line in printed]
+
+    def is_green(self) -> None:
+        self.world.wait(lambda: self.world.status()["verdict"]["severity"] == "good", "all is well")
+        assert self.world.get("/readyz") == (200, "ready\n")
+        assert "Statuses reach buyers" in self.world.get("/")[1]
+        self.world.wait(lambda: "over" in self.receiver.notices[-1][0], "it is told that it is over")
+        self.world.wait(lambda: self.service_line() == "polls and pushes", "systemd shows it")
+
+    def put(self, *numbers: str, status: str = "packed", **columns: object) -> None:
+        for number in numbers:
+            self.world.shop.put(number, status, **columns)
+
+    def _done(self, arguments: list[str]) -> str:
+        ran = self.command(*arguments)
+        assert ran.exit_code == 0, ran.output
+        return ran.stdout
+
+    def _reason(self, status: Mapping[str, Any], kind: str) -> dict[str, Any] | None:
+        return next((reason for reason in status["verdict"]["reasons"] if reason["kind"] == kind), None)
+
+    def service_line(self) -> str:
+        try:
+            while True:
+                told = self.ear.recv(4096).decode()
+                if told.startswith("STATUS="):
+                    self.line = told.removeprefix("STATUS=")
+        except BlockingIOError:
+            return self.line
+
+    line = ""
+
+
+def _is_documented(reason: Mapping[str, str]) -> None:
+    """The operations page has its colour, and every command that is printed, in both languages."""
+    for page, heading, colours in (
+        (DOCS / "operations.md", "kind", {"bad": "red", "warning": "amber", "good": "green"}),
+        (DOCS / "ru" / "operations.md", "вид", {"bad": "красный", "warning": "жёлтый", "good": "зелёный"}),
+    ):
+        (row,) = [cells for cells in rows(page, heading) if cells[0] == f"`{reason['kind']}`"]
+        assert colours[reason["severity"]] in row[1]
+        typed = set(COMMAND.findall(row[3]))
+        assert set(COMMAND.findall(reason["do"])) <= typed, (reason["do"], row[3])
+
+
+@contextmanager
+def night(world: World, receiver: Receiver) -> Iterator[Night]:
+    on_duty = Night(world, receiver)
+    logger = logging.getLogger("syncd")
+    level = logger.level
+    logger.addHandler(on_duty.log)
+    logger.setLevel("INFO")
+    try:
+        yield on_duty
+    finally:
+        on_duty.stop()
+        logger.removeHandler(on_duty.log)
+        logger.setLevel(level)
+
+
+def statuses_file(home: Path, text: str) -> Callable[[str], None]:
+    """Write the statuses file; returns what writes it anew."""
+    path = home / "statuses.toml"
+
+    def write(text: str) -> None:
+        path.with_suffix(".new").write_text(text)
+        path.with_suffix(".new").rename(path)
+
+    write(text)
+    return write
