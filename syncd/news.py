@@ -56,6 +56,17 @@ def known_after(content: Content, told: Content | None) -> Content:
     return {column: told.get(column) if column in not_pushed else value for column, value in content.items()}
 
 
+def besides_status(content: Content, before: Content | None, *, with_payment: bool) -> Content:
+    """What a change tells whose status is the one before: the columns that differ from the content before it.
+
+    `before` None: that is not known. Then it is the payment if the push tells one, else the tracking.
+    """
+    if before is None:
+        columns = ("paid", "payment_id") if with_payment else ("tracking",)
+        return {column: content[column] for column in columns if content.get(column) is not None}
+    return {column: value for column, value in content.items() if value is not None and value != before.get(column)}
+
+
 def _payment(content: Content) -> tuple[bool, str | bool | None]:
     paid = content.get("paid") is True
     return paid, content.get("payment_id") if paid else None

@@ -1,4 +1,4 @@
-"""Text from outside: what may be shown on a screen, and what counts as blank.
+"""Text from outside: what may be shown on a screen, and what counts as blank. And numbers with their nouns.
 
 Shown: a terminal obeys C1 controls as it does escapes, and U+202E reverses the rest of a line, so that one reads what
 is not there. Such characters are replaced where people read, and escaped where programs do.
@@ -16,6 +16,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 from unicodedata import category
+
+from typing_extensions import override
 
 REPLACEMENT = "\ufffd"
 _SUSPECT = re.compile(r"[^ -~]")
@@ -38,6 +40,19 @@ def json_text(document: object, *, indent: int | None = None, default: Callable[
     """JSON with all letters unescaped, and characters that are not visible escaped."""
     text = json.dumps(document, ensure_ascii=False, indent=indent, default=default)
     return _SUSPECT.sub(lambda found: found[0] if _visible(found[0]) or found[0] == "\n" else _escaped(found[0]), text)
+
+
+class Count(int):
+    """A number that brings its noun: `"{n:order|orders}".format(n=Count(2))` is `2 orders`. Two forms are those of
+    English; three are those of Russian: 1 заказ, 2 заказа, 5 заказов."""
+
+    @override
+    def __format__(self, forms: str) -> str:
+        one, *few, many = forms.split("|") if "|" in forms else [forms, forms]
+        if not few:
+            return f"{int(self)} {one if self == 1 else many}".rstrip()
+        last, is_teen = self % 10, self % 100 // 10 == 1
+        return f"{int(self)} {many if is_teen or not 0 < last < 5 else one if last == 1 else few[0]}"
 
 
 def _visible(character: str) -> bool:

@@ -1,14 +1,15 @@
-"""Nothing that a shop or a buyer wrote steers the screen of whoever reads it."""
+"""Nothing that a shop or a buyer wrote steers the screen of whoever reads it; numbers come with their nouns."""
 
 from __future__ import annotations
 
 import json
 import unicodedata
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncd.text import json_text, printable
+from syncd.text import Count, json_text, printable
 
 STEERING = "\u202egnp\x9b31m\x1b[2J\x7f\u2066\u200f\u2028\ufeff\x00"
 
@@ -31,3 +32,22 @@ def test_no_text_passes_a_control_character(text: str) -> None:
     said = json_text([text])
     assert json.loads(said) == [text]
     assert not {unicodedata.category(character) for character in said + printable(text)} & {"Cc", "Cf", "Zl", "Zp"}
+
+
+@pytest.mark.parametrize(
+    ("number", "english", "russian"),
+    [
+        (0, "0 orders", "0 заказов"),
+        (1, "1 order", "1 заказ"),
+        (2, "2 orders", "2 заказа"),
+        (5, "5 orders", "5 заказов"),
+        (11, "11 orders", "11 заказов"),
+        (21, "21 orders", "21 заказ"),
+        (112, "112 orders", "112 заказов"),
+        (124, "124 orders", "124 заказа"),
+    ],
+)
+def test_count_brings_its_noun(number: int, english: str, russian: str) -> None:
+    assert f"{Count(number):order|orders}" == english
+    assert f"{Count(number):заказ|заказа|заказов}" == russian
+    assert f"{Count(number)}" == str(number)

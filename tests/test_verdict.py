@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 import syncd.web
-from syncd.explain import NOT_SHOWN, UNKNOWN
 from syncd.model import CHANGE_STATES, OddRows, Pause
 from syncd.pipeline.circuit_breaker import PAUSE_REASONS
 from syncd.pipeline.statuses_file import Status, Statuses
@@ -20,6 +19,7 @@ from syncd.reasons import KINDS, Reason
 from syncd.state import PollView, PushView, Recent, SourceStatus, Summary
 from syncd.verdict import PAUSES, Patience, Situation, judge, unreadable
 from syncd.web.translations import RUSSIAN
+from syncd.wording import NOT_SHOWN, UNKNOWN
 from tests.made import NOON
 
 WEB = Path(syncd.web.__file__).parent
@@ -241,9 +241,8 @@ def test_each_reason_to_pause_has_its_own_words() -> None:
 def test_phrases_and_translations_match() -> None:
     """Each phrase has a translation, and each translation a phrase."""
     files = [path for path in WEB.rglob("*") if path.suffix in (".html", ".py") and path.name != "translations.py"]
-    rooms = [
-        path.read_text(encoding="utf-8") for path in (*files, WEB.parent / "verdict.py", WEB.parent / "reasons.py")
-    ]
+    outside = ("verdict.py", "reasons.py", "explain.py", "shop_lookup.py", "wording.py", "cli/explain_command.py")
+    rooms = [path.read_text(encoding="utf-8") for path in (*files, *(WEB.parent / name for name in outside))]
     asked = {phrase for room in rooms for phrase in re.findall(r'\b_\("([^"]+)"', room)}
     assert asked <= RUSSIAN.keys()
     said = "".join(rooms) + (WEB / "translations.py").read_text(encoding="utf-8").partition("_UNITS")[2]

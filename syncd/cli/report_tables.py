@@ -1,4 +1,4 @@
-"""What `status`, `changes` and `explain` print for people."""
+"""What `status` and `changes` print for people."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from syncd.model import CHANGE_STATES
 from syncd.state import ChangeView
 from syncd.text import printable
 from syncd.verdict import Situation
+from syncd.wording import in_steps
 
 CHANGE_COLUMNS = {
     "id": "id",
     "order": "order_id",
-    "status": "status",
-    "was": "previous_status",
+    "change": "",
     "state": "state",
     "detected": "detected_at",
     "tries": "attempts",
@@ -27,7 +27,7 @@ CHANGE_COLUMNS = {
     "IMSHOP": "imshop_status",
     "last error": "last_error",
 }
-"""Each heading, and the field that stands under it."""
+"""Each heading, and the field that stands under it; none: what the change tells."""
 MARKS = {"bad": "✗", "warning": "!", "good": "·"}
 
 
@@ -54,8 +54,11 @@ def print_status(document: Mapping[str, Any], known: Situation) -> None:
     print_table(["changes", ""], [(name, summary.changes[name]) for name in CHANGE_STATES])
 
 
-def print_changes(changes: Sequence[ChangeView], columns: Mapping[str, str] = CHANGE_COLUMNS) -> None:
-    print_table([*columns], [[getattr(change, field) for field in columns.values()] for change in changes])
+def print_changes(changes: Sequence[ChangeView]) -> None:
+    def row(change: ChangeView) -> list[object]:
+        return [getattr(change, field) if field else in_steps(change) for field in CHANGE_COLUMNS.values()]
+
+    print_table([*CHANGE_COLUMNS], map(row, changes))
 
 
 def _print_verdict(verdict: Mapping[str, Any]) -> None:

@@ -51,7 +51,10 @@ def print_pairs(pairs: Iterable[tuple[str, object]]) -> None:
 
 
 def coloured(value: object) -> Text:
-    """A cell. A word that is a state has its colour; what the shop wrote is shown, never interpreted."""
+    """A cell. A word that is a state has its colour; what the shop wrote is shown, never interpreted. A Text stays
+    as it is."""
+    if isinstance(value, Text):
+        return value
     shown = str(value)
     if value is None:
         shown = "-"

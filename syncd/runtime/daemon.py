@@ -107,6 +107,7 @@ class Daemon:
                 serving(
                     settings,
                     state=state,
+                    statuses=lambda: parts.statuses.now,
                     lease=delivering,
                     pulses=self._pulses,
                     outlook=outlook,

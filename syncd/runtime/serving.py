@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from syncd import __version__
-from syncd.explain import Explanation, ShopLookup
+from syncd.explain import Explanation, from_state
 from syncd.logs import fields
-from syncd.model import Cancellation
+from syncd.pipeline.statuses_file import Statuses
 from syncd.runtime import composition
 from syncd.runtime.health import Pulses, as_json
 from syncd.runtime.metrics import Metrics, StateCollector
 from syncd.runtime.outlook import LOOK_SECONDS, Outlook, StateReads
 from syncd.settings import Settings
-from syncd.state import Lease, State, Story
+from syncd.shop_lookup import ShopLookup
+from syncd.state import Lease, State
 from syncd.web import AppDependencies, CancelEndpoint, HttpServer, PageDependencies, create_app, create_page
 
 log = logging.getLogger("syncd")
@@ -27,6 +29,7 @@ def serving(
     settings: Settings,
     *,
     state: State,
+    statuses: Callable[[], Statuses],
     lease: Lease,
     pulses: Pulses,
     outlook: Outlook,
@@ -44,6 +47,11 @@ def serving(
     metrics.registry.register(StateCollector(outlook.situation, outlook.leads, __version__, composition.now, count))
     kind = composition.source_kind(settings)
     look = ShopLookup(lambda: composition.source(settings), LOOK_SECONDS)
+    lookback = settings.source.lookback
+
+    def explained(order_id: str) -> Explanation:
+        known = read(lambda: from_state(state.reports, order_id, statuses(), lookback))
+        return replace(known, in_shop=look(known.story))
 
     def status() -> dict[str, Any]:
         return as_json(outlook.known(), source_kind=kind, leader=lease.held(), now=composition.now())
@@ -60,7 +68,7 @@ def serving(
         source_kind=kind,
         read=read,
         known=outlook.known,
-        explain=lambda order_id: _explained(order_id, read, state, look),
+        explain=explained,
         now=composition.now,
     )
     server = HttpServer(create_app(views, create_page(page)), bind.host, bind.port)
@@ -70,12 +78,3 @@ def serving(
         yield
     finally:
         server.close()
-
-
-def _explained(order_id: str, read: StateReads, state: State, look: ShopLookup) -> Explanation:
-    def known() -> tuple[Story, Sequence[Cancellation]]:
-        story = state.reports.story(order_id)
-        return story, state.reports.cancellations(story.order_id)
-
-    story, cancelled = read(known)
-    return Explanation(story, look(story), cancelled)

@@ -10,7 +10,8 @@ A cancellation names its order by number or UUID; `resolve_order` finds the othe
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -32,6 +33,9 @@ from syncd.state.store import get_fact
 from syncd.state.transitions import end_changes
 from syncd.text import without_blanks
 
+SIMILAR = 3
+"""So many orders are suggested for a number that none has."""
+_ZEROS = ["0" * count for count in range(20)]
 _MOVING = "\x1f"
 """The prefix of new numbers within the transaction: two orders may swap their numbers."""
 _PARKED = "without a number, shop_id "
@@ -49,6 +53,26 @@ def current_number(connection: Connection, order_id: str) -> str:
         select(former_numbers.c.order_id).where(former_numbers.c.former == number)
     ).scalar()
     return now or order_id
+
+
+def similar_numbers(connection: Connection, order_id: str) -> Sequence[str]:
+    """At most SIMILAR tracked orders that a person may mean by a number that no order has, the likeliest first: with
+    zeros before it, or without; without what stands around its digits; the order whose key or UUID it is; with more
+    behind it. Each is looked up in an index, however many orders there are."""
+    number = clean(without_blanks(order_id))
+    if not number:
+        return []
+    longest_digits = max(re.findall("[0-9]+", number), key=len, default="")
+    bare = [text.lstrip("0") for text in (number, longest_digits)]
+    padded = [zeros + text for text in bare if text for zeros in _ZEROS if len(zeros) + len(text) <= len(_ZEROS)]
+    likely = [text for text in dict.fromkeys([*padded, longest_digits]) if text and text != number]
+    by_number = connection.execute(select(seen.c.order_id).where(one_of(seen.c.order_id, likely))).scalars()
+    found = sorted(by_number, key=likely.index)
+    for identifier in (seen.c.shop_id, seen.c.imshop_uuid, seen.c.acknowledged_uuid):
+        found += connection.execute(select(seen.c.order_id).where(identifier == number).limit(SIMILAR)).scalars()
+    next_ones = select(seen.c.order_id).where(seen.c.order_id > number).order_by(seen.c.order_id).limit(SIMILAR)
+    found += [one for one in connection.execute(next_ones).scalars() if one.startswith(number)]
+    return [one for one in dict.fromkeys(found) if not is_parked(one)][:SIMILAR]
 
 
 def renumber(connection: Connection, numbers: Mapping[str, str], now: datetime) -> None:

@@ -86,6 +86,7 @@ class ChangeView:
     """A change with its history: the fields of docs/interface.md, section 5, and a few more.
 
     `imshop_uuid` is the one that IMSHOP answered with, or else the source's. `next_attempt_at` only if it is pending.
+    `besides`: what it tells if its status is the one before (`news.besides_status`); None: its status is the news.
     """
 
     id: int
@@ -105,11 +106,19 @@ class ChangeView:
     hold: Hold | None
     message: str | None
     tracking_url: str | None
+    besides: Content | None = None
+
+    @property
+    def lag(self) -> timedelta | None:
+        """From the shop's change, else its detection, to IMSHOP's answer."""
+        started = self.source_updated_at or self.detected_at
+        return None if self.delivered_at is None else max(timedelta(0), self.delivered_at - started)
 
 
 @dataclass(frozen=True, slots=True)
 class AttemptView:
-    """One push of a change: its result, and IMSHOP's answer or the error in one line (`detail`)."""
+    """One push of a change: its result, and IMSHOP's answer or the error in one line (`detail`). `new_status`: the
+    code that IMSHOP answered to be in force."""
 
     change_id: int
     started_at: datetime
@@ -117,6 +126,7 @@ class AttemptView:
     result: Result
     http_status: int | None
     detail: str | None
+    new_status: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

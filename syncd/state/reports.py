@@ -12,12 +12,13 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any, get_args
 
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, exists, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, exists, func, select
 
-from syncd.model import CHANGE_STATES, Cancellation, ChangeState, Hold
+from syncd.model import CHANGE_STATES, Cancellation, ChangeState, Content, Hold
+from syncd.news import besides_status
 from syncd.state import missing
 from syncd.state.counts import read_counts
-from syncd.state.identifiers import current_number
+from syncd.state.identifiers import current_number, similar_numbers
 from syncd.state.inbox import CANCELLATION_COLUMNS, cancellation_of
 from syncd.state.outcomes import answered_status
 from syncd.state.polls import odd_rows_of, polls_of, unlisted
@@ -57,6 +58,13 @@ _NEXT_HELD = (
     .limit(1)
 )
 """The oldest held change of the next status."""
+_CONTENT_BEFORE = (
+    select(changes.c.content)
+    .where(changes.c.order_id == bindparam("order"), changes.c.id < bindparam("id"))
+    .order_by(changes.c.id.desc())
+    .limit(1)
+)
+"""That of the order's change before."""
 _OLDEST_PENDING = select(func.min(changes.c.detected_at)).where(in_state("pending"))
 _NEXT_DUE = select(func.min(changes.c.next_attempt_at)).where(DUE_SOMETIME)
 
@@ -162,8 +170,7 @@ class Reports:
             older: list[ColumnElement[bool]] = [] if before is None else [changes.c.id < before]
             newest_first = select(changes).where(*conditions, *older).order_by(changes.c.id.desc())
             with self._store.read() as connection:
-                rows = connection.execute(newest_first.limit(PAGE if left is None else min(PAGE, left)))
-                page = [change_view(row) for row in rows]
+                page = _change_views(connection, newest_first.limit(PAGE if left is None else min(PAGE, left)))
             yield from page
             if len(page) < PAGE:
                 return
@@ -180,7 +187,7 @@ class Reports:
         )
         with self._store.read() as connection:
             row = connection.execute(select(seen).where(seen.c.order_id == order_id)).first()
-            tries = [attempt_view(attempt) for attempt in connection.execute(tried)]
+            tries = [_attempt_view(attempt) for attempt in connection.execute(tried)]
             former = connection.execute(select(former_numbers.c.former).where(former_numbers.c.order_id == order_id))
             before = sorted(former.scalars())
         known = None if row is None else _seen_view(row)
@@ -205,17 +212,16 @@ class Reports:
         for them again within the hour, and they say nothing of how delivery goes."""
         of_delivery = select(changes).where(in_state("pending"), changes.c.refusals == 0)
         with self._store.read() as connection:
-            oldest = connection.execute(of_delivery.order_by(changes.c.detected_at).limit(limit))
-            return [change_view(row) for row in oldest]
+            return _change_views(connection, of_delivery.order_by(changes.c.detected_at).limit(limit))
 
     def newest_changes(self, limit: int) -> Sequence[ChangeWithAttempt]:
         """The newest changes, newest first, each with its last attempt."""
         newest = select(changes).order_by(changes.c.id.desc()).limit(limit)
         with self._store.read() as connection:
-            views = [change_view(row) for row in connection.execute(newest)]
+            views = _change_views(connection, newest)
             of_these = attempts.c.change_id.in_([view.id for view in views])
             tries = connection.execute(select(attempts).where(of_these).order_by(attempts.c.id))
-            last = {row.change_id: attempt_view(row) for row in tries}
+            last = {row.change_id: _attempt_view(row) for row in tries}
         return [ChangeWithAttempt(view, last.get(view.id)) for view in views]
 
     def cancellations(self, order_id: str | None = None, limit: int | None = None) -> list[Cancellation]:
@@ -224,6 +230,11 @@ class Reports:
         newest = select(*CANCELLATION_COLUMNS).where(*of_order).order_by(cancellations.c.id.desc()).limit(limit)
         with self._store.read() as connection:
             return [cancellation_of(row) for row in connection.execute(newest)]
+
+    def similar_numbers(self, order_id: str) -> Sequence[str]:
+        """Tracked orders that may be meant by a number that none has; see `identifiers.similar_numbers`."""
+        with self._store.read() as connection:
+            return similar_numbers(connection, order_id)
 
     def current_number(self, order_id: str) -> str:
         """The present number of the order with this number or former number; see `identifiers.current_number`."""
@@ -242,7 +253,18 @@ def _oldest_held(connection: Connection) -> datetime | None:
     return min(oldest, default=None)
 
 
-def change_view(row: Row[Any]) -> ChangeView:
+def _change_views(connection: Connection, some: Select[Any]) -> list[ChangeView]:
+    return [_change_view(row, _besides(connection, row)) for row in connection.execute(some).all()]
+
+
+def _besides(connection: Connection, row: Row[Any]) -> Content | None:
+    if row.previous_status != row.status:
+        return None
+    before = connection.execute(_CONTENT_BEFORE, {"order": row.order_id, "id": row.id}).scalar()
+    return besides_status(row.content, before, with_payment=row.with_payment)
+
+
+def _change_view(row: Row[Any], besides: Content | None) -> ChangeView:
     return ChangeView(
         id=row.id,
         order_id=row.order_id,
@@ -261,6 +283,7 @@ def change_view(row: Row[Any]) -> ChangeView:
         hold=row.hold,
         message=row.message,
         tracking_url=row.tracking_url,
+        besides=besides,
     )
 
 
@@ -295,8 +318,9 @@ def _seen_view(row: Row[Any]) -> SeenView:
     )
 
 
-def attempt_view(row: Row[Any]) -> AttemptView:
-    return AttemptView(row.change_id, row.started_at, row.ended_at, row.result, row.http_status, row.detail)
+def _attempt_view(row: Row[Any]) -> AttemptView:
+    answered = answered_status(row.detail) if row.result == "delivered" else None
+    return AttemptView(row.change_id, row.started_at, row.ended_at, row.result, row.http_status, row.detail, answered)
 
 
 def _source_status(fact: dict[str, Any]) -> SourceStatus:

@@ -18,13 +18,15 @@ from jinja2 import StrictUndefined
 
 from syncd import __version__
 from syncd.errors import StateError
-from syncd.explain import Explanation, in_words, order_facts, seen_facts
+from syncd.explain import NOBODY_KNOWS, Because, Explanation, buyer_reads, buyer_view, told_in_words
 from syncd.model import ChangeState
 from syncd.state import ChangeWithAttempt, HalfHour
 from syncd.text import printable
 from syncd.verdict import Situation, judge, unreadable
 from syncd.web.charts import lag_chart, summarize_lags
+from syncd.web.markup import breakable, command, own_words, value_of, with_commands
 from syncd.web.translations import Translator
+from syncd.wording import in_words, order_facts, seen_facts, steps
 
 T = TypeVar("T")
 
@@ -160,6 +162,7 @@ def _overview_values(page: PageDependencies, data: OverviewData, now: datetime) 
         "lags": summarize_lags(data.day),
         "lag_chart": lag_chart(data.day),
         "source_kind": page.source_kind,
+        "reads": lambda change: buyer_reads(change, data.known.statuses),
     }
 
 
@@ -167,6 +170,10 @@ def _order_values(explanation: Explanation) -> dict[str, object]:
     story, in_shop = explanation.story, explanation.in_shop
     return {
         "known": explanation.is_known,
+        "nobody_knows": NOBODY_KNOWS,
+        "similar": explanation.similar,
+        "view": buyer_view(explanation),
+        "reads": lambda change: buyer_reads(change, explanation.statuses),
         "in_shop": order_facts(in_shop.order) if in_shop.order else None,
         "fault": in_shop.fault,
         "seen": seen_facts(story) or None,
@@ -182,21 +189,33 @@ def _render(template: str, status: int, now: datetime, **values: object) -> Resp
     translate = Translator("ru" if is_russian else "en")
     offset = f"{now.astimezone():%z}"
 
+    def at(moment: datetime) -> str:
+        return translate.moment(moment, now)
+
     def cell(value: object) -> str:
         if isinstance(value, datetime):
             return translate.moment(value, now)
         if isinstance(value, bool):
             return translate("yes" if value else "no")
-        return printable(in_words(value, translate) if isinstance(value, Mapping) else value)
+        return breakable(in_words(value, translate) if isinstance(value, Mapping) else value)
+
+    def because(reason: Because) -> str:
+        return reason.said(lambda phrase: own_words(translate(phrase)), lambda value: value_of(cell(value)))
 
     html = render_template(
         template,
         _=translate,
         now=now,
-        at=lambda moment: translate.moment(moment, now),
+        at=at,
         ago=lambda moment: translate.ago(moment, now),
         cell=cell,
+        because=because,
+        told=lambda view: told_in_words(view, translate, at),
+        steps=lambda change: steps(change, translate),
         safe=printable,
+        text=breakable,
+        command=command,
+        with_commands=with_commands,
         zone=f"UTC{offset[:3]}:{offset[3:5]}",
         version=__version__,
         refresh_seconds=REFRESH_SECONDS,

@@ -162,7 +162,9 @@ RUSSIAN = {
     "No changes yet": "Изменений ещё не было",
     "No polls yet": "Опросов ещё не было",
     "Order": "Заказ",
-    "Status": "Статус",
+    "Took": "Длился",
+    "in {span}": "за {span}",
+    "whole answer": "ответ целиком",
     "What became of it": "Что с ним стало",
     "IMSHOP's answer": "Ответ IMSHOP",
     "Status at IMSHOP": "Статус в IMSHOP",
@@ -180,7 +182,6 @@ RUSSIAN = {
     "metrics": "метрики",
     "Overview": "Обзор",
     "Order {id}": "Заказ {id}",
-    "Neither the shop nor syncd knows this order": "Этого заказа нет ни в магазине, ни в syncd",
     "In the shop now": "Сейчас в магазине",
     "Seen by syncd": "Что syncd видел раньше",
     "Cancelled in the app": "Отменён в приложении",
@@ -190,6 +191,7 @@ RUSSIAN = {
     "failed": "не удалась",
     "Attempts": "Попытки",
     "Change": "Изменение",
+    "next attempt": "следующая попытка",
     "next try {at}": "следующая попытка {at}",
     "The newest {count} are shown": "Показаны последние {count}",
     # states of a change, results of an attempt
@@ -203,7 +205,87 @@ RUSSIAN = {
     "retry": "будет повтор",
     "paused": "пауза",
     "unsent": "не отправлено",
+    "guard": "предохранителем",
+    "counting": "до конца опроса",
     # explain.py
+    "The buyer sees what the shop says": "Покупатель видит то же, что в магазине",
+    "The buyer does not see what the shop says": "Покупатель видит не то, что в магазине",
+    "It is not certain that the buyer sees what the shop says": "Неясно, видит ли покупатель то же, что в магазине",
+    "Neither the shop nor syncd knows this order": "Этого заказа нет ни в магазине, ни в syncd",
+    "Did you mean": "Может быть",
+    "The shop says": "В магазине",
+    "IMSHOP was told": "IMSHOP сообщено",
+    "The buyer reads": "Покупатель читает",
+    "never; taken as known: {content}": "ни разу; считается известным: {content}",
+    "not known": "неизвестно",
+    "IMSHOP shows": "IMSHOP показывает",
+    "The shop cannot be asked, so this is what was seen last": (
+        "Магазин не отвечает, поэтому показано то, что было видно в последний раз"
+    ),
+    "The shop does not show this order any more": "Магазин больше не показывает этот заказ",
+    "syncd has not seen this order yet: the next poll that finds it decides": (
+        "syncd ещё не видел этого заказа: всё решит первый опрос, который его найдёт"
+    ),
+    "The shop changed it without its timestamp, still {at}: polls pass it by, a full compare finds it": (
+        "Магазин изменил заказ, но не время изменения ({at}): опросы его пропускают, найдёт полная сверка"
+    ),
+    "The shop changed it since the last good poll, {at}; the next one finds it": (
+        "Магазин изменил заказ после последнего удачного опроса, {at}; изменение найдёт следующий"
+    ),
+    "The statuses file skips the code {code}: IMSHOP is not told": (
+        "Файл статусов пропускает код {code}: IMSHOP о нём не сообщается"
+    ),
+    "IMSHOP refused it, so this buyer was not told: {error}. Once IMSHOP knows the order": (
+        "IMSHOP отказал, и покупатель не узнал: {error}. Когда IMSHOP узнает заказ"
+    ),
+    "Given up after {tries:attempt|attempts}, so this buyer was not told: {error}. Once that is mended": (
+        "После {tries:попытки|попыток|попыток} отправка прекращена, и покупатель не узнал: {error}. "
+        "Когда причина устранена"
+    ),
+    "Discarded, so this buyer was not told. If that was wrong": (
+        "Изменение отброшено, и покупатель не узнал. Если напрасно"
+    ),
+    "Held since {at}: too many changes came at once. If they are right": (
+        "Задержано предохранителем с {at}: сразу слишком много изменений. Если они верны"
+    ),
+    "Held since {at}: the code {code} is not in the statuses file. List it there, and it goes by itself": (
+        "Задержано с {at}: кода {code} нет в файле статусов. Впишите его туда — изменение уйдёт само"
+    ),
+    "Held since {at}, until its poll is over": "Задержано с {at}, пока не завершится опрос",
+    "It is not known what IMSHOP heard last. To tell it again": (
+        "Неизвестно, что IMSHOP узнал последним. Сообщить снова"
+    ),
+    "IMSHOP did not take it in {tries:attempt|attempts}: {error}": (
+        "IMSHOP не принял за {tries:попытку|попытки|попыток}: {error}"
+    ),
+    "It waits to be told since {at}": "Ждёт отправки с {at}",
+    "The next attempt is at {at}": "Следующая попытка в {at}",
+    "The buyer cancelled it in the app at {at}": "Покупатель отменил заказ в приложении в {at}",
+    "It went back to what IMSHOP knows before it was told anything else": (
+        "Заказ вернулся к тому, что знает IMSHOP, прежде чем тому сообщили другое"
+    ),
+    "Taken as known when it was first seen at {at}: IMSHOP was never told. If the app shows another status": (
+        "Принято за известное, когда заказ впервые замечен, {at}: IMSHOP ничего не сообщалось. Если в приложении "
+        "другой статус"
+    ),
+    "IMSHOP cannot be told that it is paid: the shop gives no payment id": (
+        "Об оплате IMSHOP сообщить нельзя: магазин не называет номер платежа"
+    ),
+    "IMSHOP was told {code}, and answered that {answered} is in force": (
+        "IMSHOP сообщён код {code}, а он ответил, что действует {answered}"
+    ),
+    "IMSHOP shows {shown} for {code}; the statuses file expects {expected}. Ask IMSHOP to correct its table": (
+        "Для кода {code} IMSHOP показывает {shown}, а файл статусов ждёт {expected}. Попросите IMSHOP исправить таблицу"
+    ),
+    "The shop had changed it without its timestamp, {at}: only a full compare found it, at {found}": (
+        "Магазин изменил заказ, но не время изменения ({at}): нашла только полная сверка, {found}"
+    ),
+    # shop_lookup.py, wording.py
+    "another look into the shop is under way; try again in a moment": (
+        "магазин как раз спрашивают о другом заказе; повторите через минуту"
+    ),
+    "the shop does not answer in time; try again later": "магазин не ответил вовремя; повторите позже",
+    "told again": "сообщено снова",
     "order_id": "номер",
     "status": "статус",
     "tracking": "отслеживание",
@@ -233,6 +315,7 @@ RUSSIAN = {
     "not paid": "не оплачен",
     "payment": "платёж",
 }
+NBSP = "\xa0"
 _UNITS: dict[Language, tuple[str, str, str, str]] = {
     "en": ("d", "h", "min", "s"),
     "ru": ("дн", "ч", "мин", "с"),
@@ -251,13 +334,14 @@ class Translator:
         return said.format(**values) if values else said
 
     def span(self, seconds: float) -> str:
-        """A duration in its two greatest units."""
+        """A duration in its two greatest units, which no line break takes apart."""
         day, hour, minute, second = _UNITS[self.language]
         if seconds < 9.95 and seconds != int(seconds):
-            return f"{max(0.0, seconds):.1f} {second}"
+            tenths = f"{max(0.0, seconds):.1f}{NBSP}{second}"
+            return tenths.replace(".", ",") if self.language == "ru" else tenths
         whole = max(0, round(seconds))
         if whole < 60:
-            return f"{whole} {second}"
+            return f"{whole}{NBSP}{second}"
         if whole < 3600:
             return _pair(whole, 60, minute, second)
         if whole < 86400:
@@ -275,4 +359,5 @@ class Translator:
 
 def _pair(amount: int, base: int, great: str, small: str) -> str:
     whole, rest = divmod(amount, base)
-    return f"{whole} {great} {rest} {small}" if rest and whole < 10 else f"{whole} {great}"
+    greater = f"{whole}{NBSP}{great}"
+    return f"{greater}{NBSP}{rest}{NBSP}{small}" if rest and whole < 10 else greater

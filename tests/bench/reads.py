@@ -15,7 +15,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 from sqlalchemy import text
 
-from syncd.explain import Explanation, LookupResult
+from syncd.explain import Explanation
 from syncd.runtime import composition
 from syncd.runtime.health import as_json
 from syncd.runtime.metrics import StateCollector
@@ -101,7 +101,7 @@ def _answers(state: State) -> Mapping[str, Callable[[], object]]:
         read=lambda read: read(),
         source_kind="sqlite",
         known=known,
-        explain=lambda order_id: Explanation(state.reports.story(order_id), LookupResult(None)),
+        explain=lambda order_id: Explanation(state.reports.story(order_id)),
         now=composition.now,
     )
 

@@ -16,7 +16,7 @@ from syncd.verdict import Situation
 from syncd.web import AppDependencies, create_app, create_page
 from tests.docs.documents import DOCS, ROOT, named
 from tests.made import NOON
-from tests.page.conftest import PageInputs
+from tests.page.scenes import PageInputs
 from tests.test_verdict import EXPECTED, WELL, pushes
 
 PAGE = DOCS / "metrics-and-logs.md"

@@ -156,16 +156,31 @@ def test_explain_tells_an_orders_story(world: World) -> None:
     world.shop.put("00000001", "packed")
     world.done("once")
     text = world.done("explain", "00000001")
-    assert all(word in text for word in ("packed", "new", "delivered", "ready_for_pickup", "200"))
+    assert text.startswith("The buyer sees what the shop says\n")
+    assert all(word in text for word in ("new → packed", "delivered", "ready_for_pickup", "200"))
+    russian = world.done("explain", "00000001", LC_ALL="ru_RU.UTF-8")
+    assert russian.startswith("Покупатель видит то же, что в магазине\n")
     story = world.json("explain", "00000001")
+    assert story["buyer"]["agrees"] is True
     assert story["source"]["status"] == "packed"
     assert [change["state"] for change in story["changes"]] == ["delivered"]
     assert len(story["attempts"]) == 1
 
 
-def test_explain_of_an_unknown_order_exits_with_1(world: World) -> None:
+def test_tracking_number_is_told_as_such(world: World) -> None:
     baseline(world)
-    assert world.syncd("explain", "nonesuch").returncode == 1
+    world.shop.put("00000001", "new", track="https://tracking.example/TRK777")
+    world.done("once")
+    assert "tracking → https://tracking.example/TRK777" in world.done("changes")
+
+
+def test_explain_of_an_unknown_order_suggests_another(world: World) -> None:
+    baseline(world)
+    ran = world.syncd("explain", "3")
+    assert (ran.returncode, ran.stdout.splitlines()) == (
+        1,
+        ["Neither the shop nor syncd knows this order", "Did you mean: syncd explain 00000003"],
+    )
 
 
 def test_changes_are_told_as_the_contract_says(world: World) -> None:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
-from random import Random
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect
 
 from syncd.model import Pause
-from syncd.state import State
 from tests.made import NOON
-from tests.page.conftest import PICTURES, PageInputs, a_change, past_day
+from tests.page.conftest import PICTURES
+from tests.page.scenes import PageInputs, a_change, good_day, hold_some, trouble
 from tests.state.made import outcome, stage, take, write_down
 
 HOSTILE = [
@@ -65,16 +63,7 @@ def picture(page: Page, name: str) -> None:
 
 @pytest.fixture
 def day(shown: PageInputs) -> PageInputs:
-    """A shop that went well for a day."""
-    past_day(shown.memory, Random(7))
-    latest = [
-        a_change(f"{104200 + number:08}", NOON, status) for number, status in enumerate(["packed", "sent", "new"])
-    ]
-    stage(shown.memory, *latest, now=NOON)
-    seconds = timedelta(seconds=3)
-    write_down(shown.memory, *(outcome(push, now=NOON + seconds) for push in take(shown.memory)), now=NOON + seconds)
-    shown.memory.polls.record_poll(NOON + seconds, None, rows=3, changes=3)
-    shown.now = NOON + timedelta(seconds=9)
+    good_day(shown)
     return shown
 
 
@@ -89,22 +78,6 @@ def test_a_glance_tells_that_statuses_reach_buyers(day: PageInputs, url: str, br
             picture(page, name)
             said = "Статусы доходят до покупателей" if "ru" in name else "Statuses reach buyers"
             expect(page.get_by_role("heading", level=1)).to_have_text(said)
-
-
-def trouble(memory: State) -> None:
-    stage(memory, *(a_change(f"9{number}", NOON, "lost") for number in range(4)), now=NOON - timedelta(hours=2))
-    pushes = take(memory)
-    write_down(
-        memory,
-        outcome(pushes[0], "dead", error="IMSHOP answered 500 for a day: internal error"),
-        outcome(pushes[1], "refused", error="IMSHOP says no: order not found"),
-        outcome(pushes[2], "retry", error="IMSHOP did not answer within 10 s", next_attempt_at=NOON),
-    )
-    stage(memory, a_change("95", NOON), now=NOON)
-    memory.outbox.record_and_claim(
-        [], 0, Pause("unauthorized", NOON - timedelta(minutes=20), "HTTP 401: key is not valid"), NOON
-    )
-    memory.polls.record_poll(NOON, "the shop's database (mariadb at 10.0.0.7) cannot be reached: Connection refused")
 
 
 def test_a_glance_tells_what_is_in_the_way(day: PageInputs, url: str, browser: Browser) -> None:
@@ -175,10 +148,10 @@ def test_an_order_is_found_by_keyboard_alone(day: PageInputs, url: str, browser:
         page.keyboard.press("Tab")
         page.keyboard.press("Tab")
         assert page.evaluate("document.activeElement.id") == "order"
-        page.keyboard.type("00104201")
+        page.keyboard.type("05671863")
         page.keyboard.press("Enter")
-        expect(page.get_by_role("heading", level=1)).to_have_text("Order 00104201")
-        expect(page.get_by_role("region", name="Attempts")).to_contain_text("newStatus sent")
+        expect(page.get_by_role("heading", level=1)).to_have_text("Order 05671863")
+        expect(page.get_by_role("region", name="Attempts")).to_contain_text("newStatus packed")
         picture(page, "order")
 
 
@@ -216,3 +189,69 @@ def test_everything_that_can_be_used_has_a_name(day: PageInputs, url: str, brows
         for role in ("img", "link", "button", "searchbox", "search", "table", "columnheader"):
             for part in page.get_by_role(role).all():
                 assert role in ("search", "table") or part.aria_snapshot().strip(f"- {role}").strip(), role
+
+
+BROKEN_WORDS = """() => {
+    const broken = [], texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    while (texts.nextNode()) {
+        const text = texts.currentNode, word = document.createRange();
+        for (const found of text.data.matchAll(/[^ \\n]+/g)) {
+            if (found[0].length > 24) continue;
+            word.setStart(text, found.index);
+            word.setEnd(text, found.index + found[0].length);
+            const lines = new Set([...word.getClientRects()].map((part) => Math.round(part.top)));
+            if (lines.size > 1) broken.push(found[0]);
+        }
+    }
+    return broken;
+}"""
+"""Short words that stand on two lines; a no-break space is part of a word."""
+UNLABELLED = """() => [...document.querySelectorAll("td[data-label]")]
+    .filter((cell) => !getComputedStyle(cell, "::before").content.includes(cell.dataset.label)).length"""
+
+
+@pytest.mark.parametrize("locale", ["en-GB", "ru-RU"])
+def test_no_word_breaks_at_any_width(day: PageInputs, url: str, browser: Browser, locale: str) -> None:
+    hold_some(day.memory)
+    with opened(browser, url, locale=locale) as page:
+        for path in ("/", "/order?id=05671863", "/order?id=05671710", "/order?id=5671863"):
+            page.goto(f"{url}{path}")
+            for width in (1200, 800, 400):
+                page.set_viewport_size({"width": width, "height": 900})
+                assert page.evaluate(BROKEN_WORDS) == [], f"{path} at {width}"
+                assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{path} at {width}"
+
+
+def test_phone_names_every_figure(day: PageInputs, url: str, browser: Browser) -> None:
+    with opened(browser, url, viewport={"width": 400, "height": 900}) as page:
+        expect(page.get_by_text("Order number", exact=True)).to_be_in_viewport()
+        for path in ("/", "/order?id=05671863"):
+            page.goto(f"{url}{path}")
+            assert page.locator("td[data-label]").count() > 5
+            assert page.evaluate(UNLABELLED) == 0
+
+
+def test_newest_change_is_readable_at_a_glance(day: PageInputs, url: str, browser: Browser) -> None:
+    with opened(browser, url) as page:
+        newest = page.get_by_role("region", name="Last changes").get_by_role("row").nth(1)
+        for said in ("05671863", "new → packed", "Готов к выдаче", "delivered in 3.4", "ready_for_pickup", "9 s ago"):
+            expect(newest).to_contain_text(said, use_inner_text=True)
+
+
+def test_whole_answer_unfolds_and_stays_so(day: PageInputs, url: str, browser: Browser) -> None:
+    with opened(browser, url) as page:
+        answer = page.get_by_text("uuid cfe64e76-dbc4-4f0f-b9d1-7423aeb6f104")
+        expect(answer).to_be_hidden()
+        page.get_by_text("whole answer").first.click()
+        expect(answer).to_be_visible()
+        trouble(day.memory)
+        page.clock.run_for(11_000)
+        expect(page.get_by_role("heading", level=1)).to_have_text("Statuses do not reach buyers")
+        expect(answer).to_be_visible()
+
+
+def test_one_click_selects_a_command(day: PageInputs, url: str, browser: Browser) -> None:
+    hold_some(day.memory)
+    with opened(browser, url) as page:
+        page.locator("code", has_text="syncd changes --state dead").click()
+        assert page.evaluate("getSelection().toString()") == "syncd changes --state dead"

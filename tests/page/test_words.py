@@ -8,7 +8,7 @@ import pytest
 
 from syncd.state import HalfHour
 from syncd.web.charts import LEAST_HEIGHT, LagSummary, lag_chart, summarize_lags
-from syncd.web.translations import Translator
+from syncd.web.translations import NBSP, Translator
 from tests.made import NOON
 
 
@@ -31,13 +31,13 @@ from tests.made import NOON
     ],
 )
 def test_duration_has_its_two_greatest_units(seconds: float, said: str) -> None:
-    assert Translator("en").span(seconds) == said
+    assert Translator("en").span(seconds) == said.replace(" ", NBSP)
 
 
 def test_russian_has_its_units_and_keeps_unlisted_phrases() -> None:
-    assert Translator("ru").span(93_600) == "1 дн 2 ч"
+    assert Translator("ru").span(93_600) == f"1{NBSP}дн{NBSP}2{NBSP}ч"
     assert Translator("ru").ago(None, NOON) == "ни разу"
-    assert Translator("ru").ago(NOON - timedelta(seconds=3), NOON) == "3 с назад"
+    assert Translator("ru").ago(NOON - timedelta(seconds=3), NOON) == f"3{NBSP}с назад"
     assert Translator("ru")("no such phrase") == "no such phrase"
 
 

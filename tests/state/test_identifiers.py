@@ -9,6 +9,7 @@ import pytest
 
 from syncd.model import CancelRequest, Decision, Outcome
 from syncd.state import State
+from syncd.state.identifiers import SIMILAR
 from tests.made import NOON
 from tests.state.made import adopted, decision, outcome, replace_segment, stage, states, take, the, write_down
 
@@ -143,3 +144,31 @@ def test_keys_of_another_kind_clear_stored_keys(numbered: State) -> None:
     numbered.polls.set_key_definition("others")
     assert keys(numbered, "348") == {"348": None}
     assert numbered.inbox.cancellation(kept.id) == replace(kept, shop_id=None)
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("10003", ["0010003"]),
+        ("00000010003", ["0010003"]),
+        ("№10003", ["0010003"]),
+        ("order 10003", ["0010003"]),
+        ("A-7", ["A-7/1", "A-7/2"]),
+        ("9001", ["B-9"]),
+        (" uuid-of-b ", ["B-9"]),
+        ("10004", []),
+        ("%", []),
+        ("", []),
+        ("\x00\ud800", []),
+    ],
+)
+def test_similar_numbers_are_those_meant(state: State, typed: str, meant: list[str]) -> None:
+    stage(state, *map(adopted, ["0010003", "A-7/1", "A-7/2", "20003"]))
+    known = adopted("B-9")
+    stage(state, replace(known, seen=replace(known.seen, shop_id="9001", imshop_uuid="uuid-of-b")))
+    assert state.reports.similar_numbers(typed) == meant
+
+
+def test_similar_numbers_are_few(state: State) -> None:
+    stage(state, *(adopted(f"12-{number}") for number in range(30)))
+    assert len(state.reports.similar_numbers("12")) == SIMILAR

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,13 @@ from typing import Any
 import pytest
 from sqlalchemy import event, text
 
+from syncd.model import Decision
 from syncd.state import State, open_state
 from syncd.state.schema import SQLITE_TIME
 from syncd.state.seen import load
 from syncd.state.store import Store
 from tests.made import NOON
-from tests.state.made import adopted, decision, deliver, outcome, stage, take, write_down
+from tests.state.made import adopted, change, decision, deliver, outcome, seen, stage, take, write_down
 
 ENDED = 50
 _SCANS = text("SELECT relname, seq_scan FROM pg_stat_xact_user_tables WHERE relname IN ('seen', 'changes') ORDER BY 1")
@@ -94,3 +96,22 @@ def test_no_plan_is_kept_from_small_tables(postgresql_state: str) -> None:
             before = connection.execute(_SCANS).all()
             load(connection, ids[:10])
             assert connection.execute(_SCANS).all() == before
+
+
+def test_similar_numbers_are_looked_up_in_indexes(state: State, file: Path) -> None:
+    with plans(state, file) as found:
+        state.reports.similar_numbers("№ 70")
+    steps = [step for plan in found.values() for step in plan if "seen" in step]
+    assert len(steps) == len(found) == 5
+    assert all(step.startswith("SEARCH seen USING") for step in steps)
+
+
+def test_news_of_a_change_reads_one_row(state: State, file: Path) -> None:
+    stage(
+        state,
+        Decision(seen("7", {"status": "s49"}, {"status": "s49"}), replace(change("7", "s49"), previous_status="s49")),
+    )
+    with plans(state, file) as found:
+        state.reports.newest_changes(1)
+    [plan] = [plan for statement, plan in found.items() if "changes.id <" in statement]
+    assert plan == ["SEARCH changes USING INDEX changes_by_order (order_id=? AND rowid<?)"]

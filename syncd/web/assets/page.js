@@ -7,6 +7,7 @@
   function put(fresh) {
     const parts = [...document.querySelectorAll("[data-live]")].map((old) => [old, fresh.getElementById(old.id)]);
     if (!parts.length || parts.some(([, part]) => !part)) throw new Error("not this page");
+    for (const { id } of document.querySelectorAll("details[open]")) fresh.getElementById(id)?.setAttribute("open", "");
     const focused = document.activeElement?.getAttribute("href");
     for (const [old, part] of parts) if (old.outerHTML !== part.outerHTML) old.replaceWith(document.adoptNode(part));
     if (focused && !document.activeElement?.hasAttribute("href")) {

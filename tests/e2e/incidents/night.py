@@ -103,7 +103,7 @@ class Night:
         status = json.loads(self.command("status", "--json").stdout)
         assert self._reason(status, kind)
         assert status["verdict"]["headline"] in self.command("status").stdout
-        page = unescape(self.world.get("/")[1])
+        page = unescape(re.sub("<[^>]*>", "", self.world.get("/")[1]))
         what = reason["what"].partition(":")[0]  # the figures may change
         assert what in page
         assert reason["do"] in page
