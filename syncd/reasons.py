@@ -17,6 +17,7 @@ ReasonKind: TypeAlias = Literal[
     "paused",
     "refusals",
     "waiting",
+    "quiet",
     "held",
     "unlisted",
     "dead",

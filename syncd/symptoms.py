@@ -1,5 +1,5 @@
-"""What the last pushes, changes and polls show: unusual refusals, other answers than expected, another time zone, slow
-polls. Pure."""
+"""What the last pushes, changes and polls show: unusual refusals or quiet, other answers than expected, another time
+zone, slow polls. Pure."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ LOOKED_AT = (5, 10, 20, 40, 80)
 BY_CHANCE = 0.001
 """IMSHOP refuses most: of the NEWEST pushes, and of so many of the newest as chance would not refuse in this shop,
 where orders that were not placed in the app are refused every day."""
-QUIETS_KNOWN = 20
-"""So many deliveries must be known before it is known how long a shop is quiet."""
+QUIET_KNOWN = timedelta(days=14)
+"""Deliveries must be known for so long before it is known how quiet a shop is at night and at weekends."""
+QUIET_AT_LEAST = timedelta(hours=1)
 HALF_HOUR = timedelta(minutes=30)
 LONGEST_OFFSET = timedelta(hours=14)
 SLACK = timedelta(minutes=2)
@@ -42,11 +43,16 @@ def unusual_refusals(summary: Summary, recent: Recent, now: datetime) -> Sequenc
         refused = refusals(newest)
         if refused >= MOST * len(newest) and _chance(refused, len(newest), usual) < BY_CHANCE:
             return answered[: max(run, len(newest))] if refused == len(newest) else newest
-    if len(recent.quiets) >= QUIETS_KNOWN and summary.last_delivered_at:
-        quiet = now - summary.last_delivered_at
-        if run and quiet > 2 * max(recent.quiets):
-            return answered[:run]
-    return ()
+    return answered[:run] if unusual_quiet(summary, now) else ()
+
+
+def unusual_quiet(summary: Summary, now: datetime) -> timedelta | None:
+    """For how long nothing was delivered, if that is twice as long as this shop ever changed nothing."""
+    first, last = summary.delivers_since, summary.last_delivered_at
+    if first is None or last is None or last - first < QUIET_KNOWN:
+        return None
+    quiet = now - last
+    return quiet if quiet > max(2 * summary.longest_quiet, QUIET_AT_LEAST) else None
 
 
 def refusals(pushes: Sequence[PushView]) -> int:

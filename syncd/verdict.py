@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from syncd.pipeline.statuses_file import Statuses
 from syncd.reasons import KINDS, Reason, ReasonKind, Severity, Verdict
 from syncd.state import Recent, Summary
-from syncd.symptoms import common_lag, mismatches, refusals, slow_polls, unusual_refusals
+from syncd.symptoms import common_lag, mismatches, refusals, slow_polls, unusual_quiet, unusual_refusals
 
 PAUSES = {
     "unauthorized": "Delivery is paused: IMSHOP does not accept the key",
@@ -196,6 +196,11 @@ def _of_delivery(summary: Summary, recent: Recent, now: datetime, patience: Pati
             since=since,
             because="paused",
         )
+    elif (quiet := unusual_quiet(summary, now)) and not (pushes or summary.pause):
+        values = {"span": in_words(quiet), "longest": in_words(summary.longest_quiet)}
+        what = "Nothing was delivered for {span}; before, this shop changed nothing for {longest} at most"
+        do = "If orders did change in the shop, run: syncd check. Then run: syncd reconcile"
+        yield Reason("quiet", "warning", what, do, "check", values=values, since=summary.last_delivered_at)
 
 
 def _whole_hours(span: timedelta) -> str:

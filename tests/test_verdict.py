@@ -46,6 +46,14 @@ def counts(**changes: int) -> dict[str, Any]:
     return {"changes": {**WELL.changes, **changes}}
 
 
+def quiet_for(longest: timedelta, known: timedelta = 30 * DAY) -> dict[str, Any]:
+    return {"longest_quiet": longest, "delivers_since": NOON - known, "last_delivered_at": NOON}
+
+
+def polled(at: datetime) -> dict[str, Any]:
+    return {"source": SourceStatus(at, at, None, 0)}
+
+
 def pushes(results: str, status: str = "packed", imshop: str | None = "processing") -> list[PushView]:
     """Newest first: `+` was delivered, `-` refused, `?` failed."""
     kinds = {"+": "delivered", "-": "refused", "?": "retry"}
@@ -56,9 +64,7 @@ def pushes(results: str, status: str = "packed", imshop: str | None = "processin
 
 
 def found(summary: dict[str, Any] | None = None, now: datetime = NOON, **known: Any) -> list[Reason]:
-    recent = {
-        name: known.pop(name) for name in ("pushes", "quiets", "lags", "waiting_since", "unlisted") if name in known
-    }
+    recent = {name: known.pop(name) for name in ("pushes", "lags", "waiting_since", "unlisted") if name in known}
     situation = Situation(replace(WELL, **(summary or {})), Recent(**recent), **{"interval": MINUTE / 2, **known})
     return [*judge(situation, now).reasons]
 
@@ -144,12 +150,27 @@ def test_refusals_count_where_they_are_unusual(
 
 def test_refusals_count_once_the_shop_was_never_so_quiet() -> None:
     """Also where most are refused every day."""
-    usual = counts(delivered=300, refused=9000)
-    often = {"pushes": pushes("-" * 20), "quiets": [DAY / 2] * 20}
-    assert said(usual, NOON + DAY, **often, interval=DAY) == []
-    assert said(usual | {"source": SourceStatus(NOON + 2 * DAY, NOON + 2 * DAY, None, 0)}, NOON + 2 * DAY, **often) == [
-        ("refusals", "bad")
-    ]
+    usual = counts(delivered=300, refused=9000) | quiet_for(DAY / 2)
+    refused = {"pushes": pushes("-" * 20)}
+    assert said(usual | polled(NOON + DAY), NOON + DAY, **refused) == []
+    later = NOON + DAY + MINUTE
+    assert said(usual | polled(later), later, **refused) == [("refusals", "bad")]
+
+
+@pytest.mark.parametrize(
+    ("longest", "known", "lasts", "counts"),
+    [
+        (60 * HOUR, 14 * DAY, 121 * HOUR, True),
+        (60 * HOUR, 14 * DAY, 120 * HOUR, False),
+        (60 * HOUR, 13 * DAY, 121 * HOUR, False),
+        (MINUTE, 14 * DAY, HOUR, False),
+        (MINUTE, 14 * DAY, HOUR + MINUTE, True),
+    ],
+)
+def test_quiet_counts_once_it_is_unusual(longest: timedelta, known: timedelta, lasts: timedelta, counts: bool) -> None:
+    """Nights and weekends are no trouble, and of a new shop it is not known how quiet it is."""
+    now = NOON + lasts
+    assert said(quiet_for(longest, known) | polled(now), now) == ([("quiet", "warning")] if counts else [])
 
 
 def test_refusals_end_with_the_command_for_these() -> None:

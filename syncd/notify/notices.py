@@ -28,6 +28,7 @@ OVER: Mapping[ReasonKind, str] = {
     "paused": "Delivery goes on",
     "refusals": "IMSHOP takes changes again",
     "waiting": "No change waits for long any more",
+    "quiet": "A change was delivered",
     "held": "No change is held any more",
     "unlisted": "All codes of held changes are listed",
     "dead": "No change is dead any more",

@@ -49,7 +49,7 @@ from syncd.state.schema import (
     told_of,
 )
 from syncd.state.seen import invalidate_decisions_told
-from syncd.state.store import put_fact
+from syncd.state.store import get_fact, instant, put_fact
 from syncd.state.transitions import (
     NEWER_WAITS,
     NEWER_WILL_BE_SENT,
@@ -215,7 +215,7 @@ def _record_in_time(connection: Connection, found: Sequence[_InTime]) -> None:
         update_rows(connection, seen, _ACKNOWLEDGED, [_acknowledged(one.outcome, one.row) for one in delivered])
         if cancelled := {one.row.order_id: one.outcome.push.status for one in delivered if one.row.was_cancelled}:
             invalidate_decisions_told(connection, cancelled)
-        put_fact(connection, "last_delivered_at", max(one.outcome.ended_at for one in delivered).isoformat())
+        _note_delivery(connection, [one.outcome for one in delivered])
     unknown = [
         one.row.order_id for one in found if one.state == "dead" or (one.state != "delivered" and one.outcome.in_doubt)
     ]
@@ -225,6 +225,18 @@ def _record_in_time(connection: Connection, found: Sequence[_InTime]) -> None:
     if followed:
         latest = max(one.outcome.ended_at for one in followed)
         supersede_without_news(connection, [one.row.order_id for one in followed], latest)
+
+
+def _note_delivery(connection: Connection, delivered: Sequence[Outcome]) -> None:
+    """When the last change was delivered, and for how long the shop changed nothing at most since deliveries began."""
+    before, quiet = instant(get_fact(connection, "last_delivered_at")), get_fact(connection, "quiet")
+    latest = max(outcome.ended_at for outcome in delivered)
+    changed_at = min(outcome.push.source_updated_at or outcome.push.detected_at for outcome in delivered)
+    if before is None or quiet is None:
+        put_fact(connection, "quiet", {"since": latest.isoformat(), "longest": 0.0})
+    elif (seconds := (changed_at - before).total_seconds()) > quiet["longest"]:
+        put_fact(connection, "quiet", {**quiet, "longest": seconds})
+    put_fact(connection, "last_delivered_at", latest.isoformat())
 
 
 def _changed(found: _InTime) -> Values:

@@ -25,7 +25,8 @@ class Summary:
 
     `missing_refused`: how many orders the last full compare refused to mark as missing until an operator releases them.
     `cancellations_failed`: how many cancellations are undecided. `odd_rows`: of the shop, by the last polls.
-    `polls`: the last ones, newest first. `lost_at`: when this state was made where an earlier one was lost, until an
+    `polls`: the last ones, newest first. `longest_quiet`: between two deliveries, as far as the shop changed nothing,
+    since `delivers_since`. `lost_at`: when this state was made where an earlier one was lost, until an
     operator accepts that.
     """
 
@@ -41,6 +42,8 @@ class Summary:
     cancellations_failed: int = 0
     odd_rows: OddRows = NO_ODD_ROWS
     polls: Sequence[PollView] = ()
+    delivers_since: datetime | None = None
+    longest_quiet: timedelta = timedelta()
     lost_at: datetime | None = None
 
 
@@ -68,14 +71,12 @@ class Recent:
     """What happened lately; all newest first.
 
     pushes         the last ones, of each change one
-    quiets         the times between the last deliveries; only if the last push was refused
     lags           how long after the shop's time changes were found: the least of each of the last polls
     waiting_since  since when the change waits that has been pending for longest, without those that IMSHOP refused
     unlisted       how many changes are held for each code that the statuses file does not list
     """
 
     pushes: Sequence[PushView] = ()
-    quiets: Sequence[timedelta] = ()
     lags: Sequence[timedelta] = ()
     waiting_since: datetime | None = None
     unlisted: Mapping[str, int] = field(default_factory=dict)

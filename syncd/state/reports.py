@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from itertools import pairwise
 from typing import Any, get_args
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, exists, func, select
@@ -80,9 +79,6 @@ _RECENT_PUSHES = (
     .order_by(attempts.c.id.desc())
     .limit(RECENT)
 )
-_DELIVERED = (
-    select(changes.c.ended_at).where(in_state("delivered"), ENDED).order_by(changes.c.ended_at.desc()).limit(RECENT)
-)
 _FINDS = (
     select(changes.c.found_by, changes.c.detected_at, changes.c.source_updated_at)
     .order_by(changes.c.id.desc())
@@ -117,6 +113,7 @@ class Reports:
             counts, held = read_counts(connection)
             failed = connection.execute(_CANCELLATIONS_FAILED).scalar_one()
             oldest, next_due = connection.execute(_OLDEST_PENDING).scalar(), connection.execute(_NEXT_DUE).scalar()
+        quiet = facts.get("quiet", {})
         return Summary(
             tracked=facts.get("tracked", 0),
             changes={state: counts.get(state, 0) for state in CHANGE_STATES},
@@ -130,6 +127,8 @@ class Reports:
             cancellations_failed=failed,
             odd_rows=odd_rows_of(facts.get("source", {})),
             polls=polls_of(facts),
+            delivers_since=instant(quiet.get("since")),
+            longest_quiet=timedelta(seconds=quiet.get("longest", 0)),
             lost_at=instant(facts.get("lost_at")),
         )
 
@@ -138,7 +137,6 @@ class Reports:
         with self._store.read() as connection:
             last = {row.change_id: row for row in reversed(connection.execute(_RECENT_PUSHES).all())}
             pushes = [_push_view(row) for row in sorted(last.values(), key=lambda row: row.id, reverse=True)]
-            delivered = connection.execute(_DELIVERED).scalars().all() if pushes and pushes[0].refused else ()
             finds: dict[datetime, timedelta] = {}
             for found_by, detected_at, updated_at in connection.execute(_FINDS):
                 if found_by == "cursor" and updated_at:
@@ -146,7 +144,6 @@ class Reports:
                     finds[detected_at] = min(lag, finds.get(detected_at, lag))
             return Recent(
                 pushes,
-                quiets=[later - earlier for later, earlier in pairwise(delivered)],
                 lags=list(finds.values()),
                 waiting_since=connection.execute(_WAITING_SINCE).scalar(),
                 unlisted=unlisted(connection),

@@ -117,6 +117,12 @@ RUSSIAN = {
     "Run syncd check. Correct SYNCD_SOURCE__TIMEZONE or the shop's clock, then restart syncd": (
         "Выполните syncd check. Исправьте SYNCD_SOURCE__TIMEZONE или часы магазина, затем перезапустите syncd"
     ),
+    "Nothing was delivered for {span}; before, this shop changed nothing for {longest} at most": (
+        "Уже {span} ничего не доставлено; раньше в магазине ничего не менялось не дольше {longest}"
+    ),
+    "If orders did change in the shop, run: syncd check. Then run: syncd reconcile": (
+        "Если заказы в магазине менялись, выполните: syncd check. Затем: syncd reconcile"
+    ),
     "Polls take longer than their interval: {seconds} s, each {interval} s": (
         "Опросы идут дольше своего интервала: {seconds} с при интервале {interval} с"
     ),

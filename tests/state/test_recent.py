@@ -61,14 +61,14 @@ def test_answered_status_is_read_from_the_detail(detail: str | None, status: str
     assert answered_status(detail) == status
 
 
-def test_quiet_times_are_known_once_a_push_is_refused(state: State) -> None:
-    for minute in (0, 1, 3):
-        stage(state, decision(str(minute)))
-        deliver(state, now=NOON + minute * MINUTE)
-    assert state.reports.recent().quiets == []
-    stage(state, decision("9"))
-    write_down(state, *(outcome(push, "refused", http_status=200) for push in take(state)))
-    assert state.reports.recent().quiets == [2 * MINUTE, MINUTE]
+def test_longest_quiet_of_the_shop_is_known(state: State) -> None:
+    """Not of the deliveries: what waited to be delivered had changed before."""
+    delivered = [(0, 0), (2, 2), (3, 9), (10, 10)]
+    for changed, told in delivered:
+        stage(state, found(str(told), -changed * MINUTE), now=NOON + told * MINUTE)
+        deliver(state, now=NOON + told * MINUTE)
+    known = state.reports.summary()
+    assert (known.delivers_since, known.longest_quiet) == (NOON, 2 * MINUTE)
 
 
 def test_lag_of_each_poll_is_that_of_its_newest_change(state: State) -> None:

@@ -264,7 +264,7 @@ def test_who_stands_by_says_who_leads(duty: Night, postgresql_database: str) -> 
 def test_each_reason_has_an_incident_or_cannot_be_caused() -> None:
     """And its row on the operations page, in both languages."""
     caused = set(re.findall(r"duty\.shows\(\"(\w+)\"", Path(__file__).read_text(encoding="utf-8")))
-    elsewhere = {"standby", "settings", "first", "late", "daemon", "cancellations", "certificate", "hangs"}
+    elsewhere = {"standby", "settings", "first", "late", "daemon", "cancellations", "certificate", "hangs", "quiet"}
     assert caused | elsewhere == set(KINDS)
     assert not caused & elsewhere
     assert named(DOCS / "operations.md", "kind") == named(DOCS / "ru" / "operations.md", "вид")
