@@ -5,17 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from math import comb
+from itertools import pairwise
 
 from syncd.pipeline.statuses_file import Statuses
 from syncd.state import PollView, PushView, Recent, Summary
 
 MOST = 0.8
 NEWEST = 5
-LOOKED_AT = (5, 10, 20, 40, 80)
-BY_CHANCE = 0.001
-"""IMSHOP refuses most: of the NEWEST pushes, and of so many of the newest as chance would not refuse in this shop,
-where orders that were not placed in the app are refused every day."""
+ORDERS_AT_LEAST = 3
 QUIET_KNOWN = timedelta(days=14)
 """Deliveries must be known for so long before it is known how quiet a shop is at night and at weekends."""
 QUIET_AT_LEAST = timedelta(hours=1)
@@ -31,19 +28,17 @@ FEW_SECONDS = 1.0
 """A poll that is shorter is not slow, however short its interval."""
 
 
-def unusual_refusals(summary: Summary, recent: Recent, now: datetime) -> Sequence[PushView]:
-    """The last pushes, newest first, if IMSHOP refused most of them and more than is usual here; else none."""
+def unusual_refusals(summary: Summary, recent: Recent) -> Sequence[PushView]:
+    """The last pushes, newest first, if IMSHOP refuses most of them, of several orders, and more than is usual here;
+    or if it refused all that this shop ever had to tell. Else none."""
     answered = [push for push in recent.pushes if push.refused or push.delivered]
-    if len(answered) < NEWEST or refusals(answered[:NEWEST]) < MOST * NEWEST:
+    if not summary.last_delivered_at and refusals(answered):
+        return answered
+    if not summary.refusals.is_unusual or refusals(answered[:NEWEST]) < MOST * NEWEST:
         return ()
-    usual = _usual_refusals(summary, answered)
-    run = next((number for number, push in enumerate(answered) if not push.refused), len(answered))
-    for looked in reversed(LOOKED_AT):
-        newest = answered[:looked]
-        refused = refusals(newest)
-        if refused >= MOST * len(newest) and _chance(refused, len(newest), usual) < BY_CHANCE:
-            return answered[: max(run, len(newest))] if refused == len(newest) else newest
-    return answered[:run] if unusual_quiet(summary, now) else ()
+    since = summary.refusals.since
+    lately = [push for push in answered if since is None or push.ended_at >= since]
+    return lately if len({push.order_id for push in lately if push.refused}) >= ORDERS_AT_LEAST else ()
 
 
 def unusual_quiet(summary: Summary, now: datetime) -> timedelta | None:
@@ -57,19 +52,6 @@ def unusual_quiet(summary: Summary, now: datetime) -> timedelta | None:
 
 def refusals(pushes: Sequence[PushView]) -> int:
     return sum(push.refused for push in pushes)
-
-
-def _usual_refusals(summary: Summary, answered: Sequence[PushView]) -> float:
-    """The part of the earlier changes that IMSHOP refused. Of a new shop nothing is known but that it is not most."""
-    refused = summary.changes["refused"] - sum(push.result == "refused" for push in answered)
-    delivered = summary.changes["delivered"] - sum(push.delivered for push in answered)
-    return (max(0, refused) + 0.5) / (max(0, refused) + max(0, delivered) + 2)
-
-
-def _chance(refused: int, pushes: int, usual: float) -> float:
-    """How likely at least so many refusals are if each push is refused with the usual probability."""
-    likely = (comb(pushes, some) * usual**some * (1 - usual) ** (pushes - some) for some in range(refused, pushes + 1))
-    return sum(likely)
 
 
 def mismatches(pushes: Sequence[PushView], statuses: Statuses) -> Mapping[str, tuple[PushView, str]]:
@@ -105,3 +87,9 @@ def slow_polls(polls: Sequence[PollView], interval: timedelta) -> float | None:
     if len(known) < SLOW_POLLS or min(known) <= max(interval.total_seconds(), FEW_SECONDS):
         return None
     return min(known)
+
+
+def usual_interval(polls: Sequence[PollView], interval: timedelta) -> timedelta:
+    """From one poll to the next where no daemon keeps the interval of the settings: as cron runs them."""
+    gaps = sorted(newer.at - older.at for newer, older in pairwise(polls))
+    return max(interval, gaps[len(gaps) // 2]) if gaps else interval

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from syncd.pipeline.statuses_file import Statuses
 from syncd.reasons import KINDS, Reason, ReasonKind, Severity, Verdict
 from syncd.state import Recent, Summary
-from syncd.symptoms import common_lag, mismatches, refusals, slow_polls, unusual_quiet, unusual_refusals
+from syncd.symptoms import common_lag, mismatches, refusals, slow_polls, unusual_quiet, unusual_refusals, usual_interval
 
 PAUSES = {
     "unauthorized": "Delivery is paused: IMSHOP does not accept the key",
@@ -25,6 +25,12 @@ PAUSES = {
 }
 """By the reason of the pause."""
 _GOES_ON = "Nothing is lost: the changes are sent once IMSHOP accepts them again"
+REFUSALS_OF_A_NEW_SHOP = 5
+"""So many refusals and no delivery are no accident."""
+REFUSALS_SAY_NOW = timedelta(days=1)
+"""What IMSHOP refused longer ago says little of what it would do now."""
+LONGEST_COMPARE = timedelta(hours=2)
+"""While a full compare reads a slow API, no poll ends."""
 _AFTER_PAUSE = {
     "unauthorized": "Correct SYNCD_IMSHOP__API_KEY or SYNCD_IMSHOP__AUTH, then restart syncd",
     "redirect": "Correct SYNCD_IMSHOP__URL, then restart syncd",
@@ -85,15 +91,16 @@ def judge(situation: Situation, now: datetime, patience: Patience | None = None)
     own = [*_of_state(situation, patience), *_of_daemon(situation)]
     if summary is None:
         return Verdict(own, frozenset(KINDS) - {"state", "daemon"})
+    interval = situation.interval if situation.is_run else usual_interval(summary.polls, situation.interval)
     reasons = [
         *own,
-        *_of_polls(summary, situation, now, patience),
+        *_of_polls(summary, situation, interval, now, patience),
         *_of_delivery(summary, recent, now, patience),
         *_of_changes(summary, recent, situation),
         *_of_answers(recent, situation),
         *_of_rows(summary),
-        *_of_times(summary, recent, situation.interval),
-        *_of_durations(summary, situation.interval),
+        *_of_times(summary, recent, interval),
+        *_of_durations(summary, interval),
         *_of_certificate(situation, now, patience),
     ]
     order = ("bad", "warning", "good")
@@ -130,7 +137,9 @@ def _of_daemon(situation: Situation) -> Iterator[Reason]:
         yield Reason("settings", "warning", what, "Try them with syncd check, then restart syncd", "check")
 
 
-def _of_polls(summary: Summary, situation: Situation, now: datetime, patience: Patience) -> Iterator[Reason]:
+def _of_polls(
+    summary: Summary, situation: Situation, interval: timedelta, now: datetime, patience: Patience
+) -> Iterator[Reason]:
     source = summary.source
     last_good = source.last_success_at
     was_read = last_good is not None and last_good == source.last_poll_at
@@ -148,9 +157,10 @@ def _of_polls(summary: Summary, situation: Situation, now: datetime, patience: P
     elif last_good is None:
         do = "Wait: the first poll reads every order"
         yield Reason("first", "warning", "No poll has ended yet", do, "status", lasts=patience.source)
-    elif now - last_good >= max(patience.source, 2 * situation.interval):
-        severity: Severity = "warning" if situation.is_run else "bad"
-        do = "Start it: sudo systemctl start syncd. If it runs, read its log"
+    elif now - last_good >= max(patience.source, 2 * interval):
+        is_working = situation.is_run and now - last_good < max(LONGEST_COMPARE, 4 * interval)
+        severity: Severity = "warning" if is_working else "bad"
+        do = "Start it: sudo systemctl start syncd, or see that cron runs. If it runs, read its log"
         yield Reason("late", severity, "The last poll was long ago", do, "status", since=last_good)
     if summary.missing_refused:
         what = "Orders missing from the shop, none of them forgotten: {count}"
@@ -171,11 +181,12 @@ def _of_delivery(summary: Summary, recent: Recent, now: datetime, patience: Pati
         what = PAUSES.get(pause.reason, "Delivery is paused")
         do = _AFTER_PAUSE.get(pause.reason, _GOES_ON)
         yield Reason("paused", "bad", what, do, "check", pause.detail, since=pause.since, lasts=patience.fault)
-    if pushes := unusual_refusals(summary, recent, now):
+    if pushes := unusual_refusals(summary, recent):
         began = pushes[-1].ended_at
+        is_sure = summary.refusals.is_unusual or refusals(pushes) >= REFUSALS_OF_A_NEW_SHOP
         yield Reason(
             "refusals",
-            "bad",
+            "bad" if is_sure and now - pushes[0].ended_at < REFUSALS_SAY_NOW else "warning",
             "IMSHOP refused the last {refused} of {pushes} pushes",
             "Ask IMSHOP why, or correct the settings and restart syncd. Then push again: syncd retry --refused {since}",
             "changes",

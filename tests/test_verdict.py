@@ -16,6 +16,7 @@ from syncd.model import CHANGE_STATES, OddRows, Pause
 from syncd.pipeline.circuit_breaker import PAUSE_REASONS
 from syncd.pipeline.statuses_file import Status, Statuses
 from syncd.reasons import KINDS, Reason
+from syncd.refusal_score import RefusalScore
 from syncd.state import PollView, PushView, Recent, SourceStatus, Summary
 from syncd.verdict import PAUSES, Patience, Situation, judge, unreadable
 from syncd.web.translations import RUSSIAN
@@ -123,38 +124,41 @@ def test_each_reason_is_found(summary: dict[str, Any], known: dict[str, Any], re
 
 
 @pytest.mark.parametrize(
-    ("results", "earlier", "figures"),
+    ("results", "score", "figures"),
     [
-        ("-" * 33, {}, (33, 33)),
-        ("-----", {}, (5, 5)),
-        ("----", {}, None),
-        ("?-?-?-?-?-", {}, (5, 5)),
-        ("-----" + "+" * 50, {"delivered": 500}, (5, 5)),
-        ("-+--------" + "+" * 50, {"delivered": 500, "refused": 20}, (9, 10)),
-        ("++" + "-" * 33, {}, None),
-        ("-" * 9 + "+" * 50, {"delivered": 500, "refused": 500}, None),
-        ("-" * 10 + "+" * 50, {"delivered": 500, "refused": 400}, (10, 10)),
-        ("-" * 80, {"delivered": 50, "refused": 950}, None),
-        ("", {}, None),
+        ("-" * 33, RefusalScore(33, 33), (33, 33)),
+        ("-" * 4 + "+" * 9, RefusalScore(4, 4), None),
+        ("-" * 5 + "+" * 9, RefusalScore(5, 5, since=NOON - 4 * MINUTE), (5, 5)),
+        ("-" * 5 + "+" * 9, RefusalScore(5, 5, usual=1), None),
+        ("-+--------" + "+" * 9, RefusalScore(8, 8, since=NOON - 9 * MINUTE), (9, 10)),
+        ("+-" + "-" * 33, RefusalScore(29, 33), (34, 35)),
+        ("++" + "-" * 33, RefusalScore(25, 33), None),
     ],
 )
 def test_refusals_count_where_they_are_unusual(
-    results: str, earlier: dict[str, int], figures: tuple[int, int] | None
+    results: str, score: RefusalScore, figures: tuple[int, int] | None
 ) -> None:
     """Orders that were not placed in the app are refused every day: in some shops most of them."""
-    ended = {"delivered": results.count("+"), "refused": results.count("-")}
-    totals = {state: number + earlier.get(state, 0) for state, number in ended.items()}
-    reasons = [one for one in found(counts(**totals), pushes=pushes(results)) if one.kind == "refusals"]
+    known = {"refusals": score, "last_delivered_at": NOON}
+    reasons = [one for one in found(known, pushes=pushes(results)) if one.kind == "refusals"]
     assert [(one.values["refused"], one.values["pushes"]) for one in reasons] == ([figures] if figures else [])
+    assert {one.severity for one in reasons} <= {"bad"}
 
 
-def test_refusals_count_once_the_shop_was_never_so_quiet() -> None:
-    """Also where most are refused every day."""
-    usual = counts(delivered=300, refused=9000) | quiet_for(DAY / 2)
-    refused = {"pushes": pushes("-" * 20)}
-    assert said(usual | polled(NOON + DAY), NOON + DAY, **refused) == []
-    later = NOON + DAY + MINUTE
-    assert said(usual | polled(later), later, **refused) == [("refusals", "bad")]
+def test_refusals_of_one_order_say_nothing_of_the_others() -> None:
+    one_order = [replace(push, order_id="7") for push in pushes("-" * 20)]
+    assert said({"refusals": RefusalScore(20, 20), "last_delivered_at": NOON}, pushes=one_order) == []
+
+
+@pytest.mark.parametrize(("refused", "severity"), [(1, "warning"), (4, "warning"), (5, "bad")])
+def test_shop_whose_every_push_is_refused_is_never_green(refused: int, severity: str) -> None:
+    assert said({"last_delivered_at": None}, pushes=pushes("-" * refused)) == [("refusals", severity)]
+
+
+def test_refusals_of_yesterday_say_little_of_today() -> None:
+    now = NOON + DAY
+    known = counts(refused=33) | {"refusals": RefusalScore(33, 33)} | polled(now)
+    assert said(known, now, pushes=pushes("-" * 33)) == [("refusals", "warning")]
 
 
 @pytest.mark.parametrize(
@@ -174,11 +178,8 @@ def test_quiet_counts_once_it_is_unusual(longest: timedelta, known: timedelta, l
 
 
 def test_refusals_end_with_the_command_for_these() -> None:
-    (reason,) = found(
-        now=NOON + 90 * MINUTE,
-        summary={"source": SourceStatus(NOON + HOUR * 1.5, NOON + HOUR * 1.5, None, 0)},
-        pushes=pushes("-" * 7),
-    )
+    now = NOON + 90 * MINUTE
+    (reason,) = found(polled(now) | {"refusals": RefusalScore(8, 8)}, now, pushes=pushes("-" * 7))
     assert reason.headline == "IMSHOP refused the last 7 of 7 pushes"
     assert reason.advice.endswith("syncd retry --refused 2h")
     assert reason.detail == "no such order"
@@ -292,3 +293,17 @@ def test_each_reason_can_be_said_in_russian() -> None:
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
     }
     assert {text for text in texts - documented if text[:1].isupper() and " " in text} <= RUSSIAN.keys()
+
+
+def test_runs_of_cron_are_late_by_their_own_interval() -> None:
+    """No daemon keeps the interval of the settings there."""
+    quarter = 15 * MINUTE
+    runs = {"polls": [PollView(NOON - number * quarter, "incremental", 1, 0, None, 40.0) for number in range(4)]}
+    assert said({**runs, **polled(NOON)}, NOON + 29 * MINUTE, is_run=False) == []
+    assert said({**runs, **polled(NOON)}, NOON + 30 * MINUTE, is_run=False) == [("late", "bad")]
+
+
+def test_daemon_that_polls_no_more_is_not_green_for_ever() -> None:
+    """A full compare may read a slow API for an hour: longer than that it is trouble."""
+    assert said(polled(NOON), NOON + HOUR) == [("late", "warning")]
+    assert said(polled(NOON), NOON + 2 * HOUR) == [("late", "bad")]

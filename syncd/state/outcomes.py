@@ -11,7 +11,7 @@ the newest status is pushed again at once.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -49,7 +49,7 @@ from syncd.state.schema import (
     told_of,
 )
 from syncd.state.seen import invalidate_decisions_told
-from syncd.state.store import get_fact, instant, put_fact
+from syncd.state.store import get_fact, instant, put_fact, refusals_of
 from syncd.state.transitions import (
     NEWER_WAITS,
     NEWER_WILL_BE_SENT,
@@ -216,6 +216,7 @@ def _record_in_time(connection: Connection, found: Sequence[_InTime]) -> None:
         if cancelled := {one.row.order_id: one.outcome.push.status for one in delivered if one.row.was_cancelled}:
             invalidate_decisions_told(connection, cancelled)
         _note_delivery(connection, [one.outcome for one in delivered])
+    _note_refusals(connection, [one.outcome for one in found])
     unknown = [
         one.row.order_id for one in found if one.state == "dead" or (one.state != "delivered" and one.outcome.in_doubt)
     ]
@@ -237,6 +238,20 @@ def _note_delivery(connection: Connection, delivered: Sequence[Outcome]) -> None
     elif (seconds := (changed_at - before).total_seconds()) > quiet["longest"]:
         put_fact(connection, "quiet", {**quiet, "longest": seconds})
     put_fact(connection, "last_delivered_at", latest.isoformat())
+
+
+def _note_refusals(connection: Connection, outcomes: Sequence[Outcome]) -> None:
+    """A refused change counts once, though it is pushed several times."""
+    in_order = sorted(outcomes, key=lambda outcome: outcome.ended_at)
+    told = [
+        (outcome.ended_at, outcome.refused)
+        for outcome in in_order
+        if outcome.result == "delivered" or (outcome.refused and not outcome.push.refusals)
+    ]
+    before = refusals_of(get_fact(connection, "refusals"))
+    if (after := before.after(told)) != before:
+        fact = {**asdict(after), "since": after.since and after.since.isoformat()}
+        put_fact(connection, "refusals", fact)
 
 
 def _changed(found: _InTime) -> Values:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from syncd.model import NO_ODD_ROWS, ChangeState, Content, FoundBy, Hold, OddRows, Pause, Result
+from syncd.refusal_score import RefusalScore
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +26,9 @@ class Summary:
 
     `missing_refused`: how many orders the last full compare refused to mark as missing until an operator releases them.
     `cancellations_failed`: how many cancellations are undecided. `odd_rows`: of the shop, by the last polls.
-    `polls`: the last ones, newest first. `longest_quiet`: between two deliveries, as far as the shop changed nothing,
-    since `delivers_since`. `lost_at`: when this state was made where an earlier one was lost, until an
-    operator accepts that.
+    `polls`: the last ones, newest first. `refusals`: how unusual those of IMSHOP are. `longest_quiet`: between two
+    deliveries, as far as the shop changed nothing, since `delivers_since`. `lost_at`: when this state was made where an
+    earlier one was lost, until an operator accepts that.
     """
 
     tracked: int
@@ -42,6 +43,7 @@ class Summary:
     cancellations_failed: int = 0
     odd_rows: OddRows = NO_ODD_ROWS
     polls: Sequence[PollView] = ()
+    refusals: RefusalScore = field(default_factory=RefusalScore)
     delivers_since: datetime | None = None
     longest_quiet: timedelta = timedelta()
     lost_at: datetime | None = None

@@ -34,7 +34,7 @@ from syncd.state.read_models import (
     Summary,
 )
 from syncd.state.schema import DUE_SOMETIME, attempts, cancellations, changes, former_numbers, in_state, seen
-from syncd.state.store import Store, all_facts, get_fact, instant, pause_of
+from syncd.state.store import Store, all_facts, get_fact, instant, pause_of, refusals_of
 
 PAGE = 500
 """Changes read in one transaction: none stays open while the caller consumes an iterator."""
@@ -127,6 +127,7 @@ class Reports:
             cancellations_failed=failed,
             odd_rows=odd_rows_of(facts.get("source", {})),
             polls=polls_of(facts),
+            refusals=refusals_of(facts.get("refusals")),
             delivers_since=instant(quiet.get("since")),
             longest_quiet=timedelta(seconds=quiet.get("longest", 0)),
             lost_at=instant(facts.get("lost_at")),

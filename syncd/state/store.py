@@ -20,6 +20,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from syncd.errors import StateError
 from syncd.model import Pause
+from syncd.refusal_score import RefusalScore
 from syncd.state.engine import FILE_IS_GONE, HALF_DONE_SECONDS, Sockets, connect_for_lease, sqlite_file
 from syncd.state.schema import facts
 
@@ -236,6 +237,10 @@ def add_to_fact(connection: Connection, name: str, amount: int) -> int:
 def instant(text: str | None) -> datetime | None:
     """The datetime in a fact, where it is an ISO text."""
     return None if text is None else datetime.fromisoformat(text)
+
+
+def refusals_of(fact: dict[str, Any] | None) -> RefusalScore:
+    return RefusalScore() if fact is None else RefusalScore(**{**fact, "since": instant(fact["since"])})
 
 
 def pause_fact(pause: Pause | None) -> dict[str, str] | None:

@@ -39,8 +39,8 @@ RUSSIAN = {
     "No poll has ended yet": "Ни один опрос ещё не завершён",
     "Wait: the first poll reads every order": "Подождите: первый опрос читает все заказы",
     "The last poll was long ago": "Последний опрос был давно",
-    "Start it: sudo systemctl start syncd. If it runs, read its log": (
-        "Запустите: sudo systemctl start syncd. Если она работает, посмотрите журнал"
+    "Start it: sudo systemctl start syncd, or see that cron runs. If it runs, read its log": (
+        "Запустите: sudo systemctl start syncd, или проверьте cron. Если служба работает, посмотрите журнал"
     ),
     "Orders missing from the shop, none of them forgotten: {count}": (
         "Заказы пропали из магазина, ни один не забыт: {count}"

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from syncd.model import Answer, Decision, FoundBy, OddRows
+from syncd.refusal_score import RefusalScore
 from syncd.state import State
 from syncd.state.outcomes import answered_status
 from tests.made import NOON
@@ -124,3 +125,14 @@ def test_refused_changes_are_retried_since_a_time(state: State) -> None:
     deliver(state)
     done = state.operator.retry(refused_since=NOON - MINUTE, now=NOON).done
     assert (sorted(done), states(state)[:4]) == ([1, 3], ["pending", "refused", "pending", "refused"])
+
+
+def test_each_refused_change_counts_once(state: State) -> None:
+    """However often it is pushed; and a delivery of another change counts against it."""
+    stage(state, decision("1"), decision("2"))
+    for minute in (0, 1):
+        now = NOON + minute * MINUTE
+        write_down(state, *(outcome(push, "retry", now=now, refused=True) for push in take(state, now=now)), now=now)
+    assert state.reports.summary().refusals == RefusalScore(2, 2, since=NOON)
+    deliver(state, now=NOON + 2 * MINUTE)
+    assert state.reports.summary().refusals == RefusalScore(usual=2)
