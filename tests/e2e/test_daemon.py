@@ -169,7 +169,7 @@ def test_an_operator_releases_while_the_daemon_runs(world: World) -> None:
     world.started(SYNCD_GUARD__MAX_CHANGES="2")
     world.shop.run("UPDATE orders SET state = 'archived', changed = strftime('%Y-%m-%d %H:%M:%f', 'now')")
     world.wait(lambda: world.metric("syncd_changes", {"state": "held"}) == 3, "the guard holds them")
-    assert "held" in world.get("/readyz")[1]
+    world.wait(lambda: "held" in world.get("/readyz")[1], "their poll is over")
     world.done("release")
     world.wait(lambda: len(told(world)) == 3, "they flow")
 
