@@ -8,13 +8,13 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import requests
 
 from syncd.sandbox import FAIL_HELP
+from tests.e2e.forked import LANGUAGE, Forked
 
 ORDER = {"id": "05671863", "code": "packed", "message": "Готов к выдаче"}
 EVERYTHING = {
@@ -25,31 +25,24 @@ EVERYTHING = {
 }
 
 
-@contextmanager
-def sandbox(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+def sandbox(*arguments: str) -> Forked:
     """On any free port, unless `arguments` name one."""
-    command = [sys.executable, "-m", "syncd", "sandbox", "--port", "0", *arguments]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, encoding="utf-8") as process:
-        try:
-            yield process
-        finally:
-            process.kill()
+    return Forked(["sandbox", "--port", "0", *arguments], env={"LANG": LANGUAGE}, cwd=Path("/"))
 
 
-def line(process: subprocess.Popen[str]) -> str:
+def line(process: Forked) -> str:
     assert process.stdout
     return process.stdout.readline().rstrip("\n")
 
 
-def url(process: subprocess.Popen[str]) -> str:
+def url(process: Forked) -> str:
     name, _, value = line(process).partition("=")
     assert name == "SYNCD_IMSHOP__URL"
     line(process)  # what to do about the key
     return value
 
 
-def ended(process: subprocess.Popen[str], by: signal.Signals = signal.SIGTERM) -> str:
+def ended(process: Forked, by: signal.Signals = signal.SIGTERM) -> str:
     """What else it printed, once it has ended well and complained of nothing."""
     process.send_signal(by)
     out, err = process.communicate(timeout=10)
@@ -57,12 +50,17 @@ def ended(process: subprocess.Popen[str], by: signal.Signals = signal.SIGTERM) -
     return out
 
 
+def fresh(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """In a process that has just started."""
+    command = [sys.executable, "-m", "syncd", "sandbox", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False, timeout=20)
+
+
 def refused(*arguments: str) -> str:
     """What a sandbox that cannot start says; its exit status is 2."""
-    with sandbox(*arguments) as process:
-        _, err = process.communicate(timeout=20)
-    assert process.returncode == 2
-    return err
+    ran = fresh("--port", "0", *arguments)
+    assert ran.returncode == 2
+    return ran.stderr
 
 
 def post(address: str, body: object, **headers: str) -> requests.Response:
@@ -138,9 +136,7 @@ def test_control_characters_do_not_reach_the_terminal() -> None:
 
 
 def test_the_help_explains_how_to_make_it_fail() -> None:
-    command = [sys.executable, "-m", "syncd", "sandbox", "--help"]
-    out = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=True, timeout=20).stdout
-    shown = {shown.strip() for shown in out.splitlines()}
+    shown = {shown.strip() for shown in fresh("--help").stdout.splitlines()}
     assert {explained.strip() for explained in FAIL_HELP.splitlines()} <= shown
 
 

@@ -85,6 +85,7 @@ def pair(home: Path, **env: str) -> Iterator[Pair]:
         Sandbox(key="test-key", behave=lambda _: slow) as sandbox,
     ):
         world = World(home, sandbox)
+        world.fresh = True
         world.env.update({"SYNCD_GUARD__MAX_CHANGES": "0", **env})
         for number in range(ORDERS):
             world.shop.put(f"{number:03d}", "new")

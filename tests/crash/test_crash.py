@@ -109,6 +109,7 @@ def attack(home: Path, **env: str) -> Iterator[Attack]:
         stack.callback(imshop.sandbox.stop)
         world = World(home, imshop.sandbox)
         stack.callback(world.close)
+        world.fresh = True
         world.env.update(ENV | {"SYNCD_SOURCE__URL": f"sqlite:///{home}/moving.db"} | env)
         shop = MovingShop(world.env["SYNCD_SOURCE__URL"], rng, orders=150)
         stack.callback(shop.close)

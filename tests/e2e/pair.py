@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 import threading
 import time
 import urllib.request
@@ -15,7 +14,7 @@ from datetime import UTC, datetime
 
 from syncd.sandbox import Judgement, PushReceived
 from tests.e2e.relay import Relay
-from tests.e2e.world import World
+from tests.e2e.world import Process, World
 from tests.servers import free_port
 
 
@@ -25,7 +24,7 @@ class Side:
 
     relay: Relay
     port: int = field(default_factory=free_port)
-    process: subprocess.Popen[bytes] | None = None
+    process: Process | None = None
 
     def leads(self) -> bool:
         try:

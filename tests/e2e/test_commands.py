@@ -8,9 +8,10 @@ import stat
 from collections.abc import Sequence
 from contextlib import closing
 
+from syncd.cli.commands import COMMANDS
 from syncd.sandbox import Applied, Failure
 from syncd.state import open_state
-from tests.e2e.world import QUERY, World
+from tests.e2e.world import QUERY, World, end
 
 
 def told(world: World) -> list[tuple[str, str]]:
@@ -25,6 +26,25 @@ def baseline(world: World, orders: int = 5) -> None:
 
 def bodies(applied: Sequence[Applied]) -> list[object]:
     return [one.body for one in applied]
+
+
+CALLS = [
+    *("once", "reconcile", "check", "status", "explain 1", "changes", "discard --held", "release", "resync 1"),
+    *("cancellations", "config", "statuses", "presets"),
+]
+"""Of each command that ends by itself, without a fault, at a sound installation."""
+
+
+def test_each_command_runs_in_a_fresh_process(world: World) -> None:
+    """Other tests have most commands forked. The four that are not called here have tests of their own."""
+    world.shop.put("1", "new")
+    world.fresh = True
+    for call in CALLS:
+        world.done(*call.split())
+    assert world.syncd("retry", "99").returncode == 1
+    assert end(world.started()) == 0
+    called = {call.split()[0] for call in CALLS}
+    assert called | {"retry", "run"} | {"init", "notify", "sandbox", "demo"} == {*COMMANDS}
 
 
 def test_first_run_records_orders_and_pushes_nothing(world: World) -> None:

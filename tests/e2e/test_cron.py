@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -13,7 +12,8 @@ import pytest
 
 from syncd.sandbox import Failure
 from syncd.state import open_state
-from tests.e2e.world import SYNCD, World
+from tests.e2e.forked import Forked
+from tests.e2e.world import World
 from tests.servers import execute
 
 
@@ -33,22 +33,10 @@ def told(world: World) -> list[tuple[str, str]]:
     return [(applied.id, applied.code) for applied in world.sandbox.applied]
 
 
-def started(world: World, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [*SYNCD, *arguments],
-        cwd=world.home,
-        env=world.env,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
-def ends(runs: Sequence[subprocess.Popen[str]]) -> list[tuple[int, str]]:
+def ends(runs: Sequence[Forked]) -> list[tuple[int, str]]:
     """Exit status and output of each."""
-    printed = [run.communicate(timeout=60)[0] for run in runs]
-    return [(run.returncode, text) for run, text in zip(runs, printed, strict=True)]
+    printed = ["".join(run.communicate(60)) for run in runs]
+    return [(run.wait(), text) for run, text in zip(runs, printed, strict=True)]
 
 
 @pytest.fixture
@@ -139,10 +127,10 @@ def test_a_second_run_ends_silently(shop: World) -> None:
     shop.shop.put("1", "packed")
     answers = Event()
     shop.sandbox.behave = lambda _: Failure("http") if not answers.wait(30) else None
-    first = started(shop, "once", "--cron")
+    first = shop.forked("once", "--cron")
     shop.wait(lambda: shop.sandbox.requests == 1, "the first run pushes")
     shop.shop.put("2", "packed")
-    assert ends([started(shop, "once", "--cron") for _ in range(3)]) == [(0, "")] * 3
+    assert ends([shop.forked("once", "--cron") for _ in range(3)]) == [(0, "")] * 3
     assert first.poll() is None
     answers.set()
     assert [change["order_id"] for change in shop.json("changes")] == ["1"]
@@ -153,7 +141,7 @@ def test_a_second_run_ends_silently(shop: World) -> None:
 
 def test_runs_that_start_together_push_once(shop: World) -> None:
     shop.shop.put("1", "packed")
-    assert ends([started(shop, "once", "--cron") for _ in range(6)]) == [(0, "")] * 6
+    assert ends([shop.forked("once", "--cron") for _ in range(6)]) == [(0, "")] * 6
     assert told(shop) == [("1", "packed")]
 
 
@@ -163,8 +151,8 @@ def test_a_full_compare_waits_for_a_poll(shop: World) -> None:
     with closing(open_state(shop.env["SYNCD_STATE__URL"], redact=str)) as state:
         lease = state.poll_lease()
         assert lease.acquire()
-        compare = started(shop, "reconcile", "--cron")
-        assert ends([started(shop, "once", "--cron")]) == [(0, "")]
+        compare = shop.forked("reconcile", "--cron")
+        assert ends([shop.forked("once", "--cron")]) == [(0, "")]
         assert compare.poll() is None
         lease.release()
     assert ends([compare]) == [(0, "")]

@@ -81,10 +81,12 @@ def test_once_tells_and_sends_a_heartbeat(world: World, receiver: Receiver) -> N
 
 
 def test_test_notice_says_what_became_of_it(world: World, receiver: Receiver) -> None:
+    world.fresh = True
     sent = world.syncd("notify", "--test", SYNCD_NOTIFY__URLS=receiver.url)
     assert (sent.returncode, sent.stdout) == (0, "1: json://  sent\n")
     assert receiver.notices[0][0] == "syncd: a test"
     receiver.status = 500
+    world.fresh = False
     failed = world.syncd("notify", "--test", SYNCD_NOTIFY__URLS=f"{receiver.url} nosuch://S3CRET-S3CRET")
     assert failed.returncode == 1
     assert "error=500" in failed.stdout

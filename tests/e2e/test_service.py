@@ -37,6 +37,7 @@ def until(notify: socket.socket, last: str, seconds: float = 60) -> list[str]:
 
 def test_service_manager_is_notified_of_each_phase(world: World, notify: socket.socket) -> None:
     """The daemon tells it when it is ready, works and ends."""
+    world.fresh = True
     daemon = world.start(NOTIFY_SOCKET=notify.getsockname(), WATCHDOG_USEC="120000000")
 
     assert notify.recv(4096) == b"READY=1"

@@ -15,9 +15,10 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from syncd.sandbox import Sandbox
+from tests.e2e.forked import LANGUAGE, Forked, can_fork
 from tests.servers import free_port
 
 QUERY = (
@@ -25,6 +26,7 @@ QUERY = (
     " paid, pay_ref AS payment_id FROM orders"
 )
 SYNCD = [sys.executable, "-m", "syncd"]
+Process: TypeAlias = subprocess.Popen[bytes] | Forked
 
 
 class Shop:
@@ -61,12 +63,14 @@ class World:
     def __init__(self, home: Path, sandbox: Sandbox) -> None:
         self.home = home
         self.sandbox = sandbox
+        self.fresh = False
+        """Whether processes start from nothing: where a test is about that, or about their speed. Others are forked."""
         self.shop = Shop(home / "shop.db")
         self.port = free_port()
         self.env = {
             "PATH": os.environ["PATH"],
             "HOME": str(home),
-            "LANG": "C.UTF-8",
+            "LANG": LANGUAGE,
             "SYNCD_IMSHOP__URL": sandbox.url,
             "SYNCD_IMSHOP__API_KEY": "test-key",
             "SYNCD_SOURCE__URL": f"sqlite:///{self.shop.path}",
@@ -75,19 +79,28 @@ class World:
             "SYNCD_POLL__INTERVAL": "200ms",
             "SYNCD_HTTP__BIND": f"127.0.0.1:{self.port}",
         }
-        self._daemons: list[subprocess.Popen[bytes]] = []
+        self._daemons: list[Process] = []
 
     def syncd(self, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+        environ = {**self.env, **env}
+        if not self.fresh and can_fork(environ):
+            process = Forked(arguments, env=environ, cwd=self.home)
+            printed = process.communicate(60)
+            return subprocess.CompletedProcess(process.args, process.wait(), *printed)
         return subprocess.run(
             [*SYNCD, *arguments],
             cwd=self.home,
-            env={**self.env, **env},
+            env=environ,
             capture_output=True,
             text=True,
             timeout=60,
             stdin=subprocess.DEVNULL,
             check=False,
         )
+
+    def forked(self, *arguments: str) -> Forked:
+        """A command that goes on while the test does."""
+        return Forked(arguments, env=self.env, cwd=self.home)
 
     def done(self, *arguments: str, **env: str) -> str:
         """Run a command that must succeed; what it printed."""
@@ -98,21 +111,26 @@ class World:
     def json(self, *arguments: str) -> Any:
         return json.loads(self.done(*arguments, "--json"))
 
-    def start(self, *prefix: str, **env: str) -> subprocess.Popen[bytes]:
+    def start(self, *prefix: str, **env: str) -> Process:
         """The daemon. `prefix`: a command that runs it, somewhere else say."""
+        environ = {**self.env, **env}
+        daemon: Process
         with (self.home / "daemon.log").open("ab") as log:
-            daemon = subprocess.Popen(
-                [*prefix, *SYNCD, "run"],
-                cwd=self.home,
-                env={**self.env, **env},
-                stdout=log,
-                stderr=log,
-                stdin=subprocess.DEVNULL,
-            )
+            if not self.fresh and not prefix and can_fork(environ):
+                daemon = Forked(["run"], env=environ, cwd=self.home, log=log)
+            else:
+                daemon = subprocess.Popen(
+                    [*prefix, *SYNCD, "run"],
+                    cwd=self.home,
+                    env=environ,
+                    stdout=log,
+                    stderr=log,
+                    stdin=subprocess.DEVNULL,
+                )
         self._daemons.append(daemon)
         return daemon
 
-    def started(self, **env: str) -> subprocess.Popen[bytes]:
+    def started(self, **env: str) -> Process:
         """A daemon that has polled once."""
         daemon = self.start(**env)
         self.wait(lambda: self.status()["source"]["last_success_at"], "the daemon polls")
@@ -159,6 +177,6 @@ class World:
         self.shop.close()
 
 
-def end(daemon: subprocess.Popen[bytes], number: int = signal.SIGTERM) -> int:
+def end(daemon: Process, number: int = signal.SIGTERM) -> int:
     daemon.send_signal(number)
     return daemon.wait(20)
