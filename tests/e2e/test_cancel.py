@@ -212,8 +212,10 @@ def test_cancellation_survives_a_kill_while_being_applied(cancels: World, server
     server.seconds = 0.0
     server.first = lambda: cancels.shop.put("0007", "cancelled")
     cancels.started()
-    (unfinished,) = cancels.json("cancellations")
-    assert (unfinished["state"], unfinished["in_doubt"]) == ("failed", True)
+    unfinished = [("failed", True)]
+    cancels.wait(
+        lambda: [(one["state"], one["in_doubt"]) for one in cancels.json("cancellations")] == unfinished, "it is told"
+    )
     assert ask(cancels, "0007")[0] == 200
     assert ask(cancels, "0007")[0] == 200
     assert (len(server.applied), server.applied.total()) == (1, 2)
