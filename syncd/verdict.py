@@ -172,7 +172,7 @@ def _of_polls(
         yield Reason("missing", "warning", what, do, "status", source.last_error)
     if summary.lost_at:
         what = "A new baseline was taken, because the state was lost: nobody is told what changed meanwhile"
-        do = "Tell the buyers who should know: syncd resync ORDER. Then accept it: syncd release"
+        do = "Tell the buyers who should know: syncd resync ORDER. Then accept it: syncd release --baseline"
         yield Reason("lost", "warning", what, do, "status", since=summary.lost_at)
 
 

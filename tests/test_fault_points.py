@@ -59,6 +59,7 @@ PLACES = frozenset(
 )
 """The methods of the state that write. Everything that a daemon or an operator changes goes through one of them."""
 EXCUSED = {
+    "accept_baseline": "that the loss of a state was seen, which no push depends on: tests/state/test_lost_state.py",
     "bring_up_to_date": "makes the tables before anything else can happen: tests/state/test_open.py",
     "_forget_some_keys": "is how set_key_definition writes",
     "record": "writes what a turn writes of outcomes, for a daemon that leads no more: tests/machine/test_rivals.py",

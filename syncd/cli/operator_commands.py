@@ -55,11 +55,20 @@ def discard(ctx: click.Context, ids: tuple[int, ...], *, held: bool, all_dead: b
 
 
 @click.command()
+@click.option("--baseline", is_flag=True, help="Only accept the baseline that was taken over a lost state.")
 @click.pass_context
-def release(ctx: click.Context) -> None:
-    """Release the changes that the guard holds, and accept that orders are gone which a full compare did not find."""
+def release(ctx: click.Context, *, baseline: bool) -> None:
+    """Release the changes that the guard holds, and accept that orders are gone which a full compare did not find.
+
+    With --baseline neither: nothing that is held is pushed.
+    """
     chosen = settings(ctx, level="error")
     with opened_state(chosen) as state:
+        if baseline:
+            accepted = state.operator.accept_baseline()
+            said = "the new baseline is accepted" if accepted else "there is no new baseline to accept"
+            click.echo(f"{said}; nothing is released")
+            return
         released = state.operator.release(composition.now())
     click.echo(f"released: {counted(released.changes, 'change')}")
     if released.unlisted:
@@ -69,8 +78,6 @@ def release(ctx: click.Context) -> None:
             f"still held: {held}, whose codes are not in {file}: {codes_in_words(released.unlisted)}. "
             "List them there, and they go by themselves"
         )
-    if released.baseline:
-        click.echo("the new baseline is accepted")
     if released.missing:
         missing = counted(released.missing, "order")
         click.echo(f"the next full compare may forget {missing} that the shop does not show any more")

@@ -75,16 +75,22 @@ class OperatorActions:
 
     def release(self, now: datetime) -> Released:
         """Release the changes that the guard holds. If the last full compare refused to mark orders as missing, the
-        next one may mark that many. A baseline that was taken over a lost state is accepted."""
+        next one may mark that many."""
         with self._store.write() as connection:
-            if lost := get_fact(connection, "lost_at") is not None:
-                put_fact(connection, "lost_at", None)
             return Released(
                 changes=release_held(connection, now, "guard"),
                 missing=missing.accept_refused(connection),
-                baseline=lost,
                 unlisted=unlisted(connection),
             )
+
+    def accept_baseline(self) -> bool:
+        """Accept a baseline that was taken over a lost state, and nothing else: what is held stays held. Returns
+        whether there was one."""
+        with self._store.write() as connection:
+            lost = get_fact(connection, "lost_at") is not None
+            if lost:
+                put_fact(connection, "lost_at", None)
+        return lost
 
     def resync(self, orders: Sequence[Order], now: datetime) -> int:
         """Have the present content of these orders pushed although nothing changed. Returns the number of changes."""

@@ -194,12 +194,10 @@ class ChangeWithAttempt:
 @dataclass(frozen=True, slots=True)
 class Released:
     """What an operator released: how many changes of the guard, and how many orders the next full compare may mark as
-    missing. `baseline`: that a new baseline was taken where the state was lost. `unlisted`: what stays held, for codes
-    that the statuses file does not list."""
+    missing. `unlisted`: what stays held, for codes that the statuses file does not list."""
 
     changes: int
     missing: int
-    baseline: bool = False
     unlisted: Mapping[str, int] = field(default_factory=dict)
 
 

@@ -51,8 +51,8 @@ RUSSIAN = {
     "A new baseline was taken, because the state was lost: nobody is told what changed meanwhile": (
         "Состояние было потеряно, и учёт начат заново: о том, что изменилось за это время, никому не сообщено"
     ),
-    "Tell the buyers who should know: syncd resync ORDER. Then accept it: syncd release": (
-        "Сообщите тем, кому нужно: syncd resync ЗАКАЗ. Затем подтвердите: syncd release"
+    "Tell the buyers who should know: syncd resync ORDER. Then accept it: syncd release --baseline": (
+        "Сообщите тем, кому нужно: syncd resync ЗАКАЗ. Затем подтвердите: syncd release --baseline"
     ),
     "Delivery is paused": "Отправка приостановлена",
     "Delivery is paused: IMSHOP does not accept the key": "Отправка приостановлена: IMSHOP не принимает ключ",

@@ -10,6 +10,7 @@ import pytest
 from syncd.errors import StateError
 from syncd.state import State, open_state
 from tests.made import NOON
+from tests.state.made import decision, stage, states
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def lose(tmp_path: Path) -> None:
 
 
 def test_state_made_where_one_was_lost_says_so(tmp_path: Path, url: str) -> None:
-    """Until an operator accepts it."""
+    """Until an operator accepts it, which releases nothing."""
     with closing(opened(url)) as state:
         assert state.reports.summary().lost_at is None
         lease = state.lease()
@@ -36,7 +37,9 @@ def test_state_made_where_one_was_lost_says_so(tmp_path: Path, url: str) -> None
     lose(tmp_path)
     with closing(opened(url)) as state:
         assert state.reports.summary().lost_at == NOON
-        assert (state.operator.release(NOON).baseline, state.operator.release(NOON).baseline) == (True, False)
+        stage(state, decision("1", hold="guard"))
+        state.operator.accept_baseline()
+        assert states(state) == ["held"]
     with closing(opened(url)) as state:
         assert state.reports.summary().lost_at is None
 
