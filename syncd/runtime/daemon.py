@@ -31,10 +31,11 @@ from syncd.runtime.jobs import QUIET_SECONDS, Jobs, StopError
 from syncd.runtime.leadership import Keeper, LeasedOutbox
 from syncd.runtime.metrics import Metrics, standard_registry
 from syncd.runtime.observer import Observer
-from syncd.runtime.outlook import Outlook, note_settings
+from syncd.runtime.outlook import Outlook
 from syncd.runtime.schedule import Schedule
 from syncd.runtime.service_manager import Manager
 from syncd.runtime.serving import serving
+from syncd.runtime.settings_mark import note_settings
 from syncd.settings import Settings
 from syncd.state import Lease, State
 from syncd.state.lease import DURATION

@@ -5,11 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from hashlib import pbkdf2_hmac
-from secrets import token_hex
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from syncd.deadline import BoundedCalls, DeadlineError, ThreadError
 from syncd.errors import StateError
@@ -17,6 +15,7 @@ from syncd.pipeline.statuses_file import Statuses, StatusesFile
 from syncd.reasons import Verdict
 from syncd.runtime import composition
 from syncd.runtime.health import Pulses
+from syncd.runtime.settings_mark import has_other_settings
 from syncd.settings import Settings
 from syncd.state import Lease, State
 from syncd.verdict import Situation, judge
@@ -27,8 +26,6 @@ READS_AT_ONCE = 4
 PATIENCE_SECONDS = 1.0
 SHORT_SECONDS = 1.0
 """For the main thread; and for who leads, so that a scrape, which asks for all, ends within Prometheus's 10 s."""
-ROUNDS = 50_000
-"""Of the digest of the settings: 0.03 s, so that nobody tries out passwords on it."""
 
 T = TypeVar("T")
 
@@ -130,30 +127,3 @@ class StateReads:
 def who_leads(lease: Lease) -> str:
     """What a daemon that does not lead says of the one that does."""
     return f"{lease.last_holder() or 'another daemon'} polls and pushes"
-
-
-def settings_mark(settings: Settings, salt: str) -> Mapping[str, str]:
-    """A mark by which another process knows whether it reads the same settings. It tells nothing of them."""
-    written = repr(_without_masks(settings.model_dump())).encode()
-    return {"salt": salt, "digest": pbkdf2_hmac("sha256", written, salt.encode(), ROUNDS).hex()}
-
-
-def note_settings(settings: Settings, state: State) -> None:
-    """This process works with these settings from now on. StateError."""
-    state.note_settings(settings_mark(settings, token_hex(8)))
-
-
-def has_other_settings(settings: Settings, state: State) -> bool:
-    """Whether the daemon that works now was started with other settings than these. StateError."""
-    mark = state.settings_mark()
-    return mark is not None and settings_mark(settings, mark["salt"]) != mark
-
-
-def _without_masks(value: Any) -> Any:
-    if hasattr(value, "get_secret_value"):
-        return value.get_secret_value()
-    if isinstance(value, Mapping):
-        return {name: _without_masks(one) for name, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_masks(one) for one in value]
-    return str(value)
