@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from typing_extensions import override
+
 from syncd.model import NO_ODD_ROWS, ChangeState, Content, FoundBy, Hold, OddRows, Pause, Result
 from syncd.refusal_score import RefusalScore
 
@@ -68,6 +70,14 @@ class PushView:
         return self.result == "delivered"
 
 
+class AtLeast(int):
+    """A count that was broken off: there are so many, or more. A text shows it with a plus sign."""
+
+    @override
+    def __str__(self) -> str:
+        return f"{int(self)}+"
+
+
 @dataclass(frozen=True, slots=True)
 class Recent:
     """What happened lately; all newest first.
@@ -75,7 +85,7 @@ class Recent:
     pushes         the last ones, of each change one
     lags           how long after the shop's time changes were found: the least of each of the last polls
     waiting_since  since when the change waits that has been pending for longest, without those that IMSHOP refused
-    unlisted       how many changes are held for each code that the statuses file does not list
+    unlisted       how many changes are held for each code that the statuses file does not list; of many `AtLeast` some
     """
 
     pushes: Sequence[PushView] = ()

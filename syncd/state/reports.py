@@ -20,8 +20,9 @@ from syncd.state.counts import read_counts
 from syncd.state.identifiers import current_number, similar_numbers
 from syncd.state.inbox import CANCELLATION_COLUMNS, cancellation_of
 from syncd.state.outcomes import answered_status
-from syncd.state.polls import odd_rows_of, polls_of, unlisted
+from syncd.state.polls import odd_rows_of, polls_of
 from syncd.state.read_models import (
+    AtLeast,
     AttemptView,
     ChangeView,
     ChangeWithAttempt,
@@ -46,6 +47,8 @@ LAGS_KEPT = 200
 
 RECENT = 100
 """Attempts, changes and deliveries that are read to see how delivery goes."""
+COUNTED = 100
+"""Held changes of each code at most. How many there are of all codes is known exactly, and costs nothing."""
 
 FAILED: tuple[ChangeState, ...] = ("refused", "dead")
 ENDED = changes.c.ended_at.is_not(None)
@@ -57,6 +60,12 @@ _NEXT_HELD = (
     .limit(1)
 )
 """The oldest held change of the next status."""
+_SOME_HELD = (
+    select(changes.c.status)
+    .where(in_state("held"), changes.c.hold == bindparam("hold"), changes.c.status == bindparam("status"))
+    .limit(COUNTED)
+)
+_COUNT_OF_HELD = select(func.count()).select_from(_SOME_HELD.subquery())
 _CONTENT_BEFORE = (
     select(changes.c.content)
     .where(changes.c.order_id == bindparam("order"), changes.c.id < bindparam("id"))
@@ -64,7 +73,13 @@ _CONTENT_BEFORE = (
     .limit(1)
 )
 """That of the order's change before."""
-_OLDEST_PENDING = select(func.min(changes.c.detected_at)).where(in_state("pending"))
+_NEXT_PENDING = (
+    select(changes.c.refusals, changes.c.detected_at)
+    .where(in_state("pending"), changes.c.refusals > bindparam("after"))
+    .order_by(changes.c.refusals, changes.c.detected_at)
+    .limit(1)
+)
+"""The oldest pending change of those that were refused more often."""
 _NEXT_DUE = select(func.min(changes.c.next_attempt_at)).where(DUE_SOMETIME)
 
 _WAITING_SINCE = (
@@ -112,7 +127,8 @@ class Reports:
             facts = all_facts(connection)
             counts, held = read_counts(connection)
             failed = connection.execute(_CANCELLATIONS_FAILED).scalar_one()
-            oldest, next_due = connection.execute(_OLDEST_PENDING).scalar(), connection.execute(_NEXT_DUE).scalar()
+            oldest = min((detected_at for _, detected_at in _walk(connection, _NEXT_PENDING, -1)), default=None)
+            next_due = connection.execute(_NEXT_DUE).scalar()
         quiet = facts.get("quiet", {})
         return Summary(
             tracked=facts.get("tracked", 0),
@@ -147,7 +163,7 @@ class Reports:
                 pushes,
                 lags=list(finds.values()),
                 waiting_since=connection.execute(_WAITING_SINCE).scalar(),
-                unlisted=unlisted(connection),
+                unlisted=_unlisted(connection),
             )
 
     def without_shop_id(self) -> int:
@@ -240,15 +256,25 @@ class Reports:
             return current_number(connection, order_id)
 
 
+def _walk(connection: Connection, following: Select[Any], before: Any, **values: Any) -> Iterator[tuple[Any, datetime]]:
+    """Each value that there is, with the time of its oldest change: a read for each value, of which there are few,
+    however many changes are."""
+    while found := connection.execute(following, {"after": before, **values}).first():
+        before, detected_at = found
+        yield before, detected_at
+
+
 def _oldest_held(connection: Connection) -> datetime | None:
-    """A read for each status that is held, of which there are few, however many changes are."""
-    oldest: list[datetime] = []
-    for hold in get_args(Hold):
-        status = ""
-        while found := connection.execute(_NEXT_HELD, {"hold": hold, "after": status}).first():
-            status, detected_at = found
-            oldest.append(detected_at)
-    return min(oldest, default=None)
+    firsts = (first for hold in get_args(Hold) for first in _walk(connection, _NEXT_HELD, "", hold=hold))
+    return min((detected_at for _, detected_at in firsts), default=None)
+
+
+def _unlisted(connection: Connection) -> dict[str, int]:
+    codes = [code for code, _ in _walk(connection, _NEXT_HELD, "", hold="status")]
+    counts = {
+        code: connection.execute(_COUNT_OF_HELD, {"hold": "status", "status": code}).scalar_one() for code in codes
+    }
+    return {code: AtLeast(count) if count == COUNTED else count for code, count in counts.items()}
 
 
 def _change_views(connection: Connection, some: Select[Any]) -> list[ChangeView]:

@@ -407,7 +407,7 @@ PARTIAL_INDEXES = (
     # `ended_at` is NULL in every row of this index. Without that column SQLite rates the index of all changes of an
     # order just as good, and reads every ended change of the order to find the one that waits.
     PartialIndex("changes_waiting", WAITING, [changes.c.order_id, changes.c.ended_at]),
-    PartialIndex("changes_pending", in_state("pending"), [changes.c.detected_at]),
+    PartialIndex("changes_pending", in_state("pending"), [changes.c.refusals, changes.c.detected_at]),
     PartialIndex("changes_ended", changes.c.ended_at.is_not(None), [changes.c.state, changes.c.ended_at]),
     PartialIndex("changes_held", in_state("held"), [changes.c.hold, changes.c.status, changes.c.detected_at]),
 )

@@ -106,6 +106,24 @@ def test_similar_numbers_are_looked_up_in_indexes(state: State, file: Path) -> N
     assert all(step.startswith("SEARCH seen USING") for step in steps)
 
 
+def test_summary_and_recent_are_read_along_indexes(state: State, file: Path) -> None:
+    """However many changes wait that were refused, or are held."""
+    stage(state, decision("7", "a", 60, hold="status"), decision("8", "a", 60))
+    with plans(state, file) as found:
+        state.reports.summary()
+        state.reports.recent()
+        state.reports.waiting(1)
+    steps = {step for statement, plan in found.items() if "changes.state =" in statement for step in plan}
+    assert steps == {
+        "SEARCH changes USING INDEX changes_pending (refusals>?)",
+        "SEARCH changes USING INDEX changes_pending (refusals=?)",
+        "SEARCH changes USING INDEX changes_due",
+        "SEARCH changes USING INDEX changes_held (hold=? AND status>?)",
+        "SEARCH changes USING INDEX changes_held (hold=? AND status=?)",
+        *("CO-ROUTINE anon_1", "SCAN anon_1"),  # the few that are counted
+    }
+
+
 def test_news_of_a_change_reads_one_row(state: State, file: Path) -> None:
     stage(
         state,

@@ -11,6 +11,8 @@ from syncd.model import Answer, Decision, FoundBy, OddRows
 from syncd.refusal_score import RefusalScore
 from syncd.state import State
 from syncd.state.outcomes import answered_status
+from syncd.state.reports import COUNTED
+from syncd.verdict import codes_in_words
 from tests.made import NOON
 from tests.state.made import MINUTE, decision, deliver, outcome, stage, states, take, write_down
 
@@ -89,6 +91,12 @@ def test_change_that_was_refused_does_not_wait(state: State) -> None:
 def test_unlisted_codes_are_counted(state: State) -> None:
     stage(state, decision("1", "courier", hold="status"), decision("2", "courier", hold="status"))
     assert state.reports.recent().unlisted == {"courier": 2}
+
+
+def test_count_of_many_unlisted_changes_is_broken_off(state: State) -> None:
+    held = [decision(str(number), "courier", hold="status") for number in range(COUNTED + 1)]
+    stage(state, *held, decision("odd", "odd", hold="status"))
+    assert codes_in_words(state.reports.recent().unlisted) == f"courier ({COUNTED}+), odd (1)"
 
 
 def test_odd_rows_last_until_a_full_compare(state: State) -> None:
