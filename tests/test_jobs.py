@@ -19,7 +19,7 @@ from syncd.pipeline.statuses_file import StatusesFile
 from syncd.runtime.health import Pulses
 from syncd.runtime.jobs import QUIET_SECONDS, Jobs, StopError
 from syncd.runtime.metrics import Metrics
-from syncd.runtime.observer import Observer
+from syncd.runtime.observer import Observer, Writer
 from syncd.state import State
 from tests.fakes import LOOKBACK, FakeShop
 from tests.made import NOON
@@ -226,14 +226,46 @@ def test_unusable_statuses_file_is_logged_and_polling_continues(
 
 def test_unwritable_state_is_reported_until_it_can_write(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    with pytest.raises(StateError), desk.jobs.observer.writing():
-        raise StateError("the disk is full")
-    with desk.jobs.observer.writing(proves=False):
+    observer = desk.jobs.observer
+    fail(observer, "poll")
+    with observer.writing("poll", proves=False):
         pass
-    faults = [desk.jobs.observer.state_fault]
+    faults = [observer.state_fault]
     desk.jobs.poll()
-    assert [*faults, desk.jobs.observer.state_fault] == ["the disk is full", None]
+    assert [*faults, observer.state_fault] == ["the disk is full", None]
     assert caplog.messages[:2] == ["state_failed", "state_recovered"]
+
+
+def fail(observer: Observer, writer: Writer) -> None:
+    with pytest.raises(StateError), observer.writing(writer):
+        raise StateError("the disk is full")
+
+
+def test_fault_of_delivery_outlasts_a_poll(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    """A nearly full disk has room for the little that a poll writes."""
+    caplog.set_level(logging.INFO)
+    observer = desk.jobs.observer
+    fail(observer, "delivery")
+    desk.jobs.poll()
+    assert observer.state_fault == "the disk is full"
+    with observer.writing("delivery"):
+        pass
+    assert observer.state_fault is None
+    assert [name for name in caplog.messages if name.startswith("state_")] == ["state_failed", "state_recovered"]
+
+
+def test_failing_shop_in_the_state_shows_it_writable(desk: Desk) -> None:
+    fail(desk.jobs.observer, "poll")
+    desk.shop.fail_after = 0
+    desk.jobs.poll()
+    assert desk.jobs.observer.state_fault is None
+
+
+def test_daemon_that_stands_by_has_no_unwritable_state(memory: State, tmp_path: Path) -> None:
+    desk = made(memory, tmp_path, leads=False)
+    fail(desk.jobs.observer, "poll")
+    desk.jobs.poll()
+    assert desk.jobs.observer.state_fault is None
 
 
 def test_a_state_that_fails_a_poll_is_told(desk: Desk, memory: State, caplog: pytest.LogCaptureFixture) -> None:

@@ -143,8 +143,29 @@ def test_push_in_flight_here_is_not_claimed_twice(bench: Bench) -> None:
 
 
 def test_lost_lease_is_no_fault_of_the_state(bench: Bench) -> None:
-    with pytest.raises(LeaseLostError), bench.observer.writing():
+    with pytest.raises(LeaseLostError), bench.observer.writing("delivery"):
         raise LeaseLostError("another leads")
+    assert bench.observer.state_fault is None
+
+
+def fail(bench: Bench) -> None:
+    with pytest.raises(StateError), bench.observer.writing("delivery"):
+        raise StateError("the disk is full")
+
+
+def test_fault_of_delivery_ends_with_its_write(bench: Bench) -> None:
+    """A turn that takes nothing writes nothing."""
+    fail(bench)
+    bench.outbox.record_and_claim([], 0, None, NOON, CLAIM)
+    assert bench.observer.state_fault == "the disk is full"
+    assert bench.turn() == ["1"]
+    assert bench.observer.state_fault is None
+
+
+def test_fault_of_delivery_ends_with_the_lease(bench: Bench) -> None:
+    fail(bench)
+    bench.another_leads()
+    assert bench.turn() == []
     assert bench.observer.state_fault is None
 
 

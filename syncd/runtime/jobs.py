@@ -92,6 +92,7 @@ class Jobs:
     def _poll(self, job: str, result: PollResult, poll: Callable[[datetime, PollResult], PollResult]) -> None:
         with self._boundary(job):
             if not self.leading():
+                self.observer.writes_nothing("poll")
                 return
             if not self._may_poll():
                 log.info("poll_left_out", extra=fields(job=job, polls=self.polling.last_holder()))
@@ -117,7 +118,7 @@ class Jobs:
         self.observer.state_kept(self.state.file_fault())
         started = time.monotonic()
         try:
-            with self.observer.writing():
+            with self.observer.writing("poll"):
                 poll(self.clock(), result)
         except LeaseLostError:
             raise StopError from None

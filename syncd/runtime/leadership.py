@@ -162,8 +162,9 @@ class LeasedOutbox:
         self, outcomes: Sequence[Outcome], limit: int, pause: Pause | None, now: datetime, claim: timedelta
     ) -> list[Push]:
         self._observer.paused(pause)
-        with self._observer.writing(proves=bool(outcomes)):
-            token = self._lease.token if self._lease.held() else None
+        token = self._lease.token if self._lease.held() else None
+        # Where nothing is to be taken, nothing may be written. A daemon that does not lead has nothing else to write.
+        with self._observer.writing("delivery", proves=bool(outcomes) or limit > 0 or token is None):
             if token is not None and token != self._token:
                 self._token = token
                 self._state.outbox.leadership_gained()

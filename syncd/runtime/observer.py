@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from threading import Lock
+from typing import TYPE_CHECKING, Literal
 
-from syncd.errors import LeaseLostError, StateError
+from syncd.errors import LeaseLostError, SourceError, StateError
 from syncd.logs import fields
 from syncd.model import Cancellation, Outcome, Pause
 from syncd.pipeline.staging import REDEFINED, PollResult
@@ -19,6 +20,9 @@ if TYPE_CHECKING:  # commands that count nothing load no Prometheus client
 log = logging.getLogger("syncd")
 
 ODD_ROWS_REMEMBERED = 1000
+
+Writer = Literal["poll", "delivery"]
+"""Who writes the state. A disk that is nearly full has room for what one of them writes, and none for the other."""
 
 
 class Observer:
@@ -34,25 +38,48 @@ class Observer:
         self._mismatches: dict[str, str] = {}
         self._odd: set[tuple[str | None, ...]] = set()
         self._lost = False
-        self.state_fault: str | None = None
-        """Why the state cannot be written now."""
+        self._unwritable: dict[Writer, str] = {}
+        self._one_thread = Lock()
+
+    @property
+    def state_fault(self) -> str | None:
+        """Why the state cannot be written now: by each writer, as far as they differ."""
+        with self._one_thread:
+            return "; ".join(dict.fromkeys(self._unwritable.values())) or None
 
     @contextmanager
-    def writing(self, *, proves: bool = True) -> Iterator[None]:
-        """Remember a StateError raised within, until a write succeeds. `proves` False: success within proves nothing,
-        since nothing may have been written."""
+    def writing(self, writer: Writer, *, proves: bool = True) -> Iterator[None]:
+        """Remember a StateError raised within, until a write of the same writer succeeds. `proves` False: success
+        within proves nothing, since nothing may have been written."""
         try:
             yield
         except LeaseLostError:
             raise  # the state can be written, but not by this process
         except StateError as error:
-            if self.state_fault is None:
-                log.error("state_failed", extra=fields(error=str(error), do="mend that; nothing is polled or pushed"))
-            self.state_fault = str(error)
+            self._note_fault(writer, str(error))
             raise
-        if proves and self.state_fault is not None:
-            log.info("state_recovered")
-            self.state_fault = None
+        except SourceError:  # that is in the state by now
+            self._note_fault(writer, None)
+            raise
+        if proves:
+            self._note_fault(writer, None)
+
+    def writes_nothing(self, writer: Writer) -> None:
+        """This process does not lead: the writer has nothing to write, and so no fault."""
+        self._note_fault(writer, None)
+
+    def _note_fault(self, writer: Writer, fault: str | None) -> None:
+        """Logged once, and once when no writer has one any more."""
+        with self._one_thread:
+            was_well = not self._unwritable
+            if fault is None:
+                self._unwritable.pop(writer, None)
+            else:
+                self._unwritable[writer] = fault
+            if fault and was_well:
+                log.error("state_failed", extra=fields(error=fault, do="mend that; nothing is polled or pushed"))
+            if not was_well and not self._unwritable:
+                log.info("state_recovered")
 
     def state_kept(self, file_fault: str | None) -> None:
         """Whether the state's file is still there. Logged once: a restart ends it."""
