@@ -116,8 +116,8 @@ def _of_state(situation: Situation, patience: Patience) -> Iterator[Reason]:
         what = "The state cannot be written: nothing is polled or pushed"
         do = "Mend this first. Then it goes on by itself"
     elif situation.file_fault:
-        what = "The state's file is gone: what this daemon knows is lost when it ends"
-        do = "Put it back from a backup, then restart syncd; without one, the restart takes a new baseline"
+        what = "The state's file was deleted or replaced: what the daemon finds out is lost when it ends"
+        do = "If no file is there, put a backup there. Then restart syncd; without a file it takes a new baseline"
     else:
         return
     detail = situation.state_fault or situation.file_fault

@@ -31,14 +31,15 @@ class SqliteState:
         self._file.parent.mkdir()
         put_empty_state(self._file)
         self.url = f"sqlite:///{self._file}"
-        self._engine = open_state(self.url, redact=str, wait_seconds=WAIT_SECONDS).store.engine
+        self._store = open_state(self.url, redact=str, wait_seconds=WAIT_SECONDS).store
 
     def emptied(self) -> State:
-        self._engine.dispose()
+        self._store.engine.dispose()
         shutil.rmtree(self._file.parent)
         self._file.parent.mkdir()
         put_empty_state(self._file)
-        return State(Store(self._engine.execution_options(), str(self._file), str, WAIT_SECONDS))
+        self._store.note_file()
+        return State(Store(self._store.engine.execution_options(), str(self._file), str, WAIT_SECONDS))
 
 
 class PostgresqlState:

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
-from datetime import timedelta
+from dataclasses import asdict
 
 import click
 
 from syncd.cli.context import opened_state, settings
 from syncd.cli.output import json_option, plain, print_json
-from syncd.errors import StateError
 from syncd.model import CHANGE_STATES, ChangeState
 from syncd.runtime import composition
 from syncd.runtime.health import as_json
 from syncd.runtime.outlook import known_beside_daemon
-from syncd.state import State
-from syncd.verdict import Situation
 
 SHOWN = 100
-LATE_BY = timedelta(seconds=2)
 
 
 @click.command()
@@ -29,8 +24,6 @@ def status(ctx: click.Context, *, json: bool) -> None:
     chosen = settings(ctx, level="error")
     with opened_state(chosen) as state:
         known = known_beside_daemon(chosen, state)
-        if known.is_run and _is_late(known):
-            known = replace(known, state_fault=_why_unwritable(state))
     kind = composition.source_kind(chosen)
     document = as_json(known, source_kind=kind, leader=known.is_run, now=composition.now())
     if json:
@@ -39,21 +32,6 @@ def status(ctx: click.Context, *, json: bool) -> None:
     from syncd.cli.report_tables import print_status  # noqa: PLC0415 - rich, which JSON for a script does without
 
     print_status(document, known)
-
-
-def _is_late(known: Situation) -> bool:
-    """Whether the daemon should have noted another poll by now."""
-    last = known.summary.source.last_poll_at if known.summary else None
-    return last is not None and composition.now() - last > known.interval + LATE_BY
-
-
-def _why_unwritable(state: State) -> str | None:
-    """What the daemon cannot note in a state that cannot be written."""
-    try:
-        state.try_writing()
-    except StateError as error:
-        return str(error)
-    return None
 
 
 @click.command()

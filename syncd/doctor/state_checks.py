@@ -20,7 +20,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from syncd.doctor.clock_checks import PolledChange, PollHistory
 from syncd.doctor.findings import Finding, fault, ok, warning
 from syncd.errors import StateError
-from syncd.state import State, open_state
+from syncd.state import State, loss, open_state
 from syncd.state.engine import WAIT_SECONDS, connect, place, sqlite_file
 from syncd.state.migrate import REVISIONS
 from syncd.state.store import state_error
@@ -56,6 +56,8 @@ def check_state(
         case "foreign":
             advice = "Name a file or a database of its own in SYNCD_STATE__URL"
             yield warning("state", f"{shown} has the tables of another program, and syncd's would be added", advice)
+        case "absent" if lost := loss(url):
+            yield fault("state", lost)
         case "absent":
             yield ok("state", f"{shown} is not there yet; the first start creates it")
     if not found.may_create:

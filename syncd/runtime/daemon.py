@@ -79,7 +79,7 @@ class Daemon:
             state = parts.state
             delivering, polling = state.lease(), state.poll_lease()
             metrics = Metrics(standard_registry())
-            observer = Observer(metrics, lambda: parts.statuses.now)
+            observer = Observer(metrics, lambda: parts.statuses.now, delivering.note_fault)
             outlook = Outlook(
                 settings,
                 state,

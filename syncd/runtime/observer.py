@@ -29,7 +29,14 @@ class Observer:
     """Logs and counts. One a process; `metrics` None: it only logs. What lasts is logged once, and once when it is
     over."""
 
-    def __init__(self, metrics: Metrics | None, statuses: Callable[[], Statuses]) -> None:
+    def __init__(
+        self,
+        metrics: Metrics | None,
+        statuses: Callable[[], Statuses],
+        note_fault: Callable[[str | None], None] = lambda _fault: None,
+    ) -> None:
+        """`note_fault`: is told each change of `state_fault`."""
+        self._tell_fault = note_fault
         self._metrics = metrics
         self._statuses = statuses
         self._pause: Pause | None = None
@@ -45,7 +52,10 @@ class Observer:
     def state_fault(self) -> str | None:
         """Why the state cannot be written now: by each writer, as far as they differ."""
         with self._one_thread:
-            return "; ".join(dict.fromkeys(self._unwritable.values())) or None
+            return self._faults_in_words()
+
+    def _faults_in_words(self) -> str | None:
+        return "; ".join(dict.fromkeys(self._unwritable.values())) or None
 
     @contextmanager
     def writing(self, writer: Writer, *, proves: bool = True) -> Iterator[None]:
@@ -71,14 +81,17 @@ class Observer:
     def _note_fault(self, writer: Writer, fault: str | None) -> None:
         """Logged once, and once when no writer has one any more."""
         with self._one_thread:
-            was_well = not self._unwritable
+            before = self._faults_in_words()
             if fault is None:
                 self._unwritable.pop(writer, None)
             else:
                 self._unwritable[writer] = fault
-            if fault and was_well:
+            now = self._faults_in_words()
+            if now != before:
+                self._tell_fault(now)
+            if now and not before:
                 log.error("state_failed", extra=fields(error=fault, do="mend that; nothing is polled or pushed"))
-            if not was_well and not self._unwritable:
+            if before and not now:
                 log.info("state_recovered")
 
     def state_kept(self, file_fault: str | None) -> None:

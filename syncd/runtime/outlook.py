@@ -43,10 +43,13 @@ def situation(settings: Settings, state: State, statuses: Statuses) -> Situation
 
 
 def known_beside_daemon(settings: Settings, state: State) -> Situation:
-    """What a command knows, beside a daemon or without one. StateError: the state cannot be read."""
+    """What a command knows, beside a daemon or without one. Nothing is written, and no writer waited for. StateError:
+    the state cannot be read."""
     known = situation(settings, state, StatusesFile(settings.statuses.file).now)
-    is_run = state.lease().holder() is not None
-    return replace(known, is_run=is_run, other_settings=is_run and has_other_settings(settings, state))
+    lease = state.lease()
+    is_run = lease.holder() is not None
+    other_settings = is_run and has_other_settings(settings, state)
+    return replace(known, is_run=is_run, state_fault=lease.holders_fault(), other_settings=other_settings)
 
 
 class Outlook:

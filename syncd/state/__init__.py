@@ -11,7 +11,7 @@
     schema.py       the tables             transitions.py   how changes end or are released without a push
     store.py        transactions           engine.py, postgresql.py          connections and their limits
     counts.py       changes in each state
-    migrate.py      new versions           lease.py         who may deliver, who may poll
+    migrate.py      new versions           lease.py, file_lease.py           who may deliver, who may poll
 
 A transaction is whole or nothing, and never open while anything but the database is waited for.
 """
@@ -26,8 +26,9 @@ from sqlalchemy import make_url
 
 from syncd.errors import StateError
 from syncd.state.engine import WAIT_SECONDS, connect, place, sqlite_file, wall_clock
+from syncd.state.file_lease import FileLease
 from syncd.state.inbox import StoredInbox
-from syncd.state.lease import FileLease, Lease, RowLease, boottime
+from syncd.state.lease import Lease, RowLease, boottime
 from syncd.state.migrate import bring_up_to_date
 from syncd.state.notice_record import StoredNotices
 from syncd.state.operator_actions import OperatorActions
@@ -71,6 +72,7 @@ __all__ = [
     "Story",
     "Summary",
     "boottime",
+    "loss",
     "open_state",
 ]
 
@@ -109,7 +111,7 @@ class State:
         file = sqlite_file(self.store.engine.url)
         if file is None:
             return RowLease(self.store, self.store.lease_engine(), name, boottime)
-        return FileLease(_beside(file, suffix), name)
+        return FileLease(_beside(file, suffix), name, self.store.file_mark)
 
     def told_troubles(self) -> Mapping[str, str]:
         """What a person was told to be wrong, and not yet that it is over: a text for each kind."""
@@ -135,11 +137,6 @@ class State:
     def file_fault(self) -> str | None:
         """See `Store.file_fault`."""
         return self.store.file_fault()
-
-    def try_writing(self) -> None:
-        """Write something, and nothing else. StateError: the state cannot be written."""
-        with self.store.write(fenced=False) as connection:
-            put_fact(connection, "tried_at", self.store.engine.name)
 
     @property
     def place(self) -> str:
@@ -167,6 +164,24 @@ def _beside(file: Path, suffix: str) -> Path:
     return file.with_name(file.name + suffix)
 
 
+def loss(url: str) -> str | None:
+    """What to say of a SQLite state that is not there, though the lock beside it shows that there was one. None: it is
+    there, or there was none. StateError."""
+    file = sqlite_file(make_url(url))
+    if file is None or file.exists() or not _beside(file, LOCK).exists():
+        return None
+    if holder := FileLease(_beside(file, LOCK), "deliver").holder():
+        return (
+            f"the state {file} was deleted or moved away while a daemon works with it ({holder}): put it back, from a "
+            "backup if need be, then restart syncd; without one, the restart takes a new baseline"
+        )
+    return (
+        f"the state {file} was lost: its lock {_beside(file, LOCK)} shows that it was there. If there is a backup, "
+        "restore it first. Starting the daemon, or syncd once, without it takes a new baseline: nobody is told what "
+        "changed meanwhile"
+    )
+
+
 def open_state(
     url: str,
     *,
@@ -181,23 +196,28 @@ def open_state(
     lock or a connection. `clock` is used as the database's clock with SQLite; it returns aware datetimes. StateError
     says what is wrong and what to do: no directory, no rights, locked, damaged, of a newer version, unreachable.
 
-    A lock without its state shows that there was one: it was lost, and that is noted in the new one.
+    A lock without its state shows that there was one: it was lost, and that is noted in the new one. Where a daemon
+    works with another file than the one that is there now, this one can be read, and not be written.
     """
     file = sqlite_file(make_url(url))
-    lost = file is not None and not file.exists() and _beside(file, LOCK).exists()
-    if file is not None and lost and not create and (holder := FileLease(_beside(file, LOCK), "deliver").holder()):
-        raise StateError(
-            f"the state {file} was deleted or moved away while a daemon works with it ({holder}): put it back, from a "
-            "backup if need be, then restart syncd; without one, the restart takes a new baseline"
-        )
+    lock = FileLease(_beside(file, LOCK), "deliver") if file else None
+    lost = loss(url)
+    if lost and (not create or (lock and lock.holder())):
+        raise StateError(lost)
     engine = connect(url, create=create, wait_seconds=wait_seconds, clock=clock)
     store = Store(engine, place(url), redact, wait_seconds)
     try:
+        store.note_file()
+        store.open_no_other_file()
+        if lock and (works_with := lock.holders_file()) and works_with != store.file_mark:
+            store.refuse_writing(
+                f"the file {file} was put where a daemon ({lock.holder()}) works with the one that was there before: "
+                "restart syncd, then try again"
+            )
         bring_up_to_date(store, create=create)
         if lost:
             with store.write() as connection:
                 put_fact(connection, "lost_at", clock().isoformat())
-        store.note_file()
     except BaseException:
         store.close()
         raise

@@ -34,6 +34,7 @@ the session itself, unless it has received half of a batch of statements (psycop
 answers); `end_silent_writers` covers that case. No transaction here waits for anything but the database."""
 CONNECT_SECONDS = 5
 FILE_IS_GONE = "the file is gone"
+FILE_IS_ANOTHER = "the file is another one"
 LEASE_SECONDS = 2
 """The limit on each wait of a statement about a lease. After it, the statement is tried again."""
 

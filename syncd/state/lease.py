@@ -21,27 +21,23 @@ the lease, because a living holder would have renewed it. If the server's clock 
 daemons may then believe that they lead, but only until the first of them renews, and only the newer one can write. What
 the other one pushes until then is noticed when its outcomes are recorded, and corrected (`syncd.state.outcomes`).
 
-On SQLite a lease is a lock on a file beside the state (`FileLease`). The system releases the lock when the process
-ends, however it ends, and not before: a frozen process keeps it. So it has no end, and the token only says that it is
-held.
+On SQLite a lease is a lock on a file beside the state (`file_lease.FileLease`). The system releases the lock when the
+process ends, however it ends, and not before: a frozen process keeps it. So it has no end, and the token only says that
+it is held.
 """
 
 from __future__ import annotations
 
-import fcntl
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from io import TextIOWrapper
-from pathlib import Path
 from threading import Lock, Timer
 from typing import Any, Protocol
 
 from sqlalchemy import BindParameter, Connection, Engine, Executable, Row, bindparam, literal, or_, select, update
 
-from syncd.errors import LeaseLostError, StateError
+from syncd.errors import LeaseLostError
 from syncd.state.engine import LEASE_SECONDS, Sockets, this_process
 from syncd.state.schema import database_time, from_now, leases
 from syncd.state.store import EXPECTED, Store, state_error
@@ -103,6 +99,13 @@ class Lease(Protocol):
 
     def last_holder(self) -> str | None:
         """Who held it when `acquire` or `renew` last failed, without a query."""
+
+    def note_fault(self, fault: str | None) -> None:
+        """Leave, for other processes, why this one cannot write the state while it holds the lease; None: it can. Where
+        that cannot be left, nothing happens."""
+
+    def holders_fault(self) -> str | None:
+        """What the process that holds the lease now has left by `note_fault`. StateError."""
 
 
 class RowLease:
@@ -176,6 +179,12 @@ class RowLease:
     def last_holder(self) -> str | None:
         return self._leader
 
+    def note_fault(self, fault: str | None) -> None:
+        """A server that cannot be written renews no lease either, so that nobody holds it soon."""
+
+    def holders_fault(self) -> str | None:
+        return None
+
     def _renewed(self) -> bool:
         """A lease that ended meanwhile is renewed too, if no other process acquired it since."""
         began_at = self._boottime()
@@ -235,98 +244,3 @@ class RowLease:
             yield
         finally:
             timer.cancel()
-
-
-TRIES = 5
-TRY_SECONDS = 0.02
-
-
-class FileLease:
-    """See Lease. The file contains the holder's process id. It is never deleted."""
-
-    def __init__(self, path: Path, name: str) -> None:
-        self.name = name
-        self._path = path
-        self._file: TextIOWrapper | None = None
-        self._releasing = Lock()
-        self._acquired = 0
-
-    def acquire(self) -> bool:
-        """See Lease. It tries a few times, because a process that looks who holds the lock locks it for a moment."""
-        if self.held():
-            return True
-        self.release()
-        file = self._open()
-        for _ in range(TRIES):
-            if _locked(file, fcntl.LOCK_EX):
-                file.truncate(0)
-                file.write(str(os.getpid()))
-                file.flush()
-                self._file = file
-                self._acquired += 1
-                return True
-            time.sleep(TRY_SECONDS)
-        file.close()
-        return False
-
-    def renew(self) -> bool:
-        return self.held()
-
-    def held(self) -> bool:
-        """See Lease. Also compares the file: if somebody removed it, the next process locks another one."""
-        file = self._file
-        if file is None:
-            return False
-        try:
-            return os.path.samestat(os.fstat(file.fileno()), self._path.stat())
-        except (OSError, ValueError):  # the file is gone, or another thread has just released the lock and closed it
-            return False
-
-    @property
-    def token(self) -> int | None:
-        return self._acquired if self.held() else None
-
-    def check(self, connection: Connection) -> None:
-        if not self.held():
-            holder = self.holder()
-            raise LeaseLostError(f"the right to {self.name} is now held by {holder or 'nobody'}", holder)
-
-    def release(self) -> None:
-        with self._releasing:  # a job ends, and the daemon stops: both release the right to poll
-            file, self._file = self._file, None
-            if file is not None:
-                file.close()
-
-    def holder(self) -> str | None:
-        if not self._is_taken():
-            return None
-        return f"process {self._path.read_text().strip() or 'unknown'}"
-
-    def last_holder(self) -> str | None:
-        return None if self.held() else self.holder()
-
-    def _is_taken(self) -> bool:
-        if self.held():
-            return True
-        try:
-            with self._path.open() as file:
-                return not _locked(file, fcntl.LOCK_SH)
-        except FileNotFoundError:
-            return False
-
-    def _open(self) -> TextIOWrapper:
-        try:
-            return os.fdopen(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600), "r+")
-        except OSError as error:
-            raise StateError(
-                f"the lock {self._path} cannot be opened: {error.strerror}; let syncd's user write it and its directory"
-            ) from None
-
-
-def _locked(file: TextIOWrapper, kind: int) -> bool:
-    """Try to lock the file without waiting; False: another process has it locked."""
-    try:
-        fcntl.flock(file, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -14,14 +14,14 @@ from datetime import datetime
 from threading import Lock
 from typing import Any, Protocol, Self, TypeVar
 
-from sqlalchemy import Connection, Engine, bindparam, insert, select, text, update
+from sqlalchemy import Connection, Engine, bindparam, event, insert, select, text, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from syncd.errors import StateError
 from syncd.model import Pause
 from syncd.refusal_score import RefusalScore
-from syncd.state.engine import FILE_IS_GONE, HALF_DONE_SECONDS, Sockets, connect_for_lease, sqlite_file
+from syncd.state.engine import FILE_IS_ANOTHER, FILE_IS_GONE, HALF_DONE_SECONDS, Sockets, connect_for_lease, sqlite_file
 from syncd.state.schema import facts
 
 EXPECTED = (DBAPIError, PoolTimeoutError)
@@ -33,6 +33,7 @@ _ADVICE = (
     ("disk is full", "cannot be written, because the disk is full; free some space"),
     ("attempt to write a readonly", "cannot be written; make the file, its directory and the disk writable"),
     (FILE_IS_GONE, "was deleted while syncd works with it; put it back, from a backup if need be, then restart syncd"),
+    (FILE_IS_ANOTHER, "was replaced while syncd works with it; restart syncd, and it works with the new file"),
     ("unable to open database file", "cannot be opened; let syncd's user read and write the file and its directory"),
     ("file is not a database", "is not a SQLite database; name another file in SYNCD_STATE__URL, or restore a backup"),
     ("is malformed", "is damaged; restore a backup, or move the file away to start over with a new baseline"),
@@ -111,6 +112,7 @@ class Store:
         self._fence: Fence | None = None
         self._for_leases: Engine | None = None
         self._file: os.stat_result | None = None
+        self._refusal: str | None = None
         assert engine.dialect.dbapi is not None
         self._driver_error = engine.dialect.dbapi.Error  # of what goes past SQLAlchemy: `bulk.insert_rows`
         self._sockets = Sockets(engine) if engine.dialect.name == "postgresql" else None
@@ -134,18 +136,44 @@ class Store:
 
     def note_file(self) -> None:
         """The file that is at its place now is the state's."""
-        file = sqlite_file(self.engine.url)
-        self._file = file.stat() if file else None
+        if file := sqlite_file(self.engine.url):
+            self._file = file.stat()
 
-    def file_fault(self) -> str | None:
-        """Whether somebody deleted or replaced the file of a SQLite state, which this process goes on working with."""
+    def open_no_other_file(self) -> None:
+        """From now on only the file that was noted is opened: SQLite would take its log for that of another file at its
+        place, and spoil both."""
+        event.listen(self.engine, "do_connect", self._refuse_another_file)
+
+    def _refuse_another_file(self, *_connecting: object) -> None:
+        if not self._is_at_its_place():
+            raise self._driver_error(FILE_IS_ANOTHER)
+
+    def _is_at_its_place(self) -> bool:
+        """Whether the file at the state's place is the one that this process works with."""
         file = sqlite_file(self.engine.url)
         if file is None or self._file is None:
-            return None
+            return True
         with suppress(OSError):
-            if os.path.samestat(self._file, file.stat()):
-                return None
-        return f"the file {file} was deleted or replaced by another one while syncd works with it"
+            return os.path.samestat(self._file, file.stat())
+        return False
+
+    @property
+    def file_mark(self) -> str:
+        """By which another process knows whether it works with the same file of a SQLite state."""
+        return f"{self._file.st_dev}:{self._file.st_ino}" if self._file else ""
+
+    def refuse_writing(self, why: str) -> None:
+        """From now on nothing is written: `why` is the `file_fault`, and the StateError of each attempt."""
+        self._refusal = why
+
+    def file_fault(self) -> str | None:
+        """Whether somebody deleted or replaced the file of a SQLite state while this process works with it, or another
+        one that holds the lease."""
+        if self._refusal:
+            return self._refusal
+        if self._is_at_its_place():
+            return None
+        return f"the file {self.place} was deleted or replaced by another one while syncd works with it"
 
     def cut_connections(self) -> None:
         """Close all connections to PostgreSQL: a thread that waits for an answer gets an error, and the next statement
@@ -177,6 +205,8 @@ class Store:
 
         The threads of one process queue for a lock of this process: SQLite's lock would make them sleep and try again.
         """
+        if self._refusal:
+            raise StateError(self._refusal)
         if not self._one_writer.acquire(timeout=self._wait_seconds):
             raise StateError(f"the state {self.place} is locked by another task of this process; it is tried again")
         try:
@@ -194,7 +224,12 @@ class Store:
         try:
             yield
         except (*EXPECTED, self._driver_error) as error:
-            raise state_error(error, self.place, self.redact) from None
+            raise self._error(error) from None
+
+    def _error(self, error: Exception) -> StateError:
+        """SQLite takes the log of the file that was there before for that of a replaced one: whatever fails then, the
+        cause is known."""
+        return StateError(self._refusal) if self._refusal else state_error(error, self.place, self.redact)
 
 
 def in_chunks(values: Iterable[T], size: int = IDS_AT_ONCE) -> Iterator[Sequence[T]]:

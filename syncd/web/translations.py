@@ -20,11 +20,11 @@ RUSSIAN = {
         "Начните с этого; подробности скажет syncd check. Дальше работа продолжится сама"
     ),
     "Mend this first. Then it goes on by itself": "Начните с этого. Дальше работа продолжится сама",
-    "The state's file is gone: what this daemon knows is lost when it ends": (
-        "Файл состояния пропал: всё, что знает служба, потеряется, когда она остановится"
+    "The state's file was deleted or replaced: what the daemon finds out is lost when it ends": (
+        "Файл состояния удалён или заменён: всё, что служба узнает, потеряется, когда она остановится"
     ),
-    "Put it back from a backup, then restart syncd; without one, the restart takes a new baseline": (
-        "Верните его из копии и перезапустите syncd; без копии перезапуск начнёт всё заново"
+    "If no file is there, put a backup there. Then restart syncd; without a file it takes a new baseline": (
+        "Если файла нет, верните его из копии. Затем перезапустите syncd; без файла учёт начнётся заново"
     ),
     "This daemon has a fault": "Неполадка в этой службе",
     "Read its log, then restart syncd": "Посмотрите журнал службы, затем перезапустите syncd",

@@ -56,6 +56,17 @@ def test_missing_state_is_ok_and_not_created(installation: Installation) -> None
     assert [*installation.home.iterdir()] == []
 
 
+def test_lost_state_is_a_fault(installation: Installation) -> None:
+    with closing(a_state(installation)) as state:
+        lease = state.lease()
+        lease.acquire()
+        lease.release()
+    (installation.home / "state.db").unlink()
+    found = installation.found("state", "fault").splitlines()
+    assert "state.db was lost" in found[0]
+    assert "restore it first" in found[0]
+
+
 def test_missing_directory_is_a_fault(installation: Installation) -> None:
     found = installation.found("state", "fault", SYNCD_STATE__URL=f"sqlite:///{installation.home}/lib/state.db")
     assert f"there is no directory {installation.home}/lib Create it" in found

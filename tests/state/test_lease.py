@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -18,7 +19,8 @@ from sqlalchemy import event, make_url
 
 from syncd.errors import LeaseLostError, StateError
 from syncd.state import State, open_state
-from syncd.state.lease import DURATION, MARGIN, FileLease, RowLease, boottime
+from syncd.state.file_lease import NOTE_BYTES, FileLease
+from syncd.state.lease import DURATION, MARGIN, RowLease, boottime
 from tests.made import NOON
 from tests.servers import execute, postgresql_url, throw_away_database
 from tests.state.made import another, decision, log, outcome, stage, take
@@ -180,9 +182,10 @@ def test_the_lock_file_is_its_owners_alone(sqlite_state: str, tmp_path: Path) ->
 
 
 def test_a_lock_that_cannot_be_opened_says_so(sqlite_state: str, tmp_path: Path) -> None:
-    (tmp_path / "syncd.db.lock").mkdir()
-    with another(sqlite_state) as state, pytest.raises(StateError, match=r"syncd\.db\.lock cannot be opened"):
-        state.lease().acquire()
+    with another(sqlite_state) as state:
+        (tmp_path / "syncd.db.lock").mkdir()
+        with pytest.raises(StateError, match=r"syncd\.db\.lock cannot be opened"):
+            state.lease().acquire()
 
 
 def end_sessions(postgresql: str) -> None:
@@ -419,3 +422,57 @@ def test_two_threads_may_release_one_lease(tmp_path: Path) -> None:
             assert lease.acquire()
             for released in [threads.submit(lease.release) for _ in range(2)]:
                 released.result()
+
+
+def test_fault_of_the_holder_is_read_by_others(sqlite_state: str) -> None:
+    with another(sqlite_state) as state, another(sqlite_state) as other:
+        lease, theirs = state.lease(), other.lease()
+        lease.acquire()
+        faults = [theirs.holders_fault()]
+        for fault in ("the disk\nis full", None, "the disk fails"):
+            lease.note_fault(fault)
+            faults.append(theirs.holders_fault())
+        assert faults == [None, "the disk is full", None, "the disk fails"]
+        lease.release()
+        assert theirs.holders_fault() is None
+
+
+def test_fault_outlasts_a_lock_that_was_removed(sqlite_state: str, tmp_path: Path) -> None:
+    with another(sqlite_state) as state, another(sqlite_state) as other:
+        lease = state.lease()
+        lease.acquire()
+        lease.note_fault("the disk fails")
+        (tmp_path / "syncd.db.lock").unlink()
+        lease.acquire()
+        assert other.lease().holders_fault() == "the disk fails"
+        lease.release()
+
+
+def test_note_has_always_the_same_length(sqlite_state: str, tmp_path: Path) -> None:
+    """A disk that is full takes no byte more."""
+    with another(sqlite_state) as state, another(sqlite_state) as other:
+        lease, lock = state.lease(), tmp_path / "syncd.db.lock"
+        lease.acquire()
+        sizes = [lock.stat().st_size]
+        for fault in ("я" * 5000, None):
+            lease.note_fault(fault)
+            assert other.lease().holder() == f"process {os.getpid()}"
+            sizes.append(lock.stat().st_size)
+        assert sizes == [NOTE_BYTES] * 3
+        lease.release()
+
+
+def test_lease_needs_no_room_on_the_disk() -> None:
+    lease = FileLease(Path("/dev/full"), "deliver")
+    assert lease.acquire()
+    lease.note_fault("the disk is full")
+    lease.release()
+
+
+def test_note_of_an_earlier_version_is_read(tmp_path: Path) -> None:
+    with (tmp_path / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.write("123")
+        file.flush()
+        lease = FileLease(tmp_path / "lock", "deliver")
+        assert (lease.holder(), lease.holders_file(), lease.holders_fault()) == ("process 123", None, None)

@@ -114,6 +114,21 @@ def test_the_states_file_is_deleted(duty: Night) -> None:
     duty.is_green()
 
 
+def test_the_states_file_is_replaced(duty: Night) -> None:
+    """Under the daemon, by a backup: nobody writes it before the restart."""
+    duty.start()
+    file, copy = duty.world.home / "state.db", duty.world.home / "backup.db"
+    with closing(sqlite3.connect(file)) as state, closing(sqlite3.connect(copy)) as backup:
+        state.backup(backup)
+    copy.rename(file)
+    duty.world.wait(lambda: "state: " in duty.world.get("/readyz")[1], "it is noticed")
+    assert "deleted or replaced" in duty.world.done("status")
+    released = duty.world.syncd("release")
+    assert (released.returncode, "restart syncd, then try again" in released.stderr) == (1, True)
+    duty.restart()
+    duty.is_green()
+
+
 def test_the_shop_cannot_be_read(duty: Night) -> None:
     duty.start()
     duty.world.wait(lambda: duty.world.get("/readyz")[0] == 200, "it is well")
