@@ -67,7 +67,6 @@ EXCUSED = {
     "set_told_troubles": "the same, for runs from cron: tests/e2e/test_cron.py",
     "open_state": "that an earlier state was lost, before anything else can happen: tests/state/test_lost_state.py",
     "note_settings": "a mark of the settings, which no push depends on: tests/state/test_lost_state.py",
-    "acquire": "the file of the lease, which is no part of the state: tests/state/test_lease.py",
 }
 SENDING = "push"
 TIMES = 3

@@ -123,6 +123,7 @@ def test_the_states_file_is_replaced(duty: Night) -> None:
     copy.rename(file)
     duty.world.wait(lambda: "state: " in duty.world.get("/readyz")[1], "it is noticed")
     assert "deleted or replaced" in duty.world.done("status")
+    assert "deleted or replaced" in duty.world.syncd("check").stdout
     released = duty.world.syncd("release")
     assert (released.returncode, "restart syncd, then try again" in released.stderr) == (1, True)
     duty.restart()
