@@ -20,8 +20,8 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from syncd.doctor.clock_checks import PolledChange, PollHistory
 from syncd.doctor.findings import Finding, fault, ok, warning
 from syncd.errors import StateError
-from syncd.state import State, loss, open_state
-from syncd.state.engine import WAIT_SECONDS, connect, place, sqlite_file
+from syncd.state import State, another_file, loss, open_state
+from syncd.state.engine import WAIT_SECONDS, connect, connect_alone, place, sqlite_file
 from syncd.state.migrate import REVISIONS
 from syncd.state.store import state_error
 from syncd.verdict import Situation, judge
@@ -158,7 +158,11 @@ def _read_only(url: str, redact: Callable[[str], str], wait_seconds: float = WAI
     """A connection that, unlike opening a state, does not switch the file to WAL: it may be another program's."""
     is_file = state_file(url) is not None
     arguments = {"timeout": wait_seconds}
-    engine = create_engine(url, poolclass=NullPool, connect_args=arguments) if is_file else connect(url, create=False)
+    if is_file:
+        alone = another_file(url) is not None
+        engine = connect_alone(url) if alone else create_engine(url, poolclass=NullPool, connect_args=arguments)
+    else:
+        engine = connect(url, create=False)
     try:
         with engine.connect() as connection:
             if is_file:

@@ -25,7 +25,7 @@ from pathlib import Path
 from sqlalchemy import make_url
 
 from syncd.errors import StateError
-from syncd.state.engine import WAIT_SECONDS, connect, place, sqlite_file, wall_clock
+from syncd.state.engine import WAIT_SECONDS, connect, connect_alone, place, sqlite_file, wall_clock
 from syncd.state.file_lease import FileLease
 from syncd.state.inbox import StoredInbox
 from syncd.state.lease import Lease, RowLease, boottime
@@ -52,7 +52,7 @@ from syncd.state.read_models import (
 )
 from syncd.state.reports import Reports
 from syncd.state.retention import prune
-from syncd.state.store import Store, get_fact, put_fact
+from syncd.state.store import Store, file_mark, get_fact, put_fact
 
 __all__ = [
     "AttemptView",
@@ -71,6 +71,7 @@ __all__ = [
     "State",
     "Story",
     "Summary",
+    "another_file",
     "boottime",
     "loss",
     "open_state",
@@ -182,6 +183,22 @@ def loss(url: str) -> str | None:
     )
 
 
+def another_file(url: str) -> str | None:
+    """What to say of a SQLite state whose file was put where a daemon works with the one that was there before. None:
+    that is not so. StateError."""
+    file = sqlite_file(make_url(url))
+    if file is None or not file.exists():
+        return None
+    lock = FileLease(_beside(file, LOCK), "deliver")
+    if (works_with := lock.holders_file()) in (None, file_mark(file.stat())):
+        return None
+    assert works_with
+    return (
+        f"the file {file} was put where a daemon ({lock.holder()}) works with the one that was there before: "
+        "restart syncd, then try again"
+    )
+
+
 def open_state(
     url: str,
     *,
@@ -200,25 +217,24 @@ def open_state(
     works with another file than the one that is there now, this one can be read, and not be written.
     """
     file = sqlite_file(make_url(url))
-    lock = FileLease(_beside(file, LOCK), "deliver") if file else None
     lost = loss(url)
-    if lost and (not create or (lock and lock.holder())):
+    if file and lost and (not create or FileLease(_beside(file, LOCK), "deliver").holder()):
         raise StateError(lost)
-    engine = connect(url, create=create, wait_seconds=wait_seconds, clock=clock)
+    other = another_file(url)
+    engine = connect_alone(url) if other else connect(url, create=create, wait_seconds=wait_seconds, clock=clock)
     store = Store(engine, place(url), redact, wait_seconds)
     try:
         store.note_file()
         store.open_no_other_file()
-        if lock and (works_with := lock.holders_file()) and works_with != store.file_mark:
-            store.refuse_writing(
-                f"the file {file} was put where a daemon ({lock.holder()}) works with the one that was there before: "
-                "restart syncd, then try again"
-            )
+        if other:
+            store.refuse_writing(other)
         bring_up_to_date(store, create=create)
         if lost:
             with store.write() as connection:
                 put_fact(connection, "lost_at", clock().isoformat())
-    except BaseException:
+    except BaseException as error:
         store.close()
+        if other and isinstance(error, StateError):  # the cause is known, whatever fails
+            raise StateError(other) from None
         raise
     return State(store)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 from weakref import WeakSet
 
 from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, event, make_url
@@ -77,6 +77,19 @@ def connect(
     elif not file.exists():
         raise no_state_yet(str(file))
     return _sqlite(parsed, wait_seconds, clock)
+
+
+def connect_alone(url: str) -> Engine:
+    """An engine that reads the file of a SQLite URL as it is, without the log beside it, which belongs to another file
+    that was there before. In the usual way, the last connection that closes would write that log into this file."""
+    file = sqlite_file(make_url(url))
+    assert file
+
+    def open_file() -> sqlite3.Connection:
+        named = f"file:{quote(str(file.absolute()))}?immutable=1"
+        return sqlite3.connect(named, uri=True, isolation_level=None, check_same_thread=False)
+
+    return create_engine(url, hide_parameters=True, creator=open_file)
 
 
 class Sockets:

@@ -160,7 +160,7 @@ class Store:
     @property
     def file_mark(self) -> str:
         """By which another process knows whether it works with the same file of a SQLite state."""
-        return f"{self._file.st_dev}:{self._file.st_ino}" if self._file else ""
+        return file_mark(self._file) if self._file else ""
 
     def refuse_writing(self, why: str) -> None:
         """From now on nothing is written: `why` is the `file_fault`, and the StateError of each attempt."""
@@ -230,6 +230,10 @@ class Store:
         """SQLite takes the log of the file that was there before for that of a replaced one: whatever fails then, the
         cause is known."""
         return StateError(self._refusal) if self._refusal else state_error(error, self.place, self.redact)
+
+
+def file_mark(file: os.stat_result) -> str:
+    return f"{file.st_dev}:{file.st_ino}"
 
 
 def in_chunks(values: Iterable[T], size: int = IDS_AT_ONCE) -> Iterator[Sequence[T]]:

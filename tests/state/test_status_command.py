@@ -67,7 +67,8 @@ def test_fault_of_the_daemon_shows_while_it_runs(state: State, lease: Lease) -> 
 
 def test_replaced_file_shows(state: State, lease: Lease, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
-    copy.write_bytes(Path(state.place).read_bytes())
+    with closing(sqlite3.connect(state.place)) as now, closing(sqlite3.connect(copy)) as backup:
+        now.backup(backup)
     copy.rename(state.place)
     assert "restart syncd" in reasons(f"sqlite:///{state.place}")["state"]["detail"]
 

@@ -121,11 +121,14 @@ def test_the_states_file_is_replaced(duty: Night) -> None:
     with closing(sqlite3.connect(file)) as state, closing(sqlite3.connect(copy)) as backup:
         state.backup(backup)
     copy.rename(file)
+    backup_as_it_was = file.read_bytes()
     duty.world.wait(lambda: "state: " in duty.world.get("/readyz")[1], "it is noticed")
     assert "deleted or replaced" in duty.world.done("status")
     assert "deleted or replaced" in duty.world.syncd("check").stdout
     released = duty.world.syncd("release")
     assert (released.returncode, "restart syncd, then try again" in released.stderr) == (1, True)
+    assert file.read_bytes() == backup_as_it_was
+    assert "state_failed" not in duty.log.names
     duty.restart()
     duty.is_green()
 
