@@ -437,6 +437,18 @@ def test_fault_of_the_holder_is_read_by_others(sqlite_state: str) -> None:
         assert theirs.holders_fault() is None
 
 
+def test_who_holds_no_lease_leaves_no_fault(tmp_path: Path) -> None:
+    lease = FileLease(tmp_path / "lock", "deliver")
+    lease.note_fault("the disk fails")
+    assert not (tmp_path / "lock").exists()
+
+
+def test_lock_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "lock").mkdir()
+    with pytest.raises(StateError, match="lock cannot be opened: Is a directory; let syncd's user write it"):
+        FileLease(tmp_path / "lock", "deliver").holder()
+
+
 def test_fault_outlasts_a_lock_that_was_removed(sqlite_state: str, tmp_path: Path) -> None:
     with another(sqlite_state) as state, another(sqlite_state) as other:
         lease = state.lease()

@@ -39,7 +39,7 @@ def test_state_made_where_one_was_lost_says_so(tmp_path: Path, url: str) -> None
     with closing(opened(url)) as state:
         assert state.reports.summary().lost_at == NOON
         stage(state, decision("1", hold="guard"))
-        state.operator.accept_baseline()
+        assert [state.operator.accept_baseline() for _ in range(2)] == [True, False]
         assert states(state) == ["held"]
     with closing(opened(url)) as state:
         assert state.reports.summary().lost_at is None

@@ -144,3 +144,10 @@ def test_each_refused_change_counts_once(state: State) -> None:
     assert state.reports.summary().refusals == RefusalScore(2, 2, since=NOON)
     deliver(state, now=NOON + 2 * MINUTE)
     assert state.reports.summary().refusals == RefusalScore(usual=2)
+
+
+def test_lag_of_a_change_begins_in_the_shop(state: State) -> None:
+    stage(state, found("1", MINUTE), decision("2"))
+    assert [one.lag for one in state.reports.changes()] == [None, None]
+    deliver(state, now=NOON + MINUTE)
+    assert {one.order_id: one.lag for one in state.reports.changes()} == {"1": 2 * MINUTE, "2": 2 * MINUTE}
