@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -76,6 +78,13 @@ def scheduled(jobs: Any, wall: list[timedelta], ticks: list[float]) -> Iterator[
     schedule = Schedule(jobs, PollSettings.model_validate({"interval": "1h"}), clock, passed)
     with schedule.running():
         yield schedule
+
+
+def test_zone_without_a_name_counts_by_its_offset() -> None:
+    """In a process of its own: the zone is looked for once."""
+    offset = "from syncd.settings.cron import machine_zone; print(machine_zone().utcoffset(None))"
+    ran = subprocess.run([sys.executable, "-c", offset], env={"TZ": "FAR-12"}, stdout=subprocess.PIPE, check=True)
+    assert ran.stdout == b"12:00:00\n"
 
 
 def test_every_job_is_scheduled_the_poll_at_once() -> None:

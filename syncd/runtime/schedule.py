@@ -56,7 +56,7 @@ class OnCron(BaseTrigger):  # type: ignore[misc]  # as above
     """Runs on a cron line, in the machine's time zone. Runs missed in a gap are made up for by one run."""
 
     def __init__(self, line: str) -> None:
-        self._together = cron.triggers(line)
+        self._together = cron.triggers(line, cron.machine_zone())
 
     def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime | None:
         """The first time after `now`. None: there is none."""
@@ -76,6 +76,7 @@ class Schedule:
         # A late run is coalesced and never dropped: without a grace time of None, APScheduler forgets a run that starts
         # more than a second late.
         self._scheduler = BackgroundScheduler(
+            timezone=cron.machine_zone(),
             executors={"default": _OneWorker()},
             job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 2},
         )

@@ -8,8 +8,10 @@ days that are either, APScheduler on those that are both.
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from time import localtime
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfoNotFoundError
 
 from syncd.settings.values import quoted
 
@@ -37,8 +39,19 @@ def cron_line(text: str) -> str | None:
     return line
 
 
-def triggers(line: str, zone: tzinfo | None = None) -> list[CronTrigger]:
-    """The triggers that together run at a cron line's times. Zone None: the machine's. ValueError: not a cron line."""
+def machine_zone() -> tzinfo:
+    """The machine's time zone. Where its settings name none, as TZ=MSK-3, or two, /etc/timezone and /etc/localtime: the
+    offset from UTC that it has now. APScheduler alone would not start there."""
+    from tzlocal import get_localzone  # noqa: PLC0415 - most commands need it as little as the triggers
+
+    try:
+        return get_localzone()
+    except ZoneInfoNotFoundError:
+        return timezone(timedelta(seconds=localtime().tm_gmtoff))
+
+
+def triggers(line: str, zone: tzinfo) -> list[CronTrigger]:
+    """The triggers that together run at a cron line's times. ValueError: not a cron line."""
     from apscheduler.triggers.cron import CronTrigger  # noqa: PLC0415 - 30 ms that most commands need not spend
 
     fields = line.split()
