@@ -232,7 +232,8 @@ def _note_delivery(connection: Connection, delivered: Sequence[Outcome]) -> None
     """When the last change was delivered, and for how long the shop changed nothing at most since deliveries began."""
     before, quiet = instant(get_fact(connection, "last_delivered_at")), get_fact(connection, "quiet")
     latest = max(outcome.ended_at for outcome in delivered)
-    changed_at = min(outcome.push.source_updated_at or outcome.push.detected_at for outcome in delivered)
+    pushes = [outcome.push for outcome in delivered]  # one that is dated in the future changed when it was found
+    changed_at = min(min(push.source_updated_at or push.detected_at, push.detected_at) for push in pushes)
     if before is None or quiet is None:
         put_fact(connection, "quiet", {"since": latest.isoformat(), "longest": 0.0})
     elif (seconds := (changed_at - before).total_seconds()) > quiet["longest"]:

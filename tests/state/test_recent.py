@@ -74,6 +74,13 @@ def test_longest_quiet_of_the_shop_is_known(state: State) -> None:
     assert (known.delivers_since, known.longest_quiet) == (NOON, 2 * MINUTE)
 
 
+def test_order_dated_in_the_future_is_no_quiet(state: State) -> None:
+    for minute, dated in ((0, timedelta()), (1, timedelta(days=-20_000))):
+        stage(state, found(str(minute), dated), now=NOON + minute * MINUTE)
+        deliver(state, now=NOON + minute * MINUTE)
+    assert state.reports.summary().longest_quiet == MINUTE
+
+
 def test_lag_of_each_poll_is_that_of_its_newest_change(state: State) -> None:
     stage(state, found("1", 3 * MINUTE), found("2", MINUTE), found("3", timedelta(), "lookback"))
     stage(state, found("4", timedelta()), now=NOON + MINUTE)
