@@ -174,10 +174,11 @@ class StateCollector(Collector):
 
 
 def _of_verdict(known: Situation, now: datetime) -> Iterable[Metric]:
-    there = {reason.kind for reason in judge(known, now).reasons}
-    reasons = GaugeMetricFamily("syncd_reason", "Whether this is in the way of statuses", labels=["kind"])
+    there = {reason.kind: 2 if reason.severity == "bad" else 1 for reason in judge(known, now).reasons}
+    about = "Whether this is in the way of statuses: 2 if buyers are not told now, 1 if it is there, else 0"
+    reasons = GaugeMetricFamily("syncd_reason", about, labels=["kind"])
     for kind in KINDS:
-        reasons.add_metric([kind], int(kind in there))
+        reasons.add_metric([kind], there.get(kind, 0))
     yield reasons
     mismatch = GaugeMetricFamily(
         "syncd_status_mismatch", "IMSHOP shows this status otherwise than expected", labels=["status"]

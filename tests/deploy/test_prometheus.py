@@ -8,6 +8,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 
 from syncd.runtime.metrics import Metrics
+from syncd.sandbox import Failure
 from tests.deploy.prometheus import prometheus
 from tests.deploy.tools import DEPLOY, program, ran
 from tests.docs.documents import DOCS, named, text
@@ -96,3 +97,23 @@ def test_prometheus_fires_and_ends_the_right_alert(tmp_path: Path, world: World)
         world.sandbox.start()
         world.wait(lambda: world.status()["delivery"]["state"] == "flowing", "it flows again", 40)
         world.wait(lambda: not watching.firing(), "the alert ends", 30)
+
+
+def test_prometheus_fires_while_imshop_refuses_all(tmp_path: Path, world: World) -> None:
+    """And not for the one order of a new shop that was not placed in the app."""
+    orders = [str(number) for number in range(6)]
+    for order in orders:
+        world.shop.put(order, "new")
+    world.started()
+    world.sandbox.behave = lambda _: Failure("refuse")
+    world.shop.put(orders[0], "packed")
+    with prometheus(tmp_path, world) as watching:
+        world.wait(lambda: watching.query('syncd_reason{kind="refusals"} == 1'), "one refusal is known", 30)
+        for order in orders[1:]:
+            world.shop.put(order, "packed")
+        world.wait(lambda: "SyncdAllRefused" in watching.firing(), "the alert fires", 40)
+        assert watching.query('syncd_reason{kind="refusals"} == 2')
+
+        world.sandbox.behave = None
+        world.syncd("retry", "--refused", "1h")
+        world.wait(lambda: "SyncdAllRefused" not in watching.firing(), "the alert ends", 40)

@@ -110,7 +110,7 @@ class Night:
         code, said = self.world.get("/readyz")
         assert f"{kind}: {what}" in said
         assert code == (503 if severity == "bad" or not said.startswith("ready") else 200)
-        assert self.world.metric("syncd_reason", {"kind": kind}) == 1
+        assert self.world.metric("syncd_reason", {"kind": kind}) == (2 if severity == "bad" else 1)
         self.world.wait(lambda: what in self.service_line(), "systemd shows it")
         if severity != "good":
             told = re.sub("[0-9]+", "[0-9]+", re.escape(what))  # at the first sign, when the figures were lower
