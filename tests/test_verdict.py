@@ -300,6 +300,7 @@ def test_runs_of_cron_are_late_by_their_own_interval() -> None:
     quarter = 15 * MINUTE
     runs = {"polls": [PollView(NOON - number * quarter, "incremental", 1, 0, None, 40.0) for number in range(4)]}
     assert said({**runs, **polled(NOON)}, NOON + 29 * MINUTE, is_run=False) == []
+    assert ("slow", "warning") in said({**runs, **polled(NOON)}, NOON, is_run=True)
     assert said({**runs, **polled(NOON)}, NOON + 30 * MINUTE, is_run=False) == [("late", "bad")]
 
 

@@ -17,10 +17,9 @@ import click
 
 from syncd.cli.context import opened_state, settings
 from syncd.errors import InUseError, SettingsError
-from syncd.pipeline.statuses_file import StatusesFile
 from syncd.reasons import Reason
 from syncd.runtime import composition
-from syncd.runtime.outlook import situation
+from syncd.runtime.outlook import known_beside_daemon
 from syncd.runtime.run_once import run_once
 from syncd.state import State, Summary
 from syncd.text import printable
@@ -59,8 +58,7 @@ def _run(ctx: click.Context, kind: Literal["poll", "reconcile"], seconds: float)
             _tell_begun(state, _hanging(state.reports.summary(), str(error)))
         return 0
     with opened_state(chosen) as state:
-        statuses = StatusesFile(chosen.statuses.file).now
-        reasons = judge(situation(chosen, state, statuses), composition.now()).reasons
+        reasons = judge(known_beside_daemon(chosen, state), composition.now()).reasons
         _tell_over(state, {reason.kind for reason in reasons})
         _tell_begun(state, reasons)
     return 1 if ran.failed or ran.undelivered else 0
