@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from syncd.errors import InUseError, SourceError
@@ -118,7 +118,7 @@ def _tell(settings: Settings, parts: Parts, lease: Lease) -> None:
     from syncd.runtime.notifier import notifier, tell_once  # noqa: PLC0415 - most shops have none
 
     def known() -> Situation:
-        return situation(settings, parts.state, parts.statuses.now)
+        return replace(situation(settings, parts.state, parts.statuses.now), is_run=False)  # this process is no daemon
 
     teller = notifier(settings, parts.state, lease, parts.endpoint, known)
     tell_once(settings, teller, lambda: not judge(known(), composition.now()).unready)
