@@ -154,6 +154,15 @@ class Seen:
     """When a poll saw that it is not paid any more; `content` keeps the payment until a later poll sees so too."""
 
 
+class Recorded(NamedTuple):
+    """What a full compare needs of Seen: the fields of the same names."""
+
+    content: Content
+    imshop_uuid: str | None
+    shop_id: str | None
+    missing: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """A difference that IMSHOP must be told, as `diff` found it."""

@@ -332,6 +332,18 @@ def test_rows_without_an_id_end_segments_alike(tmp_path: Path, memory: State, mo
     assert (result.rows, result.adopted) == (5099, 99)
 
 
+def test_baseline_records_an_order_once_that_is_read_twice(
+    tmp_path: Path, memory: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite sorts all texts behind all numbers, so that the second row comes long after the first."""
+    monkeypatch.setattr("syncd.pipeline.full_compare.ROWS_AT_ONCE", 100)
+    rows = [*((number, "new") for number in range(1000)), ("7", "new")]
+    poller = Poller(rows_of(tmp_path, rows), memory.polls, lambda _: "push", 0, LOOKBACK)
+    result = poller.poll(NOON)
+    assert (result.rows, result.adopted, memory.polls.tracked()) == (1001, 1000, 1000)
+    assert (poller.reconcile(NOON).found.total(), poller.reconcile(NOON).missing) == (0, 0)
+
+
 def test_number_that_changes_hands_is_counted_once(memory: State) -> None:
     """A digest that covers an order too many would hide that another one is gone."""
     shop = FakeShop(scans_whole=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal, TypeAlias
 
-from syncd.model import Change, Content, Decision, FoundBy, Identified, Order, Seen
+from syncd.model import Change, Content, Decision, FoundBy, Identified, Order, Recorded, Seen
 from syncd.news import is_known_as_paid, is_news, is_payment_news, must_send_payment
 
 StatusAction: TypeAlias = Literal["push", "skip", "hold"]
@@ -60,7 +60,7 @@ def is_as_seen(order: Order, seen: Seen | None, policy: Policy) -> bool:
     return shown == (seen.content, seen.imshop_uuid, seen.shop_id, seen.missing)
 
 
-def as_shown(found: Order | Identified, seen: Seen) -> tuple[Content, str | None, str | None]:
+def as_shown(found: Order | Identified, seen: Seen | Recorded) -> tuple[Content, str | None, str | None]:
     """The compared content, the UUID and the shop's key of an order. A dropped field counts as it was last seen; but a
     dropped tracking or payment is simply not known, which is no news."""
     dropped = {one.field for one in found.dropped}

@@ -12,14 +12,14 @@ keep others from writing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol
 
-from syncd.errors import SourceError
-from syncd.model import FormedSegment, Identified, Page, Seen, Skipped
+from syncd.errors import SourceError, StateError
+from syncd.model import FormedSegment, Identified, Page, Recorded, Seen, Skipped
 from syncd.pipeline.diff import as_shown
 from syncd.pipeline.segments import Row, Segment, segments
 from syncd.pipeline.staging import Staged, Stager, StagingState
@@ -49,8 +49,8 @@ class Scan(Protocol):
     def blocks(self) -> Iterator[Sequence[Row]]:
         """All rows, in an order that is the same in each scan; of one order's rows the last counts.
 
-        Unless the source scans whole, the caller handles each block at once, since the shop's statement is open. A
-        block may be empty: it shows that reading goes on."""
+        If the scan is not whole, the caller handles each block at once, since the shop's statement is open. A block may
+        be empty: it shows that reading goes on."""
 
     def content(self, row: Row) -> Identified | Skipped:
         """The compared part of the order in this row."""
@@ -90,6 +90,9 @@ class ScannedState(StagingState, Protocol):
 
     def tracked(self) -> int:
         """How many orders are tracked and not missing."""
+
+    def recorded(self, order_ids: Iterable[str]) -> Mapping[str, Recorded]:
+        """What is recorded of those of the orders that are tracked."""
 
     def start_compare(self) -> int:
         """A number for this compare, higher than those of all earlier ones."""
@@ -136,6 +139,8 @@ class FullCompare:
         self._whole = whole
         self._scan = source.scan(whole=whole)
         self._compare = state.start_compare()
+        # A baseline that begins knows that no order is tracked. One that goes on after an interruption does not.
+        self._adopts_all = whole and stager.policy.adopt_all and not (source.scans_whole or state.tracked())
         self._present = 0
         self._same: list[int] = []
         self._differing: list[Any] = []
@@ -166,8 +171,13 @@ class FullCompare:
 
     def _changed_after_reading(self) -> Iterator[Segment]:
         """The segments of a database that changed, once all rows are read. Of every 61 orders a key and a digest are
-        in memory; the rows themselves are in a spool."""
+        in memory; the rows themselves are in a spool, where the source has not put them already."""
         known = self._state.digests()
+        if self._whole:
+            yield from (
+                segment for segment in segments(self._blocks(), self._scan.width) if not self._is_same(segment, known)
+            )
+            return
         heads: list[tuple[int, bytes]] = []
         with closing(Spool()) as spool:
             for segment in segments(self._blocks(), self._scan.width):
@@ -220,19 +230,38 @@ class FullCompare:
 
     def _examine(self, group: Sequence[_ReadSegment]) -> None:
         """Compare segments row by row, and stage what differs if the scan is whole."""
-        seen = self._state.load(order_id for segment in group for order_id in segment.ids)
-        self._present += len(seen)
+        self._adopts_all = self._adopts_all and self._adopt(group)
+        if self._adopts_all:
+            return
+        ids = [order_id for segment in group for order_id in segment.ids]
+        seen = self._state.load(ids) if self._whole else {}
+        recorded = seen if self._whole else self._state.recorded(ids)
+        self._present += len(recorded)
         for segment in group:
-            segment.compare(seen)
+            segment.compare(recorded)
             self._stager.result.note_skipped(segment.skipped)
             self._stager.result.note_dropped(segment.found[order_id].dropped for order_id in segment.same)
-        staged = Staged()
         if self._whole:
-            staged = self._stage_differing(group, seen)
+            self._replace(group, recorded, self._stage_differing(group, seen))
         else:
             self._differing += [segment.rows[order_id][0] for segment in group for order_id in segment.differing]
-        formed = [self._formed(segment, seen, staged) for segment in group]
-        self._state.replace_segments(formed, self._compare, self._stager.now)
+            self._replace(group, recorded, Staged())
+
+    def _adopt(self, group: Sequence[_ReadSegment]) -> bool:
+        """Record the orders of a baseline, of which none should be tracked yet, without looking for them. False: one of
+        them is, so nothing was recorded; or that failed otherwise, and will fail again."""
+        for segment in group:
+            segment.compare({})
+        segment_of = {order_id: segment.key for segment in group for order_id in segment.found}
+        try:
+            adopted = self._stager.adopt([one for segment in group for one in segment.found.values()], segment_of)
+        except StateError:
+            return False
+        self._present += len(adopted)
+        for segment in group:
+            self._stager.result.note_skipped(segment.skipped)
+        self._replace(group, {}, Staged(adopted))
+        return True
 
     def _stage_differing(self, group: Sequence[_ReadSegment], seen: Mapping[str, Seen]) -> Staged:
         """Stage the orders that differ. One that the baseline sees for the first time is told to nobody, so only what
@@ -252,11 +281,15 @@ class FullCompare:
         staged = self._stage(Page(self._scan.read(rows).orders), seen, segment_of) if rows else Staged()
         return Staged(adopted | staged.first_seen, staged.renumbered)
 
-    def _formed(self, segment: _ReadSegment, seen: Mapping[str, Seen], staged: Staged) -> FormedSegment:
+    def _replace(self, group: Sequence[_ReadSegment], known: Container[str], staged: Staged) -> None:
+        formed = [self._formed(segment, known, staged) for segment in group]
+        self._state.replace_segments(formed, self._compare, self._stager.now)
+
+    def _formed(self, segment: _ReadSegment, known: Container[str], staged: Staged) -> FormedSegment:
         """The digest is kept only if each row is a tracked order that is recorded as the shop shows it; and if no field
         was dropped, since dropped fields are counted in each compare."""
         first_seen = [order_id for order_id in segment.differing if order_id in staged.first_seen]
-        tracked = [order_id for order_id in segment.ids if order_id in seen or order_id in staged.renumbered]
+        tracked = [order_id for order_id in segment.ids if order_id in known or order_id in staged.renumbered]
         others = [order_id for order_id in tracked if order_id not in staged.first_seen]
         is_recorded = (
             segment.is_readable
@@ -348,8 +381,9 @@ class _ReadSegment:
         """Whether each row is an order, and another one."""
         return not self.skipped and not self.repeated
 
-    def compare(self, seen: Mapping[str, Seen]) -> None:
+    def compare(self, seen: Mapping[str, Seen | Recorded]) -> None:
         """A scan is not ordered by time: of several rows of one order only a look-up tells the last."""
+        self.same, self.differing = [], []
         for order_id, found in self.found.items():
             is_same = order_id not in self.repeated and _same(found, seen.get(order_id))
             (self.same if is_same else self.differing).append(order_id)
@@ -368,7 +402,7 @@ def _read(segment: Segment, scan: Scan) -> _ReadSegment:
     return read
 
 
-def _same(found: Identified, seen: Seen | None) -> bool:
+def _same(found: Identified, seen: Seen | Recorded | None) -> bool:
     if seen is None or seen.missing:
         return False
     shown = as_shown(found, seen) if found.dropped else (found.content, found.imshop_uuid, found.shop_id)

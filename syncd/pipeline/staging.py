@@ -44,7 +44,8 @@ class Staging(Protocol):
 
     def adopt(self, found: Sequence[Identified], now: datetime, segments: Mapping[str, int]) -> set[str]:
         """Record orders that were not tracked when they were looked for, each with its segment, as if IMSHOP knew all
-        that they show. Returns those that a cancellation has made known since: they are left as they are."""
+        that they show. Returns those that a cancellation has made known since: they are left as they are.
+        StateError if another one is tracked."""
 
     def set_cursor(self, cursor: str) -> None: ...
 
@@ -214,14 +215,14 @@ class Stager:
 
     def adopt(self, found: Sequence[Identified], segments: Mapping[str, int]) -> set[str]:
         """The baseline sees these orders for the first time: record them, and tell nobody. Returns their numbers, but
-        for those that are put off."""
-        self.result.note_dropped(one.dropped for one in found)
+        for those that are put off. StateError if one of them is tracked."""
         numbers = {one.order_id for one in found}
         with self.state.staging() as staging:
             self.put_off |= staging.being_cancelled(numbers, self.now)
             new = [one for one in found if one.order_id not in self.put_off]
             self.put_off |= staging.adopt(new, self.now, segments)
         numbers -= self.put_off
+        self.result.note_dropped(one.dropped for one in found)
         self.result.adopted += len(numbers)
         return numbers
 

@@ -27,9 +27,9 @@ from syncd.state.schema import (
     former_numbers,
     one_of,
     seen,
-    segments,
 )
 from syncd.state.store import get_fact
+from syncd.state.stored_segments import leave
 from syncd.state.transitions import end_changes
 from syncd.text import without_blanks
 
@@ -84,8 +84,8 @@ def renumber(connection: Connection, numbers: Mapping[str, str], now: datetime) 
     parked = _parked(connection, moves)
     everything = {**moves, **parked}
     these = one_of(seen.c.order_id, everything)
-    left = select(seen.c.segment).where(these, seen.c.segment.is_not(None))
-    connection.execute(update(segments).where(segments.c.segment.in_(left)).values(digest=None))
+    marks = connection.execute(select(seen.c.segment, seen.c.compared_in).where(these))
+    leave(connection, ((segment, compared_in) for segment, compared_in in marks))
     connection.execute(update(seen).where(these).values(segment=None))
     compare = get_fact(connection, "compare") or 0
     connection.execute(update(seen).where(one_of(seen.c.order_id, moves)).values(compared_in=compare))

@@ -1,8 +1,7 @@
 """Orders that the shop no longer shows, and the guard against forgetting too many of them.
 
-An order is missing if a full compare did not see it: neither row by row, nor in a segment whose digest is as before. An
-order belongs to the segment it is marked with only if both carry the number of the same compare. So an order that
-leaves a segment, or vanishes from it, needs no mark of its own.
+An order is missing if a full compare did not see it: neither row by row, nor in a segment that it belongs to
+(stored_segments.py) and that the compare confirmed.
 """
 
 from __future__ import annotations

@@ -1,27 +1,24 @@
 """What polling keeps: the cursor, what was seen of orders, how full compares went, and changes held until a poll's end.
 
-A poll stages its pages (`staging`, see `syncd.state.seen`); a full compare also notes digests of segments of orders, so
-that the next one need not look at what did not change. A segment that lost its digest stays until the next compare
-starts: the present one may have confirmed it, and then its other orders are not missing.
+A poll stages its pages (`staging`, see `syncd.state.seen`); a full compare also notes digests of segments of orders
+(`syncd.state.stored_segments`), so that the next one need not look at what did not change.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, func, select, update
 
-from syncd.model import NO_ODD_ROWS, Baseline, FormedSegment, Hold, OddRows, Seen
-from syncd.state import missing
-from syncd.state.bulk import insert_rows, update_rows
+from syncd.model import NO_ODD_ROWS, Baseline, FormedSegment, Hold, OddRows, Recorded, Seen
+from syncd.state import missing, stored_segments
 from syncd.state.read_models import PollView
-from syncd.state.schema import cancellations, changes, clean, held_as, one_of, seen, segments
-from syncd.state.seen import StagingTransaction, being_cancelled, load
+from syncd.state.schema import cancellations, changes, clean, held_as, one_of, seen
+from syncd.state.seen import StagingTransaction, being_cancelled, load, recorded
 from syncd.state.store import Store, add_to_fact, all_facts, get_fact, instant, put_fact
 from syncd.state.transitions import end_changes, release_held
 
@@ -118,7 +115,7 @@ class StoredPolls:
         """Forget the keys of some orders, so that other writers need not wait for a million of them; returns of how
         many. The digests go too: full compares would not look at orders that are otherwise unchanged."""
         with self._store.write() as connection:
-            connection.execute(update(segments).where(segments.c.digest.is_not(None)).values(digest=None))
+            stored_segments.drop_digests(connection)
             return sum(
                 connection.execute(
                     update(table)
@@ -178,44 +175,28 @@ class StoredPolls:
             waiting = update(seen).where(one_of(seen.c.order_id, order_ids), *unpaid)
             connection.execute(waiting.values(unpaid_since=NOT_FOUND))
 
+    def recorded(self, order_ids: Iterable[str]) -> Mapping[str, Recorded]:
+        with self._store.read() as connection:
+            return recorded(connection, order_ids)
+
     def start_compare(self) -> int:
         with self._store.write() as connection:
-            connection.execute(delete(segments).where(segments.c.digest.is_(None)))
-            return add_to_fact(connection, "compare", 1)
+            compare = add_to_fact(connection, "compare", 1)
+            stored_segments.drop_unmet(connection, compare - 1)
+            return compare
 
     def digests(self, keys: Sequence[int] | None = None) -> Mapping[int, tuple[bytes, int]]:
-        known = select(segments.c.segment, segments.c.digest, segments.c.orders).where(segments.c.digest.is_not(None))
-        if keys is not None:
-            known = known.where(one_of(segments.c.segment, keys))
         with self._store.read() as connection:
-            return {key: (digest, orders) for key, digest, orders in connection.execute(known)}
+            return stored_segments.digests(connection, keys)
 
     def confirm_segments(self, keys: Sequence[int], compare: int) -> None:
         with self._store.write() as connection:
-            confirmed = update(segments).where(one_of(segments.c.segment, keys)).values(confirmed_in=compare)
-            connection.execute(confirmed)
+            stored_segments.confirm(connection, keys, compare)
 
     def replace_segments(self, formed: Sequence[FormedSegment], compare: int, since: datetime) -> None:
-        joining = {clean(order_id): segment.key for segment in formed for order_id in segment.order_ids}
-        orders = Counter({segment.key: len(segment.first_seen) for segment in formed})
-        keys = [segment.key for segment in formed]
         with self._store.write() as connection:
-            suspects = being_cancelled(connection, (order_id for segment in formed for order_id in segment.all), since)
-            if joining:
-                tracked = select(seen.c.order_id, seen.c.segment).where(one_of(seen.c.order_id, joining))
-                before: dict[str, int | None] = dict(connection.execute(tracked).all())
-                left = {key for key in before.values() if key is not None}
-                connection.execute(update(segments).where(one_of(segments.c.segment, left)).values(digest=None))
-                rows = [(order_id, joining[order_id], compare) for order_id in before]
-                update_rows(connection, seen, ("order_id", "segment", "compared_in"), rows)
-                orders.update(joining[order_id] for order_id in before)
-            connection.execute(delete(segments).where(one_of(segments.c.segment, keys)))
-            rows_of_segments = []
-            for segment in formed:
-                digest = None if suspects and not suspects.isdisjoint(segment.all) else segment.digest
-                rows_of_segments.append((segment.key, digest, orders[segment.key], compare, compare))
-            columns = ("segment", "digest", "orders", "formed_in", "confirmed_in")
-            insert_rows(connection, segments, columns, rows_of_segments)
+            cancelled = being_cancelled(connection, (order_id for segment in formed for order_id in segment.all), since)
+            stored_segments.replace(connection, formed, compare, cancelled)
 
     def unseen(self, compare: int, limit: int) -> Sequence[str]:
         with self._store.read() as connection:

@@ -28,7 +28,7 @@ from sqlalchemy import (
     update,
 )
 
-from syncd.model import Change, Decision, Hold, Identified, Seen
+from syncd.model import Change, Decision, Hold, Identified, Recorded, Seen
 from syncd.state.bulk import Values, insert_rows, update_rows
 from syncd.state.identifiers import renumber
 from syncd.state.schema import (
@@ -48,11 +48,11 @@ from syncd.state.schema import (
     microseconds,
     one_of,
     seen,
-    segments,
     told_column,
     told_of,
 )
 from syncd.state.store import add_to_fact, get_fact, put_fact
+from syncd.state.stored_segments import leave
 from syncd.state.transitions import end_changes
 
 _SOME_CANCELLATION = select(cancellations.c.id).limit(1)
@@ -68,8 +68,16 @@ _SEEN = select(
     type_coerce(seen.c.missing_since, BigInteger),
     type_coerce(seen.c.unpaid_since, BigInteger),
     seen.c.segment,
+    seen.c.compared_in,
 ).where(is_listed(seen.c.order_id, list_parameter("orders")))
 """The columns of _Stored, as they are stored: SQLAlchemy would convert each value."""
+_RECORDED = select(
+    seen.c.order_id,
+    type_coerce(seen.c.content, Text),
+    seen.c.imshop_uuid,
+    seen.c.shop_id,
+    seen.c.missing_since.is_not(None),
+).where(is_listed(seen.c.order_id, list_parameter("orders")))
 _WAITING = (
     select(
         changes.c.order_id,
@@ -100,6 +108,7 @@ class _Stored(NamedTuple):
     missing_since: int | None
     unpaid_since: int | None
     segment: int | None
+    compared_in: int
     waits: bool = False
     in_doubt: bool = False
     payment_in_doubt: bool = False
@@ -217,9 +226,7 @@ class StagingTransaction:
 
         An order seen for the first time counts as seen by the newest compare: only the next one can miss it.
         """
-        if left := {one.stored.segment for one in known.values() if one.stored.segment is not None}:
-            stale = update(segments).where(one_of(segments.c.segment, left)).values(digest=None)
-            self._connection.execute(stale)
+        leave(self._connection, ((one.stored.segment, one.stored.compared_in) for one in known.values()))
         compare, at = self._compare(), microseconds(now)
         first, again = [], []
         for number, decision in orders.items():
@@ -254,6 +261,13 @@ def load(connection: Connection, order_ids: Iterable[str]) -> dict[str, Seen]:
     """What was seen of the tracked ones of these orders, by the ids as given."""
     asked = {clean(order_id): order_id for order_id in order_ids}
     return {asked[number]: one.as_seen(asked[number]) for number, one in _stored(connection, asked).items()}
+
+
+def recorded(connection: Connection, order_ids: Iterable[str]) -> dict[str, Recorded]:
+    """What a full compare needs of those of these orders that are tracked, by the ids as given."""
+    asked = {clean(order_id): order_id for order_id in order_ids}
+    rows = connection.execute(_RECORDED, {"orders": [*asked]})
+    return {asked[number]: Recorded(content_of(content), *others) for number, content, *others in rows}
 
 
 def _stored(connection: Connection, numbers: Iterable[str]) -> dict[str, _Stored]:

@@ -13,13 +13,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from syncd.model import Decision, Identified, Order, Page, Skipped
+from syncd.model import Decision, FormedSegment, Identified, Order, Page, Skipped
 from syncd.pipeline.diff import Policy
 from syncd.pipeline.full_compare import FullCompare
 from syncd.pipeline.segments import Row
 from syncd.pipeline.staging import PollResult, Stager
 from syncd.state import Released, State, open_state
+from syncd.state.schema import seen as seen_table
 from syncd.state.schema import segments
+from syncd.state.store import get_fact
 from tests.made import NOON
 from tests.state.made import MINUTE, adopted, another, decision, replace_segment, seen, stage, the
 
@@ -123,11 +125,59 @@ def test_lost_digest_keeps_a_confirmed_segments_orders(state: State) -> None:
 
 
 def test_segments_without_a_digest_do_not_pile_up(state: State) -> None:
+    """One that lost its digest goes when a compare did not meet it."""
     tracking(state)
     stage(state, decision(IDS[0]))
-    state.polls.start_compare()
+    for _ in range(2):
+        state.polls.start_compare()
     with state.store.read() as connection:
         assert connection.execute(select(segments.c.segment)).all() == []
+
+
+def written(state: State) -> set[str]:
+    """The orders that are marked with the newest compare."""
+    with state.store.read() as connection:
+        newest = select(seen_table.c.order_id).where(seen_table.c.compared_in == get_fact(connection, "compare"))
+        return {*connection.execute(newest).scalars()}
+
+
+def test_only_orders_that_join_a_segment_are_written(state: State) -> None:
+    tracking(state)
+    stage(state, decision(IDS[0]))
+    for _ in range(2):
+        replace_segment(state, 1, IDS, b"other", state.polls.start_compare())
+        assert written(state) == set()
+    assert state.polls.digests([1]) == {1: (b"other", 20)}
+
+
+def test_segment_that_an_order_left_and_another_joined_forgets_the_former(state: State) -> None:
+    """As many orders as before, but not the same."""
+    tracking(state)
+    stage(state, adopted("new"))
+    compare = state.polls.start_compare()
+    replace_segment(state, 1, ["new", *IDS[1:]], b"other", compare)
+    assert state.polls.mark_missing(compare, NOON) == 1
+    assert missing(state) == [IDS[0]]
+
+
+def test_changed_order_that_vanished_leaves_its_segment(state: State) -> None:
+    tracking(state)
+    stage(state, decision(IDS[0]))
+    for gone in (1, 0):
+        compare = state.polls.start_compare()
+        replace_segment(state, 1, IDS[1:], b"other", compare)
+        assert state.polls.mark_missing(compare, NOON) == gone
+
+
+def test_order_first_seen_in_a_known_segment_belongs_to_it(state: State) -> None:
+    tracking(state)
+    compare = state.polls.start_compare()
+    with state.polls.staging() as staging:
+        staging.store([adopted("new")], NOON, counting=False, segments={"new": 1})
+    state.polls.replace_segments([FormedSegment(1, IDS, b"other", ["new"])], compare, NOON)
+    state.polls.confirm_segments([1], state.polls.start_compare())
+    assert state.polls.mark_missing(compare + 1, NOON) == 0
+    assert state.polls.digests([1]) == {1: (b"other", 21)}
 
 
 def test_order_returning_elsewhere_leaves_its_segment_confirmed(state: State) -> None:

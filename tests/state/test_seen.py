@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import event
 
+from syncd.errors import StateError
 from syncd.model import Content, Decision, Identified
 from syncd.state import State, open_state
 from tests.made import NOON
@@ -85,6 +86,14 @@ def test_an_adopted_order_is_known_as_it_is_shown(state: State) -> None:
         assert not staging.adopt([Identified("7", PACKED, "u1", "k7")], NOON, {"7": 1})
     assert the(state) == seen(content=PACKED, told=PACKED, imshop_uuid="u1", shop_id="k7", revision=0)
     assert state.polls.tracked() == 1
+
+
+def test_an_order_that_is_tracked_is_not_adopted(state: State) -> None:
+    stage(state, adopted("7"))
+    found = [Identified(order_id, PACKED, None, None) for order_id in ("6", "7")]
+    with pytest.raises(StateError), state.polls.staging() as staging:
+        staging.adopt(found, NOON, {"6": 1, "7": 1})
+    assert (state.polls.tracked(), the(state, "7").content) == (1, {"status": "new"})
 
 
 def test_any_text_is_loaded_as_stored(state: State) -> None:
