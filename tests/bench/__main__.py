@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 import click
 import pytest
 
+from syncd.cli.commands import collect_seldom
 from tests.bench import apis, daemon, disk, failover, others, polls, pushes, reads, staging, starts, storm, waits
 from tests.bench.figures import Figure
 from tests.bench.shops import DATABASES
@@ -45,6 +46,7 @@ def main(orders: int, minutes: float, document: Path | None, benches: tuple[str,
         **BENCHES,
     }
     at_will: Mapping[str, Callable[[Path], Iterator[Figure]]] = {"storm": lambda home: storm.figures(home, minutes)}
+    collect_seldom()
     missed = False
     with TemporaryDirectory(prefix="syncd-bench-") as home:
         for name in benches or known:

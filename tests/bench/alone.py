@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from syncd.cli.commands import collect_seldom
 from tests.bench import apis
 from tests.bench.figures import memory, timed
 from tests.bench.polls import poller, state_url
@@ -18,6 +19,7 @@ from tests.bench.shops import Shop
 
 
 def main(name: str, url: str, size: str, home: str) -> None:
+    collect_seldom()
     shop, state = Shop(name, url, int(size)), Path(home)
     with (
         apis.poller(url, state / f"state-{size}.db") if name == "api" else poller(shop, state_url(shop, state))
