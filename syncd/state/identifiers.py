@@ -17,6 +17,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, false, func, insert, or_, select, update
 
+from syncd.state import stored_segments
 from syncd.state.schema import (
     DUE_SOMETIME,
     UNSENT,
@@ -29,7 +30,6 @@ from syncd.state.schema import (
     seen,
 )
 from syncd.state.store import get_fact
-from syncd.state.stored_segments import leave
 from syncd.state.transitions import end_changes
 from syncd.text import without_blanks
 
@@ -85,7 +85,7 @@ def renumber(connection: Connection, numbers: Mapping[str, str], now: datetime) 
     everything = {**moves, **parked}
     these = one_of(seen.c.order_id, everything)
     marks = connection.execute(select(seen.c.segment, seen.c.compared_in).where(these))
-    leave(connection, ((segment, compared_in) for segment, compared_in in marks))
+    stored_segments.leave(connection, ((segment, compared_in) for segment, compared_in in marks))
     connection.execute(update(seen).where(these).values(segment=None))
     compare = get_fact(connection, "compare") or 0
     connection.execute(update(seen).where(one_of(seen.c.order_id, moves)).values(compared_in=compare))

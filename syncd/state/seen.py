@@ -29,6 +29,7 @@ from sqlalchemy import (
 )
 
 from syncd.model import Change, Decision, Hold, Identified, Recorded, Seen
+from syncd.state import stored_segments
 from syncd.state.bulk import Values, insert_rows, update_rows
 from syncd.state.identifiers import renumber
 from syncd.state.schema import (
@@ -52,7 +53,6 @@ from syncd.state.schema import (
     told_of,
 )
 from syncd.state.store import add_to_fact, get_fact, put_fact
-from syncd.state.stored_segments import leave
 from syncd.state.transitions import end_changes
 
 _SOME_CANCELLATION = select(cancellations.c.id).limit(1)
@@ -226,7 +226,9 @@ class StagingTransaction:
 
         An order seen for the first time counts as seen by the newest compare: only the next one can miss it.
         """
-        leave(self._connection, ((one.stored.segment, one.stored.compared_in) for one in known.values()))
+        stored_segments.leave(
+            self._connection, ((one.stored.segment, one.stored.compared_in) for one in known.values())
+        )
         compare, at = self._compare(), microseconds(now)
         first, again = [], []
         for number, decision in orders.items():

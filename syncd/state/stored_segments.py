@@ -20,7 +20,7 @@ from syncd.model import FormedSegment
 from syncd.state.bulk import insert_rows, update_rows
 from syncd.state.schema import clean, is_listed, list_parameter, one_of, seen, segments
 
-_BELONGING = select(seen.c.order_id, seen.c.segment, seen.c.compared_in).where(
+_MARKS = select(seen.c.order_id, seen.c.segment, seen.c.compared_in).where(
     is_listed(seen.c.order_id, list_parameter("orders"))
 )
 _FORMED = select(segments.c.segment, segments.c.formed_in, segments.c.orders).where(
@@ -64,29 +64,26 @@ def replace(connection: Connection, formed: Sequence[FormedSegment], compare: in
     """Store these segments, in which no order is twice, and which orders belong to them. `cancelled`: orders that may
     be recorded differently from what the segment shows, so that it keeps no digest."""
     key_of = {clean(order_id): segment.key for segment in formed for order_id in segment.order_ids}
-    marks = connection.execute(_BELONGING, {"orders": [*key_of]}).all() if key_of else []
-    kept = _kept(connection, [segment.key for segment in formed], marks, key_of)
-    rows, left = [], []
-    for order_id, segment, compared_in in marks:
-        key = key_of[order_id]
-        formed_in = kept.get(key, compare)
-        if (segment, compared_in) != (key, formed_in):
-            rows.append((order_id, key, formed_in))
-            left.append((segment, compared_in))
+    marks = connection.execute(_MARKS, {"orders": [*key_of]}).all() if key_of else []
+    keys = [segment.key for segment in formed]
+    formed_in = {**dict.fromkeys(keys, compare), **_whole(connection, keys, marks, key_of)}
+    joining = [mark for mark in marks if mark[1:] != (key_of[mark[0]], formed_in[key_of[mark[0]]])]
+    leave(connection, ((segment, compared_in) for _, segment, compared_in in joining))
+    joined = {order_id: key_of[order_id] for order_id, _, _ in joining}
     for segment in formed:
-        if segment.key in kept:
-            rows += [(clean(order_id), segment.key, kept[segment.key]) for order_id in segment.first_seen]
-    leave(connection, left)
+        if formed_in[segment.key] != compare:  # else they have these marks already
+            joined.update((clean(order_id), segment.key) for order_id in segment.first_seen)
+    rows = [(order_id, key, formed_in[key]) for order_id, key in joined.items()]
     update_rows(connection, seen, ("order_id", "segment", "compared_in"), rows)
     orders = Counter(key_of[order_id] for order_id, _, _ in marks)
-    connection.execute(delete(segments).where(one_of(segments.c.segment, [segment.key for segment in formed])))
-    rows_of_segments = []
-    for segment in formed:
-        digest = None if cancelled and not cancelled.isdisjoint(segment.all) else segment.digest
-        members = orders[segment.key] + len(segment.first_seen)
-        rows_of_segments.append((segment.key, digest, members, kept.get(segment.key, compare), compare))
-    columns = ("segment", "digest", "orders", "formed_in", "confirmed_in")
-    insert_rows(connection, segments, columns, rows_of_segments)
+    orders.update({segment.key: len(segment.first_seen) for segment in formed})
+    is_cancelled = {segment.key for segment in formed if cancelled and not cancelled.isdisjoint(segment.all)}
+    connection.execute(delete(segments).where(one_of(segments.c.segment, keys)))
+    stored = [
+        (key, None if key in is_cancelled else segment.digest, orders[key], formed_in[key], compare)
+        for key, segment in zip(keys, formed, strict=True)
+    ]
+    insert_rows(connection, segments, ("segment", "digest", "orders", "formed_in", "confirmed_in"), stored)
 
 
 def drop_digests(connection: Connection) -> None:
@@ -99,10 +96,10 @@ def drop_unmet(connection: Connection, compare: int) -> None:
     connection.execute(delete(segments).where(segments.c.digest.is_(None), segments.c.confirmed_in != compare))
 
 
-def _kept(
+def _whole(
     connection: Connection, keys: Sequence[int], marks: Iterable[tuple[str, int | None, int]], key_of: Mapping[str, int]
 ) -> Mapping[int, int]:
-    """The segments none of whose orders is gone, with their `formed_in`."""
+    """The stored ones of these segments none of whose orders is gone, with their `formed_in`."""
     stored = {key: (formed_in, orders) for key, formed_in, orders in connection.execute(_FORMED, {"keys": [*keys]})}
     present = Counter(
         segment
