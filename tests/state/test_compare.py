@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import and_, func, select
 
 from syncd.model import Decision, FormedSegment, Identified, Order, Page, Skipped
 from syncd.pipeline.diff import Policy
@@ -400,6 +400,25 @@ SHELVES = st.lists(
 )
 
 
+def counted(state: State) -> dict[int, int]:
+    with state.store.read() as connection:
+        rows = connection.execute(select(segments.c.segment, segments.c.orders).where(segments.c.orders > 0))
+        return dict(rows.all())
+
+
+def belonging(state: State) -> dict[int, int]:
+    """How many tracked orders belong to each segment."""
+    belongs = (seen_table.c.segment == segments.c.segment, seen_table.c.compared_in == segments.c.formed_in)
+    with state.store.read() as connection:
+        rows = connection.execute(
+            select(segments.c.segment, func.count())
+            .join(seen_table, and_(*belongs))
+            .where(seen_table.c.missing_since.is_(None))
+            .group_by(segments.c.segment)
+        )
+        return dict(rows.all())
+
+
 @settings(
     max_examples=15,
     deadline=None,
@@ -422,6 +441,7 @@ def test_compare_always_ends_with_the_shops_orders(
             found = state.polls.load([*orders, "1", "2", "3"])
             shown = {order_id: str(order.content["status"]) for order_id, order in found.items() if not order.missing}
             assert (shown, state.polls.tracked()) == (orders, len(orders))
+            assert counted(state) == belonging(state)
         state.close()
 
 
