@@ -13,9 +13,9 @@ __all__ = ["postgresql_database", "receiver", "world"]
 
 
 @pytest.fixture
-def duty(world: World, receiver: Receiver) -> Iterator[Night]:
+def duty(world: World, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> Iterator[Night]:
     """A shop with ten orders, of which nobody was told yet."""
     for number in range(10):
         world.shop.put(f"{number:02}", "new")
-    with night(world, receiver) as on_duty:
+    with night(world, receiver, monkeypatch) as on_duty:
         yield on_duty

@@ -15,16 +15,18 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from html import unescape
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
 import apprise  # noqa: F401 - it takes a second, in which the first notice would count as lost
+import pytest
 from click.testing import CliRunner, Result
 
 from syncd.cli.commands import syncd
+from syncd.runtime import composition
 from syncd.runtime.daemon import Daemon
 from syncd.runtime.service_manager import Manager
 from syncd.settings import load
@@ -35,6 +37,8 @@ from tests.notify.conftest import Receiver
 
 IMPATIENT = Patience(fault=timedelta(milliseconds=100))
 OFTEN = timedelta(milliseconds=50)
+SOON = 0.2
+"""Seconds from one line for systemd to the next, which are three elsewhere."""
 COMMAND = re.compile(r"syncd [a-z]+(?: --[a-z-]+)?")
 
 
@@ -50,13 +54,25 @@ class Events(logging.Handler):
 
 
 @dataclass
+class Clock:
+    """The machine's clock, which a test may set `ahead`."""
+
+    ahead: timedelta = timedelta()
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
+
+
+@dataclass
 class Night:
     world: World
     receiver: Receiver
+    clock: Clock
     log: Events = field(default_factory=Events)
     running: list[tuple[Daemon, Thread]] = field(default_factory=list)
 
-    def start(self, **env: str) -> None:
+    def start(self, *, polls: bool = True, **env: str) -> None:
+        """`polls` False: its first poll does not end before this returns."""
         self.world.env |= {"SYNCD_NOTIFY__URLS": self.receiver.url, **env}
         self.ear = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         path = self.world.home / "notify"
@@ -69,7 +85,7 @@ class Night:
         thread = Thread(target=daemon.run)
         thread.start()
         self.running.append((daemon, thread))
-        self.world.wait(lambda: self.world.status()["source"]["last_poll_at"], "the daemon polls")
+        self.world.wait(lambda: self.world.status()["source"]["last_poll_at"] or not polls, "the daemon polls")
 
     def stop(self) -> None:
         while self.running:
@@ -129,12 +145,15 @@ class Night:
         assert printed
         return [self._done(shlex.split(line)[1:]) for line in printed]
 
-    def is_green(self) -> None:
+    def is_green(self, told: int | None = None) -> None:
+        """`told`: so many pushes reach IMSHOP in all."""
         self.world.wait(lambda: self.world.status()["verdict"]["severity"] == "good", "all is well")
         assert self.world.get("/readyz") == (200, "ready\n")
         assert "Statuses reach buyers" in self.world.get("/")[1]
         self.world.wait(lambda: "over" in self.receiver.notices[-1][0], "it is told that it is over")
         self.world.wait(lambda: self.service_line() == "polls and pushes", "systemd shows it")
+        if told is not None:
+            self.world.wait(lambda: len(self.world.sandbox.applied) == told, f"{told} changes are told")
 
     def put(self, *numbers: str, status: str = "packed", **columns: object) -> None:
         for number in numbers:
@@ -173,8 +192,12 @@ def _is_documented(reason: Mapping[str, str]) -> None:
 
 
 @contextmanager
-def night(world: World, receiver: Receiver) -> Iterator[Night]:
-    on_duty = Night(world, receiver)
+def night(world: World, receiver: Receiver, patched: pytest.MonkeyPatch) -> Iterator[Night]:
+    """The clock is the one that all of syncd reads, in this process."""
+    on_duty = Night(world, receiver, Clock())
+    patched.setattr(composition, "now", on_duty.clock)
+    patched.setattr("syncd.runtime.daemon.WATCH_SECONDS", SOON)
+    patched.setattr("syncd.runtime.daemon.STATUS_SECONDS", SOON)
     logger = logging.getLogger("syncd")
     level = logger.level
     logger.addHandler(on_duty.log)

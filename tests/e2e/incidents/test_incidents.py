@@ -33,8 +33,7 @@ def test_every_push_is_refused(duty: Night) -> None:
     duty.checked(reason)
     duty.world.sandbox.behave = None
     duty.cured(reason)
-    duty.is_green()
-    assert len(duty.world.sandbox.applied) == 7
+    duty.is_green(told=7)
 
 
 def test_a_code_is_not_in_the_statuses_file(duty: Night) -> None:
@@ -47,8 +46,7 @@ def test_a_code_is_not_in_the_statuses_file(duty: Night) -> None:
     said = duty.command("release").stdout
     assert "still held: 2 changes, whose codes are not in" in said
     write('unknown = "hold"\n[new]\n[courier_wait]\n')
-    duty.is_green()
-    assert len(duty.world.sandbox.applied) == 2
+    duty.is_green(told=2)
 
 
 def test_imshop_shows_another_status(duty: Night) -> None:
@@ -190,8 +188,7 @@ def test_changes_are_held_by_the_guard(duty: Night) -> None:
     reason = duty.shows("held")
     duty.checked(reason)
     duty.cured(reason)
-    duty.is_green()
-    assert len(duty.world.sandbox.applied) == 10
+    duty.is_green(told=10)
 
 
 def test_changes_are_given_up(duty: Night) -> None:
