@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal, TypeAlias, get_args
 
+from syncd.text import short_span
+
 Severity: TypeAlias = Literal["good", "warning", "bad"]
 """Good to know; a person is needed soon; buyers are not told now."""
 
@@ -44,8 +46,8 @@ UNREADY: frozenset[ReasonKind] = frozenset({"state", "source", "first", "missing
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """`what` is wrong and what to `do`: phrases of web/translations.py, which `values` fill in. `detail` is the error,
-    in the words of the shop, IMSHOP or the state. `command` shows more.
+    """`what` is wrong and what to `do`: phrases of web/translations.py, which `values` fill in, durations in the words
+    of the language. `detail` is the error, in the words of the shop, IMSHOP or the state. `command` shows more.
 
     `since` None: it is not known. Notices tell of it once it `lasts` that long, unless `because` is there as well,
     which explains it. `count`: how many orders or rows it is about, where that is counted.
@@ -66,7 +68,7 @@ class Reason:
     @property
     def headline(self) -> str:
         """What is wrong, in English, without a full stop."""
-        return self.what.format(**self.values)
+        return self._in_english(self.what)
 
     @property
     def headline_and_detail(self) -> str:
@@ -74,7 +76,11 @@ class Reason:
 
     @property
     def advice(self) -> str:
-        return self.do.format(**self.values)
+        return self._in_english(self.do)
+
+    def _in_english(self, phrase: str) -> str:
+        spans = {name: short_span(value) for name, value in self.values.items() if isinstance(value, timedelta)}
+        return phrase.format(**{**self.values, **spans})
 
     @property
     def line(self) -> str:

@@ -1,4 +1,4 @@
-"""Text from outside: what may be shown on a screen, and what counts as blank. And numbers with their nouns.
+"""Text from outside: what may be shown on a screen, and what counts as blank. And numbers with their nouns, durations.
 
 Shown: a terminal obeys C1 controls as it does escapes, and U+202E reverses the rest of a line, so that one reads what
 is not there. Such characters are replaced where people read, and escaped where programs do.
@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 from unicodedata import category
 
@@ -40,6 +41,15 @@ def json_text(document: object, *, indent: int | None = None, default: Callable[
     """JSON with all letters unescaped, and characters that are not visible escaped."""
     text = json.dumps(document, ensure_ascii=False, indent=indent, default=default)
     return _SUSPECT.sub(lambda found: found[0] if _visible(found[0]) or found[0] == "\n" else _escaped(found[0]), text)
+
+
+def short_span(span: timedelta, units: tuple[str, str, str] = ("s", "h", "d")) -> str:
+    """A duration in its greatest unit, and hours with their minutes: `45 s`, `3:05 h`, `15 d`."""
+    second, hour, day = units
+    if span < timedelta(minutes=1):
+        return f"{span.total_seconds():.0f} {second}"
+    minutes = round(span.total_seconds() / 60)
+    return f"{minutes // 60}:{minutes % 60:02} {hour}" if minutes < 48 * 60 else f"{minutes // 1440} {day}"
 
 
 class Count(int):

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from shlex import quote
 
 from syncd.pipeline.statuses_file import Statuses
 from syncd.reasons import KINDS, Reason, ReasonKind, Severity, Verdict
@@ -24,7 +25,8 @@ PAUSES = {
     "no_answer": "Delivery is paused: IMSHOP does not answer",
 }
 """By the reason of the pause."""
-_GOES_ON = "Nothing is lost: the changes are sent once IMSHOP accepts them again"
+_GOES_ON = "Run syncd check. Nothing is lost: the changes are sent once IMSHOP accepts them again"
+_START = "Start it: sudo systemctl start syncd, or see that cron runs. If it runs, read its log: journalctl -u syncd"
 REFUSALS_OF_A_NEW_SHOP = 5
 """So many refusals and no delivery are no accident."""
 REFUSALS_SAY_NOW = timedelta(days=1)
@@ -56,13 +58,12 @@ class Situation:
     summary, recent   None: the state cannot be read, and `state_fault` says why
     state_fault       why the state cannot be read or written
     file_fault        why its file is not the one that the daemon works with
-    faults            of this daemon itself, in sentences
+    faults            of the daemon itself, in sentences
     is_run            whether a daemon works with this state, as far as is known
     stands_by         which daemon polls and pushes instead of this one, in a sentence
     interval          from one poll to the next
     statuses          the statuses file, and its path
     other_settings    the daemon works with other settings than are written now
-    certificate_ends  of IMSHOP's; None: not known, or no TLS
     """
 
     summary: Summary | None
@@ -76,7 +77,6 @@ class Situation:
     statuses: Statuses = field(default_factory=Statuses)
     statuses_file: str = "SYNCD_STATUSES__FILE"
     other_settings: bool = False
-    certificate_ends: datetime | None = None
 
 
 def unreadable(error: str) -> Verdict:
@@ -101,11 +101,22 @@ def judge(situation: Situation, now: datetime, patience: Patience | None = None)
         *_of_rows(summary),
         *_of_times(summary, recent, interval),
         *_of_durations(summary, interval),
-        *_of_certificate(situation, now, patience),
+        *_of_certificate(summary, now, patience),
     ]
     order = ("bad", "warning", "good")
-    unknown: frozenset[ReasonKind] = frozenset() if situation.certificate_ends else frozenset({"certificate"})
-    return Verdict(sorted(reasons, key=lambda reason: order.index(reason.severity)), unknown)
+    return Verdict(sorted(reasons, key=lambda reason: order.index(reason.severity)), _unknown(reasons, summary, now))
+
+
+def _unknown(reasons: Sequence[Reason], summary: Summary, now: datetime) -> frozenset[ReasonKind]:
+    """The kinds that may be there behind another one, or that nobody looked for. That one of them is not among the
+    reasons does not say that it is over."""
+    found = {reason.kind for reason in reasons}
+    unknown: set[ReasonKind] = set() if summary.certificate_ends else {"certificate"}
+    if "quiet" not in found and unusual_quiet(summary, now):
+        unknown.add("quiet")
+    if "future" in found:
+        unknown.add("zone")
+    return frozenset(unknown)
 
 
 def _of_state(situation: Situation, patience: Patience) -> Iterator[Reason]:
@@ -114,10 +125,10 @@ def _of_state(situation: Situation, patience: Patience) -> Iterator[Reason]:
         do = "Mend this first; syncd check says more. Then it goes on by itself"
     elif situation.state_fault:
         what = "The state cannot be written: nothing is polled or pushed"
-        do = "Mend this first. Then it goes on by itself"
+        do = "Mend this first; syncd check says more. Then it goes on by itself"
     elif situation.file_fault:
         what = "The state's file was deleted or replaced: what the daemon finds out is lost when it ends"
-        do = "If no file is there, put a backup there. Then restart syncd; without a file it takes a new baseline"
+        do = "If no file is there, put a backup there, else a new baseline is taken. Then: sudo systemctl restart syncd"
     else:
         return
     detail = situation.state_fault or situation.file_fault
@@ -126,8 +137,8 @@ def _of_state(situation: Situation, patience: Patience) -> Iterator[Reason]:
 
 def _of_daemon(situation: Situation) -> Iterator[Reason]:
     if situation.faults:
-        do = "Read its log, then restart syncd"
-        yield Reason("daemon", "bad", "This daemon has a fault", do, "check", "; ".join(situation.faults))
+        do = "Read its log: journalctl -u syncd. Then restart it: sudo systemctl restart syncd"
+        yield Reason("daemon", "bad", "The daemon has a fault", do, "check", "; ".join(situation.faults))
     if situation.stands_by:
         what = "This daemon stands by"
         do = "Nothing to do: this one takes over if the other fails"
@@ -155,20 +166,19 @@ def _of_polls(
             lasts=patience.fault,
         )
     elif last_good is None:
-        do = "Wait: the first poll reads every order"
+        do = "Wait: the first poll reads every order. Then see: syncd status" if situation.is_run else _START
         yield Reason("first", "warning", "No poll has ended yet", do, "status", lasts=patience.source)
     elif now - last_good >= max(patience.source, 2 * interval):
         is_working = situation.is_run and now - last_good < max(LONGEST_COMPARE, 4 * interval)
         severity: Severity = "warning" if is_working else "bad"
-        do = "Start it: sudo systemctl start syncd, or see that cron runs. If it runs, read its log"
-        yield Reason("late", severity, "The last poll was long ago", do, "status", since=last_good)
+        yield Reason("late", severity, "The last poll was long ago", _START, "status", since=last_good)
     if summary.missing_refused:
         what = "Orders missing from the shop, none of them forgotten: {count}"
         do = "If they are really gone, run: syncd release"
         yield _counted("missing", what, do, "status", summary.missing_refused)
     elif source.consecutive_failures and was_read:
         what = "It is not known whether orders are gone"
-        do = "Nothing to do: the next full compare finds out"
+        do = "Nothing to do: the next full compare finds out. To know it now, run: syncd reconcile"
         yield Reason("missing", "warning", what, do, "status", source.last_error)
     if summary.lost_at:
         what = "A new baseline was taken, because the state was lost: nobody is told what changed meanwhile"
@@ -187,7 +197,7 @@ def _of_delivery(summary: Summary, recent: Recent, now: datetime, patience: Pati
         yield Reason(
             "refusals",
             "bad" if is_sure and now - pushes[0].ended_at < REFUSALS_SAY_NOW else "warning",
-            "IMSHOP refused the last {refused} of {pushes} pushes",
+            "IMSHOP refuses pushes: {refused} of the last {pushes}",
             "Ask IMSHOP why, or correct the settings and restart syncd. Then push again: syncd retry --refused {since}",
             "changes",
             next(push.error for push in pushes if push.refused),
@@ -208,7 +218,7 @@ def _of_delivery(summary: Summary, recent: Recent, now: datetime, patience: Pati
             because="paused",
         )
     elif (quiet := unusual_quiet(summary, now)) and not (pushes or summary.pause):
-        values = {"span": in_words(quiet), "longest": in_words(summary.longest_quiet)}
+        values = {"span": quiet, "longest": summary.longest_quiet}
         what = "Nothing was delivered for {span}; before, this shop changed nothing for {longest} at most"
         do = "If orders did change in the shop, run: syncd check. Then run: syncd reconcile"
         yield Reason("quiet", "warning", what, do, "check", values=values, since=summary.last_delivered_at)
@@ -230,7 +240,7 @@ def _of_changes(summary: Summary, recent: Recent, situation: Situation) -> Itera
             "unlisted",
             "warning",
             "Changes held, because the statuses file does not list their code: {count}",
-            "List the code in {file}: {codes}. They go by themselves",
+            "List the code in {file}: {codes}. Then they go by themselves; see: syncd changes --state held",
             "changes --state held",
             values={"count": unlisted, "file": situation.statuses_file, "codes": codes_in_words(recent.unlisted)},
             count=unlisted,
@@ -262,7 +272,7 @@ def _of_answers(recent: Recent, situation: Situation) -> Iterator[Reason]:
         {
             "count": len(wrong),
             "file": situation.statuses_file,
-            "orders": " ".join(push.order_id for push, _ in wrong.values()),
+            "orders": " ".join(quote(push.order_id) for push, _ in wrong.values()),
         },
         count=len(wrong),
     )
@@ -287,14 +297,14 @@ def _of_times(summary: Summary, recent: Recent, interval: timedelta) -> Iterator
     half hours after its time, again and again: polls are not that late."""
     do = "Run syncd check. Correct SYNCD_SOURCE__TIMEZONE or the shop's clock, then restart syncd"
     if ahead := summary.odd_rows.ahead:
-        values = {"count": ahead, "span": in_words(summary.odd_rows.ahead_by)}
+        values = {"count": ahead, "span": summary.odd_rows.ahead_by}
         what = "Rows of the shop are dated in the future, by up to {span}: {count}"
         yield Reason("future", "warning", what, do, "check", values=values, count=ahead)
     elif lag := common_lag(recent.lags, interval):
         what = "Changes are found {span} after the time that the shop gives them"
         if lag < timedelta():
             what = "Changes are found {span} before the time that the shop gives them"
-        yield Reason("zone", "warning", what, do, "check", values={"span": in_words(abs(lag))})
+        yield Reason("zone", "warning", what, do, "check", values={"span": abs(lag)})
 
 
 def _of_durations(summary: Summary, interval: timedelta) -> Iterator[Reason]:
@@ -305,20 +315,12 @@ def _of_durations(summary: Summary, interval: timedelta) -> Iterator[Reason]:
         yield Reason("slow", "warning", what, do, "check", values=values)
 
 
-def _of_certificate(situation: Situation, now: datetime, patience: Patience) -> Iterator[Reason]:
-    if (ends := situation.certificate_ends) and ends - now < patience.certificate:
-        what = "IMSHOP's certificate has ended" if ends <= now else "IMSHOP's certificate ends in {days} days"
-        yield Reason(
-            "certificate", "warning", what, "Ask IMSHOP to renew it", "check", values={"days": (ends - now).days}
-        )
+def _of_certificate(summary: Summary, now: datetime, patience: Patience) -> Iterator[Reason]:
+    if (ends := summary.certificate_ends) and ends - now < patience.certificate:
+        what = "IMSHOP's certificate has ended" if ends <= now else "IMSHOP's certificate ends in {span}"
+        do = "Ask IMSHOP to renew it. See it with: syncd check"
+        yield Reason("certificate", "warning", what, do, "check", values={"span": ends - now})
 
 
 def _counted(kind: ReasonKind, what: str, do: str, command: str, count: int) -> Reason:
     return Reason(kind, "warning", what, do, command, values={"count": count}, count=count)
-
-
-def in_words(span: timedelta) -> str:
-    if span < timedelta(minutes=1):
-        return f"{span.total_seconds():.0f} s"
-    minutes = round(span.total_seconds() / 60)
-    return f"{minutes // 60}:{minutes % 60:02} h" if minutes < 48 * 60 else f"{minutes // 1440} d"

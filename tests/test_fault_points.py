@@ -66,6 +66,7 @@ EXCUSED = {
     "keep": "what people were told of troubles, which no push depends on: tests/state/test_notice_record.py",
     "set_told_troubles": "the same, for runs from cron: tests/e2e/test_cron.py",
     "open_state": "that an earlier state was lost, before anything else can happen: tests/state/test_lost_state.py",
+    "note_certificate": "when IMSHOP's certificate ends, which no push depends on: tests/test_certificate.py",
     "note_settings": "a mark of the settings, which no push depends on: tests/state/test_lost_state.py",
 }
 SENDING = "push"

@@ -7,7 +7,7 @@ import re
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 
@@ -19,7 +19,7 @@ from syncd.reasons import KINDS, Reason
 from syncd.refusal_score import RefusalScore
 from syncd.state import PollView, PushView, Recent, SourceStatus, Summary
 from syncd.verdict import PAUSES, Patience, Situation, judge, unreadable
-from syncd.web.translations import RUSSIAN
+from syncd.web.translations import RUSSIAN, Translator
 from syncd.wording import NOT_SHOWN, UNKNOWN
 from tests.made import NOON
 
@@ -79,46 +79,47 @@ EXPECTED = Statuses(listed={"packed": Status(imshop="ready_for_pickup")})
 SLOW = [PollView(NOON, "incremental", 1, 0, None, 45.0)] * 3
 
 
-@pytest.mark.parametrize(
-    ("summary", "known", "reasons"),
-    [
-        ({}, {}, []),
-        ({"source": failing(PATIENCE.source / 2)}, {}, [("source", "warning")]),
-        ({"source": failing(PATIENCE.source)}, {}, [("source", "bad")]),
-        ({"source": failing(None)}, {}, [("source", "bad")]),
-        ({"source": SourceStatus(None, None, None, 0)}, {}, [("first", "warning")]),
-        ({"source": SourceStatus(NOON, NOON - PATIENCE.source, None, 0)}, {}, [("late", "warning")]),
-        ({"source": SourceStatus(NOON, NOON - PATIENCE.source, None, 0)}, {"is_run": False}, [("late", "bad")]),
-        ({"source": SourceStatus(NOON, NOON - PATIENCE.source, None, 0)}, {"interval": PATIENCE.source}, []),
-        ({"pause": Pause("tls", NOON, "expired")}, {}, [("paused", "bad")]),
-        ({"pause": Pause("unheard of", NOON, "?")}, {}, [("paused", "bad")]),
-        (counts(held=3) | {"held": {"guard": 3}}, {}, [("held", "warning")]),
-        (counts(held=3) | {"held": {"counting": 3}}, {}, []),
-        (counts(held=3) | {"held": {"status": 3}}, {"unlisted": {"courier": 3}}, [("unlisted", "warning")]),
-        (counts(dead=3), {}, [("dead", "warning")]),
-        (counts(refused=3, superseded=9, discarded=1), {}, []),
-        ({"cancellations_failed": 2}, {}, [("cancellations", "warning")]),
-        ({"missing_refused": 7}, {}, [("missing", "warning")]),
-        ({"missing_refused": 7, "source": failing(timedelta())}, {}, [("missing", "warning")]),
-        ({"source": failing(timedelta())}, {}, [("missing", "warning")]),
-        ({"lost_at": NOON}, {}, [("lost", "warning")]),
-        ({"odd_rows": OddRows(skipped=1)}, {}, [("skipped", "warning")]),
-        ({"odd_rows": OddRows(ahead=1, ahead_by=3 * HOUR)}, {}, [("future", "warning")]),
-        ({"polls": SLOW}, {}, [("slow", "warning")]),
-        ({"polls": SLOW}, {"interval": MINUTE}, []),
-        ({"polls": [*SLOW[:2], replace(SLOW[0], seconds=1.0)]}, {}, []),
-        ({"polls": [*SLOW[:2], replace(SLOW[0], seconds=None)]}, {}, []),
-        ({"polls": [replace(SLOW[0], kind="full"), *SLOW]}, {}, [("slow", "warning")]),
-        ({}, {"stands_by": "another one works"}, [("standby", "good")]),
-        ({}, {"other_settings": True}, [("settings", "warning")]),
-        ({}, {"faults": ["stuck: poll"]}, [("daemon", "bad")]),
-        ({}, {"state_fault": "disk full"}, [("state", "bad")]),
-        ({}, {"file_fault": "deleted"}, [("state", "bad")]),
-        ({}, {"certificate_ends": NOON + 13 * DAY}, [("certificate", "warning")]),
-        ({}, {"certificate_ends": NOON - DAY}, [("certificate", "warning")]),
-        ({}, {"certificate_ends": NOON + 15 * DAY}, []),
-    ],
-)
+Case: TypeAlias = tuple[dict[str, Any], dict[str, Any], list[tuple[str, str]]]
+CASES: list[Case] = [
+    ({}, {}, []),
+    ({"source": failing(PATIENCE.source / 2)}, {}, [("source", "warning")]),
+    ({"source": failing(PATIENCE.source)}, {}, [("source", "bad")]),
+    ({"source": failing(None)}, {}, [("source", "bad")]),
+    ({"source": SourceStatus(None, None, None, 0)}, {}, [("first", "warning")]),
+    ({"source": SourceStatus(NOON, NOON - PATIENCE.source, None, 0)}, {}, [("late", "warning")]),
+    ({"source": SourceStatus(NOON, NOON - PATIENCE.source, None, 0)}, {"is_run": False}, [("late", "bad")]),
+    ({"source": SourceStatus(NOON, NOON - PATIENCE.source, None, 0)}, {"interval": PATIENCE.source}, []),
+    ({"pause": Pause("tls", NOON, "expired")}, {}, [("paused", "bad")]),
+    ({"pause": Pause("unheard of", NOON, "?")}, {}, [("paused", "bad")]),
+    (counts(held=3) | {"held": {"guard": 3}}, {}, [("held", "warning")]),
+    (counts(held=3) | {"held": {"counting": 3}}, {}, []),
+    (counts(held=3) | {"held": {"status": 3}}, {"unlisted": {"courier": 3}}, [("unlisted", "warning")]),
+    (counts(dead=3), {}, [("dead", "warning")]),
+    (counts(refused=3, superseded=9, discarded=1), {}, []),
+    ({"cancellations_failed": 2}, {}, [("cancellations", "warning")]),
+    ({"missing_refused": 7}, {}, [("missing", "warning")]),
+    ({"missing_refused": 7, "source": failing(timedelta())}, {}, [("missing", "warning")]),
+    ({"source": failing(timedelta())}, {}, [("missing", "warning")]),
+    ({"lost_at": NOON}, {}, [("lost", "warning")]),
+    ({"odd_rows": OddRows(skipped=1)}, {}, [("skipped", "warning")]),
+    ({"odd_rows": OddRows(ahead=1, ahead_by=3 * HOUR)}, {}, [("future", "warning")]),
+    ({"polls": SLOW}, {}, [("slow", "warning")]),
+    ({"polls": SLOW}, {"interval": MINUTE}, []),
+    ({"polls": [*SLOW[:2], replace(SLOW[0], seconds=1.0)]}, {}, []),
+    ({"polls": [*SLOW[:2], replace(SLOW[0], seconds=None)]}, {}, []),
+    ({"polls": [replace(SLOW[0], kind="full"), *SLOW]}, {}, [("slow", "warning")]),
+    ({}, {"stands_by": "another one works"}, [("standby", "good")]),
+    ({}, {"other_settings": True}, [("settings", "warning")]),
+    ({}, {"faults": ["stuck: poll"]}, [("daemon", "bad")]),
+    ({}, {"state_fault": "disk full"}, [("state", "bad")]),
+    ({}, {"file_fault": "deleted"}, [("state", "bad")]),
+    ({"certificate_ends": NOON + 13 * DAY}, {}, [("certificate", "warning")]),
+    ({"certificate_ends": NOON - DAY}, {}, [("certificate", "warning")]),
+    ({"certificate_ends": NOON + 15 * DAY}, {}, []),
+]
+
+
+@pytest.mark.parametrize(("summary", "known", "reasons"), CASES)
 def test_each_reason_is_found(summary: dict[str, Any], known: dict[str, Any], reasons: list[tuple[str, str]]) -> None:
     assert said(summary, **known) == reasons
 
@@ -180,7 +181,7 @@ def test_quiet_counts_once_it_is_unusual(longest: timedelta, known: timedelta, l
 def test_refusals_end_with_the_command_for_these() -> None:
     now = NOON + 90 * MINUTE
     (reason,) = found(polled(now) | {"refusals": RefusalScore(8, 8)}, now, pushes=pushes("-" * 7))
-    assert reason.headline == "IMSHOP refused the last 7 of 7 pushes"
+    assert reason.headline == "IMSHOP refuses pushes: 7 of the last 7"
     assert reason.advice.endswith("syncd retry --refused 2h")
     assert reason.detail == "no such order"
 
@@ -202,20 +203,20 @@ def test_old_change_is_explained_by_a_pause() -> None:
 @pytest.mark.parametrize(
     ("lags", "late"),
     [
-        ([3 * HOUR + MINUTE / 4] * 5, "3:00 h"),
-        ([5.5 * HOUR - MINUTE] * 5, "5:30 h"),
+        ([3 * HOUR + MINUTE / 4] * 5, "3:00 h after"),
+        ([5.5 * HOUR - MINUTE] * 5, "5:30 h after"),
         ([3 * HOUR] * 4, None),
         ([MINUTE / 4, *[3 * HOUR] * 9], None),
         ([3 * HOUR, 3 * HOUR + 9 * MINUTE, *[3 * HOUR] * 9], None),
         ([MINUTE / 4] * 9, None),
         ([20 * HOUR] * 9, None),
-        ([-MINUTE / 2] * 5, "30 s"),
+        ([-MINUTE / 2] * 5, "30 s before"),
         ([MINUTE / -60] * 5, None),
     ],
 )
 def test_whole_half_hours_show_another_zone(lags: list[timedelta], late: str | None) -> None:
-    reasons = [one.values["span"] for one in found(lags=lags) if one.kind == "zone"]
-    assert reasons == ([late] if late else [])
+    reasons = [one.headline.split(" the time")[0] for one in found(lags=lags) if one.kind == "zone"]
+    assert reasons == ([f"Changes are found {late}"] if late else [])
     assert said(lags=lags, interval=HOUR) == []
 
 
@@ -231,7 +232,9 @@ def test_newest_answer_of_a_code_counts() -> None:
 def test_unlisted_codes_and_their_file_are_named() -> None:
     held = counts(held=2) | {"held": {"status": 2}}
     (reason,) = found(held, unlisted={"courier_wait": 2}, statuses_file="/etc/s.toml")
-    assert reason.advice == "List the code in /etc/s.toml: courier_wait (2). They go by themselves"
+    assert reason.advice == (
+        "List the code in /etc/s.toml: courier_wait (2). Then they go by themselves; see: syncd changes --state held"
+    )
 
 
 def test_the_worst_stands_first() -> None:
@@ -281,6 +284,65 @@ def test_phrases_and_translations_match() -> None:
     }
     facts = {name for name in RUSSIAN if name[0].islower() or name.startswith("IMSHOP")}
     assert {name for name in RUSSIAN if f'"{name}"' not in said} <= elsewhere | facts
+
+
+def each_reason() -> list[Reason]:
+    """All that is said, in every case: of each kind but `hangs`, which cron says."""
+    in_cases = [reason for summary, known, _ in CASES for reason in found(summary, **known)]
+    others = [
+        *found({"last_delivered_at": None}, pushes=pushes("-" * 5)),
+        *found(pushes=pushes("+"), statuses=EXPECTED),
+        *found(lags=[3 * HOUR] * 5),
+        *found(lags=[-MINUTE] * 5),
+        *found(quiet_for(HOUR) | polled(NOON + 20 * DAY), NOON + 20 * DAY),
+        *found({"source": SourceStatus(None, None, None, 0)}, is_run=False),
+        *found(waiting_since=NOON - HOUR),
+        *found({"last_delivered_at": None}, waiting_since=NOON - HOUR),
+        *(one for reason in PAUSES for one in found({"pause": Pause(reason, NOON, "?")})),
+        *unreadable("locked").reasons,
+    ]
+    said = [*in_cases, *others]
+    assert {reason.kind for reason in said} == {*KINDS} - {"hangs"}
+    return said
+
+
+def test_each_reason_ends_with_what_to_type() -> None:
+    """A command of syncd's or of the system's; a restart follows a setting that was corrected."""
+    to_type = re.compile(r"syncd [a-z]+|sudo systemctl \w+ syncd|SYNCD_\w+.* restart syncd")
+    helpless = {reason.advice for reason in each_reason() if not to_type.search(reason.advice)}
+    assert helpless == {"Nothing to do: this one takes over if the other fails"}
+
+
+def test_nothing_is_left_in_english_in_russian() -> None:
+    """But for names and commands, and the errors of others."""
+    same = {"IMSHOP", "TLS", "cron", "syncd", "imshop", "packed"}
+    commands = re.compile(r"(sudo systemctl \w+ |journalctl -u |syncd [a-z]+( [a-z]+)*( --?[-\w]+)*( \w+)?)|SYNCD_\w+")
+    translate = Translator("ru")
+    for reason in each_reason():
+        for phrase in (reason.what, reason.do):
+            text = commands.sub("", translate(phrase, **reason.values))
+            assert set(re.findall("[A-Za-z]+", text)) <= same | {"courier"}, text
+
+
+def test_orders_can_be_pasted_into_a_shell() -> None:
+    (wrong,) = pushes("+")
+    (reason,) = found(pushes=[replace(wrong, order_id="7; reboot")], statuses=EXPECTED)
+    assert reason.advice.endswith("syncd resync '7; reboot'")
+
+
+def test_what_is_hidden_by_another_reason_is_not_over() -> None:
+    now = NOON + 20 * DAY
+    quiet = replace(WELL, **(quiet_for(HOUR) | polled(now)))
+    assert "quiet" not in judge(Situation(quiet), now).unknown
+    paused = replace(quiet, pause=Pause("tls", NOON, "expired"))
+    assert "quiet" in judge(Situation(paused), now).unknown
+    ahead = replace(WELL, odd_rows=OddRows(ahead=1, ahead_by=HOUR))
+    assert "zone" in judge(Situation(ahead), NOON).unknown
+
+
+def test_daemon_that_never_ran_is_to_be_started() -> None:
+    (reason,) = found({"source": SourceStatus(None, None, None, 0)}, is_run=False)
+    assert "sudo systemctl start syncd" in reason.advice
 
 
 def test_each_reason_can_be_said_in_russian() -> None:

@@ -1,8 +1,8 @@
 """`syncd once --cron` and `syncd reconcile --cron`: runs of which cron mails only what a person should know.
 
-cron mails whatever a run prints, each minute. So a run prints a trouble when it begins and when it is over, and nothing
-else. What was told is in the state. While the settings or the state itself cannot be used, an empty file in the working
-directory stands for "told": a full disk still has room for that.
+cron mails whatever a run prints, each minute. So a run prints a trouble when it begins, once more when it becomes red,
+and when it is over, and nothing else. What was told is in the state. While the settings or the state itself cannot be
+used, an empty file in the working directory stands for "told": a full disk still has room for that.
 """
 
 from __future__ import annotations
@@ -75,17 +75,18 @@ def _hanging(summary: Summary, who: str) -> Sequence[Reason]:
 def _tell_begun(state: State, reasons: Sequence[Reason]) -> None:
     """Printed first and noted then: rather twice than never."""
     told = state.told_troubles()
-    if new := [reason for reason in reasons if reason.kind not in told]:
+    worse = {kind for kind, (_, severity) in told.items() if severity != "bad"}
+    if new := [one for one in reasons if one.kind not in told or (one.kind in worse and one.severity == "bad")]:
         for reason in new:
-            _print(reason.line)
-        state.set_told_troubles({**told, **{reason.kind: reason.headline for reason in new}})
+            _print(f"worse now: {reason.line}" if reason.kind in worse else reason.line)
+        state.set_told_troubles({**told, **{reason.kind: (reason.headline, reason.severity) for reason in new}})
 
 
 def _tell_over(state: State, remaining: Collection[str]) -> None:
     told = state.told_troubles()
     if over := [kind for kind in told if kind not in remaining]:
         for kind in over:
-            _print(f"over: {told[kind]}")
+            _print(f"over: {told[kind][0]}")
         state.set_told_troubles({kind: text for kind, text in told.items() if kind in remaining})
 
 

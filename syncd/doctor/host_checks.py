@@ -14,15 +14,14 @@ import shutil
 import socket
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
 from datetime import datetime, timedelta
-from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 from syncd.doctor.findings import Area, Finding, fault, ok, warning
 from syncd.http.addresses import is_insecure_remote, origin
 from syncd.imshop.push import ImshopClient
 from syncd.pipeline.statuses_file import Statuses
+from syncd.runtime.health import faults_of_daemon
 from syncd.settings import Loaded, masked, presets
 from syncd.settings.values import Address
 
@@ -37,11 +36,9 @@ NETWORK = re.compile(
 """File systems on which SQLite must not rely on locks, by the beginnings of their names in the list of mounts."""
 MEGABYTE = 1_000_000
 LITTLE, HARDLY_ANY = 1000 * MEGABYTE, 100 * MEGABYTE
-ANSWER_SECONDS = 3.0
 CONNECT_SECONDS = 8.0
 CERTIFICATE_MARGIN = timedelta(days=21)
 """Certificates of 90 days are usually renewed 30 days before they end."""
-_ALL_ADDRESSES = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared with, never bound to
 
 
 def check_settings(loaded: Loaded, statuses: Statuses) -> Iterator[Finding]:
@@ -144,19 +141,12 @@ def check_address(bind: Address | None, daemon_runs: Callable[[], bool]) -> Iter
 
 
 def _taken(bind: Address, daemon_runs: Callable[[], bool]) -> Finding:
-    status, said = 0, ""
-    connection = HTTPConnection(_ALL_ADDRESSES.get(bind.host, bind.host), bind.port, timeout=ANSWER_SECONDS)
-    with closing(connection), suppress(OSError, HTTPException):
-        connection.request("GET", "/healthz")
-        answer = connection.getresponse()
-        first_line = answer.read(1000).decode(errors="replace").partition("\n")[0]
-        status, said = answer.status, "".join(letter for letter in first_line if letter.isprintable())
-    is_daemon = (status == 200 and said == "ok") or (status == 503 and said.startswith("stuck: "))
-    if not is_daemon or not daemon_runs():
-        whom = "a syncd that works with another state" if is_daemon else "another program"
+    faults = faults_of_daemon(bind)
+    if faults is None or not daemon_runs():
+        whom = "another program" if faults is None else "a syncd that works with another state"
         return fault("http", f"{bind} is taken by {whom}", "Stop it, or name another address in SYNCD_HTTP__BIND")
-    if status == 503:
-        return warning("http", f"a daemon answers at {bind}: {said}", "Read its log, and restart it")
+    if faults:
+        return warning("http", f"a daemon answers at {bind}: {'; '.join(faults)}", "Read its log, and restart it")
     return ok("http", f"a daemon answers at {bind}, and is well")
 
 

@@ -1,5 +1,5 @@
-"""What a person is told, and when: each trouble once, once more when it is over, and never more than HOURLY notices an
-hour. Pure: the time comes in."""
+"""What a person is told, and when: each trouble once, again when it becomes red or grew, once more when it is over, and
+never more than HOURLY notices an hour. Pure: the time comes in."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from syncd.reasons import KINDS, Reason, ReasonKind, Verdict
+from syncd.reasons import KINDS, Reason, ReasonKind, Severity, Verdict
 
 HOUR = timedelta(hours=1)
 HOURLY = 6
@@ -49,11 +49,13 @@ OVER: Mapping[ReasonKind, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Announced:
-    """A trouble that was told: `at`, with this count. `since`: when it began."""
+    """A trouble that was told: `at`, with this count. `since`: when it began. `severity`: the worst that it was told
+    with; earlier versions kept none."""
 
     at: datetime
     since: datetime
     count: int = 0
+    severity: Severity = "bad"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,6 @@ class NoticeRecord:
     noticed      when the others were noticed first
     sent_at      the notices of the last hour
     failing      what the last notice failed on, by the URL's label; `reached_nobody`: at all of them
-    certificate_ends, certificate_seen_at   as looked at last
     """
 
     announced: Mapping[ReasonKind, Announced] = field(default_factory=dict)
@@ -72,8 +73,6 @@ class NoticeRecord:
     sent_at: Sequence[datetime] = ()
     failing: Mapping[str, str] = field(default_factory=dict)
     reached_nobody: bool = False
-    certificate_ends: datetime | None = None
-    certificate_seen_at: datetime | None = None
 
     @classmethod
     def of(cls, stored: Mapping[str, Any] | None) -> NoticeRecord:
@@ -95,12 +94,14 @@ def _adapter() -> TypeAdapter[NoticeRecord]:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One message: the troubles that begin, and the kinds of those that are over, with how long they lasted."""
+    """One message: the troubles that begin, and the kinds of those that are over, with how long they lasted. `worse`:
+    which of the former were told before, as amber, and are red now."""
 
     begun: Sequence[Reason]
     over: Mapping[ReasonKind, timedelta]
     left: int
     """How many troubles were told before and go on."""
+    worse: frozenset[ReasonKind] = frozenset()
 
 
 def next_notice(record: NoticeRecord, verdict: Verdict, now: datetime) -> tuple[NoticeRecord, Notice | None]:
@@ -128,14 +129,21 @@ def next_notice(record: NoticeRecord, verdict: Verdict, now: datetime) -> tuple[
         return record, None
     begins = {trouble.kind for trouble in begun}
     left = sum(kind not in begins and kind not in ended for kind in announced)
-    return record, Notice(begun, {kind: now - announced[kind].since for kind in ended}, left)
+    worse = frozenset(trouble.kind for trouble in begun if _is_worse(trouble, record))
+    return record, Notice(begun, {kind: now - announced[kind].since for kind in ended}, left, worse)
 
 
 def _is_news(trouble: Reason, record: NoticeRecord, found: Mapping[ReasonKind, Reason], now: datetime) -> bool:
     if known := record.announced.get(trouble.kind):
-        return trouble.count > known.count and now - known.at >= GROWS_AFTER
+        grew = trouble.count > known.count and now - known.at >= GROWS_AFTER
+        return grew or (_is_worse(trouble, record) and trouble.because not in found)
     since = trouble.since or record.noticed[trouble.kind]
     return trouble.because not in found and max(now - since, timedelta()) >= trouble.lasts
+
+
+def _is_worse(trouble: Reason, record: NoticeRecord) -> bool:
+    known = record.announced.get(trouble.kind)
+    return known is not None and known.severity != "bad" and trouble.severity == "bad"
 
 
 def _may_send(record: NoticeRecord, now: datetime) -> bool:
@@ -155,7 +163,8 @@ def after_sending(
     for trouble in notice.begun:
         before = announced.get(trouble.kind)
         since = before.since if before else trouble.since or record.noticed.get(trouble.kind, now)
-        announced[trouble.kind] = Announced(now, since, trouble.count)
+        severity: Severity = "bad" if before and before.severity == "bad" else trouble.severity
+        announced[trouble.kind] = Announced(now, since, trouble.count, severity)
     noticed = {kind: at for kind, at in record.noticed.items() if kind not in announced}
     return replace(record, announced=announced, noticed=noticed)
 
@@ -165,7 +174,7 @@ def title(notice: Notice) -> str:
         rest = f"; {_counted(notice.left)} left" if notice.left else ""
         return f"syncd: {_counted(len(notice.over))} over{rest}"
     if len(notice.begun) == 1:
-        return f"syncd: {notice.begun[0].headline}"
+        return f"syncd: {'worse now: ' if notice.worse else ''}{notice.begun[0].headline}"
     return f"syncd: {_counted(len(notice.begun))}"
 
 
@@ -175,7 +184,8 @@ def body(notice: Notice, order_ids: Mapping[ReasonKind, Sequence[str]], about: s
     lines = []
     for trouble in notice.begun:
         lasted = f", for {_span(now - trouble.since)}" if trouble.since and trouble.lasts else ""
-        lines.append(f"{trouble.headline}{lasted}.{_orders(order_ids.get(trouble.kind, ()), trouble.count)}")
+        worse = "Worse now: " if trouble.kind in notice.worse else ""
+        lines.append(f"{worse}{trouble.headline}{lasted}.{_orders(order_ids.get(trouble.kind, ()), trouble.count)}")
         lines.append(f"Run: syncd {trouble.command}")
     lines += [f"Over: {OVER[kind]}, after {_span(lasted)}." for kind, lasted in notice.over.items()]
     return "\n".join([*lines, "", about])

@@ -2,7 +2,7 @@
 
 scheduler (APScheduler) ──► jobs: poll, reconcile, housekeeping ──► wakes ──► delivery thread ──► its workers
 main thread: signals, service manager     lease thread: who leads     HTTP: metrics, health, readiness, status
-notices and heartbeat: a thread each, where they are configured
+certificate, notices and heartbeat: a thread each, these two where they are configured
 
 Every daemon that shares a state runs all of this. Those that do not lead stand by: their jobs and delivery do nothing.
 """
@@ -26,6 +26,7 @@ from syncd.logs import fields
 from syncd.pipeline.deliver import Deliverer
 from syncd.runtime import composition, pipeline_parts
 from syncd.runtime import notifier as notifying
+from syncd.runtime.certificate import CertificateWatch
 from syncd.runtime.health import Pulses
 from syncd.runtime.jobs import QUIET_SECONDS, Jobs, StopError
 from syncd.runtime.leadership import Keeper, LeasedOutbox
@@ -88,9 +89,7 @@ class Daemon:
                 self._pulses,
                 unwritable=lambda: observer.state_fault,
             )
-            notifier = notifying.notifier(
-                settings, state, delivering, parts.endpoint, outlook.known, metrics.noticed, self._patience
-            )
+            notifier = notifying.notifier(settings, state, delivering, outlook.known, metrics.noticed, self._patience)
             began_at = composition.now()
             cancel_endpoint = self._cancel_endpoint(observer, state, stack)
             keeper = Keeper(
@@ -144,10 +143,11 @@ class Daemon:
                 pause=self._stop.wait,
             )
             schedule = Schedule(jobs, settings.poll, composition.now, time.monotonic)
-            telling_people = notifying.notices_and_heartbeat(
-                settings, notifier, lambda: not outlook.verdict().unready, self._look_every
+            certificate = CertificateWatch.of(state, delivering, parts.endpoint)
+            beside = notifying.beside_the_pipeline(
+                settings, notifier, certificate, lambda: not outlook.verdict().unready, self._look_every
             )
-            with self._delivering(deliverer), schedule.running(), telling_people:
+            with self._delivering(deliverer), schedule.running(), beside:
                 unfinished_until = self._unfinished_until(began_at)
                 if delivering.held():
                     schedule.take_over(unfinished_until)

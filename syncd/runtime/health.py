@@ -3,16 +3,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
 from datetime import datetime, timedelta
+from http.client import HTTPConnection, HTTPException
 from threading import Lock
 from typing import Any
 
 from syncd import __version__
 from syncd.reasons import Verdict
+from syncd.settings.values import Address
 from syncd.verdict import Situation, judge
 
 CLOCK_STEP = timedelta(seconds=2)
+ANSWER_SECONDS = 3.0
+ANSWER_BYTES = 1000
+STUCK = "stuck: "
+_ALL_ADDRESSES = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared with, never bound to
 
 
 class ClockWatch:
@@ -53,6 +60,21 @@ class Pulses:
         now = self._monotonic()
         with self._lock:
             return {thread: now - due for thread, due in self._due.items() if now > due}
+
+
+def faults_of_daemon(bind: Address) -> Sequence[str] | None:
+    """What the daemon that serves at this address says of its threads; empty: they work. None: no daemon of syncd's
+    answers."""
+    connection = HTTPConnection(_ALL_ADDRESSES.get(bind.host, bind.host), bind.port, timeout=ANSWER_SECONDS)
+    with closing(connection), suppress(OSError, HTTPException):
+        connection.request("GET", "/healthz")
+        answer = connection.getresponse()
+        lines = answer.read(ANSWER_BYTES).decode(errors="replace").splitlines()
+        if answer.status == 200 and lines == ["ok"]:
+            return ()
+        if answer.status == 503 and lines and lines[0].startswith(STUCK):
+            return ["".join(letter for letter in line if letter.isprintable()) for line in lines]
+    return None
 
 
 def as_json(known: Situation, *, source_kind: str, leader: bool, now: datetime) -> dict[str, Any]:

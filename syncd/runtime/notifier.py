@@ -1,8 +1,9 @@
 """Tells people of troubles, and a heartbeat's receiver that there are none: in threads of their own, beside polling and
 delivery, which wait for neither.
 
-thread `notices`     each 15 seconds: state, certificate ──► judge ──► next_notice ──► NoticeSender
-thread `heartbeat`   each minute, while the daemon is ready: GET
+thread `notices`      each 15 seconds: state ──► judge ──► next_notice ──► NoticeSender
+thread `heartbeat`    each minute, while the daemon is ready: GET
+thread `certificate`  whether or not people are told: when IMSHOP's ends, into the state
 """
 
 from __future__ import annotations
@@ -10,18 +11,17 @@ from __future__ import annotations
 import logging
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import replace
+from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 from threading import Event, Thread
 
-from syncd.errors import LeaseLostError, PushError, StateError
-from syncd.imshop.push import ImshopClient
+from syncd.errors import LeaseLostError, StateError
 from syncd.logs import fields
 from syncd.notify.notices import ORDERS_NAMED, NoticeRecord, after_sending, body, next_notice, title
 from syncd.notify.sender import Heartbeat, NoticeSender
 from syncd.reasons import ReasonKind
 from syncd.runtime import composition
+from syncd.runtime.certificate import CertificateWatch
 from syncd.settings import Settings, masking
 from syncd.state import Lease, State
 from syncd.verdict import Patience, Situation, judge
@@ -29,8 +29,6 @@ from syncd.verdict import Patience, Situation, judge
 LOOK_EVERY = timedelta(seconds=15)
 """What begins between two looks is told together."""
 HEARTBEAT_EVERY = timedelta(minutes=1)
-CONNECT_SECONDS = 8.0
-CERTIFICATE_EVERY = timedelta(hours=12)
 ENDING_SECONDS = 1.0
 CANCELLATIONS_READ = 100
 
@@ -43,7 +41,6 @@ class Notifier:
     state            under the right to deliver: who does not lead any more keeps nothing
     known            how polling and delivery go; StateError
     leads            whether this process leads: only the leader tells
-    certificate_ends asks IMSHOP's server; PushError
     counted          called with the result of each notice: sent (to one URL at least) or failed
     """
 
@@ -55,7 +52,6 @@ class Notifier:
         leads: Callable[[], bool],
         sender: NoticeSender,
         about: str,
-        certificate_ends: Callable[[], datetime | None],
         counted: Callable[[str], None] = lambda _result: None,
         patience: Patience,
     ) -> None:
@@ -65,7 +61,6 @@ class Notifier:
         self._leads = leads
         self._sender = sender
         self._about = about
-        self._certificate_ends = certificate_ends
         self._counted = counted
         self._record: NoticeRecord | None = None
         self._kept: NoticeRecord | None = None
@@ -79,7 +74,7 @@ class Notifier:
                 self._record = None
                 return
             self._record = self._record or self._read()
-            known = self._with_certificate(self._known(), now)
+            known = self._known()
         except StateError as error:  # whoever led until now tells it
             known = Situation(None, state_fault=str(error))
         if self._record is None:
@@ -95,16 +90,6 @@ class Notifier:
             record = after_sending(record, notice, failing, reached_nobody=not reached, now=now)
         self._record = record
         self._keep()
-
-    def _with_certificate(self, known: Situation, now: datetime) -> Situation:
-        """With IMSHOP's certificate, looked at again if that is due. If it cannot be, delivery tells why."""
-        assert self._record is not None
-        seen_at = self._record.certificate_seen_at
-        if not (seen_at and seen_at <= now < seen_at + CERTIFICATE_EVERY):
-            self._record = replace(self._record, certificate_seen_at=now)
-            with suppress(PushError):
-                self._record = replace(self._record, certificate_ends=self._certificate_ends())
-        return replace(known, certificate_ends=self._record.certificate_ends)
 
     def _order_ids(self, kinds: Sequence[ReasonKind]) -> Mapping[ReasonKind, Sequence[str]]:
         """A few of the orders that troubles of these kinds are about."""
@@ -155,7 +140,6 @@ def notifier(
     settings: Settings,
     state: State,
     lease: Lease,
-    endpoint: ImshopClient,
     known: Callable[[], Situation],
     counted: Callable[[str], None] = lambda _result: None,
     patience: Patience | None = None,
@@ -169,7 +153,6 @@ def notifier(
         leads=lease.held,
         sender=sender(settings),
         about=about(settings),
-        certificate_ends=lambda: endpoint.connect(CONNECT_SECONDS).certificate_ends,
         counted=counted,
         patience=patience or Patience(),
     )
@@ -213,12 +196,16 @@ class HeartbeatJob:
 
 
 @contextmanager
-def notices_and_heartbeat(
-    settings: Settings, notifier: Notifier | None, is_well: Callable[[], bool], every: timedelta = LOOK_EVERY
+def beside_the_pipeline(
+    settings: Settings,
+    notifier: Notifier | None,
+    certificate: CertificateWatch,
+    is_well: Callable[[], bool],
+    every: timedelta = LOOK_EVERY,
 ) -> Iterator[None]:
-    """Tell people and send heartbeats within the context, as far as that is configured. A thread that does not end in
-    time is left behind."""
-    works: dict[str, tuple[Callable[[datetime], None], timedelta]] = {}
+    """Watch the certificate within the context; tell people and send heartbeats, as far as that is configured. A thread
+    that does not end in time is left behind. `every`: from one look to the next, of notices and certificate."""
+    works: dict[str, tuple[Callable[[datetime], None], timedelta]] = {"certificate": (certificate.look, every)}
     if notifier:
         works["notices"] = notifier.look, every
     if heart := heartbeat_job(settings, is_well):

@@ -14,7 +14,7 @@ from syncd.errors import StateError
 from syncd.pipeline.statuses_file import Statuses, StatusesFile
 from syncd.reasons import Verdict
 from syncd.runtime import composition
-from syncd.runtime.health import Pulses
+from syncd.runtime.health import STUCK, Pulses, faults_of_daemon
 from syncd.runtime.settings_mark import has_other_settings
 from syncd.settings import Settings
 from syncd.state import Lease, State
@@ -43,13 +43,20 @@ def situation(settings: Settings, state: State, statuses: Statuses) -> Situation
 
 
 def known_beside_daemon(settings: Settings, state: State) -> Situation:
-    """What a command knows, beside a daemon or without one. Nothing is written, and no writer waited for. StateError:
-    the state cannot be read."""
+    """What a command knows, beside a daemon or without one, which is asked for its faults if it serves on this machine.
+    Nothing is written, and no writer waited for. StateError: the state cannot be read."""
     known = situation(settings, state, StatusesFile(settings.statuses.file).now)
     lease = state.lease()
     is_run = lease.holder() is not None
     other_settings = is_run and has_other_settings(settings, state)
-    return replace(known, is_run=is_run, state_fault=lease.holders_fault(), other_settings=other_settings)
+    bind = settings.http.bind
+    return replace(
+        known,
+        is_run=is_run,
+        state_fault=lease.holders_fault(),
+        faults=(faults_of_daemon(bind) if is_run and bind else None) or (),
+        other_settings=other_settings,
+    )
 
 
 class Outlook:
@@ -101,7 +108,7 @@ class Outlook:
             return False
 
     def _with_own(self, known: Situation) -> Situation:
-        stuck = [f"stuck: {thread}, overdue by {late:.0f} s" for thread, late in self._pulses.stuck().items()]
+        stuck = [f"{STUCK}{thread}, overdue by {late:.0f} s" for thread, late in self._pulses.stuck().items()]
         return replace(known, state_fault=known.state_fault or self._unwritable(), faults=stuck)
 
 

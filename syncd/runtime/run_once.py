@@ -16,6 +16,7 @@ from syncd.errors import InUseError, SourceError
 from syncd.model import Outcome
 from syncd.pipeline.staging import PollResult
 from syncd.runtime import composition, pipeline_parts
+from syncd.runtime.certificate import CertificateWatch
 from syncd.runtime.leadership import LeasedOutbox, kept
 from syncd.runtime.observer import Observer
 from syncd.runtime.outlook import situation
@@ -76,8 +77,8 @@ def run_once(
             raise InUseError(f"another process works on this state ({lease.last_holder() or 'ended just now'})")
         stack.enter_context(kept(lease))
         observer = Observer(None, lambda: parts.statuses.now)
-        if leads and settings.notify.is_set:
-            stack.callback(_tell, settings, parts, lease)
+        if leads:
+            stack.callback(_look, settings, parts, lease)
         poll = PollResult("incremental" if kind == "poll" else "full")
         unread = None
         with polling_alone(state, waits_until) as alone:
@@ -113,14 +114,17 @@ def run_once(
         return ran
 
 
-def _tell(settings: Settings, parts: Parts, lease: Lease) -> None:
-    """Also after a poll that failed: that is what is to be told."""
+def _look(settings: Settings, parts: Parts, lease: Lease) -> None:
+    """Look at IMSHOP's certificate, and tell people. Also after a poll that failed: that is what is to be told."""
+    CertificateWatch.of(parts.state, lease, parts.endpoint).look(composition.now())
+    if not settings.notify.is_set:
+        return
     from syncd.runtime.notifier import notifier, tell_once  # noqa: PLC0415 - most shops have none
 
     def known() -> Situation:
         return replace(situation(settings, parts.state, parts.statuses.now), is_run=False)  # this process is no daemon
 
-    teller = notifier(settings, parts.state, lease, parts.endpoint, known)
+    teller = notifier(settings, parts.state, lease, known)
     tell_once(settings, teller, lambda: not judge(known(), composition.now()).unready)
 
 

@@ -37,8 +37,8 @@ class Manager:
         self._tell("READY=1")
 
     def working(self, status: str, stuck: Collection[str]) -> None:
-        """Call it often. Shows `status` and feeds the watchdog; if threads are `stuck`, shows these instead."""
-        self._show(f"stuck: {', '.join(sorted(stuck))}" if stuck else status)
+        """Call it often. Shows `status` and feeds the watchdog, unless threads are `stuck`."""
+        self._show(status)
         if self._feed_every and not stuck and self._monotonic() >= self._fed_at + self._feed_every:
             self._fed_at = self._monotonic()
             self._tell("WATCHDOG=1")

@@ -52,7 +52,7 @@ from syncd.state.read_models import (
 )
 from syncd.state.reports import Reports
 from syncd.state.retention import prune
-from syncd.state.store import Store, file_mark, get_fact, put_fact
+from syncd.state.store import Store, file_mark, get_fact, instant, put_fact
 
 __all__ = [
     "AttemptView",
@@ -114,15 +114,27 @@ class State:
             return RowLease(self.store, self.store.lease_engine(), name, boottime)
         return FileLease(_beside(file, suffix), name, self.store.file_mark)
 
-    def told_troubles(self) -> Mapping[str, str]:
-        """What a person was told to be wrong, and not yet that it is over: a text for each kind."""
+    def told_troubles(self) -> Mapping[str, tuple[str, str]]:
+        """What a person was told to be wrong, and not yet that it is over: a text and a severity for each kind. Earlier
+        versions kept the text alone: that counts as told with the worst."""
         with self.store.read() as connection:
-            told: Mapping[str, str] = get_fact(connection, "told_troubles") or {}
-            return told
+            told = get_fact(connection, "told_troubles") or {}
+            return {kind: (one, "bad") if isinstance(one, str) else (one[0], one[1]) for kind, one in told.items()}
 
-    def set_told_troubles(self, told: Mapping[str, str]) -> None:
+    def set_told_troubles(self, told: Mapping[str, tuple[str, str]]) -> None:
         with self.store.write() as connection:
             put_fact(connection, "told_troubles", {**told})
+
+    def certificate(self) -> tuple[datetime | None, datetime | None]:
+        """When IMSHOP's certificate ends (None: not known, or no TLS), and when it was looked at last."""
+        with self.store.read() as connection:
+            known = get_fact(connection, "certificate") or {}
+            return instant(known.get("ends")), instant(known.get("seen_at"))
+
+    def note_certificate(self, ends: datetime | None, seen_at: datetime) -> None:
+        with self.store.write() as connection:
+            ended = ends.isoformat() if ends else None
+            put_fact(connection, "certificate", {"ends": ended, "seen_at": seen_at.isoformat()})
 
     def settings_mark(self) -> Mapping[str, str] | None:
         """What the daemon that led last noted of its settings; see `note_settings`."""

@@ -30,7 +30,8 @@ class Summary:
     `cancellations_failed`: how many cancellations are undecided. `odd_rows`: of the shop, by the last polls.
     `polls`: the last ones, newest first. `refusals`: how unusual those of IMSHOP are. `longest_quiet`: between two
     deliveries, as far as the shop changed nothing, since `delivers_since`. `lost_at`: when this state was made where an
-    earlier one was lost, until an operator accepts that.
+    earlier one was lost, until an operator accepts that. `certificate_ends`: of IMSHOP's, as seen last; None: not
+    known, or no TLS.
     """
 
     tracked: int
@@ -49,6 +50,7 @@ class Summary:
     delivers_since: datetime | None = None
     longest_quiet: timedelta = timedelta()
     lost_at: datetime | None = None
+    certificate_ends: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

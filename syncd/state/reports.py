@@ -147,6 +147,7 @@ class Reports:
             delivers_since=instant(quiet.get("since")),
             longest_quiet=timedelta(seconds=quiet.get("longest", 0)),
             lost_at=instant(facts.get("lost_at")),
+            certificate_ends=instant(facts.get("certificate", {}).get("ends")),
         )
 
     def recent(self) -> Recent:

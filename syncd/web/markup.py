@@ -18,9 +18,11 @@ COMMANDS = (
 """Whatever else follows the program's name is prose."""
 _BROKEN_WORD = re.compile(rf"(\S{{{LONGEST_WORD + 1},}}|\S*[-–/?]\S*)")
 """What a browser would break wrongly: not at all, or at a hyphen."""
-_ARGUMENT = r"(?: (?:-[-\w]+|pending|held|refused|dead|retry|[A-Z]{2,}|[0-9]+)\b)"
+_ARGUMENT = r"(?: (?:-[-\w]+|pending|held|refused|dead|retry|[A-Z]{2,}|[0-9]+[smhd]?)\b)"
+_ORDERS = r"resync (?:(?![.,] ).)+"
+"""The shop's numbers may be any text, and end where the sentence does."""
 _COMMAND = re.compile(
-    rf"((?:sudo )?(?:syncd (?:{'|'.join(COMMANDS)})\b{_ARGUMENT}*"
+    rf"((?:sudo )?(?:syncd (?:{_ORDERS}|(?:{'|'.join(COMMANDS)})\b{_ARGUMENT}*)"
     r"|(?:systemctl \w+|journalctl -u) syncd\b(?:@\w+)?)|SYNCD_[A-Z_]+)"
 )
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal, TypeAlias
+
+from syncd.text import short_span
 
 Language: TypeAlias = Literal["en", "ru"]
 
@@ -19,15 +21,16 @@ RUSSIAN = {
     "Mend this first; syncd check says more. Then it goes on by itself": (
         "Начните с этого; подробности скажет syncd check. Дальше работа продолжится сама"
     ),
-    "Mend this first. Then it goes on by itself": "Начните с этого. Дальше работа продолжится сама",
     "The state's file was deleted or replaced: what the daemon finds out is lost when it ends": (
         "Файл состояния удалён или заменён: всё, что служба узнает, потеряется, когда она остановится"
     ),
-    "If no file is there, put a backup there. Then restart syncd; without a file it takes a new baseline": (
-        "Если файла нет, верните его из копии. Затем перезапустите syncd; без файла учёт начнётся заново"
+    "If no file is there, put a backup there, else a new baseline is taken. Then: sudo systemctl restart syncd": (
+        "Если файла нет, верните его из копии, иначе учёт начнётся заново. Затем: sudo systemctl restart syncd"
     ),
-    "This daemon has a fault": "Неполадка в этой службе",
-    "Read its log, then restart syncd": "Посмотрите журнал службы, затем перезапустите syncd",
+    "The daemon has a fault": "Неполадка в службе",
+    "Read its log: journalctl -u syncd. Then restart it: sudo systemctl restart syncd": (
+        "Посмотрите её журнал: journalctl -u syncd. Затем перезапустите: sudo systemctl restart syncd"
+    ),
     "This daemon stands by": "Эта служба — в резерве",
     "Nothing to do: this one takes over if the other fails": "Ничего делать не нужно: если та откажет, эта её заменит",
     "The daemon works with other settings than are written now": "Служба работает не с теми настройками, что записаны",
@@ -37,17 +40,22 @@ RUSSIAN = {
         "Выполните syncd check. Следующий опрос попробует снова; после правки настроек перезапустите syncd"
     ),
     "No poll has ended yet": "Ни один опрос ещё не завершён",
-    "Wait: the first poll reads every order": "Подождите: первый опрос читает все заказы",
+    "Wait: the first poll reads every order. Then see: syncd status": (
+        "Подождите: первый опрос читает все заказы. Затем посмотрите: syncd status"
+    ),
     "The last poll was long ago": "Последний опрос был давно",
-    "Start it: sudo systemctl start syncd, or see that cron runs. If it runs, read its log": (
-        "Запустите: sudo systemctl start syncd, или проверьте cron. Если служба работает, посмотрите журнал"
+    "Start it: sudo systemctl start syncd, or see that cron runs. If it runs, read its log: journalctl -u syncd": (
+        "Запустите: sudo systemctl start syncd, или проверьте cron. Если служба работает, посмотрите журнал: "
+        "journalctl -u syncd"
     ),
     "Orders missing from the shop, none of them forgotten: {count}": (
         "Заказы пропали из магазина, ни один не забыт: {count}"
     ),
     "If they are really gone, run: syncd release": "Если их действительно больше нет, выполните: syncd release",
     "It is not known whether orders are gone": "Не удалось выяснить, пропали ли заказы",
-    "Nothing to do: the next full compare finds out": "Ничего делать не нужно: это выяснит следующая полная сверка",
+    "Nothing to do: the next full compare finds out. To know it now, run: syncd reconcile": (
+        "Ничего делать не нужно: это выяснит следующая полная сверка. Чтобы узнать сейчас, выполните: syncd reconcile"
+    ),
     "A new baseline was taken, because the state was lost: nobody is told what changed meanwhile": (
         "Состояние было потеряно, и учёт начат заново: о том, что изменилось за это время, никому не сообщено"
     ),
@@ -60,15 +68,15 @@ RUSSIAN = {
     "Delivery is paused: no TLS connection to IMSHOP": "Отправка приостановлена: не удаётся TLS-соединение с IMSHOP",
     "Delivery is paused: IMSHOP's address has moved": "Отправка приостановлена: адрес IMSHOP изменился",
     "Delivery is paused: IMSHOP does not answer": "Отправка приостановлена: IMSHOP не отвечает",
-    "Nothing is lost: the changes are sent once IMSHOP accepts them again": (
-        "Ничего не потеряно: изменения уйдут сами, когда IMSHOP снова начнёт их принимать"
+    "Run syncd check. Nothing is lost: the changes are sent once IMSHOP accepts them again": (
+        "Выполните syncd check. Ничего не потеряно: изменения уйдут сами, когда IMSHOP снова начнёт их принимать"
     ),
     "Correct SYNCD_IMSHOP__API_KEY or SYNCD_IMSHOP__AUTH, then restart syncd": (
         "Исправьте SYNCD_IMSHOP__API_KEY или SYNCD_IMSHOP__AUTH, затем перезапустите syncd"
     ),
     "Correct SYNCD_IMSHOP__URL, then restart syncd": "Исправьте SYNCD_IMSHOP__URL, затем перезапустите syncd",
-    "IMSHOP refused the last {refused} of {pushes} pushes": (
-        "IMSHOP ответил отказом на последние отправки: {refused} из {pushes}"
+    "IMSHOP refuses pushes: {refused} of the last {pushes}": (
+        "IMSHOP отвечает отказом на отправки: {refused} из последних {pushes}"
     ),
     "Ask IMSHOP why, or correct the settings and restart syncd. Then push again: syncd retry --refused {since}": (
         "Спросите у IMSHOP, почему, или исправьте настройки и перезапустите syncd. Затем отправьте снова: "
@@ -86,7 +94,9 @@ RUSSIAN = {
     "Changes held, because the statuses file does not list their code: {count}": (
         "Изменения задержаны, потому что их кода нет в файле статусов: {count}"
     ),
-    "List the code in {file}: {codes}. They go by themselves": "Впишите код в {file}: {codes}. Они уйдут сами",
+    "List the code in {file}: {codes}. Then they go by themselves; see: syncd changes --state held": (
+        "Впишите код в {file}: {codes}. Тогда они уйдут сами; посмотреть их: syncd changes --state held"
+    ),
     "Changes were given up, and IMSHOP was never told: {count}": "Изменения, о которых IMSHOP так и не узнал: {count}",
     "See: syncd changes --state dead. Then run syncd retry --all-dead or syncd discard --all-dead": (
         "Посмотрите: syncd changes --state dead. Затем syncd retry --all-dead или syncd discard --all-dead"
@@ -131,8 +141,8 @@ RUSSIAN = {
         "перезапустите syncd"
     ),
     "IMSHOP's certificate has ended": "Сертификат IMSHOP истёк",
-    "IMSHOP's certificate ends in {days} days": "Сертификат IMSHOP истекает, осталось дней: {days}",
-    "Ask IMSHOP to renew it": "Попросите IMSHOP обновить его",
+    "IMSHOP's certificate ends in {span}": "Сертификат IMSHOP истекает через {span}",
+    "Ask IMSHOP to renew it. See it with: syncd check": "Попросите IMSHOP обновить его. Посмотреть: syncd check",
     # templates
     "Order number": "Номер заказа",
     "Find": "Найти",
@@ -337,6 +347,10 @@ class Translator:
     def __call__(self, phrase: str, **values: object) -> str:
         """The phrase, translated and filled in. One that RUSSIAN does not list stays as it is."""
         said = RUSSIAN.get(phrase, phrase) if self.language == "ru" else phrase
+        day, hour, _, second = _UNITS[self.language]
+        for name, value in values.items():
+            if isinstance(value, timedelta):
+                values[name] = short_span(value, (second, hour, day))
         return said.format(**values) if values else said
 
     def span(self, seconds: float) -> str:

@@ -45,7 +45,8 @@ def test_this_installations_daemon_may_have_the_address() -> None:
 
 def test_a_daemon_that_is_stuck_is_a_warning() -> None:
     with served("stuck: poll, overdue by 9 s\nstuck: delivery, overdue by 7 s\n", 503) as bind:
-        assert found(bind, runs=True) == ("warning", f"a daemon answers at {bind}: stuck: poll, overdue by 9 s")
+        stuck = "stuck: poll, overdue by 9 s; stuck: delivery, overdue by 7 s"
+        assert found(bind, runs=True) == ("warning", f"a daemon answers at {bind}: {stuck}")
 
 
 def test_another_installations_daemon_is_in_the_way() -> None:

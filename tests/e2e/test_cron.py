@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -65,6 +66,19 @@ def test_trouble_of_the_shop_is_told_twice(shop: World) -> None:
     assert later == [[], []]
     shop.shop.run("ALTER TABLE away RENAME TO orders")
     assert minutes(shop) == [["syncd: over: The shop cannot be read: what changes there is not seen"], [], []]
+
+
+def test_trouble_that_becomes_red_is_told_again(shop: World) -> None:
+    shop.shop.run("ALTER TABLE orders RENAME TO away")
+    assert len(minute(shop)) == 1
+    with closing(sqlite3.connect(shop.home / "state.db", isolation_level=None)) as state:
+        long_ago = (datetime.now(UTC) - timedelta(minutes=11)).isoformat()
+        state.execute(
+            "UPDATE facts SET value = json_set(value, '$.last_success_at', ?) WHERE name = 'source'", [long_ago]
+        )
+    (worse,), *later = minutes(shop)
+    assert worse.startswith("syncd: worse now: The shop cannot be read")
+    assert later == [[], []]
 
 
 def test_each_trouble_is_told_by_itself(shop: World) -> None:

@@ -29,9 +29,12 @@ def stub() -> Iterator[Stub]:
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
     """A self-signed certificate for 127.0.0.1, with its key."""
+    return self_signed(tmp_path / "certificate.pem")
+
+
+def self_signed(made: Path, days: int = 2) -> Path:
     if not shutil.which("openssl"):
         pytest.skip("needs the openssl command, to make a certificate")
-    made = tmp_path / "certificate.pem"
     subject = ["-subj", "/CN=stub", "-addext", "subjectAltName=IP:127.0.0.1,DNS:imshop.example"]
     key = [
         "-newkey",
@@ -43,7 +46,9 @@ def certificate(tmp_path: Path) -> Path:
         str(made.with_suffix(".key")),
     ]
     subprocess.run(
-        ["openssl", "req", "-x509", "-days", "2", *key, "-out", str(made), *subject], check=True, capture_output=True
+        ["openssl", "req", "-x509", "-days", str(days), *key, "-out", str(made), *subject],
+        check=True,
+        capture_output=True,
     )
     return made
 

@@ -17,14 +17,14 @@ from syncd.notify.notices import (
     next_notice,
     title,
 )
-from syncd.reasons import KINDS, Reason, ReasonKind, Verdict
+from syncd.reasons import KINDS, Reason, ReasonKind, Severity, Verdict
 from tests.made import NOON
 
 MINUTE = timedelta(minutes=1)
 
 
-def trouble(kind: ReasonKind = "dead", count: int = 0, **fields: object) -> Reason:
-    return Reason(kind, "warning", f"{kind} went wrong", "Mend it", "check", count=count, **fields)  # type: ignore[arg-type]
+def trouble(kind: ReasonKind = "dead", count: int = 0, severity: Severity = "warning", **fields: object) -> Reason:
+    return Reason(kind, severity, f"{kind} went wrong", "Mend it", "check", count=count, **fields)  # type: ignore[arg-type]
 
 
 @dataclass
@@ -106,6 +106,28 @@ def test_growth_is_told_after_an_hour() -> None:
     assert telling.look(trouble(count=6), after=HOUR / 2) == ["dead"]
     assert telling.look(trouble(count=2), after=2 * HOUR) == []
     assert telling.look(trouble(count=3), after=MINUTE) == ["dead"]
+
+
+def test_what_gets_worse_is_told_again() -> None:
+    """Once for each trouble, however often it changes, and within the notices of an hour."""
+    telling = Telling()
+    amber, red = trouble("source"), trouble("source", severity="bad")
+    assert telling.look(amber) == ["source"]
+    assert telling.look(red, after=5 * MINUTE) == ["source"]
+    assert title(telling.told[-1]) == "syncd: worse now: source went wrong"
+    assert telling.look(amber, after=MINUTE) == []
+    assert telling.look(red, after=2 * HOUR) == []
+    assert telling.look(after=MINUTE) == ["-source"]
+    assert telling.look(red, after=MINUTE) == ["source"]
+    assert title(telling.told[-1]) == "syncd: source went wrong"
+    assert telling.look(amber, after=MINUTE) == []
+
+
+def test_what_an_earlier_version_told_is_not_told_again() -> None:
+    """It did not keep whether that was red."""
+    stored = {"announced": {"source": {"at": NOON.isoformat(), "since": NOON.isoformat(), "count": 0}}}
+    telling = Telling(record=NoticeRecord.of(stored))
+    assert telling.look(trouble("source", severity="bad"), after=MINUTE) == []
 
 
 def test_hour_has_six_notices_at_most() -> None:

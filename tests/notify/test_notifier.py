@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from syncd.errors import PushError
 from syncd.model import OddRows, Pause
 from syncd.notify.notices import AGAIN_AFTER
 from syncd.notify.sender import Heartbeat, NoticeSender
 from syncd.pipeline.staging import PollKind
-from syncd.runtime.notifier import CERTIFICATE_EVERY, HeartbeatJob, Notifier
+from syncd.runtime.notifier import HeartbeatJob, Notifier
 from syncd.state import State
 from syncd.verdict import Patience, Situation
 from tests.made import NOON
@@ -32,7 +30,6 @@ class Watched:
     state: State
     receiver: Receiver
     leads: bool = True
-    certificate: Callable[[], datetime | None] = lambda: None
     results: list[str] = field(default_factory=list)
     now: datetime = NOON
 
@@ -46,16 +43,12 @@ class Watched:
             leads=lambda: self.leads,
             sender=NoticeSender([self.receiver.url], str),
             about="Shop: x",
-            certificate_ends=self._ends,
             counted=self.results.append,
             patience=Patience(),
         )
 
     def known(self) -> Situation:
         return Situation(self.state.reports.summary(), self.state.reports.recent())
-
-    def _ends(self) -> datetime | None:
-        return self.certificate()
 
     def told(self, after: timedelta = timedelta()) -> list[str]:
         """The titles of what is told by now, and not before."""
@@ -153,25 +146,12 @@ def test_skipped_rows_are_told_until_all_are_read(watched: Watched) -> None:
     assert watched.told(MINUTE) == ["syncd: 1 trouble over"]
 
 
-def test_certificate_is_looked_at_twice_a_day(watched: Watched) -> None:
-    """One that cannot be looked at is not over."""
-    asked = []
-
-    def ends() -> datetime:
-        asked.append(1)
-        if len(asked) == 2:
-            raise PushError("no connection")
-        return NOON + (13 * DAY if len(asked) == 1 else 90 * DAY)
-
-    watched.certificate = ends
+def test_certificate_near_its_end_is_told(watched: Watched) -> None:
     poll(watched.state)
-    assert watched.told() == ["syncd: IMSHOP's certificate ends in 13 days"]
-    watched.restart()
-    assert (watched.told(MINUTE), len(asked)) == ([], 1)
-    poll(watched.state, now=watched.now + CERTIFICATE_EVERY)
-    assert (watched.told(CERTIFICATE_EVERY), len(asked)) == ([], 2)
-    poll(watched.state, now=watched.now + CERTIFICATE_EVERY)
-    assert watched.told(CERTIFICATE_EVERY) == ["syncd: 1 trouble over"]
+    watched.state.note_certificate(NOON + 13 * DAY, NOON)
+    assert watched.told() == ["syncd: IMSHOP's certificate ends in 13 d"]
+    watched.state.note_certificate(NOON + 90 * DAY, NOON)
+    assert watched.told() == ["syncd: 1 trouble over"]
 
 
 def test_state_that_cannot_be_read_is_told(watched: Watched) -> None:

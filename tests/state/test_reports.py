@@ -139,7 +139,7 @@ def test_only_orders_that_are_tracked_are_counted(state: State) -> None:
 
 def test_told_troubles_are_kept_until_replaced(state: State, url: str) -> None:
     assert state.told_troubles() == {}
-    state.set_told_troubles({"held": "2 changes are held", "paused": "no answer"})
-    state.set_told_troubles({"paused": "no answer"})
+    state.set_told_troubles({"held": ("2 changes are held", "warning"), "paused": ("no answer", "bad")})
+    state.set_told_troubles({"paused": ("no answer", "bad")})
     with another(url) as again:
-        assert again.told_troubles() == {"paused": "no answer"}
+        assert again.told_troubles() == {"paused": ("no answer", "bad")}

@@ -4,12 +4,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.conftest import postgresql_database, receiver, world
-from tests.e2e.incidents.night import Night, night
+from tests.e2e.conftest import certificate, postgresql_database, receiver, tls_stub, world
+from tests.e2e.incidents.night import BusyShop, Night, night
 from tests.e2e.world import World
 from tests.notify.conftest import Receiver
+from tests.servers import execute
 
-__all__ = ["postgresql_database", "receiver", "world"]
+__all__ = ["certificate", "postgresql_database", "receiver", "tls_stub", "world"]
 
 
 @pytest.fixture
@@ -19,3 +20,13 @@ def duty(world: World, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> I
         world.shop.put(f"{number:02}", "new")
     with night(world, receiver, monkeypatch) as on_duty:
         yield on_duty
+
+
+@pytest.fixture
+def busy_shop(postgresql_database: str) -> BusyShop:
+    execute(
+        postgresql_database,
+        "CREATE TABLE orders (order_id text PRIMARY KEY, status text)",
+        "INSERT INTO orders VALUES ('01', 'new')",
+    )
+    return BusyShop(postgresql_database)

@@ -11,22 +11,23 @@ import logging
 import re
 import shlex
 import socket
+import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from html import unescape
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
 import apprise  # noqa: F401 - it takes a second, in which the first notice would count as lost
+import psycopg
 import pytest
 from click.testing import CliRunner, Result
 
 from syncd.cli.commands import syncd
-from syncd.runtime import composition
 from syncd.runtime.daemon import Daemon
 from syncd.runtime.service_manager import Manager
 from syncd.settings import load
@@ -39,6 +40,8 @@ IMPATIENT = Patience(fault=timedelta(milliseconds=100))
 OFTEN = timedelta(milliseconds=50)
 SOON = 0.2
 """Seconds from one line for systemd to the next, which are three elsewhere."""
+MOMENTS = (("source", "last_poll_at"), ("source", "last_success_at"), ("last_delivered_at", None), ("quiet", "since"))
+"""The facts of the state that say when polls and deliveries were, and where in the fact."""
 COMMAND = re.compile(r"syncd [a-z]+(?: --[a-z-]+)?")
 
 
@@ -54,25 +57,19 @@ class Events(logging.Handler):
 
 
 @dataclass
-class Clock:
-    """The machine's clock, which a test may set `ahead`."""
-
-    ahead: timedelta = timedelta()
-
-    def __call__(self) -> datetime:
-        return datetime.now(UTC) + self.ahead
-
-
-@dataclass
 class Night:
     world: World
     receiver: Receiver
-    clock: Clock
+    patience: Patience = IMPATIENT
     log: Events = field(default_factory=Events)
     running: list[tuple[Daemon, Thread]] = field(default_factory=list)
 
-    def start(self, *, polls: bool = True, **env: str) -> None:
-        """`polls` False: its first poll does not end before this returns."""
+    def start(self, **env: str) -> None:
+        """The daemon, until it has polled."""
+        self.begin(**env)
+        self.world.wait(lambda: self.world.status()["source"]["last_poll_at"], "the daemon polls")
+
+    def begin(self, **env: str) -> None:
         self.world.env |= {"SYNCD_NOTIFY__URLS": self.receiver.url, **env}
         self.ear = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         path = self.world.home / "notify"
@@ -81,11 +78,10 @@ class Night:
         self.ear.setblocking(False)
         settings = load(self.world.env, usual_env_files=()).settings
         manager = Manager({"NOTIFY_SOCKET": str(path)}, 1, time.monotonic)
-        daemon = Daemon(settings, manager, IMPATIENT, OFTEN)
+        daemon = Daemon(settings, manager, self.patience, OFTEN)
         thread = Thread(target=daemon.run)
         thread.start()
         self.running.append((daemon, thread))
-        self.world.wait(lambda: self.world.status()["source"]["last_poll_at"] or not polls, "the daemon polls")
 
     def stop(self) -> None:
         while self.running:
@@ -134,16 +130,32 @@ class Night:
         return reason
 
     def checked(self, reason: Mapping[str, str]) -> None:
-        """The doctor says it too."""
+        """The doctor says it too. Not where the shop hangs: it gives that 10 s for each check."""
         assert reason["what"].partition(":")[0] in self.command("check").stdout
 
-    def cured(self, reason: Mapping[str, str]) -> list[str]:
-        """Run the commands that were printed."""
+    def cured(self, reason: Mapping[str, str], **values: str) -> list[str]:
+        """Run the commands that were printed. `values`: what the operator puts in."""
         printed = re.findall(
-            r"syncd (?:release|reconcile|retry --refused \w+|resync [\w ]+|retry --all-dead)", reason["do"]
+            r"syncd (?:release|reconcile|retry --refused \w+|resync [\w ]+|retry --all-dead|cancellations retry ID)",
+            reason["do"],
         )
         assert printed
-        return [self._done(shlex.split(line)[1:]) for line in printed]
+        return [self._done([values.get(word, word) for word in shlex.split(line)[1:]]) for line in printed]
+
+    def passes(self, span: timedelta) -> None:
+        """Time: what the state knows of polls and deliveries was that much earlier."""
+        with closing(sqlite3.connect(self.world.home / "state.db", isolation_level=None, timeout=20)) as state:
+            state.execute("BEGIN IMMEDIATE")
+            known = dict(state.execute("SELECT name, value FROM facts"))
+            for name, moment in MOMENTS:
+                fact = json.loads(known.get(name, "null"))
+                at = fact.get(moment) if moment and fact else fact
+                if at:
+                    earlier = (datetime.fromisoformat(at) - span).isoformat()
+                    fact = {**fact, moment: earlier} if moment else earlier
+                    known[name] = json.dumps(fact)
+                    state.execute("UPDATE facts SET value = ? WHERE name = ?", [known[name], name])
+            state.execute("COMMIT")
 
     def is_green(self, told: int | None = None) -> None:
         """`told`: so many pushes reach IMSHOP in all."""
@@ -193,9 +205,7 @@ def _is_documented(reason: Mapping[str, str]) -> None:
 
 @contextmanager
 def night(world: World, receiver: Receiver, patched: pytest.MonkeyPatch) -> Iterator[Night]:
-    """The clock is the one that all of syncd reads, in this process."""
-    on_duty = Night(world, receiver, Clock())
-    patched.setattr(composition, "now", on_duty.clock)
+    on_duty = Night(world, receiver)
     patched.setattr("syncd.runtime.daemon.WATCH_SECONDS", SOON)
     patched.setattr("syncd.runtime.daemon.STATUS_SECONDS", SOON)
     logger = logging.getLogger("syncd")
@@ -208,6 +218,32 @@ def night(world: World, receiver: Receiver, patched: pytest.MonkeyPatch) -> Iter
         on_duty.stop()
         logger.removeHandler(on_duty.log)
         logger.setLevel(level)
+
+
+@dataclass(frozen=True)
+class BusyShop:
+    """A shop in PostgreSQL, whose table may be locked: by a migration, say. Then a poll waits for its end."""
+
+    url: str
+
+    @property
+    def env(self) -> dict[str, str]:
+        return {"SYNCD_SOURCE__URL": self.url, "SYNCD_SOURCE__QUERY": "SELECT order_id, status FROM orders"}
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        with closing(psycopg.connect(self._dsn)) as migration:
+            migration.execute("LOCK TABLE orders IN ACCESS EXCLUSIVE MODE")
+            yield
+
+    def is_waited_for(self) -> bool:
+        with closing(psycopg.connect(self._dsn)) as connection:
+            waiting = "SELECT count(*) FROM pg_locks WHERE relation = 'orders'::regclass AND NOT granted"
+            return connection.execute(waiting).fetchone() != (0,)
+
+    @property
+    def _dsn(self) -> str:
+        return self.url.replace("+psycopg", "")
 
 
 def statuses_file(home: Path, text: str) -> Callable[[str], None]:

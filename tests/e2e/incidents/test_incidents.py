@@ -13,9 +13,14 @@ import pytest
 from syncd.reasons import KINDS
 from syncd.sandbox import Failure
 from syncd.state import open_state
+from syncd.verdict import Patience
+from tests.cancel.shops import HttpServer, served
 from tests.docs.documents import DOCS, named
-from tests.e2e.incidents.night import Night, statuses_file
+from tests.e2e.incidents.night import BusyShop, Night, statuses_file
+from tests.e2e.test_cancel import KEY, ask
 from tests.e2e.world import end
+from tests.imshop.conftest import self_signed
+from tests.imshop.stub import Stub
 
 ORDERS = [f"{number:02}" for number in range(10)]
 
@@ -28,7 +33,7 @@ def test_every_push_is_refused(duty: Night) -> None:
     duty.start()
     duty.world.sandbox.behave = lambda _: Failure("refuse")
     duty.put(*ORDERS[:7])
-    duty.world.wait(lambda: "the last 7 of 7" in duty.world.get("/readyz")[1], "all are counted")
+    duty.world.wait(lambda: "7 of the last 7" in duty.world.get("/readyz")[1], "all are counted")
     reason = duty.shows("refusals", "bad")
     duty.checked(reason)
     duty.world.sandbox.behave = None
@@ -278,10 +283,103 @@ def test_who_stands_by_says_who_leads(duty: Night, postgresql_database: str) -> 
     duty.world.wait(lambda: duty.service_line() == "polls and pushes", "systemd shows it")
 
 
+def test_a_cancellation_is_not_decided(duty: Night) -> None:
+    """The shop's server fails."""
+    with served(HttpServer()) as shop:
+        shop.status = 500
+        duty.start(SYNCD_CANCEL__API_KEY=KEY, SYNCD_CANCEL__URL=f"{shop.url}/orders/{{order_id}}")
+        assert ask(duty.world, "01")[0] == 503
+        reason = duty.shows("cancellations")
+        duty.checked(reason)
+        assert "Orders: 01." in str(duty.receiver.notices)
+        listed = duty.command("cancellations").stdout
+        assert "500" in listed
+        shop.status = 200
+        (number,) = re.findall(r"^ *([0-9]+) +01 ", listed, re.MULTILINE)
+        assert "accepted" in duty.cured(reason, ID=number)[-1]
+        duty.is_green()
+
+
+def test_imshops_certificate_ends_soon(
+    duty: Night, certificate: Path, monkeypatch: pytest.MonkeyPatch, tls_stub: Stub
+) -> None:
+    """In two days, until it is renewed."""
+    monkeypatch.setattr("syncd.runtime.certificate.LOOK_AGAIN", timedelta(seconds=1))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    duty.start(SYNCD_IMSHOP__URL=tls_stub.url)
+    reason = duty.shows("certificate")
+    assert reason["what"] in ("IMSHOP's certificate ends in 2 d", "IMSHOP's certificate ends in 47:59 h")
+    duty.checked(reason)
+    assert tls_stub.tls
+    renewed = self_signed(certificate.with_name("renewed.pem"), days=90)
+    certificate.write_bytes(certificate.read_bytes() + renewed.read_bytes())
+    tls_stub.tls.load_cert_chain(renewed, renewed.with_suffix(".key"))
+    duty.is_green()
+
+
+def test_the_first_poll_takes_long(duty: Night, busy_shop: BusyShop) -> None:
+    duty.patience = Patience(source=timedelta(milliseconds=100))
+    with busy_shop.locked():
+        duty.begin(**busy_shop.env)
+        duty.shows("first")
+    duty.is_green()
+
+
+def test_a_poll_does_not_end(duty: Night, busy_shop: BusyShop) -> None:
+    """It is late, and red after two hours; and so is a shop that nobody polls any more."""
+    duty.start(**busy_shop.env)
+    with busy_shop.locked():
+        duty.world.wait(busy_shop.is_waited_for, "a poll hangs")
+        duty.passes(timedelta(minutes=11))
+        duty.shows("late")
+        duty.passes(timedelta(minutes=110))
+        duty.shows("late", "bad")
+        assert duty.receiver.notices[-1][0] == "syncd: worse now: The last poll was long ago"
+    duty.is_green()
+    duty.stop()
+    duty.passes(timedelta(minutes=11))
+    said = duty.command("status").stdout
+    assert "Statuses do not reach buyers" in said
+    assert "The last poll was long ago" in said
+    assert "sudo systemctl start syncd" in said
+    duty.start()
+    duty.is_green()
+
+
+def test_a_thread_of_the_daemon_is_stuck(duty: Night, busy_shop: BusyShop, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("jobs", "daemon"):
+        monkeypatch.setattr(f"syncd.runtime.{module}.QUIET_SECONDS", 0.5)
+    duty.start(**busy_shop.env)
+    with busy_shop.locked():
+        reason = duty.shows("daemon", "bad")
+        assert reason["detail"].startswith("stuck: poll, overdue by ")
+        assert duty.world.get("/healthz")[0] == 503
+    monkeypatch.undo()
+    duty.restart()
+    duty.is_green()
+
+
+def test_nothing_is_delivered_for_weeks(duty: Night) -> None:
+    """In a shop that never was quiet for longer than a week."""
+    duty.start()
+    for number in ORDERS[:3]:
+        duty.put(number)
+        duty.world.wait(lambda number=number: number in duty.world.sandbox.orders, "it is told")  # type: ignore[misc]
+        duty.world.wait(lambda: duty.world.status()["changes"]["pending"] == 0, "that is written")
+        duty.passes(timedelta(days=7))
+    duty.passes(timedelta(days=7, hours=1))
+    reason = duty.shows("quiet")
+    assert "Nothing was delivered for 14 d; before, this shop changed nothing for 7 d" in reason["what"]
+    duty.checked(reason)
+    duty.world.shop.run("UPDATE orders SET state = 'packed' WHERE number = '05'")  # its timestamp does not move
+    duty.cured(reason)
+    duty.is_green()
+
+
 def test_each_reason_has_an_incident_or_cannot_be_caused() -> None:
     """And its row on the operations page, in both languages."""
     caused = set(re.findall(r"duty\.shows\(\"(\w+)\"", Path(__file__).read_text(encoding="utf-8")))
-    elsewhere = {"standby", "settings", "first", "late", "daemon", "cancellations", "certificate", "hangs", "quiet"}
+    elsewhere = {"standby", "settings", "hangs"}
     assert caused | elsewhere == set(KINDS)
     assert not caused & elsewhere
     assert named(DOCS / "operations.md", "kind") == named(DOCS / "ru" / "operations.md", "вид")
