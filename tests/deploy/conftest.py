@@ -1,5 +1,5 @@
 from __future__ import annotations
 
-from tests.e2e.conftest import world
+from tests.e2e.conftest import postgresql_database, world
 
-__all__ = ["world"]
+__all__ = ["postgresql_database", "world"]

@@ -16,7 +16,7 @@ from tests.deploy.tools import DEPLOY, program
 from tests.e2e.world import World
 from tests.servers import free_port
 
-SECOND_FOR_MINUTE = re.compile(r"^( +for: \d+)m$", re.MULTILINE)
+MINUTES = re.compile(r"^( +for: )\d+m$", re.MULTILINE)
 
 
 class Prometheus:
@@ -35,18 +35,21 @@ class Prometheus:
         found: list[Any] = self.get("/api/v1/query", query=expression)["result"]
         return found
 
+    def alerts(self) -> list[Any]:
+        """Those that fire, with their labels and annotations."""
+        return [alert for alert in self.get("/api/v1/alerts")["alerts"] if alert["state"] == "firing"]
+
     def firing(self) -> set[str]:
-        alerts = self.get("/api/v1/alerts")["alerts"]
-        return {alert["labels"]["alertname"] for alert in alerts if alert["state"] == "firing"}
+        return {alert["labels"]["alertname"] for alert in self.alerts()}
 
 
 @contextmanager
 def prometheus(home: Path, world: World) -> Iterator[Prometheus]:
-    """It watches the world's daemon by our files, but looks each second, and takes a second for a minute's `for:`."""
+    """It watches the world's daemon by our files, but looks each second, and takes two seconds for each `for:`."""
     binary = program("prometheus", "prometheus")
     for rules in ("syncd.rules.yml", "syncd.alerts.yml"):
         ours = (DEPLOY / "prometheus" / rules).read_text(encoding="utf-8")
-        (home / rules).write_text(SECOND_FOR_MINUTE.sub(r"\1s", ours), encoding="utf-8")
+        (home / rules).write_text(MINUTES.sub(r"\g<1>2s", ours), encoding="utf-8")
     ours = (DEPLOY / "prometheus" / "prometheus.yml").read_text(encoding="utf-8")
     config = home / "prometheus.yml"
     config.write_text(ours.replace(": 15s", ": 1s").replace(":9469", f":{world.port}"), encoding="utf-8")
