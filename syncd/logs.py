@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, TextIO
 
+from typing_extensions import override
+
 from syncd.rate_limiter import RateLimiter
 from syncd.redact import without_phones
 from syncd.text import json_text, printable
@@ -20,7 +22,10 @@ AT_ONCE = 20
 SECONDS_FOR_ANOTHER = 60.0
 """Of each event AT_ONCE lines are written at once, and then one a minute: the log stays under 1 MB a day whether the
 shop is healthy or everything fails."""
+USUAL_BYTES = 400
+"""A line that is longer counts as several: a traceback each minute would be 6 MB a day."""
 LONGEST_VALUE = 2000  # characters
+LONGEST_TRACEBACK = 8000
 QUOTING = ("error", "detail")
 """Fields that may quote IMSHOP or the shop, and with them a buyer's phone number."""
 _CHATTY = ("apscheduler", "alembic", "waitress", "urllib3", "werkzeug")
@@ -51,7 +56,7 @@ class EventFilter(logging.Filter):
         self._events: dict[tuple[str, str, int], _EventLimit] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        event = record.name, str(record.msg), record.levelno
+        event = _event(record)
         if (limit := self._events.get(event)) is None:
             limit = self._events[event] = _EventLimit(RateLimiter(1 / SECONDS_FOR_ANOTHER, capacity=AT_ONCE))
         if not limit.limiter.take(self._monotonic()):
@@ -61,6 +66,31 @@ class EventFilter(logging.Filter):
             record.__dict__["fields"] = {**_fields(record), "kept_back": limit.kept_back}
         limit.kept_back = 0
         return True
+
+    def written(self, record: logging.LogRecord, line: str) -> None:
+        """What went through was so long."""
+        limit = self._events[_event(record)]
+        for _ in range(len(line.encode("utf-8", "replace")) // USUAL_BYTES):
+            limit.limiter.reserve(self._monotonic())
+
+
+class LimitedHandler(logging.StreamHandler[TextIO]):
+    """Writes what `limit` lets through."""
+
+    def __init__(self, stream: TextIO, limit: EventFilter) -> None:
+        super().__init__(stream)
+        self.addFilter(limit)
+        self._limit = limit
+
+    @override
+    def format(self, record: logging.LogRecord) -> str:
+        line = super().format(record)
+        self._limit.written(record, line)
+        return line
+
+
+def _event(record: logging.LogRecord) -> tuple[str, str, int]:
+    return record.name, str(record.msg), record.levelno
 
 
 class Lines(logging.Formatter):
@@ -72,7 +102,7 @@ class Lines(logging.Formatter):
         self._redact = redact
 
     def format(self, record: logging.LogRecord) -> str:
-        traceback = self.formatException(record.exc_info) if record.exc_info else None
+        traceback = _shortened(self.formatException(record.exc_info)) if record.exc_info else None
         return self._redact(self._write(record, datetime.fromtimestamp(record.created, UTC), traceback))
 
 
@@ -103,9 +133,8 @@ def configure(
 ) -> None:
     """Send all logs to `stream`. `form` None: text on a terminal, else JSON."""
     form = form or ("console" if stream.isatty() else "json")
-    handler = logging.StreamHandler(stream)
+    handler = LimitedHandler(stream, EventFilter(monotonic))
     handler.setFormatter(Lines(form, redact))
-    handler.addFilter(EventFilter(monotonic))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
@@ -120,6 +149,12 @@ def _fields(record: logging.LogRecord) -> Mapping[str, Any]:
 
 def _bounded(name: str, value: str) -> str:
     return (without_phones(value) if name in QUOTING else value)[:LONGEST_VALUE]
+
+
+def _shortened(traceback: str) -> str:
+    """Its beginning and its end."""
+    half = LONGEST_TRACEBACK // 2
+    return traceback if len(traceback) <= 2 * half else f"{traceback[:half]}\n…\n{traceback[-half:]}"
 
 
 def _shown(value: object) -> str:

@@ -84,6 +84,26 @@ def test_a_day_in_which_everything_fails_stays_under_a_megabyte(out: io.StringIO
     assert 500_000 < len(out.getvalue()) < 1_000_000
 
 
+def test_a_day_of_crashes_stays_under_a_megabyte(out: io.StringIO, clock: Clock) -> None:
+    """Each with its traceback, and a foreign text as long as any."""
+    log = logging.getLogger("syncd")
+
+    def deep(left: int) -> None:
+        if left:
+            deep(left - 1)
+        raise ValueError("ошибка " * 1000)
+
+    for second in range(0, 86_400, 30):
+        clock.now = second
+        try:
+            deep(20)
+        except ValueError as error:
+            log.exception("job_crashed", extra=fields(job="poll", error=str(error)))
+    assert len(out.getvalue().encode()) < 1_000_000
+    assert len(events(out)) > 24
+    assert sum(event.get("kept_back", 0) + 1 for event in events(out)) > 2500
+
+
 def test_an_event_may_be_about_nothing(out: io.StringIO) -> None:
     logging.getLogger("syncd").info("stopped")
     assert events(out)[0]["event"] == "stopped"

@@ -13,6 +13,7 @@ import shlex
 import socket
 import sqlite3
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from syncd.cli.commands import syncd
+from syncd.logs import AT_ONCE, SECONDS_FOR_ANOTHER, Lines
 from syncd.runtime.daemon import Daemon
 from syncd.runtime.service_manager import Manager
 from syncd.settings import load
@@ -38,6 +40,10 @@ from tests.notify.conftest import Receiver
 
 IMPATIENT = Patience(fault=timedelta(milliseconds=100))
 OFTEN = timedelta(milliseconds=50)
+POLL_SECONDS = 0.2
+"""From one poll to the next here; `A_POLL`: elsewhere."""
+A_POLL = timedelta(seconds=30)
+A_DAYS_LOG = 1_000_000
 SOON = 0.2
 """Seconds from one line for systemd to the next, which are three elsewhere."""
 MOMENTS = (("source", "last_poll_at"), ("source", "last_success_at"), ("last_delivered_at", None), ("quiet", "since"))
@@ -46,14 +52,25 @@ COMMAND = re.compile(r"syncd [a-z]+(?: --[a-z-]+)?")
 
 
 class Events(logging.Handler):
-    """The names of the events that are logged."""
+    """The names of the events that are logged, and how long their lines are."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(logging.INFO)
         self.names: list[str] = []
+        self.setFormatter(Lines("json", str))
+        self._bytes: dict[str, list[int]] = defaultdict(list)
+        self._since = time.monotonic()
 
     def emit(self, record: logging.LogRecord) -> None:
         self.names.append(record.getMessage())
+        self._bytes[record.getMessage()].append(len(self.format(record).encode()) + 1)
+
+    def bytes_of_a_day(self) -> float:
+        """As many as a day of this would log, where polls are 30 s apart: each event that came again at the rate that
+        it had here, and no more often than the log lets it through."""
+        days = (time.monotonic() - self._since) / POLL_SECONDS * A_POLL.total_seconds() / 86_400
+        most = AT_ONCE + 86_400 / SECONDS_FOR_ANOTHER
+        return sum(min((len(lines) - 1) / days + 1, most) * sum(lines) / len(lines) for lines in self._bytes.values())
 
 
 @dataclass
@@ -218,6 +235,7 @@ def night(world: World, receiver: Receiver, patched: pytest.MonkeyPatch) -> Iter
         on_duty.stop()
         logger.removeHandler(on_duty.log)
         logger.setLevel(level)
+    assert on_duty.log.bytes_of_a_day() < A_DAYS_LOG
 
 
 @dataclass(frozen=True)
