@@ -14,7 +14,7 @@ import socket
 import sqlite3
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -46,8 +46,9 @@ A_POLL = timedelta(seconds=30)
 A_DAYS_LOG = 1_000_000
 SOON = 0.2
 """Seconds from one line for systemd to the next, which are three elsewhere."""
-MOMENTS = (("source", "last_poll_at"), ("source", "last_success_at"), ("last_delivered_at", None), ("quiet", "since"))
-"""The facts of the state that say when polls and deliveries were, and where in the fact."""
+POLLS = (("source", "last_poll_at"), ("source", "last_success_at"))
+DELIVERIES = (("last_delivered_at", None), ("quiet", "since"))
+"""The facts of the state that say when these were, and where in the fact."""
 COMMAND = re.compile(r"syncd [a-z]+(?: --[a-z-]+)?")
 
 
@@ -159,12 +160,12 @@ class Night:
         assert printed
         return [self._done([values.get(word, word) for word in shlex.split(line)[1:]]) for line in printed]
 
-    def passes(self, span: timedelta) -> None:
-        """Time: what the state knows of polls and deliveries was that much earlier."""
+    def passes(self, span: timedelta, since: Sequence[tuple[str, str | None]]) -> None:
+        """Time since the POLLS or DELIVERIES: what the state knows of them was that much earlier."""
         with closing(sqlite3.connect(self.world.home / "state.db", isolation_level=None, timeout=20)) as state:
             state.execute("BEGIN IMMEDIATE")
             known = dict(state.execute("SELECT name, value FROM facts"))
-            for name, moment in MOMENTS:
+            for name, moment in since:
                 fact = json.loads(known.get(name, "null"))
                 at = fact.get(moment) if moment and fact else fact
                 if at:

@@ -16,7 +16,7 @@ from syncd.state import open_state
 from syncd.verdict import Patience
 from tests.cancel.shops import HttpServer, served
 from tests.docs.documents import DOCS, named
-from tests.e2e.incidents.night import BusyShop, Night, statuses_file
+from tests.e2e.incidents.night import DELIVERIES, POLLS, BusyShop, Night, statuses_file
 from tests.e2e.test_cancel import KEY, ask
 from tests.e2e.world import end
 from tests.imshop.conftest import self_signed
@@ -330,14 +330,14 @@ def test_a_poll_does_not_end(duty: Night, busy_shop: BusyShop) -> None:
     duty.start(**busy_shop.env)
     with busy_shop.locked():
         duty.world.wait(busy_shop.is_waited_for, "a poll hangs")
-        duty.passes(timedelta(minutes=11))
+        duty.passes(timedelta(minutes=11), POLLS)
         duty.shows("late")
-        duty.passes(timedelta(minutes=110))
+        duty.passes(timedelta(minutes=110), POLLS)
         duty.shows("late", "bad")
         assert duty.receiver.notices[-1][0] == "syncd: worse now: The last poll was long ago"
     duty.is_green()
     duty.stop()
-    duty.passes(timedelta(minutes=11))
+    duty.passes(timedelta(minutes=11), POLLS)
     said = duty.command("status").stdout
     assert "Statuses do not reach buyers" in said
     assert "The last poll was long ago" in said
@@ -366,8 +366,8 @@ def test_nothing_is_delivered_for_weeks(duty: Night) -> None:
         duty.put(number)
         duty.world.wait(lambda number=number: number in duty.world.sandbox.orders, "it is told")  # type: ignore[misc]
         duty.world.wait(lambda: duty.world.status()["changes"]["pending"] == 0, "that is written")
-        duty.passes(timedelta(days=7))
-    duty.passes(timedelta(days=7, hours=1))
+        duty.passes(timedelta(days=7), DELIVERIES)
+    duty.passes(timedelta(days=7, hours=1), DELIVERIES)
     reason = duty.shows("quiet")
     assert "Nothing was delivered for 14 d; before, this shop changed nothing for 7 d" in reason["what"]
     duty.checked(reason)
