@@ -23,7 +23,7 @@ SECONDS_FOR_ANOTHER = 60.0
 """Of each event AT_ONCE lines are written at once, and then one a minute: the log stays under 1 MB a day whether the
 shop is healthy or everything fails."""
 USUAL_BYTES = 400
-"""A line that is longer counts as several: a traceback each minute would be 6 MB a day."""
+"""A line that is longer counts as several: a long traceback each minute would be 25 MB a day."""
 LONGEST_VALUE = 2000  # characters
 LONGEST_TRACEBACK = 8000
 QUOTING = ("error", "detail")

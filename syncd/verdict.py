@@ -193,15 +193,19 @@ def _of_delivery(summary: Summary, recent: Recent, now: datetime, patience: Pati
         yield Reason("paused", "bad", what, do, "check", pause.detail, since=pause.since, lasts=patience.fault)
     if pushes := unusual_refusals(summary, recent):
         began = pushes[-1].ended_at
-        is_sure = summary.refusals.is_unusual or refusals(pushes) >= REFUSALS_OF_A_NEW_SHOP
+        refused = refusals(pushes)
+        what = "IMSHOP refused {refused} of the last {pushes} pushes"
+        if refused == len(pushes):
+            what = "IMSHOP refused the last {refused} of {pushes} pushes"
+        is_sure = summary.refusals.is_unusual or refused >= REFUSALS_OF_A_NEW_SHOP
         yield Reason(
             "refusals",
             "bad" if is_sure and now - pushes[0].ended_at < REFUSALS_SAY_NOW else "warning",
-            "IMSHOP refuses pushes: {refused} of the last {pushes}",
+            what,
             "Ask IMSHOP why, or correct the settings and restart syncd. Then push again: syncd retry --refused {since}",
             "changes",
             next(push.error for push in pushes if push.refused),
-            {"refused": refusals(pushes), "pushes": len(pushes), "since": _whole_hours(now - began)},
+            {"refused": refused, "pushes": len(pushes), "since": _whole_hours(now - began)},
             since=began,
             lasts=patience.fault,
         )

@@ -178,10 +178,17 @@ def test_quiet_counts_once_it_is_unusual(longest: timedelta, known: timedelta, l
     assert said(quiet_for(longest, known) | polled(now), now) == ([("quiet", "warning")] if counts else [])
 
 
-def test_refusals_end_with_the_command_for_these() -> None:
+@pytest.mark.parametrize(
+    ("results", "headline"),
+    [
+        ("-" * 7, "IMSHOP refused the last 7 of 7 pushes"),
+        ("---+---", "IMSHOP refused 6 of the last 7 pushes"),
+    ],
+)
+def test_refusals_end_with_the_command_for_these(results: str, headline: str) -> None:
     now = NOON + 90 * MINUTE
-    (reason,) = found(polled(now) | {"refusals": RefusalScore(8, 8)}, now, pushes=pushes("-" * 7))
-    assert reason.headline == "IMSHOP refuses pushes: 7 of the last 7"
+    (reason,) = found(polled(now) | {"refusals": RefusalScore(8, 8)}, now, pushes=pushes(results))
+    assert reason.headline == headline
     assert reason.advice.endswith("syncd retry --refused 2h")
     assert reason.detail == "no such order"
 

@@ -75,8 +75,11 @@ RUSSIAN = {
         "Исправьте SYNCD_IMSHOP__API_KEY или SYNCD_IMSHOP__AUTH, затем перезапустите syncd"
     ),
     "Correct SYNCD_IMSHOP__URL, then restart syncd": "Исправьте SYNCD_IMSHOP__URL, затем перезапустите syncd",
-    "IMSHOP refuses pushes: {refused} of the last {pushes}": (
-        "IMSHOP отвечает отказом на отправки: {refused} из последних {pushes}"
+    "IMSHOP refused the last {refused} of {pushes} pushes": (
+        "IMSHOP ответил отказом на последние {refused} из {pushes} отправок"
+    ),
+    "IMSHOP refused {refused} of the last {pushes} pushes": (
+        "IMSHOP ответил отказом на {refused} из последних {pushes} отправок"
     ),
     "Ask IMSHOP why, or correct the settings and restart syncd. Then push again: syncd retry --refused {since}": (
         "Спросите у IMSHOP, почему, или исправьте настройки и перезапустите syncd. Затем отправьте снова: "
