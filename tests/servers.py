@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache, lru_cache
+from threading import Thread
 from uuid import uuid4
 
 import pytest
@@ -20,7 +21,7 @@ DATABASES = ("sqlite", "mariadb", "postgresql")
 DROP_POSTGRESQL = "DROP DATABASE {} WITH (FORCE)"
 _UNDURABLE = {"postgresql": "ALTER DATABASE {} SET synchronous_commit = off"}
 """Processes die in the tests, servers do not: no commit need wait for the server's disk."""
-DROP_MARIADB = "SET STATEMENT lock_wait_timeout = 10 FOR DROP DATABASE {}"  # a failed test may hold a lock
+DROP_MARIADB = "SET lock_wait_timeout = 10\nDROP DATABASE {}"  # a failed test may hold a lock
 
 
 def free_port() -> int:
@@ -55,14 +56,41 @@ def mariadb_database() -> Iterator[str]:
 
 @contextmanager
 def throw_away_database(server: str, drop: str) -> Iterator[str]:
-    """A database that lives as long as the context; `drop` is the statement that removes it, `{}` its name."""
+    """A database that lives as long as the context; `drop`: statements that remove it, one a line, `{}` its name."""
     _require(server)
     name = f"syncd_test_{uuid4().hex[:12]}"
     execute(server, f"CREATE DATABASE {name}", *_UNDURABLE.get(kind_of(server), "").format(name).splitlines())
     try:
         yield make_url(server).set(database=name).render_as_string(hide_password=False)
     finally:
-        execute(server, drop.format(name))
+        execute(server, *drop.format(name).splitlines())
+
+
+@contextmanager
+def mysql_without_tls() -> Iterator[str]:
+    """The URL of what greets as MySQL 8 without TLS does, and asks for a password by its RSA key."""
+    no_tls = 0x000FF7DF & ~0x800
+    greeting = b"\x0a8.0.36\0" + b"\1\0\0\0" + b"saltsalt\0" + no_tls.to_bytes(4, "little")[:2] + b"\xff\2\0"
+    greeting += no_tls.to_bytes(4, "little")[2:] + b"\x15" + bytes(10) + b"saltsaltsalt\0" + b"caching_sha2_password\0"
+    in_full, key = b"\1\4", b"\1-----BEGIN PUBLIC KEY-----"
+
+    def serve(listener: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = listener.accept()
+                with client, suppress(OSError):
+                    for number, packet in zip((0, 2, 4), (greeting, in_full, key), strict=True):
+                        client.sendall(len(packet).to_bytes(3, "little") + bytes([number]) + packet)
+                        client.recv(4096)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        serving = Thread(target=serve, args=[listener], daemon=True)
+        serving.start()
+        try:
+            yield f"mysql+pymysql://shop:pw@127.0.0.1:{listener.getsockname()[1]}/shop"
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            serving.join()
 
 
 def kind_of(url: str) -> str:

@@ -39,6 +39,8 @@ _LIMITS: Mapping[str, Callable[[int], dict[str, Any]]] = {
     "oracle": lambda seconds: {"tcp_connect_timeout": seconds},
 }
 _LIMITS = {**_LIMITS, "mariadb": _LIMITS["mysql"]}
+_FAULTS = (SQLAlchemyError, OSError, RuntimeError)
+"""RuntimeError: PyMySQL lacks a package to log in with."""
 _INCOMPARABLE = frozenset({1267, 1270, 1271, 3854, 3988, 245, 248, 8114, 8115, 1722, 1426})
 """Codes of the errors that a value cannot be compared with a column: in MariaDB and MySQL, the column's charset lacks a
 character of it; in SQL Server and Oracle, it is no number. PostgreSQL raises DataError."""
@@ -78,7 +80,7 @@ class SqlCanceller:
             if not held:
                 return NO_SUCH_ORDER
             return CancelDecision("accepted" if self._update(cancellation, held, ends_at) else "refused")
-        except (SQLAlchemyError, OSError) as error:
+        except _FAULTS as error:
             raise self._fault(error) from None
 
     def log_in(self) -> None:
@@ -87,7 +89,7 @@ class SqlCanceller:
             with self._opened().connect() as connection:
                 for comparison in self._comparisons:
                     connection.execute(*self._look_up(comparison, {}, none=True)).all()
-        except (SQLAlchemyError, OSError) as error:
+        except _FAULTS as error:
             raise self._fault(error) from None
 
     def close(self) -> None:

@@ -100,10 +100,10 @@ def _admin_urls(options: Options, ask: Questions, shop_url: str) -> list[str]:
     """By a socket first: there MariaDB knows root without a password."""
     question = ask.say("The password of {user} (it is not shown or kept; empty: none)", user=options.admin_user)
     password = ask.secret(question, "--admin-password-file", options.admin_password_file, default="")
-    url = make_url(shop_url).set(username=options.admin_user, password=password or None)
+    url = make_url(shop_url)._replace(username=options.admin_user, password=password or None)
     found = [url]
     is_here = url.host in ("127.0.0.1", "localhost") and url.port in (None, 3306) and not url.query
     if url.get_backend_name() in ("mysql", "mariadb") and is_here:
         sockets = [one for one in SOCKETS if Path(one).exists()]
-        found = [*(url.set(host="localhost", port=None, query={"unix_socket": one}) for one in sockets), url]
+        found = [*(url._replace(port=None).set(host="localhost", query={"unix_socket": one}) for one in sockets), url]
     return [one.render_as_string(hide_password=False) for one in found]

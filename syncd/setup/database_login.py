@@ -120,7 +120,7 @@ class Administrator:
             )
             try:
                 connection = engine.connect()
-            except (SQLAlchemyError, OSError) as error:
+            except (SQLAlchemyError, OSError, RuntimeError) as error:  # a driver that lacks a package
                 errors.append(_why(error, redact))
                 continue
             with connection:

@@ -110,10 +110,10 @@ def database_urls(known: Mapping[str, str], sockets: Sequence[str] = SOCKETS) ->
         known.get("database"),
     )
     if known.get("socket"):
-        found = [url.set(host="localhost", port=None, query={"unix_socket": known["socket"]})]
+        found = [url._replace(port=None).set(host="localhost", query={"unix_socket": known["socket"]})]
     elif url.host == "localhost":
         there = [one for one in sockets if Path(one).exists()]
-        by_socket = [url.set(port=None, query={"unix_socket": one}) for one in there]
+        by_socket = [url._replace(port=None).set(query={"unix_socket": one}) for one in there]
         found = [*by_socket, url.set(host="127.0.0.1")]
     else:
         found = [url]

@@ -23,6 +23,7 @@ from tests.servers import (
     execute,
     mariadb_database,
     mariadb_url,
+    mysql_without_tls,
     postgresql_database,
     postgresql_url,
     throw_away_database,
@@ -202,6 +203,11 @@ def test_a_database_that_is_not_there_decides_nothing(tmp_path: Path) -> None:
         error = failure(by_number)
     assert "unable to open database file" in str(error)
     assert not error.in_doubt
+
+
+def test_package_that_the_driver_lacks_is_a_failure() -> None:
+    with mysql_without_tls() as url, shop(url) as unreachable:
+        assert "did not take the UPDATE" in str(failure(unreachable))
 
 
 def test_an_update_that_is_wrong_decides_nothing(shop_url: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
+from syncd.doctor.planner import _parse_plan, _tables
 from tests.doctor.installation import Installation
 from tests.servers import execute, kind_of, new_login
 
@@ -194,3 +196,17 @@ def test_index_of_another_schema_does_not_count(postgresql_database: str, tmp_pa
     )
     assert re.match(WELL, said(installation))
     assert re.match("warning", said(installation, ORDERS.replace("FROM orders", "FROM other.orders")))
+
+
+def test_result_that_mysql_keeps_is_no_table_that_is_read_whole() -> None:
+    """Its plan of a UNION, in the one form that all versions give if they are asked for it."""
+    part = {
+        "table_name": "o",
+        "access_type": "range",
+        "used_key_parts": ["changed"],
+        "index_condition": "(`o`.`changed` >= 1)",
+    }
+    parts = {"union_result": {"query_specifications": [{"query_block": {"table": part}}]}}
+    kept = {"table_name": "orders_", "access_type": "ALL", "materialized_from_subquery": {"query_block": parts}}
+    plan = json.dumps({"query_block": {"ordering_operation": {"table": kept}}})
+    assert [table["table_name"] for table in _tables(_parse_plan(plan))] == ["o"]

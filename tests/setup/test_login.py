@@ -16,7 +16,7 @@ from syncd.setup import env_file, trial
 from syncd.setup.database_login import Administrator, LoginRefusedError, ReadLogin, left_login
 from syncd.setup.platforms import PLATFORMS, ShopPlatform
 from syncd.setup.shop_database import Readable, ShopInDatabase, tables_of_query, wanted_tables
-from tests.servers import execute, new_login, postgresql_database
+from tests.servers import execute, mysql_without_tls, new_login, postgresql_database
 from tests.setup.conftest import Run, logins
 from tests.setup.shops import OPENCART_SHOP
 
@@ -103,12 +103,32 @@ def test_statements_hold_odd_names_as_they_are(shop_database: str) -> None:
             admin.remove(created)
 
 
+def test_administrator_without_password_is_not_given_the_shops(run: Run, tmp_path: Path, shop_database: str) -> None:
+    OPENCART_SHOP.fill(shop_database)
+    own = f"ALL ON `{make_url(shop_database).database}`.*"
+    with (
+        new_login(shop_database, own) as (_, shops),
+        new_login(shop_database, "CREATE USER ON *.*") as (admin, url),
+    ):
+        execute(shop_database, f"ALTER USER {admin} IDENTIFIED BY ''", f"GRANT {own} TO {admin} WITH GRANT OPTION")
+        folder = OPENCART_SHOP.write(tmp_path / "shop", shops)
+        ran = run(folder, "--yes", "--sandbox", "--admin-user", make_url(url).username or "")
+    assert ran.exit_code == 0, ran.output
+    assert len(logins(shop_database)) == 1
+
+
 def test_login_that_cannot_connect_is_told(shop_database: str) -> None:
     url = make_url(shop_database).set(username="nobody", password="secret-0123").render_as_string(hide_password=False)
     with pytest.raises(LoginRefusedError, match="nobody that is to create a login cannot connect") as error:  # noqa: SIM117
         with Administrator.connected([url]):
             pass
     assert "secret-0123" not in str(error.value)
+
+
+def test_package_that_the_driver_lacks_is_told() -> None:
+    with mysql_without_tls() as url, pytest.raises(LoginRefusedError, match="cannot connect"):  # noqa: SIM117
+        with Administrator.connected([url]):
+            pass
 
 
 def test_login_that_may_create_but_not_grant_leaves_none(shop_database: str) -> None:

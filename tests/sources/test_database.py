@@ -18,6 +18,7 @@ from syncd.sources.database.database_source import DatabaseSource
 from syncd.sources.database.dialects import Dialect
 from syncd.sources.database.query import OrdersQuery
 from syncd.sql import grammar_of
+from tests.servers import mysql_without_tls
 from tests.sources.conftest import OpenShop
 from tests.sources.shop import (
     DATINGS,
@@ -155,7 +156,7 @@ def test_learning_reads_no_rows_of_dates(open_shop: OpenShop) -> None:
 def test_learning_reads_no_rows_of_numbers(open_shop: OpenShop) -> None:
     shop = open_shop(Dating("mariadb", "DATETIME", LOCAL))
     shop.add(*((str(number), "new", NOON) for number in range(3000)))
-    for number in ("CAST(order_id AS INTEGER)", "order_id * 1.5", "LENGTH(order_id)"):
+    for number in ("CAST(order_id AS SIGNED)", "order_id * 1.5", "LENGTH(order_id)"):
         source = shop.source(f"SELECT order_id, status, {number} AS sequence FROM orders")
         assert source.has_cursor()
         assert rows_read(source) < 10
@@ -192,7 +193,7 @@ def test_timestamps_beyond_python_skip_their_row_alone(open_shop: OpenShop) -> N
 def test_a_zero_date_is_no_timestamp(open_shop: OpenShop) -> None:
     shop = open_shop(Dating("mariadb", "DATETIME", LOCAL))
     shop.add(("A", "new", NOON), ("B", "new", NOON))
-    shop.execute("SET STATEMENT sql_mode = '' FOR UPDATE orders SET updated_at = 0 WHERE order_id = 'B'")
+    shop.execute("UPDATE IGNORE orders SET updated_at = 0 WHERE order_id = 'B'")
     source = shop.source()
     assert ids(polled(source, start(source))[0]) == ["A"]
     assert [order.updated_at for order in source.find(["B"]).orders] == [None]
@@ -428,6 +429,12 @@ def test_a_wrong_password_is_told_but_not_shown(open_shop: OpenShop, source_of: 
 def test_a_host_that_nobody_answers_on_is_told(backend: str, source_of: SourceOf) -> None:
     with pytest.raises(SourceError, match=r"127\.0\.0\.1:1, shop\) cannot be reached"):
         source_of(f"{backend}://shop:s3cret-word@127.0.0.1:1/shop").columns()
+
+
+def test_package_that_the_driver_lacks_is_told(source_of: SourceOf) -> None:
+    """With the package the driver refuses what is no key."""
+    with mysql_without_tls() as url, pytest.raises(SourceError, match="cannot be reached"):
+        source_of(url).columns()
 
 
 def test_what_a_driver_says_is_masked() -> None:

@@ -6,10 +6,13 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from sqlalchemy.dialects import mysql
 
 from syncd.doctor.database_inspection import DatabaseInspection
 from syncd.model import Order
 from syncd.sources.database import DatabaseSource
+from syncd.sources.database.query import OrdersQuery
+from syncd.sql import grammar_of
 from tests.servers import DATABASES, execute, kind_of
 from tests.sources.shop import MOSCOW, polled, start
 
@@ -135,3 +138,17 @@ def test_the_other_statements_end_in_the_same_ways(url: str) -> None:
 
 def test_init_sql_of_only_comments_is_ignored(url: str) -> None:
     assert told(shop(url, ORDERS, init_sql="-- nothing yet;\n")).status == "new"
+
+
+def test_mysql_is_asked_to_make_no_table_of_all_orders() -> None:
+    """It does so for a SELECT list with a subquery, even to find one row."""
+    query = OrdersQuery(ORDERS, grammar_of("mysql"), {"order_id": "order_id", "updated_at": "updated_at"})
+    names = ("order_id", "updated_at")
+    few = [
+        query.changed(names, ("updated_at",), 0, bounded=True),
+        query.with_values(names, names, "order_id", ["7"], 0),
+        query.any_value("order_id", 0),
+        query.newest(names, "updated_at", 1, 0),
+    ]
+    assert all("/*+ MERGE(orders_) */" in str(one.compile(dialect=mysql.dialect())) for one in few)
+    assert all("/*+" not in str(one) for one in few)

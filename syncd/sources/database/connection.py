@@ -165,6 +165,9 @@ class Database:
             # how drivers refuse an argument of the URL that they do not know; the settings refuse most of these
             advice = "Check what stands after the ? in SYNCD_SOURCE__URL"
             raise self._error(f"cannot be reached ({type(error).__name__})", error, advice) from error
+        except RuntimeError as error:  # PyMySQL cannot send a password to a server of MySQL 8 without TLS
+            advice = "Install that package beside syncd with pip, or let the server use TLS"
+            raise self._error("cannot be reached", error, advice) from error
         try:
             connection.begin()
             yield connection

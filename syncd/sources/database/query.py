@@ -28,6 +28,7 @@ from sqlalchemy.types import NullType
 from syncd.sql import Grammar
 
 _SINCE = "since"
+_DERIVED = "orders_"
 _BLANKS = ("\t", "\r", "\n", "\xa0", "\u200b", "\ufeff")
 """What, beside the space, gets into the numbers of orders when they are typed or imported."""
 
@@ -59,7 +60,7 @@ class OrdersQuery:
         cursor, *others = self._columns(orders, order_by)
         start = cursor >= _value(None, since) if bounded else cursor.is_not(None)
         order = [cursor.desc(), *(other.desc() for other in others)] if order_by[0] == "sequence" else [cursor, *others]
-        return select(*self._columns(orders, names)).where(start).order_by(*order)
+        return _select_few(self._columns(orders, names)).where(start).order_by(*order)
 
     def all_orders(self, names: Sequence[str], order_by: Sequence[str], since: object) -> Statement:
         orders = self._orders(since)
@@ -84,26 +85,26 @@ class OrdersQuery:
                 wanted = func.replace(wanted, blank, " ")
             wanted = func.trim(wanted)
         these = bindparam("ids", values, type_=NullType(), expanding=True)
-        statement = select(*self._columns(orders, names)).where(wanted.in_(these))
+        statement = _select_few(self._columns(orders, names)).where(wanted.in_(these))
         return statement.order_by(*self._order(orders, order_by))
 
     def any_value(self, name: str, since: object) -> Statement:
         """The column's value in any one order that has one."""
         orders = self._orders(since)
         (wanted,) = self._columns(orders, [name])
-        return select(wanted).where(wanted.is_not(None)).limit(1)
+        return _select_few([wanted]).where(wanted.is_not(None)).limit(1)
 
     def newest(self, names: Sequence[str], by: str, limit: int, since: object) -> Statement:
         """The `limit` orders with the highest values in the column `by`; NULL does not count."""
         orders = self._orders(since)
         (last,) = self._columns(orders, [by])
-        return select(*self._columns(orders, names)).where(last.is_not(None)).order_by(last.desc()).limit(limit)
+        return _select_few(self._columns(orders, names)).where(last.is_not(None)).order_by(last.desc()).limit(limit)
 
     def _orders(self, since: object) -> Subquery:
         query = sql_text(self._query)
         if self.uses_since:
             query = query.bindparams(_value(_SINCE, since))
-        return query.columns(*map(column, self._names.values())).subquery("orders_")
+        return query.columns(*map(column, self._names.values())).subquery(_DERIVED)
 
     def _order(self, orders: Subquery, order_by: Sequence[str]) -> list[ColumnElement[Any]]:
         """A row without a sequence comes before those with one. Each database would decide that in its own way."""
@@ -115,6 +116,12 @@ class OrdersQuery:
 
     def _columns(self, orders: Subquery, names: Iterable[str]) -> list[ColumnElement[Any]]:
         return [orders.c[self._names[name]] for name in names]
+
+
+def _select_few(columns: Sequence[ColumnElement[Any]]) -> Statement:
+    """A few rows of the derived table. MySQL makes a whole table of it first if the query has a subquery in its SELECT
+    list, and so would read all orders to find one. MariaDB does not, and takes the hint for a comment."""
+    return select(*columns).prefix_with(f"/*+ MERGE({_DERIVED}) */", dialect="mysql")
 
 
 def as_written(query: str, grammar: Grammar) -> TextClause:
