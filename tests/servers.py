@@ -67,6 +67,20 @@ def throw_away_database(server: str, drop: str) -> Iterator[str]:
 
 
 @contextmanager
+def postgresql_without_encoding() -> Iterator[str]:
+    """The URL of a PostgreSQL database that takes text for bytes, as one has it whose server was made without a
+    locale."""
+    with throw_away_database(postgresql_url(), drop=DROP_POSTGRESQL) as url:
+        name = f"{make_url(url).database}_ascii"
+        made = f"CREATE DATABASE {name} ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
+        execute(url, made)
+        try:
+            yield make_url(url).set(database=name).render_as_string(hide_password=False)
+        finally:
+            execute(url, DROP_POSTGRESQL.format(name))
+
+
+@contextmanager
 def mysql_without_tls() -> Iterator[str]:
     """The URL of what greets as MySQL 8 without TLS does, and asks for a password by its RSA key."""
     no_tls = 0x000FF7DF & ~0x800

@@ -151,7 +151,7 @@ class SqlCanceller:
                 backend = self._url.get_backend_name()
                 limits = _LIMITS[backend](self._seconds)
                 self._engine = create_engine(
-                    self._url,
+                    DIALECTS[backend].driver_url(self._url),
                     connect_args=limits,
                     paramstyle=DIALECTS[backend].paramstyle,
                     pool_pre_ping=True,

@@ -17,6 +17,7 @@ from syncd.redact import Redactor
 from syncd.settings import masking
 from syncd.settings import urls as urls_of
 from syncd.setup.shop_database import Readable, ShopDatabase
+from syncd.sources.database.dialects import DIALECTS
 
 NAMES = ("syncd", *(f"syncd_{number}" for number in range(2, 100)))
 _LIMITS: Mapping[str, Mapping[str, Any]] = {
@@ -114,9 +115,13 @@ class Administrator:
         errors = []
         for url in urls:
             with_driver = make_url(urls_of.source_url(url))
-            limits = _LIMITS.get(with_driver.get_backend_name(), {})
+            backend = with_driver.get_backend_name()
+            limits = _LIMITS.get(backend, {})
             engine = create_engine(
-                with_driver, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=dict(limits)
+                DIALECTS[backend].driver_url(with_driver),
+                poolclass=NullPool,
+                isolation_level="AUTOCOMMIT",
+                connect_args=dict(limits),
             )
             try:
                 connection = engine.connect()

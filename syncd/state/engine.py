@@ -198,6 +198,7 @@ def _postgresql(url: URL, wait_seconds: float, statement_seconds: int, late_seco
             "keepalives_count": 2,
             "tcp_user_timeout": SILENT_SECONDS * 1000,
             "application_name": f"syncd {this_process()}"[:63],
+            "client_encoding": "utf8",  # else one without an encoding, SQL_ASCII, gives bytes for texts
             "options": " ".join(options),
         },
     )

@@ -26,6 +26,7 @@ from tests.servers import (
     mysql_without_tls,
     postgresql_database,
     postgresql_url,
+    postgresql_without_encoding,
     throw_away_database,
 )
 
@@ -203,6 +204,14 @@ def test_a_database_that_is_not_there_decides_nothing(tmp_path: Path) -> None:
         error = failure(by_number)
     assert "unable to open database file" in str(error)
     assert not error.in_doubt
+
+
+def test_database_without_encoding_takes_the_update() -> None:
+    with postgresql_without_encoding() as url:
+        orders = "CREATE TABLE orders AS SELECT text 'Ж7' AS number, text 'new' AS state, text '' AS why"
+        execute(f"{url}?client_encoding=utf8", orders)
+        with shop(url) as by_number:
+            assert by_number.cancel(cancellation("Ж7"), 5) == ACCEPTED
 
 
 def test_package_that_the_driver_lacks_is_a_failure() -> None:

@@ -16,7 +16,7 @@ from syncd.setup import env_file, trial
 from syncd.setup.database_login import Administrator, LoginRefusedError, ReadLogin, left_login
 from syncd.setup.platforms import PLATFORMS, ShopPlatform
 from syncd.setup.shop_database import Readable, ShopInDatabase, tables_of_query, wanted_tables
-from tests.servers import execute, mysql_without_tls, new_login, postgresql_database
+from tests.servers import execute, mysql_without_tls, new_login, postgresql_database, postgresql_without_encoding
 from tests.setup.conftest import Run, logins
 from tests.setup.shops import OPENCART_SHOP
 
@@ -123,6 +123,11 @@ def test_login_that_cannot_connect_is_told(shop_database: str) -> None:
         with Administrator.connected([url]):
             pass
     assert "secret-0123" not in str(error.value)
+
+
+def test_database_without_encoding_lets_the_administrator_in() -> None:
+    with postgresql_without_encoding() as url, Administrator.connected([url]):
+        pass
 
 
 def test_package_that_the_driver_lacks_is_told() -> None:

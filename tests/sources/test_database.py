@@ -18,7 +18,7 @@ from syncd.sources.database.database_source import DatabaseSource
 from syncd.sources.database.dialects import Dialect
 from syncd.sources.database.query import OrdersQuery
 from syncd.sql import grammar_of
-from tests.servers import mysql_without_tls
+from tests.servers import mysql_without_tls, postgresql_without_encoding
 from tests.sources.conftest import OpenShop
 from tests.sources.shop import (
     DATINGS,
@@ -429,6 +429,12 @@ def test_a_wrong_password_is_told_but_not_shown(open_shop: OpenShop, source_of: 
 def test_a_host_that_nobody_answers_on_is_told(backend: str, source_of: SourceOf) -> None:
     with pytest.raises(SourceError, match=r"127\.0\.0\.1:1, shop\) cannot be reached"):
         source_of(f"{backend}://shop:s3cret-word@127.0.0.1:1/shop").columns()
+
+
+def test_database_without_encoding_is_read(source_of: SourceOf) -> None:
+    with postgresql_without_encoding() as url:
+        source = source_of(url, "SELECT 1 AS order_id, 'собран' AS status")
+        assert [order.status for order in source.find(["1"]).orders] == ["собран"]
 
 
 def test_package_that_the_driver_lacks_is_told(source_of: SourceOf) -> None:

@@ -29,7 +29,7 @@ from syncd.state.migrate import REVISIONS
 from syncd.state.schema import whole_schema
 from syncd.state.store import LOCK_CLASS, Store
 from tests.made import NOON, check_counts
-from tests.servers import execute
+from tests.servers import execute, postgresql_without_encoding
 from tests.state.made import adopted, another, decision, stage
 
 MIGRATIONS = Path(syncd.state.__file__).parent / "migrations"
@@ -301,3 +301,9 @@ def test_secrets_are_taken_out_of_every_message(postgresql: str) -> None:
     with pytest.raises(StateError) as caught:
         open_state(postgresql + "_secret", redact=lambda message: message.replace("_secret", "***"))
     assert "_secret" not in str(caught.value)
+
+
+def test_database_without_encoding_holds_a_state() -> None:
+    with postgresql_without_encoding() as url, closing(open_state(url, redact=str)) as state:
+        stage(state, adopted("Ж7", "собран"))
+        assert state.lease().acquire()

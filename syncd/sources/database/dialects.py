@@ -246,6 +246,11 @@ class PostgreSQL(Dialect):
     """Types with values that Python cannot represent."""
     _UNORDERED = ("json", "xml", "point", "line", "lseg", "box", "path", "polygon", "circle")
 
+    @classmethod
+    def driver_url(cls, url: URL) -> URL:
+        """A database without an encoding (SQL_ASCII) would give bytes for texts, and SQLAlchemy could not connect."""
+        return url if "client_encoding" in url.query else url.update_query_dict({"client_encoding": "utf8"})
+
     def prepare(self, connection: Driver) -> None:
         for name in self._TEXT_IF_UNLOADABLE:
             oid = connection.adapters.types[name].oid
