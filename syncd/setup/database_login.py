@@ -144,7 +144,7 @@ class Administrator:
             except SQLAlchemyError as error:
                 if _is_there(error):
                     continue
-                raise LoginRefusedError(f"the login may not create logins: {_why(error, self._redact)}") from error
+                raise self._refused("may not create logins", error) from error
             try:
                 for statement in others:
                     self._run(statement)
@@ -152,7 +152,7 @@ class Administrator:
                 self.remove(login)
                 if not isinstance(error, SQLAlchemyError):
                     raise
-                raise LoginRefusedError(f"the login may not grant reading: {_why(error, self._redact)}") from error
+                raise self._refused("may not grant reading", error) from error
             return login
         raise LoginRefusedError(
             f"logins named {NAMES[0]} to {NAMES[-1]} are there already; drop those that are not used"
@@ -165,6 +165,12 @@ class Administrator:
                 self._run(statement)
             except SQLAlchemyError as error:
                 raise LoginRefusedError(f"{statement}: {_why(error, self._redact)}") from error
+
+    def _refused(self, what: str, error: SQLAlchemyError) -> LoginRefusedError:
+        return LoginRefusedError(
+            f"the login {self._connection.engine.url.username} {what}: {_why(error, self._redact)}. Name one that may "
+            "with --admin-user; or one that reads already with --reader-user; or take the shop's own with --shop-login"
+        )
 
     def _run(self, statement: str) -> None:
         self._connection.exec_driver_sql(statement.replace("%", "%%"))
