@@ -1,7 +1,7 @@
 """An administrator's day, on clean Debians: from nothing to the first push, an upgrade from 0.1, the removal.
 
-It takes minutes, so it runs only with TEST_INSTALLATION=1, as root: see CONTRIBUTING.md. With `-s` it prints how long
-the way to the first push was.
+It takes minutes, so it runs only with TEST_INSTALLATION=1 and `-n 0`, as root: see CONTRIBUTING.md. With `-s` it prints
+how long the way to the first push was.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ PYTHON = "apt-get update -qq && apt-get install -qq -y --no-install-recommends p
 
 @pytest.fixture(scope="module", params=["bookworm", "trixie"])
 def machine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    """A server with MariaDB, which runs, and nothing else."""
+    """A server with MariaDB, which runs, and nothing else. The tests below share it, in their order."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        pytest.fail("several workers would each make machines, and take tests out of their order: run these with -n 0")
     with booted(made(request.param, tmp_path_factory.mktemp(request.param) / "root")) as machine:
         machine.wait("systemctl is-active mariadb")
         yield machine
