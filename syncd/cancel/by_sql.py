@@ -103,7 +103,7 @@ class SqlCanceller:
         for comparison in self._comparisons:
             value = wanted[comparison.parameter]
             with self._opened().connect() as connection:
-                found = self._looked_up(connection, comparison, wanted) if value else []
+                found = self._looked_up(connection, comparison, value) if value else []
             exact = [one for one in found if _is_exactly(one, value, comparison.parameter)]
             if len(exact) < len(found) and exact:
                 raise CancelError(
@@ -128,15 +128,18 @@ class SqlCanceller:
         return text(self._grammar.for_sqlalchemy(statement, NAMES))
 
     def _look_up(
-        self, comparison: Comparison, values: Mapping[str, str], *, none: bool = False
-    ) -> tuple[TextClause, dict[str, str | None]]:
+        self, comparison: Comparison, values: Mapping[str, object], *, none: bool = False
+    ) -> tuple[TextClause, dict[str, object]]:
         statement = self._prepared(f"{comparison.lookup}{' AND 1 = 0' if none else ''}")
         return statement, {name: values.get(name) or None for name in statement.compile().params}
 
-    def _looked_up(self, connection: Connection, comparison: Comparison, values: Mapping[str, str]) -> list[Any]:
+    def _looked_up(self, connection: Connection, comparison: Comparison, value: str) -> list[Any]:
         """The values of the column that the database finds equal to the identifier; none: it cannot compare them."""
+        raw_values = DIALECTS[self._url.get_backend_name()].raw_values(value, value)
+        look_ups = (self._look_up(comparison, {comparison.parameter: raw}) for raw in raw_values)
+        found = ([*connection.execute(*look_up).scalars()] for look_up in look_ups)
         try:
-            return [*connection.execute(*self._look_up(comparison, values)).scalars()]
+            return next(filter(None, found), [])
         except DataError:
             return []
         except DBAPIError as error:

@@ -134,6 +134,17 @@ def test_a_number_is_found_letter_for_letter(shop_url: str, named: str) -> None:
     assert set(states(shop_url).values()) == {"new"}
 
 
+def test_a_number_of_any_type_is_found_in_sqlite(tmp_path: Path) -> None:
+    """COALESCE(number, id) is text in one row and an integer in the next, and SQLite takes 3 and '3' for two values."""
+    url = f"sqlite:///{tmp_path}/shop.db"
+    rows = "INSERT INTO orders VALUES (1, 'W-1', 'new', NULL), (3, NULL, 'new', NULL)"
+    execute(url, "CREATE TABLE orders (id INTEGER PRIMARY KEY, number TEXT, state TEXT, why TEXT)", rows)
+    update = "UPDATE orders SET state = 'cancelled' WHERE COALESCE(number, id) = :order_id"
+    canceller = SqlCanceller(url, update, 5, str)
+    assert [canceller.cancel(cancellation(number), 5) for number in ("W-1", "3")] == [ACCEPTED, ACCEPTED]
+    assert canceller.cancel(cancellation("1"), 5) == NO_SUCH_ORDER
+
+
 def test_serialized_value_as_number_is_refused(shop_url: str) -> None:
     execute(shop_url, "UPDATE orders SET number = 'b:0;'")
     with shop(shop_url) as by_number:

@@ -235,6 +235,27 @@ def test_ids_of_any_type_are_found(open_shop: OpenShop, column: str, there: str,
     assert ids(shop.source().find([there, not_there]).orders) == [there]
 
 
+def test_ids_of_several_types_in_one_column_are_found(open_shop: OpenShop) -> None:
+    """SQLite has no type for a column: a number that only some orders have gives text and integers."""
+    shop = open_shop(Dating("sqlite", "TEXT", LOCAL))
+    values = "(1), ('W-2'), (3.5), (X'4135'), ('007'), (CAST('9' AS TEXT))"
+    source = shop.source(f"SELECT column1 AS order_id, 'new' AS status FROM (VALUES {values})")
+    asked = ["1", "W-2", "3.5", "A5", "007", "9"]
+    assert sorted(ids(source.find(asked).orders)) == sorted(asked)
+    assert ids(source.find(["7", "0", "-1", "9" * 400]).orders) == []
+
+
+def test_leading_zeros_of_zerofill_survive(open_shop: OpenShop) -> None:
+    shop = open_shop(Dating("mariadb", "DATETIME", LOCAL))
+    shop.add(("7", "new", NOON), ("123456789", "new", NOON))
+    shop.execute("ALTER TABLE orders MODIFY order_id INT(8) ZEROFILL")
+    source = shop.source()
+    (page,) = source.changed(start(source))
+    assert sorted(ids(page.orders)) == ["00000007", "123456789"]
+    (row, _) = [row for block in source.scan(whole=False).blocks() for row in block]
+    assert ids(source.look_up([row[0]]).orders) == ids(source.find(["00000007", "7"]).orders) == ["00000007"]
+
+
 def test_an_empty_shop_is_searched_in_vain(any_shop: Shop) -> None:
     assert any_shop.source().find(["7"]).orders == []
     assert any_shop.source().sample(5).orders == []

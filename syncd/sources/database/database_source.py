@@ -15,13 +15,10 @@ reads it as fast as it comes, and spools what differs.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field, replace
 from datetime import datetime, timedelta, tzinfo
-from decimal import Decimal
 from typing import Any, ClassVar, Literal
-from uuid import UUID
 
 from syncd.errors import SourceError
 from syncd.model import Identified, Order, Page, Skipped
@@ -77,9 +74,6 @@ class DatabaseScan:
         return self._numbers.newest(newest) if self._numbers else newest
 
 
-_WHOLE = re.compile(r"-?(0|[1-9][0-9]*)")
-_DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)\.[0-9]+")
-_HEX = re.compile(r"(?:[0-9a-f]{2})+")
 _BLOCK = 2000
 _IDS_AT_ONCE = 500
 """In one statement: Oracle takes 1,000 values, MSSQL 2,100."""
@@ -246,7 +240,7 @@ class DatabaseSource:
         def text(row: Sequence[Any]) -> str | None:
             return text_or_none(schema.layout.value(row, column))
 
-        values = [value for one in texts for value in _as_raw(one, example[0][0])]
+        values = [value for one in texts for value in self.database.dialect.raw_values(one, example[0][0])]
         rows = self._rows_with(values, lambda part: schema.with_values(column, part))
         rows = [row for row in rows if text(row) in texts]
         if isinstance(example[0][0], str):
@@ -306,25 +300,3 @@ def _order_by_number(row: Sequence[Any], layout: Layout, numbers: SequenceCursor
     numbers.note(reached)
     is_last = numbers.is_last(text_or_none(raw_id))
     return layout.order(row, beyond_cursor=numbers.is_beyond(reached)) if is_last else None
-
-
-def _as_raw(order_id: str, like: object) -> Sequence[object]:
-    """The values that the id may be in a column of the type of `like`, a value of that column."""
-    try:
-        match like:
-            case bool() | int():
-                return [number] if _WHOLE.fullmatch(order_id) and (number := int(order_id)).bit_length() < 64 else []
-            case float() | Decimal():
-                return [Decimal(order_id)] if _WHOLE.fullmatch(order_id) or _DECIMAL.fullmatch(order_id) else []
-            case UUID():
-                return [UUID(order_id)]
-            case bytes():  # BINARY(n) is padded with NUL; a UUID in it has no dashes
-                text = order_id.encode()
-                return [
-                    text,
-                    text.ljust(len(like), b"\0"),
-                    *([bytes.fromhex(order_id)] if _HEX.fullmatch(order_id) else []),
-                ]
-    except (ValueError, ArithmeticError):
-        return []
-    return [order_id]

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from functools import partial
 from itertools import islice
 from typing import Any, ClassVar
 from urllib.parse import quote
+from uuid import UUID
 
 from sqlalchemy import URL, ColumnElement, Text, bindparam, cast, or_
 from sqlalchemy.types import NullType
@@ -23,6 +25,9 @@ STATEMENT_SECONDS = 300
 Driver = Any
 """A driver's module or connection: they have no common type."""
 
+_WHOLE = re.compile(r"-?(0|[1-9][0-9]*)")
+_DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)\.[0-9]+")
+_HEX = re.compile(r"(?:[0-9a-f]{2})+")
 _LENIENT_TEXT = partial(str, encoding="utf-8", errors="replace")
 
 
@@ -94,6 +99,25 @@ class Dialect:
         """Whether the database can sort a column of this type."""
         return True
 
+    @classmethod
+    def raw_values(cls, text: str, like: object) -> Sequence[object]:
+        """The values that may stand for the text in a column of the type of `like`, a value of that column."""
+        try:
+            match like:
+                case bool() | int():
+                    return [number] if _WHOLE.fullmatch(text) and (number := int(text)).bit_length() < 64 else []
+                case float() | Decimal():
+                    return [Decimal(text)] if _WHOLE.fullmatch(text) or _DECIMAL.fullmatch(text) else []
+                case UUID():
+                    return [UUID(text)]
+                case bytes():  # BINARY(n) is padded with NUL; a UUID in it has no dashes
+                    given = text.encode()
+                    hexadecimal = [bytes.fromhex(text)] if _HEX.fullmatch(text) else []
+                    return [given, given.ljust(len(like), b"\0"), *hexadecimal]
+        except (ValueError, ArithmeticError):
+            return []
+        return [text]
+
     def blocks(self, connection: Driver, sql: str, values: Any, size: int) -> Iterator[Rows]:
         """The rows as they arrive, `size` at a time."""
         raise NotImplementedError
@@ -132,6 +156,18 @@ class SQLite(Dialect):
 
     def lacks_room(self, error: BaseException) -> bool:
         return getattr(error, "sqlite_errorname", None) in ("SQLITE_FULL", "SQLITE_IOERR_WRITE")
+
+    @classmethod
+    def raw_values(cls, text: str, like: object) -> Sequence[object]:
+        """A column holds values of any type: COALESCE(number, id) is text in one row and an integer in the next."""
+        found: list[object] = [text, text.encode()]
+        if _WHOLE.fullmatch(text):
+            found += super().raw_values(text, 0)
+        if _WHOLE.fullmatch(text) or _DECIMAL.fullmatch(text):
+            found.append(float(text))
+        if _HEX.fullmatch(text):
+            found.append(bytes.fromhex(text))
+        return found
 
     def is_never(self, column: ColumnElement[Any], before_all: object) -> ColumnElement[bool]:
         """SQLite sorts every number before every text, so a comparison cannot tell."""
@@ -185,6 +221,8 @@ class MariaDB(Dialect):
     tables = "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()"
     streams = True
     _NO_TABLE = (1146, 1142)
+    _ZEROFILL = 1 << 6
+    """The flag of a column in the protocol."""
     _NUMBERS: ClassVar = {"DECIMAL", "TINY", "SHORT", "LONG", "FLOAT", "DOUBLE", "LONGLONG", "INT24", "NEWDECIMAL"}
 
     def missing_table(self, error: BaseException) -> str | None:
@@ -210,12 +248,20 @@ class MariaDB(Dialect):
         cursor = connection.cursor(self.driver.cursors.SSCursor)
         try:
             cursor.execute(sql, values)
+            self._keep_zeros(cursor._result)  # noqa: SLF001 - the driver tells nowhere else how a column is written
             while block := cursor.fetchmany(size):
                 yield block
         finally:
             if result := cursor._result:  # noqa: SLF001 - else closing reads the result to its end
                 result.unbuffered_active = False
             cursor.close()
+
+    def _keep_zeros(self, result: Driver) -> None:
+        """An order is known to its buyer by the number with the zeros of ZEROFILL, which the driver's int has lost.
+        Not so in other columns: were they read differently than before, every order would seem to have changed."""
+        for at, field in enumerate(result.fields):
+            if field.flags & self._ZEROFILL and field.name.lower() == "order_id":
+                result.converters[at] = ("ascii", None)
 
 
 class PostgreSQL(Dialect):
