@@ -271,6 +271,43 @@ def test_broken_poll_counts_its_changes_with_the_next(poller: Poller, shop: Fake
     assert poller.poll(shop.now).held == 6
 
 
+def test_polls_that_keep_breaking_tell_what_they_found(poller: Poller, shop: FakeShop, memory: State) -> None:
+    """An order that makes the shop's API fail, say: the news of the orders before it must not wait for it."""
+    leave_the_baseline_behind(poller, shop)
+    shop.page, shop.fail_after = 2, 2
+    for number in range(6):
+        shop.put(f"{number:02d}", "packed")
+    for on_hold in (4, 0):
+        with pytest.raises(SourceError):
+            poller.poll(shop.now)
+        assert len(held(memory)) == on_hold
+    assert waiting(memory)[:4] == [(f"{number:02d}", "packed") for number in (3, 2, 1, 0)]
+
+
+def test_too_many_changes_of_broken_polls_are_held(poller: Poller, shop: FakeShop, memory: State) -> None:
+    leave_the_baseline_behind(poller, shop)
+    shop.page, shop.fail_after = 2, 3
+    for number in range(8):
+        shop.put(f"{number:02d}", "archived")
+    for hold in ("counting", "guard"):
+        with pytest.raises(SourceError):
+            poller.poll(shop.now)
+        assert [change.hold for change in held(memory)] == [hold] * 6
+
+
+def test_redefined_statuses_of_broken_polls_are_held(poller: Poller, shop: FakeShop, memory: State) -> None:
+    many = replace(poller, max_changes=5000, columns={"status": "code"})
+    baseline(many, shop, orders=400)
+    shop.page, shop.fail_after, shop.scans_whole = 50, 7, True
+    for order_id in shop.rows:
+        shop.silently(order_id, "N")
+    redefined = replace(many, columns={"status": "letter"})
+    for hold in ("counting", "guard"):
+        with pytest.raises(SourceError):
+            redefined.poll(shop.now)
+        assert {change.hold for change in held(memory)} == {hold}
+
+
 def test_with_the_guard_off_nothing_is_held(poller: Poller, shop: FakeShop, memory: State) -> None:
     baseline(poller, shop)
     shop.page = 2

@@ -77,6 +77,9 @@ class PollState(ScannedState, Protocol):
     def orders_compared(self, order_ids: Collection[str], now: datetime) -> None:
         """The poll of `now` compared these orders, as far as the shop shows them."""
 
+    def has_failed(self) -> bool:
+        """Whether the last poll that was recorded failed."""
+
     def resolve_unlisted(self, action: Callable[[str], StatusAction], max_changes: int, now: datetime) -> None:
         """Of the changes held because the statuses file did not list their status: release those that it pushes now
         (more than `max_changes` are held by the guard), discard those that it skips."""
@@ -146,6 +149,7 @@ class Poller:
             self.state.resolve_unlisted(self.action, self.max_changes, now)
             poll(now, result)
         except SourceError as error:
+            self._release_if_it_lasts(now, result)
             self.state.record_poll(now, str(error), kind=result.kind)
             raise
         except SyncdError:
@@ -165,6 +169,14 @@ class Poller:
             odd_rows=_odd_rows(result),
         )
         return result
+
+    def _release_if_it_lasts(self, now: datetime, result: PollResult) -> None:
+        """The poll broke off, so nobody knows how many changes there are, and those found wait for the next poll, which
+        counts them too. If that breaks off as well, they wait no longer: one order that makes the shop's API fail would
+        keep the news of all others back."""
+        if self.state.has_failed():
+            redefined = self._redefined(self.state.column_sources())
+            result.held += self.state.release_or_hold(self._limit(redefined), now)
 
     def _poll(self, now: datetime, result: PollResult) -> None:
         columns_before = self.state.column_sources()
@@ -267,10 +279,19 @@ class Poller:
             adopt_only_old=adopt_only_old,
             now=now,
         )
-        max_changes = min(self.max_changes, STATUSES_REDEFINED) if "status" in redefined else self.max_changes
         return Stager(
-            self.state, policy, max_changes, now, result, find=self.source.find, release_at_end=self.source.scans_whole
+            self.state,
+            policy,
+            self._limit(redefined),
+            now,
+            result,
+            find=self.source.find,
+            release_at_end=self.source.scans_whole,
         )
+
+    def _limit(self, redefined: Collection[str]) -> int:
+        """How many changes the guard lets through while these columns are redefined."""
+        return min(self.max_changes, STATUSES_REDEFINED) if "status" in redefined else self.max_changes
 
 
 def _note_ahead(result: PollResult, page: Page, now: datetime) -> None:

@@ -89,6 +89,10 @@ class StoredPolls:
             poll = {"at": now.isoformat(), "kind": kind, "rows": rows, "changes": changes, "error": error}
             put_fact(connection, "polls", [poll, *(get_fact(connection, "polls") or [])][:POLLS_KEPT])
 
+    def has_failed(self) -> bool:
+        with self._store.read() as connection:
+            return bool((get_fact(connection, "source") or {}).get("consecutive_failures"))
+
     def column_sources(self) -> Mapping[str, str] | None:
         with self._store.read() as connection:
             columns: Mapping[str, str] | None = get_fact(connection, "columns")
