@@ -110,6 +110,11 @@ class DatabaseChecks:
         for value, ids in found.never.items():
             what = f"an updated_at that cannot be read: {value}" if is_zero_date(value) else f"{value} as updated_at"
             yield warning("source", f"orders have {what}, which is neither NULL nor a time: {few(ids)}", SET_THE_TIME)
+        if two_ways := inspection.times_written_in_two_ways():
+            one, another = two_ways
+            what = f"updated_at is written in different ways, {one} and {another}, which do not sort as times do"
+            advice = "Have the query give all of them in one way; until then polls overlook some of what changes"
+            yield warning("source", what, advice)
 
     def samples(self) -> Iterator[Finding]:
         """Which orders changed last, and how would they be pushed?"""

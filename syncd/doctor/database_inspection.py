@@ -27,7 +27,7 @@ from syncd.sources.database.connection import Database
 from syncd.sources.database.dialects import MariaDB, PostgreSQL, SQLite
 from syncd.sources.database.query import Statement
 from syncd.sources.database.query_schema import QuerySchema
-from syncd.sources.timestamps import instant, is_zero_date, moment, written_like
+from syncd.sources.timestamps import instant, is_zero_date, moment, written_in_two_ways, written_like
 
 ROWS_READ = 1000
 NEWEST_READ = 200
@@ -95,6 +95,12 @@ class DatabaseInspection:
             by_value.setdefault(layout.value(row, "updated_at"), []).append(str(layout.value(row, "order_id")))
         nulls = by_value.pop(None, [])
         return RowsWithoutTime(nulls, {str(value): [*dict.fromkeys(ids)][:limit] for value, ids in by_value.items()})
+
+    def times_written_in_two_ways(self) -> tuple[object, object] | None:
+        """Two `updated_at` that the database does not sort as times, among some rows and those that sort last."""
+        some = self._database.rows(self._schema.all_orders(whole=True).order_by(None).limit(ROWS_READ))
+        rows = [*some, *self._newest_rows(NEWEST_READ)]
+        return written_in_two_ways(self._schema.layout.value(row, "updated_at") for row in rows)
 
     def as_time(self, form: str) -> str | None:
         """How the query converts an `updated_at` of a form that `looks_like` knows into a time. None: not known."""

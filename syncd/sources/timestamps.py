@@ -9,6 +9,7 @@ clock of the shop. The two are kept apart, for a wall clock runs back an hour ea
 from __future__ import annotations
 
 import re
+from collections.abc import Hashable, Iterable
 from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal, InvalidOperation
@@ -144,6 +145,39 @@ def looks_like(raw: object) -> str | None:
             return form if EPOCH.year <= datetime.strptime(whole, pattern).year < 2200 else None  # noqa: DTZ007
     days = int(whole[:20])
     return "day count" if days in _DAYS else "Julian day" if days in _JULIAN_DAYS else None
+
+
+def written_in_two_ways(raws: Iterable[object]) -> tuple[Raw, Raw] | None:
+    """Two of these raw timestamps that are written so differently that a database does not sort them as their moments:
+    as text and as a number, with T and with a blank, in seconds and in milliseconds, with offsets over an hour apart.
+    What cannot be read as a time does not count. None: all are written alike."""
+    ways: dict[Hashable, Raw] = {}
+    offsets: dict[timedelta, Raw] = {}
+    for raw in raws:
+        with suppress(ValueError):
+            if not isinstance(raw, Raw) or not is_after(moment(raw), EPOCH, UTC):
+                continue
+            way, offset = _way_of_writing(raw)
+            ways.setdefault(way, raw)
+            if offset is not None:
+                offsets.setdefault(offset, raw)
+    if len(ways) > 1:
+        one, another, *_ = ways.values()
+        return one, another
+    if offsets and max(offsets) - min(offsets) > _HOUR:  # those of summer and winter are an hour apart
+        return offsets[min(offsets)], offsets[max(offsets)]
+    return None
+
+
+def _way_of_writing(raw: Raw) -> tuple[Hashable, timedelta | None]:
+    """How a readable raw timestamp is written, and the offset in a text."""
+    if isinstance(raw, date):
+        return "date", None
+    found = _ISO.fullmatch(without_blanks(raw)) if isinstance(raw, str) else None
+    if found is None:
+        return ("number", isinstance(raw, str), _unit(Decimal(raw))), None
+    offset = _offset(found)
+    return ("text", found["wall"][10:11], offset is None), None if offset is None else offset.utcoffset(None)
 
 
 def is_zero_date(text: str) -> bool:

@@ -27,6 +27,7 @@ NEWER = "'2', 'packed', '2024-05-01 10:17:31'"
 def test_a_well_shop_has_no_fault(each_database: Installation) -> None:
     each_database.has_orders(OLD, NEWER)
     assert each_database.found("source", "fault") == ""
+    assert "written in different ways" not in each_database.found("source")
 
 
 def test_used_and_possible_columns_are_reported(each_database: Installation) -> None:
@@ -84,6 +85,13 @@ def test_unreadable_timestamp_is_quoted(
     found = installation.found("source", "warning")
     assert f"have an updated_at that cannot be read: {value.strip(chr(39))}" in found
     assert ("Have it given as a time: text such as" in found) == (database != "mariadb")
+
+
+def test_times_that_do_not_sort_are_told(installation: Installation) -> None:
+    """Text in two forms: a poll looks for one of them, and overlooks what is written in the other."""
+    installation.has_orders(OLD, NEWER, "'3', 'new', '2024-05-01T10:00:00'")
+    found = installation.found("source", "warning")
+    assert "written in different ways, 2024-05-01 10:00:00 and 2024-05-01T10:00:00, which do not sort as times" in found
 
 
 @pytest.mark.parametrize("null", ["NULL", "NOT NULL"])

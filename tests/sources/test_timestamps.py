@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 
 from syncd.model import Order
 from syncd.sources.columns import ColumnOptions, Layout
-from syncd.sources.timestamps import Raw, instant, is_after, lookback_start, looks_like, moment, written_like
+from syncd.sources.timestamps import (
+    Raw,
+    instant,
+    is_after,
+    lookback_start,
+    looks_like,
+    moment,
+    written_in_two_ways,
+    written_like,
+)
 from tests.sources.shop import BERLIN, DATINGS, MOSCOW, NOON, Dating
 
 TWO = datetime(2026, 11, 23, 14, 0, 0, 123456, tzinfo=UTC)
@@ -54,6 +63,36 @@ def test_an_instant_is_read_however_it_is_written(raw: Raw) -> None:
 )
 def test_unix_time_may_count_fractions_of_seconds(raw: Raw) -> None:
     assert moment(raw).replace(microsecond=0) == TWO.replace(microsecond=0)
+
+
+@pytest.mark.parametrize(
+    ("one", "another"),
+    [
+        ("2026-11-23 14:00:00", "2026-11-23T14:00:00"),
+        ("2026-11-23 14:00:00", "2026-11-23"),
+        ("2026-11-23T14:00:00Z", "2026-11-23T14:00:00"),
+        ("2026-11-23T14:00:00Z", "2026-11-23T17:00:00+03:00"),
+        (1795442400, 1795442400123),
+        (1795442400, "1795442400"),
+        ("1795442400", "2026-11-23 14:00:00"),
+    ],
+)
+def test_times_written_in_two_ways_are_seen(one: Raw, another: Raw) -> None:
+    assert written_in_two_ways([None, "soon", 0, one, one, another]) == (one, another)
+
+
+@pytest.mark.parametrize(
+    "raws",
+    [
+        ["2026-11-23 14:00", "2026-11-23 14:00:00.5", "2026-11-23 14:00:00,123456"],
+        ["2026-07-23T14:00:00+01:00", "2026-11-23T14:00:00Z", "2026-11-23T14:00:00+00:00"],
+        [TWO, date(2026, 11, 23), "infinity", "0000-00-00"],
+        [1795442400, 1795442400.5, Decimal("1795442400.25"), 0, True],
+        [],
+    ],
+)
+def test_times_written_alike_are_no_two_ways(raws: list[object]) -> None:
+    assert written_in_two_ways(raws) is None
 
 
 @pytest.mark.parametrize("raw", ["2026-11-23 14:00:00", "2026-11-23T14:00", datetime(2026, 11, 23, 14)])  # noqa: DTZ001 - naive on purpose
