@@ -79,6 +79,8 @@ class ApiClient:
         self.requests = 0
         self._session = new_session()
         self._session.headers.update({"Accept": "application/json", "Accept-Encoding": "gzip"})
+        # A cache before the shop would show former statuses, and buyers would be told them once more.
+        self._session.headers.update({"Cache-Control": "no-cache"})
         self._session.headers.update({"User-Agent": f"syncd/{__version__}", **self.headers})
         self._way = Route.to(self.base_url)
         self._one_at_a_time = Lock()

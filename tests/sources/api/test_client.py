@@ -328,6 +328,12 @@ def test_login_in_url_is_sent_but_not_shown(shop: ApiShop) -> None:
     assert "us" not in source.client.base_url
 
 
+def test_no_cache_may_answer(shop: ApiShop) -> None:
+    """It would show former statuses, and buyers would be told them once more."""
+    read(shop.source())
+    assert shop.received[0]["cache-control"] == "no-cache"
+
+
 def test_netrc_and_cookies_are_not_used(shop: ApiShop, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login u password p")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
