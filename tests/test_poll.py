@@ -414,6 +414,32 @@ def test_dropped_fields_are_counted_by_order_and_name() -> None:
     assert result.dropped_examples["paid"].detail == "first"
 
 
+@pytest.mark.parametrize("decided", [True, False])
+def test_clock_set_back_after_a_cancellation_hides_no_news(
+    poller: Poller, shop: FakeShop, memory: State, decided: bool
+) -> None:
+    """The order would seem to be cancelled during each poll until the clock shows that time again."""
+    baseline(poller, shop)
+    tomorrow = shop.now + timedelta(days=1)
+    asked = CancelRequest("current", "07", None)
+    received = memory.inbox.receive(asked, "token", tomorrow, tomorrow + timedelta(seconds=30))
+    if decided:
+        memory.inbox.decide(received.cancellation, CancelDecision("accepted", "cancelled"), tomorrow, answered=True)
+    shop.put("07", "packed")
+    poller.poll(shop.now)
+    assert waiting(memory) == [("07", "packed")]
+    assert memory.inbox.receive(asked, "token", shop.now, shop.now + timedelta(seconds=30)).is_ours
+
+
+def test_baseline_taken_with_a_clock_ahead_hides_no_new_order(poller: Poller, shop: FakeShop, memory: State) -> None:
+    shop.now += timedelta(days=365)
+    baseline(poller, shop, orders=0)
+    shop.now -= timedelta(days=365)
+    shop.put("01", "new")
+    poller.poll(shop.now)
+    assert waiting(memory) == [("01", "new")]
+
+
 def test_order_made_known_meanwhile_is_left_to_the_next_poll(shop: FakeShop, memory: State) -> None:
     """IMSHOP asks again to cancel an order that no poll has seen: it is answered, and knows the status, just before the
     poll's transaction."""

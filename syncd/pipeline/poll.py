@@ -77,6 +77,10 @@ class PollState(ScannedState, Protocol):
     def orders_compared(self, order_ids: Collection[str], now: datetime) -> None:
         """The poll of `now` compared these orders, as far as the shop shows them."""
 
+    def date_back_cancellations(self, now: datetime) -> None:
+        """A poll begins at `now`, so decisions on cancellations that are dated later were made before it: a clock was
+        set back since. Date them before it; and unfinished ones that would last far too long end now."""
+
     def has_failed(self) -> bool:
         """Whether the last poll that was recorded failed."""
 
@@ -147,6 +151,7 @@ class Poller:
             if self.keys is not None:
                 self.state.set_key_definition(self.keys)
             self.state.resolve_unlisted(self.action, self.max_changes, now)
+            self.state.date_back_cancellations(now)
             poll(now, result)
         except SourceError as error:
             self._release_if_it_lasts(now, result)
@@ -269,8 +274,9 @@ class Poller:
     ) -> Stager:
         baseline = self.state.baseline()
         history_before = None
-        if baseline is not None:
-            history_before = baseline.newest - self.lookback if baseline.newest else baseline.taken_at - HISTORY_MARGIN
+        if baseline is not None:  # not after now: the clock may have been set back since
+            history_before = min(baseline.newest, now) - self.lookback if baseline.newest else None
+            history_before = history_before or min(baseline.taken_at, now) - HISTORY_MARGIN
         policy = Policy(
             self.action,
             adopt_all=baseline is None and not self.push_first,

@@ -29,6 +29,8 @@ NOT_FOUND = datetime(1970, 1, 1, tzinfo=UTC)
 """In `seen.unpaid_since`: the order's payment was taken back, and the shop did not show the order when it was looked
 for."""
 KEYS_AT_ONCE = 10_000
+NO_CANCELLATION_TAKES = timedelta(minutes=5)
+"""Far longer than the settings allow."""
 
 
 class StoredPolls:
@@ -88,6 +90,17 @@ class StoredPolls:
             put_fact(connection, "source", {**ended, "took": took[:POLLS_KEPT]})
             poll = {"at": now.isoformat(), "kind": kind, "rows": rows, "changes": changes, "error": error}
             put_fact(connection, "polls", [poll, *(get_fact(connection, "polls") or [])][:POLLS_KEPT])
+
+    def date_back_cancellations(self, now: datetime) -> None:
+        decided_later = cancellations.c.decided_at >= now
+        endless = (cancellations.c.state == "received") & (cancellations.c.claimed_until > now + NO_CANCELLATION_TAKES)
+        with self._store.read() as connection:
+            if not connection.execute(select(cancellations.c.id).where(decided_later | endless).limit(1)).first():
+                return
+        before = now - timedelta(microseconds=1)
+        with self._store.write() as connection:
+            connection.execute(update(cancellations).where(decided_later).values(decided_at=before))
+            connection.execute(update(cancellations).where(endless).values(claimed_until=before))
 
     def has_failed(self) -> bool:
         with self._store.read() as connection:

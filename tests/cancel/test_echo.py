@@ -38,9 +38,9 @@ class BusyShop(FakeShop):
 class BusyScan(FakeScan):
     shop: BusyShop
 
-    def read(self, rows: Sequence[Row]) -> Page:
+    def blocks(self) -> Iterator[Sequence[Row]]:
+        yield from super().blocks()
         self.shop.meanwhile()
-        return super().read(rows)
 
 
 @pytest.fixture
@@ -127,11 +127,10 @@ def test_row_waits_for_the_running_decision(
 
 
 def test_next_full_compare_finds_the_deferred_order(shop: BusyShop, memory: State) -> None:
-    began = shop.now
-    shop.now += SECOND
-    cancel(shop, memory)
+    shop.meanwhile = lambda: cancel(shop, memory)
     poller = Poller(shop, memory.polls, lambda _status: "push", max_changes=5, lookback=LOOKBACK)
-    poller.poll(began)
+    poller.poll(shop.now)
+    shop.meanwhile = lambda: None
     assert (memory.polls.load(["07"])["07"].content, waiting(memory)) == ({"status": "cancelled"}, [])
     shop.now += SECOND
     poller.reconcile(shop.now)
