@@ -166,8 +166,8 @@ class LeasedOutbox:
         # Where nothing is to be taken, nothing may be written. A daemon that does not lead has nothing else to write.
         with self._observer.writing("delivery", proves=bool(outcomes) or limit > 0 or token is None):
             if token is not None and token != self._token:
+                self._state.outbox.leadership_gained(now)
                 self._token = token
-                self._state.outbox.leadership_gained()
             if token is not None:
                 try:
                     return self._state.outbox.record_and_claim(outcomes, limit, pause, now, claim)

@@ -19,6 +19,7 @@ from syncd.state.schema import (
     CLAIMED,
     DUE_SOMETIME,
     MICROSECOND,
+    attempts,
     changes,
     database_time,
     from_now,
@@ -43,6 +44,10 @@ _FIRST_OF_ITS_ORDER = ~(
 )
 """No other change of the order is being sent, and no pending one is newer."""
 _DUE = (DUE_SOMETIME, changes.c.next_attempt_at <= bindparam("now"))
+_IS_OF_THE_FUTURE = or_(
+    changes.c.detected_at > bindparam("now"),
+    select(attempts.c.id).where(attempts.c.change_id == changes.c.id, attempts.c.ended_at > bindparam("now")).exists(),
+)
 _ANY_DUE = select(changes.c.id).where(*_DUE).limit(1)
 _ANY_GOING = select(changes.c.id).where(or_(and_(*_DUE), CLAIMED)).limit(1)
 _LENGTH = bindparam("length", type_=BigInteger)
@@ -94,9 +99,16 @@ class StoredOutbox:
         self._foreign: set[int] | None = None
         """Changes that are claimed by other processes; None: not looked up yet."""
 
-    def leadership_gained(self) -> None:
-        """Another process may have led meanwhile: look its claims up again."""
+    def leadership_gained(self, now: datetime) -> None:
+        """Another process may have led meanwhile: look its claims up again. And the clock may have been set back while
+        none did: changes that were found, or sent last, later than now are due now."""
         self._foreign = None
+        left = (DUE_SOMETIME, changes.c.next_attempt_at > now, _IS_OF_THE_FUTURE)
+        with self._store.read() as connection:
+            if not connection.execute(select(changes.c.id).where(*left).limit(1), {"now": now}).first():
+                return
+        with self._store.write() as connection:
+            connection.execute(update(changes).where(*left).values(next_attempt_at=now), {"now": now})
 
     def claims_of_others(self) -> int | None:
         """How many changes claimed by other processes may still be on their way; None: not known yet."""

@@ -220,11 +220,23 @@ def test_claim_ends_when_clock_is_set_back(state: State, url: str) -> None:
         assert [push.order_id for push in take(after)] == ["7"]
 
 
+def test_what_a_clock_ahead_left_behind_is_due(state: State) -> None:
+    """It was set back while no daemon ran. An order that waits as IMSHOP asked for still does."""
+    stage(state, decision("1"), now=NOON - MINUTE)
+    stage(state, decision("2"), now=NOON)
+    stage(state, decision("3"), now=NOON + DAY)
+    (one, another) = take(state)
+    write_down(state, outcome(one, "retry", next_attempt_at=NOON + MINUTE))
+    write_down(state, outcome(another, "retry", now=NOON + DAY, next_attempt_at=NOON + DAY))
+    state.outbox.leadership_gained(NOON + MINUTE / 2)
+    assert sorted(push.order_id for push in take(state, now=NOON + MINUTE / 2)) == ["2", "3"]
+
+
 def test_own_push_under_way_is_not_left_behind(state: State) -> None:
     stage(state, decision())
     (push,) = take(state)
     end_claims(state)
-    state.outbox.leadership_gained()
+    state.outbox.leadership_gained(NOON)
     assert (take(state), state.outbox.claims_of_others()) == ([], 0)
     write_down(state, outcome(push))
     assert states(state) == ["delivered"]
