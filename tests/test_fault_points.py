@@ -32,11 +32,13 @@ PLACES = frozenset(
         "clear_refused_missing",
         "set_column_sources",
         "confirm_segments",
+        "date_back_cancellations",
         "decide",
         "discard",
         "fail_unfinished",
         "make_all_due",
         "identify",
+        "leadership_gained",
         "set_key_definition",
         "resolve_unlisted",
         "orders_compared",
@@ -118,6 +120,15 @@ def come_back(world: World) -> None:
 def wait(hours: float) -> Act:
     def act(world: World) -> None:
         world.at += timedelta(hours=hours)
+
+    return act
+
+
+def clock(hours: float) -> Act:
+    """The clock of this host goes wrong by so much."""
+
+    def act(world: World) -> None:
+        world.skew = timedelta(hours=hours)
 
     return act
 
@@ -213,10 +224,18 @@ TOUR: list[Act] = [
     vanish(OLD[9]),
     compare,
     step,
+    change("packed", OLD[7]),
+    poll,
+    clock(-1),
+    lambda world: world.state.outbox.leadership_gained(world.now()),
+    clock(0),
     cancelled,
     cancelled,
     cancelled,
     refused_twice,
+    clock(-1),
+    poll,
+    clock(0),
     set_key_definition("of another kind"),
     set_column_sources,
     poll,

@@ -33,7 +33,7 @@ def test_every_push_is_refused(duty: Night) -> None:
     duty.start()
     duty.world.sandbox.behave = lambda _: Failure("refuse")
     duty.put(*ORDERS[:7])
-    duty.world.wait(lambda: "7 of the last 7" in duty.world.get("/readyz")[1], "all are counted")
+    duty.world.wait(lambda: "the last 7 of 7" in duty.world.get("/readyz")[1], "all are counted")
     reason = duty.shows("refusals", "bad")
     duty.checked(reason)
     duty.world.sandbox.behave = None
