@@ -325,6 +325,14 @@ def test_segments_that_end_alike_are_compared(
     assert memory.polls.tracked() == 18 - statuses.count(None) // 2
 
 
+def test_baseline_tells_nobody_of_an_orders_further_rows(tmp_path: Path, memory: State) -> None:
+    """A join shows each order with its former status and with the present one."""
+    rows = [(number, status) for number in range(1000) for status in ("new", "packed")]
+    poller = Poller(rows_of(tmp_path, rows), memory.polls, lambda _: "push", 0, LOOKBACK)
+    assert (poller.poll(NOON).adopted, waiting(memory)) == (1000, set())
+    assert memory.polls.load(["61"])["61"].content == {"status": "packed"}
+
+
 def test_rows_without_an_id_end_segments_alike(tmp_path: Path, memory: State, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("syncd.pipeline.segments.LONGEST", 50)
     rows = [*[(None, "new")] * 5000, *((number, "new") for number in range(1, 100))]

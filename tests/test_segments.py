@@ -7,7 +7,7 @@ import sys
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from syncd.pipeline.segments import CUT_EVERY, LONGEST, TAIL, Row, Segment, segments
@@ -41,6 +41,15 @@ def test_added_or_removed_row_leaves_other_segments_alone() -> None:
     for rows in ([*ROWS, ("99999999", "new", None)], ROWS[:2500] + ROWS[2501:]):
         after = {segment.key: segment.digest for segment in cut(rows)}
         assert len(before.items() ^ after.items()) <= 3
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(1, 700), st.integers(2, 100))
+def test_rows_of_an_order_are_in_one_segment(block: int, times: int) -> None:
+    """A join shows each order several times."""
+    rows: list[Row] = [(number, str(time), None) for number in range(200) for time in range(times)]
+    ids = [row[0] for segment in cut(rows, block=block) for row in dict.fromkeys((row[0],) for row in segment.rows)]
+    assert ids == [*range(200)]
 
 
 def test_columns_beyond_the_width_are_not_compared() -> None:

@@ -3,7 +3,7 @@
 Pure. Comparing a million unchanged orders costs little more than reading them, because only a segment whose digest
 differs is compared row by row. A segment ends at a key whose hash says so, never at a position: an order that is placed
 or vanishes changes its own segment and no other. The stream must have the same order each time; which order does not
-matter.
+matter. A join may show an order in several rows, of which the last counts: they are not cut apart.
 """
 
 from __future__ import annotations
@@ -35,28 +35,40 @@ class Segment:
 
 
 def segments(blocks: Iterable[Sequence[Row]], width: int) -> Iterator[Segment]:
-    """Cut the stream into segments; digests cover the first `width` columns of each row."""
+    """Cut the stream into segments; digests cover the first `width` columns of each row. Rows of one order that follow
+    each other are in one segment, unless they alone are LONGEST."""
     waiting: list[Row] = []
     for block in blocks:
+        rows = [*waiting[-1:], *block]
+        del waiting[-1:]
         start = 0
-        for end in _cuts(block):
-            waiting.extend(block[start:end])
+        for end in _cuts(rows):
+            waiting.extend(rows[start:end])
             yield _segment(waiting, width)
             waiting, start = [], end
-        waiting.extend(block[start:])
+        waiting.extend(rows[start:])
         if len(waiting) >= LONGEST:
-            yield _segment(waiting, width)
-            waiting = []
+            end = _start_of_last_order(waiting) or len(waiting)
+            yield _segment(waiting[:end], width)
+            waiting = waiting[end:]
     if waiting:
         yield _segment(waiting, width, TAIL)
 
 
-def _cuts(block: Sequence[Row]) -> list[int]:
-    """The position behind each row that ends a segment."""
-    keys = [row[0] for row in block]
+def _cuts(rows: Sequence[Row]) -> list[int]:
+    """The position behind each row that ends a segment. The last row does not: the next one may be of its order."""
+    keys = [row[0] for row in rows]
     # An integer is its own hash: that saves a sixth of the time that a compare of unchanged orders takes.
     hashes = keys if set(map(type, keys)) == {int} else map(crc32, map(str.encode, map(str, keys)))
-    return [end for end, key_hash in enumerate(hashes, 1) if not key_hash % CUT_EVERY]
+    ends = [end for end, key_hash in enumerate(hashes, 1) if not key_hash % CUT_EVERY]
+    return [end for end in ends if end < len(keys) and keys[end] != keys[end - 1]]
+
+
+def _start_of_last_order(rows: Sequence[Row]) -> int:
+    at = len(rows) - 1
+    while at and rows[at - 1][0] == rows[-1][0]:
+        at -= 1
+    return at
 
 
 def _segment(rows: list[Row], width: int, key: int | None = None) -> Segment:
