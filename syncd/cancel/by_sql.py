@@ -7,12 +7,12 @@ value that the column holds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from threading import Lock
 from time import monotonic
 from typing import Any
 
-from sqlalchemy import Connection, Engine, TextClause, create_engine, make_url, text
+from sqlalchemy import Connection, CursorResult, Engine, TextClause, create_engine, make_url, text
 from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError
 
 from syncd.cancel.interface import NO_SUCH_ORDER, known_identifiers, values_of, without_identifiers
@@ -104,7 +104,7 @@ class SqlCanceller:
             value = wanted[comparison.parameter]
             with self._opened().connect() as connection:
                 found = self._looked_up(connection, comparison, value) if value else []
-            exact = [one for one in found if _is_exactly(one, value, comparison.parameter)]
+            exact = [held for held, shown in found if _is_exactly(shown, value, comparison.parameter)]
             if len(exact) < len(found) and exact:
                 raise CancelError(
                     f"SYNCD_CANCEL__SQL: to the database other orders have the {comparison.parameter} {value!r} too, "
@@ -133,11 +133,14 @@ class SqlCanceller:
         statement = self._prepared(f"{comparison.lookup}{' AND 1 = 0' if none else ''}")
         return statement, {name: values.get(name) or None for name in statement.compile().params}
 
-    def _looked_up(self, connection: Connection, comparison: Comparison, value: str) -> list[Any]:
-        """The values of the column that the database finds equal to the identifier; none: it cannot compare them."""
+    def _looked_up(
+        self, connection: Connection, comparison: Comparison, value: str
+    ) -> list[tuple[Any, Collection[str]]]:
+        """The values of the column that the database finds equal to the identifier, and the texts that each is known
+        by; none: it cannot compare them."""
         raw_values = DIALECTS[self._url.get_backend_name()].raw_values(value, value)
         look_ups = (self._look_up(comparison, {comparison.parameter: raw}) for raw in raw_values)
-        found = ([*connection.execute(*look_up).scalars()] for look_up in look_ups)
+        found = (self._with_texts(connection.execute(*look_up)) for look_up in look_ups)
         try:
             return next(filter(None, found), [])
         except DataError:
@@ -147,6 +150,12 @@ class SqlCanceller:
             if getattr(reason, "code", reason) in _INCOMPARABLE:
                 return []  # pragma: no cover - which server says so depends on its version
             raise
+
+    def _with_texts(self, result: CursorResult[Any]) -> list[tuple[Any, Collection[str]]]:
+        """An order is known with the zeros of ZEROFILL, or without them where the query takes them off."""
+        digits = DIALECTS[self._url.get_backend_name()].digits_shown(result.cursor)
+        values = ((held, text_or_none(held)) for held in result.scalars())
+        return [(held, {written, written.zfill(digits)} if written else ()) for held, written in values]
 
     def _opened(self) -> Engine:
         with self._opening:
@@ -173,8 +182,7 @@ class SqlCanceller:
         return CancelError(what, in_doubt=cut)
 
 
-def _is_exactly(found: object, value: str, name: str) -> bool:
-    written = text_or_none(found)
-    if written is None:
-        return False
-    return written.lower() == value.lower() if name == "uuid" else written == value
+def _is_exactly(shown: Collection[str], value: str, name: str) -> bool:
+    if name == "uuid":
+        return value.lower() in {text.lower() for text in shown}
+    return value in shown

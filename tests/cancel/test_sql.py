@@ -145,6 +145,21 @@ def test_a_number_of_any_type_is_found_in_sqlite(tmp_path: Path) -> None:
     assert canceller.cancel(cancellation("1"), 5) == NO_SUCH_ORDER
 
 
+@pytest.mark.parametrize(("named", "decided"), [("0000007", ACCEPTED), ("7", ACCEPTED), ("007", NO_SUCH_ORDER)])
+def test_zeros_of_zerofill_are_part_of_a_number(shared_mariadb: str, named: str, decided: CancelDecision) -> None:
+    """The order is known with them, unless the query takes them off."""
+    execute(
+        shared_mariadb,
+        "DROP TABLE IF EXISTS orders",
+        "CREATE TABLE orders (id INT, number INT(7) ZEROFILL, state VARCHAR(20), why VARCHAR(20))",
+        "INSERT INTO orders VALUES (1, 7, 'new', NULL), (2, 70, 'new', NULL)",
+    )
+    with shop(shared_mariadb) as by_number:
+        by_number.log_in()
+        assert by_number.cancel(cancellation(named), 5) == decided
+    assert states(shared_mariadb) == {1: "cancelled" if decided == ACCEPTED else "new", 2: "new"}
+
+
 def test_serialized_value_as_number_is_refused(shop_url: str) -> None:
     execute(shop_url, "UPDATE orders SET number = 'b:0;'")
     with shop(shop_url) as by_number:

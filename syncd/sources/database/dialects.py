@@ -118,6 +118,11 @@ class Dialect:
             return []
         return [text]
 
+    @classmethod
+    def digits_shown(cls, _cursor: Driver) -> int:
+        """How many digits at least the database shows of a number in the only column of these rows."""
+        return 0
+
     def blocks(self, connection: Driver, sql: str, values: Any, size: int) -> Iterator[Rows]:
         """The rows as they arrive, `size` at a time."""
         raise NotImplementedError
@@ -255,6 +260,11 @@ class MariaDB(Dialect):
             if result := cursor._result:  # noqa: SLF001 - else closing reads the result to its end
                 result.unbuffered_active = False
             cursor.close()
+
+    @classmethod
+    def digits_shown(cls, cursor: Driver) -> int:
+        (column,) = cursor._result.fields  # noqa: SLF001 - see `blocks`
+        return int(column.length) if column.flags & cls._ZEROFILL else 0
 
     def _keep_zeros(self, result: Driver) -> None:
         """An order is known to its buyer by the number with the zeros of ZEROFILL, which the driver's int has lost.
