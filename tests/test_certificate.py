@@ -68,6 +68,16 @@ def test_one_that_cannot_be_seen_stays_as_it_was(memory: State, watch: Certifica
     assert (server.asked, memory.reports.summary().certificate_ends) == (2, NOON + 90 * DAY)
 
 
+def test_nobody_is_asked_while_the_answer_cannot_be_kept(memory: State, server: Server) -> None:
+    """Else IMSHOP would be connected to at each look, while the disk is full."""
+    lease = memory.lease()
+    assert lease.acquire()
+    memory.store.refuse_writing("no room")
+    CertificateWatch(memory, lease, server).look(NOON)
+    assert server.asked == 0
+    lease.release()
+
+
 def test_clock_set_back_stops_no_look(watch: CertificateWatch, server: Server) -> None:
     watch.look(NOON + 90 * DAY)
     watch.look(NOON)

@@ -41,6 +41,6 @@ class CertificateWatch:
             is_near = ends is not None and ends - now < NEAR
             if seen_at and seen_at <= now < seen_at + (LOOK_AGAIN if is_near else LOOK_EVERY):
                 return
+            self._state.note_certificate(ends, now)  # nobody is asked, again and again, for what cannot be kept
             with suppress(PushError):
-                ends = self._ends()
-            self._state.note_certificate(ends, now)
+                self._state.note_certificate(self._ends(), now)
