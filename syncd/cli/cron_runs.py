@@ -58,9 +58,9 @@ def _run(ctx: click.Context, kind: Literal["poll", "reconcile"], seconds: float)
             _tell_begun(state, _hanging(state.reports.summary(), str(error)))
         return 0
     with opened_state(chosen) as state:
-        reasons = judge(known_beside_daemon(chosen, state), composition.now()).reasons
-        _tell_over(state, {reason.kind for reason in reasons})
-        _tell_begun(state, reasons)
+        verdict = judge(known_beside_daemon(chosen, state), composition.now())
+        _tell_over(state, {reason.kind for reason in verdict.reasons} | verdict.unknown)
+        _tell_begun(state, verdict.reasons)
     return 1 if ran.failed or ran.undelivered else 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
@@ -79,6 +80,24 @@ def test_trouble_that_becomes_red_is_told_again(shop: World) -> None:
     (worse,), *later = minutes(shop)
     assert worse.startswith("syncd: worse now: The shop cannot be read")
     assert later == [[], []]
+
+
+def test_trouble_that_another_one_hides_is_not_over(shop: World) -> None:
+    """While delivery is paused nobody knows whether the quiet would have ended."""
+    shop.shop.put("1", "packed")
+    minute(shop)
+    with closing(sqlite3.connect(shop.home / "state.db", isolation_level=None)) as state:
+        now = datetime.now(UTC)
+        times = {"since": (now - timedelta(days=90)).isoformat(), "longest": 3600}
+        state.execute("UPDATE facts SET value = json_patch(value, ?) WHERE name = 'quiet'", [json.dumps(times)])
+        long_ago = (now - timedelta(days=30)).isoformat()
+        state.execute("UPDATE facts SET value = ? WHERE name = 'last_delivered_at'", [json.dumps(long_ago)])
+    (quiet,) = minute(shop)
+    assert quiet.startswith("syncd: Nothing was delivered for 30 d")
+    shop.shop.put("2", "packed")
+    (paused,) = minute(shop, SYNCD_IMSHOP__API_KEY="wrong-key")
+    assert paused.startswith("syncd: Delivery is paused")
+    assert len(minute(shop)) == 2
 
 
 def test_each_trouble_is_told_by_itself(shop: World) -> None:
