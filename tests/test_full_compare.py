@@ -229,6 +229,30 @@ def test_unreadable_order_is_reported_each_time_until_readable(poller: Poller, s
     assert waiting(memory) == {("01234", "packed")}
 
 
+def test_missing_order_back_unreadable_hides_no_other(poller: Poller, shop: FakeShop, memory: State) -> None:
+    """It is shown, and not tracked: counted among the orders that are seen, it would stand for one that is gone."""
+    back = shop.rows.pop("01234")
+    poller.reconcile(shop.now)
+    shop.rows["01234"] = back
+    shop.unreadable = {"01234"}
+    del shop.rows["00200"]
+    assert (poller.reconcile(shop.now).missing, memory.polls.tracked()) == (1, ORDERS - 2)
+
+
+def test_number_of_a_missing_order_hides_no_other(memory: State) -> None:
+    """Another order gets it, and was known already."""
+    shop = FakeShop(scans_whole=True)
+    for number in range(100):
+        shop.put(f"{number:05d}", "new", shop.now - timedelta(hours=1), shop_id=f"k{number}")
+    poller = Poller(shop, memory.polls, lambda _: "push", 0, LOOKBACK)
+    poller.poll(shop.now)
+    del shop.rows["00005"]
+    poller.reconcile(shop.now)
+    del shop.rows["00006"], shop.rows["00007"]
+    shop.put("00005", "new", shop.now - timedelta(hours=1), shop_id="k6")
+    assert (poller.reconcile(shop.now).missing, memory.polls.tracked()) == (1, 98)
+
+
 def test_order_vanishing_during_a_compare_waits_for_another(poller: Poller, shop: FakeShop, memory: State) -> None:
     """It vanishes between the scan and the look-up, and is left to the next compare."""
     shop.silently("01234", "packed")

@@ -141,7 +141,7 @@ class FullCompare:
         self._compare = state.start_compare()
         # A baseline that begins knows that no order is tracked. One that goes on after an interruption does not.
         self._adopts_all = whole and stager.policy.adopt_all and not (source.scans_whole or state.tracked())
-        self._present = 0
+        self._present = 0  # tracked orders that were seen; some that return or get another number are not counted
         self._same: list[int] = []
         self._differing: list[Any] = []
         self._looked_up = 0
@@ -236,7 +236,7 @@ class FullCompare:
         ids = [order_id for segment in group for order_id in segment.ids]
         seen = self._state.load(ids) if self._whole else {}
         recorded = seen if self._whole else self._state.recorded(ids)
-        self._present += len(recorded)
+        self._present += sum(not one.missing for one in recorded.values())
         for segment in group:
             segment.compare(recorded)
             self._stager.result.note_skipped(segment.skipped)
@@ -315,7 +315,7 @@ class FullCompare:
         """Never as the last page: more may come, and the guard counts all of it."""
         self._stager.result.note_dropped(order.dropped for order in page.orders)
         staged = self._stager.stage(replace(page, last=False), "full", known, segments)
-        self._present += len(staged.first_seen) + len(staged.renumbered)
+        self._present += len(staged.first_seen)
         return staged
 
     def _mark_missing(self) -> None:
@@ -344,7 +344,7 @@ class FullCompare:
     def _recheck(self) -> None:
         """Look once more for orders that seem to be gone, where a scan may lose orders."""
         unseen = self._state.unseen(self._compare, RECHECKED_AT_MOST + 1)
-        if len(unseen) > RECHECKED_AT_MOST:
+        if not unseen or len(unseen) > RECHECKED_AT_MOST:
             return
         found: set[str] = set()
         for page in self._source.still_shown(unseen):
