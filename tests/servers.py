@@ -10,6 +10,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache, lru_cache
+from random import SystemRandom
 from threading import Thread
 from uuid import uuid4
 
@@ -24,10 +25,18 @@ _UNDURABLE = {"postgresql": "ALTER DATABASE {} SET synchronous_commit = off"}
 DROP_MARIADB = "SET lock_wait_timeout = 10\nDROP DATABASE {}"  # a failed test may hold a lock
 
 
+PORTS = range(20_000, 32_000)
+"""Below those that the kernel gives to connections, of which one would take the port of a daemon that restarts."""
+_random = SystemRandom()  # Hypothesis seeds the other one, the same in each process
+
+
 def free_port() -> int:
     """A port of loopback that nothing listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+    for _ in range(100):
+        port = _random.choice(PORTS)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise AssertionError("no port is free")
 
 
 def postgresql_url() -> str:
