@@ -376,6 +376,15 @@ def test_baseline_records_an_order_once_that_is_read_twice(
     assert (poller.reconcile(NOON).found.total(), poller.reconcile(NOON).missing) == (0, 0)
 
 
+@pytest.mark.parametrize("ids", [(7, "7"), (" 7", "7"), ("7", 7.0)])
+def test_rows_of_one_number_apart_are_told_once(tmp_path: Path, memory: State, ids: tuple[object, object]) -> None:
+    """A compare looks up all that stand for the number: else it would tell one after the other, each night anew."""
+    rows = [*((number, "new") for number in range(1000, 9000)), *zip(ids, ("new", "packed"), strict=True)]
+    poller = Poller(rows_of(tmp_path, rows), memory.polls, lambda _: "push", 0, LOOKBACK)
+    poller.poll(NOON)
+    assert [poller.reconcile(NOON).found.total() for _ in range(4)] == [0, 0, 0, 0]
+
+
 def test_number_that_changes_hands_is_counted_once(memory: State) -> None:
     """A digest that covers an order too many would hide that another one is gone."""
     shop = FakeShop(scans_whole=True)

@@ -195,9 +195,16 @@ class DatabaseSource:
         return DatabaseScan(blocks, schema.layout, times, numbers, repeats=schema.layout.by_sequence)
 
     def look_up(self, ids: Sequence[Any]) -> Page:
-        """The orders with these ids, given as a scan gave them; of one order's rows the last counts."""
+        """The orders with these ids, given as a scan gave them; of one order's rows the last counts, also if they write
+        its number differently."""
         schema = self.query_schema()
-        return schema.layout.page(self._rows_with(ids, lambda part: schema.with_values("order_id", part)))
+        parts: list[list[Any]] = [[]]
+        for raw in ids:
+            same = self._that_mean(raw)  # in one statement, so that their rows come in the order of a scan
+            if len(parts[-1]) + len(same) > _IDS_AT_ONCE:
+                parts.append([])
+            parts[-1] += same
+        return schema.layout.page([row for part in parts for row in self._rows(schema.with_values("order_id", part))])
 
     def still_shown(self, order_ids: Collection[str]) -> Iterator[Page]:
         """No page: unlike an API's pages, a statement misses no order."""
@@ -250,6 +257,12 @@ class DatabaseSource:
             trimmed = self._rows_with(absent, lambda part: schema.with_trimmed_values(column, part))
             rows += [row for row in trimmed if text(row) in absent]
         return schema.layout.page(rows)
+
+    def _that_mean(self, raw: Any) -> list[Any]:
+        """The ids that mean the same order as this one: itself, and those with the same text."""
+        text = text_or_none(raw)
+        same = [] if text is None else self.database.dialect.raw_values(text, raw)
+        return [*dict.fromkeys([raw, *same])]
 
     def _rows_with(
         self, values: Sequence[Any], statement: Callable[[Sequence[Any]], Statement]
