@@ -381,7 +381,7 @@ def test_rows_of_one_number_apart_are_told_once(tmp_path: Path, memory: State, i
     """A compare looks up all that stand for the number: else it would tell one after the other, each night anew."""
     rows = [*((number, "new") for number in range(1000, 9000)), *zip(ids, ("new", "packed"), strict=True)]
     poller = Poller(rows_of(tmp_path, rows), memory.polls, lambda _: "push", 0, LOOKBACK)
-    poller.poll(NOON)
+    assert (poller.poll(NOON).adopted, waiting(memory)) == (8001, set())
     assert [poller.reconcile(NOON).found.total() for _ in range(4)] == [0, 0, 0, 0]
 
 

@@ -94,6 +94,9 @@ class ScannedState(StagingState, Protocol):
     def recorded(self, order_ids: Iterable[str]) -> Mapping[str, Recorded]:
         """What is recorded of those of the orders that are tracked."""
 
+    def seen_in(self, order_ids: Iterable[str], compare: int) -> Collection[str]:
+        """Those of the orders that this compare has recorded."""
+
     def start_compare(self) -> int:
         """A number for this compare, higher than those of all earlier ones."""
 
@@ -265,7 +268,8 @@ class FullCompare:
 
     def _stage_differing(self, group: Sequence[_ReadSegment], seen: Mapping[str, Seen]) -> Staged:
         """Stage the orders that differ. One that the baseline sees for the first time is told to nobody, so only what
-        is compared of it is read; an API's scan tells more of it: whether it was read before."""
+        is compared of it is read; an API's scan tells more of it: whether it was read before. Of a database's rows that
+        is known by what the compare has recorded."""
         adopts = self._stager.policy.adopt_all and not self._source.scans_whole
         first, rows = [], []
         segment_of: dict[str, int] = {}
@@ -278,7 +282,13 @@ class FullCompare:
                     rows.append(segment.rows[order_id])
         adopted = self._stager.adopt(first, segment_of) if first else set()
         self._present += len(adopted)
-        staged = self._stage(Page(self._scan.read(rows).orders), seen, segment_of) if rows else Staged()
+        if not rows:
+            return Staged(adopted)
+        orders = self._scan.read(rows).orders
+        if adopts:
+            again = self._state.seen_in((order.order_id for order in orders), self._compare)
+            orders = [replace(order, repeats=order.order_id in again) for order in orders]
+        staged = self._stage(Page(orders), seen, segment_of)
         return Staged(adopted | staged.first_seen, staged.renumbered)
 
     def _replace(self, group: Sequence[_ReadSegment], known: Container[str], staged: Staged) -> None:

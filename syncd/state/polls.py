@@ -196,6 +196,12 @@ class StoredPolls:
         with self._store.read() as connection:
             return recorded(connection, order_ids)
 
+    def seen_in(self, order_ids: Iterable[str], compare: int) -> Collection[str]:
+        asked = {clean(order_id): order_id for order_id in order_ids}
+        these = select(seen.c.order_id).where(one_of(seen.c.order_id, asked), seen.c.compared_in == compare)
+        with self._store.read() as connection:
+            return {asked[order_id] for order_id in connection.execute(these).scalars()}
+
     def start_compare(self) -> int:
         with self._store.write() as connection:
             compare = add_to_fact(connection, "compare", 1)

@@ -66,7 +66,7 @@ def replace(connection: Connection, formed: Sequence[FormedSegment], compare: in
     key_of = {clean(order_id): segment.key for segment in formed for order_id in segment.order_ids}
     marks = connection.execute(_MARKS, {"orders": [*key_of]}).all() if key_of else []
     keys = [segment.key for segment in formed]
-    formed_in = {**dict.fromkeys(keys, compare), **_whole(connection, keys, marks, key_of)}
+    formed_in = {**dict.fromkeys(keys, compare), **_complete(connection, keys, marks, key_of)}
     joining = [mark for mark in marks if mark[1:] != (key_of[mark[0]], formed_in[key_of[mark[0]]])]
     leave(connection, ((segment, compared_in) for _, segment, compared_in in joining))
     joined = {order_id: key_of[order_id] for order_id, _, _ in joining}
@@ -96,7 +96,7 @@ def drop_unmet(connection: Connection, compare: int) -> None:
     connection.execute(delete(segments).where(segments.c.digest.is_(None), segments.c.confirmed_in != compare))
 
 
-def _whole(
+def _complete(
     connection: Connection, keys: Sequence[int], marks: Iterable[tuple[str, int | None, int]], key_of: Mapping[str, int]
 ) -> Mapping[int, int]:
     """The stored ones of these segments none of whose orders is gone, with their `formed_in`."""

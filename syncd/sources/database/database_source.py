@@ -200,7 +200,7 @@ class DatabaseSource:
         schema = self.query_schema()
         parts: list[list[Any]] = [[]]
         for raw in ids:
-            same = self._that_mean(raw)  # in one statement, so that their rows come in the order of a scan
+            same = self._spellings(raw)  # in one statement, so that their rows come in the order of a scan
             if len(parts[-1]) + len(same) > _IDS_AT_ONCE:
                 parts.append([])
             parts[-1] += same
@@ -258,8 +258,8 @@ class DatabaseSource:
             rows += [row for row in trimmed if text(row) in absent]
         return schema.layout.page(rows)
 
-    def _that_mean(self, raw: Any) -> list[Any]:
-        """The ids that mean the same order as this one: itself, and those with the same text."""
+    def _spellings(self, raw: Any) -> list[Any]:
+        """The id, and the other values that a row of the same order may have as its id: those with the same text."""
         text = text_or_none(raw)
         same = [] if text is None else self.database.dialect.raw_values(text, raw)
         return [*dict.fromkeys([raw, *same])]
