@@ -32,6 +32,18 @@ SocketOptions: TypeAlias = Sequence[tuple[int, int, int | bytes]]
 logging.getLogger("urllib3").setLevel(logging.ERROR)  # it logs whole URLs, with their secrets
 
 
+_CLOSE_ENOUGH = 0.05
+
+
+def set_timeout(sock: socket.socket, seconds: float) -> None:
+    """Let each call of the socket end after so many seconds. TimeoutError: none are left. To set a time-out is a system
+    call, for which a thread gives Python's lock away, so one that is close enough stays."""
+    if seconds <= 0:
+        raise TimeoutError("timed out")
+    if abs((sock.gettimeout() or 0) - seconds) > min(_CLOSE_ENOUGH, seconds):
+        sock.settimeout(seconds)
+
+
 class BoundedReader(io.RawIOBase):
     """Reads a socket until its time-out, which counts once from here on, and at most `allowance` bytes, whatever
     headers and chunk sizes promise. TimeoutError, OSError."""
@@ -46,10 +58,7 @@ class BoundedReader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: WriteableBuffer, /) -> int | None:
-        left = self._ends_at - monotonic()
-        if left <= 0:
-            raise TimeoutError("timed out")
-        self._sock.settimeout(left)
+        set_timeout(self._sock, self._ends_at - monotonic())
         count = self._raw.readinto(buffer)
         self._allowance -= count or 0
         if self._allowance < 0:
@@ -103,7 +112,6 @@ class BoundedAdapter(HTTPAdapter):
     connections are of another class, which is not bounded.)
 
     plain, tls       the classes of the connections
-    connections      how many threads may ask at once; one more waits
     socket_options   of each connection; None: urllib3's
     """
 
@@ -111,10 +119,9 @@ class BoundedAdapter(HTTPAdapter):
         self,
         plain: type[BoundedConnection] = BoundedConnection,
         tls: type[BoundedTlsConnection] = BoundedTlsConnection,
-        connections: int = 1,
         socket_options: SocketOptions | None = None,
     ) -> None:
-        super().__init__(pool_connections=1, pool_maxsize=connections, max_retries=0, pool_block=True)
+        super().__init__(pool_connections=1, pool_maxsize=1, max_retries=0, pool_block=True)
         self._pools = {
             "http": type("Pool", (HTTPConnectionPool,), {"ConnectionCls": plain}),
             "https": type("TlsPool", (HTTPSConnectionPool,), {"ConnectionCls": tls}),

@@ -51,7 +51,6 @@ class ImshopClient:
     send_id_as       `auto`: the UUID where the order has one and no other order has it, else the number; `uuid`: the
                      UUID, and the number where the order has none; `order_id`: the number
     timeout_seconds  one push, from connecting to the last byte; see Transport.post for what it can exceed that by
-    connections      kept alive; as many as threads push, or they wait for each other
     clock            now, aware; for a Retry-After that is a date
     redact           masks secrets in what IMSHOP says before it reaches an Answer or an error
 
@@ -65,7 +64,6 @@ class ImshopClient:
         auth: Auth,
         send_id_as: SendIdAs,
         timeout_seconds: float,
-        connections: int,
         clock: Callable[[], datetime],
         redact: Callable[[str], str] = lambda text: text,
     ) -> None:
@@ -75,7 +73,7 @@ class ImshopClient:
         self._redact = redact
         self._key_field = {"key": api_key} if api_key and auth == "body" else {}
         headers = _HEADERS | _key_header(api_key, auth)
-        self._transport = Transport(url, headers, timeout_seconds, connections, redact)
+        self._transport = Transport(url, headers, timeout_seconds, redact)
 
     def push(self, push: Push) -> Answer:
         """Send one change, once. Raises PushError unless IMSHOP said that it took the change."""

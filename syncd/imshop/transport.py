@@ -4,8 +4,9 @@ A request that did not get through must not get through later, when the order's 
 would go on sending it for a quarter of an hour, even for a process that is dead. So what is not acknowledged within
 the time-out is dropped, and so is all that is left when a connection is closed.
 
-requests prepares the request and finds the connection pool, once; each push goes straight to the pool. A Session would
-read a redirect's whole body, keep cookies and look up the environment for every request, and take twice the CPU.
+requests and urllib3 prepare the request and know how to open a connection, with its proxy and certificates. What is
+posted goes straight to the connection. Each system call of a thread hands Python's lock to another one, and with eight
+of them a push, as urllib3's pool makes them, many threads at once took three times the CPU of one.
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ import struct
 import time
 import zlib
 from collections.abc import Callable, Mapping
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from requests.utils import select_proxy
-from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPSConnectionPool, Timeout
+from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPHeaderDict, HTTPResponse, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import HTTPError, SSLError
 
@@ -37,6 +39,7 @@ from syncd.http.connections import (
     BoundedTlsConnection,
     Route,
     root_cause,
+    set_timeout,
 )
 from syncd.http.headers import has_other_compression
 from syncd.imshop.replies import SILENT, TEXT_LIMIT, TLS, UNREACHABLE, json_object
@@ -72,20 +75,6 @@ class _Connection(BoundedConnection):
     OSError nor urllib3's, so urllib3 and requests let it through as it is."""
 
     response_class = _Response
-    _held_back: list[bytes] | None = None
-
-    def request(self, *arguments: Any, **options: Any) -> None:
-        """Head and body leave in one packet, so that a server need not wake up twice. http.client sends them apart."""
-        self._held_back = []
-        super().request(*arguments, **options)
-        whole, self._held_back = b"".join(self._held_back), None
-        self.send(whole)
-
-    def send(self, data: Any) -> None:
-        if self._held_back is None:
-            super().send(data)
-        else:
-            self._held_back.append(data)
 
     def connect(self) -> None:
         """Within the time-out of the whole push, of which `timeout` is half: a host may have many addresses, and this
@@ -117,21 +106,19 @@ class Transport:
         url: str,
         headers: Mapping[str, str],
         timeout_seconds: float,
-        connections: int,
         redact: Callable[[str], str],
     ) -> None:
         self._request = _prepared(url, headers)
         self._redact = redact
         route = Route.to(url)
         self._proxies = route.proxies
-        self._adapter = BoundedAdapter(_Connection, _TlsConnection, connections, _socket_options(timeout_seconds))
+        self._adapter = BoundedAdapter(_Connection, _TlsConnection, socket_options=_socket_options(timeout_seconds))
         self._pool = _usable_pool(self._adapter, self._request, route)
-        # A connection gets half of the time, so that what remains is enough for a TLS handshake or an answer.
-        self._timeout = Timeout(connect=timeout_seconds / 2, total=timeout_seconds)
-        # The path, or the whole URL where a proxy is to read it.
-        self._target = self._adapter.request_url(self._request, self._proxies)
-        self._headers = {name: value for name, value in self._request.headers.items() if name != "Content-Length"}
+        self._timeout = timeout_seconds
+        self._head = self._written_head()
         self._host = shown(url)
+        self._idle: list[HTTPConnection] = []
+        self._is_closed = False
 
     def post(self, body: bytes) -> RawReply:
         """Send `body` once and return the reply, whatever it says. No redirect is followed, nothing is sent again.
@@ -140,29 +127,69 @@ class Transport:
         the server sends a byte now and then. Beyond that: the resolver's own time-out, half a time-out for each
         further address of the host that does not answer, and one and a half for a proxy's tunnel.
         """
+        ends_at = time.monotonic() + self._timeout
+        # A connection gets half of the time, so that what remains is enough for a TLS handshake or an answer.
+        connection = self._take_idle() or self.opened(self._timeout / 2)
+        stays_open = False
         try:
-            response = self._pool.urlopen(
-                "POST",
-                self._target,
-                body=body,
-                headers=self._headers,
-                retries=False,
-                redirect=False,
-                assert_same_host=False,
-                timeout=self._timeout,
-                preload_content=False,
-                decode_content=False,
-            )
-        except HTTPError as error:
+            reply, stays_open = self._exchange(connection.sock, body, ends_at)
+        except (HTTPError, http.client.HTTPException, OSError) as error:
             reason = self._redact(_why(error))[:TEXT_LIMIT]
         else:
-            try:
-                return RawReply(response.status, response.headers, *_read(response))
-            finally:
-                response.close()  # closes the connection too, unless the answer was read to its end
-                response.release_conn()
+            return reply
+        finally:
+            if stays_open and not self._is_closed:
+                self._idle.append(connection)
+            else:
+                connection.close()
         # Raised out here, it drags along neither their text, which quotes the URL with its token, nor their sockets.
         raise SILENT.error(host=self._host, why=reason)
+
+    def _take_idle(self) -> HTTPConnection | None:
+        """The connection that was used last and that the server has not closed since; those that it has are closed."""
+        with suppress(IndexError):
+            while connection := self._idle.pop():
+                if connection.is_connected:
+                    return connection
+                connection.close()
+        return None
+
+    def _exchange(self, sock: socket.socket, body: bytes, ends_at: float) -> tuple[RawReply, bool]:
+        """The reply to `body`, and whether the connection can be used again. HTTPError, HTTPException, OSError."""
+        set_timeout(sock, ends_at - time.monotonic())
+        with suppress(BrokenPipeError, ConnectionResetError):  # it may have answered before it closed
+            sock.sendall(b"%bContent-Length: %d\r\n\r\n%b" % (self._head, len(body), body))
+        set_timeout(sock, ends_at - time.monotonic())
+        with closing(_Response(sock, method="POST")) as answer:
+            answer.begin()
+            headers = HTTPHeaderDict(answer.msg.items())
+            content, flaw = _content(
+                HTTPResponse(
+                    answer,
+                    headers,
+                    answer.status,
+                    preload_content=False,
+                    decode_content=False,
+                    original_response=answer,
+                    request_method="POST",
+                )
+            )
+            stays_open = flaw is None and answer.isclosed() and not answer.will_close
+            return RawReply(answer.status, headers, *_text(content, flaw, headers)), stays_open
+
+    def _written_head(self) -> bytes:
+        """What each push begins with, but for its length."""
+        # The path, or the whole URL where a proxy is to read it.
+        target = self._adapter.request_url(self._request, self._proxies)
+        host = urlsplit(str(self._request.url)).netloc.rpartition("@")[2]
+        headers = {
+            "Host": host,
+            **self._request.headers,
+            **({} if target.startswith("/") else self._pool.proxy_headers),
+        }
+        del headers["Content-Length"]
+        lines = [f"POST {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items()), ""]
+        return "\r\n".join(lines).encode("latin-1")
 
     def connect(self, seconds: float) -> Connected:
         """Open a connection as `post` would, and close it: nothing is sent. PushError: UNREACHABLE or TLS."""
@@ -175,14 +202,18 @@ class Transport:
             connection.close()
 
     def opened(self, seconds: float) -> HTTPConnection:
-        """A new connection outside the pool, through the proxy's tunnel if there is one. PushError."""
-        connection = self._pool._new_conn()  # noqa: SLF001 - urllib3 offers no other way to open one without a request
+        """A new connection, through the proxy's tunnel if there is one. PushError."""
+        connection = self._pool._new_conn()  # noqa: SLF001 - urllib3 offers no other way without sending a request
         assert isinstance(connection, _Connection)
         connection.timeout = seconds
-        if isinstance(self._pool, HTTPSConnectionPool) and self._pool.proxy:
-            self._pool._prepare_proxy(connection)  # type: ignore[arg-type]  # noqa: SLF001 - as above
-        else:
-            connection.connect()
+        try:
+            if isinstance(self._pool, HTTPSConnectionPool) and self._pool.proxy:
+                self._pool._prepare_proxy(connection)  # type: ignore[arg-type]  # noqa: SLF001 - as above
+            else:
+                connection.connect()
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     @property
@@ -193,6 +224,10 @@ class Transport:
 
     def close(self) -> None:
         """Close the idle connections. Nothing may be posted afterwards."""
+        self._is_closed = True
+        with suppress(IndexError):
+            while connection := self._idle.pop():
+                connection.close()
         self._adapter.close()
 
 
@@ -235,24 +270,28 @@ def _usable_pool(adapter: BoundedAdapter, request: requests.PreparedRequest, rou
     return pool
 
 
-def _read(response: BaseHTTPResponse) -> tuple[str, str | None]:
-    """The body as text, and its flaw. A JSON object that is closed is whole, whatever should have come after it; any
-    other text that may not be whole counts as none."""
+def _content(response: BaseHTTPResponse) -> tuple[bytes, str | None]:
+    """The body as far as it was read, and why that is not the whole of it, or None."""
     parts: list[bytes] = []
-    flaw = None
     try:
         parts.extend(iter_body(response, BODY_LIMIT))
     except BodyTooLongError:
-        flaw = "is longer than 64 KiB"
+        return b"".join(parts), "is longer than 64 KiB"
     except (HTTPError, ValueError, ConnectionError):  # ValueError: http.client, of a negative chunk size
-        flaw = "broke off"
+        return b"".join(parts), "broke off"
     except zlib.error:
-        flaw = "is compressed in a way that cannot be undone"
-    text = decode_text(b"".join(parts), response.headers)
+        return b"".join(parts), "is compressed in a way that cannot be undone"
+    return b"".join(parts), None
+
+
+def _text(content: bytes, flaw: str | None, headers: HTTPHeaderDict) -> tuple[str, str | None]:
+    """The text of the body, and its flaw. A JSON object that is closed is whole, whatever should have come after it;
+    any other text that may not be whole counts as none."""
+    text = decode_text(content, headers)
     if flaw and json_object(text) is None:
         return "", flaw
     # A proxy may have unpacked it and left the header.
-    is_packed = has_other_compression(response.headers) and not text.startswith("{")
+    is_packed = has_other_compression(headers) and not text.startswith("{")
     return text, "is compressed in a way that was not asked for" if is_packed else None
 
 

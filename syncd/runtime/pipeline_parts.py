@@ -56,7 +56,6 @@ def imshop(settings: Settings) -> ImshopClient:
         auth=to.auth,
         send_id_as=to.id,
         timeout_seconds=to.timeout.total_seconds(),
-        connections=to.concurrency,
         clock=composition.now,
         redact=composition.redactor(settings),
     )

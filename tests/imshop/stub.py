@@ -182,12 +182,11 @@ def an_imshop(
     auth: Auth = "bearer",
     send_id_as: SendIdAs = "auto",
     timeout: float = BOUND,
-    connections: int = 2,
 ) -> ImshopClient:
     def redact(text: str) -> str:
         return text.replace("K3Y", "***").replace("T0KEN", "***")
 
-    return ImshopClient(url, api_key, auth, send_id_as, timeout, connections, lambda: NOON, redact)
+    return ImshopClient(url, api_key, auth, send_id_as, timeout, lambda: NOON, redact)
 
 
 def failed(stub: Stub, act: Act, timeout: float = BOUND) -> PushError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import ssl
 import struct
 from collections.abc import Callable
 from contextlib import ExitStack, closing
@@ -45,13 +44,15 @@ def refuse_in_plain_text(listener: socket.socket) -> None:
         sock.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
 
-def tunnel_to_tls(context: ssl.SSLContext) -> Callable[[socket.socket], None]:
-    """Opens the tunnel that a proxy is asked for, and answers at its other end."""
+def tunnel_to(server: Stub) -> Callable[[socket.socket], None]:
+    """Opens the tunnel that a proxy is asked for, and answers at its other end for that server."""
 
     def act(sock: socket.socket) -> None:
         sock.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        with context.wrap_socket(sock, server_side=True) as talk, talk.makefile("rb") as stream:
-            if receive(stream):
+        assert server.tls is not None
+        with server.tls.wrap_socket(sock, server_side=True) as talk, talk.makefile("rb") as stream:
+            if received := receive(stream):
+                server.received.append(received)
                 talk.sendall(TAKEN)
 
     return act
@@ -179,6 +180,8 @@ def test_the_environments_proxy_is_asked(stub: Stub, monkeypatch: pytest.MonkeyP
         assert imshop.proxy == stub.address
         assert imshop.connect(BOUND).certificate_ends is None
     assert stub.received[0].start == "POST http://imshop.example/T0KEN HTTP/1.1"
+    assert stub.received[0].headers["host"] == "imshop.example"
+    assert stub.received[0].headers["proxy-authorization"] == "Basic dXNlcjpwYXNzd29yZA=="
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
@@ -194,13 +197,13 @@ def test_the_environments_proxy_makes_a_tunnel_for_tls(
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", f"http://{stub.address}")
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
-    assert tls_stub.tls is not None
-    stub.acts = [tunnel_to_tls(tls_stub.tls)]
+    stub.acts = [tunnel_to(tls_stub)]
     with closing(an_imshop("https://imshop.example/T0KEN")) as imshop:
         assert imshop.push(a_push()).http_status == 200
         assert imshop.connect(BOUND).certificate_ends is not None
     assert stub.received[0].start.startswith("CONNECT imshop.example:443 ")
     assert "authorization" not in stub.received[0].headers
+    assert tls_stub.received[0].headers["host"] == "imshop.example"
 
 
 def test_a_connection_can_be_tried_without_sending_anything(

@@ -62,7 +62,7 @@ def test_many_threads_push_at_once(stub: Stub) -> None:
 
     stub.acts = [answer_when_all_are_here]
     answers: list[Answer] = []
-    with closing(an_imshop(stub.url, connections=4)) as imshop:
+    with closing(an_imshop(stub.url)) as imshop:
         threads = [Thread(target=lambda: answers.append(imshop.push(a_push()))) for _ in range(4)]
         for thread in threads:
             thread.start()
