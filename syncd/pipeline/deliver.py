@@ -24,8 +24,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from queue import Empty, SimpleQueue
 from random import Random
-from threading import Event, Thread
-from typing import NamedTuple, Protocol
+from threading import Condition, Event, Lock, Thread
+from typing import ClassVar, NamedTuple, Protocol
 
 from syncd.errors import PushError, StateError
 from syncd.logs import fields
@@ -124,6 +124,47 @@ class _Done(NamedTuple):
     error: PushError | None = None
 
 
+class _Finished:
+    """What the workers have done, taken by the loop in groups. It is woken for the first of a group and for the last:
+    were it woken for each, that would take more CPU than to record it."""
+
+    _NEVER: ClassVar = 1 << 30
+
+    def __init__(self) -> None:
+        self._changed = Condition(Lock())
+        self._done: list[_Done] = []
+        self._wanted = self._NEVER
+        self._is_woken = False
+
+    def put(self, done: _Done) -> None:
+        with self._changed:
+            self._done.append(done)
+            if len(self._done) >= self._wanted:
+                self._changed.notify()
+
+    def wake(self) -> None:
+        """Whoever waits in `take`, or comes next, waits no longer."""
+        with self._changed:
+            self._is_woken = True
+            self._changed.notify()
+
+    def take(self, enough: int, seconds: float) -> list[_Done]:
+        """Wait up to `seconds` for the first, then up to GROUP_SECONDS for enough of them. GROUP_AT_MOST are given."""
+        with self._changed:
+            if self._wait_for(1, seconds):
+                self._wait_for(enough, GROUP_SECONDS)
+            self._is_woken = False
+            taken = self._done[:GROUP_AT_MOST]
+            del self._done[:GROUP_AT_MOST]
+            return taken
+
+    def _wait_for(self, wanted: int, seconds: float) -> bool:
+        self._wanted = wanted
+        is_there = self._changed.wait_for(lambda: self._is_woken or len(self._done) >= wanted, seconds)
+        self._wanted = self._NEVER
+        return is_there
+
+
 class Deliverer:
     """Delivers what is due, several orders at a time, never two pushes of one order.
 
@@ -155,7 +196,7 @@ class Deliverer:
         self._circuit = CircuitBreaker(clocks.rng)
         self._rate = RateLimiter(limits.rate)
         self._queue: SimpleQueue[_QueuedPush | None] = SimpleQueue()
-        self._done: SimpleQueue[_Done | None] = SimpleQueue()
+        self._finished = _Finished()
         self._unwritten: list[Outcome] = []
         self._outstanding = 0
         self._waits_for_state = False
@@ -173,7 +214,7 @@ class Deliverer:
 
     def wake(self) -> None:
         """Look for due changes now. Any thread may call this."""
-        self._done.put(None)
+        self._finished.wake()
 
     def run(self, stop: Callable[[], bool]) -> None:
         """Deliver until `stop()`; then call `close`."""
@@ -278,21 +319,11 @@ class Deliverer:
         """Wait up to `seconds` for outcomes. It ends GROUP_SECONDS after the first one, or earlier, when the workers
         may soon have nothing left to send."""
         enough = min(GROUP_AT_MOST, self._outstanding - self._limits.concurrency - self._prefetch() // 2)
-        before = len(self._unwritten)
-        ends_at = self._clocks.monotonic() + seconds
-        while len(self._unwritten) - before < max(1, enough):
-            try:
-                sent = self._done.get(timeout=max(0.0, ends_at - self._clocks.monotonic()))
-            except Empty:
-                return
-            if sent is None:
-                return
-            if len(self._unwritten) == before:
-                ends_at = min(ends_at, self._clocks.monotonic() + GROUP_SECONDS)
-            self._note(sent)
+        for done in self._finished.take(max(1, enough), seconds):
+            self._note(done)
 
-    def _note(self, sent: _Done) -> None:
-        outcome, error = sent
+    def _note(self, done: _Done) -> None:
+        outcome, error = done
         self._outstanding -= 1
         self._unwritten.append(outcome)
         if outcome.result == "unsent":
@@ -307,10 +338,11 @@ class Deliverer:
     def _work(self) -> None:
         """A worker: sends one push after another until it takes None from the queue."""
         while (queued := self._queue.get()) is not None:
-            self._done.put(self._send(queued))
+            self._finished.put(self._send(queued))
 
     def _send(self, queued: _QueuedPush) -> _Done:
-        self._stopping.wait(max(0.0, queued.send_at - self._clocks.monotonic()))
+        if (early := queued.send_at - self._clocks.monotonic()) > 0:
+            self._stopping.wait(early)
         started_at, started = self._clocks.now(), self._clocks.monotonic()
         paused = self._circuit.pause is not None and not queued.probe
         # The last check before a push leaves. What happens between it and the first byte no sender can rule out:
