@@ -60,8 +60,7 @@ def test_new_order_is_a_change_without_previous_status() -> None:
     assert (found.status, found.previous_status) == ("new", None)
 
 
-ADDRESSED = replace(
-    order("packed"),
+ADDRESSED = order("packed")._replace(
     imshop_uuid="uuid-7",
     user_id="70000000007",
     message="Packed",
@@ -90,7 +89,7 @@ def test_baseline_records_an_order_and_pushes_nothing() -> None:
 
 
 def test_baseline_replaces_an_older_row_of_an_order() -> None:
-    decision = decide(replace(order("packed"), repeats=True), seen("new"), Policy(action, adopt_all=True))
+    decision = decide(order("packed")._replace(repeats=True), seen("new"), Policy(action, adopt_all=True))
     assert decision == Decision(Seen("7", {"status": "packed"}, told={"status": "packed"}))
 
 
@@ -102,7 +101,7 @@ def test_late_order_older_than_the_baseline_is_history() -> None:
 
 def test_late_order_without_a_timestamp_is_pushed() -> None:
     policy = Policy(action, history_before=NOON + timedelta(days=1))
-    assert change(replace(order("new"), updated_at=None), None, policy) is not None
+    assert change(order("new")._replace(updated_at=None), None, policy) is not None
 
 
 def test_seen_order_is_pushed_however_old_its_timestamp() -> None:
@@ -159,7 +158,7 @@ def test_a_paid_new_order_says_so() -> None:
 
 @pytest.mark.parametrize(("waiting", "paid_before"), [(True, False), (False, True)])
 def test_payment_in_doubt_is_pushed_again(waiting: bool, paid_before: bool) -> None:
-    before = replace(seen("new", told=None, paid=paid_before, payment_id="p-1"), payment_in_doubt=waiting)
+    before = seen("new", told=None, paid=paid_before, payment_id="p-1")._replace(payment_in_doubt=waiting)
     assert told(order("packed", paid=False, payment_id=None), before).with_payment
 
 
@@ -187,7 +186,7 @@ def test_removed_column_is_forgotten() -> None:
 
 
 def test_message_counts_only_where_it_is_compared() -> None:
-    assert change(replace(order("new"), message="Новый"), seen("new")) is None
+    assert change(order("new")._replace(message="Новый"), seen("new")) is None
     assert change(order("new", message="Новый"), seen("new", message="Принят")) is not None
 
 
@@ -228,19 +227,19 @@ def test_unlisted_status_is_held_until_it_is_listed() -> None:
 
 
 def test_missing_order_back_unchanged_pushes_nothing() -> None:
-    decision = decide(order("new"), replace(seen("new"), missing=True))
+    decision = decide(order("new"), seen("new")._replace(missing=True))
     assert decision == Decision(seen("new"))
 
 
 def test_new_imshop_uuid_is_recorded_and_pushes_nothing() -> None:
-    decision = decide(replace(order("new"), imshop_uuid="u-2"), replace(seen("new"), imshop_uuid="u-1"))
+    decision = decide(order("new")._replace(imshop_uuid="u-2"), seen("new")._replace(imshop_uuid="u-1"))
     assert decision is not None
     assert (decision.change, decision.seen.imshop_uuid) == (None, "u-2")
 
 
 @pytest.mark.parametrize(("beyond", "net"), [(True, "cursor"), (False, "lookback")])
 def test_a_change_says_which_net_caught_it(beyond: bool, net: str) -> None:
-    assert told(replace(order("packed"), beyond_cursor=beyond), seen("new")).found_by == net
+    assert told(order("packed")._replace(beyond_cursor=beyond), seen("new")).found_by == net
 
 
 def test_a_full_compare_says_so() -> None:
@@ -251,22 +250,22 @@ def test_a_full_compare_says_so() -> None:
 
 @pytest.mark.parametrize("field", ["message", "imshop_uuid", "shop_id"])
 def test_dropped_field_keeps_its_last_seen_value(field: str) -> None:
-    before = replace(seen("new", message="Words"), imshop_uuid="u-1", shop_id="k7")
+    before = seen("new", message="Words")._replace(imshop_uuid="u-1", shop_id="k7")
     shown: dict[str, str | None] = {"message": "Words", "imshop_uuid": "u-1", "shop_id": "k7", field: None}
-    now = replace(order("new", message=shown["message"]), imshop_uuid=shown["imshop_uuid"], shop_id=shown["shop_id"])
-    assert decide(replace(now, dropped=(Dropped(field, "7", "no text"),)), before) is None
+    now = order("new", message=shown["message"])._replace(imshop_uuid=shown["imshop_uuid"], shop_id=shown["shop_id"])
+    assert decide(now._replace(dropped=(Dropped(field, "7", "no text"),)), before) is None
 
 
 def test_payment_revoked_in_one_poll_is_no_change() -> None:
     """The time of that poll is recorded; a later poll decides."""
     before, policy = seen("new", paid=True, payment_id="p-1"), replace(POLICY, now=NOON)
     decision = decide(order("new", paid=False, payment_id=None), before, policy)
-    assert decision == Decision(replace(before, unpaid_since=NOON))
+    assert decision == Decision(before._replace(unpaid_since=NOON))
     assert decide(order("new", paid=False, payment_id=None), decision.seen, policy) is None  # of the same poll
 
 
 def test_payment_revoked_in_two_polls_is_a_change() -> None:
-    before = replace(seen("new", paid=True, payment_id="p-1"), unpaid_since=NOON)
+    before = seen("new", paid=True, payment_id="p-1")._replace(unpaid_since=NOON)
     policy = replace(POLICY, now=NOON + timedelta(seconds=30))
     found = change(order("new", paid=False, payment_id=None), before, policy)
     assert found is not None

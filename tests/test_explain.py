@@ -71,7 +71,7 @@ def skipped(memory: State) -> None:
 
 
 def found_late(memory: State) -> None:
-    late = replace(change(), found_by="full", source_updated_at=NOON - DAY)
+    late = change()._replace(found_by="full", source_updated_at=NOON - DAY)
     stage(memory, Decision(Seen("7", late.content, {"status": "new"}, revision=1), late))
     deliver(memory)
 
@@ -289,7 +289,7 @@ def test_change_is_said_by_its_news(
     memory: State, content: dict[str, str | bool | None], with_payment: bool, said: str
 ) -> None:
     told(memory)
-    news = replace(change("7", revision=2, content=content, with_payment=with_payment), previous_status="packed")
+    news = change("7", revision=2, content=content, with_payment=with_payment)._replace(previous_status="packed")
     stage(memory, Decision(Seen("7", content, {"status": "packed"}, revision=2), news))
     [newest, first] = memory.reports.changes()
     assert in_steps(newest) == said
@@ -301,7 +301,7 @@ def test_first_news_of_a_known_order_is_guessed(memory: State) -> None:
     """The content before the first change of an order is not stored."""
     stage(memory, adopted("7", "packed"))
     content = {"status": "packed", "tracking": "TRK777"}
-    first = replace(change("7", content=content), previous_status="packed")
+    first = change("7", content=content)._replace(previous_status="packed")
     stage(memory, Decision(Seen("7", content, {"status": "packed"}, revision=1), first))
     [only] = memory.reports.changes()
     assert in_steps(only) == "tracking → TRK777"

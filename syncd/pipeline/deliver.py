@@ -152,7 +152,7 @@ class _Finished:
         """Wait up to `seconds` for the first, then up to GROUP_SECONDS for enough of them. GROUP_AT_MOST are given."""
         with self._changed:
             if self._wait_for(1, seconds):
-                self._wait_for(enough, GROUP_SECONDS)
+                self._wait_for(enough, min(seconds, GROUP_SECONDS))
             self._is_woken = False
             taken = self._done[:GROUP_AT_MOST]
             del self._done[:GROUP_AT_MOST]

@@ -81,10 +81,10 @@ def _decide(order: Order, seen: Seen | None, policy: Policy, found_by: FoundBy) 
         policy = replace(policy, adopt_columns=frozenset())
     if order.dropped:
         content, imshop_uuid, shop_id = as_shown(order, seen)
-        order = replace(order, content=content, imshop_uuid=imshop_uuid, shop_id=shop_id)
+        order = order._replace(content=content, imshop_uuid=imshop_uuid, shop_id=shop_id)
     unpaid_since = _unpaid_since(order.content, seen, policy.now) if "paid" not in policy.adopt_columns else None
     if unpaid_since is not None:
-        order = replace(order, content={**order.content, **_payment_columns(seen.content, order.content)})
+        order = order._replace(content={**order.content, **_payment_columns(seen.content, order.content)})
     if _adopts_again(order, seen, policy):
         return Decision(_seen_now(order, seen, order.content, unpaid_since))
     if order.content == seen.content:
@@ -104,10 +104,11 @@ def _first_sight(order: Order, policy: Policy, found_by: FoundBy) -> Decision:
     )
     if policy.adopt_all or _is_history(order, policy.history_before):
         return Decision(adopted)
-    untold = replace(adopted, told=None)
-    if policy.action(order.status) == "skip":
+    untold = adopted._replace(told=None)
+    action = policy.action(order.status)
+    if action == "skip":
         return Decision(untold)
-    return Decision(untold, _change(order, untold, None, policy, found_by))
+    return Decision(untold, _change(order, untold, None, action, found_by))
 
 
 def _difference(order: Order, seen: Seen, unpaid_since: datetime | None, policy: Policy, found_by: FoundBy) -> Decision:
@@ -118,11 +119,12 @@ def _difference(order: Order, seen: Seen, unpaid_since: datetime | None, policy:
     if not is_news(order.content, before):
         return Decision(_seen_now(order, seen, told, unpaid_since))
     now = _seen_now(order, seen, told, unpaid_since, more=1)
-    if policy.action(order.status) == "skip":
+    action = policy.action(order.status)
+    if action == "skip":
         return Decision(now)
     if told is not None and told is not before and not is_news(order.content, told):
         return Decision(now, void=True)
-    return Decision(now, _change(order, now, seen, policy, found_by))
+    return Decision(now, _change(order, now, seen, action, found_by))
 
 
 def _seen_now(order: Order, seen: Seen, told: Content | None, unpaid_since: datetime | None, more: int = 0) -> Seen:
@@ -139,20 +141,20 @@ def _seen_now(order: Order, seen: Seen, told: Content | None, unpaid_since: date
     )
 
 
-def _change(order: Order, now: Seen, before: Seen | None, policy: Policy, found_by: FoundBy) -> Change:
+def _change(order: Order, now: Seen, before: Seen | None, action: StatusAction, found_by: FoundBy) -> Change:
     return Change(
-        order_id=order.order_id,
-        revision=now.revision,
-        content=order.content,
-        previous_status=None if before is None else str(before.content["status"]),
-        message=order.message,
-        tracking_url=order.tracking_url,
-        user_id=order.user_id,
-        imshop_uuid=order.imshop_uuid,
-        with_payment=_carries_payment(order.content, now, before),
-        source_updated_at=order.updated_at,
-        found_by=found_by,
-        hold="status" if policy.action(order.status) == "hold" else None,
+        order.order_id,
+        now.revision,
+        order.content,
+        None if before is None else str(before.content["status"]),
+        order.message,
+        order.tracking_url,
+        order.user_id,
+        order.imshop_uuid,
+        _carries_payment(order.content, now, before),
+        order.updated_at,
+        found_by,
+        "status" if action == "hold" else None,
     )
 
 

@@ -287,7 +287,7 @@ class FullCompare:
         orders = self._scan.read(rows).orders
         if adopts:
             again = self._state.seen_in((order.order_id for order in orders), self._compare)
-            orders = [replace(order, repeats=order.order_id in again) for order in orders]
+            orders = [order._replace(repeats=order.order_id in again) for order in orders]
         staged = self._stage(Page(orders), seen, segment_of)
         return Staged(adopted | staged.first_seen, staged.renumbered)
 

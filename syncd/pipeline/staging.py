@@ -203,10 +203,9 @@ class Stager:
             seen = staging.load(order.order_id for order in suspects)
             if known is not None:  # a cancellation may have made an order known since
                 self.put_off |= seen.keys() - known.keys() - {*numbers.values()}
-            suspects = [one for one in suspects if not is_as_seen(one, seen.get(one.order_id), self.policy)]
-            self.put_off |= staging.being_cancelled((order.order_id for order in suspects), self.now)
-            suspects = [order for order in suspects if order.order_id not in self.put_off]
             decisions = diff(suspects, seen, self.policy, found_by)
+            self.put_off |= staging.being_cancelled((one.seen.order_id for one in decisions), self.now)
+            decisions = [one for one in decisions if one.seen.order_id not in self.put_off]
             counting = self._must_wait(decisions, last=page.last)
             staging.store(decisions, self.now, counting=counting, segments=segments)
             if page.cursor is not None and cursor_moves and not self.put_off:

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
 from html import unescape
 from math import isfinite
@@ -136,51 +136,37 @@ class Layout:
 
     def content(self, row: Sequence[Any]) -> Identified | Skipped:
         """What is compared of the order. Needs only the first `width` values of the row."""
-        order_id, status = None, None
-        try:
-            order_id = self._required(row, "order_id")
-            if order_id is None:
-                return Skipped("no_id", None, "a row has no order_id")
-            status = self._required(row, "status")
-        except ValueError as error:
-            return Skipped("bad_value", order_id, f"order {order_id or 'without an id'}: {error}")
-        if status is None:
-            return Skipped("no_status", order_id, f"order {order_id} has no status")
-        fields = OptionalFields(self._at, row, order_id)
-        content = self._content(fields, status)
-        uuid = _dashed(fields.text("imshop_uuid"))
-        return Identified(order_id, content, uuid, fields.text("shop_id"), fields.dropped or ())
+        return self._identified(OptionalFields(self._at, row))
 
-    def order(self, row: Sequence[Any], *, beyond_cursor: bool = True) -> Order | Skipped:
-        """A whole row as an order; a timestamp that cannot be read counts as none."""
-        found = self.content(row)
+    def order(
+        self, row: Sequence[Any], *, beyond_cursor: bool = True, changed: datetime | None = None
+    ) -> Order | Skipped:
+        """A whole row as an order; a timestamp that cannot be read counts as none. `changed`: its moment, if that is
+        known already."""
+        fields = OptionalFields(self._at, row)
+        found = self._identified(fields)
         if isinstance(found, Skipped):
             return found
         try:
-            changed = instant(moment(self.value(row, "updated_at")), self.options.zone)
-            updated_at = changed if changed > EPOCH else None
+            at = instant(changed or moment(self.value(row, "updated_at")), self.options.zone)
+            updated_at = at if at > EPOCH else None
         except ValueError:
             updated_at = None
-        fields = OptionalFields(self._at, row, found.order_id)
         message = self.message(str(found.content["status"]), fields)
         user_id = fields.text("user_id")
         if not user_id and (phone := fields.text("phone")):
             user_id = re.sub(r"[^0-9]", "", phone) or None
-        dropped = found.dropped
-        if fields.dropped:
-            compared = {one.field for one in dropped}
-            dropped = [*dropped, *(one for one in fields.dropped if one.field not in compared)]
         return Order(
             found.order_id,
             found.content,
             updated_at,
             message,
-            self._tracking_url(fields),
+            self._tracking_url(found.content, fields),
             user_id,
             found.imshop_uuid,
             found.shop_id,
             beyond_cursor,
-            dropped=dropped,
+            dropped=fields.dropped,
         )
 
     def message(self, status: str, fields: OptionalFields) -> str | None:
@@ -193,6 +179,22 @@ class Layout:
         return Page(
             [order for order in read if isinstance(order, Order)], [row for row in read if isinstance(row, Skipped)]
         )
+
+    def _identified(self, fields: OptionalFields) -> Identified | Skipped:
+        row, order_id, status = fields.row, None, None
+        try:
+            order_id = self._required(row, "order_id")
+            if order_id is None:
+                return Skipped("no_id", None, "a row has no order_id")
+            status = self._required(row, "status")
+        except ValueError as error:
+            return Skipped("bad_value", order_id, f"order {order_id or 'without an id'}: {error}")
+        if status is None:
+            return Skipped("no_status", order_id, f"order {order_id} has no status")
+        fields.order_id = order_id
+        content = self._content(fields, status)
+        uuid = _dashed(fields.text("imshop_uuid"))
+        return Identified(order_id, content, uuid, fields.text("shop_id"), fields.dropped)
 
     def _content(self, fields: OptionalFields, status: str) -> Content:
         content: dict[str, str | bool | None] = {"status": status}
@@ -208,7 +210,7 @@ class Layout:
 
     def shop_id(self, row: Sequence[Any]) -> str | None:
         """The shop's own key of the order, where it can be read."""
-        return OptionalFields(self._at, row, "").text("shop_id")
+        return OptionalFields(self._at, row).text("shop_id")
 
     def _required(self, row: Sequence[Any], name: str) -> str | None:
         """The text of a column that every row has. ValueError: it cannot be read."""
@@ -220,23 +222,24 @@ class Layout:
             raise ValueError(f"{name} is longer than {LONGEST_ID} characters")
         return text
 
-    def _tracking_url(self, fields: OptionalFields) -> str | None:
-        url = fields.text("tracking_url")
-        if url or not self.options.tracking_template:
-            return url
-        number = fields.text("tracking_number")
-        return number and self.options.tracking_template.replace("{tracking_number}", quote(number, safe=""))
+    def _tracking_url(self, content: Content, fields: OptionalFields) -> str | None:
+        template, tracking = self.options.tracking_template, content.get("tracking")
+        if not isinstance(tracking, str):
+            return None
+        if not template or fields.text("tracking_url"):
+            return tracking
+        return template.replace("{tracking_number}", quote(tracking, safe=""))
 
 
 @dataclass(slots=True)
 class OptionalFields:
     """The optional fields of a row; `at`: their positions in it. One that cannot be read counts as None, and is noted
-    in `dropped`."""
+    in `dropped` once."""
 
     at: Mapping[str, int]
     row: Sequence[Any]
-    order_id: str
-    dropped: list[Dropped] | None = None
+    order_id: str = ""
+    dropped: Sequence[Dropped] = ()
 
     def text(self, name: str) -> str | None:
         position = self.at.get(name)
@@ -262,9 +265,8 @@ class OptionalFields:
             return None
 
     def _drop(self, name: str, why: str) -> None:
-        if self.dropped is None:
-            self.dropped = []
-        self.dropped.append(Dropped(name, self.order_id, f"order {self.order_id}: {why}"))
+        if all(one.field != name for one in self.dropped):
+            self.dropped = *self.dropped, Dropped(name, self.order_id, f"order {self.order_id}: {why}")
 
 
 def _why(name: str, error: ValueError) -> str:

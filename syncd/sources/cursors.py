@@ -19,7 +19,7 @@ from itertools import pairwise
 from math import isfinite
 from typing import Any
 
-from syncd.sources.timestamps import EPOCH, Raw, instant, is_after, lookback_start, moment, written_like
+from syncd.sources.timestamps import EPOCH, Raw, instant, is_after, lookback_start, moment, wall_clock, written_like
 
 _LOADERS: dict[str, Callable[[str], Raw]] = {
     "str": str,
@@ -59,12 +59,13 @@ class TimeCursor:
 
     def __init__(self, cursor: str | None, present: datetime, zone: tzinfo, sample: Raw | None = None) -> None:
         self._present = present
+        self._present_by_wall_clock = wall_clock(present, zone)
         self._zone = zone
         self._start = load_time(cursor) if cursor else None
+        self._starts_at = None if self._start is None else moment(self._start)
         self._sample = self._start if sample is None else sample
-        self._reached = self._start
-        if self._start is not None and self.is_future(moment(self._start)):
-            self._reached = None
+        is_future = self._starts_at is not None and self.is_future(self._starts_at)
+        self._reached, self._reached_at = (None, None) if is_future else (self._start, self._starts_at)
 
     def since(self, lookback: timedelta) -> Raw | None:
         """The raw timestamp to read from, inclusive. None: read everything, for there is nothing to compare with."""
@@ -74,16 +75,15 @@ class TimeCursor:
 
     def is_beyond(self, when: datetime) -> bool:
         """Whether a row lies beyond the cursor that the poll began with."""
-        return self._start is None or is_after(when, moment(self._start), self._zone)
+        return self._starts_at is None or is_after(when, self._starts_at, self._zone)
 
     def is_future(self, when: datetime) -> bool:
-        return is_after(when, self._present, self._zone)
+        return when > (self._present if when.tzinfo else self._present_by_wall_clock)
 
     def note(self, raw: Raw, when: datetime) -> None:
         """A row with this raw timestamp was read; `when` is its moment."""
-        reached = EPOCH if self._reached is None else moment(self._reached)
-        if is_after(when, reached, self._zone) and not self.is_future(when):
-            self._reached = raw
+        if is_after(when, self._reached_at or EPOCH, self._zone) and not self.is_future(when):
+            self._reached, self._reached_at = raw, when
 
     def note_all(self, raws: Iterable[Any]) -> None:
         """Rows with these were read. NULL and what cannot be read as a time are ignored.

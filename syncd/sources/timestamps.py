@@ -80,9 +80,9 @@ def instant(when: datetime, zone: tzinfo) -> datetime:
 
 def is_after(one: datetime, other: datetime, zone: tzinfo) -> bool:
     """Whether moment `one` is later. If either is a wall clock's, both are compared by the wall clock of `zone`."""
-    if one.tzinfo and other.tzinfo:
+    if (one.tzinfo is None) == (other.tzinfo is None):
         return one > other
-    return _wall(one, zone) > _wall(other, zone)
+    return wall_clock(one, zone) > wall_clock(other, zone)
 
 
 def written_like(sample: Raw, when: datetime, zone: tzinfo) -> Raw:
@@ -90,9 +90,9 @@ def written_like(sample: Raw, when: datetime, zone: tzinfo) -> Raw:
     second = when.replace(microsecond=0)
     match sample:
         case datetime():
-            return _wall(second, zone) if sample.tzinfo is None else instant(second, zone)
+            return wall_clock(second, zone) if sample.tzinfo is None else instant(second, zone)
         case date():
-            return _wall(second, zone).date()
+            return wall_clock(second, zone).date()
         case str() if not _DIGITS.fullmatch(without_blanks(sample)):
             return _iso_like(sample, second, zone)
     seconds = int(instant(second, zone).timestamp())
@@ -109,7 +109,7 @@ def lookback_start(raw: Raw, back: timedelta, present: datetime, zone: tzinfo, s
     reached = moment(raw)
     start = present if is_after(reached, present, zone) else reached
     if moment(sample).tzinfo is None:
-        start = _wall(start, zone)
+        start = wall_clock(start, zone)
     if is_after(start, EPOCH + back + _HOUR, zone):
         start -= back + _margin(sample, start - back, zone)
     else:
@@ -215,12 +215,13 @@ def _iso_like(sample: str, second: datetime, zone: tzinfo) -> str:
     found = _ISO.fullmatch(without_blanks(sample))
     assert found is not None
     offset = _offset(found)
-    wall = _wall(instant(second, zone), offset) if offset else _wall(second, zone)
+    wall = wall_clock(instant(second, zone), offset) if offset else wall_clock(second, zone)
     suffix = wall.replace(tzinfo=offset).isoformat()[len(wall.isoformat()) :]
     return wall.isoformat("T" if "T" in found["wall"] else " ")[: len(found["wall"])] + suffix
 
 
-def _wall(when: datetime, zone: tzinfo) -> datetime:
+def wall_clock(when: datetime, zone: tzinfo) -> datetime:
+    """What the wall clock of `zone` shows at a moment."""
     if when.tzinfo is None:
         return when
     try:

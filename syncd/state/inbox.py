@@ -10,7 +10,7 @@ Until then the same request is answered with it; after that, the same request is
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
@@ -174,9 +174,9 @@ def _see_cancelled(
     texts = {"status": decision.status} | ({"message": decision.message} if "message" in before.content else {})
     content = {**before.content, **texts}
     told = content if is_new else before.told and {**before.told, **texts}
-    after = replace(before, content=content, told=told, revision=before.revision + 1, missing=False)
+    after = before._replace(content=content, told=told, revision=before.revision + 1, missing=False)
     if is_new:
-        after = replace(after, imshop_uuid=row.imshop_uuid, shop_id=row.shop_id)
+        after = after._replace(imshop_uuid=row.imshop_uuid, shop_id=row.shop_id)
     _set_told_status(connection, clean(before.order_id), texts)
     staging = StagingTransaction(connection)
     of_order = changes.c.order_id == clean(before.order_id)

@@ -95,8 +95,7 @@ _PAYMENT_IN_DOUBT = (
 
 
 class _Stored(NamedTuple):
-    """A row of `seen`, as it is stored, and what waits of its order: changes at all, one that may have been applied,
-    one that tells a payment."""
+    """A row of `seen`, as it is stored."""
 
     order_id: str
     content: str
@@ -109,29 +108,15 @@ class _Stored(NamedTuple):
     unpaid_since: int | None
     segment: int | None
     compared_in: int
-    waits: bool = False
-    in_doubt: bool = False
-    payment_in_doubt: bool = False
-
-    def as_seen(self, order_id: str) -> Seen:
-        content = content_of(self.content)
-        known = told_of(content, self.told)
-        return Seen(
-            order_id,
-            content,
-            None if self.in_doubt else known,
-            self.imshop_uuid,
-            self.revision,
-            self.missing_since is not None,
-            self.payment_in_doubt,
-            self.shop_id,
-            None if self.unpaid_since is None else EPOCH + self.unpaid_since * MICROSECOND,
-        )
 
 
 class _Known(NamedTuple):
+    """An order that is tracked. `waits`: changes of it wait; `in_doubt`: one of them may have been applied."""
+
     stored: _Stored
     seen: Seen
+    waits: bool
+    in_doubt: bool
 
 
 class StagingTransaction:
@@ -143,9 +128,8 @@ class StagingTransaction:
         """What this transaction knows of orders; None: they are not tracked."""
 
     def load(self, order_ids: Iterable[str]) -> Mapping[str, Seen]:
-        asked = {clean(order_id): order_id for order_id in order_ids}
-        known = self._known(asked)
-        return {asked[number]: one.seen for number, one in known.items()}
+        known = self._known({clean(order_id): order_id for order_id in order_ids})
+        return {one.seen.order_id: one.seen for one in known.values()}
 
     def being_cancelled(self, order_ids: Iterable[str], since: datetime) -> set[str]:
         return being_cancelled(self._connection, order_ids, since)
@@ -170,8 +154,9 @@ class StagingTransaction:
             return
         numbered = {clean(decision.seen.order_id): decision for decision in decisions}
         known = self._known({number: decision.seen.order_id for number, decision in numbered.items()})
-        statuses = {number: str(decision.seen.content["status"]) for number, decision in numbered.items()}
-        invalidate_decisions(self._connection, statuses)
+        if _has_cancellations(self._connection):
+            statuses = {number: str(decision.seen.content["status"]) for number, decision in numbered.items()}
+            invalidate_decisions(self._connection, statuses)
         contents = {number: canonical(decision.seen.content) for number, decision in numbered.items()}
         self._store_seen(numbered, contents, known, now, segments or {})
         due, held, rows, at = list[str](), list[str](), list[Values](), microseconds(now)
@@ -191,11 +176,13 @@ class StagingTransaction:
 
     def adopt(self, found: Sequence[Identified], now: datetime, segments: Mapping[str, int]) -> set[str]:
         numbered = {clean(one.order_id): one for one in found}
-        # Only cancellations make orders known while another process, or thread, takes the baseline.
-        cancelled = _has_cancellations(self._connection)
-        known = self._known({number: one.order_id for number, one in numbered.items()}) if cancelled else {}
-        left_out = {numbered.pop(number).order_id for number in known}
-        invalidate_decisions(self._connection, {number: str(one.content["status"]) for number, one in numbered.items()})
+        left_out = set()
+        if _has_cancellations(self._connection):
+            # Only they make orders known while another process, or thread, takes the baseline.
+            known = self._known({number: one.order_id for number, one in numbered.items()})
+            left_out = {numbered.pop(number).order_id for number in known}
+            statuses = {number: str(one.content["status"]) for number, one in numbered.items()}
+            invalidate_decisions(self._connection, statuses)
         compare, at = self._compare(), microseconds(now)
         rows = [
             _first_row(number, one, canonical(one.content), None, 0, at, segments[one.order_id], compare)
@@ -207,11 +194,9 @@ class StagingTransaction:
 
     def _known(self, numbers: Mapping[str, str]) -> Mapping[str, _Known]:
         """What is known of those of these orders that are tracked; `numbers`: each with the id as given."""
-        if new := [number for number in numbers if number not in self._loaded]:
-            stored = _stored(self._connection, new)
-            for number in new:
-                one = stored.get(number)
-                self._loaded[number] = one and _Known(one, one.as_seen(numbers[number]))
+        if new := {number: order_id for number, order_id in numbers.items() if number not in self._loaded}:
+            self._loaded |= dict.fromkeys(new)
+            self._loaded |= _known(self._connection, new)
         return {number: known for number in numbers if (known := self._loaded[number])}
 
     def _store_seen(
@@ -230,7 +215,7 @@ class StagingTransaction:
             self._connection, ((one.stored.segment, one.stored.compared_in) for one in known.values())
         )
         compare, at = self._compare(), microseconds(now)
-        first, again = [], []
+        first, again = list[Values](), list[tuple[_Known, Seen, str]]()
         for number, decision in orders.items():
             order, content = decision.seen, contents[number]
             if (before := known.get(number)) is None:
@@ -238,9 +223,11 @@ class StagingTransaction:
                 origin = at, segments_of.get(order.order_id), compare
                 first.append(_first_row(number, order, content, told, order.revision, *origin))
             else:
-                again.append(_row_again(before, order, content, at, compare))
+                again.append((before, order, content))
         self._insert_seen(first)
-        update_rows(self._connection, seen, _AGAIN, again)
+        few, all_columns = _rows_again(again, at, compare)
+        update_rows(self._connection, seen, _AGAIN, few)
+        update_rows(self._connection, seen, _AGAIN + _RARELY, all_columns)
         returned = sum(one.seen.missing for one in known.values())
         add_to_fact(self._connection, "tracked", returned)
 
@@ -255,14 +242,14 @@ class StagingTransaction:
         self, numbers: Sequence[str], known: Mapping[str, _Known], now: datetime, *which: ColumnElement[bool]
     ) -> None:
         """Supersede what waits of these orders."""
-        if waiting := [number for number in numbers if number in known and known[number].stored.waits]:
+        if waiting := [number for number in numbers if number in known and known[number].waits]:
             end_changes(self._connection, "superseded", now, *which, one_of(changes.c.order_id, waiting))
 
 
 def load(connection: Connection, order_ids: Iterable[str]) -> dict[str, Seen]:
     """What was seen of the tracked ones of these orders, by the ids as given."""
     asked = {clean(order_id): order_id for order_id in order_ids}
-    return {asked[number]: one.as_seen(asked[number]) for number, one in _stored(connection, asked).items()}
+    return {one.seen.order_id: one.seen for one in _known(connection, asked).values()}
 
 
 def recorded(connection: Connection, order_ids: Iterable[str]) -> dict[str, Recorded]:
@@ -272,21 +259,34 @@ def recorded(connection: Connection, order_ids: Iterable[str]) -> dict[str, Reco
     return {asked[number]: Recorded(content_of(content), *others) for number, content, *others in rows}
 
 
-def _stored(connection: Connection, numbers: Iterable[str]) -> dict[str, _Stored]:
-    """What is stored of those of these orders that are tracked."""
+def _known(connection: Connection, numbers: Mapping[str, str]) -> dict[str, _Known]:
+    """What is known of those of these orders that are tracked; `numbers`: each with the id as given."""
     rows = connection.execute(_SEEN, {"orders": [*numbers]}).all()
     if not rows:
         return {}
-    found = [row[0] for row in rows]
+    stored = [_Stored._make(row) for row in rows]
+    found = [one.order_id for one in stored]
     waiting = {number: flags for number, *flags in connection.execute(_WAITING, {"orders": found})}
-    unknown = [row[0] for row in rows if row[2] == UNKNOWN]
+    unknown = [one.order_id for one in stored if one.told == UNKNOWN]
     payments = set(connection.execute(_PAYMENT_IN_DOUBT, {"orders": unknown}).scalars()) if unknown else set()
-    stored = {}
-    for row in rows:
-        in_doubt, with_payment = waiting.get(row[0], (False, False))
-        flags = row[0] in waiting, bool(in_doubt), bool(with_payment) or row[0] in payments
-        stored[row[0]] = _Stored._make((*row, *flags))
-    return stored
+    known = {}
+    for one in stored:
+        number, content = one.order_id, content_of(one.content)
+        waits = number in waiting
+        in_doubt, with_payment = waiting[number] if waits else (False, False)
+        as_seen = Seen(
+            numbers[number],
+            content,
+            None if in_doubt else told_of(content, one.told),
+            one.imshop_uuid,
+            one.revision,
+            one.missing_since is not None,
+            bool(with_payment) or number in payments,
+            one.shop_id,
+            None if one.unpaid_since is None else EPOCH + one.unpaid_since * MICROSECOND,
+        )
+        known[number] = _Known(one, as_seen, waits, bool(in_doubt))
+    return known
 
 
 _FIRST = (
@@ -309,27 +309,40 @@ def _first_row(
     return number, content, told, uuid, key, revision, at, at, segment, compare
 
 
-_AGAIN = (
-    *("order_id", "content", "told", "imshop_uuid", "shop_id", "unpaid_since", "revision", "changed_at"),
-    *("missing_since", "segment", "compared_in"),
-)
+_AGAIN = ("order_id", "content", "told", "revision", "changed_at", "segment", "compared_in")
+_RARELY = ("imshop_uuid", "shop_id", "unpaid_since", "missing_since")
+"""Columns that are mostly as they were. SQLite writes the indexes of all columns that a statement names."""
 
 
-def _row_again(before: _Known, order: Seen, content: str, at: int, compare: int) -> Values:
+def _rows_again(
+    orders: Iterable[tuple[_Known, Seen, str]], at: int, compare: int
+) -> tuple[Sequence[Values], Sequence[Values]]:
+    """The rows of orders seen before, each with the JSON of its content: the columns of _AGAIN, for some of them those
+    of _RARELY too."""
+    few, all_columns = list[Values](), list[Values]()
+    for before, order, content in orders:
+        stored = before.stored
+        changed_at = stored.changed_at if content == stored.content else at
+        row = stored.order_id, content, _told_again(before, order, content), order.revision, changed_at, None, compare
+        unpaid = None if order.unpaid_since is None else microseconds(order.unpaid_since)
+        rarely = _clean(order.imshop_uuid), _clean(order.shop_id), unpaid, None
+        if rarely == (stored.imshop_uuid, stored.shop_id, stored.unpaid_since, stored.missing_since):
+            few.append(row)
+        else:
+            all_columns.append((*row, *rarely))
+    return few, all_columns
+
+
+def _told_again(before: _Known, order: Seen, content: str) -> str | None:
+    """The value of `seen.told` of an order seen before; `content`: its content in JSON."""
     stored = before.stored
     known = stored.content if stored.told is None else stored.told
-    if order.told is before.seen.told and not stored.in_doubt:
-        told = None if known == content else known
-    else:
-        told = told_column(order.told, order.content)
-        if told == UNKNOWN and stored.in_doubt:
-            # What IMSHOP knows is only unknown because a push is under way: the column keeps what IMSHOP knew before.
-            # If the push certainly fails, that is still what it knows.
-            told = known
-    unpaid = None if order.unpaid_since is None else microseconds(order.unpaid_since)
-    changed_at = stored.changed_at if content == stored.content else at
-    uuid, key = _clean(order.imshop_uuid), _clean(order.shop_id)
-    return stored.order_id, content, told, uuid, key, unpaid, order.revision, changed_at, None, None, compare
+    if order.told is before.seen.told and not before.in_doubt:
+        return None if known == content else known
+    told = told_column(order.told, order.content)
+    # If what IMSHOP knows is only unknown because a push is under way, the column keeps what IMSHOP knew before. If the
+    # push certainly fails, that is still what it knows.
+    return known if told == UNKNOWN and before.in_doubt else told
 
 
 _CHANGE = (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from threading import Event
 
 import pytest
@@ -94,7 +93,7 @@ def test_key_is_looked_up_for_the_call(office: Office) -> None:
 
 def test_a_key_that_is_known_needs_no_look(office: Office) -> None:
     office.shop.wants_shop_id = True
-    stage(office.state, Decision(replace(adopted("7").seen, shop_id="348")))
+    stage(office.state, Decision(adopted("7").seen._replace(shop_id="348")))
     office.service().receive(REQUEST)
     assert ([one.shop_id for one in office.shop.asked], office.orders.asked) == (["348"], [])
 
@@ -111,7 +110,7 @@ def test_order_without_key_yet_is_a_failure(office: Office) -> None:
 
 
 def test_known_key_finds_a_renumbered_order(office: Office) -> None:
-    stage(office.state, Decision(replace(adopted("7").seen, shop_id="348")))
+    stage(office.state, Decision(adopted("7").seen._replace(shop_id="348")))
     office.orders.put("1007", "new", shop_id="348")
     assert office.service(FROM).receive(REQUEST).state == "accepted"
     assert [(one.order_id, one.shop_id) for one in office.shop.asked] == [("1007", "348")]
@@ -119,7 +118,7 @@ def test_known_key_finds_a_renumbered_order(office: Office) -> None:
 
 def test_reused_number_with_known_key_is_a_failure(office: Office) -> None:
     """Nobody can tell which of the two orders is meant."""
-    stage(office.state, Decision(replace(adopted("7").seen, shop_id="7")))
+    stage(office.state, Decision(adopted("7").seen._replace(shop_id="7")))
     office.orders.put("8", "new", shop_id="7")
     office.orders.put("7", "new", shop_id="6")
     failed = office.service(FROM).receive(REQUEST)
@@ -129,13 +128,13 @@ def test_reused_number_with_known_key_is_a_failure(office: Office) -> None:
 
 def test_two_orders_with_one_number_are_not_guessed(office: Office) -> None:
     office.orders.put("7", "new", shop_id="1")
-    office.orders.orders["twin"] = replace(office.orders.orders["7"], shop_id="2")
+    office.orders.orders["twin"] = office.orders.orders["7"]._replace(shop_id="2")
     assert office.service(FROM).receive(REQUEST).state == "failed"
     assert office.shop.asked == []
 
 
 def test_two_numbers_of_one_order_are_one_application(office: Office) -> None:
-    stage(office.state, Decision(replace(adopted("7").seen, shop_id="348")))
+    stage(office.state, Decision(adopted("7").seen._replace(shop_id="348")))
     office.orders.put("1007", "new", shop_id="348")
     first = office.state.inbox.receive(REQUEST, "other", NOON, NOON + MINUTE).cancellation
 
@@ -185,7 +184,7 @@ def test_an_operator_has_the_order_looked_up_too(office: Office) -> None:
 
 
 def test_former_number_of_another_order_is_a_failure(office: Office) -> None:
-    stage(office.state, Decision(replace(adopted("7").seen, shop_id="348")))
+    stage(office.state, Decision(adopted("7").seen._replace(shop_id="348")))
     with office.state.polls.staging() as staging:
         staging.renumber({"7": "1007"}, NOON)
     office.orders.put("1007", "new", shop_id="348")

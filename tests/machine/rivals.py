@@ -305,7 +305,7 @@ class Daemon:
             + len(self.unheard)
             + self._gate.waiting
         )
-        return asked == 2 or asked + self.deliverer._done.qsize() == self.deliverer._outstanding
+        return asked == 2 or asked + len(self.deliverer._finished._done) == self.deliverer._outstanding
 
     def _last_look(self) -> bool:
         if self._holds_before_look and current_thread() is not main_thread():  # in a worker

@@ -202,7 +202,7 @@ class World:
         """Deliver until nothing waits, however long that takes; IMSHOP must be well."""
         for _ in range(STEPS_AT_MOST):
             self.step()
-            while self.deliverer._done.qsize():
+            while len(self.deliverer._finished._done):
                 self.deliverer._collect(0.0)
             if not (self.deliverer._outstanding or self.deliverer._unwritten):
                 if not self.state.reports.summary().changes["pending"]:
@@ -244,7 +244,7 @@ class World:
 
     def _settled(self) -> bool:
         asked = len(self.imshop.in_flight)
-        return asked == self.concurrency or asked + self.deliverer._done.qsize() == self.deliverer._outstanding
+        return asked == self.concurrency or asked + len(self.deliverer._finished._done) == self.deliverer._outstanding
 
 
 _DATABASE_TIME: list[Callable[[], datetime]] = []

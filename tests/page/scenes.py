@@ -84,7 +84,7 @@ def launched() -> Iterator[Browser]:
 def a_change(order_id: str, at: datetime, status: str = "packed", previous: str | None = "new") -> Decision:
     decided = decision(order_id, status)
     assert decided.change
-    return replace(decided, change=replace(decided.change, source_updated_at=at, previous_status=previous))
+    return decided._replace(change=decided.change._replace(source_updated_at=at, previous_status=previous))
 
 
 def past_day(memory: State, random: Random, until: datetime = NOON) -> None:

@@ -169,7 +169,7 @@ def test_answer_from_memory_queues_a_recheck(state: State) -> None:
 @pytest.fixture
 def renumbered(state: State) -> State:
     """Order 7, whose key is k7, has the number 1007 now."""
-    stage(state, Decision(replace(adopted("7").seen, shop_id="k7")))
+    stage(state, Decision(adopted("7").seen._replace(shop_id="k7")))
     with state.polls.staging() as staging:
         staging.renumber({"7": "1007"}, NOON)
     return state
@@ -182,7 +182,7 @@ def test_both_numbers_are_one_cancellation(renumbered: State) -> None:
 
 
 def test_order_renumbered_meanwhile_is_decided_under_new_number(state: State) -> None:
-    stage(state, Decision(replace(adopted("7").seen, shop_id="k7")))
+    stage(state, Decision(adopted("7").seen._replace(shop_id="k7")))
     mine = receive(state).cancellation
     with state.polls.staging() as staging:
         staging.renumber({"7": "1007"}, NOON)
@@ -192,7 +192,7 @@ def test_order_renumbered_meanwhile_is_decided_under_new_number(state: State) ->
 
 def test_unknown_number_is_matched_to_the_running_cancellation(state: State) -> None:
     """A look into the shop shows that the number is that of an order which is just being cancelled."""
-    stage(state, Decision(replace(adopted("7").seen, shop_id="k7")))
+    stage(state, Decision(adopted("7").seen._replace(shop_id="k7")))
     first = receive(state).cancellation
     unknown = receive(state, asked("1007"), token="other").cancellation
     found = state.inbox.identify(unknown, shown("1007"), NOON, NOON)
@@ -209,7 +209,7 @@ def test_a_key_that_was_looked_up_is_kept(state: State) -> None:
 
 
 def test_contradicting_shop_status_ends_a_decision(state: State) -> None:
-    stage(state, Decision(replace(adopted("7").seen, shop_id="k7")))
+    stage(state, Decision(adopted("7").seen._replace(shop_id="k7")))
     first = decide(state, ACCEPTED)
     unknown = receive(state, asked("1007"), now=UNTIL, token="other").cancellation
     assert state.inbox.identify(unknown, shown("1007", "cancelled"), UNTIL, UNTIL).cancellation.id == first.id
@@ -218,14 +218,14 @@ def test_contradicting_shop_status_ends_a_decision(state: State) -> None:
 
 
 def test_a_look_from_before_the_decision_contradicts_nothing(state: State) -> None:
-    stage(state, Decision(replace(adopted("7").seen, shop_id="k7")))
+    stage(state, Decision(adopted("7").seen._replace(shop_id="k7")))
     unknown = receive(state, asked("1007"), token="other").cancellation
     first = decide(state, ACCEPTED, UNTIL)
     assert state.inbox.identify(unknown, shown("1007"), NOON, UNTIL).cancellation.id == first.id
 
 
 def test_two_orders_with_one_key_are_cancelled_each(state: State) -> None:
-    stage(state, *(Decision(replace(adopted(number).seen, shop_id="k7")) for number in ("7", "8")))
+    stage(state, *(Decision(adopted(number).seen._replace(shop_id="k7")) for number in ("7", "8")))
     decide(state, ACCEPTED)
     other = receive(state, asked("8"), token="other")
     assert other.is_ours
@@ -234,7 +234,7 @@ def test_two_orders_with_one_key_are_cancelled_each(state: State) -> None:
 
 def test_a_former_number_is_not_answered_from_memory(state: State) -> None:
     """It may be another order's by now."""
-    stage(state, Decision(replace(adopted("7").seen, shop_id="k7")))
+    stage(state, Decision(adopted("7").seen._replace(shop_id="k7")))
     with state.polls.staging() as staging:
         staging.renumber({"7": "1007"}, NOON)
     decide(state, ACCEPTED, what=asked("1007"))
@@ -499,7 +499,7 @@ def test_nul_and_lone_surrogates_can_be_stored(state: State) -> None:
 
 
 def knows_the_uuid_later(state: State) -> None:
-    known = replace(adopted("7").seen, imshop_uuid="uuid-7")
+    known = adopted("7").seen._replace(imshop_uuid="uuid-7")
     stage(state, Decision(known))
 
 

@@ -17,7 +17,7 @@ HOUR = timedelta(hours=1)
 
 
 def keyed(known: Decision, shop_id: str) -> Decision:
-    return replace(known, seen=replace(known.seen, shop_id=shop_id))
+    return known._replace(seen=known.seen._replace(shop_id=shop_id))
 
 
 @pytest.fixture
@@ -165,7 +165,7 @@ def test_keys_of_another_kind_clear_stored_keys(numbered: State) -> None:
 def test_similar_numbers_are_those_meant(state: State, typed: str, meant: list[str]) -> None:
     stage(state, *map(adopted, ["0010003", "A-7/1", "A-7/2", "20003"]))
     known = adopted("B-9")
-    stage(state, replace(known, seen=replace(known.seen, shop_id="9001", imshop_uuid="uuid-of-b")))
+    stage(state, known._replace(seen=known.seen._replace(shop_id="9001", imshop_uuid="uuid-of-b")))
     assert state.reports.similar_numbers(typed) == meant
 
 

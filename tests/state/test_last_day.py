@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from contextlib import closing
-from dataclasses import replace
 
 from sqlalchemy import event
 
@@ -38,8 +37,8 @@ def test_lag_falls_back_to_detection_time(state: State) -> None:
     assert ahead.change
     stage(
         state,
-        replace(untimed, change=replace(untimed.change, source_updated_at=None)),
-        replace(ahead, change=replace(ahead.change, source_updated_at=NOON + DAY)),
+        untimed._replace(change=untimed.change._replace(source_updated_at=None)),
+        ahead._replace(change=ahead.change._replace(source_updated_at=NOON + DAY)),
     )
     write_down(state, *(outcome(push, now=NOON + MINUTE) for push in take(state)))
     assert state.reports.last_day(NOON + HALF_HOUR)[-1].lags == [0.0, 60.0]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from syncd.model import Content, Order, Payment, Result
 from syncd.state import State
 from tests.made import NOON
@@ -121,7 +119,7 @@ def test_retry_leaves_change_imshop_no_longer_needs(state: State) -> None:
     """Its order went back to what IMSHOP knows."""
     ended(state, "refused")
     back = decision(status="new", revision=2)
-    stage(state, replace(back, change=None, void=True))
+    stage(state, back._replace(change=None, void=True))
     assert state.operator.retry([1], now=NOON).left == {1: "IMSHOP knows already what its order is now"}
 
 

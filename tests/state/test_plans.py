@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -127,7 +126,7 @@ def test_summary_and_recent_are_read_along_indexes(state: State, file: Path) -> 
 def test_news_of_a_change_reads_one_row(state: State, file: Path) -> None:
     stage(
         state,
-        Decision(seen("7", {"status": "s49"}, {"status": "s49"}), replace(change("7", "s49"), previous_status="s49")),
+        Decision(seen("7", {"status": "s49"}, {"status": "s49"}), change("7", "s49")._replace(previous_status="s49")),
     )
     with plans(state, file) as found:
         state.reports.newest_changes(1)

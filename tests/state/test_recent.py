@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -20,7 +19,7 @@ from tests.state.made import MINUTE, decision, deliver, outcome, stage, states, 
 def found(order_id: str, lag: timedelta, found_by: FoundBy = "cursor") -> Decision:
     one = decision(order_id)
     assert one.change
-    return replace(one, change=replace(one.change, source_updated_at=NOON - lag, found_by=found_by))
+    return one._replace(change=one.change._replace(source_updated_at=NOON - lag, found_by=found_by))
 
 
 def test_each_change_shows_its_last_push(state: State) -> None:

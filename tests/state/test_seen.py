@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import replace
 
 import pytest
 from sqlalchemy import event
@@ -106,7 +105,7 @@ def test_id_with_an_unstorable_character_is_found(state: State) -> None:
     stage(state, adopted("7\0"), adopted("8\ud800"))
     assert the(state, "7\0").order_id == "7\0"
     assert the(state, "8\ud800").order_id == "8\ud800"
-    stage(state, replace(adopted("7\0"), seen=seen("7\0", PACKED)))
+    stage(state, adopted("7\0")._replace(seen=seen("7\0", PACKED)))
     assert (the(state, "7\0").content, state.polls.tracked()) == (PACKED, 2)
 
 

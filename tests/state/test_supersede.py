@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from syncd.model import Hold
@@ -67,7 +65,7 @@ def test_a_held_change_supersedes_a_held_one(state: State) -> None:
 
 def test_return_to_what_imshop_knows_supersedes_waiting_changes(state: State) -> None:
     stage(state, decision("7"), decision("8", hold="guard"), decision("9"))
-    void = [replace(decision(order_id), change=None, void=True) for order_id in ("7", "8")]
+    void = [decision(order_id)._replace(change=None, void=True) for order_id in ("7", "8")]
     stage(state, *void)
     assert (states(state, "7"), states(state, "8"), states(state, "9")) == (["superseded"], ["superseded"], ["pending"])
 

@@ -26,7 +26,6 @@ from tests.state.made import adopted, another, decision, outcome, seen, stage, s
 
 ADD_ONE = """
 import sys
-from dataclasses import replace
 from datetime import UTC, datetime
 from syncd.model import Decision
 from syncd.state import open_state
@@ -34,7 +33,7 @@ state = open_state(sys.argv[1], redact=str)
 for _ in range(20):
     with state.polls.staging() as staging:
         order = staging.load(["7"])["7"]
-        staging.store([Decision(replace(order, revision=order.revision + 1))], datetime.now(UTC), counting=False)
+        staging.store([Decision(order._replace(revision=order.revision + 1))], datetime.now(UTC), counting=False)
 """
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from math import isfinite
 from typing import Any, Literal, TypeAlias
@@ -60,9 +60,11 @@ class ApiLayout(Layout):
     def is_order(self, record: Record) -> bool:
         return bool(record[len(self.names)])
 
-    def order(self, row: Sequence[Any], *, beyond_cursor: bool = True) -> Order | Skipped:
-        found = super().order(row, beyond_cursor=beyond_cursor)
-        return replace(found, repeats=True) if row[-1] and isinstance(found, Order) else found
+    def order(
+        self, row: Sequence[Any], *, beyond_cursor: bool = True, changed: datetime | None = None
+    ) -> Order | Skipped:
+        found = super().order(row, beyond_cursor=beyond_cursor, changed=changed)
+        return found._replace(repeats=True) if row[-1] and isinstance(found, Order) else found
 
     def message(self, status: str, fields: OptionalFields) -> str | None:
         return super().message(status, fields) or self._name_of(status)

@@ -299,7 +299,7 @@ def _order_by_time(row: Sequence[Any], layout: Layout, times: TimeCursor) -> Ord
         order_id = text_or_none(layout.value(row, "order_id"))
         return Skipped("bad_timestamp", order_id, f"order {order_id or 'without an id'}: updated_at {error}")
     times.note(raw, when)
-    return layout.order(row, beyond_cursor=times.is_beyond(when))
+    return layout.order(row, beyond_cursor=times.is_beyond(when), changed=when)
 
 
 def _order_by_number(row: Sequence[Any], layout: Layout, numbers: SequenceCursor) -> Order | Skipped | None:
