@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Literal, TypeAlias
 
 from syncd.model import Change, Content, Decision, FoundBy, Identified, Order, Recorded, Seen
-from syncd.news import is_known_as_paid, is_news, is_payment_news, must_send_payment
+from syncd.news import is_known_as_paid, is_news, is_payment_news, must_send_payment, payment_of
 
 StatusAction: TypeAlias = Literal["push", "skip", "hold"]
 
@@ -108,7 +108,8 @@ def _first_sight(order: Order, policy: Policy, found_by: FoundBy) -> Decision:
     action = policy.action(order.status)
     if action == "skip":
         return Decision(untold)
-    return Decision(untold, _change(order, untold, None, action, found_by))
+    with_payment = must_send_payment(order.content, None)
+    return Decision(untold, _change(order, untold, None, action, found_by, with_payment=with_payment))
 
 
 def _difference(order: Order, seen: Seen, unpaid_since: datetime | None, policy: Policy, found_by: FoundBy) -> Decision:
@@ -124,7 +125,12 @@ def _difference(order: Order, seen: Seen, unpaid_since: datetime | None, policy:
         return Decision(now)
     if told is not None and told is not before and not is_news(order.content, told):
         return Decision(now, void=True)
-    return Decision(now, _change(order, now, seen, action, found_by))
+    with_payment = (
+        must_send_payment(order.content, seen)
+        if told is None
+        else _carries_payment(order.content, told, before, in_doubt=seen.payment_in_doubt)
+    )
+    return Decision(now, _change(order, now, seen, action, found_by, with_payment=with_payment))
 
 
 def _seen_now(order: Order, seen: Seen, told: Content | None, unpaid_since: datetime | None, more: int = 0) -> Seen:
@@ -141,7 +147,9 @@ def _seen_now(order: Order, seen: Seen, told: Content | None, unpaid_since: date
     )
 
 
-def _change(order: Order, now: Seen, before: Seen | None, action: StatusAction, found_by: FoundBy) -> Change:
+def _change(
+    order: Order, now: Seen, before: Seen | None, action: StatusAction, found_by: FoundBy, *, with_payment: bool
+) -> Change:
     return Change(
         order.order_id,
         now.revision,
@@ -151,18 +159,18 @@ def _change(order: Order, now: Seen, before: Seen | None, action: StatusAction, 
         order.tracking_url,
         order.user_id,
         order.imshop_uuid,
-        _carries_payment(order.content, now, before),
+        with_payment,
         order.updated_at,
         found_by,
         "status" if action == "hold" else None,
     )
 
 
-def _carries_payment(content: Content, now: Seen, before: Seen | None) -> bool:
-    """Whether the push of a change tells the payment."""
-    if now.told is not None:
-        return is_payment_news(content, now.told)
-    return must_send_payment(content, before)
+def _carries_payment(content: Content, told: Content, before: Content, *, in_doubt: bool) -> bool:
+    """Whether the push of a change tells the payment, if IMSHOP knows `told` now. It need not know that any more when
+    the change is sent: an older one may go first, where this one is held or its poll is not over."""
+    older_may_tell = in_doubt or is_payment_news(before, told)
+    return is_payment_news(content, told) or (older_may_tell and payment_of(content) is not None)
 
 
 def _unpaid_since(content: Content, seen: Seen, now: datetime | None) -> datetime | None:
