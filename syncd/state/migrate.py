@@ -16,7 +16,10 @@ from syncd.state.engine import no_state_yet
 from syncd.state.schema import whole_schema
 from syncd.state.store import Store
 
-REVISIONS = ("0001", "cancellations", "shop_id", "waiting_by_order", "leases", "blanks", "unpaid", "counts", "refusals")
+REVISIONS = (
+    *("0001", "cancellations", "shop_id", "waiting_by_order", "leases", "blanks", "unpaid", "counts", "refusals"),
+    "by_order",
+)
 """All revisions that this version knows, oldest first. An up-to-date state is recognised by them, without Alembic."""
 
 

@@ -395,7 +395,8 @@ class PartialIndex(NamedTuple):
     columns: Sequence[Column[Any]]
 
 
-Index("changes_by_order", changes.c.order_id)
+# With `ended_at`, what waits of an order is found without the changes that ended.
+Index("changes_by_order", changes.c.order_id, changes.c.ended_at)
 PARTIAL_INDEXES = (
     PartialIndex("seen_by_uuid", seen.c.imshop_uuid.is_not(None), [seen.c.imshop_uuid]),
     PartialIndex("seen_by_answered_uuid", seen.c.acknowledged_uuid.is_not(None), [seen.c.acknowledged_uuid]),
@@ -404,9 +405,6 @@ PARTIAL_INDEXES = (
     PartialIndex("cancellations_answered_again", cancellations.c.answered_again, [cancellations.c.id]),
     PartialIndex("seen_missing", seen.c.missing_since.is_not(None), [seen.c.missing_since]),
     PartialIndex("changes_due", DUE_SOMETIME, [changes.c.next_attempt_at, changes.c.id]),
-    # `ended_at` is NULL in every row of this index. Without that column SQLite rates the index of all changes of an
-    # order just as good, and reads every ended change of the order to find the one that waits.
-    PartialIndex("changes_waiting", WAITING, [changes.c.order_id, changes.c.ended_at]),
     PartialIndex("changes_pending", in_state("pending"), [changes.c.refusals, changes.c.detected_at]),
     PartialIndex("changes_ended", changes.c.ended_at.is_not(None), [changes.c.state, changes.c.ended_at]),
     PartialIndex("changes_held", in_state("held"), [changes.c.hold, changes.c.status, changes.c.detected_at]),

@@ -35,6 +35,7 @@ def aged(state: State) -> None:
     """As an earlier version left it."""
     with state.store.write() as connection:
         connection.execute(text("DROP INDEX seen_unpaid"))
+        connection.execute(text("CREATE INDEX changes_waiting ON changes (order_id, ended_at) WHERE ended_at IS NULL"))
         connection.execute(text("ALTER TABLE seen DROP COLUMN unpaid_since"))
         for trigger in ("inserted", "deleted", "updated"):
             on_table = "" if connection.dialect.name == "sqlite" else " ON changes"
