@@ -68,8 +68,9 @@ _LARGEST_BITS = 1000
 _UUID_BYTES = 16
 _UUID_DIGITS = 32
 _UNDASHED_UUID = re.compile(r"([0-9a-fA-F]{8})([0-9a-fA-F]{4})([0-9a-fA-F]{4})([0-9a-fA-F]{4})([0-9a-fA-F]{12})")
-_PLAIN = re.compile(r"(?![aOCEsbid]:)[!-Z\\-z~](?:[ -~]*[!-~])?").fullmatch
-"""Matches text of printable ASCII without blanks at its ends that is certainly not `_NOTATION`: most values."""
+_PLAIN = re.compile(r"(?![aOCEsbid]:)[!-Z\\-z~Ѐ-ӿ](?:[ -~Ѐ-ӿ]*[!-~Ѐ-ӿ])?").fullmatch
+"""Matches text of printable ASCII and Cyrillic without blanks at its ends that is certainly not `_NOTATION`: most
+values."""
 _NOTATION = re.compile(r'[{\[]|a:\d+:\{|[OCE]:\d+:"|s:\d+:"|[bid]:-?[0-9.E+-]+;\Z')
 
 _YES = frozenset({"1", "y", "yes", "t", "true"})
@@ -153,9 +154,7 @@ class Layout:
         except ValueError:
             updated_at = None
         message = self.message(str(found.content["status"]), fields)
-        user_id = fields.text("user_id")
-        if not user_id and (phone := fields.text("phone")):
-            user_id = re.sub(r"[^0-9]", "", phone) or None
+        user_id = fields.text("user_id") or _digits(fields.text("phone"))
         return Order(
             found.order_id,
             found.content,
@@ -267,6 +266,10 @@ class OptionalFields:
     def _drop(self, name: str, why: str) -> None:
         if all(one.field != name for one in self.dropped):
             self.dropped = *self.dropped, Dropped(name, self.order_id, f"order {self.order_id}: {why}")
+
+
+def _digits(phone: str | None) -> str | None:
+    return (phone and re.sub(r"[^0-9]", "", phone)) or None
 
 
 def _why(name: str, error: ValueError) -> str:

@@ -375,7 +375,7 @@ def _change_row(number: str, change: Change, content: str, hold: Hold | None, at
 
 
 def _clean(text: str | None) -> str | None:
-    return None if text is None else clean(text)
+    return text and clean(text)
 
 
 def being_cancelled(connection: Connection, order_ids: Iterable[str], since: datetime) -> set[str]:
