@@ -37,7 +37,7 @@ UNUSED = {
     ),
     "status": (*DAEMON, *UNTOLD, *OTHER_STATES, *OTHER_SHOPS, "requests", "syncd.sources.database"),
     "changes --json": (*DAEMON, *UNTOLD, *OTHER_STATES, *OTHER_SHOPS, "requests", "rich", "syncd.sources.database"),
-    "once": (*DAEMON, *UNTOLD, *OTHER_STATES, *OTHER_SHOPS, "rich"),
+    "once": (*DAEMON, *UNTOLD, *OTHER_STATES, *OTHER_SHOPS, "rich", "charset_normalizer.api"),
 }
 
 
