@@ -23,6 +23,14 @@ def origin(url: str) -> tuple[str, str, int]:
     return scheme, ascii_host(parts.hostname or ""), parts.port or _PORTS.get(scheme, 0)
 
 
+def host_header(url: str) -> str:
+    """The host as a request's header names it: with the port, unless it is the usual one."""
+    scheme, host, port = origin(url)
+    host = host.partition("%")[0]  # an IPv6 zone is known to this machine alone
+    name = f"[{host}]" if ":" in host else host
+    return name if port == _PORTS.get(scheme) else f"{name}:{port}"
+
+
 def ascii_host(host: str) -> str:
     """A host's name as it is looked up: `магазин.рф` and `XN--80AAIRFTM.xn--p1ai.` are one."""
     return ".".join(_ascii_label(label) for label in _DOTS.split(host)).removesuffix(".")

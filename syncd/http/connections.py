@@ -32,21 +32,23 @@ SocketOptions: TypeAlias = Sequence[tuple[int, int, int | bytes]]
 logging.getLogger("urllib3").setLevel(logging.ERROR)  # it logs whole URLs, with their secrets
 
 
-_CLOSE_ENOUGH = 0.05
+_TOLERANCE_SECONDS = 0.05
 
 
 def set_timeout(sock: socket.socket, seconds: float) -> None:
-    """Let each call of the socket end after so many seconds. TimeoutError: none are left. To set a time-out is a system
-    call, for which a thread gives Python's lock away, so one that is close enough stays."""
+    """Let each call of the socket end after so many seconds. TimeoutError: none are left.
+
+    To set a time-out is a system call, during which another thread may run. So one that is close to it stays."""
     if seconds <= 0:
         raise TimeoutError("timed out")
-    if abs((sock.gettimeout() or 0) - seconds) > min(_CLOSE_ENOUGH, seconds):
+    now = sock.gettimeout()
+    if now is None or abs(now - seconds) > min(_TOLERANCE_SECONDS, seconds / 10):
         sock.settimeout(seconds)
 
 
 class BoundedReader(io.RawIOBase):
-    """Reads a socket until its time-out, which counts once from here on, and at most `allowance` bytes, whatever
-    headers and chunk sizes promise. TimeoutError, OSError."""
+    """Reads a socket until its time-out, which counts once from here on, with the tolerance above, and at most
+    `allowance` bytes, whatever headers and chunk sizes promise. TimeoutError, OSError."""
 
     def __init__(self, sock: socket.socket, raw: io.RawIOBase, allowance: int) -> None:
         self._sock = sock

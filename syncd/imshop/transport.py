@@ -4,9 +4,9 @@ A request that did not get through must not get through later, when the order's 
 would go on sending it for a quarter of an hour, even for a process that is dead. So what is not acknowledged within
 the time-out is dropped, and so is all that is left when a connection is closed.
 
-requests and urllib3 prepare the request and know how to open a connection, with its proxy and certificates. What is
-posted goes straight to the connection. Each system call of a thread hands Python's lock to another one, and with eight
-of them a push, as urllib3's pool makes them, many threads at once took three times the CPU of one.
+requests and urllib3 prepare the request and open connections, through a proxy and with certificates. A push is written
+to the socket directly: it makes five system calls. urllib3's pool makes eight, and at each of them a thread may have to
+wait for the others.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from urllib.parse import urlsplit
+from http import HTTPStatus
 
 import requests
 from requests.utils import select_proxy
@@ -30,7 +30,7 @@ from urllib3.connection import HTTPConnection
 from urllib3.exceptions import HTTPError, SSLError
 
 from syncd.errors import SettingsError
-from syncd.http.addresses import origin, shown
+from syncd.http.addresses import host_header, origin, shown
 from syncd.http.bodies import BodyTooLongError, decode_text, iter_body
 from syncd.http.connections import (
     BoundedAdapter,
@@ -72,7 +72,7 @@ class _Response(BoundedResponse):
 
 class _Connection(BoundedConnection):
     """Raises PushError for what fails before anything is sent: IMSHOP cannot have applied that. PushError is neither an
-    OSError nor urllib3's, so urllib3 and requests let it through as it is."""
+    OSError nor urllib3's, so urllib3 lets it through as it is."""
 
     response_class = _Response
 
@@ -117,6 +117,7 @@ class Transport:
         self._timeout = timeout_seconds
         self._head = self._written_head()
         self._host = shown(url)
+        self._is_tls = origin(url)[0] == "https"
         self._idle: list[HTTPConnection] = []
         self._is_closed = False
 
@@ -129,7 +130,7 @@ class Transport:
         """
         ends_at = time.monotonic() + self._timeout
         # A connection gets half of the time, so that what remains is enough for a TLS handshake or an answer.
-        connection = self._take_idle() or self.opened(self._timeout / 2)
+        connection = self._take_idle() or self.open_connection(self._timeout / 2)
         stays_open = False
         try:
             reply, stays_open = self._exchange(connection.sock, body, ends_at)
@@ -138,62 +139,69 @@ class Transport:
         else:
             return reply
         finally:
-            if stays_open and not self._is_closed:
+            if stays_open:
                 self._idle.append(connection)
             else:
                 connection.close()
+            if self._is_closed:
+                self._close_idle()
         # Raised out here, it drags along neither their text, which quotes the URL with its token, nor their sockets.
         raise SILENT.error(host=self._host, why=reason)
 
     def _take_idle(self) -> HTTPConnection | None:
-        """The connection that was used last and that the server has not closed since; those that it has are closed."""
+        """The connection that was used last and on which nothing came since; others are closed. None: there is none."""
+        while True:
+            try:
+                connection = self._idle.pop()
+            except IndexError:
+                return None
+            unread = getattr(connection.sock, "pending", int)()  # what TLS has decrypted already
+            if connection.is_connected and not unread:
+                return connection
+            connection.close()
+
+    def _close_idle(self) -> None:
         with suppress(IndexError):
-            while connection := self._idle.pop():
-                if connection.is_connected:
-                    return connection
-                connection.close()
-        return None
+            while True:
+                self._idle.pop().close()
 
     def _exchange(self, sock: socket.socket, body: bytes, ends_at: float) -> tuple[RawReply, bool]:
         """The reply to `body`, and whether the connection can be used again. HTTPError, HTTPException, OSError."""
         set_timeout(sock, ends_at - time.monotonic())
-        with suppress(BrokenPipeError, ConnectionResetError):  # it may have answered before it closed
+        with suppress(BrokenPipeError, ConnectionResetError):  # the server may have answered before it closed
             sock.sendall(b"%bContent-Length: %d\r\n\r\n%b" % (self._head, len(body), body))
         set_timeout(sock, ends_at - time.monotonic())
         with closing(_Response(sock, method="POST")) as answer:
             answer.begin()
             headers = HTTPHeaderDict(answer.msg.items())
-            content, flaw = _content(
-                HTTPResponse(
-                    answer,
-                    headers,
-                    answer.status,
-                    preload_content=False,
-                    decode_content=False,
-                    original_response=answer,
-                    request_method="POST",
-                )
+            response = HTTPResponse(
+                answer,
+                headers,
+                answer.status,
+                preload_content=False,
+                decode_content=False,
+                original_response=answer,
+                request_method="POST",
             )
-            stays_open = flaw is None and answer.isclosed() and not answer.will_close
-            return RawReply(answer.status, headers, *_text(content, flaw, headers)), stays_open
+            content, flaw = _content(response)
+            # The answer is closed if it was read to its end; or when `response` is collected, which must not be before.
+            is_whole = flaw is None and answer.isclosed() and answer.status >= HTTPStatus.OK
+            reply = RawReply(answer.status, response.headers, *_text(content, flaw, headers))
+            return reply, is_whole and not answer.will_close
 
     def _written_head(self) -> bytes:
         """What each push begins with, but for its length."""
         # The path, or the whole URL where a proxy is to read it.
         target = self._adapter.request_url(self._request, self._proxies)
-        host = urlsplit(str(self._request.url)).netloc.rpartition("@")[2]
-        headers = {
-            "Host": host,
-            **self._request.headers,
-            **({} if target.startswith("/") else self._pool.proxy_headers),
-        }
+        login = {} if target.startswith("/") else self._pool.proxy_headers
+        headers = {"Host": host_header(str(self._request.url)), **self._request.headers, **login}
         del headers["Content-Length"]
         lines = [f"POST {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items()), ""]
         return "\r\n".join(lines).encode("latin-1")
 
     def connect(self, seconds: float) -> Connected:
         """Open a connection as `post` would, and close it: nothing is sent. PushError: UNREACHABLE or TLS."""
-        connection = self.opened(seconds)
+        connection = self.open_connection(seconds)
         try:
             certificate: dict[str, str] = getattr(connection.sock, "getpeercert", dict)()
             ends = certificate and ssl.cert_time_to_seconds(certificate["notAfter"])
@@ -201,13 +209,13 @@ class Transport:
         finally:
             connection.close()
 
-    def opened(self, seconds: float) -> HTTPConnection:
+    def open_connection(self, seconds: float) -> HTTPConnection:
         """A new connection, through the proxy's tunnel if there is one. PushError."""
         connection = self._pool._new_conn()  # noqa: SLF001 - urllib3 offers no other way without sending a request
         assert isinstance(connection, _Connection)
         connection.timeout = seconds
         try:
-            if isinstance(self._pool, HTTPSConnectionPool) and self._pool.proxy:
+            if isinstance(self._pool, HTTPSConnectionPool) and self._pool.proxy and self._is_tls:
                 self._pool._prepare_proxy(connection)  # type: ignore[arg-type]  # noqa: SLF001 - as above
             else:
                 connection.connect()
@@ -225,9 +233,7 @@ class Transport:
     def close(self) -> None:
         """Close the idle connections. Nothing may be posted afterwards."""
         self._is_closed = True
-        with suppress(IndexError):
-            while connection := self._idle.pop():
-                connection.close()
+        self._close_idle()
         self._adapter.close()
 
 

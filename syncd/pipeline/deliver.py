@@ -125,10 +125,10 @@ class _Done(NamedTuple):
 
 
 class _Finished:
-    """What the workers have done, taken by the loop in groups. It is woken for the first of a group and for the last:
-    were it woken for each, that would take more CPU than to record it."""
+    """What the workers have done, taken by the loop in groups. The loop is woken for the first of a group and for the
+    last: to wake it for each would take more CPU than to record it."""
 
-    _NEVER: ClassVar = 1 << 30
+    _NEVER: ClassVar[int] = 1 << 30
 
     def __init__(self) -> None:
         self._changed = Condition(Lock())
@@ -149,7 +149,7 @@ class _Finished:
             self._changed.notify()
 
     def take(self, enough: int, seconds: float) -> list[_Done]:
-        """Wait up to `seconds` for the first, then up to GROUP_SECONDS for enough of them. GROUP_AT_MOST are given."""
+        """Wait up to `seconds` for the first, then up to GROUP_SECONDS for enough. Returns at most GROUP_AT_MOST."""
         with self._changed:
             if self._wait_for(1, seconds):
                 self._wait_for(enough, min(seconds, GROUP_SECONDS))

@@ -85,7 +85,10 @@ def test_late_connection_sends_nothing(stub: Stub, monkeypatch: pytest.MonkeyPat
 
 def test_kernel_drops_unsent_data(stub: Stub) -> None:
     """At the time-out, and when the process ends: it must not arrive after the next status."""
-    with closing(an_imshop(stub.url, timeout=0.2)) as imshop, closing(imshop._transport.opened(1)) as connection:
+    with (
+        closing(an_imshop(stub.url, timeout=0.2)) as imshop,
+        closing(imshop._transport.open_connection(1)) as connection,
+    ):
         sock = connection.sock
         assert sock is not None
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 200
@@ -182,6 +185,35 @@ def test_the_environments_proxy_is_asked(stub: Stub, monkeypatch: pytest.MonkeyP
     assert stub.received[0].start == "POST http://imshop.example/T0KEN HTTP/1.1"
     assert stub.received[0].headers["host"] == "imshop.example"
     assert stub.received[0].headers["proxy-authorization"] == "Basic dXNlcjpwYXNzd29yZA=="
+
+
+def test_a_proxy_with_tls_is_given_the_whole_url_of_a_plain_push(
+    tls_stub: Stub, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", f"https://{tls_stub.address}")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    with closing(an_imshop("http://imshop.example/T0KEN")) as imshop:
+        imshop.push(a_push())
+    assert tls_stub.received[0].start == "POST http://imshop.example/T0KEN HTTP/1.1"
+
+
+@pytest.mark.parametrize(
+    ("host", "header"),
+    [
+        ("imshop.example", "imshop.example"),
+        ("IMSHOP.example.:80", "imshop.example"),
+        ("imshop.example:8080", "imshop.example:8080"),
+        ("user:password@[2001:db8::7]:81", "[2001:db8::7]:81"),
+        ("магазин.рф", "xn--80aairftm.xn--p1ai"),
+    ],
+)
+def test_the_host_is_named_as_servers_expect_it(
+    stub: Stub, host: str, header: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", f"http://{stub.address}")
+    with closing(an_imshop(f"http://{host}/T0KEN")) as imshop:
+        imshop.push(a_push())
+    assert stub.received[0].headers["host"] == header
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])

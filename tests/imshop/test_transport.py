@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from syncd.errors import PushError
-from syncd.http.connections import BoundedReader
+from syncd.http.connections import BoundedReader, set_timeout
 from syncd.model import Answer
 from tests.imshop.stub import (
     BOUND,
@@ -51,6 +51,38 @@ def test_connections_are_kept_and_used_again(stub: Stub) -> None:
         imshop.push(a_push())
     assert len(stub.received) == 3
     assert len(stub.connections) == 1
+
+
+def test_a_connection_whose_answer_goes_on_is_not_used_again(stub: Stub) -> None:
+    """Its rest would be the next order's answer. A layer has appended a line to a packed body."""
+    packed = gzip.compress(b'{"success": true}') + b"\n<!-- 12 ms -->"
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n"
+    stub.acts = [head + b"%x\r\n%b\r\n" % (len(packed), packed)]
+    with closing(an_imshop(stub.url)) as imshop:
+        for _ in range(2):
+            assert imshop.push(a_push()).http_status == 200
+    assert len(stub.connections) == 2
+
+
+def test_a_connection_on_which_the_protocol_changes_is_not_used_again(stub: Stub) -> None:
+    stub.acts = [b"HTTP/1.1 101 Switching Protocols\r\n\r\n", TAKEN]
+    with closing(an_imshop(stub.url)) as imshop:
+        with pytest.raises(PushError):
+            imshop.push(a_push())
+        imshop.push(a_push())
+    assert len(stub.connections) == 2
+
+
+def test_a_short_time_out_is_not_that_of_the_connection() -> None:
+    one, other = socket.socketpair()
+    with one, other:
+        for seconds in (0.05, 0.1, 10.0, 5.0):
+            set_timeout(one, seconds)
+            assert one.gettimeout() == seconds
+        set_timeout(one, 4.99)
+        assert one.gettimeout() == 5.0
+        with pytest.raises(TimeoutError):
+            set_timeout(one, 0.0)
 
 
 def test_many_threads_push_at_once(stub: Stub) -> None:
