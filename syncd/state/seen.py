@@ -414,8 +414,6 @@ def invalidate_decisions_told(connection: Connection, statuses: Mapping[str, str
 
 def _decisions(connection: Connection, statuses: Mapping[str, str]) -> Iterator[tuple[Row[Any], str]]:
     """The valid decisions on these orders, each with the content of its order as last seen, and the given status."""
-    if not _has_cancellations(connection):
-        return
     columns = (cancellations.c.id, cancellations.c.order_id, cancellations.c.state, cancellations.c.order_status)
     known = select(*columns, seen.c.content).outerjoin(seen, seen.c.order_id == cancellations.c.order_id)
     decided = (one_of(cancellations.c.order_id, statuses), _DECIDED, cancellations.c.stands)

@@ -7,7 +7,7 @@ import logging
 import socket
 import traceback
 from contextlib import closing, suppress
-from threading import Barrier, Thread
+from threading import Barrier, Event, Thread
 from time import monotonic
 
 import pytest
@@ -71,6 +71,27 @@ def test_a_connection_on_which_the_protocol_changes_is_not_used_again(stub: Stub
             imshop.push(a_push())
         imshop.push(a_push())
     assert len(stub.connections) == 2
+
+
+def test_a_connection_in_use_is_closed_after_its_push_too(stub: Stub) -> None:
+    is_sent, goes_on = Event(), Event()
+
+    def answer_later(sock: socket.socket) -> None:
+        is_sent.set()
+        goes_on.wait(BOUND)
+        sock.sendall(TAKEN)
+        assert sock.recv(1) == b""  # closed from the other side
+
+    stub.acts = [answer_later]
+    imshop = an_imshop(stub.url)
+    pushing = Thread(target=lambda: imshop.push(a_push()))
+    pushing.start()
+    assert is_sent.wait(BOUND)
+    imshop.close()
+    goes_on.set()
+    pushing.join(BOUND)
+    stub.wait_for_hang_up()
+    assert imshop._transport._idle == []
 
 
 def test_a_short_time_out_is_not_that_of_the_connection() -> None:
