@@ -346,6 +346,7 @@ def test_a_poll_does_not_end(duty: Night, busy_shop: BusyShop) -> None:
     duty.is_green()
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of a cursor that was cut off
 def test_a_thread_of_the_daemon_is_stuck(duty: Night, busy_shop: BusyShop, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("jobs", "daemon"):
         monkeypatch.setattr(f"syncd.runtime.{module}.QUIET_SECONDS", 0.5)
@@ -354,7 +355,6 @@ def test_a_thread_of_the_daemon_is_stuck(duty: Night, busy_shop: BusyShop, monke
         reason = duty.shows("daemon", "bad")
         assert reason["detail"].startswith("stuck: poll, overdue by ")
         assert duty.world.get("/healthz")[0] == 503
-    # A poll that is cut off in the middle would leave its cursor open in this process, which warns of that.
     duty.world.wait(lambda: duty.world.get("/healthz")[0] == 200, "the poll is over")
     monkeypatch.undo()
     duty.restart()
