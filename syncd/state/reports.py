@@ -66,13 +66,14 @@ _SOME_HELD = (
     .limit(COUNTED)
 )
 _COUNT_OF_HELD = select(func.count()).select_from(_SOME_HELD.subquery())
-_CONTENT_BEFORE = (
-    select(changes.c.content)
+_CONTENT_BEFORE = select(changes.c.content).where(
+    changes.c.id
+    == select(func.max(changes.c.id))
     .where(changes.c.order_id == bindparam("order"), changes.c.id < bindparam("id"))
-    .order_by(changes.c.id.desc())
-    .limit(1)
+    .correlate(None)
+    .scalar_subquery()
 )
-"""That of the order's change before."""
+"""That of the order's change before. It is looked for in an index, but among all changes of the order."""
 _NEXT_PENDING = (
     select(changes.c.refusals, changes.c.detected_at)
     .where(in_state("pending"), changes.c.refusals > bindparam("after"))
@@ -185,7 +186,8 @@ class Reports:
             older: list[ColumnElement[bool]] = [] if before is None else [changes.c.id < before]
             newest_first = select(changes).where(*conditions, *older).order_by(changes.c.id.desc())
             with self._store.read() as connection:
-                page = _change_views(connection, newest_first.limit(PAGE if left is None else min(PAGE, left)))
+                some = newest_first.limit(PAGE if left is None else min(PAGE, left))
+                page = _change_views(connection, some, has_gaps=state is not None)
             yield from page
             if len(page) < PAGE:
                 return
@@ -227,13 +229,13 @@ class Reports:
         for them again within the hour, and they say nothing of how delivery goes."""
         of_delivery = select(changes).where(in_state("pending"), changes.c.refusals == 0)
         with self._store.read() as connection:
-            return _change_views(connection, of_delivery.order_by(changes.c.detected_at).limit(limit))
+            return _change_views(connection, of_delivery.order_by(changes.c.detected_at).limit(limit), has_gaps=True)
 
     def newest_changes(self, limit: int) -> Sequence[ChangeWithAttempt]:
         """The newest changes, newest first, each with its last attempt."""
         newest = select(changes).order_by(changes.c.id.desc()).limit(limit)
         with self._store.read() as connection:
-            views = _change_views(connection, newest)
+            views = _change_views(connection, newest, has_gaps=False)
             of_these = attempts.c.change_id.in_([view.id for view in views])
             tries = connection.execute(select(attempts).where(of_these).order_by(attempts.c.id))
             last = {row.change_id: _attempt_view(row) for row in tries}
@@ -278,14 +280,25 @@ def _unlisted(connection: Connection) -> dict[str, int]:
     return {code: AtLeast(count) if count == COUNTED else count for code, count in counts.items()}
 
 
-def _change_views(connection: Connection, some: Select[Any]) -> list[ChangeView]:
-    return [_change_view(row, _besides(connection, row)) for row in connection.execute(some).all()]
+def _change_views(connection: Connection, some: Select[Any], *, has_gaps: bool) -> list[ChangeView]:
+    """`has_gaps`: the changes are not newest first, or some of an order are left out between others."""
+    rows = connection.execute(some).all()
+    before: dict[int, Content] = {}
+    if not has_gaps:
+        newer_of: dict[str, int] = {}
+        for row in rows:
+            if (newer := newer_of.get(row.order_id)) is not None:
+                before[newer] = row.content
+            newer_of[row.order_id] = row.id
+    return [_change_view(row, _besides(connection, row, before.get(row.id))) for row in rows]
 
 
-def _besides(connection: Connection, row: Row[Any]) -> Content | None:
+def _besides(connection: Connection, row: Row[Any], before: Content | None) -> Content | None:
+    """`before`: the content of the order's change before, if it was read with this one."""
     if row.previous_status != row.status:
         return None
-    before = connection.execute(_CONTENT_BEFORE, {"order": row.order_id, "id": row.id}).scalar()
+    if before is None:
+        before = connection.execute(_CONTENT_BEFORE, {"order": row.order_id, "id": row.id}).scalar()
     return besides_status(row.content, before, with_payment=row.with_payment)
 
 

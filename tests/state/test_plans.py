@@ -123,12 +123,36 @@ def test_summary_and_recent_are_read_along_indexes(state: State, file: Path) -> 
     }
 
 
-def test_news_of_a_change_reads_the_changes_of_its_order(state: State, file: Path) -> None:
-    stage(
-        state,
-        Decision(seen("7", {"status": "s49"}, {"status": "s49"}), change("7", "s49")._replace(previous_status="s49")),
-    )
+def stage_tracking(state: State, *numbers: int) -> None:
+    """Order 7 keeps its status and gets a tracking number, one after the other."""
+    for number in numbers:
+        content = {"status": "s49", "tracking": f"T{number}"}
+        told = change("7", "s49", number, content=content)._replace(previous_status="s49")
+        stage(state, Decision(seen("7", content, content, revision=number), told))
+
+
+def test_news_of_a_change_is_found_in_an_index(state: State, file: Path) -> None:
+    """That of the oldest one in the list; that of the others stands in the list itself."""
+    stage_tracking(state, 60, 61, 62, 63)
     with plans(state, file) as found:
-        state.reports.newest_changes(1)
-    [plan] = [plan for statement, plan in found.items() if "changes.id <" in statement]
-    assert plan == ["SEARCH changes USING INDEX changes_by_order (order_id=?)", "USE TEMP B-TREE FOR ORDER BY"]
+        views = [*state.reports.changes(order_id="7", limit=3)]
+    assert [view.besides for view in views] == [{"tracking": f"T{number}"} for number in (63, 62, 61)]
+    [plan] = [plan for statement, plan in found.items() if "max(changes.id)" in statement]
+    assert [step for step in plan if "SCALAR" not in step] == [
+        "SEARCH changes USING INTEGER PRIMARY KEY (rowid=?)",
+        "SEARCH changes USING COVERING INDEX changes_by_order (order_id=?)",
+    ]
+
+
+def test_a_long_story_is_read_in_one_piece(state: State) -> None:
+    """Not each change by itself, which is looked for among all changes of its order."""
+    stage_tracking(state, *range(60, 90))
+    looked_for = 0
+
+    def count(_connection: Any, _cursor: Any, statement: str, *_others: Any) -> None:
+        nonlocal looked_for
+        looked_for += "max(changes.id)" in statement
+
+    event.listen(state.store.engine, "before_cursor_execute", count)
+    assert len(state.reports.story("7").changes) == ENDED + 30
+    assert looked_for <= 1
