@@ -68,7 +68,7 @@ _LARGEST_BITS = 1000
 _UUID_BYTES = 16
 _UUID_DIGITS = 32
 _UNDASHED_UUID = re.compile(r"([0-9a-fA-F]{8})([0-9a-fA-F]{4})([0-9a-fA-F]{4})([0-9a-fA-F]{4})([0-9a-fA-F]{12})")
-_PLAIN = re.compile(r"(?![aOCEsbid]:)[!-Z\\-z~Ѐ-ӿ](?:[ -~Ѐ-ӿ]*[!-~Ѐ-ӿ])?").fullmatch
+_PLAIN = re.compile(r"(?![aOCEsbid]:)[!-Z\\-z~\u0400-\u04ff](?:[ -~\u0400-\u04ff]*[!-~\u0400-\u04ff])?").fullmatch
 """Matches text of printable ASCII and Cyrillic without blanks at its ends that is certainly not `_NOTATION`: most
 values."""
 _NOTATION = re.compile(r'[{\[]|a:\d+:\{|[OCE]:\d+:"|s:\d+:"|[bid]:-?[0-9.E+-]+;\Z')
@@ -233,7 +233,7 @@ class Layout:
 @dataclass(slots=True)
 class OptionalFields:
     """The optional fields of a row; `at`: their positions in it. One that cannot be read counts as None, and is noted
-    in `dropped` once."""
+    in `dropped` once, with `order_id`: whoever reads the row sets that first."""
 
     at: Mapping[str, int]
     row: Sequence[Any]
