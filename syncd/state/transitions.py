@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, exists, literal_column, select, update
+from sqlalchemy import ColumnElement, Connection, exists, literal_column, or_, select, update
 
 from syncd.model import ChangeState
 from syncd.news import is_news
@@ -41,11 +41,12 @@ def newer_change(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
 NEWER_WAITS = newer_change(newer.c.ended_at.is_(None))
 NEWER_WILL_BE_SENT = newer_change(newer.c.ended_at.is_(None), newer.c.state == literal_column("'pending'"))
 """An older change is superseded by one that will be sent, not by one that is held: a held change may be discarded."""
-_NEWEST_WAITING = (
-    select(changes.c.order_id, changes.c.content, seen.c.content, seen.c.told)
+_LAST_WAITING = (
+    select(changes.c.order_id, changes.c.id, NEWER_WAITS, changes.c.content, seen.c.content, seen.c.told)
     .join(seen, seen.c.order_id == changes.c.order_id)
-    .where(WAITING, ~NEWER_WAITS, ~changes.c.in_doubt, is_listed(changes.c.order_id, list_parameter("orders")))
+    .where(WAITING, ~NEWER_WILL_BE_SENT, ~changes.c.in_doubt, is_listed(changes.c.order_id, list_parameter("orders")))
 )
+"""The newest change that waits of each order, and the one that will be sent next if that is held."""
 
 
 def end_changes(connection: Connection, state: ChangeState, now: datetime, *which: ColumnElement[bool]) -> int:
@@ -68,8 +69,11 @@ def release_held(connection: Connection, now: datetime, hold: str, *which: Colum
 
 def supersede_without_news(connection: Connection, order_ids: Sequence[str], now: datetime) -> None:
     """Supersede the waiting changes of orders that went back to what IMSHOP knows while a push of theirs was under way:
-    they would tell IMSHOP nothing new."""
-    rows = connection.execute(_NEWEST_WAITING, {"orders": order_ids})
-    known = [order for order, to_send, *columns in rows if (told := told_of(*columns)) and not is_news(to_send, told)]
-    if known:
-        end_changes(connection, "superseded", now, UNSENT, changes.c.order_id.in_(known))
+    they would tell IMSHOP nothing new. If it is only the one before a held change that would not, then that one."""
+    rows = connection.execute(_LAST_WAITING, {"orders": order_ids}).all()
+    silent = [row for row in rows if (told := told_of(*row[-2:])) and not is_news(row[3], told)]
+    orders = {order_id for order_id, _, newer_waits, *_ in silent if not newer_waits}
+    ids = [change_id for _, change_id, *_ in silent]
+    if silent:
+        these = or_(changes.c.order_id.in_(orders), changes.c.id.in_(ids))
+        end_changes(connection, "superseded", now, UNSENT, these)

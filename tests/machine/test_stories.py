@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from syncd.imshop.replies import BUSY, REFUSED
-from tests.machine.imshop import TAKEN, UNPAID, Reply
+from tests.machine.imshop import REPLIES, TAKEN, UNPAID, Reply
 from tests.machine.promises import check_at_rest, come_to_rest
 from tests.machine.shop import OLD
 from tests.machine.world import World
@@ -28,6 +28,25 @@ def world() -> Iterator[World]:
 def details(world: World, order_id: str, **differences: Any) -> None:
     world.shop.change(order_id, **differences)
     world.poll()
+
+
+def told(world: World, **differences: Any) -> None:
+    """Order 0001 changes, and IMSHOP takes it."""
+    details(world, "0001", **differences)
+    met_with(world, "TAKEN")
+
+
+def answered(world: World, reply: str) -> None:
+    world.step()
+    world.answer("0001", REPLIES[reply])
+    world.step()
+
+
+def met_with(world: World, reply: str) -> None:
+    """Until nothing is pending any more."""
+    world.imshop.auto = REPLIES[reply]
+    world.deliver_all()
+    world.imshop.auto = None
 
 
 def changed(world: World, order_id: str, *statuses: str) -> None:
@@ -156,6 +175,17 @@ def test_doubtful_payment_is_reverted_despite_a_discard(world: World) -> None:
     come_to_rest(world)
     check_at_rest(world)
     assert world.imshop.of("0001").payment == UNPAID
+
+
+def test_a_change_without_news_is_not_sent_for_a_held_one_behind_it(world: World) -> None:
+    details(world, "0001", tracking="a")
+    world.step()
+    details(world, "0001", tracking=None, status="packed")
+    details(world, "0001", status="new")
+    details(world, "0001", status="odd")
+    world.answer("0001", TAKEN)
+    met_with(world, "TAKEN")
+    assert world.imshop.told == [("0001", "new")]
 
 
 def test_order_reverted_after_lost_turn_is_not_pushed(world: World) -> None:
