@@ -162,16 +162,6 @@ def test_payment_in_doubt_is_pushed_again(waiting: bool, paid_before: bool) -> N
     assert told(order("packed", paid=False, payment_id=None), before).with_payment
 
 
-@pytest.mark.parametrize(("paid_before", "waiting"), [(True, False), (False, True)], ids=["not told yet", "waits"])
-def test_a_change_tells_the_payment_that_an_older_one_may_tell_otherwise_first(
-    paid_before: bool, waiting: bool
-) -> None:
-    """The older one goes out first where this one is held."""
-    before = seen("new", paid=paid_before, payment_id="p-1")._replace(payment_in_doubt=waiting)
-    before = before._replace(told={**before.content, "paid": False})
-    assert told(order("odd", paid=False, payment_id=None), before).with_payment
-
-
 def test_never_paid_order_in_doubt_pushes_no_payment() -> None:
     before = seen("new", told=None, paid=False, payment_id=None)
     assert not told(order("packed", paid=False, payment_id=None), before).with_payment

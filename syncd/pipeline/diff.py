@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Literal, TypeAlias
 
 from syncd.model import Change, Content, Decision, FoundBy, Identified, Order, Recorded, Seen
-from syncd.news import is_known_as_paid, is_news, is_payment_news, must_send_payment, payment_of
+from syncd.news import is_known_as_paid, is_news, is_payment_news, must_send_payment
 
 StatusAction: TypeAlias = Literal["push", "skip", "hold"]
 
@@ -125,11 +125,7 @@ def _difference(order: Order, seen: Seen, unpaid_since: datetime | None, policy:
         return Decision(now)
     if told is not None and told is not before and not is_news(order.content, told):
         return Decision(now, void=True)
-    with_payment = (
-        must_send_payment(order.content, seen)
-        if told is None
-        else _carries_payment(order.content, told, before, in_doubt=seen.payment_in_doubt)
-    )
+    with_payment = must_send_payment(order.content, seen) if told is None else is_payment_news(order.content, told)
     return Decision(now, _change(order, now, seen, action, found_by, with_payment=with_payment))
 
 
@@ -164,13 +160,6 @@ def _change(
         found_by,
         "status" if action == "hold" else None,
     )
-
-
-def _carries_payment(content: Content, told: Content, before: Content, *, in_doubt: bool) -> bool:
-    """Whether the push of a change tells the payment, if IMSHOP knows `told` now. It need not know that any more when
-    the change is sent: an older one may go first, where this one is held or its poll is not over."""
-    older_may_tell = in_doubt or is_payment_news(before, told)
-    return is_payment_news(content, told) or (older_may_tell and payment_of(content) is not None)
 
 
 def _unpaid_since(content: Content, seen: Seen, now: datetime | None) -> datetime | None:

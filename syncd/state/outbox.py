@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Connection, Row, and_, bindparam, func, literal_column, or_, select, update
 
 from syncd.model import Outcome, Pause, Push
-from syncd.news import payment_of
+from syncd.news import is_payment_news, payment_of
 from syncd.state.outcomes import write_outcomes
 from syncd.state.schema import (
     CLAIMED,
@@ -26,7 +26,9 @@ from syncd.state.schema import (
     is_listed,
     list_parameter,
     seen,
+    told_of,
 )
+from syncd.state.seen import payments_in_doubt
 from syncd.state.store import Store, get_fact, in_chunks, pause_fact, put_fact
 from syncd.state.transitions import NEWER_WILL_BE_SENT, end_changes, supersede_without_news
 
@@ -78,6 +80,9 @@ _OVER = or_(
 back."""
 _CLAIMS = select(changes.c.id, changes.c.claim, _OVER.label("is_over")).where(CLAIMED)
 _CLAIMS_STILL = _CLAIMS.where(is_listed(changes.c.id, list_parameter("known")))
+_KNOWN = select(seen.c.order_id, seen.c.content, seen.c.told).where(
+    is_listed(seen.c.order_id, list_parameter("orders"))
+)
 _SHARED = (
     select(seen.c.imshop_uuid)
     .where(is_listed(seen.c.imshop_uuid, list_parameter("uuids")))
@@ -215,15 +220,42 @@ class StoredOutbox:
         supersede_without_news(connection, [row.order_id for row in lost], now)
 
 
+def _payments_owed(connection: Connection, claimed: Sequence[Row[Any]]) -> set[int]:
+    """Those of these changes that must tell their payment, though it was no news when they were staged: while they were
+    held, an older change told IMSHOP another one, or may have."""
+    silent = {row.order_id: row for row in claimed if not row.with_payment and payment_of(row.content) is not None}
+    if not silent:
+        return set()
+    known = connection.execute(_KNOWN, {"orders": [*silent]}).all()
+    unknown = {order_id: told for order_id, content, told in known if told_of(content, told) is None}
+    in_doubt = payments_in_doubt(connection, unknown)
+    owed = set()
+    for order_id, content, told in known:
+        row, before = silent[order_id], told_of(content, told)
+        if before is None:
+            owes = row.content["paid"] is True or order_id in in_doubt
+        else:  # a column that is new to the query was adopted, and is told to nobody
+            owes = "paid" in before and is_payment_news(row.content, before)
+        if owes:
+            owed.add(row.id)
+    if owed:
+        connection.execute(update(changes).where(changes.c.id.in_(owed)).values(with_payment=True))
+    return owed
+
+
 def _claim_due(connection: Connection, limit: int, claim: timedelta, now: datetime) -> list[Push]:
     claimed = connection.execute(_CLAIM, {"now": now, "most": limit, "length": claim // MICROSECOND}).all()
     uuids = [row.imshop_uuid for row in claimed if row.imshop_uuid is not None]
     shared = set(connection.execute(_SHARED, {"uuids": uuids}).scalars()) if uuids else set()
+    owed = _payments_owed(connection, claimed)
     longest_due_first = sorted(claimed, key=lambda row: (row.next_attempt_at, row.id))
-    return [_push(row, uuid_is_shared=row.imshop_uuid in shared) for row in longest_due_first]
+    return [
+        _push(row, uuid_is_shared=row.imshop_uuid in shared, with_payment=row.with_payment or row.id in owed)
+        for row in longest_due_first
+    ]
 
 
-def _push(row: Row[Any], *, uuid_is_shared: bool) -> Push:
+def _push(row: Row[Any], *, uuid_is_shared: bool, with_payment: bool) -> Push:
     return Push(
         change_id=row.id,
         order_id=row.order_id,
@@ -235,7 +267,7 @@ def _push(row: Row[Any], *, uuid_is_shared: bool) -> Push:
         user_id=row.user_id,
         imshop_uuid=row.imshop_uuid,
         uuid_is_shared=uuid_is_shared,
-        payment=payment_of(row.content) if row.with_payment else None,
+        payment=payment_of(row.content) if with_payment else None,
         detected_at=row.detected_at,
         source_updated_at=row.source_updated_at,
         attempts=row.attempts,

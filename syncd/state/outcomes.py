@@ -35,7 +35,7 @@ from syncd.model import ChangeState, Outcome, Push
 from syncd.news import known_after
 from syncd.state.bulk import Values, insert_rows, update_rows
 from syncd.state.schema import (
-    UNKNOWN,
+    TOLD_IN_DOUBT,
     attempts,
     cancellations,
     changes,
@@ -96,7 +96,7 @@ _CHANGED = (
 )
 _ACKNOWLEDGED = ("order_id", "acknowledged_status", "acknowledged_at", "acknowledged_uuid", "told")
 _ATTEMPTED = ("change_id", "started_at", "ended_at", "result", "http_status", "detail")
-_SET_UNKNOWN = update(seen).where(is_listed(seen.c.order_id, list_parameter("orders"))).values(told=UNKNOWN)
+_SET_UNKNOWN = update(seen).where(is_listed(seen.c.order_id, list_parameter("orders"))).values(told=TOLD_IN_DOUBT)
 _NEWEST = (
     select(changes, seen.c.content.label("seen_content"), seen.c.told, seen.c.revision.label("seen_revision"))
     .outerjoin(seen, seen.c.order_id == changes.c.order_id)
@@ -187,7 +187,7 @@ def _answered_since(change: Row[Any]) -> dict[str, object] | None:
     if change.state != "delivered" or not change.seen_content:
         return None
     known = told_of(change.seen_content, change.told)
-    return None if known is None or known["status"] == change.content["status"] else dict(known)
+    return None if known is None or known["status"] in (None, change.content["status"]) else dict(known)
 
 
 def _push_newest_again(connection: Connection, late: Outcome, row: Row[Any]) -> None:

@@ -6,7 +6,6 @@ many changes there are.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, get_args
@@ -34,7 +33,7 @@ from syncd.state.read_models import (
     Story,
     Summary,
 )
-from syncd.state.schema import DUE_SOMETIME, attempts, cancellations, changes, former_numbers, in_state, seen
+from syncd.state.schema import DUE_SOMETIME, attempts, cancellations, changes, former_numbers, in_state, seen, told_of
 from syncd.state.store import Store, all_facts, get_fact, instant, pause_of, refusals_of
 
 PAGE = 500
@@ -342,9 +341,10 @@ def _push_view(row: Row[Any]) -> PushView:
 
 
 def _seen_view(row: Row[Any]) -> SeenView:
+    told = told_of(row.content, row.told)
     return SeenView(
         content=row.content,
-        told=row.content if row.told is None else json.loads(row.told),
+        told=told if told and told["status"] else None,  # without one it is not known which status IMSHOP heard last
         imshop_uuid=row.imshop_uuid,
         shop_id=row.shop_id,
         first_seen_at=row.first_seen_at,

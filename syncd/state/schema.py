@@ -37,6 +37,9 @@ from sqlalchemy import (
     TypeDecorator,
     and_,
     bindparam,
+    case,
+    func,
+    literal,
     literal_column,
     or_,
     type_coerce,
@@ -59,6 +62,9 @@ MICROSECOND = timedelta(microseconds=1)
 SQLITE_TIME = "syncd_time"
 UNKNOWN = "null"
 """The value of `seen.told` if it is unknown what IMSHOP knows. SQL's NULL there means that it knows what was seen."""
+_UNKNOWN_BUT_PAID = '{"paid":true,"status":null}'
+"""Unknown but for the payment, which IMSHOP may know."""
+_KNOWN_AS_PAID = '"paid":true'  # in the JSON of a content, and in no text within, where quotes are escaped
 
 
 def clean(text: str) -> str:
@@ -89,6 +95,12 @@ def content_of(text: str) -> Content:
 def told_of(content: Content, told: str | None) -> Content | None:
     """What IMSHOP knows of an order, from these columns of `seen`; None: unknown."""
     return content if told is None else None if told == UNKNOWN else content_of(told)
+
+
+def once_in_doubt(told: str) -> str:
+    """The value of `seen.told` once what IMSHOP knows comes into doubt. `told`: that value now, or instead of NULL the
+    content."""
+    return _UNKNOWN_BUT_PAID if _KNOWN_AS_PAID in told else UNKNOWN
 
 
 def told_column(told: Content | None, content: Content) -> str | None:
@@ -364,6 +376,16 @@ facts = Table(
     Column("value", Text, nullable=False),
     sqlite_with_rowid=False,
 )
+
+
+TOLD_IN_DOUBT = case(
+    (
+        func.coalesce(seen.c.told, type_coerce(seen.c.content, Text)).like(f"%{_KNOWN_AS_PAID}%"),
+        literal(_UNKNOWN_BUT_PAID),
+    ),
+    else_=literal(UNKNOWN),
+)
+"""As `once_in_doubt`, for an UPDATE of `seen`."""
 
 
 def in_state(*states: ChangeState) -> ColumnElement[bool]:

@@ -1,7 +1,8 @@
 """What was seen of orders, and the transaction that stages differences: seen, changes and cursor together.
 
 `seen.told` is what IMSHOP knows of the order: NULL if that is the content as seen, `null` if it is unknown, otherwise
-the content. While a change is being sent, it is what IMSHOP knew before.
+the content, whose status is None if only its payment is known. While a change is being sent, it is what IMSHOP knew
+before.
 
 A buyer's cancellation concerns the same rows: a poll puts an order off while it is being cancelled (`being_cancelled`),
 and a decision is valid until the order gets another status (`invalidate_decisions`).
@@ -35,6 +36,7 @@ from syncd.state.identifiers import renumber
 from syncd.state.schema import (
     EPOCH,
     MICROSECOND,
+    TOLD_IN_DOUBT,
     UNKNOWN,
     UNSENT,
     WAITING,
@@ -47,6 +49,7 @@ from syncd.state.schema import (
     is_listed,
     list_parameter,
     microseconds,
+    once_in_doubt,
     one_of,
     seen,
     told_column,
@@ -144,7 +147,7 @@ class StagingTransaction:
     def mark_told_unknown(self, order_ids: Iterable[str]) -> None:
         """What IMSHOP knows of these orders is unknown from now on, whatever the result of a push under way."""
         these = one_of(seen.c.order_id, map(clean, order_ids))
-        self._connection.execute(update(seen).where(these).values(told=UNKNOWN))
+        self._connection.execute(update(seen).where(these).values(told=TOLD_IN_DOUBT))
         self._loaded.clear()
 
     def store(
@@ -259,6 +262,12 @@ def recorded(connection: Connection, order_ids: Iterable[str]) -> dict[str, Reco
     return {asked[number]: Recorded(content_of(content), *others) for number, content, *others in rows}
 
 
+def payments_in_doubt(connection: Connection, order_ids: Iterable[str]) -> set[str]:
+    """Those of these orders, of which it is unknown what IMSHOP knows, whose payment it may have been told."""
+    asked = [*order_ids]
+    return set(connection.execute(_PAYMENT_IN_DOUBT, {"orders": asked}).scalars()) if asked else set()
+
+
 def _known(connection: Connection, numbers: Mapping[str, str]) -> dict[str, _Known]:
     """What is known of those of these orders that are tracked; `numbers`: each with the id as given."""
     rows = connection.execute(_SEEN, {"orders": [*numbers]}).all()
@@ -268,20 +277,22 @@ def _known(connection: Connection, numbers: Mapping[str, str]) -> dict[str, _Kno
     found = [one.order_id for one in stored]
     waiting = {number: flags for number, *flags in connection.execute(_WAITING, {"orders": found})}
     unknown = [one.order_id for one in stored if one.told == UNKNOWN]
-    payments = set(connection.execute(_PAYMENT_IN_DOUBT, {"orders": unknown}).scalars()) if unknown else set()
+    payments = payments_in_doubt(connection, unknown)
     known = {}
     for one in stored:
         number, content = one.order_id, content_of(one.content)
         waits = number in waiting
         in_doubt, with_payment = waiting[number] if waits else (False, False)
+        told = told_of(content, one.told)
+        was_paid = told is not None and told.get("paid") is True
         as_seen = Seen(
             numbers[number],
             content,
-            None if in_doubt else told_of(content, one.told),
+            None if in_doubt else told,
             one.imshop_uuid,
             one.revision,
             one.missing_since is not None,
-            bool(with_payment) or number in payments,
+            bool(with_payment) or number in payments or bool(in_doubt and was_paid),
             one.shop_id,
             None if one.unpaid_since is None else EPOCH + one.unpaid_since * MICROSECOND,
         )
@@ -311,14 +322,15 @@ def _first_row(
 
 _AGAIN = ("order_id", "content", "told", "revision", "changed_at", "segment", "compared_in")
 _RARELY = ("imshop_uuid", "shop_id", "unpaid_since", "missing_since")
-"""Columns that are mostly as they were. SQLite writes the indexes of all columns that a statement names."""
+"""Columns that are mostly as they were: a row in which one of them differs is written with all columns. SQLite writes
+the indexes of all columns that a statement names."""
 
 
 def _rows_again(
     orders: Iterable[tuple[_Known, Seen, str]], at: int, compare: int
 ) -> tuple[Sequence[Values], Sequence[Values]]:
-    """The rows of orders seen before, each with the JSON of its content: the columns of _AGAIN, for some of them those
-    of _RARELY too."""
+    """The rows of orders seen before, each given with the JSON of its content: those with the columns of _AGAIN, and
+    those with the columns of _RARELY too."""
     few, all_columns = list[Values](), list[Values]()
     for before, order, content in orders:
         stored = before.stored
@@ -340,9 +352,11 @@ def _told_again(before: _Known, order: Seen, content: str) -> str | None:
     if order.told is before.seen.told and not before.in_doubt:
         return None if known == content else known
     told = told_column(order.told, order.content)
+    if told != UNKNOWN:
+        return told
     # If what IMSHOP knows is only unknown because a push is under way, the column keeps what IMSHOP knew before. If the
     # push certainly fails, that is still what it knows.
-    return known if told == UNKNOWN and before.in_doubt else told
+    return known if before.in_doubt else once_in_doubt(known)
 
 
 _CHANGE = (

@@ -19,7 +19,7 @@ from syncd.model import ChangeState
 from syncd.news import is_news
 from syncd.state.schema import (
     DUE_SOMETIME,
-    UNKNOWN,
+    TOLD_IN_DOUBT,
     UNSENT,
     WAITING,
     changes,
@@ -52,7 +52,7 @@ _LAST_WAITING = (
 def end_changes(connection: Connection, state: ChangeState, now: datetime, *which: ColumnElement[bool]) -> int:
     """End changes that wait, or move changes that ended to another final state. Returns how many there were."""
     in_doubt = select(changes.c.order_id).where(*which, changes.c.in_doubt)
-    connection.execute(update(seen).where(seen.c.order_id.in_(in_doubt)).values(told=UNKNOWN))
+    connection.execute(update(seen).where(seen.c.order_id.in_(in_doubt)).values(told=TOLD_IN_DOUBT))
     ended = update(changes).where(*which).values(state=state, ended_at=now, claimed_at=None)
     return connection.execute(ended).rowcount
 

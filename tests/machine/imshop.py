@@ -106,6 +106,7 @@ class ModelImshop:
     in_flight: dict[str, _Asked] = field(default_factory=dict)
     knows: dict[str, Knowledge] = field(default_factory=dict)
     told: list[tuple[str, str]] = field(default_factory=list)
+    payments: list[Payment] = field(default_factory=list)
     asked: int = 0
     broken: list[str] = field(default_factory=list)
     _lock: Lock = field(default_factory=Lock)
@@ -115,6 +116,7 @@ class ModelImshop:
             self._check(push)
             waiting: SimpleQueue[Reply] = SimpleQueue()
             self.in_flight[push.order_id] = (push, waiting)
+            self.payments += [push.payment] if push.payment else []
             self.asked += 1
         if self.auto:
             self.answer(push.order_id, self.auto)
@@ -200,7 +202,8 @@ class Line:
 def payment_of(content: Content) -> Payment | None:
     """The payment that can be told, if any: whole or not at all."""
     if content["paid"]:
-        return Payment(paid=True, payment_id=_text(content["payment_id"])) if content["payment_id"] else None
+        payment_id = content.get("payment_id")
+        return Payment(paid=True, payment_id=_text(payment_id)) if payment_id else None
     return UNPAID
 
 
@@ -208,7 +211,7 @@ def agrees(known: Knowledge, content: Content) -> bool:
     """Whether IMSHOP knows all of the content that can be told. No status: nobody can say which it knows."""
     return (
         content["status"] in (None, known.status)
-        and content["tracking"] in (None, known.tracking)
+        and content.get("tracking") in (None, known.tracking)
         and payment_of(content) in (None, known.payment)
     )
 

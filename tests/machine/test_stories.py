@@ -177,6 +177,75 @@ def test_doubtful_payment_is_reverted_despite_a_discard(world: World) -> None:
     assert world.imshop.of("0001").payment == UNPAID
 
 
+def test_payment_taken_back_is_told_though_the_push_that_told_so_was_refused(world: World) -> None:
+    """What IMSHOP knew of the payment is not in doubt only because a push without one is."""
+    told(world, status="packed", paid=True, payment_id="p")
+    details(world, "0001", status="shipped")
+    answered(world, "SILENT")
+    details(world, "0001", status="closed", paid=False, payment_id=None)
+    world.poll()
+    met_with(world, "REFUSED")
+    told(world, status="new")
+    assert world.imshop.of("0001").payment == UNPAID
+
+
+@pytest.mark.parametrize("passing", [{"status": "draft", "paid": False}, {"status": "draft", "paid": None}])
+def test_payment_taken_back_in_a_skipped_status_is_told_with_the_next_one(
+    world: World, passing: dict[str, Any]
+) -> None:
+    told(world, status="packed", paid=True, payment_id="p")
+    details(world, "0001", status="shipped")
+    world.step()
+    details(world, "0001", payment_id=None, **passing)
+    world.poll()
+    details(world, "0001", status="new", paid=False)
+    world.answer("0001", REPLIES["SILENT"])
+    come_to_rest(world)
+    check_at_rest(world)
+    assert world.imshop.of("0001").payment == UNPAID
+
+
+@pytest.mark.parametrize("reply", ["REFUSED", "NOT_FOUND"])
+def test_a_held_change_tells_its_payment_after_an_older_one_was_retried(world: World, reply: str) -> None:
+    details(world, "0001", status="packed", paid=True, payment_id="p")
+    met_with(world, reply)
+    [older] = world.state.reports.changes(limit=1)
+    details(world, "0001", status="draft", paid=False, payment_id=None)
+    details(world, "0001", status="odd")
+    world.imshop.of("0001").asked_again += 1
+    world.state.operator.retry([older.id], now=world.now())
+    met_with(world, "TAKEN")
+    world.actions["odd"] = "push"
+    come_to_rest(world)
+    check_at_rest(world)
+    assert world.imshop.of("0001").payment == UNPAID
+
+
+def test_a_held_change_tells_its_payment_after_a_kill_of_the_one_before(world: World) -> None:
+    details(world, "0001", status="packed", paid=True, payment_id="p")
+    details(world, "0001", status="odd", paid=False, payment_id=None)
+    world.step()
+    world.die(applied=True)
+    world.restart()
+    world.actions["odd"] = "push"
+    come_to_rest(world)
+    check_at_rest(world)
+    assert world.imshop.of("0001").payment == UNPAID
+
+
+def test_an_unpaid_order_in_doubt_is_told_without_a_payment(world: World) -> None:
+    changed(world, "0001", "packed")
+    answered(world, "SILENT")
+    told(world, status="shipped")
+    assert world.imshop.payments == []
+
+
+def test_a_payment_that_was_told_to_nobody_is_not_taken_back(world: World) -> None:
+    told(world, status="draft", paid=True, payment_id="p")
+    told(world, status="shipped", paid=False, payment_id=None)
+    assert world.imshop.payments == []
+
+
 def test_a_change_without_news_is_not_sent_for_a_held_one_behind_it(world: World) -> None:
     details(world, "0001", tracking="a")
     world.step()
