@@ -18,7 +18,6 @@ from sqlalchemy import ColumnElement, Connection, exists, literal_column, or_, s
 from syncd.model import ChangeState
 from syncd.news import is_news
 from syncd.state.schema import (
-    DUE_SOMETIME,
     TOLD_IN_DOUBT,
     UNSENT,
     WAITING,
@@ -49,6 +48,11 @@ _LAST_WAITING = (
 """The newest change that waits of each order, and the one that will be sent next if that is held."""
 
 
+_DUE_OF_AN_ORDER = (WAITING, changes.c.state != literal_column("'held'"), changes.c.claimed_at.is_(None))
+"""DUE_SOMETIME in words that fit no index but that of an order's changes. PostgreSQL without statistics takes the index
+of all that is due for a short one, and would read it for each change that is released."""
+
+
 def end_changes(connection: Connection, state: ChangeState, now: datetime, *which: ColumnElement[bool]) -> int:
     """End changes that wait, or move changes that ended to another final state. Returns how many there were."""
     in_doubt = select(changes.c.order_id).where(*which, changes.c.in_doubt)
@@ -62,7 +66,7 @@ def release_held(connection: Connection, now: datetime, hold: str, *which: Colum
     were released."""
     released = [in_state("held"), changes.c.hold == hold, *which]
     orders = select(changes.c.order_id).where(*released).scalar_subquery()
-    end_changes(connection, "superseded", now, WAITING, DUE_SOMETIME, changes.c.order_id.in_(orders))
+    end_changes(connection, "superseded", now, *_DUE_OF_AN_ORDER, changes.c.order_id.in_(orders))
     due = update(changes).where(*released).values(state="pending", hold=None, next_attempt_at=now)
     return connection.execute(due).rowcount
 

@@ -17,12 +17,15 @@ from syncd.state import State, open_state
 from syncd.state.schema import SQLITE_TIME
 from syncd.state.seen import load
 from syncd.state.store import Store
+from syncd.state.transitions import release_held
 from tests.made import NOON
 from tests.state.made import adopted, change, decision, deliver, outcome, seen, stage, take, write_down
 
 ENDED = 50
 _SCANS = text("SELECT relname, seq_scan FROM pg_stat_xact_user_tables WHERE relname IN ('seen', 'changes') ORDER BY 1")
 """How often PostgreSQL read a table from its beginning to its end."""
+_FETCHED = text("SELECT sum(idx_tup_fetch) FROM pg_stat_xact_user_tables WHERE relname = 'changes'")
+"""How many rows PostgreSQL found by indexes."""
 
 
 @pytest.fixture
@@ -95,6 +98,18 @@ def test_no_plan_is_kept_from_small_tables(postgresql_state: str) -> None:
             before = connection.execute(_SCANS).all()
             load(connection, ids[:10])
             assert connection.execute(_SCANS).all() == before
+
+
+def test_release_does_not_read_what_is_due_for_each(postgresql_state: str) -> None:
+    """Before the database has statistics: while many changes wait, and many are held after them."""
+    ids = [str(number) for number in range(3000)]
+    held = [decision(order_id, "odd", 2, hold="status") for order_id in ids[:600]]
+    with closing(open_state(postgresql_state, redact=str)) as state:
+        stage(state, *(decision(order_id, "new", 1) for order_id in ids))
+        stage(state, *held)
+        with state.store.write() as connection:
+            assert release_held(connection, NOON, "status") == len(held)
+            assert connection.execute(_FETCHED).scalar_one() < 5 * len(ids)
 
 
 def test_similar_numbers_are_looked_up_in_indexes(state: State, file: Path) -> None:
