@@ -33,7 +33,8 @@ def is_payment_news(content: Content, told: Content | None) -> bool:
 
 def is_known_as_paid(seen: Seen) -> bool:
     """Whether IMSHOP certainly knows the payment that was seen last, and that it was made."""
-    return seen.told is not None and _payment(seen.told) == _payment(seen.content) != _payment({})
+    told = seen.told
+    return told is not None and told["status"] is not None and _payment(told) == _payment(seen.content) != _payment({})
 
 
 def must_send_payment(content: Content, before: Seen | None) -> bool:

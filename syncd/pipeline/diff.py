@@ -89,7 +89,8 @@ def _decide(order: Order, seen: Seen | None, policy: Policy, found_by: FoundBy) 
         return Decision(_seen_now(order, seen, order.content, unpaid_since))
     if order.content == seen.content:
         now = _seen_now(order, seen, seen.told, unpaid_since)
-        return None if now == seen else Decision(now)
+        is_shown_so = unpaid_since is None  # else the payment seen before stands in for the one that is shown
+        return None if now == seen and is_shown_so else Decision(now)
     return _difference(order, seen, unpaid_since, policy, found_by)
 
 
@@ -178,8 +179,9 @@ def _payment_columns(seen: Content, shown: Content) -> Content:
 
 def _adopt_columns(old: Content, new: Content, redefined: frozenset[str]) -> Content:
     """`old` with the columns of `new`: a column that was not there then, or came from elsewhere, counts as unchanged.
-    Otherwise a `paid` added to the merchant's query would notify every buyer who ever paid."""
-    if old.keys() == new.keys() and not redefined:
+    Otherwise a `paid` added to the merchant's query would notify every buyer who ever paid. If only the payment of
+    `old` is known, it has no status, and nothing is added: IMSHOP was not told what the shop shows now."""
+    if old["status"] is None or (old.keys() == new.keys() and not redefined):
         return old
     return {column: value if column in redefined else old.get(column, value) for column, value in new.items()}
 

@@ -9,7 +9,7 @@ import pytest
 
 from syncd.imshop.replies import BUSY, REFUSED
 from tests.machine.imshop import REPLIES, TAKEN, UNPAID, Reply
-from tests.machine.promises import check_at_rest, come_to_rest
+from tests.machine.promises import check_always, check_at_rest, come_to_rest
 from tests.machine.shop import OLD
 from tests.machine.world import World
 from tests.states import one_folder
@@ -244,6 +244,29 @@ def test_a_payment_that_was_told_to_nobody_is_not_taken_back(world: World) -> No
     told(world, status="draft", paid=True, payment_id="p")
     told(world, status="shipped", paid=False, payment_id=None)
     assert world.imshop.payments == []
+
+
+def test_what_is_in_doubt_is_not_taken_as_known(world: World) -> None:
+    """Nor what the shop shows since."""
+    told(world, status="packed", paid=True, payment_id="p")
+    world.imshop.of("0001").asked_again += 1
+    world.state.operator.resync(world.shop.look_up(["0001"]).orders, world.now())
+    details(world, "0001", tracking="a")
+    check_always(world)
+
+
+def test_payment_taken_back_is_told_after_polls_of_one_moment() -> None:
+    """It is told by a later poll, which reads all orders again, as each poll does until there is a cursor."""
+    world = World(folder=one_folder())
+    for order_id in OLD:
+        world.shop.change(order_id, status="new", paid=True)
+    world.poll()
+    world.note_adopted()
+    details(world, "0003", paid=False)
+    world.poll(full=True)
+    come_to_rest(world)
+    check_at_rest(world)
+    world.die(applied=False)
 
 
 def test_a_change_without_news_is_not_sent_for_a_held_one_behind_it(world: World) -> None:
