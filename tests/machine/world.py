@@ -90,7 +90,8 @@ class World:
         return self.actions.get(status, "push")
 
     def start(self) -> None:
-        """What the daemon does when it starts."""
+        """What the daemon does when it starts. It is not the moment of the last claim any more."""
+        self.at += timedelta(microseconds=1)
         self.state = State(Store(self._opened.store.engine, self._opened.place, str, SECONDS))
         event.listen(self.state.store.engine, "commit", self._commit)
         self.state.inbox.fail_unfinished(self.now() + timedelta(minutes=1), self.now())
