@@ -33,8 +33,7 @@ def is_payment_news(content: Content, told: Content | None) -> bool:
 
 def is_known_as_paid(seen: Seen) -> bool:
     """Whether IMSHOP certainly knows the payment that was seen last, and that it was made."""
-    told = seen.told
-    return told is not None and told["status"] is not None and _payment(told) == _payment(seen.content) != _payment({})
+    return seen.told is not None and _payment(seen.told) == _payment(seen.content) != _payment({})
 
 
 def must_send_payment(content: Content, before: Seen | None) -> bool:
@@ -48,10 +47,13 @@ def must_send_payment(content: Content, before: Seen | None) -> bool:
     return payment_of(content) is not None and may_know_as_paid
 
 
-def known_after(content: Content, told: Content | None) -> Content:
-    """What IMSHOP knows after a push of `content` if it knew `told`; None: what it knew is unknown."""
+def known_after(content: Content, told: Content | None, *, maybe_paid: bool = False) -> Content:
+    """What IMSHOP knows after a push of `content` if it knew `told`; None: what it knew is unknown, but for
+    `maybe_paid`, that it may have been told of a payment."""
     if told is None:
-        return content
+        if not maybe_paid:
+            return content
+        told = {"paid": True}
     not_pushed = {"tracking"} if content.get("tracking") is None else set()
     not_pushed |= {"paid", "payment_id"} if payment_of(content) is None else set()
     return {column: told.get(column) if column in not_pushed else value for column, value in content.items()}

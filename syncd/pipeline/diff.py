@@ -118,7 +118,7 @@ def _difference(order: Order, seen: Seen, unpaid_since: datetime | None, policy:
     told = before if seen.told is seen.content else seen.told
     if told is not None and told is not before:
         told = _adopt_columns(told, order.content, policy.adopt_columns)
-    if not is_news(order.content, before):
+    if not is_news(order.content, _with_known_payment(before, told, seen)):
         return Decision(_seen_now(order, seen, told, unpaid_since))
     now = _seen_now(order, seen, told, unpaid_since, more=1)
     action = policy.action(order.status)
@@ -177,11 +177,19 @@ def _payment_columns(seen: Content, shown: Content) -> Content:
     return {column: seen[column] for column in ("paid", "payment_id") if column in shown and column in seen}
 
 
+def _with_known_payment(before: Content, told: Content | None, seen: Seen) -> Content:
+    """What was seen last. If that was no payment, since the shop showed none or one that cannot be read: with the one
+    that IMSHOP knows, or may know."""
+    if before.get("paid") is not None:
+        return before
+    known: Content = {"paid": seen.payment_in_doubt} if told is None else told
+    return {**before, **_payment_columns(known, before)}
+
+
 def _adopt_columns(old: Content, new: Content, redefined: frozenset[str]) -> Content:
     """`old` with the columns of `new`: a column that was not there then, or came from elsewhere, counts as unchanged.
-    Otherwise a `paid` added to the merchant's query would notify every buyer who ever paid. If only the payment of
-    `old` is known, it has no status, and nothing is added: IMSHOP was not told what the shop shows now."""
-    if old["status"] is None or (old.keys() == new.keys() and not redefined):
+    Otherwise a `paid` added to the merchant's query would notify every buyer who ever paid."""
+    if old.keys() == new.keys() and not redefined:
         return old
     return {column: value if column in redefined else old.get(column, value) for column, value in new.items()}
 

@@ -18,7 +18,7 @@ from syncd.state.store import Store
 
 REVISIONS = (
     *("0001", "cancellations", "shop_id", "waiting_by_order", "leases", "blanks", "unpaid", "counts", "refusals"),
-    "by_order",
+    *("by_order", "payments"),
 )
 """All revisions that this version knows, oldest first. An up-to-date state is recognised by them, without Alembic."""
 

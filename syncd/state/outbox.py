@@ -19,6 +19,7 @@ from syncd.state.schema import (
     CLAIMED,
     DUE_SOMETIME,
     MICROSECOND,
+    UNKNOWN_BUT_PAID,
     attempts,
     changes,
     database_time,
@@ -28,7 +29,6 @@ from syncd.state.schema import (
     seen,
     told_of,
 )
-from syncd.state.seen import payments_in_doubt
 from syncd.state.store import Store, get_fact, in_chunks, pause_fact, put_fact
 from syncd.state.transitions import NEWER_WILL_BE_SENT, end_changes, supersede_without_news
 
@@ -227,13 +227,11 @@ def _payments_owed(connection: Connection, claimed: Sequence[Row[Any]]) -> set[i
     if not silent:
         return set()
     known = connection.execute(_KNOWN, {"orders": [*silent]}).all()
-    unknown = {order_id: told for order_id, content, told in known if told_of(content, told) is None}
-    in_doubt = payments_in_doubt(connection, unknown)
     owed = set()
     for order_id, content, told in known:
         row, before = silent[order_id], told_of(content, told)
         if before is None:
-            owes = row.content["paid"] is True or order_id in in_doubt
+            owes = row.content["paid"] is True or told == UNKNOWN_BUT_PAID
         else:  # a column that is new to the query was adopted, and is told to nobody
             owes = "paid" in before and is_payment_news(row.content, before)
         if owes:

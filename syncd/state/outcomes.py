@@ -36,6 +36,7 @@ from syncd.news import known_after
 from syncd.state.bulk import Values, insert_rows, update_rows
 from syncd.state.schema import (
     TOLD_IN_DOUBT,
+    UNKNOWN_BUT_PAID,
     attempts,
     cancellations,
     changes,
@@ -96,7 +97,7 @@ _CHANGED = (
 )
 _ACKNOWLEDGED = ("order_id", "acknowledged_status", "acknowledged_at", "acknowledged_uuid", "told")
 _ATTEMPTED = ("change_id", "started_at", "ended_at", "result", "http_status", "detail")
-_SET_UNKNOWN = update(seen).where(is_listed(seen.c.order_id, list_parameter("orders"))).values(told=TOLD_IN_DOUBT)
+_OF_ORDERS = update(seen).where(is_listed(seen.c.order_id, list_parameter("orders")))
 _NEWEST = (
     select(changes, seen.c.content.label("seen_content"), seen.c.told, seen.c.revision.label("seen_revision"))
     .outerjoin(seen, seen.c.order_id == changes.c.order_id)
@@ -196,7 +197,7 @@ def _push_newest_again(connection: Connection, late: Outcome, row: Row[Any]) -> 
     if late.result != "delivered" and not late.in_doubt:
         return
     newest = connection.execute(_NEWEST, {"order": row.order_id}).first()
-    connection.execute(_SET_UNKNOWN, {"orders": [row.order_id]})
+    _set_unknown(connection, [(row.order_id, late)])
     if newest is None or (newest.state == "pending" and newest.claimed_at is None):
         return
     again = {column: getattr(newest, column) for column in _COPIED}
@@ -217,15 +218,23 @@ def _record_in_time(connection: Connection, found: Sequence[_InTime]) -> None:
             invalidate_decisions_told(connection, cancelled)
         _note_delivery(connection, [one.outcome for one in delivered])
     _note_refusals(connection, [one.outcome for one in found])
-    unknown = [
-        one.row.order_id for one in found if one.state == "dead" or (one.state != "delivered" and one.outcome.in_doubt)
-    ]
-    if unknown:
-        connection.execute(_SET_UNKNOWN, {"orders": unknown})
+    in_doubt = [one for one in found if one.state == "dead" or (one.state != "delivered" and one.outcome.in_doubt)]
+    if in_doubt:
+        _set_unknown(connection, [(one.row.order_id, one.outcome) for one in in_doubt])
     followed = [one for one in found if one.row.newer_waits]
     if followed:
         latest = max(one.outcome.ended_at for one in followed)
         supersede_without_news(connection, [one.row.order_id for one in followed], latest)
+
+
+def _set_unknown(connection: Connection, outcomes: Sequence[tuple[str, Outcome]]) -> None:
+    """These outcomes, each with its order's number now, bring into doubt what IMSHOP knows."""
+    connection.execute(_OF_ORDERS.values(told=TOLD_IN_DOUBT), {"orders": [order_id for order_id, _ in outcomes]})
+    maybe_paid = [
+        order_id for order_id, one in outcomes if one.push.payment and (one.in_doubt or one.result == "delivered")
+    ]
+    if maybe_paid:
+        connection.execute(_OF_ORDERS.values(told=UNKNOWN_BUT_PAID), {"orders": maybe_paid})
 
 
 def _note_delivery(connection: Connection, delivered: Sequence[Outcome]) -> None:
@@ -292,7 +301,8 @@ def _known_once_delivered(row: Row[Any], push: Push) -> str | None:
     """The value of `seen.told` once this push is delivered."""
     if not row.seen_content:
         return None
-    known = known_after(row.content, told_of(row.seen_content, row.told))
+    told, maybe_paid = told_of(row.seen_content, row.told), row.told == UNKNOWN_BUT_PAID
+    known = known_after(row.content, told, maybe_paid=maybe_paid)
     if row.is_claimed and row.in_doubt and not push.in_doubt:
         # The change came into doubt during the push: IMSHOP was answered that the order is cancelled, and which status
         # it heard last is unknown.

@@ -38,6 +38,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
+    exists,
     func,
     literal,
     literal_column,
@@ -62,8 +63,8 @@ MICROSECOND = timedelta(microseconds=1)
 SQLITE_TIME = "syncd_time"
 UNKNOWN = "null"
 """The value of `seen.told` if it is unknown what IMSHOP knows. SQL's NULL there means that it knows what was seen."""
-_UNKNOWN_BUT_PAID = '{"paid":true,"status":null}'
-"""Unknown but for the payment, which IMSHOP may know."""
+UNKNOWN_BUT_PAID = '{"paid":true,"status":null}'
+"""The same, but IMSHOP may have been told of a payment. To older versions it is a content without a status."""
 _KNOWN_AS_PAID = '"paid":true'  # in the JSON of a content, and in no text within, where quotes are escaped
 
 
@@ -94,13 +95,15 @@ def content_of(text: str) -> Content:
 
 def told_of(content: Content, told: str | None) -> Content | None:
     """What IMSHOP knows of an order, from these columns of `seen`; None: unknown."""
-    return content if told is None else None if told == UNKNOWN else content_of(told)
+    if told is None:
+        return content
+    return None if told in (UNKNOWN, UNKNOWN_BUT_PAID) else content_of(told)
 
 
 def once_in_doubt(told: str) -> str:
     """The value of `seen.told` once what IMSHOP knows comes into doubt. `told`: that value now, or instead of NULL the
     content."""
-    return _UNKNOWN_BUT_PAID if _KNOWN_AS_PAID in told else UNKNOWN
+    return UNKNOWN_BUT_PAID if _KNOWN_AS_PAID in told else UNKNOWN
 
 
 def told_column(told: Content | None, content: Content) -> str | None:
@@ -378,14 +381,12 @@ facts = Table(
 )
 
 
-TOLD_IN_DOUBT = case(
-    (
-        func.coalesce(seen.c.told, type_coerce(seen.c.content, Text)).like(f"%{_KNOWN_AS_PAID}%"),
-        literal(_UNKNOWN_BUT_PAID),
-    ),
-    else_=literal(UNKNOWN),
+_WAS_PAID = func.coalesce(seen.c.told, type_coerce(seen.c.content, Text)).like(f"%{_KNOWN_AS_PAID}%")
+_MAY_BE_PAID = exists().where(
+    changes.c.order_id == seen.c.order_id, changes.c.ended_at.is_(None), changes.c.in_doubt, changes.c.with_payment
 )
-"""As `once_in_doubt`, for an UPDATE of `seen`."""
+TOLD_IN_DOUBT = case((or_(_WAS_PAID, _MAY_BE_PAID), literal(UNKNOWN_BUT_PAID)), else_=literal(UNKNOWN))
+"""As `once_in_doubt`, for an UPDATE of `seen`. The payment may also be that of a change that waits and is in doubt."""
 
 
 def in_state(*states: ChangeState) -> ColumnElement[bool]:

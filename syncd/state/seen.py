@@ -1,8 +1,8 @@
 """What was seen of orders, and the transaction that stages differences: seen, changes and cursor together.
 
 `seen.told` is what IMSHOP knows of the order: NULL if that is the content as seen, `null` if it is unknown, otherwise
-the content, whose status is None if only its payment is known. While a change is being sent, it is what IMSHOP knew
-before.
+the content; where it is unknown but for a payment, UNKNOWN_BUT_PAID. While a change is being sent, it is what IMSHOP
+knew before.
 
 A buyer's cancellation concerns the same rows: a poll puts an order off while it is being cancelled (`being_cancelled`),
 and a decision is valid until the order gets another status (`invalidate_decisions`).
@@ -20,7 +20,6 @@ from sqlalchemy import (
     Connection,
     Row,
     Text,
-    and_,
     case,
     func,
     or_,
@@ -38,6 +37,7 @@ from syncd.state.schema import (
     MICROSECOND,
     TOLD_IN_DOUBT,
     UNKNOWN,
+    UNKNOWN_BUT_PAID,
     UNSENT,
     WAITING,
     cancellations,
@@ -89,11 +89,6 @@ _WAITING = (
     )
     .where(WAITING, is_listed(changes.c.order_id, list_parameter("orders")))
     .group_by(changes.c.order_id)
-)
-_PAYMENT_IN_DOUBT = (
-    select(changes.c.order_id)
-    .join(seen, and_(seen.c.order_id == changes.c.order_id, seen.c.told == UNKNOWN))
-    .where(changes.c.in_doubt, changes.c.with_payment, is_listed(changes.c.order_id, list_parameter("orders")))
 )
 
 
@@ -262,12 +257,6 @@ def recorded(connection: Connection, order_ids: Iterable[str]) -> dict[str, Reco
     return {asked[number]: Recorded(content_of(content), *others) for number, content, *others in rows}
 
 
-def payments_in_doubt(connection: Connection, order_ids: Iterable[str]) -> set[str]:
-    """Those of these orders, of which it is unknown what IMSHOP knows, whose payment it may have been told."""
-    asked = [*order_ids]
-    return set(connection.execute(_PAYMENT_IN_DOUBT, {"orders": asked}).scalars()) if asked else set()
-
-
 def _known(connection: Connection, numbers: Mapping[str, str]) -> dict[str, _Known]:
     """What is known of those of these orders that are tracked; `numbers`: each with the id as given."""
     rows = connection.execute(_SEEN, {"orders": [*numbers]}).all()
@@ -276,15 +265,13 @@ def _known(connection: Connection, numbers: Mapping[str, str]) -> dict[str, _Kno
     stored = [_Stored._make(row) for row in rows]
     found = [one.order_id for one in stored]
     waiting = {number: flags for number, *flags in connection.execute(_WAITING, {"orders": found})}
-    unknown = [one.order_id for one in stored if one.told == UNKNOWN]
-    payments = payments_in_doubt(connection, unknown)
     known = {}
     for one in stored:
         number, content = one.order_id, content_of(one.content)
         waits = number in waiting
         in_doubt, with_payment = waiting[number] if waits else (False, False)
         told = told_of(content, one.told)
-        was_paid = told is not None and told.get("paid") is True
+        may_be_paid = one.told == UNKNOWN_BUT_PAID or (in_doubt and told is not None and told.get("paid") is True)
         as_seen = Seen(
             numbers[number],
             content,
@@ -292,7 +279,7 @@ def _known(connection: Connection, numbers: Mapping[str, str]) -> dict[str, _Kno
             one.imshop_uuid,
             one.revision,
             one.missing_since is not None,
-            bool(with_payment) or number in payments or bool(in_doubt and was_paid),
+            bool(with_payment or may_be_paid),
             one.shop_id,
             None if one.unpaid_since is None else EPOCH + one.unpaid_since * MICROSECOND,
         )

@@ -255,6 +255,19 @@ def test_what_is_in_doubt_is_not_taken_as_known(world: World) -> None:
     check_always(world)
 
 
+@pytest.mark.parametrize("reply", ["TAKEN", "TAKEN_BUT_SILENT"])
+@pytest.mark.parametrize("status", ["packed", "shipped", "draft"])
+def test_payment_taken_back_is_told_though_it_was_hidden_first(world: World, reply: str, status: str) -> None:
+    """The shop's column was empty, or could not be read, in a change that was told, or not."""
+    details(world, "0001", status="packed", paid=True, payment_id="p")
+    answered(world, reply)
+    told(world, status=status, paid=None, payment_id=None)
+    told(world, status="shipped", paid=False)
+    come_to_rest(world)
+    check_at_rest(world)
+    assert world.imshop.of("0001").payment == UNPAID
+
+
 def test_payment_taken_back_is_told_after_polls_of_one_moment() -> None:
     """It is told by a later poll, which reads all orders again, as each poll does until there is a cursor."""
     world = World(folder=one_folder())

@@ -123,6 +123,25 @@ def test_upgrade_counts_the_changes_there_are(url: str) -> None:
         check_counts(opened)
 
 
+def test_upgrade_notes_payments_in_doubt(url: str) -> None:
+    """Of orders of which it is unknown what IMSHOP knows."""
+    store = Store(connect(url, create=True), place(url), str, 5)
+    with store.write() as connection:
+        migrate.upgrade(connection, "by_order")
+        for order, in_doubt, told in (("1", True, "null"), ("2", False, "null"), ("3", True, None)):
+            connection.execute(_SEEN, {"order": order, "content": '{"status":"packed"}'})
+            connection.execute(_CHANGE, {"order": order, "state": "dead", "hold": None, "ended": 1})
+            of_order = {"order": order, "in_doubt": in_doubt, "told": told}
+            connection.execute(
+                text("UPDATE changes SET with_payment = true, in_doubt = :in_doubt WHERE order_id = :order"), of_order
+            )
+            connection.execute(text("UPDATE seen SET told = :told WHERE order_id = :order"), of_order)
+    store.close()
+    with another(url) as opened:
+        flags = {order_id: one.payment_in_doubt for order_id, one in opened.polls.load(["1", "2", "3"]).items()}
+    assert flags == {"1": True, "2": False, "3": False}
+
+
 def test_new_state_matches_the_codes_tables(state: State) -> None:
     with state.store.read() as connection:
         made, declared = MigrationContext.configure(connection), whole_schema(connection.dialect.name)
