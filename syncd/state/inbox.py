@@ -18,7 +18,17 @@ from sqlalchemy import ColumnElement, Connection, Row, delete, exists, insert, s
 
 from syncd.model import CancelDecision, Cancellation, CancelRequest, Change, Decision, InboxEntry, Order, Seen
 from syncd.state.identifiers import OrderIdentifiers, of_same_order, of_shop_id, resolve_order
-from syncd.state.schema import CLAIMED, cancellations, canonical, changes, clean, in_state, seen, told_of
+from syncd.state.schema import (
+    CLAIMED,
+    TOLD_IN_DOUBT,
+    cancellations,
+    canonical,
+    changes,
+    clean,
+    in_state,
+    seen,
+    told_of,
+)
 from syncd.state.seen import StagingTransaction, load
 from syncd.state.store import Store
 from syncd.state.transitions import end_changes
@@ -41,6 +51,8 @@ class StoredInbox:
             row = _row(connection, of_same_order(order))
             if row is not None and _is_answer(row, now) and not (order.by_former_number and row.state in DECIDED):
                 return _answered(connection, row, 1, now)
+            if row is not None and row.state == "accepted":
+                _doubt_answer(connection, row)
             if row is not None and row.state in ("received", "failed"):
                 return InboxEntry(_claimed(connection, row, until, asked=row.asked + 1), is_ours=True)
             return InboxEntry(_inserted(connection, request, order, token, now, until), is_ours=True)
@@ -162,6 +174,14 @@ def _answered(connection: Connection, row: Row[Any], times: int, now: datetime) 
             _see_cancelled(connection, before or Seen(row.order_id, {}, None), row, decision, now)
     again = {"asked": row.asked + times, "answered_again": row.state in DECIDED}
     return InboxEntry(_changed(connection, row.id, again), is_ours=False)
+
+
+def _doubt_answer(connection: Connection, row: Row[Any]) -> None:
+    """IMSHOP asks again for a cancellation that was accepted: it may never have got that answer."""
+    before = connection.execute(select(seen.c.content, seen.c.told).where(seen.c.order_id == row.order_id)).first()
+    known = None if before is None else told_of(before.content, before.told)
+    if known is not None and known["status"] == row.status:
+        connection.execute(update(seen).where(seen.c.order_id == row.order_id).values(told=TOLD_IN_DOUBT))
 
 
 def _see_cancelled(

@@ -11,7 +11,7 @@ from syncd.imshop.replies import BUSY, REFUSED
 from tests.machine.imshop import REPLIES, TAKEN, UNPAID, Reply
 from tests.machine.promises import check_always, check_at_rest, come_to_rest
 from tests.machine.shop import OLD
-from tests.machine.world import World
+from tests.machine.world import Fault, World
 from tests.states import one_folder
 
 
@@ -314,3 +314,16 @@ def test_second_full_compare_pushes_a_removed_payment(world: World) -> None:
     come_to_rest(world)
     check_at_rest(world)
     assert [told for told in world.imshop.told if told[0] == "0001"] == [("0001", "new")] * 2
+
+
+def test_a_lost_answer_is_in_doubt_once_it_is_asked_for_again(world: World) -> None:
+    """The order went on in the shop meanwhile, so the decision is made anew."""
+    commits: Iterator[Fault | None] = iter([None, "cut"])
+    world.on_commit = lambda: next(commits, None)
+    world.cancel("0001", "applies")
+    details(world, "0001", status="shipped")
+    world.cancel("0001", "applies and is silent")
+    check_always(world)
+    come_to_rest(world)
+    check_at_rest(world)
+    assert world.imshop.of("0001").status == "cancelled"
