@@ -9,29 +9,29 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, exists, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, or_, select, update
 
 from syncd.model import Change, Decision, Order, Seen
-from syncd.news import must_send_payment
+from syncd.news import is_news, must_send_payment
 from syncd.state import missing
 from syncd.state.identifiers import is_parked
 from syncd.state.polls import unlisted
 from syncd.state.read_models import OperatorResult, Released
-from syncd.state.schema import WAITING, changes, in_state, one_of, seen
+from syncd.state.schema import WAITING, changes, in_state, one_of, seen, told_of
 from syncd.state.seen import StagingTransaction
 from syncd.state.store import Store, get_fact, put_fact
 from syncd.state.transitions import end_changes, newer, newer_change, release_held
 
 _IS_FOLLOWED = newer_change(or_(newer.c.state.in_(["pending", "delivered"]), newer.c.in_doubt))
-_IS_KNOWN = exists().where(seen.c.order_id == changes.c.order_id, seen.c.told.is_(None))
 _STANDING = select(
     changes.c.id,
     changes.c.order_id,
     changes.c.state,
     changes.c.claimed_at,
     _IS_FOLLOWED.label("is_followed"),
-    _IS_KNOWN.label("is_known"),
-)
+    seen.c.content,
+    seen.c.told,
+).outerjoin(seen, seen.c.order_id == changes.c.order_id)
 
 
 class OperatorActions:
@@ -139,7 +139,9 @@ def _why_not_retried(row: Row[Any], orders: set[str]) -> str | None:
         return "its order has no number just now; it is sent as soon as the shop shows one"
     if row.is_followed or row.order_id in orders:
         return "IMSHOP was told, or will be told, something newer about its order"
-    return "IMSHOP knows already what its order is now" if row.is_known else None
+    told = told_of(row.content, row.told) if row.content else None
+    is_known = told is not None and not is_news(row.content, told)
+    return "IMSHOP knows already what its order is now" if is_known else None
 
 
 def _why_not_discarded(row: Row[Any], _orders: set[str]) -> str | None:

@@ -193,12 +193,16 @@ def _answered_since(change: Row[Any]) -> dict[str, object] | None:
 
 def _push_newest_again(connection: Connection, late: Outcome, row: Row[Any]) -> None:
     """Insert a copy of the newest change that IMSHOP was told of the order, to be sent after the one that is being sent
-    now. A change that still waits for its first push comes after this outcome anyway."""
+    now. A change that waits comes after this outcome anyway; it tells its payment if this one told another."""
     if late.result != "delivered" and not late.in_doubt:
         return
     newest = connection.execute(_NEWEST, {"order": row.order_id}).first()
     _set_unknown(connection, [(row.order_id, late)])
-    if newest is None or (newest.state == "pending" and newest.claimed_at is None):
+    if newest is None:
+        return
+    if newest.state == "pending" and newest.claimed_at is None:
+        if late.push.payment:
+            connection.execute(update(changes).where(changes.c.id == newest.id).values(with_payment=True))
         return
     again = {column: getattr(newest, column) for column in _COPIED}
     if answered := _answered_since(newest):

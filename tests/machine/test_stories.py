@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from syncd.imshop.replies import BUSY, REFUSED
+from syncd.model import Answer, Outcome
 from tests.machine.imshop import REPLIES, TAKEN, UNPAID, Reply
 from tests.machine.promises import check_always, check_at_rest, come_to_rest
 from tests.machine.shop import OLD
@@ -231,6 +233,49 @@ def test_a_held_change_tells_its_payment_after_a_kill_of_the_one_before(world: W
     come_to_rest(world)
     check_at_rest(world)
     assert world.imshop.of("0001").payment == UNPAID
+
+
+def test_payment_of_a_late_push_is_followed_by_the_present_one(world: World) -> None:
+    """A process was frozen with its push, which arrives when the payment was taken back, and the next change waits."""
+    details(world, "0001", status="packed", paid=True, payment_id="p")
+    world.step()
+    late = world.imshop.in_flight["0001"][0]
+    world.die(applied=False)
+    world.restart()
+    world.at += timedelta(minutes=1)
+    met_with(world, "TAKEN")
+    details(world, "0001", status="shipped", paid=False, payment_id=None)
+    world.at += timedelta(minutes=1)
+    world.poll()
+    met_with(world, "TAKEN")
+    details(world, "0001", status="closed")
+    answered(world, "SILENT")
+    world.step()
+    answer = Answer(200, "0001", None, "packed", None, None)
+    arrived = Outcome(late, "delivered", "delivered", world.now(), world.now(), answer=answer)
+    world.imshop.of("0001").payment = late.payment
+    world.state.outbox.record([arrived])
+    world.at += timedelta(hours=1)
+    met_with(world, "TAKEN")
+    assert world.imshop.of("0001").payment == UNPAID
+
+
+def test_payment_is_not_repeated_by_the_next_attempt(world: World) -> None:
+    told(world, status="packed", paid=True, payment_id="p")
+    details(world, "0001", status="shipped", paid=False, payment_id=None)  # to be told once the next poll sees it too
+    answered(world, "SILENT")
+    met_with(world, "TAKEN")
+    assert len(world.imshop.payments) == 1
+
+
+def test_refused_change_of_an_order_that_went_back_is_not_retried(world: World) -> None:
+    """The tracking number that IMSHOP knows is gone from the shop, which cannot be told."""
+    told(world, status="packed", tracking="a")
+    details(world, "0001", status="shipped")
+    met_with(world, "REFUSED")
+    [refused] = world.state.reports.changes(limit=1)
+    details(world, "0001", status="packed", tracking=None)
+    assert not world.state.operator.retry([refused.id], now=world.now()).done
 
 
 def test_an_unpaid_order_in_doubt_is_told_without_a_payment(world: World) -> None:
