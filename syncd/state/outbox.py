@@ -222,7 +222,7 @@ class StoredOutbox:
 
 def _payments_owed(connection: Connection, claimed: Sequence[Row[Any]]) -> set[int]:
     """Those of these changes that must tell their payment, though it was no news when they were staged: while they were
-    held, an older change told IMSHOP another one, or may have. Nothing older is told once they may have been sent."""
+    held, an older change told IMSHOP another one, or may have. One that may have been sent already decided it then."""
     unsent = [row for row in claimed if not (row.with_payment or row.in_doubt)]
     silent = {row.order_id: row for row in unsent if payment_of(row.content) is not None}
     if not silent:
