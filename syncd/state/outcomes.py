@@ -198,11 +198,10 @@ def _push_newest_again(connection: Connection, late: Outcome, row: Row[Any]) -> 
         return
     newest = connection.execute(_NEWEST, {"order": row.order_id}).first()
     _set_unknown(connection, [(row.order_id, late)])
-    if newest is None:
-        return
-    if newest.state == "pending" and newest.claimed_at is None:
-        if late.push.payment:
-            connection.execute(update(changes).where(changes.c.id == newest.id).values(with_payment=True))
+    waits = newest is not None and newest.state == "pending" and newest.claimed_at is None
+    if newest and waits and late.push.payment:
+        connection.execute(update(changes).where(changes.c.id == newest.id).values(with_payment=True))
+    if newest is None or waits:
         return
     again = {column: getattr(newest, column) for column in _COPIED}
     if answered := _answered_since(newest):
