@@ -180,7 +180,7 @@ def _payment_columns(seen: Content, shown: Content) -> Content:
 def _with_known_payment(before: Content, told: Content | None, seen: Seen) -> Content:
     """What was seen last. If that was no payment, since the shop showed none or one that cannot be read: with the one
     that IMSHOP knows, or may know."""
-    if before.get("paid") is not None:
+    if before.get("paid", False) is not None:
         return before
     known: Content = {"paid": seen.payment_in_doubt} if told is None else told
     return {**before, **_payment_columns(known, before)}

@@ -10,7 +10,7 @@
 
     schema.py       the tables             transitions.py   how changes end or are released without a push
     store.py        transactions           engine.py, postgresql.py          connections and their limits
-    counts.py       changes in each state
+    counts.py       changes in each state  told.py         what IMSHOP knows of an order
     migrate.py      new versions           lease.py, file_lease.py           who may deliver, who may poll
 
 A transaction is whole or nothing, and never open while anything but the database is waited for.

@@ -18,19 +18,10 @@ from sqlalchemy import ColumnElement, Connection, Row, delete, exists, insert, s
 
 from syncd.model import CancelDecision, Cancellation, CancelRequest, Change, Decision, InboxEntry, Order, Seen
 from syncd.state.identifiers import OrderIdentifiers, of_same_order, of_shop_id, resolve_order
-from syncd.state.schema import (
-    CLAIMED,
-    TOLD_IN_DOUBT,
-    cancellations,
-    canonical,
-    changes,
-    clean,
-    in_state,
-    seen,
-    told_of,
-)
+from syncd.state.schema import CLAIMED, cancellations, canonical, changes, clean, in_state, seen
 from syncd.state.seen import StagingTransaction, load
 from syncd.state.store import Store
+from syncd.state.told import TOLD_IN_DOUBT, told_of
 from syncd.state.transitions import end_changes
 
 UNFINISHED = "syncd ended while it was being applied, so it may have been applied; look at the order, or retry it"

@@ -17,9 +17,10 @@ from syncd.state import missing
 from syncd.state.identifiers import is_parked
 from syncd.state.polls import unlisted
 from syncd.state.read_models import OperatorResult, Released
-from syncd.state.schema import WAITING, changes, in_state, one_of, seen, told_of
+from syncd.state.schema import WAITING, changes, in_state, one_of, seen
 from syncd.state.seen import StagingTransaction
 from syncd.state.store import Store, get_fact, put_fact
+from syncd.state.told import told_of
 from syncd.state.transitions import end_changes, newer, newer_change, release_held
 
 _IS_FOLLOWED = newer_change(or_(newer.c.state.in_(["pending", "delivered"]), newer.c.in_doubt))

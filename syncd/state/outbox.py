@@ -19,17 +19,17 @@ from syncd.state.schema import (
     CLAIMED,
     DUE_SOMETIME,
     MICROSECOND,
-    UNKNOWN_BUT_PAID,
     attempts,
     changes,
     database_time,
     from_now,
     is_listed,
     list_parameter,
+    one_of,
     seen,
-    told_of,
 )
 from syncd.state.store import Store, get_fact, in_chunks, pause_fact, put_fact
+from syncd.state.told import UNKNOWN_BUT_PAID, told_of
 from syncd.state.transitions import NEWER_WILL_BE_SENT, end_changes, supersede_without_news
 
 LONGEST_CLAIM = timedelta(seconds=14)
@@ -238,7 +238,7 @@ def _payments_owed(connection: Connection, claimed: Sequence[Row[Any]]) -> set[i
         if owes:
             owed.add(row.id)
     if owed:
-        connection.execute(update(changes).where(changes.c.id.in_(owed)).values(with_payment=True))
+        connection.execute(update(changes).where(one_of(changes.c.id, owed)).values(with_payment=True))
     return owed
 
 

@@ -35,8 +35,6 @@ from syncd.model import ChangeState, Outcome, Push
 from syncd.news import known_after
 from syncd.state.bulk import Values, insert_rows, update_rows
 from syncd.state.schema import (
-    TOLD_IN_DOUBT,
-    UNKNOWN_BUT_PAID,
     attempts,
     cancellations,
     changes,
@@ -46,11 +44,10 @@ from syncd.state.schema import (
     list_parameter,
     microseconds,
     seen,
-    told_column,
-    told_of,
 )
 from syncd.state.seen import invalidate_decisions_told
 from syncd.state.store import get_fact, instant, put_fact, refusals_of
+from syncd.state.told import TOLD_IN_DOUBT, UNKNOWN_BUT_PAID, told_column, told_of
 from syncd.state.transitions import (
     NEWER_WAITS,
     NEWER_WILL_BE_SENT,

@@ -33,8 +33,9 @@ from syncd.state.read_models import (
     Story,
     Summary,
 )
-from syncd.state.schema import DUE_SOMETIME, attempts, cancellations, changes, former_numbers, in_state, seen, told_of
+from syncd.state.schema import DUE_SOMETIME, attempts, cancellations, changes, former_numbers, in_state, seen
 from syncd.state.store import Store, all_facts, get_fact, instant, pause_of, refusals_of
+from syncd.state.told import told_of
 
 PAGE = 500
 """Changes read in one transaction: none stays open while the caller consumes an iterator."""

@@ -37,10 +37,6 @@ from sqlalchemy import (
     TypeDecorator,
     and_,
     bindparam,
-    case,
-    exists,
-    func,
-    literal,
     literal_column,
     or_,
     type_coerce,
@@ -61,11 +57,6 @@ SHORT = 1000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 SQLITE_TIME = "syncd_time"
-UNKNOWN = "null"
-"""The value of `seen.told` if it is unknown what IMSHOP knows. SQL's NULL there means that it knows what was seen."""
-UNKNOWN_BUT_PAID = '{"paid":true,"status":null}'
-"""The same, but IMSHOP may have been told of a payment. To older versions it is a content without a status."""
-_KNOWN_AS_PAID = '"paid":true'  # in the JSON of a content, and in no text within, where quotes are escaped
 
 
 def clean(text: str) -> str:
@@ -91,26 +82,6 @@ def content_of(text: str) -> Content:
     """The reverse of `canonical`."""
     content: Content = (_decoded if len(text) <= SHORT else _decode)(text)[0]
     return content
-
-
-def told_of(content: Content, told: str | None) -> Content | None:
-    """What IMSHOP knows of an order, from these columns of `seen`; None: unknown."""
-    if told is None:
-        return content
-    return None if told in (UNKNOWN, UNKNOWN_BUT_PAID) else content_of(told)
-
-
-def once_in_doubt(told: str) -> str:
-    """The value of `seen.told` once what IMSHOP knows comes into doubt. `told`: that value now, or instead of NULL the
-    content."""
-    return UNKNOWN_BUT_PAID if _KNOWN_AS_PAID in told else UNKNOWN
-
-
-def told_column(told: Content | None, content: Content) -> str | None:
-    """The value of `seen.told`: the reverse of `told_of`."""
-    if told is None:
-        return UNKNOWN
-    return None if told == content else canonical(told)
 
 
 class Instant(TypeDecorator[datetime]):
@@ -379,14 +350,6 @@ facts = Table(
     Column("value", Text, nullable=False),
     sqlite_with_rowid=False,
 )
-
-
-_WAS_PAID = func.coalesce(seen.c.told, type_coerce(seen.c.content, Text)).like(f"%{_KNOWN_AS_PAID}%")
-_MAY_BE_PAID = exists().where(
-    changes.c.order_id == seen.c.order_id, changes.c.ended_at.is_(None), changes.c.in_doubt, changes.c.with_payment
-)
-TOLD_IN_DOUBT = case((or_(_WAS_PAID, _MAY_BE_PAID), literal(UNKNOWN_BUT_PAID)), else_=literal(UNKNOWN))
-"""As `once_in_doubt`, for an UPDATE of `seen`. The payment may also be that of a change that waits and is in doubt."""
 
 
 def in_state(*states: ChangeState) -> ColumnElement[bool]:

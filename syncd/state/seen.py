@@ -1,9 +1,5 @@
 """What was seen of orders, and the transaction that stages differences: seen, changes and cursor together.
 
-`seen.told` is what IMSHOP knows of the order: NULL if that is the content as seen, `null` if it is unknown, otherwise
-the content; where it is unknown but for a payment, UNKNOWN_BUT_PAID. While a change is being sent, it is what IMSHOP
-knew before.
-
 A buyer's cancellation concerns the same rows: a poll puts an order off while it is being cancelled (`being_cancelled`),
 and a decision is valid until the order gets another status (`invalidate_decisions`).
 """
@@ -35,9 +31,6 @@ from syncd.state.identifiers import renumber
 from syncd.state.schema import (
     EPOCH,
     MICROSECOND,
-    TOLD_IN_DOUBT,
-    UNKNOWN,
-    UNKNOWN_BUT_PAID,
     UNSENT,
     WAITING,
     cancellations,
@@ -49,13 +42,11 @@ from syncd.state.schema import (
     is_listed,
     list_parameter,
     microseconds,
-    once_in_doubt,
     one_of,
     seen,
-    told_column,
-    told_of,
 )
 from syncd.state.store import add_to_fact, get_fact, put_fact
+from syncd.state.told import TOLD_IN_DOUBT, UNKNOWN, UNKNOWN_BUT_PAID, once_in_doubt, told_column, told_of
 from syncd.state.transitions import end_changes
 
 _SOME_CANCELLATION = select(cancellations.c.id).limit(1)

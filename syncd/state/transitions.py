@@ -17,17 +17,8 @@ from sqlalchemy import ColumnElement, Connection, exists, literal_column, or_, s
 
 from syncd.model import ChangeState
 from syncd.news import is_news
-from syncd.state.schema import (
-    TOLD_IN_DOUBT,
-    UNSENT,
-    WAITING,
-    changes,
-    in_state,
-    is_listed,
-    list_parameter,
-    seen,
-    told_of,
-)
+from syncd.state.schema import UNSENT, WAITING, changes, in_state, is_listed, list_parameter, seen
+from syncd.state.told import TOLD_IN_DOUBT, told_of
 
 newer = changes.alias("newer")
 
@@ -41,7 +32,10 @@ NEWER_WAITS = newer_change(newer.c.ended_at.is_(None))
 NEWER_WILL_BE_SENT = newer_change(newer.c.ended_at.is_(None), newer.c.state == literal_column("'pending'"))
 """An older change is superseded by one that will be sent, not by one that is held: a held change may be discarded."""
 _LAST_WAITING = (
-    select(changes.c.order_id, changes.c.id, NEWER_WAITS, changes.c.content, seen.c.content, seen.c.told)
+    select(
+        *(changes.c.order_id, changes.c.id, changes.c.content, NEWER_WAITS.label("newer_waits")),
+        *(seen.c.content.label("seen_content"), seen.c.told),
+    )
     .join(seen, seen.c.order_id == changes.c.order_id)
     .where(WAITING, ~NEWER_WILL_BE_SENT, ~changes.c.in_doubt, is_listed(changes.c.order_id, list_parameter("orders")))
 )
@@ -75,9 +69,8 @@ def supersede_without_news(connection: Connection, order_ids: Sequence[str], now
     """Supersede the waiting changes of orders that went back to what IMSHOP knows while a push of theirs was under way:
     they would tell IMSHOP nothing new. If it is only the one before a held change that would not, then that one."""
     rows = connection.execute(_LAST_WAITING, {"orders": order_ids}).all()
-    silent = [row for row in rows if (told := told_of(*row[-2:])) and not is_news(row[3], told)]
-    orders = {order_id for order_id, _, newer_waits, *_ in silent if not newer_waits}
-    ids = [change_id for _, change_id, *_ in silent]
+    silent = [row for row in rows if (told := told_of(row.seen_content, row.told)) and not is_news(row.content, told)]
     if silent:
-        these = or_(changes.c.order_id.in_(orders), changes.c.id.in_(ids))
+        orders = {row.order_id for row in silent if not row.newer_waits}
+        these = or_(changes.c.order_id.in_(orders), changes.c.id.in_([row.id for row in silent]))
         end_changes(connection, "superseded", now, UNSENT, these)
